@@ -1,0 +1,52 @@
+# Each target makes what it needs. `make demo` and `make test` are all that a newcomer has to know.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/python -m uv
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test test-all lint format lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# uv is only the installer here: it reads the hash-locked file in seconds where pip takes a minute.
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v.major}.{v.minor}: make PYTHON=/path/to/python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "The venv module is missing: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.lock
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## The main job once, on embedded servers: files to open and a batch_jobs row
+	$(BIN)/aggregation-pipeline demo
+
+dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
+	$(BIN)/aggregation-pipeline dev
+
+test: $(STAMP) ## Everything that fits in six minutes, on real servers
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP) ## The long tests too
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Let ruff lay out the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lock: ## Resolve the dependencies anew and write requirements/*.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements/installer.lock -
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements/runtime.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra embedded --extra dev --group build -o requirements/dev.lock pyproject.toml
+
+clean: ## Remove what the targets made, exported files excepted
+	rm -rf $(VENV) .data build *.egg-info .mypy_cache .ruff_cache .pytest_cache

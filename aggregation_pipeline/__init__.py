@@ -1,0 +1,1 @@
+"""MySQL tables as Dagster assets, exported to files, recorded in batch_jobs."""

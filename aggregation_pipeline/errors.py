@@ -1,0 +1,74 @@
+"""Every failure that a user of the pipeline can meet, as one tree.
+
+    PipelineError
+    ├── ConfigError              aggregation.yaml: all mistakes of the file in one message
+    ├── SettingsError            the environment or .env: missing, half-configured or malformed
+    ├── SourceError              MySQL said no, and would say no again
+    │   ├── SourceLostError      the connection or the server went away: worth a retry        (retryable)
+    │   ├── SnapshotError        no consistent snapshot is to be had for two datasets
+    │   └── RowCountError        the rows that arrived are not the rows that the server counted
+    ├── FormatError              a value has no representation in the format asked for
+    ├── StorageError             the store said no, and would say no again
+    │   └── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
+    ├── LockError                the one-at-a-time lock of a table's window was lost
+    └── MirrorError              batch_jobs could not be written
+
+A message names the entry, the key, what was expected, the likely cause and the remedy. It never holds a secret or the
+value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing anything.
+"""
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(PipelineError):
+    """aggregation.yaml cannot be used; the message lists every mistake with file, line and column."""
+
+
+class SettingsError(PipelineError):
+    """The environment cannot be used; the message names the variables."""
+
+
+class SourceError(PipelineError):
+    """The source database refused a statement."""
+
+
+class SourceLostError(SourceError):
+    """The source database, or the way to it, went away in the middle."""
+
+    retryable = True
+
+
+class SnapshotError(SourceError):
+    """The server cannot give the two datasets of a table one consistent view."""
+
+
+class RowCountError(SourceError):
+    """Fewer or more rows arrived than the server counted in the same snapshot."""
+
+
+class FormatError(PipelineError):
+    """A value cannot be written in a format without changing it."""
+
+
+class StorageError(PipelineError):
+    """The object store refused an operation."""
+
+
+class StorageBusyError(StorageError):
+    """The object store, or the way to it, is out of order for the moment."""
+
+    retryable = True
+
+
+class LockError(PipelineError):
+    """The PostgreSQL session that held a window's advisory lock is gone."""
+
+
+class MirrorError(PipelineError):
+    """A run could not be recorded in batch_jobs."""
