@@ -1,0 +1,124 @@
+"""seekdb, a server that speaks MySQL's protocol, from the `pylibseekdb` wheel.
+
+The wheel's binary is run directly instead of through `pylibseekdb.open()`: the library starts it with an empty environment, so
+that its telemetry, which TELEMETRY_ENABLED=false switches off, could not be switched off. Seen in system calls: with the
+library, and without the variable, it looks up the vendor's host at the first start; with it there is no network call at all.
+"""
+
+import fcntl
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pymysql
+
+from aggregation_pipeline.embedded import folder
+from aggregation_pipeline.embedded.process import Child, ServerStartError, end_orphan, socket_accepts, spawn
+from aggregation_pipeline.errors import PipelineError
+
+USER = "root"
+_DISTRIBUTION = "pylibseekdb"
+# What pylibseekdb asks for, and logs that stop growing: by default three loads of the sample data wrote 300 MB of them, and took longer.
+_PARAMETERS = ("memory_budget=1G", "log_disk_size=2G", "enable_syslog_recycle=true", "max_syslog_file_count=2")
+_ENVIRONMENT = {"TELEMETRY_ENABLED": "false"}
+
+
+@dataclass(frozen=True)
+class Seekdb:
+    """A seekdb that listens on a unix socket only. `user` is root, without a password: the socket's folder is private."""
+
+    child: Child
+    home: Path
+    socket: Path
+    lifeline: IO[bytes]
+
+    def settled(self, report: Callable[[str], None]) -> "Seekdb":
+        """Wait for the first answer. A folder that the server dies on is set aside, and a new server tried on a new one, once."""
+        try:
+            return self.ready()
+        except ServerStartError as error:
+            if not error.died:
+                raise
+            folder.set_aside(self.home, f"seekdb could not use it ({error})", report)
+        return spawn_seekdb(self.home, report=report).ready()
+
+    def execute(self, *statements: str) -> None:
+        """Run statements, outside any database."""
+        with pymysql.connect(unix_socket=str(self.socket), user=USER, autocommit=True) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def stop(self) -> None:
+        self.child.stop()
+        folder.remove_alias(self.socket.parent)
+        self.lifeline.close()
+
+    def ready(self) -> "Seekdb":
+        """Wait for the first answer; a server that gives none is stopped."""
+        try:
+            self.child.wait_ready(self._answers)
+        except BaseException:
+            self.stop()
+            raise
+        folder.mark_whole(self.home, version())
+        return self
+
+    def _answers(self) -> bool:
+        if not socket_accepts(self.socket):
+            return False
+        try:
+            self.execute("SELECT 1")
+        except (pymysql.err.OperationalError, pymysql.err.InternalError):
+            return False
+        return True
+
+
+def version() -> str:
+    return f"{_DISTRIBUTION} {importlib.metadata.version(_DISTRIBUTION)}"
+
+
+def spawn_seekdb(home: Path, *, report: Callable[[str], None]) -> Seekdb:
+    """Start seekdb on `home` and return at once; `settled()` waits for its first answer (0.9 s on two cores)."""
+    binary = _binary()
+    home = home.absolute()
+    _end_orphan_of(home)
+    folder.prepare(home, version(), report)
+    run = home / "run"
+    run.mkdir(mode=0o700, exist_ok=True)
+    run.chmod(0o700)
+    # Left by a killed server, this file would make the first connection fail in an unclear way.
+    (run / "sql.sock").unlink(missing_ok=True)
+    socket = folder.short_alias(run, "sql.sock") / "sql.sock"
+    # In embedded mode the server ends when nobody holds a shared lock on this file any more: an owner that is killed takes it along.
+    lifeline = (run / "seekdb.clients").open("ab")
+    fcntl.flock(lifeline, fcntl.LOCK_SH)
+    parameters = [part for parameter in _PARAMETERS for part in ("--parameter", parameter)]
+    command = [str(binary), f"--base-dir={home}", "--embedded", "--nodaemon", "--log-level", "ERROR", *parameters]
+    child = spawn("seekdb", command, cwd=home, log=home / "output.log", environment=_ENVIRONMENT)
+    return Seekdb(child, home, socket, lifeline)
+
+
+def _end_orphan_of(home: Path) -> None:
+    """A server whose owner was killed ends by itself, but not at once, and the folder must be free."""
+    try:
+        pid = int((home / "run" / "seekdb.pid").read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    end_orphan(pid, f"--base-dir={home}")
+
+
+def _binary() -> Path:
+    spec = importlib.util.find_spec(_DISTRIBUTION)
+    if spec is None or spec.origin is None or not (binary := Path(spec.origin).parent / "seekdb").exists():
+        machine = f"{platform.system()} {platform.machine()}"
+        raise PipelineError(
+            "The embedded MySQL server is not installed. Its wheel (pylibseekdb) exists for Linux with glibc 2.28 or newer "
+            f"(x86_64, aarch64) and for macOS 15.6 or newer (arm64); this is {machine}. Where a wheel exists: "
+            "pip install 'aggregation-pipeline[embedded]'. Elsewhere use a MySQL of your own: "
+            "set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME."
+        )
+    return binary

@@ -1,0 +1,165 @@
+"""Both embedded servers under one folder, for one owner at a time."""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
+from aggregation_pipeline.embedded.seekdb import USER, Seekdb, spawn_seekdb
+from aggregation_pipeline.errors import PipelineError
+
+MYSQL_DATABASE = "shop"
+# The pipeline itself reads with an account that can do nothing else, as it should in production.
+READER = "shop_reader"
+# Not a secret: the socket's folder keeps others out. Not empty either, or a password in .env would take its place.
+READER_PASSWORD = "read-only"  # noqa: S105
+# Dagster's tables and batch_jobs share it, as they do wherever BATCH_JOBS_URL is not set.
+POSTGRES_DATABASE = "aggregation"
+
+
+@dataclass
+class Servers:
+    """The two running servers. Leaving the context, the end of the process and SIGTERM all stop them, and nothing else."""
+
+    root: Path
+    seekdb: Seekdb
+    postgres: Postgres
+    _resources: contextlib.ExitStack = field(repr=False)
+    _owner: int = field(default_factory=os.getpid, repr=False)
+
+    @property
+    def mysql_socket(self) -> str:
+        return str(self.seekdb.socket)
+
+    @property
+    def mysql_user(self) -> str:
+        """The administrator, without a password: for loading the sample data."""
+        return USER
+
+    def mysql_admin(self) -> dict[str, Any]:
+        """PyMySQL's arguments for loading the sample data."""
+        return {"unix_socket": self.mysql_socket, "user": self.mysql_user, "database": self.mysql_database}
+
+    @property
+    def mysql_database(self) -> str:
+        return MYSQL_DATABASE
+
+    @property
+    def postgres_url(self) -> str:
+        return self.postgres.url(POSTGRES_DATABASE)
+
+    def environ(self) -> dict[str, str]:
+        """What settings read, for this process or another one; the MySQL account may only SELECT from the shop."""
+        return {
+            "DB_SOCKET": self.mysql_socket,
+            "DB_USER": READER,
+            "DB_PASSWORD": READER_PASSWORD,
+            "DB_NAME": self.mysql_database,
+            "DAGSTER_PG_URL": self.postgres_url,
+            "BATCH_JOBS_URL": self.postgres_url,
+        }
+
+    def close(self) -> None:
+        """Stop both servers; harmless when called again, and in a forked child, whose servers they are not."""
+        if os.getpid() == self._owner:
+            atexit.unregister(self.close)
+            self._resources.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
+    """Start seekdb and PostgreSQL with their data below `root` (`.data`); both answer and hold their database when this returns.
+
+    `report` gets a line for whatever a user should know: an orphan ended, a folder set aside. Use the result as a context
+    manager; both servers serve other processes too while it is open. Raises PipelineError when another process holds `root`,
+    when a wheel is missing, and when a server does not start.
+    """
+    root = root.absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_only_owner(root))
+        stack.enter_context(_signals_unwind())
+        seekdb, postgres = _start_both(root, stack, report)
+        _create_databases(seekdb, postgres)
+        servers = Servers(root, seekdb, postgres, stack.pop_all())
+    atexit.register(servers.close)
+    return servers
+
+
+def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> tuple[Seekdb, Postgres]:
+    """seekdb starts by itself while we are busy with PostgreSQL: parallel without a thread, so that Ctrl-C meets one stack to unwind."""
+    starting = spawn_seekdb(root / "seekdb", report=report)
+    stack.callback(starting.stop)
+    postgres = start_postgres(root / "postgres", report=report)
+    stack.callback(postgres.stop)
+    seekdb = starting.settled(report)
+    if seekdb is not starting:
+        stack.callback(seekdb.stop)
+    return seekdb, postgres
+
+
+def _create_databases(seekdb: Seekdb, postgres: Postgres) -> None:
+    seekdb.execute(
+        f"CREATE DATABASE IF NOT EXISTS {MYSQL_DATABASE} CHARACTER SET utf8mb4",
+        f"CREATE USER IF NOT EXISTS '{READER}'@'%' IDENTIFIED BY '{READER_PASSWORD}'",
+        f"GRANT SELECT ON {MYSQL_DATABASE}.* TO '{READER}'@'%'",
+    )
+    if not postgres.has_database(POSTGRES_DATABASE):
+        postgres.execute(f"CREATE DATABASE {POSTGRES_DATABASE}")
+
+
+@contextlib.contextmanager
+def _only_owner(root: Path) -> Iterator[None]:
+    """Hold `root` for this process. The kernel frees the lock when the owner dies, however it dies, so it cannot go stale."""
+    path = root / "lock"
+    # Opened without truncating: who is turned away has to read the holder's number.
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise PipelineError(
+                f"{root} is in use by process {holder}: another `make demo` or `make dev` runs on the same folder. "
+                f"Let it end, or stop it with Ctrl-C in its terminal (from elsewhere: kill {holder}), then try again."
+            ) from None
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the process the way an exception does, so that the servers are stopped.
+
+    By default they end it on the spot. Handlers that somebody else has installed are left alone; only the main thread may install any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def unwind(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, unwind)
+    try:
+        yield
+    finally:
+        for each in ours if threading.current_thread() is threading.main_thread() else ():
+            signal.signal(each, signal.SIG_DFL)

@@ -1,0 +1,89 @@
+"""Real servers, started once a session, in a temporary folder, only for the tests that ask for them.
+
+Imports stand inside the fixtures: `pytest some_pure_test.py` must not pay for drivers that it does not use.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+
+# The same examples each time, and no verdict by the clock: machines are as slow as they are.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("local", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def _missing(what: str) -> NoReturn:
+    """On a developer's machine a missing server skips its tests, with the remedy; where CI is set it is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A short path (unix sockets hold 108 bytes) that an unprivileged account can pass through (PostgreSQL refuses root)."""
+    with tempfile.TemporaryDirectory(prefix="agg-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
+    from aggregation_pipeline.embedded.seekdb import USER, spawn_seekdb
+    from aggregation_pipeline.errors import PipelineError
+    from aggregation_pipeline_tests.servers.handles import MySQLServer
+
+    try:
+        server = spawn_seekdb(server_folder / "seekdb", report=print).settled(print)
+    except PipelineError as error:
+        _missing(str(error))
+    yield MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
+    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.servers.mariadb import start_mariadb
+
+    try:
+        server = start_mariadb(server_folder / "mariadb")
+    except FileNotFoundError as error:
+        _missing(str(error))
+    handle = MySQLServer("mariadb", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
+    with handle.connect(database=None) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
+    yield handle
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["seekdb", "mariadb"])
+def mysql(request: pytest.FixtureRequest) -> "MySQLServer":
+    """Each test that takes this runs on both servers."""
+    server: MySQLServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
+    """In the zone Asia/Shanghai, where stored times shift as soon as one session forgets UTC."""
+    from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
+    from aggregation_pipeline.errors import PipelineError
+    from aggregation_pipeline_tests.servers.handles import PostgresServer
+
+    try:
+        server = start_postgres(server_folder / "postgres", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS)
+    except PipelineError as error:
+        _missing(str(error))
+    yield PostgresServer(server.url(), server)
+    server.stop()

@@ -1,0 +1,80 @@
+"""A private MariaDB from the distribution's packages: the second MySQL that the tests speak to."""
+
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from aggregation_pipeline.embedded.process import Child, is_root, socket_accepts, spawn
+
+INSTALL = "mariadbd is missing: apt-get install mariadb-server-core (Debian, Ubuntu) or brew install mariadb"
+
+
+@dataclass(frozen=True)
+class MariaDB:
+    child: Child
+    socket: Path
+    port: int
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def start_mariadb(home: Path) -> MariaDB:
+    """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are.
+
+    Raises FileNotFoundError when it is not installed.
+    """
+    server, installer = _find("mariadbd"), _find("mariadb-install-db")
+    data, sock = home / "data", home / "mariadb.sock"
+    data.mkdir(parents=True)
+    as_root = ["--user=root"] if is_root() else []
+    # Small buffers, no durability: nobody keeps a test's data.
+    common = ["--no-defaults", f"--datadir={data}", *as_root, "--innodb-log-file-size=32M"]
+    subprocess.run(
+        [installer, *common, "--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"],
+        check=True,
+        capture_output=True,
+        cwd=home,
+    )
+    port = _free_port()
+    options = [
+        f"--socket={sock}",
+        f"--pid-file={home / 'mariadb.pid'}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        "--skip-log-bin",
+        "--skip-name-resolve",
+        "--transaction-isolation=READ-COMMITTED",
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_unicode_ci",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        "--innodb-fast-shutdown=2",
+        "--local-infile=1",
+    ]
+    child = spawn("MariaDB", [server, *common, *options], cwd=home, log=home / "output.log", environment={"PATH": "/usr/bin:/bin"})
+
+    try:
+        child.wait_ready(lambda: socket_accepts(sock))
+    except BaseException:
+        child.stop()
+        raise
+    return MariaDB(child, sock, port)
+
+
+def _find(name: str) -> str:
+    # Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
+    for path in (None, "/usr/sbin:/usr/local/sbin:/sbin"):
+        if found := shutil.which(name, path=path):
+            return found
+    raise FileNotFoundError(INSTALL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
