@@ -11,7 +11,8 @@
     ├── StorageError             the store said no, and would say no again
     │   └── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
     ├── LockError                the one-at-a-time lock of a table's window was lost
-    └── MirrorError              batch_jobs could not be written
+    └── MirrorError              batch_jobs refused a row, and would refuse it again
+        └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
 
 A message names the entry, the key, what was expected, the likely cause and the remedy. It never holds a secret or the
 value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing anything.
@@ -72,3 +73,9 @@ class LockError(PipelineError):
 
 class MirrorError(PipelineError):
     """A run could not be recorded in batch_jobs."""
+
+
+class MirrorBusyError(MirrorError):
+    """The PostgreSQL of batch_jobs does not answer: nothing is known about the row."""
+
+    retryable = True

@@ -1,0 +1,209 @@
+"""One way to PostgreSQL for Dagster's storage, batch_jobs and the locks.
+
+Two things go wrong silently with the URL that people have at hand. SQLAlchemy 2.1 reads `postgresql://` as psycopg 3, while
+dagster-postgres brings psycopg2; and Dagster stores naive times, which shift by the server's zone unless the session is in UTC.
+Both are put right here, once, in the URL itself, because Dagster makes its own engines out of it.
+"""
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import sqlalchemy as sa
+
+from aggregation_pipeline.errors import SettingsError
+
+DRIVER = "postgresql+psycopg2"
+EXAMPLE = "postgresql://user:password@host:5432/database"
+
+# libpq notices a dead peer in about a minute instead of the operating system's two hours.
+KEEPALIVES: Mapping[str, int] = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+_UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", "etc/zulu", "uct", "etc/uct"})
+# `options` is a command line: blanks part its words, a backslash protects one. A parameter is `-c name=value`, `-cname=value`
+# or `--name=value`.
+_WORD = re.compile(r"(?:\\.|[^\s\\])+")
+_ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL)
+_BROKEN_USERINFO = re.compile(r"//.*@", re.DOTALL)
+_SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
+
+
+def normalize_url(url: str, *, name: str = "the PostgreSQL URL") -> str:
+    """The URL that SQLAlchemy, Dagster and this package all understand: psycopg2, session in UTC, other options kept.
+
+    Doing it twice changes nothing. `name` is the variable that the URL came from, for the message of the SettingsError that is
+    raised for another database, another driver, Supabase's transaction pooler, or text that is no URL.
+    """
+    parsed = _parse(url, name)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SettingsError(
+            f"{name} is a {parsed.get_backend_name()} URL, and PostgreSQL is needed there: {EXAMPLE}. "
+            "The MySQL database goes into DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
+        )
+    if "+" in parsed.drivername and parsed.drivername.partition("+")[2] != "psycopg2":
+        raise SettingsError(
+            f"{name} asks for the driver {parsed.drivername.partition('+')[2]}, but Dagster's PostgreSQL storage is built on psycopg2. "
+            f"Write {masked(_right(parsed))}"
+        )
+    _refuse_transaction_pooler(parsed, name)
+    return _render(_right(parsed))
+
+
+def require_right_url(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
+    """Raise SettingsError, with the right URL in it, unless `url` already names psycopg2 and a session in UTC.
+
+    For what Dagster itself has read, where it is too late to put anything right.
+    """
+    right = normalize_url(url, name=name)
+    parsed = _parse(url, name)
+    if parsed.drivername != DRIVER or not _is_utc(_options(parsed)):
+        why = "its driver must be psycopg2" if parsed.drivername != DRIVER else "its session must be in UTC, or the times of runs shift"
+        raise SettingsError(f"{name} reached Dagster as {masked(parsed)}, and {why}. Set {name}={masked(sa.make_url(right))}")
+    zone = os.environ.get("PGTZ")
+    if zone and zone.casefold() not in _UTC_NAMES:
+        raise SettingsError(
+            f"The environment variable PGTZ={zone} overrules the time zone in {name}, and the times of Dagster's runs would shift. "
+            "Unset PGTZ"
+        )
+
+
+def masked(url: sa.URL | str) -> str:
+    """The URL for people's eyes: no password, wherever it stood."""
+    try:
+        parsed: sa.URL | None = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):
+        return _BROKEN_USERINFO.sub("//***@", str(url))
+    secret = {key: "***" for key in parsed.query if "password" in key.lower()}
+    return _render(parsed.update_query_dict(secret).set(password="***" if parsed.password is not None else None)).replace("%2A", "*")
+
+
+def create_engine(url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5) -> sa.Engine:
+    """An engine whose every connection is in UTC, names itself in pg_stat_activity and cannot wait for ever.
+
+    Timeouts are in seconds; `statement_timeout=0` means none. Connections are not pooled: they are few, and one that sat
+    idle behind a firewall is worse than a new one.
+    """
+    engine = sa.create_engine(
+        normalize_url(url),
+        poolclass=sa.NullPool,
+        # Parameters are people's data: they stay out of exceptions.
+        hide_parameters=True,
+        connect_args={"application_name": application_name, "connect_timeout": connect_timeout, **KEEPALIVES},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg2's connection
+        # In SQL, not in `options`: poolers drop or refuse options that they do not know, and PGTZ overrules them.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', %s, false)",
+                (f"{int(statement_timeout * 1000)}ms",),
+            )
+        connection.commit()
+
+    return engine
+
+
+@contextmanager
+def transaction(bind: sa.Engine | sa.Connection) -> Iterator[sa.Connection]:
+    """A transaction, on a connection of its own or on the one given."""
+    if isinstance(bind, sa.Engine):
+        with bind.begin() as connection:
+            yield connection
+    else:
+        with bind.begin():
+            yield bind
+
+
+@contextmanager
+def deadline(connection: sa.Connection, seconds: float) -> Iterator[None]:
+    """Cut the connection after `seconds`, whatever it is waiting for; the statement in flight then raises OperationalError.
+
+    statement_timeout is the server's own clock: a server that is frozen, or a network that swallows packets, never looks at it.
+    """
+    descriptor = os.dup(connection.connection.dbapi_connection.fileno())  # type: ignore[union-attr]
+    with socket.socket(fileno=descriptor) as twin:
+
+        def cut() -> None:
+            with suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def reason(error: Exception) -> str:
+    """The first line of what PostgreSQL said; the ones that follow show rows and statements."""
+    text = str(getattr(error, "orig", None) or error).strip()
+    return text.splitlines()[0][:500] if text else type(error).__name__
+
+
+def _parse(url: str, name: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url.strip())
+    except (sa.exc.ArgumentError, ValueError):
+        # SQLAlchemy's own words may quote a piece of the password.
+        raise SettingsError(
+            f"{name} cannot be read as a URL: {masked(url)}. Expected {EXAMPLE}; several hosts are written ?host=one:5432&host=two:5432, "
+            "and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+        ) from None
+    if parsed.host and "@" in parsed.host:
+        raise SettingsError(f"{name} holds an @ inside the user name or password: {masked(url)}. Write it as %40")
+    return parsed
+
+
+def _right(parsed: sa.URL) -> sa.URL:
+    kept = [word for setting in _settings(_options(parsed)) if not _ZONE.fullmatch(setting[-1]) for word in setting]
+    return parsed.set(drivername=DRIVER).update_query_dict({"options": " ".join([*kept, "-c", "timezone=UTC"])})
+
+
+def _render(parsed: sa.URL) -> str:
+    # SQLAlchemy writes a blank as +, which libpq and other readers of the URL take for a plus sign.
+    base = parsed.set(query={}).render_as_string(hide_password=False)
+    return f"{base}?{urlencode(sorted(parsed.query.items()), doseq=True, quote_via=quote)}" if parsed.query else base
+
+
+def _options(parsed: sa.URL) -> str:
+    value = parsed.query.get("options", "")
+    return value if isinstance(value, str) else " ".join(value)
+
+
+def _settings(options: str) -> list[tuple[str, ...]]:
+    """The words of `options`, a lone `-c` together with the word that it introduces."""
+    words = iter(_WORD.findall(options))
+    return [(word, next(words, "")) if word == "-c" else (word,) for word in words]
+
+
+def _is_utc(options: str) -> bool:
+    zones = [match["zone"] for setting in _settings(options) if (match := _ZONE.fullmatch(setting[-1]))]
+    return bool(zones) and zones[-1].casefold() in _UTC_NAMES
+
+
+def _refuse_transaction_pooler(parsed: sa.URL, name: str) -> None:
+    hosts = parsed.query.get("host", parsed.host or "")
+    ports = str(parsed.query.get("port", parsed.port or ""))
+    for host in (hosts,) if isinstance(hosts, str) else hosts:
+        address, _, own_port = host.partition(":")
+        if _SUPABASE_HOST.fullmatch(address) and "6543" in (own_port or ports):
+            raise SettingsError(
+                f"{name} leads to Supabase's transaction pooler ({address}, port 6543). It gives every transaction another session, so "
+                "time zone, timeouts and advisory locks are lost in between. Take the session pooler or the direct connection, on port 5432"
+            )
