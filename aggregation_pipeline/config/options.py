@@ -1,0 +1,115 @@
+"""How values are written, where a format cannot simply take them: per project, with defaults that lose nothing.
+
+Each default is the safe side of a real trap (Excel reading a CSV in the wrong encoding, JavaScript rounding a 19-digit id); each
+other value is there for a consumer that is known not to fall into it.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+# A delimiter that can occur in a number, a date or a line end would make the file ambiguous, whatever is quoted.
+_BAD_DELIMITERS = frozenset('"\r\n.-+:') | frozenset("0123456789")
+
+
+class OptionsModel(BaseModel):
+    """Frozen, strict about unknown keys, and fine with camelCase, as the whole of aggregation.yaml is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class CsvOptions(OptionsModel):
+    """`csv:` RFC 4180 with CRLF line ends; text is always quoted, numbers and dates never are."""
+
+    encoding: Annotated[
+        Literal["utf-8-sig", "utf-8", "gb18030"],
+        Field(description="utf-8-sig opens right in Excel by a double click; utf-8 suits programs; gb18030 suits older Chinese software."),
+    ] = "utf-8-sig"
+    null: Annotated[
+        str,
+        Field(
+            max_length=16,
+            description='What stands for NULL, never quoted. Empty by default, which differs from the empty text: that is "".',
+        ),
+    ] = ""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, description="One ASCII character between fields.")] = ","
+    escape_formulas: Annotated[
+        bool,
+        Field(description="Put ' before text that a spreadsheet would run as a formula. Numbers are never touched; escapes are counted."),
+    ] = True
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_is_unambiguous(cls, value: str) -> str:
+        if not value.isascii() or value in _BAD_DELIMITERS or (not value.isprintable() and value != "\t") or value.isalpha():
+            raise ValueError(f"delimiter must be one of , ; | or a tab (or another mark that no number or date holds), not {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _null_is_one_bare_word(self) -> Self:
+        if any(c in ('"', self.delimiter) or c.isdigit() or not c.isprintable() for c in self.null):
+            raise ValueError(
+                f"null is written without quotes, so it cannot hold a quote, the delimiter, a digit or a line end: {self.null!r}"
+            )
+        return self
+
+
+class JsonOptions(OptionsModel):
+    """`json:` what to do where a JavaScript reader, which has only 64-bit floats, would lose digits."""
+
+    big_integers: Annotated[
+        Literal["string", "number"],
+        Field(
+            description="string: an integer column with a value beyond 2^53-1 in this file is written as strings, all of it, so that a "
+            "column has one JSON type; every other integer column is numbers. number: always numbers."
+        ),
+    ] = "string"
+    decimals: Annotated[
+        Literal["string", "number"],
+        Field(
+            description='string: DECIMAL as "10.50", all digits kept, as MySQL drivers give it. number: 10.50, for readers that keep them.'
+        ),
+    ] = "string"
+    datetimes: Annotated[
+        Literal["iso", "mysql"],
+        Field(description="iso: 2026-11-20T14:00:00, a TIMESTAMP with its offset. mysql: 2026-11-20 14:00:00 for both."),
+    ] = "iso"
+
+
+class ExcelOptions(OptionsModel):
+    """`excel:` one workbook a table."""
+
+    about: Annotated[bool, Field(description="The sheet that names table, window, SQL and row counts.")] = True
+
+
+class ParquetOptions(OptionsModel):
+    """`parquet:` one file a dataset, with the database's types."""
+
+    compression: Annotated[
+        Literal["zstd", "snappy"],
+        Field(description="zstd is the smaller; snappy is for readers from before 2020."),
+    ] = "zstd"
+
+
+class FormatOptions(OptionsModel):
+    """`options:` everything that shapes the files of a project, a table or a format."""
+
+    csv: CsvOptions = CsvOptions()
+    json_: Annotated[JsonOptions, Field(alias="json")] = JsonOptions()
+    excel: ExcelOptions = ExcelOptions()
+    parquet: ParquetOptions = ParquetOptions()
+    zero_dates: Annotated[
+        Literal["null", "error", "text"],
+        Field(
+            description="0000-00-00 and other days that no calendar has. null: written as NULL and counted. error: the table fails. "
+            "text: columns of dates stay the server's text."
+        ),
+    ] = "null"
+    on_unrepresentable: Annotated[
+        Literal["error", "replace"],
+        Field(
+            description="A value that a format cannot hold, which is text over 32,767 characters in a cell of Excel. "
+            "replace: cut to what fits, counted in the metadata. error: the file is not written and the table fails."
+        ),
+    ] = "replace"

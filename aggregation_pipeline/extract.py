@@ -1,0 +1,55 @@
+"""What stands between the database and the files: the datasets of one table and window, on local disk as Parquet."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+# Rows in one batch when they are small; batches of wide rows hold fewer, so that one batch stays within the bytes below.
+_BATCH_ROWS = 16_384
+_BATCH_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The rows of one query, in a Parquet file.
+
+    Attributes:
+        rows: how many there are; the reader has compared it with the server's own count.
+        truncated: the entry's `limit` cut off further rows.
+        sql: the statement as it ran.
+        order: by what the rows are ordered, in words.
+        zero_dates: by column, how many dates that no calendar has were made NULL.
+    """
+
+    name: Literal["summary", "detail"]
+    path: Path
+    rows: int
+    schema: pa.Schema
+    truncated: bool
+    sql: str
+    order: str
+    zero_dates: Mapping[str, int] = field(default_factory=dict)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows in order, in batches whose memory does not grow with the table."""
+        # Read, not mapped: pages of a mapped file count as this process's memory until all of it is in.
+        with pq.ParquetFile(self.path, memory_map=False, pre_buffer=False) as file:
+            metadata = file.metadata
+            for group in range(metadata.num_row_groups):
+                rows, size = metadata.row_group(group).num_rows, metadata.row_group(group).total_byte_size
+                fitting = max(1, min(_BATCH_ROWS, rows * _BATCH_BYTES // max(size, 1)))
+                yield from file.iter_batches(batch_size=fitting, row_groups=[group], use_threads=False)
+
+
+@dataclass(frozen=True)
+class Extract:
+    """All datasets of one table and window, read in one snapshot."""
+
+    table: str
+    window: str
+    datasets: tuple[Dataset, ...]
+    consistency: str

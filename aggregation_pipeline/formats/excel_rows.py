@@ -1,0 +1,124 @@
+"""Rows of a worksheet as XML, made by Arrow a column at a time: which kind of cell a column gets, and the cells.
+
+Excel holds numbers as 64-bit floats and shows 15 digits of them, dates as days since 1900 with milliseconds. A column that holds a
+value beyond that is text as a whole, since one type a column is what sorting and VLOOKUP need. Only dates before March 1900, which
+are stand-ins for "never" more often than dates, become text one by one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aggregation_pipeline.extract import Dataset
+from aggregation_pipeline.formats.batches import columns_where, reaches_beyond
+from aggregation_pipeline.formats.excel_text import cell_text
+from aggregation_pipeline.formats.text import decimal_text, fraction_digits, has_fraction, hex_text, plain_text, wall_clock
+
+# Days from 1899-12-30, Excel's day 0 as far as days from March 1900 on are concerned, to 1970-01-01.
+_EPOCH = 25_569
+_DAY = 86_400_000.0
+# 1900-03-01: before it Excel's calendar has a day that never was.
+_FIRST_DAY = 61
+
+
+@dataclass(frozen=True)
+class CellKind:
+    """How a column's cells are written and shown. `number_format` is Excel's."""
+
+    kind: Literal["number", "date", "datetime", "text"]
+    number_format: str
+
+
+TEXT = CellKind("text", "@")
+
+
+def cell_kinds(dataset: Dataset) -> tuple[CellKind, ...]:
+    """One kind a column, from its type and, where the type allows values that Excel would change, from its values."""
+    tests = {field.name: test for field in dataset.schema if (test := beyond_excel(field.type)) is not None}
+    as_text = columns_where(dataset, tests)
+    return tuple(TEXT if field.name in as_text else kind_by_type(field) for field in dataset.schema)
+
+
+def kind_by_type(field: pa.Field) -> CellKind:
+    """The kind of a column none of whose values is beyond Excel."""
+    kind = field.type
+    if pa.types.is_integer(kind):
+        return CellKind("number", "0")
+    if pa.types.is_floating(kind):
+        return CellKind("number", "General")
+    if pa.types.is_decimal(kind):
+        return CellKind("number", "0." + "0" * kind.scale if kind.scale else "0")
+    if pa.types.is_date32(kind):
+        return CellKind("date", "yyyy-mm-dd")
+    if pa.types.is_timestamp(kind):
+        fraction = "." + "0" * min(fraction_digits(field), 3)
+        return CellKind("datetime", "yyyy-mm-dd hh:mm:ss" + fraction.rstrip("."))
+    return TEXT
+
+
+def beyond_excel(kind: pa.DataType) -> Callable[[pa.Array], bool] | None:
+    """The question whether a column holds a value that Excel would change; None where it cannot."""
+    if kind in (pa.int64(), pa.uint64()) or (pa.types.is_decimal(kind) and kind.precision > 15):
+        return _has_over_15_digits
+    if pa.types.is_timestamp(kind):
+        return lambda column: has_fraction(column, 1000)
+    return None
+
+
+def _has_over_15_digits(column: pa.Array) -> bool:
+    if pa.types.is_integer(column.type):
+        return reaches_beyond(column, 10**15 - 1)
+    digits = decimal_text(column)
+    if column.type.scale:
+        digits = pc.ascii_rtrim(digits, "0")
+    digits = pc.ascii_ltrim(pc.replace_substring(digits, ".", ""), "-0")
+    return (pc.max(pc.binary_length(digits)).as_py() or 0) > 15
+
+
+def row_pieces(
+    batch: pa.RecordBatch, schema: pa.Schema, kinds: tuple[CellKind, ...], letters: tuple[str, ...], styles: tuple[int, ...], first_row: int
+) -> tuple[list[pa.Array | str], int]:
+    """The texts that make up the batch's rows, to be joined side by side with NULL as nothing; and how many cells were cut."""
+    numbers = pc.cast(pa.array(range(first_row, first_row + batch.num_rows), pa.int32()), pa.string())
+    pieces: list[pa.Array | str] = ['<row r="', numbers, '">']
+    cut = 0
+    for column, field, kind, letter, style in zip(batch.columns, schema, kinds, letters, styles, strict=True):
+        if kind is TEXT:
+            text, count = cell_text(hex_text(column) if pa.types.is_binary(field.type) else plain_text(column, field))
+            cut += count
+            cells = _text_cell(letter, numbers, style, text)
+        elif kind.kind == "number":
+            cells = _number_cell(letter, numbers, style, plain_text(column, field))
+        else:
+            cells = _day_cells(column, field, letter, numbers, style)
+        # A NULL has no cell. Where there is none, the parts go into the row as they are: one copy of everything less.
+        pieces += cells if column.null_count == 0 else [pc.binary_join_element_wise(*cells, "")]
+    pieces.append("</row>")
+    return pieces, cut
+
+
+def _number_cell(letter: str, numbers: pa.Array, style: int, value: pa.Array) -> list[pa.Array | str]:
+    return [f'<c r="{letter}', numbers, f'" s="{style}"><v>', value, "</v></c>"]
+
+
+def _text_cell(letter: str, numbers: pa.Array, style: int, text: pa.Array) -> list[pa.Array | str]:
+    return [f'<c r="{letter}', numbers, f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">', text, "</t></is></c>"]
+
+
+def _day_cells(column: pa.Array, field: pa.Field, letter: str, numbers: pa.Array, style: int) -> list[pa.Array | str]:
+    if pa.types.is_date32(field.type):
+        days = pc.add(column.cast(pa.int32()), _EPOCH)
+    else:
+        clock, _ = wall_clock(column)
+        # Whole milliseconds, or the column would be text; as microseconds the years from 2256 on would not fit into a float.
+        milliseconds = pc.divide(clock.cast(pa.int64()), 1000).cast(pa.float64())
+        days = pc.add(pc.divide(milliseconds, _DAY), float(_EPOCH))
+    cells = _number_cell(letter, numbers, style, pc.cast(days, pa.string()))
+    early = pc.less(days, _FIRST_DAY)
+    if not pc.any(early).as_py():
+        return cells
+    texts = _text_cell(letter, numbers, style, plain_text(column, field))
+    return [pc.if_else(early, pc.binary_join_element_wise(*texts, ""), pc.binary_join_element_wise(*cells, ""))]

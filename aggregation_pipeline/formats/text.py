@@ -1,0 +1,143 @@
+"""Arrow columns as columns of text, digit for digit as MySQL shows them; what CSV, JSON and Excel have in common.
+
+All functions keep NULL as NULL, and work on whole columns: a million Python objects cost more than everything else together.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aggregation_pipeline.errors import FormatError
+
+_FIXED_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_BARE_TEXT = frozenset({"TIME", "DATE", "DATETIME", "TIMESTAMP", "YEAR"})
+
+
+def mysql_type(field: pa.Field) -> str:
+    """`DECIMAL(10,2)` as the reader noted it, or nothing."""
+    return str((field.metadata or {}).get(b"mysql_type", b""), "utf-8")
+
+
+def is_clock_text(field: pa.Field) -> bool:
+    """Text that the server made of a time or a date (TIME reaches 838:59:59, zero dates have no day): digits and marks, nobody's words."""
+    return pa.types.is_string(field.type) and re.split(r"\W", mysql_type(field), maxsplit=1)[0].upper() in _BARE_TEXT
+
+
+def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Numbers and dates as text, text as it is. FormatError for what MySQL cannot hold either."""
+    kind = field.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_integer(kind) or pa.types.is_date32(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_floating(kind):
+        if pc.all(pc.is_finite(column)).as_py() is False:
+            raise FormatError(
+                f"Column {field.name!r} holds NaN or infinity, which MySQL has not: the extract is damaged. Run the table again."
+            )
+        return pc.cast(column, pa.string())
+    if pa.types.is_decimal(kind):
+        return decimal_text(column)
+    if pa.types.is_timestamp(kind):
+        return datetime_text(column, field, style="mysql")
+    raise FormatError(f"Column {field.name!r} came as Arrow's {kind}, which no format knows; please report it with its MySQL type.")
+
+
+def decimal_text(column: pa.Array) -> pa.Array:
+    """DECIMAL with all digits of its scale and never an exponent, which is what Arrow writes below 0.000001, for zero too."""
+    text = pc.cast(column, pa.string())
+    scale = column.type.scale
+    if scale <= 6 or not pc.any(pc.match_substring(text, "E")).as_py():
+        return text
+    # The same bytes read as a whole number, to whose digits the point is put back.
+    wide = pa.decimal256(76, 0) if pa.types.is_decimal256(column.type) else pa.decimal128(38, 0)
+    whole = pc.cast(pa.Array.from_buffers(wide, len(column), column.buffers(), column.null_count, column.offset), pa.string())
+    sign = pc.if_else(pc.starts_with(whole, "-"), "-", "")
+    digits = pc.ascii_lpad(pc.ascii_ltrim(whole, "-"), scale + 1, "0")
+    unsigned = pc.utf8_slice_codeunits(digits, 0, -scale), ".", pc.utf8_slice_codeunits(digits, -scale)
+    return pc.binary_join_element_wise(sign, *unsigned, "")
+
+
+def wall_clock(column: pa.Array) -> tuple[pa.Array, str]:
+    """Timestamps as clocks show them, and the clock's offset: `+08:00` for an instant in the session's zone, nothing for DATETIME."""
+    zone = column.type.tz
+    if zone is None:
+        return column, ""
+    if not _FIXED_OFFSET.fullmatch(zone):
+        zone = "+00:00"
+    # An offset is added by hand: time zone databases know no "+08:00", and not every machine has one.
+    minutes = int(zone[0] + "1") * (int(zone[1:3]) * 60 + int(zone[4:6]))
+    microseconds = pc.add(column.cast(pa.int64()), minutes * 60_000_000)
+    return microseconds.cast(pa.timestamp("us")), zone
+
+
+def fraction_digits(field: pa.Field) -> int:
+    """Digits after the second that the column was declared with; Arrow's six where nobody said."""
+    declared = re.fullmatch(r"(?:DATETIME|TIMESTAMP)(?:\((\d)\))?", mysql_type(field).upper())
+    return int(declared[1] or 0) if declared else 6
+
+
+def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "mysql"]) -> pa.Array:
+    """`2026-11-20 14:00:00.123` with the column's digits, or ISO 8601 with a T, and with the offset where the column is an instant."""
+    clock, offset = wall_clock(column)
+    digits = fraction_digits(field)
+    if digits < 6 and not has_fraction(clock, 10 ** (6 - digits)):
+        text = pc.cast(pc.cast(clock, pa.timestamp("s"), safe=False), pa.string()) if digits == 0 else _cut(clock, 20 + digits)
+    else:
+        text = pc.cast(clock, pa.string())
+    if style == "mysql":
+        return text
+    text = pc.binary_replace_slice(text, 10, 11, "T")
+    return pc.binary_join_element_wise(text, offset, "") if offset else text
+
+
+def _cut(clock: pa.Array, length: int) -> pa.Array:
+    return pc.utf8_slice_codeunits(pc.cast(clock, pa.string()), 0, length)
+
+
+def has_fraction(column: pa.Array, step: int) -> bool:
+    """Whether any timestamp lies between two multiples of `step` microseconds."""
+    microseconds = pc.fill_null(column.cast(pa.int64()), 0)
+    return bool((microseconds.to_numpy() % step).any())
+
+
+def hex_text(column: pa.Array) -> pa.Array:
+    """Bytes as `0x00FF`, MySQL's own literal, which no spreadsheet takes for a number."""
+    table = np.frombuffer(b"".join(b"%02X" % byte for byte in range(256)), dtype="<u2")
+    offsets = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, column.offset * 4)
+    data = np.frombuffer(utf8_bytes(column), np.uint8)
+    text = pa.StringArray.from_buffers(
+        len(column), pa.py_buffer(((offsets - offsets[0]) * 2).astype(np.int32)), pa.py_buffer(np.ascontiguousarray(table[data]))
+    )
+    return pc.if_else(pc.is_null(column), None, pc.binary_join_element_wise("0x", text, ""))
+
+
+def utf8_bytes(column: pa.Array) -> bytes:
+    """The bytes of all values of a text or binary column, one after the other."""
+    if len(column) == 0 or column.buffers()[2] is None:
+        return b""
+    offsets = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, column.offset * 4)
+    return bytes(column.buffers()[2].slice(int(offsets[0]), int(offsets[-1] - offsets[0])))
+
+
+def escaper(table: Mapping[str, str]) -> Callable[[pa.Array], pa.Array]:
+    """A function that replaces ASCII characters in a text column, in the table's order, and costs next to nothing where none occurs."""
+    others = bytes(set(range(256)) - set("".join(table).encode("ascii")))
+
+    def escape(column: pa.Array) -> pa.Array:
+        present = set(utf8_bytes(column).translate(None, others))
+        for character, replacement in table.items():
+            if ord(character) in present:
+                column = pc.replace_substring(column, character, replacement)
+        return column
+
+    return escape
+
+
+def rows_as_bytes(pieces: list[pa.Array | str], *, null: str) -> bytes:
+    """Text columns and constants side by side, row after row, as one run of UTF-8."""
+    return utf8_bytes(pc.binary_join_element_wise(*pieces, "", null_handling="replace", null_replacement=null))
