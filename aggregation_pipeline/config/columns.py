@@ -1,0 +1,139 @@
+"""What stands in the lists of a table entry: group keys, selected fields, aggregations. Each gives one column of a file."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, Self, get_args
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
+
+from aggregation_pipeline.config.expressions import Role, name_of, read_column, read_expression
+from aggregation_pipeline.config.options import OptionsModel
+
+Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
+FUNCTIONS: Final[tuple[str, ...]] = get_args(Function)
+ALL_COLUMNS: Final = "*"
+# MySQL's limit on an alias in a SELECT.
+_MAX_ALIAS: Final = 256
+
+
+class EntryModel(OptionsModel):
+    """As every model of the file; the text under a field is its description in the JSON Schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+def _checked_alias(alias: str) -> str:
+    if not alias.isprintable() or alias != alias.strip() or not alias:
+        raise ValueError("a name without line ends, and without spaces around it, is expected")
+    if len(alias) > _MAX_ALIAS:
+        raise ValueError(f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}")
+    return alias
+
+
+def _refuse_long_name(name: str) -> None:
+    if len(name) > _MAX_ALIAS:
+        raise ValueError(f"without an alias the text is the name, and this one has over {_MAX_ALIAS} characters; add an alias")
+
+
+def refuse_twins(names: Sequence[str], where: str) -> None:
+    """Excel, and many a reader of the files, do not tell `Total` from `total`.
+
+    Raises:
+        ValueError: names the output that is there twice.
+    """
+    counted = Counter(name.casefold() for name in names)
+    for name in names:
+        if counted[name.casefold()] > 1:
+            raise ValueError(f"outputs of {where} need different names, whatever their case, and {name!r} is there twice; give an alias")
+
+
+Alias = Annotated[str, AfterValidator(_checked_alias)]
+
+
+class Column(EntryModel):
+    """A group key or a selected field: `status`, `DATE(created_at)`, or `{expr: DATE(created_at), alias: day}`."""
+
+    expr: str
+    """A column by its name (odd names in backticks), or one SQL expression."""
+    alias: Alias | None = None
+    """Its name in the files. Default: the column's name, or the expression's text."""
+
+    @property
+    def name(self) -> str:
+        """What the output is called."""
+        return self.alias or name_of(self.expr)
+
+    def checked(self, role: Role) -> Self:
+        """The same column, its expression proved to suit its role."""
+        star = role == "field" and self.expr.strip() == ALL_COLUMNS and not self.alias
+        checked = self.model_copy(update={"expr": ALL_COLUMNS if star else read_column(self.expr, role)})
+        _refuse_long_name(checked.name)
+        return checked
+
+
+def _as_column(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+    if isinstance(value, str):
+        return {"expr": value}
+    if not isinstance(value, (dict, Column)):
+        raise ValueError("a column name, an expression in quotes, or {expr: ..., alias: ...} is expected")  # noqa: TRY004  # pydantic's way
+    return value
+
+
+GroupKey = Annotated[Column, BeforeValidator(_as_column), AfterValidator(lambda column: column.checked("group key"))]
+SelectedField = Annotated[Column, BeforeValidator(_as_column), AfterValidator(lambda column: column.checked("field"))]
+
+
+def _spelled(function: Any) -> Any:  # noqa: ANN401
+    if not isinstance(function, str):
+        return function
+    words = re.sub(r"[\s_]+", " ", function.strip()).upper()
+    return words.replace(" ", "_") if words == "GROUP CONCAT" else words
+
+
+class Aggregation(EntryModel):
+    """`{function: SUM, field: price, alias: revenue}`, or custom: `{expr: SUM(price * quantity), alias: revenue}`."""
+
+    function: Annotated[Function | None, BeforeValidator(_spelled)] = None
+    """In any case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr: STDDEV_SAMP(price)."""
+    field: str | None = None
+    """The column or expression that the function takes. COUNT with * or without a field counts rows, else values that are not NULL."""
+    expr: str | None = None
+    """Custom: one SQL expression that aggregates, instead of function and field."""
+    alias: Alias | None = None
+    """Its name in the files. Default: its text, as in COUNT(id)."""
+
+    @field_validator("field")
+    @classmethod
+    def _field_is_an_argument(cls, field: str | None) -> str | None:
+        if field is None or field.strip() == ALL_COLUMNS:
+            return field and ALL_COLUMNS
+        return read_column(field, "argument")
+
+    @field_validator("expr")
+    @classmethod
+    def _expr_aggregates(cls, expr: str | None) -> str | None:
+        return None if expr is None else read_expression(expr, "aggregate")
+
+    @model_validator(mode="after")
+    def _is_one_of_two_kinds(self) -> Self:
+        if (self.function is None) == (self.expr is None):
+            raise ValueError("either function (with field) or expr is expected, one of the two")
+        if self.expr is not None and self.field is not None:
+            raise ValueError("field belongs to function; expr stands alone")
+        if self.function not in (None, "COUNT") and self.field in (None, ALL_COLUMNS):
+            raise ValueError(f"{self.function} needs a field, which is a column or an expression; only COUNT can do without")
+        _refuse_long_name(self.name)
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the output is called."""
+        if self.alias or self.expr:
+            return self.alias or str(self.expr)
+        argument = name_of(self.field or ALL_COLUMNS)
+        return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
+
+
+# What an entry that asks for nothing gets: the least that says something of a table.
+COUNT_ROWS: Final = Aggregation(function="COUNT", alias="row_count")

@@ -1,0 +1,121 @@
+"""Cron expressions with seconds, as Node.js schedulers write them, in the five fields that Dagster takes.
+
+The small check here is stricter than Dagster's parser: whatever passes, Dagster takes and means the same by.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from aggregation_pipeline.errors import ConfigError
+
+
+class _Field(NamedTuple):
+    title: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS: Final = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of the month", 1, 31),
+    _Field("month", 1, 12, ("", *_MONTHS)),
+    _Field("day of the week", 0, 7, _DAYS),
+)
+_MACROS: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_PART: Final = re.compile(r"(?P<from>\*|\w+)(?:-(?P<to>\w+))?(?:/(?P<step>\d{1,2}))?", re.ASCII)
+_LONGEST: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LAST_DAY: Final = "l"
+
+
+def to_five_fields(cron: str) -> tuple[str, str | None]:
+    """A cron expression as Dagster takes it, and a note where it was rewritten or may not mean what was meant.
+
+    Six fields, seconds first, become five; so do @daily and its like. Names of months and days in any case, 7 for Sunday, lists,
+    ranges, steps, `?` for `*`, and L for the month's last day are known.
+
+    Raises:
+        ConfigError: says which field is wrong and what is expected; what Dagster cannot do, as a step of seconds, is said so.
+    """
+    fields = _MACROS.get(cron.strip().lower(), cron).split()
+    if len(fields) not in (5, 6):
+        hint = " A field for the year is not known to Dagster." if len(fields) == 7 else ""
+        raise _refused(cron, f"5 fields (minute hour day month weekday) or 6 (second first) are expected, found {len(fields)}.{hint}")
+    seconds, five = (fields[0], fields[1:]) if len(fields) == 6 else (None, fields)
+    if seconds is not None and not (seconds.isascii() and seconds.isdigit() and int(seconds) <= 59):
+        raise _refused(
+            cron,
+            f"the first of 6 fields is the second, and {seconds!r} is no plain number from 0 to 59. Dagster's smallest step is a minute: "
+            f"for every minute write '0 * * * * *' or '* * * * *'",
+        )
+    five = ["*" if field == "?" else field for field in five]
+    values = [_values(cron, text.lower(), field) for text, field in zip(five, _FIELDS, strict=True)]
+    _refuse_days_that_never_come(cron, days=values[2], months=values[3])
+    rewritten = " ".join(five)
+    return rewritten, _note(cron, seconds, five, rewritten)
+
+
+def _note(cron: str, seconds: str | None, five: list[str], rewritten: str) -> str | None:
+    notes = []
+    if rewritten != " ".join(cron.split()):
+        notes.append(f"{cron.strip()!r} runs as {rewritten!r}, which is how Dagster writes it.")
+    if seconds is not None and int(seconds) > 0:
+        notes.append(f"It starts at second 0, not {int(seconds)}: Dagster's smallest step is a minute.")
+    if seconds is not None and five[0] == "*":
+        often, rarely = ("every minute", "every hour") if five[1] == "*" else ("every minute of those hours", "once in each")
+        notes.append(f"The first field is the second, so that is {often}, not {rarely}; {rarely} is '0 0 {' '.join(five[1:])}'.")
+    return " ".join(notes) or None
+
+
+def _values(cron: str, text: str, field: _Field) -> set[int]:
+    """The numbers that a field names; 0 for L, which the calendar resolves."""
+    if text == _LAST_DAY and field.title == "day of the month":
+        return {0}
+    values: set[int] = set()
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if match is None:
+            raise _refused(cron, f"the {field.title} {text!r} is not understood; expected are *, numbers, lists 1,2, ranges 1-5, steps */5")
+        step = int(match["step"] or 1)
+        whole = match["from"] == "*"
+        first = field.low if whole else _number(cron, match["from"], field)
+        last = field.high if whole or match["step"] else first
+        if match["to"]:
+            # As the end of a range Sunday is 7.
+            last = _number(cron, match["to"], field) or (7 if field.names == _DAYS else 0)
+        if (whole and match["to"]) or first > last or not 1 <= step <= field.high:
+            raise _refused(
+                cron, f"the {field.title} {part!r} is no range; a range goes upwards, as 1-5, and a step is from 1 to {field.high}"
+            )
+        values.update(range(first, last + 1, step))
+    return values
+
+
+def _number(cron: str, text: str, field: _Field) -> int:
+    if text in field.names and text:
+        return field.names.index(text)
+    if text.isdigit() and len(text) <= 2 and field.low <= int(text) <= field.high:
+        return int(text)
+    names = f", or names as {field.names[1].upper()}" if field.names else ""
+    raise _refused(cron, f"the {field.title} {text!r} is not known; expected are numbers from {field.low} to {field.high}{names}")
+
+
+def _refuse_days_that_never_come(cron: str, *, days: set[int], months: set[int]) -> None:
+    """Dagster takes the 31st of April, and its daemon then fails at each tick."""
+    if all(day > _LONGEST[month - 1] for day in days for month in months):
+        raise _refused(cron, "no such month has such a day, so it would never run")
+
+
+def _refused(cron: str, why: str) -> ConfigError:
+    return ConfigError(f"the cron expression {cron!r} cannot be used: {why}")

@@ -1,0 +1,125 @@
+"""aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and remedy."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+from rapidfuzz import process
+
+from aggregation_pipeline.config.document import Document, Mistake, Spot, described, read_document, spelled
+from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
+from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
+from aggregation_pipeline.errors import ConfigError
+
+DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
+# The seed's spelling of `tables`.
+_TABLES: Final = ("tables", "tableConfigs", "table_configs")
+
+
+def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
+    """Read the file, or the one shipped with the package.
+
+    Raises:
+        ConfigError: lists every mistake as `file:line:column: tables.users.aggregations[0].function: ...`.
+    """
+    document = read_document(path)
+    mistakes = list(document.mistakes)
+    data, keys = _arranged(document, mistakes)
+    config = None
+    try:
+        config = PipelineConfig.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        mistakes += to_mistakes(error, document.spot, keys)
+    if config is None or mistakes:
+        raise ConfigError(_report(path, mistakes))
+    return config
+
+
+def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None]) -> tuple[TableEntry, ...]:
+    """The entries that AGGREGATION_TABLES asks for, in its order; all of them where it names none.
+
+    A table without an entry has its rows counted, and `warn` is called with the entry to write.
+
+    Raises:
+        ConfigError: a name can be no table's.
+    """
+    wanted = list(dict.fromkeys(name.strip() for name in names or () if name.strip()))
+    if not wanted:
+        return config.tables
+    entries = {entry.name: entry for entry in config.tables}
+    chosen = {}
+    for name in wanted:
+        entry = entries.get(name) or next((entry for entry in config.tables if entry.name.casefold() == name.casefold()), None)
+        if entry is None:
+            entry = _counted(name)
+            warn(_advice(name, list(entries)))
+        elif entry.name != name:
+            warn(f"AGGREGATION_TABLES names {name!r}; the entry {entry.name!r} was taken, which differs in case only.")
+        chosen[entry.name] = entry
+    return tuple(chosen.values())
+
+
+def _counted(name: str) -> TableEntry:
+    try:
+        return TableEntry(name=name)
+    except ValidationError as error:
+        words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(
+            f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml and can be no table: {words}"
+        ) from None
+
+
+def _advice(name: str, known: list[str]) -> str:
+    body = {"tables": {name: {"aggregations": [{"function": COUNT_ROWS.function, "alias": COUNT_ROWS.alias}]}}}
+    entry = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
+    close = process.extractOne(name, known, score_cutoff=70)
+    hint = f" Was {close[0]!r} meant?" if close else ""
+    return f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted.{hint} The entry to write:\n{entry}"
+
+
+def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document in the shape of the model, entries as a list; and what the file calls `tables`."""
+    if not isinstance(document.data, dict):
+        mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, found {described(document.data)}"))
+        return {}, {}
+    data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _TABLES}
+    spellings = [key for key in document.data if key in _TABLES]
+    if not spellings:
+        mistakes.append(document.spot.mistake("tables: the key is missing; under it stands what is made of each table"))
+        return data, {}
+    key = spellings[0]
+    mistakes += [document.spot.inner[other].mistake(f"{other}: means the same as {key}; keep one") for other in spellings[1:]]
+    data["tables"] = _entries(key, document.data[key], document.spot.inner[key], mistakes)
+    return data, {"tables": key}
+
+
+def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
+    """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
+    if not isinstance(tables, dict):
+        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, found {described(tables)}"))
+        return []
+    seen: dict[str, str] = {}
+    for name in tables:
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            words = f"the table is there twice, as {first} in line {spot.inner[first].line}, and case alone tells no names apart"
+            remedy = "to cut one table in two ways, give the entries different names, and the table by the key table"
+            mistakes.append(spot.inner[name].mistake(f"{spelled([key, name])}: {words}; {remedy}"))
+    return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in tables.items()]
+
+
+def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> Any:  # noqa: ANN401
+    """One entry's mapping, with the name and line that its place in the file gives it."""
+    if not isinstance(body, dict | None):
+        return body
+    given = HIDDEN & (body or {}).keys()
+    mistakes += [spot.inner[key].mistake(f"{spelled([*path, key])}: {unknown_key(key, TableEntry)}") for key in given]
+    return (body or {}) | {"name": path[-1], "line": spot.line}
+
+
+def _report(path: Path, mistakes: list[Mistake]) -> str:
+    lines = [f"{path}:{mistake.line}:{mistake.column}: {mistake.words}" for mistake in sorted(set(mistakes))]
+    return f"{path.name} cannot be used, {len(lines)} mistake{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)

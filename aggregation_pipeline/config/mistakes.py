@@ -1,0 +1,115 @@
+"""pydantic's errors in a user's words: place, key as the file spells it, what is expected, what was found, the nearest right name."""
+
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel, to_snake
+from rapidfuzz import process
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from aggregation_pipeline.config.document import Mistake, Spot, described, spelled
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+
+_EXPECTED: Final = {
+    "string_type": "text is expected",
+    "int_type": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "float_type": "a number is expected",
+    "bool_type": "true or false is expected",
+    "tuple_type": "a list is expected, as in [a, b]",
+    "list_type": "a list is expected, as in [a, b]",
+    "dict_type": "a mapping of keys to values is expected",
+    "model_type": "a mapping of keys to values is expected",
+    "model_attributes_type": "a mapping of keys to values is expected",
+}
+# Fields of an entry that its place in the file gives; to write them is a mistake.
+HIDDEN: Final = frozenset(("name", "line"))
+
+
+def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str]) -> list[Mistake]:
+    """Each error with its place in the file. `keys` gives the file's spelling of root keys that the model calls otherwise."""
+    # A default that is made of a refused value is not a mistake of its own.
+    own = [details for details in error.errors(include_url=False) if details["type"] != "default_factory_not_called"]
+    return [_mistake(details, root, keys) for details in own]
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A question that names the nearest right name, or nothing where none is near."""
+    simple = {re.sub(r"[\s_-]", "", to_snake(name)).casefold(): name for name in known}
+    match = process.extractOne(re.sub(r"[\s_-]", "", word).casefold(), simple.keys(), scorer=_likeness, score_cutoff=0.75)
+    return f" Was {simple[match[0]]} meant?" if match else ""
+
+
+def _likeness(word: str, other: str, **_: Any) -> float:  # noqa: ANN401  # rapidfuzz's own protocol
+    """Jaro-Winkler sees `select` in `select_fields`; the edit distance sees that `cvs` is `csv` with two letters changed round."""
+    return max(JaroWinkler.similarity(word, other), OSA.normalized_similarity(word, other) + 0.1)
+
+
+def unknown_key(key: str, model: type[BaseModel]) -> str:
+    """The words for a key that a model does not have."""
+    fields = [
+        field.alias.rstrip("_") if field.alias and field.alias == name.rstrip("_") else name for name, field in model.model_fields.items()
+    ]
+    known = [name for name in fields if model is not TableEntry or name not in HIDDEN]
+    if key in known:
+        return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
+    return f"unknown key.{nearest(key, known)} Known are {', '.join(known)}"
+
+
+def _mistake(details: Mapping[str, Any], root: Spot, keys: Mapping[str, str]) -> Mistake:
+    spot, path = _located(details["loc"], root, keys)
+    return spot.mistake(f"{spelled(path)}: {_words(details)}")
+
+
+def _located(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str]) -> tuple[Spot, list[str | int]]:
+    """The deepest spot on the way to an error that the file has, and the whole way as the file spells it."""
+    spot, path, known = root, [], True
+    for depth, part in enumerate(loc):
+        key = part
+        if depth == 0:
+            key = keys.get(str(part), str(part))
+        elif depth == 1 and loc[0] == "tables" and isinstance(part, int):
+            key = list(spot.inner)[part]
+        elif isinstance(part, str):
+            key = next((twin for twin in (part, to_camel(part), to_snake(part)) if twin in spot.inner), part)
+        known = known and key in spot.inner
+        spot = spot.inner[key] if known else spot
+        path.append(key)
+    return spot, path
+
+
+def _words(details: Mapping[str, Any]) -> str:
+    kind, found = str(details["type"]), details.get("input")
+    if kind == "extra_forbidden":
+        return unknown_key(str(details["loc"][-1]), _model_at(details["loc"][:-1]))
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", str(details["ctx"]["expected"]))
+        return f"one of {', '.join(choices)} is expected, found {described(found)}.{nearest(str(found), choices)}".removesuffix(".")
+    if kind == "missing":
+        return "the key is missing"
+    if kind == "value_error":
+        words = str(details["ctx"]["error"])
+        return f"{words} (found {described(found)})" if isinstance(found, str) and str(found) not in words else words
+    quotes = "; put it in quotes" if kind == "string_type" and not isinstance(found, (dict, list, type(None))) else ""
+    expected = _EXPECTED.get(kind) or str(details["msg"]).replace("Input should", "it should")
+    return f"{expected}, found {described(found)}{quotes}"
+
+
+def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:
+    """The model whose keys stand at a place of the file."""
+    model: type[BaseModel] = PipelineConfig
+    for part in loc:
+        for name, field in model.model_fields.items():
+            if part in (name, field.alias):
+                model = _model_in(field.annotation) or model
+                break
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for model in map(_model_in, typing.get_args(annotation)) if model), None)

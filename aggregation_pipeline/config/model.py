@@ -1,0 +1,164 @@
+"""aggregation.yaml as frozen models; the text under a field is what editors show for it.
+
+Rules that concern one field stand on that field, so that one mistake does not hide another in the same entry.
+"""
+
+import re
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from aggregation_pipeline.config.columns import (
+    ALL_COLUMNS,
+    COUNT_ROWS,
+    FUNCTIONS,
+    Aggregation,
+    Column,
+    EntryModel,
+    GroupKey,
+    SelectedField,
+    refuse_twins,
+)
+from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
+from aggregation_pipeline.config.options import FormatOptions
+
+__all__ = [
+    "ALL_COLUMNS",
+    "COUNT_ROWS",
+    "FORMAT_NAMES",
+    "FUNCTIONS",
+    "Aggregation",
+    "Column",
+    "FormatName",
+    "FormatOptions",
+    "PipelineConfig",
+    "TableEntry",
+]
+
+FormatName = Literal["json", "csv", "excel", "parquet"]
+FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
+_OWNER: Final = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
+_TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+
+
+def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; pydantic judges it next
+    if isinstance(formats, str):
+        return FORMAT_NAMES if formats == "all" else (formats,)
+    return tuple(formats) if isinstance(formats, list) else formats
+
+
+def _entry_name(data: dict[str, Any]) -> str:
+    # A name that was refused is not there; the mistake is reported for the name alone.
+    return str(data.get("name", "refused"))
+
+
+class TableEntry(EntryModel):
+    """What is made of one table: a summary (`group_by`, `aggregations`), detail rows (`select_fields`), or both.
+
+    An entry with none of the three counts the table's rows, as `row_count`.
+    """
+
+    name: Annotated[str, AfterValidator(checked_entry_name)]
+    """The entry's key, and the name of its files."""
+    table: Annotated[str, AfterValidator(checked_table), Field(default_factory=_entry_name, validate_default=True)]
+    """The source table where it differs from the entry's name: orders, shop.orders; a name that holds a dot in backticks: `v1.orders`."""
+    description: str | None = None
+    """Shown in Dagster."""
+    platform: Annotated[str, Field(default_factory=_entry_name, min_length=1)]
+    """What batch_jobs calls it in platforms_processed. Default: the entry's name."""
+    owners: tuple[str, ...] = ()
+    """E-mail addresses or team:name."""
+    tags: Annotated[dict[str, str], Field(default_factory=dict)]
+    """Shown and searched in Dagster: letters, digits, . _ - only, at most 63."""
+    group_by: tuple[GroupKey, ...] = ()
+    """Keys of the summary. Without aggregations: the distinct keys."""
+    aggregations: tuple[Aggregation, ...] = ()
+    """Figures of the summary. Without group_by: one row."""
+    select_fields: tuple[SelectedField, ...] = ()
+    """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""
+    where: str | None = None
+    """One SQL condition on the rows of both datasets. NOW() is the run's logical time: the same when it is repeated."""
+    order: Literal["primary_key", "none"] = "primary_key"
+    """Detail rows come in the order of the primary key; none: as the server gives them."""
+    order_by: tuple[str, ...] | None = None
+    """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column of that name."""
+    limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    """At most so many rows in each dataset; one that had more is marked truncated in the manifest."""
+    formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
+    """Files to write, or all. Default: OUTPUT_FORMAT."""
+    consistency: Literal["snapshot", "none"] = "snapshot"
+    """snapshot: both datasets see one moment, or the run fails. none: for servers without snapshots; the manifest says so."""
+    line: Annotated[int | None, Field(exclude=True)] = None
+    """Line of the entry in the YAML; None for one that was not read from a file."""
+
+    @property
+    def source(self) -> TableName:
+        """The source table's database (None: the connection's own) and its bare name."""
+        return split_table(self.table)
+
+    @field_validator("owners")
+    @classmethod
+    def _owners_suit_dagster(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
+        for owner in owners:
+            if not _OWNER.fullmatch(owner):
+                raise ValueError(f"an e-mail address or team:name is expected, found {owner!r}")
+        return owners
+
+    @field_validator("tags")
+    @classmethod
+    def _tags_suit_dagster(cls, tags: dict[str, str]) -> dict[str, str]:
+        for key, value in tags.items():
+            if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
+                raise ValueError(f"Dagster takes letters, digits, . _ - in tags, at most 63 of them; found {key}: {value}")
+        return tags
+
+    @field_validator("where")
+    @classmethod
+    def _where_is_a_condition(cls, where: str | None) -> str | None:
+        return None if where is None else read_expression(where, "condition")
+
+    @field_validator("select_fields")
+    @classmethod
+    def _fields_differ(cls, fields: tuple[Column, ...]) -> tuple[Column, ...]:
+        if len(fields) > 1 and any(field.expr == ALL_COLUMNS for field in fields):
+            raise ValueError("'*' means all columns and stands alone; take it out, or the others")
+        refuse_twins([field.name for field in fields], "select_fields")
+        return fields
+
+    @field_validator("aggregations")
+    @classmethod
+    def _outputs_differ(cls, aggregations: tuple[Aggregation, ...], info: ValidationInfo) -> tuple[Aggregation, ...]:
+        keys: tuple[Column, ...] = info.data.get("group_by", ())
+        refuse_twins([*(key.name for key in keys), *(figure.name for figure in aggregations)], "group_by and aggregations")
+        return aggregations
+
+    @field_validator("group_by")
+    @classmethod
+    def _keys_differ(cls, keys: tuple[Column, ...]) -> tuple[Column, ...]:
+        refuse_twins([key.name for key in keys], "group_by")
+        return keys
+
+    @field_validator("order_by")
+    @classmethod
+    def _order_is_one_thing(cls, order_by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if order_by is not None and info.data.get("order") == "none":
+            raise ValueError("order: none and order_by contradict each other; keep one")
+        return None if order_by is None else tuple(read_order(item) for item in order_by)
+
+    @field_validator("formats")
+    @classmethod
+    def _formats_are_there_once(cls, formats: tuple[FormatName, ...] | None) -> tuple[FormatName, ...] | None:
+        if formats is not None and not formats:
+            raise ValueError("at least one format is expected; leave the key out for OUTPUT_FORMAT")
+        return formats and tuple(dict.fromkeys(formats))
+
+
+class PipelineConfig(EntryModel):
+    """The whole of aggregation.yaml."""
+
+    tables: tuple[TableEntry, ...] = ()
+    """What is made of each table, by name."""
+    options: FormatOptions = FormatOptions()
+    """How the files are written."""

@@ -1,0 +1,51 @@
+"""Names of tables as a user writes them."""
+
+import re
+from typing import Final, NamedTuple
+
+from aggregation_pipeline.config.tokens import quote, unquote
+
+_PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
+# MySQL's limit on the name of a database or a table.
+_MAX_NAME: Final = 64
+
+
+class TableName(NamedTuple):
+    """A source table; `database` is None where the connection's own is meant."""
+
+    database: str | None
+    name: str
+
+    @property
+    def sql(self) -> str:
+        """As it stands in a query."""
+        return ".".join(quote(part) for part in self if part is not None)
+
+
+def split_table(text: str) -> TableName:
+    """`orders`, `shop.orders`; a name that itself holds a dot stands in backticks: `` `v1.orders` ``, `` shop.`v1.orders` ``.
+
+    Raises:
+        ValueError: for anything else, an empty or overlong name.
+    """
+    parts = _PART.findall(text)
+    if ".".join(parts) != text or len(parts) not in (1, 2):
+        raise ValueError('a table as `orders` or `shop.orders` is expected; a name that holds a dot stands in backticks: "`v1.orders`"')
+    names = [unquote(part) if part.startswith("`") else part for part in parts]
+    for name in names:
+        if len(name) > _MAX_NAME or not name.isprintable() or name != name.rstrip():
+            raise ValueError(f"a table's name has 1 to {_MAX_NAME} printable characters and does not end in a space; found {name[:80]!r}")
+    return TableName(names[0] if len(names) == 2 else None, names[-1])
+
+
+def checked_table(text: str) -> str:
+    """The text, proved to name a table."""
+    split_table(text)
+    return text
+
+
+def checked_entry_name(name: str) -> str:
+    """The key of an entry, proved usable as a name for files and assets."""
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise ValueError("the name of an entry is printable, not empty, and has no spaces around it")
+    return name

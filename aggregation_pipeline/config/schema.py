@@ -1,0 +1,77 @@
+"""The JSON Schema of aggregation.yaml, made from the models, for editors.
+
+`python -m aggregation_pipeline.config.schema` writes the shipped file anew; a test holds it equal to the models.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.alias_generators import to_snake
+
+from aggregation_pipeline.config.mistakes import HIDDEN
+from aggregation_pipeline.config.model import FORMAT_NAMES, FUNCTIONS, PipelineConfig
+
+SCHEMA_FILE: Final = Path(__file__).with_name("aggregation.schema.json")
+
+Schema = dict[str, Any]
+
+
+def json_schema() -> Schema:
+    """The schema as plain data. Both spellings of a key are in it, so that an editor marks neither."""
+    schema = PipelineConfig.model_json_schema(by_alias=True)
+    models: dict[str, Schema] = schema.pop("$defs")
+    entry = models["TableEntry"]
+    for name in HIDDEN:
+        del entry["properties"][name]
+    del entry["required"]
+    # What the models take beyond their declared types, by validators that a schema cannot see.
+    models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}
+    function = models["Aggregation"]["properties"]["function"]
+    function["anyOf"] = [{"enum": list(FUNCTIONS)}, {"type": "string", "pattern": _any_case(FUNCTIONS)}, {"type": "null"}]
+    entry["properties"]["formats"]["anyOf"].insert(0, {"enum": ["all", *FORMAT_NAMES]})
+    tables: Schema = {
+        "description": schema["properties"]["tables"]["description"],
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"$ref": "#/$defs/TableEntry"}, {"type": "null"}]},
+    }
+    schema["properties"] = {"tables": tables, "tableConfigs": tables, **{k: v for k, v in schema["properties"].items() if k != "tables"}}
+    schema["anyOf"] = [{"required": ["tables"]}, {"required": ["tableConfigs"]}]
+    result: Schema = _in_both_spellings(schema | {"$defs": models})
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aggregation.yaml", **result}
+
+
+def as_text() -> str:
+    """The schema as the shipped file holds it."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _any_case(words: tuple[str, ...]) -> str:
+    """A pattern for words in any case, with spaces or underscores between their parts."""
+
+    def letters(word: str) -> str:
+        return "".join("[ _]+" if letter in " _" else f"[{letter}{letter.lower()}]" for letter in word)
+
+    return f"^({'|'.join(letters(word) for word in words)})$"
+
+
+def _in_both_spellings(node: Any) -> Any:  # noqa: ANN401
+    """The node with a snake_case twin before each camelCase property, and without the titles that only repeat names."""
+    if isinstance(node, list):
+        return [_in_both_spellings(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: _in_both_spellings(value) for key, value in node.items() if key not in ("title", "properties")}
+    if "properties" in node:
+        result["properties"] = {
+            spelling: _in_both_spellings(value)
+            for key, value in node["properties"].items()
+            for spelling in dict.fromkeys((to_snake(key), key))
+        }
+        # tableConfigs has its twin already, by its own name.
+        result["properties"].pop("table_configs", None)
+    return result
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(as_text(), encoding="utf-8")

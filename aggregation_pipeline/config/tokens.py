@@ -1,0 +1,123 @@
+"""Cut a fragment of SQL into tokens the way MySQL's own lexer does, so that what is checked is what the server will run.
+
+sqlglot's tokenizer cannot be used for that: it takes `5--1` for a comment, U+00A0 for a space and `/*! ... */` for nothing,
+and MySQL does not. Where the two could still differ, the fragment is refused, with the spelling that both read alike.
+"""
+
+import itertools
+import re
+import unicodedata
+from typing import Final, Literal, NamedTuple
+
+_WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
+_PATTERN: Final = re.compile(
+    rf"""
+      (?P<space>    [ \t\r\n]+ )
+    | (?P<comment>  --(?=[ \t\r\n]|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
+    | (?P<string>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" )
+    | (?P<quoted>   `(?:[^`]|``)++` )
+    | (?P<number>   (?:0x[0-9A-Fa-f]+|0b[01]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?!{_WORD}) )
+    | (?P<word>     (?![0-9]){_WORD}+ )
+    | (?P<symbol>   @@ | /(?!\*) | [-(),.+*%<>=!&|^~@] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SEPARATES: Final = ("space", "comment")
+
+
+class FragmentError(ValueError):
+    """A fragment of SQL in the config that cannot be taken; the message says why and what to write instead."""
+
+
+class Token(NamedTuple):
+    """One lexeme; `text` is the user's own, quotes included."""
+
+    kind: Literal["string", "quoted", "number", "word", "symbol"]
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The name that a word or a quoted name stands for, in lower case; empty for anything else."""
+        if self.kind == "quoted":
+            return unquote(self.text).lower()
+        return self.text.lower() if self.kind == "word" else ""
+
+
+def quote(name: str) -> str:
+    """A name as MySQL takes it whatever it holds."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def unquote(text: str) -> str:
+    """The name inside backticks."""
+    return text[1:-1].replace("``", "`")
+
+
+def tokenize(text: str) -> tuple[list[Token], str]:
+    """The tokens of a fragment, and its text with comments taken out and white space between tokens made one space.
+
+    Raises:
+        FragmentError: for what is not part of an expression in MySQL, or is read differently by servers.
+    """
+    _refuse_unprintable(text)
+    tokens: list[Token] = []
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        match = _PATTERN.match(text, position)
+        if match is None:
+            raise FragmentError(_complaint(text[position:]))
+        kind, lexeme = str(match.lastgroup), match.group()
+        if kind in _SEPARATES:
+            if lexeme.startswith(("/*!", "/*+", "/*M!")):
+                raise FragmentError(f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a remark */")
+            if parts and parts[-1] != " ":
+                parts.append(" ")
+        else:
+            _refuse_odd_letters(kind, lexeme)
+            tokens.append(Token(kind, lexeme))  # type: ignore[arg-type]  # the pattern has no other groups
+            parts.append(lexeme)
+        position = match.end()
+    _refuse_doubled_signs(parts)
+    return tokens, "".join(parts).strip()
+
+
+def _complaint(rest: str) -> str:
+    first = rest[0]
+    if first in "'\"`":
+        return f"the quote {first} is never closed"
+    if rest.startswith("/*"):
+        return "the comment /* is never closed"
+    if first == ";":
+        return "a semicolon ends a statement; one expression is expected, not a statement"
+    if rest.startswith(":="):
+        return "assignments (:=) change the session; only expressions that read are taken"
+    if first.isdigit():
+        word = re.match(rf"{_WORD}+", rest)
+        return f"a name that begins with a digit stands in backticks: {quote(word.group() if word else first)}"
+    return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
+
+
+def _refuse_unprintable(text: str) -> None:
+    for letter in text:
+        if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\r\n":
+            raise FragmentError(f"it holds the unprintable character U+{ord(letter):04X}; in text write CHAR({ord(letter)}) instead")
+
+
+def _refuse_odd_letters(kind: str, lexeme: str) -> None:
+    """MySQL reads every letter beyond ASCII as part of a name: a full-width bracket or space would end up in one."""
+    if kind != "word":
+        return
+    for letter in lexeme:
+        if not letter.isascii() and unicodedata.category(letter)[0] not in "LMN":
+            known = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
+            raise FragmentError(f"{letter!r} ({known}) stands outside of quotes, where MySQL takes it for a letter; write the ASCII sign")
+
+
+def _refuse_doubled_signs(parts: list[str]) -> None:
+    """`5--1` is 6 in MySQL, and 5 with a comment in standard SQL; sqlglot takes the `==` of other languages, and MySQL does not."""
+    for before, after in itertools.pairwise(parts):
+        if before == after == "-":
+            raise FragmentError("-- is a comment for some readers and two minus signs for others; put a space between them")
+        if before == after == "=":
+            raise FragmentError("== is not an operator of MySQL; write =")

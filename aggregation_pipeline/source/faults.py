@@ -1,0 +1,100 @@
+"""The one place where a driver's error becomes one of ours."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pymysql
+from sqlalchemy.exc import DBAPIError
+
+from aggregation_pipeline.errors import SourceError, SourceLostError
+
+# The connection or the server went away, is full, or somebody else was first: the same statement may succeed later.
+_PASSING: Final = {
+    1040: "the server has no connection free",
+    1053: "the server is shutting down",
+    1203: "this user has no connection free",
+    1205: "another session holds a lock",
+    1213: "the server broke a deadlock by ending this statement",
+    1927: "the connection was killed",
+    2002: "no server answers there",
+    2003: "no server answers there",
+    2006: "the server went away",
+    2013: "the server went away in the middle of a statement",
+    2014: "the connection is out of step",
+}
+_REMEDIES: Final = {
+    1044: "Grant SELECT on the database to DB_USER.",
+    1045: "Check DB_USER and DB_PASSWORD, and from which hosts that user may connect.",
+    1049: "Check DB_NAME.",
+    1054: "A column in the entry is not (or no longer) in the table: compare the entry with SHOW COLUMNS.",
+    1055: "Group by the column as well, or aggregate it.",
+    1064: "The server does not understand an expression of the entry; its syntax may be another version's.",
+    1142: "Grant SELECT on the table to DB_USER.",
+    1143: "Grant SELECT on the column to DB_USER.",
+    1146: "Check the entry's `table` and DB_NAME.",
+    1305: "The server has no such function.",
+    1317: "Somebody killed the statement.",
+    1792: "Exports run in a read-only transaction: an expression of the entry calls something that writes.",
+    1969: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
+    3024: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
+    4012: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
+}
+# Errors whose quoted parts are names and SQL from the configuration. In all others they may be values of cells.
+_NAMES_ONLY: Final = {
+    1044,
+    1045,
+    1049,
+    1052,
+    1054,
+    1055,
+    1056,
+    1060,
+    1064,
+    1109,
+    1111,
+    1140,
+    1142,
+    1143,
+    1146,
+    1227,
+    1247,
+    1305,
+    1630,
+    1792,
+}
+
+
+@contextlib.contextmanager
+def translated(where: str = "") -> Iterator[None]:
+    """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value."""
+    try:
+        yield
+    except (DBAPIError, pymysql.MySQLError, OSError) as error:
+        raise explain(error, where) from None
+
+
+def explain(error: BaseException, where: str = "") -> SourceError:
+    """Return our error for a driver's."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    arguments: tuple[object, ...] = getattr(original, "args", ())
+    code = arguments[0] if arguments and isinstance(arguments[0], int) else None
+    said = str(arguments[1]) if len(arguments) > 1 else type(original).__name__ if code is None else ""
+    at = f" at {where}" if where else ""
+    if code in _PASSING:
+        return SourceLostError(f"MySQL{at}: {_PASSING[code]} (error {code}: {said}). The run can be repeated; nothing was published.")
+    if isinstance(original, OSError):
+        return SourceLostError(f"MySQL{at}: the connection broke ({original}). The run can be repeated; nothing was published.")
+    remedy = f" {_REMEDIES[code]}" if code in _REMEDIES else ""
+    return SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
+
+
+def describe_warning(code: int, message: str) -> str:
+    """Return a warning's text without the values that it may quote."""
+    return f"{code} {_without_values(code, message)}"
+
+
+def _without_values(code: int | None, message: str) -> str:
+    text = message.rstrip(".")
+    return text if code in _NAMES_ONLY else re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"", "'…'", text)

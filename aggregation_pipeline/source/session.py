@@ -1,0 +1,213 @@
+"""One connection, one read-only snapshot: everything that one table's window reads from MySQL."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
+
+from aggregation_pipeline.errors import SnapshotError
+from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.types import offset_text
+
+# ONLY_FULL_GROUP_BY turns a column that is neither grouped nor aggregated into an error where MySQL would pick any row's value.
+# Left out on purpose: ANSI_QUOTES, PIPES_AS_CONCAT and NO_BACKSLASH_ESCAPES, under which a fragment would mean something else
+# than what was validated, and PAD_CHAR_TO_FULL_LENGTH.
+SQL_MODE: Final = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+# The largest that both MySQL and MariaDB take; the default of 1,024 cuts silently.
+GROUP_CONCAT_MAX: Final = 4_294_967_295
+# The isolation levels under which a consistent snapshot really is one.
+_SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
+_PARSE_ERROR: Final = 1064
+
+
+NO_PASSWORD: Final = SecretStr("")
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where the source database is and how long it may take.
+
+    Attributes:
+        statement_timeout: seconds after which the server ends a statement.
+        lock_timeout: seconds to wait for a metadata lock, so that a long ALTER fails this read and not the queue behind it.
+        stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
+    """
+
+    database: str
+    user: str
+    password: SecretStr = NO_PASSWORD
+    host: str | None = None
+    port: int = 3306
+    socket: Path | None = None
+    connect_timeout: int = 10
+    statement_timeout: int = 3600
+    lock_timeout: int = 60
+    stall_timeout: int = 600
+
+    @property
+    def where(self) -> str:
+        """The server, for people."""
+        return str(self.socket) if self.socket else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open snapshot.
+
+    Attributes:
+        connection: the only connection, in the only transaction.
+        offset_seconds: offset from UTC in which the session computes and TIMESTAMP columns arrive.
+        snapshot: whether all statements see the same rows (False only where the entry says `consistency: none`).
+        server: the server's version, as it gives it.
+    """
+
+    connection: sa.Connection
+    offset_seconds: int
+    snapshot: bool
+    server: str
+
+    @property
+    def driver_connection(self) -> Any:  # noqa: ANN401
+        """PyMySQL's connection, for the row stream."""
+        return self.connection.connection.driver_connection
+
+    def primary_key(self, database: str | None, table: str) -> tuple[str, ...]:
+        """Return the primary key's columns in order; empty for a view or a table without one."""
+        query = sa.text(
+            "SELECT column_name FROM information_schema.statistics WHERE table_schema = COALESCE(:database, DATABASE())"
+            " AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index"
+        )
+        with translated():
+            return tuple(row[0] for row in self.connection.execute(query, {"database": database, "table": table}))
+
+    def scalar(self, sql: str) -> Any:  # noqa: ANN401
+        """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
+        with translated():
+            return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
+
+    def warnings(self) -> list[tuple[str, int, str]]:
+        """Return the (level, code, message) of what the last statement brought about."""
+        with translated():
+            return [tuple(row) for row in self.connection.exec_driver_sql("SHOW WARNINGS")]
+
+    def abort(self) -> None:
+        """Close the socket, without the drain that a polite close would begin with."""
+        with contextlib.suppress(Exception):
+            self.driver_connection._force_close()  # noqa: SLF001
+        self.connection.invalidate()
+
+
+def create_source_engine(options: SourceOptions) -> sa.Engine:
+    """Return an engine that opens a new connection each time.
+
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next.
+    """
+    url = sa.URL.create(
+        "mysql+pymysql",
+        username=options.user,
+        password=options.password.get_secret_value(),
+        host=None if options.socket else options.host,
+        port=None if options.socket else options.port,
+        database=options.database,
+    )
+    arguments: dict[str, Any] = {
+        "charset": "utf8mb4",
+        "connect_timeout": options.connect_timeout,
+        "read_timeout": options.stall_timeout,
+        "write_timeout": options.stall_timeout,
+        "local_infile": False,
+        "program_name": "aggregation_pipeline",
+    }
+    if options.socket:
+        arguments["unix_socket"] = str(options.socket)
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
+
+
+@contextlib.contextmanager
+def open_session(options: SourceOptions, *, logical_time: datetime, zone: ZoneInfo, require_snapshot: bool = True) -> Iterator[Session]:
+    """Connect, fix everything that a server's defaults could change in a result, and begin the snapshot.
+
+    Args:
+        options: the server and its limits.
+        logical_time: what `NOW()` and `CURDATE()` mean for this window, whenever it really runs.
+        zone: the zone whose offset at `logical_time` the session computes in.
+        require_snapshot: fail where the server cannot give one.
+
+    Raises:
+        SourceLostError: no connection.
+        SnapshotError: no snapshot is to be had, and one is required.
+    """
+    offset = zone.utcoffset(logical_time.astimezone(zone).replace(tzinfo=None))
+    offset_seconds = int(offset.total_seconds()) if offset else 0
+    engine = create_source_engine(options)
+    with contextlib.ExitStack() as stack:
+        with translated(where=options.where):
+            connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+        session = _prepare(connection, options, logical_time, offset_seconds, require_snapshot=require_snapshot)
+        try:
+            yield session
+        except BaseException:
+            session.abort()
+            raise
+
+
+def _prepare(
+    connection: sa.Connection, options: SourceOptions, logical_time: datetime, offset_seconds: int, *, require_snapshot: bool
+) -> Session:
+    with translated(where=options.where):
+        variables = _variables(connection, *_LIMITS, "transaction_isolation", "tx_isolation", "version")
+        assignments = {
+            "sql_mode": f"'{SQL_MODE}'",
+            "time_zone": f"'{offset_text(offset_seconds)}'",
+            "timestamp": repr(logical_time.astimezone(UTC).timestamp()),
+            "group_concat_max_len": str(GROUP_CONCAT_MAX),
+            **{name: value(options) for name, value in _LIMITS.items() if name in variables},
+        }
+        for name, value in assignments.items():
+            connection.exec_driver_sql(f"SET SESSION {name} = {value}")
+        connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        _begin(connection)
+        # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
+        name = "transaction_isolation" if "transaction_isolation" in variables else "tx_isolation"
+        level = str(connection.exec_driver_sql(f"SELECT @@{name}").scalar_one()).upper()
+    snapshot = level in _SNAPSHOT_LEVELS
+    if require_snapshot and not snapshot:
+        raise SnapshotError(
+            f"the server at {options.where} stays at isolation level {level}, where the summary and the detail rows could disagree. "
+            f"Allow REPEATABLE READ for this user, or write `consistency: none` in the table's entry; its manifest will then say so."
+        )
+    return Session(connection, offset_seconds, snapshot, str(variables.get("version", "unknown")))
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+    try:
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    except DBAPIError as error:
+        # TiDB's grammar has no READ ONLY here; the session variable above holds all the same.
+        if getattr(error.orig, "args", [None])[0] != _PARSE_ERROR:
+            raise
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+
+
+# Each kind of server has its own name for a limit; only those that it has are set. Values as SQL.
+_LIMITS: Final[dict[str, Callable[[SourceOptions], str]]] = {
+    "max_execution_time": lambda options: str(options.statement_timeout * 1000),  # MySQL, milliseconds
+    "max_statement_time": lambda options: str(options.statement_timeout),  # MariaDB, seconds
+    "ob_query_timeout": lambda options: str(options.statement_timeout * 1_000_000),  # OceanBase and seekdb, microseconds
+    "ob_trx_timeout": lambda options: str(options.statement_timeout * 2 * 1_000_000),
+    "lock_wait_timeout": lambda options: str(options.lock_timeout),
+    "net_write_timeout": lambda options: str(options.stall_timeout),
+}
+
+
+def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
+    wanted = ", ".join(f"'{name}'" for name in names)
+    return {str(row[0]).lower(): str(row[1]) for row in connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({wanted})")}

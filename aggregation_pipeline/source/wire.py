@@ -1,0 +1,228 @@
+"""The rows of a result set, straight from the socket of a PyMySQL connection, located with numpy instead of read one by one.
+
+PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. Then the stream of row
+packets is taken over here: making a Python object of every cell is most of what reading MySQL from Python costs, and it is
+where converters lose digits. A block of packets is kept as it came; for each column only the places of its cells are
+computed, for all rows at once, and Arrow builds the column from them.
+
+Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pymysql
+from pymysql.constants import CR
+from pymysql.protocol import MysqlPacket
+
+# Large enough that numpy's cost per call does not count, small enough that a block and its columns stay in the cache.
+BLOCK_BYTES: Final = 1 << 18
+_LONGEST_PACKET: Final = 0xFFFFFF
+_EOF, _ERROR, _NULL, _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES = 0xFE, 0xFF, 0xFB, 0xFC, 0xFD, 0xFE
+_HEADER: Final = struct.Struct("<I")
+# Room behind the last cell, so that fixed-width windows over the block never reach past its end.
+_PADDING: Final = bytes(16)
+
+# PyMySQL's connection, whose private names are used here and nowhere else; pyproject.toml holds its minor version for that.
+PyMySQLConnection = Any
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column's description: what the DB-API's `description` hides is here.
+
+    Source: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_column_definition.html
+    """
+
+    name: str
+    type_code: int
+    flags: int
+    charset: int
+    length: int
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Where one column's cells are: `block[start:start + length]`, each array of shape (rows,)."""
+
+    starts: Places
+    lengths: Places
+    nulls: npt.NDArray[np.bool_] | None  # None: no cell is NULL
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some whole rows: the bytes as they came, shape (n,) of uint8 with 16 bytes of padding, and each column's cells."""
+
+    data: npt.NDArray[np.uint8]
+    rows: int
+    columns: tuple[Cells, ...]
+
+
+class RowStream:
+    """The rows of one statement. Iterate it to the end, or `abort`: nothing else may use the connection meanwhile.
+
+    Attributes:
+        fields: the column descriptions, in the statement's order.
+        warnings: the server's count of warnings; known when the stream has ended.
+        status: the server's status flags at the end of the stream.
+    """
+
+    def __init__(self, connection: PyMySQLConnection, sql: str) -> None:
+        self._connection = connection
+        self.warnings = 0
+        self.status = 0
+        self.finished = False
+        connection.query(sql, unbuffered=True)
+        result = connection._result  # noqa: SLF001
+        if not result.unbuffered_active:
+            raise pymysql.err.InternalError(CR.CR_COMMANDS_OUT_OF_SYNC, "the statement returned no result set")
+        self.fields = tuple(Field(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.fields)
+        # The rows are ours from here: PyMySQL must not drain them when its result object goes away.
+        result.unbuffered_active = False
+        result.connection = None
+        connection._result = None  # noqa: SLF001
+        self._sequence: int = connection._next_seq_id  # noqa: SLF001
+
+    def abort(self) -> None:
+        """Close the socket: the only way to stop a server that is sending, and it ends the transaction too."""
+        if not self.finished:
+            self._connection._force_close()  # noqa: SLF001
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows, some thousands at a time.
+
+        Raises:
+            pymysql.err.MySQLError: what the server said in the middle, or that it went away.
+        """
+        data = bytearray()
+        try:
+            while not self.finished:
+                starts, ends, consumed = self._fill(data)
+                rest = data[consumed:]
+                if starts:
+                    data += _PADDING
+                    yield _locate(np.frombuffer(data, np.uint8), starts, ends, len(self.fields))
+                data = rest
+        finally:
+            self.abort()
+
+    def _fill(self, data: bytearray) -> tuple[list[int], list[int], int]:
+        """Read until `data` holds a block of rows or the end; return where rows start and end, and how much was used."""
+        starts: list[int] = []
+        ends: list[int] = []
+        position = 0
+        while True:
+            position = self._scan(data, position, starts, ends)
+            if starts and self._is_end(data, starts[-1], ends[-1]):
+                starts.pop()
+                ends.pop()
+                return starts, ends, position
+            if position >= BLOCK_BYTES:
+                return starts, ends, position
+            data += self._receive()
+
+    def _scan(self, data: bytearray, position: int, starts: list[int], ends: list[int]) -> int:
+        """Walk over the whole packets in `data` from `position` on; return where the first incomplete one begins."""
+        size = len(data)
+        unpack = _HEADER.unpack_from
+        while size - position >= 4:
+            (header,) = unpack(data, position)
+            length = header & _LONGEST_PACKET
+            end = position + 4 + length
+            if length == _LONGEST_PACKET:
+                end = self._join(data, position)
+                if end < 0:
+                    break
+                size = len(data)
+            elif end > size:
+                break
+            else:
+                self._expect(header >> 24)
+            starts.append(position + 4)
+            ends.append(end)
+            position = end
+        return position
+
+    def _expect(self, sequence: int) -> None:
+        if sequence != self._sequence:
+            raise self._lost(f"packet {sequence} came where {self._sequence} was due")
+        self._sequence = (self._sequence + 1) & 0xFF
+
+    def _join(self, data: bytearray, position: int) -> int:
+        """Make one of a row's several packets (16 MiB and more) by dropping the headers between; -1 while some are missing."""
+        headers: list[tuple[int, int]] = []
+        at = position
+        while True:
+            if len(data) - at < 4:
+                return -1
+            header: int = _HEADER.unpack_from(data, at)[0]
+            headers.append((at, header >> 24))
+            at += 4 + (header & _LONGEST_PACKET)
+            if at > len(data):
+                return -1
+            if header & _LONGEST_PACKET < _LONGEST_PACKET:
+                break
+        for _, sequence in headers:
+            self._expect(sequence)
+        for start, _ in reversed(headers[1:]):
+            del data[start : start + 4]
+        return at - 4 * (len(headers) - 1)
+
+    def _receive(self) -> bytes:
+        try:
+            received: bytes = self._connection._rfile.read1(BLOCK_BYTES)  # noqa: SLF001
+        except OSError as error:
+            raise self._lost(str(error)) from error
+        if not received:
+            raise self._lost("the server closed the connection")
+        return received
+
+    def _lost(self, why: str) -> pymysql.err.OperationalError:
+        return pymysql.err.OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({why})")
+
+    def _is_end(self, data: bytearray, start: int, end: int) -> bool:
+        """Whether the last packet is not a row: the end of the rows, or an error instead of the rest of them."""
+        if end == start or data[start] not in {_EOF, _ERROR}:
+            return False
+        if data[start] == _ERROR:
+            # The connection is in order again: the server has stopped sending and waits for the next statement.
+            self.finished = True
+            MysqlPacket(bytes(data[start:end]), "utf-8").raise_for_error()
+        if end - start >= 9:  # a row whose first cell has eight bytes of length
+            return False
+        self.warnings, self.status = struct.unpack_from("<HH", data, start + 1)
+        self.finished = True
+        return True
+
+
+def _locate(data: npt.NDArray[np.uint8], starts: list[int], ends: list[int], columns: int) -> Block:
+    """Find every cell of the rows at `starts`: length-encoded strings, one after the other, all rows in step."""
+    at: Places = np.array(starts, np.int64)
+    cells = []
+    for _ in range(columns):
+        first = data[at].astype(np.int64)
+        at = at + 1
+        if int(first.max(initial=0)) < _NULL:
+            cells.append(Cells(at, first, None))
+            at = at + first
+            continue
+        nulls = first == _NULL
+        lengths = np.where(nulls, 0, first)
+        for mark, width in ((_TWO_BYTES, 2), (_THREE_BYTES, 3), (_EIGHT_BYTES, 8)):
+            long = np.flatnonzero(first == mark)
+            if long.size:
+                digits = data[at[long, None] + np.arange(width)].astype(np.int64)
+                lengths[long] = (digits << (8 * np.arange(width))).sum(axis=1)
+                at[long] += width
+        cells.append(Cells(at, lengths, nulls if nulls.any() else None))
+        at = at + lengths
+    if not np.array_equal(at, np.array(ends, np.int64)):
+        raise pymysql.err.InternalError(CR.CR_MALFORMED_PACKET, "a row's cells do not fill its packet")
+    return Block(data, len(starts), tuple(cells))
