@@ -1,0 +1,1 @@
+"""What runs the assets without anybody asking: jobs, schedules, sensors."""

@@ -1,0 +1,1 @@
+../../sql/create_batch_jobs_table.sql

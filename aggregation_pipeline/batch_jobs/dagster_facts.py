@@ -1,0 +1,164 @@
+"""Dagster's records, read into the plain facts that a row is made of.
+
+Only what a row needs is fetched: a run writes a hundred events more than that.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from dagster import AssetKey, AssetMaterialization, DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry, RunRecord
+
+from aggregation_pipeline.batch_jobs.facts import Event, Failed, Finished, Planned, RunFacts, Started
+
+_TYPES = {
+    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.STEP_START,
+    DagsterEventType.STEP_FAILURE,
+    # Nothing is read from the next ones but their ids: they order two readings of a run.
+    DagsterEventType.RUN_ENQUEUED,
+    DagsterEventType.RUN_STARTING,
+    DagsterEventType.RUN_START,
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+    DagsterEventType.RUN_CANCELING,
+    DagsterEventType.RUN_CANCELED,
+}
+_PAGE = 1_000
+_OP_PREFIX = "aggregate_"
+_FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+
+def run_facts(record: RunRecord) -> RunFacts:
+    """What the run's own record says."""
+    run = record.dagster_run
+    status = run.status.value
+    return RunFacts(
+        run_id=run.run_id,
+        job=run.job_name,
+        status=status,
+        created_at=_aware(record.create_timestamp),
+        updated_at=_aware(record.update_timestamp),
+        started_at=_instant(record.start_time),
+        # A run cancelled while Dagster was down has no end of its own.
+        completed_at=(_instant(record.end_time) or _aware(record.update_timestamp)) if status in _FINISHED else None,
+        tags=run.tags,
+    )
+
+
+def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, str]) -> list[Event] | None:
+    """The run's events, or None when it did not plan one of our assets: no other mark of a run tells whose it is."""
+    events: list[Event] = []
+    ours: set[str] = set()
+    for storage_id, entry in _entries(instance, run_id):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        match event.event_type:
+            case DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                segment = segment_of(event.asset_key, platforms)
+                if segment is not None:
+                    ours.add(segment)
+                    events.append(Planned(storage_id, segment, _planned_partitions(event)))
+            case DagsterEventType.ASSET_MATERIALIZATION:
+                events.append(_finished(storage_id, event.step_materialization_data.materialization, ours))
+            case DagsterEventType.STEP_START:
+                segment = _segment_of_step(event.step_key, ours)
+                events.append(Started(storage_id, segment) if segment else Event(storage_id))
+            case DagsterEventType.STEP_FAILURE:
+                segment = _segment_of_step(event.step_key, ours)
+                events.append(Failed(storage_id, _instant_of(entry), event.step_key, segment, _step_error(event)))
+            case DagsterEventType.RUN_FAILURE:
+                events.append(Failed(storage_id, _instant_of(entry), None, None, _run_error(event)))
+            case _:
+                events.append(Event(storage_id))
+    return events if ours else None
+
+
+def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
+    """The table that an asset belongs to: ["aggregation", <segment>] or ["export", <segment>, <format>].
+
+    Two parts that begin with "aggregation" are ours even when the table has left the configuration, so that its runs come to an end.
+    """
+    path = key.path if key else []
+    if len(path) == 2 and path[0] == "aggregation":
+        return path[1]
+    return path[1] if len(path) == 3 and path[0] == "export" and path[1] in platforms else None
+
+
+def _entries(instance: DagsterInstance, run_id: str) -> Iterator[tuple[int, EventLogEntry]]:
+    cursor, more = None, True
+    while more:
+        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_TYPES, limit=_PAGE)
+        for record in page.records:
+            yield record.storage_id, record.event_log_entry
+        cursor, more = page.cursor, page.has_more
+
+
+def _planned_partitions(event: DagsterEvent) -> tuple[str | None, ...]:
+    data = event.asset_materialization_planned_data
+    return tuple(data.partitions_subset.get_partition_keys()) if data.partitions_subset is not None else (data.partition,)
+
+
+def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
+    segment = (step or "").removeprefix(_OP_PREFIX)
+    return segment if step != segment and segment in ours else None
+
+
+def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
+    path = materialization.asset_key.path
+    facts: dict[str, Any] = {
+        name.removeprefix("aggregation/"): value.value
+        for name, value in materialization.metadata.items()
+        if name.startswith("aggregation/")
+    }
+    # The manifest carries the window's numbers; it is made last, when everything is published.
+    if len(path) < 2 or path[0] not in {"aggregation", "export"} or path[1] not in ours or "items" not in facts:
+        return Event(storage_id)
+    return Finished(
+        storage_id,
+        segment=path[1],
+        partition=materialization.partition,
+        items=int(facts["items"]),
+        table=str(facts.get("table", path[1])),
+        platform=facts.get("platform"),
+        window=facts.get("window"),
+        seconds=float(facts.get("seconds", 0.0)),
+        bytes=int(facts.get("bytes", 0)),
+        files=tuple(facts.get("files") or ()),
+    )
+
+
+def _step_error(event: DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    return _innermost(data.error) or event.message or "The step failed without a message"
+
+
+def _run_error(event: DagsterEvent) -> str:
+    data = event.event_specific_data
+    return _innermost(getattr(data, "error", None)) or event.message or "The run failed without a message"
+
+
+def _innermost(error: Any) -> str | None:  # noqa: ANN401 - SerializableErrorInfo is not public
+    """The words of what went wrong: Dagster wraps them in errors of its own, and Python's puts the module's path before them."""
+    if error is None:
+        return None
+    while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+        error = error.cause
+    return re.sub(r"^(?:\w+\.)+(?=\w+(?::|\s|$))", "", error.message.strip())
+
+
+def _instant_of(entry: EventLogEntry) -> datetime:
+    return datetime.fromtimestamp(entry.timestamp, tz=UTC)
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,161 @@
+"""Rows made right by level, not by edge: whatever was down, killed or late, the next pass finds what is to be done.
+
+Run-status sensors lose an event for good when their body fails. A pass looks at the runs themselves: every one that has not ended,
+every one that ended since the watermark, and every row that still claims to be open.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+
+from aggregation_pipeline.batch_jobs.dagster_facts import run_facts
+from aggregation_pipeline.batch_jobs.mirror import Outcome
+from aggregation_pipeline.batch_jobs.projection import row_id
+from aggregation_pipeline.batch_jobs.writer import Mirrored, mirrored, unfinished
+from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+OPEN = [status for status in DagsterRunStatus if status not in ENDED]
+# Nothing but its status changes in a run that has not started.
+_WAITING = {"QUEUED", "NOT_STARTED"}
+
+# Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit in here.
+OVERLAP = timedelta(minutes=10)
+# Events may be committed after those that came later. A run that ended within this time is read again.
+SETTLING = timedelta(seconds=60)
+_PAGE = 500
+
+Mirror = Callable[[RunRecord], Outcome]
+
+
+@dataclass
+class Pass:
+    """What a pass did. `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason."""
+
+    watermark: datetime
+    looked_at: int = 0
+    written: int = 0
+    complete: bool = True
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def reconcile(
+    instance: DagsterInstance,
+    connection: sa.Connection,
+    mirror: Mirror,
+    *,
+    deployment: str,
+    watermark: datetime,
+    retry: Sequence[str] = (),
+    foreign: set[str] | None = None,
+    budget: float = 12.0,
+) -> Pass:
+    """Bring the rows up to date, for at most `budget` seconds (and the run that is being mirrored when they are over).
+
+    What was not reached is left to the next pass, which begins at the watermark returned. `foreign` remembers, from pass to pass, the runs
+    that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot be mirrored is reported and does not
+    stop the others.
+    """
+    sweep = _Sweep(connection, mirror, deployment, Pass(watermark), set() if foreign is None else foreign, datetime.now(UTC))
+    began = time.monotonic()
+    # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way round.
+    sweep.take(instance.get_run_records(RunsFilter(statuses=OPEN)), began + budget / 2)
+    claimed = [str(row) for row in unfinished(connection, deployment)]
+    wanted = [run_id for run_id in [*claimed, *retry] if run_id not in sweep.seen]
+    if wanted:
+        sweep.take(instance.get_run_records(RunsFilter(run_ids=wanted)), began + budget * 3 / 4)
+    for page in _ended_since(instance, watermark - OVERLAP):
+        if not sweep.take(page, began + budget, ended=True):
+            break
+    for run in sweep.settling:
+        if time.monotonic() > began + budget:
+            break
+        sweep.take_one(run)
+    if sweep.done.complete:
+        # Strangers that are not looked at any more need not be remembered.
+        sweep.foreign &= sweep.seen
+    return sweep.done
+
+
+@dataclass
+class _Sweep:
+    """A pass under way."""
+
+    connection: sa.Connection
+    mirror: Mirror
+    deployment: str
+    done: Pass
+    foreign: set[str]
+    now: datetime
+    seen: set[str] = field(default_factory=set)
+    # What ended just now and has its row already: it comes after whatever has none.
+    settling: list[RunRecord] = field(default_factory=list)
+
+    def take(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
+        """Mirror those that need it, one at least; False when the time is up."""
+        rows = mirrored(self.connection, self.deployment, [row_id(run.dagster_run.run_id) for run in records])
+        taken = 0
+        for run in records:
+            run_id = run.dagster_run.run_id
+            self.seen.add(run_id)
+            need = "no" if run_id in self.foreign else _need(run, rows, self.now)
+            if need == "again":
+                self.settling.append(run)
+            elif need == "yes":
+                if taken and time.monotonic() > until:
+                    self.done.complete = False
+                    return False
+                self.take_one(run)
+                taken += 1
+            if ended:
+                self.done.watermark = max(self.done.watermark, run_facts(run).updated_at)
+        return True
+
+    def take_one(self, run: RunRecord) -> None:
+        self.done.looked_at += 1
+        try:
+            outcome = self.mirror(run)
+        except MirrorBusyError:
+            raise
+        except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
+            # One row that is refused, or one run whose events cannot be read, must not hold up the others.
+            self.done.refused[run.dagster_run.run_id] = str(error)
+            return
+        self.done.written += outcome == "written"
+        # A run is stored a moment before what it plans.
+        if outcome == "foreign" and self.now - run_facts(run).created_at > OVERLAP:
+            self.foreign.add(run.dagster_run.run_id)
+
+
+def _need(run: RunRecord, rows: Mapping[UUID, Mirrored], now: datetime) -> Literal["yes", "again", "no"]:
+    facts = run_facts(run)
+    row = rows.get(row_id(facts.run_id))
+    if row is None or row.refused or row.updated != facts.updated_at.isoformat():
+        return "yes"
+    if run.dagster_run.is_finished:
+        return "again" if now - facts.updated_at <= SETTLING else "no"
+    return "no" if facts.status in _WAITING else "yes"
+
+
+def _ended_since(instance: DagsterInstance, since: datetime) -> Iterator[list[RunRecord]]:
+    """Pages of ended runs, the earliest change first."""
+    seen: set[str] = set()
+    while True:
+        # With `statuses`, the query uses an index; Dagster's own paging cursor cannot be combined with this order.
+        page = instance.get_run_records(
+            RunsFilter(statuses=ENDED, updated_after=since), limit=_PAGE, order_by="update_timestamp", ascending=True
+        )
+        fresh = [run for run in page if run.dagster_run.run_id not in seen]
+        if fresh:
+            yield fresh
+        if len(page) < _PAGE:
+            return
+        seen.update(run.dagster_run.run_id for run in fresh)
+        # Several may share the last moment; when a whole page does, go past it.
+        since = page[-1].update_timestamp - timedelta(microseconds=1 if fresh else 0)

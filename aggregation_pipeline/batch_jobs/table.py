@@ -1,0 +1,70 @@
+"""The table public.batch_jobs, as SQLAlchemy sees it and as sql/create_batch_jobs_table.sql makes it."""
+
+from importlib import resources
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.postgres import reason, transaction
+
+batch_jobs = sa.Table(
+    "batch_jobs",
+    sa.MetaData(),
+    sa.Column("id", postgresql.UUID(as_uuid=True), primary_key=True),
+    sa.Column("job_type", sa.String(50), nullable=False),
+    sa.Column("status", sa.String(50)),
+    sa.Column("platforms_processed", postgresql.ARRAY(sa.Text)),
+    sa.Column("total_items", sa.Integer),
+    sa.Column("metadata", postgresql.JSONB),
+    sa.Column("started_at", sa.DateTime(timezone=True)),
+    sa.Column("completed_at", sa.DateTime(timezone=True)),
+    sa.Column("created_at", sa.DateTime(timezone=True)),
+    schema="public",
+)
+
+# Any number does; whoever creates the table waits for whoever is creating it already.
+_CREATION_LOCK = 7_291_403_355_218_446_101
+
+
+def create_sql() -> str:
+    """The text of sql/create_batch_jobs_table.sql, which the installed package carries too."""
+    return resources.files(__package__).joinpath("create_batch_jobs_table.sql").read_text(encoding="utf-8")
+
+
+def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
+    """Create public.batch_jobs where it is missing; returns whether it was. A table that is there is never altered.
+
+    Raises MirrorError when the table lacks columns or may not be created, MirrorBusyError when PostgreSQL does not answer.
+    """
+    try:
+        with transaction(bind) as connection:
+            if _columns(connection):
+                created = False
+            else:
+                # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+                created = not _columns(connection)
+                if created:
+                    connection.exec_driver_sql(create_sql())
+            missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
+    except sa.exc.OperationalError as error:
+        raise MirrorBusyError(f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorError(
+            f"public.batch_jobs is missing and could not be created: {reason(error)}. "
+            "Run sql/create_batch_jobs_table.sql as a user who may create tables there"
+        ) from error
+    if missing:
+        raise MirrorError(
+            f"public.batch_jobs has no column {', '.join(missing)}. Something else than sql/create_batch_jobs_table.sql made it, and a "
+            "table that exists is never altered here: add what is missing, or point BATCH_JOBS_URL to another database"
+        )
+    return created
+
+
+def _columns(connection: sa.Connection) -> set[str]:
+    rows = connection.execute(
+        sa.text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('public.batch_jobs') AND attnum > 0 AND NOT attisdropped")
+    )
+    return {str(name) for (name,) in rows}

@@ -1,0 +1,112 @@
+"""Rows into public.batch_jobs: one monotonic upsert, which never touches a row that is not ours."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow
+from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
+from aggregation_pipeline.batch_jobs.table import batch_jobs
+from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
+from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.postgres import reason, transaction
+
+_DEPLOYMENT = ("dagster", "deployment")
+_VERSION = ("dagster", "version")
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """What a row of ours says about the reading that it came from."""
+
+    status: str
+    updated: str | None
+    refused: bool
+
+
+def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
+    """Insert the row, or bring an older version of it up to date. Returns whether anything changed.
+
+    An equal or newer version, and a row of another deployment or another program, stay as they are. A row that PostgreSQL refuses is
+    written with the bare facts and the reason under `mirror_error`. Raises MirrorError when even that is refused, MirrorBusyError
+    when PostgreSQL does not answer.
+    """
+    try:
+        with transaction(bind) as connection:
+            try:
+                with connection.begin_nested():
+                    return _upsert(connection, row)
+            except sa.exc.DBAPIError as refusal:
+                if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
+                    raise
+                return _upsert(connection, _minimal(row, refusal))
+    except sa.exc.OperationalError as error:
+        raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorError(
+            f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). "
+            "Check the grants, constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
+        ) from error
+
+
+def mirrored(connection: sa.Connection, deployment: str, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
+    """Those of the rows that exist and are ours."""
+    return _select(connection, deployment, batch_jobs.c.id.in_(ids)) if ids else {}
+
+
+def unfinished(connection: sa.Connection, deployment: str, *, limit: int = 1_000) -> Mapping[UUID, Mirrored]:
+    """Our rows that have not come to an end, the newest first."""
+    return _select(connection, deployment, batch_jobs.c.status.in_(["pending", "in_progress"]), limit=limit)
+
+
+def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
+    insert = postgresql.insert(batch_jobs).values(
+        id=row.id,
+        job_type=storable(row.job_type)[:50],
+        status=row.status,
+        platforms_processed=[storable(platform) for platform in row.platforms_processed],
+        total_items=max(0, min(row.total_items, INTEGER_MAX)),
+        metadata=storable_json(row.metadata),
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        created_at=row.created_at,
+    )
+    columns = [column.name for column in batch_jobs.columns if not column.primary_key]
+    old, new = batch_jobs.c, insert.excluded
+    empty = sa.cast("[]", postgresql.JSONB)
+    upsert = insert.on_conflict_do_update(
+        index_elements=[old.id],
+        set_={name: new[name] for name in columns},
+        where=sa.and_(
+            old.metadata[_DEPLOYMENT].astext == new.metadata[_DEPLOYMENT].astext,
+            # jsonb arrays compare element by element, numbers as numbers; whatever else a hand may have left there is no error.
+            sa.func.coalesce(old.metadata[_VERSION], empty) <= sa.func.coalesce(new.metadata[_VERSION], empty),
+            sa.or_(*(old[name].is_distinct_from(new[name]) for name in columns)),
+        ),
+    )
+    return connection.execute(upsert.returning(old.id)).first() is not None
+
+
+def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
+    metadata = {"dagster": row.metadata["dagster"], "mirror_error": scrub(reason(refusal))}
+    return replace(row, platforms_processed=(), metadata=metadata)
+
+
+def _select(
+    connection: sa.Connection, deployment: str, condition: sa.ColumnElement[bool], *, limit: int | None = None
+) -> dict[UUID, Mirrored]:
+    metadata = batch_jobs.c.metadata
+    query = (
+        sa.select(batch_jobs.c.id, batch_jobs.c.status, metadata[("dagster", "updated")].astext, metadata.has_key("mirror_error"))
+        .where(condition, metadata[_DEPLOYMENT].astext == deployment)
+        .order_by(batch_jobs.c.created_at.desc())
+        .limit(limit)
+    )
+    try:
+        with transaction(connection):
+            return {row_id: Mirrored(status, updated, bool(refused)) for row_id, status, updated, refused in connection.execute(query)}
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error

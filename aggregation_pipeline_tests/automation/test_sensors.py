@@ -1,0 +1,245 @@
+"""The sensors of batch_jobs: fast ones that may lose an event, and one that makes good whatever they lost."""
+
+import functools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DefaultSensorStatus,
+    Definitions,
+    RunRecord,
+    RunsFilter,
+    SensorDefinition,
+    SensorEvaluationContext,
+    asset,
+)
+
+from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record
+from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline_tests.batch_jobs.runs import ORIGIN, FakeTable, create, new_batch_jobs, open_instance, report, rows, run
+
+PLATFORMS = {"baidu": "baidu", "weibo": "weibo"}
+BAIDU = FakeTable("baidu", 30)
+DOWN = "postgresql://ada:secret@127.0.0.1:1/shop"
+
+
+@pytest.fixture(scope="module")
+def instance(postgres: Any) -> Iterator[DagsterInstance]:
+    with open_instance(postgres.fresh_database()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clean(instance: DagsterInstance) -> DagsterInstance:
+    """No runs of other tests: a pass looks at all there are."""
+    instance.wipe()
+    return instance
+
+
+@pytest.fixture
+def engine(postgres: Any) -> sa.Engine:
+    return new_batch_jobs(postgres.fresh_database())
+
+
+def url_of(engine: sa.Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+def sensors(url: str, deployment: str = "prod") -> dict[str, SensorDefinition]:
+    return {sensor.name: sensor for sensor in build_sensors(url=url, deployment=deployment, platforms=PLATFORMS)}
+
+
+def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None) -> Any:
+    here = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
+    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=sensor.name, **here) as context:  # type: ignore[arg-type]
+        return sensor.evaluate_tick(context)
+
+
+def one_pass(
+    instance: DagsterInstance, engine: sa.Engine, *, watermark: datetime | None = None, mirror: Any = None, **options: Any
+) -> Pass:
+    with engine.connect() as connection:
+        plain = functools.partial(
+            mirror_record, instance, engine=connection, deployment="prod", platforms=PLATFORMS, job_type="data_collection"
+        )
+        start = watermark or datetime.now(UTC) - timedelta(days=1)
+        return reconcile(instance, connection, mirror or plain, deployment="prod", watermark=start, **options)
+
+
+def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start():
+    made = sensors(DOWN)
+    names = [
+        "batch_jobs_queued",
+        "batch_jobs_started",
+        "batch_jobs_success",
+        "batch_jobs_failure",
+        "batch_jobs_canceled",
+        "batch_jobs_reconcile",
+    ]
+    assert list(made) == names
+    assert {sensor.default_status for sensor in made.values()} == {DefaultSensorStatus.RUNNING}
+    assert {sensor.minimum_interval_seconds for sensor in made.values()} == {10}
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "expected"),
+    [
+        ("batch_jobs_queued", [DagsterEventType.RUN_ENQUEUED], "pending"),
+        ("batch_jobs_started", [DagsterEventType.RUN_START], "in_progress"),
+        ("batch_jobs_success", [DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS], "completed"),
+        ("batch_jobs_failure", [DagsterEventType.RUN_START, DagsterEventType.RUN_FAILURE], "failed"),
+        ("batch_jobs_canceled", [DagsterEventType.RUN_CANCELED], "failed"),
+    ],
+)
+def test_each_change_of_status_is_recorded_by_its_sensor(
+    clean: DagsterInstance, postgres: Any, name: str, events: list[DagsterEventType], expected: str
+):
+    engine = sa.create_engine(postgres.fresh_database())
+    sensor = sensors(url_of(engine))[name]
+    cursor = tick(sensor, clean).cursor
+    created = create(clean, [BAIDU], *events)
+    (reaction,) = tick(sensor, clean, cursor).dagster_run_reactions
+    assert reaction.error is None
+    assert {run_id: row.status for run_id, row in rows(engine).items()} == {created.run_id: expected}
+
+
+def test_an_event_that_a_sensor_lost_while_postgresql_was_down_is_made_good_by_the_reconciler(clean: DagsterInstance, engine: sa.Engine):
+    broken, working = sensors(DOWN), sensors(url_of(engine))
+    cursor = tick(broken["batch_jobs_success"], clean).cursor
+    run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id
+    lost = tick(broken["batch_jobs_success"], clean, cursor)
+    assert "batch_jobs cannot be reached" in lost.dagster_run_reactions[0].error.to_string()
+    assert not tick(working["batch_jobs_success"], clean, lost.cursor).dagster_run_reactions, "Dagster does not offer the run again"
+    with pytest.raises(MirrorBusyError, match="Check BATCH_JOBS_URL"):
+        tick(broken["batch_jobs_reconcile"], clean)
+    assert rows(engine) == {}
+    caught_up = tick(working["batch_jobs_reconcile"], clean)
+    assert caught_up.skip_message == "1 of 1 runs brought up to date in batch_jobs"
+    assert rows(engine)[run_id].status == "completed"
+
+
+def test_a_run_in_somebodys_own_process_is_not_offered_to_the_fast_sensors_but_the_reconciler_finds_it(
+    clean: DagsterInstance, engine: sa.Engine
+):
+    made = sensors(url_of(engine))
+    cursor = tick(made["batch_jobs_success"], clean).cursor
+    run_id = run(clean, [BAIDU])
+    assert not tick(made["batch_jobs_success"], clean, cursor).dagster_run_reactions
+    tick(made["batch_jobs_reconcile"], clean)
+    assert rows(engine)[run_id].status == "completed"
+
+
+def test_the_reconciler_creates_the_table_and_records_runs_that_ended_before_it_first_ran(clean: DagsterInstance, postgres: Any):
+    run_id = run(clean, [BAIDU])
+    engine = sa.create_engine(postgres.fresh_database())
+    first = tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean)
+    assert first.skip_message.startswith("Table public.batch_jobs created; 1 of 1 runs")
+    assert rows(engine)[run_id].total_items == 30
+
+
+def test_the_reconciler_follows_a_run_through_its_life(clean: DagsterInstance, engine: sa.Engine):
+    sensor = sensors(url_of(engine))["batch_jobs_reconcile"]
+    created, cursor, seen = create(clean, [BAIDU], DagsterEventType.RUN_ENQUEUED), None, []
+    for event in (None, DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS):
+        if event:
+            report(clean, created, event)
+        cursor = tick(sensor, clean, cursor).cursor
+        seen.append(rows(engine)[created.run_id].status)
+    assert seen == ["pending", "in_progress", "completed"]
+
+
+def test_a_pass_leaves_alone_what_is_settled(clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile_module, "SETTLING", timedelta(0))
+    run(clean, [BAIDU])
+    create(clean, [BAIDU], DagsterEventType.RUN_ENQUEUED)
+    first = one_pass(clean, engine)
+    second = one_pass(clean, engine, watermark=first.watermark)
+    assert (first.written, second.looked_at, second.complete) == (2, 0, True)
+
+
+def test_a_run_that_just_ended_is_read_again_because_events_may_be_committed_late(clean: DagsterInstance, engine: sa.Engine):
+    created = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+    done = one_pass(clean, engine)
+    report(clean, created, DagsterEventType.STEP_START, step_key="aggregate_baidu")
+    again = one_pass(clean, engine, watermark=done.watermark)
+    assert (again.looked_at, again.written) == (1, 1)
+
+
+def test_a_pass_stops_when_its_time_is_up_and_the_next_goes_on_from_there(clean: DagsterInstance, engine: sa.Engine):
+    for _ in range(4):
+        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+    newest = max(record.update_timestamp for record in clean.get_run_records())
+    watermark = datetime.now(UTC) - timedelta(days=1)
+    passes = 0
+    while True:
+        done = one_pass(clean, engine, watermark=watermark, budget=0.02)
+        passes += 1
+        assert done.watermark >= watermark
+        watermark = done.watermark
+        if done.complete or passes == 50:
+            break
+    assert (len(rows(engine)), watermark) == (4, newest)
+    assert passes > 1
+
+
+def test_a_run_that_cannot_be_recorded_does_not_stop_the_others_and_is_tried_again(clean: DagsterInstance, engine: sa.Engine):
+    bad, good = (create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id for _ in range(2))
+
+    def mirror(record: RunRecord) -> Outcome:
+        if record.dagster_run.run_id == bad:
+            raise MirrorError("no such luck")
+        with engine.connect() as connection:
+            return mirror_record(clean, record, engine=connection, deployment="prod", platforms=PLATFORMS, job_type="data_collection")
+
+    done = one_pass(clean, engine, mirror=mirror)
+    assert (done.refused, set(rows(engine))) == ({bad: "no such luck"}, {good})
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert one_pass(clean, engine, watermark=later, retry=list(done.refused)).refused == {}
+    assert set(rows(engine)) == {good, bad}
+
+
+def test_a_row_that_still_claims_to_be_open_is_closed_however_long_ago_its_run_ended(clean: DagsterInstance, engine: sa.Engine):
+    created = create(clean, [BAIDU], DagsterEventType.RUN_START)
+    one_pass(clean, engine)
+    report(clean, created, DagsterEventType.RUN_FAILURE)
+    one_pass(clean, engine, watermark=datetime.now(UTC) + timedelta(days=1))
+    assert rows(engine)[created.run_id].status == "failed"
+
+
+def test_a_row_of_another_deployment_stays_as_it_is(clean: DagsterInstance, engine: sa.Engine):
+    created = create(clean, [BAIDU], DagsterEventType.RUN_START)
+    tick(sensors(url_of(engine), "staging")["batch_jobs_reconcile"], clean)
+    report(clean, created, DagsterEventType.RUN_SUCCESS)
+    tick(sensors(url_of(engine), "prod")["batch_jobs_reconcile"], clean)
+    row = rows(engine)[created.run_id]
+    assert (row.status, row.metadata["dagster"]["deployment"]) == ("in_progress", "staging")
+
+
+def test_runs_of_other_peoples_assets_are_remembered_as_theirs(clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    @asset
+    def theirs() -> None: ...
+
+    run_id = Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(instance=clean).run_id
+    foreign: set[str] = set()
+    one_pass(clean, engine, foreign=foreign)
+    assert foreign == set(), "what a run plans is stored a moment after the run"
+    monkeypatch.setattr(reconcile_module, "OVERLAP", timedelta(0))
+    assert (one_pass(clean, engine, foreign=foreign).looked_at, foreign) == (1, {run_id})
+    assert one_pass(clean, engine, foreign=foreign).looked_at == 0
+    assert rows(engine) == {}
+
+
+def test_a_history_longer_than_a_page_is_read_to_its_end(clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile_module, "_PAGE", 2)
+    created = [create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id for _ in range(5)]
+    assert one_pass(clean, engine).written == 5
+    assert set(rows(engine)) == set(created)
+    assert len(clean.get_run_records(RunsFilter(run_ids=created))) == 5

@@ -1,0 +1,230 @@
+"""Real runs of Dagster on PostgreSQL storage, mirrored; and the seeds' queries over their rows."""
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance, Definitions, Failure, StaticPartitionsDefinition, asset
+
+from aggregation_pipeline.batch_jobs.mirror import mirror_run
+from aggregation_pipeline_tests.batch_jobs.runs import JOB_TYPE, FakeTable, create, new_batch_jobs, report, rows, run
+
+PLATFORMS = {"baidu": "baidu", "weibo": "weibo", "orders": "shop"}
+SQL = Path(__file__).parents[2] / "sql"
+BAIDU, WEIBO = FakeTable("baidu", 30), FakeTable("weibo", 12)
+
+
+@pytest.fixture
+def mirror(dagster_instance: DagsterInstance, engine: sa.Engine) -> Any:
+    return functools.partial(mirror_run, dagster_instance, engine=engine, deployment="prod", platforms=PLATFORMS, job_type=JOB_TYPE)
+
+
+def test_a_completed_run_has_one_row_with_its_times_in_utc(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    began = datetime.now(UTC)
+    run_id = run(dagster_instance, [BAIDU, WEIBO])
+    assert [mirror(run_id), mirror(run_id)] == ["written", "unchanged"]
+    row = rows(engine)[run_id]
+    assert (row.status, row.total_items, sorted(row.platforms_processed), row.job_type) == ("completed", 42, ["baidu", "weibo"], JOB_TYPE)
+    assert began - timedelta(seconds=1) <= row.created_at <= row.started_at <= row.completed_at <= datetime.now(UTC)
+    assert row.metadata["results"]["baidu"]["files"] == [
+        {
+            "table": "baidu",
+            "format": "json",
+            "dataset": "all",
+            "uri": "file:///exports/baidu/2026-11-20/baidu.json",
+            "rows": 30,
+            "bytes": 300,
+            "crc64": "1",
+        }
+    ]
+    assert (row.metadata["baidu_items"], row.metadata["weibo_items"]) == (30, 12)
+
+
+def test_a_failing_table_leaves_the_others_completed_and_the_row_failed_with_its_error(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
+    def fail(_context: object) -> None:
+        raise RuntimeError("(1054, \"Unknown column 'a\x00b\ud800' in 'field list'\") on mysql+pymysql://root:hunter2@db/shop")
+
+    run_id = run(dagster_instance, [BAIDU, FakeTable("weibo", action=fail)])
+    assert mirror(run_id) == "written"
+    row = rows(engine)[run_id]
+    assert (row.status, row.total_items, row.platforms_processed) == ("failed", 30, ["baidu"])
+    (error,) = row.metadata["errors"]
+    assert error["error"] == "RuntimeError: (1054, \"Unknown column 'a�b�' in 'field list'\") on mysql+pymysql://root:***@db/shop"
+    assert (error["table"], error["platform"], error["step"]) == ("weibo", "weibo", "aggregate_weibo")
+    assert row.metadata["results"]["weibo"]["error"] == error["error"]
+    assert "mirror_error" not in row.metadata
+
+
+def test_the_words_of_a_dagster_failure_are_taken_as_they_are(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    def fail(_context: object) -> None:
+        raise Failure("Partition 2026-11-18 of baidu could not be read")
+
+    run_id = run(dagster_instance, [FakeTable("baidu", action=fail)])
+    mirror(run_id)
+    assert rows(engine)[run_id].metadata["errors"][0]["error"] == "Partition 2026-11-18 of baidu could not be read"
+
+
+def test_progress_shows_while_a_run_is_running(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    seen = []
+
+    def look(context: Any) -> None:
+        mirror(context.run.run_id)
+        row = rows(engine)[context.run.run_id]
+        seen.append(
+            (
+                row.status,
+                row.total_items,
+                row.platforms_processed,
+                row.completed_at,
+                {n: r["status"] for n, r in row.metadata["results"].items()},
+            )
+        )
+
+    run_id = run(dagster_instance, [FakeTable("baidu", 30, action=look), FakeTable("weibo", 12, action=look)])
+    first, second = sorted(seen, key=lambda entry: entry[1])
+    assert first[:4] == ("in_progress", 0, [], None)
+    assert sorted(first[4].values()) == ["in_progress", "pending"]
+    assert (second[0], len(second[2]), second[3], sorted(second[4].values())) == ("in_progress", 1, None, ["completed", "in_progress"])
+    mirror(run_id)
+    assert rows(engine)[run_id].total_items == 42
+
+
+def test_partitions_are_counted_once_each_and_good_ones_count_when_another_fails(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
+    days = StaticPartitionsDefinition(["18", "19", "20"])
+    tags = {"dagster/asset_partition_range_start": "18", "dagster/asset_partition_range_end": "20"}
+    run_id = run(dagster_instance, [FakeTable("orders", 10, platform="shop", partitions=days)], tags=tags)
+    mirror(run_id)
+    row = rows(engine)[run_id]
+    assert (row.total_items, row.platforms_processed) == (30, ["shop"])
+    result = row.metadata["results"]["shop"]
+    assert (result["partitions"], result["planned_partitions"], result["tables"]) == (3, 3, ["orders"])
+    assert row.metadata["dagster"]["partition_range_start"] == "18"
+
+
+def test_a_run_goes_from_pending_over_in_progress_to_failed_when_it_is_cancelled(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
+    created = create(dagster_instance, [BAIDU], DagsterEventType.RUN_ENQUEUED)
+    seen = []
+    for event in (None, DagsterEventType.RUN_START, DagsterEventType.RUN_CANCELING, DagsterEventType.RUN_CANCELED):
+        if event:
+            report(dagster_instance, created, event)
+        mirror(created.run_id)
+        row = rows(engine)[created.run_id]
+        seen.append((row.status, row.metadata["dagster"]["status"], row.started_at is not None, row.completed_at is not None))
+    assert seen == [
+        ("pending", "QUEUED", False, False),
+        ("in_progress", "STARTED", True, False),
+        ("in_progress", "CANCELING", True, False),
+        ("failed", "CANCELED", True, True),
+    ]
+
+
+def test_a_cancelled_run_that_dagster_later_calls_a_success_is_recorded_as_it_is(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
+    created = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_CANCELED)
+    mirror(created.run_id)
+    report(dagster_instance, created, DagsterEventType.RUN_SUCCESS)
+    assert mirror(created.run_id) == "written"
+    assert rows(engine)[created.run_id].status == "completed"
+
+
+def test_runs_of_other_peoples_assets_and_unknown_runs_get_no_row(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    @asset(key=["export", "theirs", "csv"])
+    def theirs() -> None: ...
+
+    foreign = Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(instance=dagster_instance)
+    assert mirror(foreign.run_id) == "foreign"
+    assert mirror("0f8fad5b-d9cb-469f-a165-70867728950e") == "missing"
+    assert rows(engine) == {}
+
+
+def test_totals_beyond_the_column_are_written(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    run_id = run(dagster_instance, [FakeTable("baidu", 2**31 - 1), FakeTable("weibo", 2**40)])
+    mirror(run_id)
+    row = rows(engine)[run_id]
+    assert (row.total_items, row.metadata["summary"]["rows"], row.metadata["weibo_items"]) == (2**31 - 1, 2**31 - 1 + 2**40, 2**40)
+
+
+def test_two_deployments_share_a_table_without_touching_each_others_rows(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+    run_id = run(dagster_instance, [BAIDU])
+    assert mirror(run_id) == "written"
+    assert mirror(run_id, deployment="staging", job_type="other") == "unchanged"
+    assert rows(engine)[run_id].job_type == JOB_TYPE
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Rows of real runs: one completed, one failed, one completed forty days ago."""
+
+    engine: sa.Engine
+    big: str
+    failed: str
+    small: str
+
+    def ask(self, name: str, then: str | None = None) -> list[Any]:
+        """The rows that a file of sql/ gives, or those of a query after it; what it did is undone."""
+        with self.engine.connect() as connection:
+            result = connection.exec_driver_sql((SQL / name).read_text(encoding="utf-8"))
+            return list(connection.exec_driver_sql(then) if then else result)
+
+
+@pytest.fixture(scope="module")
+def recorded(dagster_instance: DagsterInstance, postgres: Any) -> Recorded:
+    def fail(_context: object) -> None:
+        raise RuntimeError("no")
+
+    made = Recorded(
+        new_batch_jobs(postgres.fresh_database()),
+        run(dagster_instance, [BAIDU, WEIBO]),
+        run(dagster_instance, [FakeTable("baidu", 5), FakeTable("weibo", action=fail)]),
+        run(dagster_instance, [FakeTable("weibo", 1)]),
+    )
+    for run_id in (made.big, made.failed, made.small):
+        mirror_run(dagster_instance, run_id, engine=made.engine, deployment="prod", platforms=PLATFORMS, job_type=JOB_TYPE)
+    with made.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE batch_jobs SET created_at = created_at - interval '40 days' WHERE id = :id"), {"id": made.small})
+    return made
+
+
+def test_the_query_for_recent_jobs_gives_the_latest_first(recorded: Recorded):
+    assert [str(row.id) for row in recorded.ask("recent_jobs.sql")] == [recorded.failed, recorded.big, recorded.small]
+
+
+def test_the_query_for_completed_jobs_leaves_out_the_failed_one(recorded: Recorded):
+    assert [str(row.id) for row in recorded.ask("completed_jobs.sql")] == [recorded.big, recorded.small]
+
+
+def test_the_query_for_the_biggest_jobs_sorts_by_items(recorded: Recorded):
+    found = [(str(row.id), row.total_items) for row in recorded.ask("jobs_with_most_items.sql")]
+    assert found == [(recorded.big, 42), (recorded.failed, 5), (recorded.small, 1)]
+
+
+def test_the_query_for_a_platform_reads_its_items_out_of_the_metadata(recorded: Recorded):
+    found = [(str(row.id), row.baidu_items, row.weibo_items) for row in recorded.ask("jobs_of_a_platform.sql")]
+    assert found == [(recorded.failed, "5", "0"), (recorded.big, "30", "12")]
+
+
+def test_the_query_for_the_trend_counts_by_day(recorded: Recorded):
+    today, old = recorded.ask("daily_trend.sql")
+    assert (today.total_jobs, today.successful, today.failed, float(today.avg_items)) == (2, 1, 1, 23.5)
+    assert (today.date - old.date, old.total_jobs, old.successful, float(old.avg_items)) == (timedelta(days=40), 1, 1, 1.0)
+
+
+def test_the_statement_that_clears_old_jobs_takes_only_those_older_than_30_days(recorded: Recorded):
+    kept = {str(row.id) for row in recorded.ask("delete_old_jobs.sql", then="SELECT id FROM batch_jobs")}
+    assert kept == {recorded.big, recorded.failed}
+
+
+def test_every_query_of_the_folder_is_run_by_a_test():
+    tried = Path(__file__).read_text(encoding="utf-8")
+    assert {path.name for path in SQL.glob("*.sql") if f'ask("{path.name}"' not in tried} == {"create_batch_jobs_table.sql"}

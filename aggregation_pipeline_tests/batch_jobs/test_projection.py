@@ -1,0 +1,202 @@
+"""The row of a run is a pure function of what happened in it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
+
+RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+PLATFORMS = {"baidu": "baidu", "weibo": "weibo", "zhihu": "zhihu"}
+
+
+def facts(status: str = "STARTED", **changes: Any) -> RunFacts:
+    ended = status in {"SUCCESS", "FAILURE", "CANCELED"}
+    times = {"started_at": NOON + timedelta(seconds=2), "completed_at": NOON + timedelta(seconds=12) if ended else None}
+    return RunFacts(**{"run_id": RUN_ID, "job": "aggregate", "status": status, "created_at": NOON, "updated_at": NOON, **times, **changes})
+
+
+def row(run: RunFacts, *events: Event, **options: Any) -> BatchJobRow:
+    return project(run, events, **{"deployment": "prod", "job_type": "data_collection", "platforms": PLATFORMS, **options})
+
+
+def done(number: int, segment: str, items: int, partition: str | None = None, **more: Any) -> Finished:
+    return Finished(number, segment, partition, items, table=segment, **more)
+
+
+def failed(number: int, segment: str | None, error: str, step: str | None = "aggregate_x") -> Failed:
+    return Failed(number, NOON, step, segment, error)
+
+
+def planned(*segments: str) -> list[Event]:
+    return [Planned(number, segment) for number, segment in enumerate(segments, 1)]
+
+
+@pytest.mark.parametrize(
+    ("dagster", "expected"),
+    [
+        ("NOT_STARTED", "pending"),
+        ("QUEUED", "pending"),
+        ("STARTING", "pending"),
+        ("STARTED", "in_progress"),
+        ("CANCELING", "in_progress"),
+        ("SUCCESS", "completed"),
+        ("FAILURE", "failed"),
+        ("CANCELED", "failed"),
+    ],
+)
+def test_a_runs_status_becomes_one_of_the_four_words_and_the_metadata_keeps_dagsters(dagster: str, expected: str):
+    made = row(facts(dagster), *planned("baidu"))
+    assert (made.status, made.metadata["dagster"]["status"]) == (expected, dagster)
+
+
+def test_a_queued_run_shows_what_is_planned_and_has_not_started():
+    made = row(facts("QUEUED", started_at=None), *planned("weibo", "baidu"))
+    assert (str(made.id), made.job_type, made.started_at, made.completed_at, made.created_at) == (
+        RUN_ID,
+        "data_collection",
+        None,
+        None,
+        NOON,
+    )
+    assert (made.platforms_processed, made.total_items) == ((), 0)
+    assert made.metadata["planned"] == ["baidu", "weibo"], "in the order of the configuration"
+    assert {name: result["status"] for name, result in made.metadata["results"].items()} == {"baidu": "pending", "weibo": "pending"}
+
+
+def test_a_running_job_shows_its_progress():
+    made = row(facts(), *planned("baidu", "weibo", "zhihu"), Started(10, "weibo"), done(11, "weibo", 30), Started(12, "baidu"))
+    assert (made.status, made.platforms_processed, made.total_items) == ("in_progress", ("weibo",), 30)
+    statuses = {name: result["status"] for name, result in made.metadata["results"].items()}
+    assert statuses == {"baidu": "in_progress", "weibo": "completed", "zhihu": "pending"}
+
+
+def test_platforms_are_listed_in_the_order_in_which_they_were_done():
+    made = row(facts("SUCCESS"), *planned("baidu", "weibo", "zhihu"), done(20, "zhihu", 1), done(21, "baidu", 2), done(22, "weibo", 3))
+    assert made.platforms_processed == ("zhihu", "baidu", "weibo")
+    assert [made.metadata[f"{name}_items"] for name in PLATFORMS] == [2, 3, 1]
+
+
+def test_a_window_that_was_logged_twice_counts_once_and_the_latest_wins():
+    made = row(facts("SUCCESS"), *planned("baidu"), done(10, "baidu", 5), done(11, "baidu", 7))
+    assert (made.total_items, made.metadata["baidu_items"], made.metadata["results"]["baidu"]["partitions"]) == (7, 7, 1)
+
+
+def test_a_table_is_done_when_every_planned_partition_is():
+    plan = [Planned(1, "baidu", ("2026-11-18",)), Planned(2, "baidu", ("2026-11-19",))]
+    half = row(facts(), *plan, done(10, "baidu", 5, "2026-11-18"))
+    assert (half.platforms_processed, half.total_items, half.metadata["results"]["baidu"]["status"]) == ((), 5, "in_progress")
+    whole = row(facts(), *plan, done(10, "baidu", 5, "2026-11-18"), done(11, "baidu", 6, "2026-11-19"))
+    assert (whole.platforms_processed, whole.total_items, whole.metadata["results"]["baidu"]["partitions"]) == (("baidu",), 11, 2)
+
+
+def test_a_failed_table_keeps_its_good_partitions_and_tells_why():
+    plan = [Planned(1, "baidu", ("1", "2")), Planned(2, "weibo")]
+    made = row(facts("FAILURE"), *plan, done(10, "baidu", 5, "1"), failed(11, "baidu", "Unknown column 'x'"), done(12, "weibo", 3))
+    assert (made.status, made.platforms_processed, made.total_items) == ("failed", ("weibo",), 8)
+    result = made.metadata["results"]["baidu"]
+    assert (result["status"], result["items"], result["error"]) == ("failed", 5, "Unknown column 'x'")
+    assert made.metadata["errors"] == [
+        {"platform": "baidu", "table": "baidu", "step": "aggregate_x", "error": "Unknown column 'x'", "at": NOON.isoformat()}
+    ]
+    assert made.metadata["summary"] == {
+        "platforms": 2, "completed": 1, "failed": 1, "success_rate": 0.5, "rows": 8, "bytes": 0, "files": 0,
+    }  # fmt: skip
+
+
+def test_a_table_that_was_cut_off_is_failed_and_one_that_never_began_is_skipped():
+    killed = row(facts("FAILURE"), *planned("baidu", "weibo"), Started(10, "baidu"), failed(11, None, "The run worker died", step=None))
+    assert [killed.metadata["results"][name]["status"] for name in ("baidu", "weibo")] == ["failed", "skipped"]
+    assert "in the middle of this table" in killed.metadata["results"]["baidu"]["error"]
+    assert killed.metadata["errors"] == [{"error": "The run worker died", "at": NOON.isoformat()}]
+    cancelled = row(facts("CANCELED"), *planned("baidu"), Started(10, "baidu"))
+    assert cancelled.metadata["results"]["baidu"]["error"] == "The run was cancelled"
+
+
+def test_that_steps_failed_is_not_repeated_where_the_steps_say_why():
+    made = row(
+        facts("FAILURE"), *planned("baidu"), failed(10, "baidu", "why"), failed(11, None, "Steps failed: ['aggregate_x']", step=None)
+    )
+    assert [error["error"] for error in made.metadata["errors"]] == ["why"]
+
+
+def test_two_tables_of_one_platform_are_added_up():
+    options = {"platforms": {"orders": "shop", "users": "shop", "news": "baidu"}}
+    half = row(facts(), *planned("orders", "users"), done(10, "orders", 4, seconds=0.5, bytes=7), **options)
+    assert (half.platforms_processed, half.metadata["shop_items"], half.metadata["results"]["shop"]["status"]) == ((), 4, "in_progress")
+    whole = row(facts(), *planned("orders", "users"), done(10, "orders", 4, seconds=0.5, bytes=7), done(11, "users", 6), **options)
+    result = whole.metadata["results"]["shop"]
+    assert (whole.platforms_processed, result["items"], result["tables"], result["bytes"], result["seconds"]) == (
+        ("shop",), 10, ["orders", "users"], 7, 0.5,
+    )  # fmt: skip
+
+
+def test_a_table_that_left_the_configuration_goes_by_what_its_files_were_published_as():
+    assert row(facts(), *planned("gone"), done(10, "gone", 1, platform="百度")).platforms_processed == ("百度",)
+    assert row(facts(), *planned("gone")).metadata["planned"] == ["gone"]
+
+
+def test_totals_end_at_the_columns_limit_and_the_summary_stays_exact():
+    made = row(facts("SUCCESS"), *planned("baidu", "weibo"), done(10, "baidu", INTEGER_MAX), done(11, "weibo", 5))
+    assert (made.total_items, made.metadata["summary"]["rows"]) == (INTEGER_MAX, INTEGER_MAX + 5)
+
+
+def test_times_are_measured_from_the_runs_record():
+    made = row(facts("SUCCESS"), *planned("baidu"), done(10, "baidu", 1, seconds=1.25))
+    assert made.metadata["timing"] == {"wait_seconds": 2.0, "run_seconds": 10.0, "table_seconds": 1.25}
+
+
+def test_the_metadata_says_where_a_run_came_from():
+    tags = {"dagster/partition": "2026-11-19", "dagster/schedule_name": "aggregate_schedule", "aggregation/logical_time": "t", "mine": "x"}
+    dagster = row(facts(tags=tags), *planned("baidu")).metadata["dagster"]
+    assert dagster == {
+        "deployment": "prod", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
+        "schedule": "aggregate_schedule", "logical_time": "t", "updated": NOON.isoformat(), "last_event": 1, "version": [1, 1, 1],
+    }  # fmt: skip
+
+
+def test_secrets_in_error_texts_are_masked_and_the_text_is_cut():
+    text = "Access denied for mysql://ada:hunter2@db/shop, AccessKeySecret=LTAI5t password: 'p w', token s3cr3t-value\n" + "line\n" * 50
+    error = row(facts("FAILURE"), *planned("baidu"), failed(10, "baidu", text), secrets=["s3cr3t-value", ""]).metadata["errors"][0]["error"]
+    assert error.startswith("Access denied for mysql://ada:***@db/shop, AccessKeySecret=*** password: ")
+    assert not any(secret in error for secret in ("hunter2", "LTAI5t", "s3cr3t-value"))
+    assert error.count("\n") == 9
+    assert len(row(facts("FAILURE"), *planned("baidu"), failed(10, "baidu", "x" * 10_000)).metadata["errors"][0]["error"]) == 2_000
+
+
+def test_a_row_stays_small_however_much_a_run_makes():
+    partitions = tuple(f"p{number}" for number in range(1_000))
+    files = tuple({"table": "baidu", "format": "csv", "uri": f"file:///{number}"} for number in range(6))
+    events = [done(10 + number, "baidu", 1, partition, files=files) for number, partition in enumerate(partitions)]
+    noise = [failed(5_000 + number, None, "e" * 5_000, step=f"s{number}") for number in range(200)]
+    made = row(facts("FAILURE"), Planned(1, "baidu", partitions), *events, *noise)
+    result = made.metadata["results"]["baidu"]
+    assert (len(result["files"]), result["files_left_out"], made.metadata["summary"]["files"]) == (FILES_IN_A_ROW, 5_500, 6_000)
+    assert len(made.metadata["errors"]) == ERRORS_IN_A_ROW
+    assert len(json.dumps(made.metadata)) < 200_000
+
+
+def test_a_run_id_that_is_no_uuid_gets_one_that_is_always_the_same():
+    assert str(row_id(RUN_ID)) == RUN_ID
+    assert row_id("nightly-7") == row_id("nightly-7") != row_id("nightly-8")
+
+
+EVENTS = [
+    *planned("baidu", "weibo", "zhihu"),
+    Started(10, "weibo"),
+    done(11, "weibo", 30),
+    done(12, "weibo", 31),
+    failed(13, "baidu", "x"),
+    Event(99),
+]
+
+
+@given(shuffled=st.permutations(EVENTS * 2))
+def test_the_order_of_reading_and_reading_twice_change_nothing(shuffled: list[Event]):
+    assert row(facts("FAILURE"), *shuffled) == row(facts("FAILURE"), *EVENTS)
