@@ -23,6 +23,7 @@ _PASSING: Final = {
     2006: "the server went away",
     2013: "the server went away in the middle of a statement",
     2014: "the connection is out of step",
+    5066: "the connection was killed",
 }
 _REMEDIES: Final = {
     1044: "Grant SELECT on the database to DB_USER.",

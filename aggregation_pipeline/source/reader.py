@@ -92,7 +92,7 @@ def _read_dataset(session: Session, query: DatasetQuery, path: Path, policy: Zer
     _refuse_warnings(session, rows.stream.warnings, query)
     if expected is None:
         # The server's own count of the rows that it sent for the statement before, unless SHOW WARNINGS was that statement.
-        asked = f"SELECT COUNT(*) FROM ({query.sql}) AS counted" if rows.stream.warnings else "SELECT FOUND_ROWS()"
+        asked = f"SELECT COUNT(*) FROM ({query.sql}) AS counted" if rows.stream.warnings else "SELECT FOUND_ROWS()"  # noqa: S608
         expected = int(session.scalar(asked))
     if arrived != expected:
         raise RowCountError(

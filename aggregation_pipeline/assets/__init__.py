@@ -1,0 +1,1 @@
+"""Dagster assets, built by pure functions from the entries of aggregation.yaml."""

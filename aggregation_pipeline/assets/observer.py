@@ -1,0 +1,34 @@
+"""A window's progress as log lines in the UI, and for the terminal that may be listening."""
+
+import time
+from logging import Logger
+
+from dagster import DagsterLogManager
+
+from aggregation_pipeline import progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class LogObserver:
+    """Log steps as they come, and rows with their rate every ten seconds."""
+
+    def __init__(self, log: DagsterLogManager | Logger, table: str, window: str) -> None:
+        self._log = log
+        self._table = table
+        self._name = f"{table} {window}"
+        self._started = self._said = time.monotonic()
+
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        """See `export.Observer`."""
+        progress.tell(self._table, dataset, done, total)
+        now = time.monotonic()
+        if now - self._said < _SECONDS_BETWEEN_LINES:
+            return
+        self._said = now
+        share = f" of {total:,} ({done / total:.0%})" if total else ""
+        self._log.info(f"{self._name}: {dataset}: {done:,}{share} rows read, {done / (now - self._started):,.0f} a second")
+
+    def step(self, text: str) -> None:
+        """See `export.Observer`."""
+        self._log.info(f"{self._name}: {text}")

@@ -1,0 +1,24 @@
+"""The command `aggregation-pipeline`: one module a command, or a family of them."""
+
+import click
+
+from aggregation_pipeline.cli.demo import demo, dev
+from aggregation_pipeline.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="aggregation-pipeline")
+def main() -> None:
+    """Aggregate MySQL tables, export them as files to OSS, and record every run in batch_jobs.
+
+    \b
+    aggregation-pipeline demo     see it work, on embedded servers; nothing has to be configured
+    aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
+    aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
+
+    In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
+    """
+
+
+for command in (demo, dev, run):
+    main.add_command(command)

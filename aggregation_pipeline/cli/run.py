@@ -1,0 +1,41 @@
+"""`run`: the job in this process."""
+
+import json
+import sys
+
+import click
+
+from aggregation_pipeline.cli import common
+
+
+@click.command()
+@click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of aggregation.yaml.")
+@click.option("--formats", callback=common.formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet or all.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@common.explained
+def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, *, as_json: bool) -> None:
+    """Run the tables once, in this process, with the configured servers and Dagster storage.
+
+    The run appears in Dagster's UI like any other and has its row in batch_jobs. Exit code 0 only when every table is completed.
+
+    \b
+    aggregation-pipeline run --tables users,orders --formats csv,excel
+    aggregation-pipeline run --json | jq .total_items
+    """
+    from aggregation_pipeline import logs, terminal  # noqa: PLC0415
+    from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
+    from aggregation_pipeline.project import load_project  # noqa: PLC0415
+    from aggregation_pipeline.running import open_instance, run_tables  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    logs.configure(settings, terminal=False)
+    project = load_project(settings)
+    with open_instance(project) as instance, terminal.table_bars():
+        result = run_tables(project, build_definitions(project), instance, tables=tables, formats=formats)
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        terminal.show_result(result)
+        terminal.show_files(result.files)
+    sys.exit(0 if result.status == "completed" else 1)

@@ -1,0 +1,155 @@
+"""`demo` and `dev`: the whole pipeline on servers that start by themselves, apart from whatever is configured here."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from aggregation_pipeline import logs
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.embedded.sample_data import load_sample_data
+from aggregation_pipeline.embedded.servers import Servers, start_servers
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.project import load_project
+from aggregation_pipeline.running import open_instance, run_tables
+from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.terminal import bars, console, say, show_files, show_result, show_row, table_bars
+
+# Where these lie is the machine's affair; everything else that is configured here belongs to somebody's real servers.
+_KEPT: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
+
+
+def run_demo(root: Path) -> bool:
+    """Run every table in every format once and show what came of it; return whether all are completed."""
+    with _shop(root) as servers, _environment(demo_environment(servers, root)):
+        settings = load_settings()
+        logs.configure(settings, terminal=False)
+        project = load_project(settings)
+        say("Computing, rendering and publishing")
+        with open_instance(project) as instance, table_bars():
+            result = run_tables(project, build_definitions(project), instance, tables=None, formats=None)
+        console.print()
+        show_result(result)
+        show_files(result.files)
+        console.print()
+        show_row(_batch_jobs_row(settings, result.batch_job_id))
+        _say_what_next(settings)
+    return result.status == "completed"
+
+
+def run_dev(root: Path, port: int) -> int:
+    """Run `dagster dev` on the embedded servers until it ends; return its exit code."""
+    _require_free(port)
+    with _shop(root) as servers:
+        environment = {**_without_ours(), **demo_environment(servers, root)}
+        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+        console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] (Ctrl-C stops it and the servers)")
+        # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do.
+        process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            say("Stopping")
+            return 0
+        finally:
+            _end(process)
+
+
+def demo_environment(servers: Servers, root: Path) -> dict[str, str]:
+    """Return the variables of a deployment on the embedded servers, in every format."""
+    return {
+        **servers.environ(),
+        "OUTPUT_FORMAT": "all",
+        "DEPLOYMENT_NAME": "demo",
+        "AGGREGATION_ENV_FILE": os.devnull,
+        "DAGSTER_HOME": _home(root),
+    }
+
+
+def _home(root: Path) -> str:
+    """Give Dagster a home of its own, with this project's dagster.yaml: with one, it does not read the .env of the working folder."""
+    here = Path("dagster.yaml")
+    if not here.is_file():
+        raise SettingsError("There is no dagster.yaml here: run this in the project's folder.")
+    home = (root / "dagster").absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "dagster.yaml").write_text(here.read_text(encoding="utf-8"), encoding="utf-8")
+    return str(home)
+
+
+@contextmanager
+def _shop(root: Path) -> Iterator[Servers]:
+    say("Starting seekdb (MySQL protocol) and PostgreSQL")
+    with start_servers(root, report=say) as servers:
+        with bars() as display:
+            task = display.add_task("Loading the sample shop", total=None)
+            today = datetime.now(ZoneInfo(Settings.model_fields["timezone"].default)).date()
+            load_sample_data(
+                servers.mysql_admin(), today=today, progress=lambda done, total: display.update(task, completed=done, total=total)
+            )
+        yield servers
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let this process see `variables` instead of its own configuration."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({**_without_ours(before), **variables})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _without_ours(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    ours = {name for name in Settings.model_fields if name not in _KEPT}
+    return {name: value for name, value in (environ or os.environ).items() if name.lower() not in ours}
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise SettingsError(
+                f"Port {port} is taken, perhaps by another `make dev`. Choose one: aggregation-pipeline dev --port {port + 1}"
+            ) from None
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask `dagster dev` to end, as Ctrl-C would, and insist after a while."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:
+    columns = "id, job_type, status, platforms_processed, total_items, started_at, completed_at, created_at"
+    engine = create_engine(settings.require_batch_jobs_url(), application_name="aggregation demo")
+    with engine.connect() as connection:
+        row = connection.execute(sa.text(f"SELECT {columns} FROM public.batch_jobs WHERE id = :id"), {"id": run_id}).mappings().one()  # noqa: S608
+    engine.dispose()
+    return dict(row)
+
+
+def _say_what_next(settings: Settings) -> None:
+    console.print(f"\nThe files are in [bold]{settings.storage_dir}/[/]; each window's manifest.json names them with rows and checksums.")
+    console.print("Next: [bold]make dev[/] opens the same tables in Dagster's UI; README.md says how to point it at your own MySQL.")

@@ -1,0 +1,168 @@
+"""One table, one window, from the database to its manifest: the core of the pipeline, which knows nothing of Dagster.
+
+read (one snapshot) -> render -> publish -> manifest
+"""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats import RenderedFile, render
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.session import SourceOptions
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.publish import publish_window
+from aggregation_pipeline.storage.windows import fetch_extract, load_manifest
+
+PREVIEW_ROWS: Final = 10
+
+
+class Observer(Protocol):
+    """Who is told how a window is getting on."""
+
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        """Rows of `dataset` read so far; `total` is None where only the end will tell."""
+
+    def step(self, text: str) -> None:
+        """Something is done, or about to be: one line for people."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where files go.
+
+    Attributes:
+        prefix: what all keys begin with.
+        run_id: the run that publishes; it names the stored extract.
+        guard: raises when the window's lock is lost; asked right before anything is published.
+    """
+
+    store: ObjectStore
+    prefix: str
+    run_id: str
+    options: FormatOptions
+    temp_dir: Path
+    guard: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What one window has become.
+
+    Attributes:
+        manifest: as it stands in the store.
+        files: those of the manifest that this run rendered.
+        schemas: by dataset; each field's metadata holds the MySQL type.
+        preview: the first rows of the summary, None without one. Detail rows are people's data and are never previewed.
+        seconds: by stage (`read`, `render`, `publish`).
+    """
+
+    manifest: Manifest
+    files: tuple[ManifestFile, ...]
+    schemas: Mapping[str, pa.Schema]
+    preview: pa.Table | None
+    seconds: Mapping[str, float]
+
+
+def export_window(
+    request: ReadRequest, source: SourceOptions, formats: Sequence[str], publication: Publication, observer: Observer
+) -> Exported:
+    """Read a window from the database, render `formats` and publish them.
+
+    Raises:
+        PipelineError: no manifest names anything unfinished, and temporary files are gone.
+    """
+    with working_directory(publication.temp_dir) as directory:
+        started = time.monotonic()
+        observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
+        extract = read_extract(request, source, directory, observer.rows)
+        return _render_and_publish(extract, formats, publication, observer, directory, time.monotonic() - started, partial=False)
+
+
+def render_window(table: str, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
+    """Render `formats` of a window from its stored extract, without asking the database; the other formats stay.
+
+    Raises:
+        StorageError: the window was never published, or its extract has expired.
+    """
+    manifest = load_manifest(publication.store, publication.prefix, table, window)
+    if manifest is None:
+        raise StorageError(
+            f"table {table!r} has no published window {window}, so there is no stored extract to render from. "
+            f"Materialize the table itself; its formats come with it."
+        )
+    with working_directory(publication.temp_dir) as directory:
+        started = time.monotonic()
+        observer.step(f"loading the stored extract of window {window}")
+        extract = fetch_extract(publication.store, manifest, directory)
+        return _render_and_publish(extract, formats, publication, observer, directory, time.monotonic() - started, partial=True)
+
+
+def _render_and_publish(
+    extract: Extract,
+    formats: Sequence[str],
+    publication: Publication,
+    observer: Observer,
+    directory: Path,
+    reading: float,
+    *,
+    partial: bool,
+) -> Exported:
+    started = time.monotonic()
+    files: list[RenderedFile] = []
+    for name in formats:
+        target = directory / name
+        target.mkdir()
+        files += render(name, extract, target, publication.options)
+        observer.step(f"rendered {name}: {', '.join(f'{file.name} ({file.bytes:,} bytes)' for file in files if file.format == name)}")
+    rendered = time.monotonic()
+    publication.guard()
+    manifest = publish_window(
+        publication.store,
+        publication.prefix,
+        extract,
+        files,
+        run_id=publication.run_id,
+        partial=partial,
+        notes=[
+            f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL"
+            for dataset in extract.datasets
+            for column, count in dataset.zero_dates.items()
+        ],
+        report=observer.step,
+    )
+    names = {file.name for file in files}
+    return Exported(
+        manifest,
+        tuple(file for file in manifest.files if file.name in names),
+        {dataset.name: dataset.schema for dataset in extract.datasets},
+        next((_first_rows(dataset) for dataset in extract.datasets if dataset.name == "summary"), None),
+        {"read": reading, "render": rendered - started, "publish": time.monotonic() - rendered},
+    )
+
+
+def _first_rows(dataset: Dataset) -> pa.Table:
+    first = next(dataset.batches(), None)
+    return pa.Table.from_batches([] if first is None else [first], dataset.schema).slice(0, PREVIEW_ROWS)
+
+
+@contextlib.contextmanager
+def working_directory(temp_dir: Path) -> Iterator[Path]:
+    """Give a private folder under `temp_dir` that is gone afterwards, whatever happens."""
+    temp_dir.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="window-", dir=temp_dir))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

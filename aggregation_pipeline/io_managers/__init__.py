@@ -1,0 +1,1 @@
+"""The way from Dagster to the store."""

@@ -1,0 +1,128 @@
+"""What Dagster's assets write ends up on Alibaba Cloud OSS, or in a folder: one manager publishes and loads both.
+
+Not a UPathIOManager: that one deletes a local file at the same relative path when it writes a partitioned asset, and refuses
+backfills in a single run. Not configured through Dagster either: keys of a bucket have no place in a run's configuration.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dagster import InputContext, IOManager, OutputContext
+
+from aggregation_pipeline.assets.names import segment
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.export import Publication, working_directory
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest
+
+_PARQUET: Final = "application/vnd.apache.parquet"
+# Where the values of assets other than tables lie.
+_ASSETS: Final = "_assets"
+# Definition metadata by which an asset says of which entry it is.
+TABLE_METADATA: Final = "aggregation/table"
+
+
+class OSSIOManager(IOManager):
+    """Publish tables' windows, and whatever other assets of the project return; load both.
+
+    An asset of your own may return a pandas DataFrame or an Arrow table, stored as Parquet. It may take a table of the pipeline, or what
+    another such asset returned, as either of the two (by the annotation of its parameter; `metadata={"dataset": "detail"}` on its
+    AssetIn asks for the detail rows); and a table's manifest as a `Manifest`.
+
+    Args:
+        store: the bucket or the folder.
+        prefix: what all keys begin with; empty for none.
+        temp_dir: local folder for files on their way.
+        options: how formats write values.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, options: FormatOptions) -> None:
+        self.store = store
+        self.prefix = prefix
+        self._temp_dir = temp_dir
+        self._options = options
+
+    def publication(self, run_id: str, guard: Callable[[], None]) -> Publication:
+        """Return what the core needs to publish for `run_id`; `guard` raises when the window's lock is lost."""
+        return Publication(self.store, self.prefix, run_id, self._options, self._temp_dir, guard)
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401
+        """Publish what an asset returned.
+
+        Raises:
+            StorageError: it is neither a DataFrame nor an Arrow table.
+        """
+        if obj is None:
+            return
+        if isinstance(obj, pd.DataFrame):
+            obj = pa.Table.from_pandas(obj, preserve_index=False)
+        if not isinstance(obj, pa.Table):
+            raise StorageError(
+                f"asset {context.asset_key.to_user_string()} returned a {type(obj).__name__}; a pandas DataFrame or a pyarrow Table is "
+                f"expected. An asset that stores its result by itself returns None or a MaterializeResult."
+            )
+        key = self._asset_key(context)
+        with working_directory(self._temp_dir) as directory:
+            path = directory / "asset.parquet"
+            pq.write_table(obj, path, compression="zstd")
+            stored = self.store.put(key, path, media_type=_PARQUET)
+        context.add_output_metadata({"dagster/row_count": obj.num_rows, "dagster/uri": self.store.uri(key), "bytes": stored.bytes})
+
+    def load_input(self, context: InputContext) -> Any:  # noqa: ANN401
+        """Load what an upstream asset published, as the parameter's annotation asks.
+
+        Raises:
+            StorageError: nothing is published there yet, or the annotation is of another kind.
+        """
+        wanted = context.dagster_type.typing_type
+        upstream = context.upstream_output
+        table = (upstream.definition_metadata or {}).get(TABLE_METADATA) if upstream is not None else None
+        if wanted is Manifest and table is not None:
+            return self.latest_manifest(table)
+        with working_directory(self._temp_dir) as directory:
+            path = directory / "asset.parquet"
+            if table is not None:
+                extract = fetch_extract(self.store, self.latest_manifest(table), directory)
+                path = _dataset_path(extract, (context.definition_metadata or {}).get("dataset"))
+            else:
+                self.store.get(self._asset_key(context), path)
+            loaded = pq.read_table(path)
+        if wanted is pa.Table:
+            return loaded
+        if wanted in (pd.DataFrame, Any):
+            # Arrow-backed columns: a DECIMAL stays a decimal and an integer with NULLs stays an integer.
+            return loaded.to_pandas(types_mapper=pd.ArrowDtype)
+        raise StorageError(
+            f"input {context.name!r} is annotated as {wanted}; annotate it as pandas.DataFrame, pyarrow.Table or, for a table, Manifest."
+        )
+
+    def latest_manifest(self, table: str) -> Manifest:
+        """Return the manifest of the newest window of an entry.
+
+        Raises:
+            StorageError: there is none.
+        """
+        window = latest_window(self.store, self.prefix, table)
+        manifest = None if window is None else load_manifest(self.store, self.prefix, table, window)
+        if manifest is None:
+            raise StorageError(f"table {table!r} has no published window yet, or it is just being replaced. Materialize the table first.")
+        return manifest
+
+    def _asset_key(self, context: InputContext | OutputContext) -> str:
+        return "/".join([*([self.prefix] if self.prefix else []), _ASSETS, *map(segment, context.get_asset_identifier())]) + ".parquet"
+
+
+def _dataset_path(extract: Extract, wanted: str | None) -> Path:
+    by_name = {dataset.name: dataset.path for dataset in extract.datasets}
+    if wanted is None:
+        return extract.datasets[0].path
+    if wanted not in by_name:
+        raise StorageError(f"table {extract.table!r} has no dataset {wanted!r}; it has {', '.join(by_name)}.")
+    return by_name[wanted]

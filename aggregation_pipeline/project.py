@@ -1,0 +1,59 @@
+"""Settings and aggregation.yaml read together: what this deployment computes, and when."""
+
+import functools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aggregation_pipeline.assets.names import require_unique, segment
+from aggregation_pipeline.assets.tables import TableJob
+from aggregation_pipeline.config.cron import to_five_fields
+from aggregation_pipeline.config.loading import load_config, select_tables
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.connections import source_options
+from aggregation_pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that definitions are built from.
+
+    Attributes:
+        tables: the selected entries, each with what its op needs.
+        options: how formats write values.
+        cron: CRON_SCHEDULE in five fields.
+    """
+
+    settings: Settings
+    tables: tuple[TableJob, ...]
+    options: FormatOptions
+    cron: str
+
+    @property
+    def platforms(self) -> Mapping[str, str]:
+        """By segment of the asset key, what batch_jobs calls a table."""
+        return {segment(table.entry.name): table.entry.platform for table in self.tables}
+
+
+def load_project(settings: Settings) -> Project:
+    """Read aggregation.yaml and CRON_SCHEDULE.
+
+    Raises:
+        ConfigError: every mistake, with file and line.
+        SettingsError: DAGSTER_PG_URL is not set.
+    """
+    config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
+    entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
+    require_unique(entry.name for entry in entries)
+    cron, note = to_five_fields(settings.cron_schedule)
+    if note:
+        log.info("CRON_SCHEDULE: %s", note)
+    source = functools.partial(source_options, settings)
+    database, locks_url = settings.db_name or "default", settings.require_dagster_url()
+    tables = (TableJob(entry, entry.formats or settings.output_format, source, database, settings.zone, locks_url) for entry in entries)
+    return Project(settings, tuple(tables), config.options, cron)

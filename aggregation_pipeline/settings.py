@@ -1,0 +1,229 @@
+"""The environment, and a `.env` beside it, as one frozen object: the only module that reads variables.
+
+Names are those of the services that this project replaces. Nothing here opens a connection; what can be wrong with a value
+alone is refused here, what only a server can tell is refused where the server is asked.
+"""
+
+import functools
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from rapidfuzz import process
+from sqlalchemy import make_url
+
+from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.postgres import normalize_url
+from aggregation_pipeline.storage.oss_options import OssOptions
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
+OSS_VARIABLES = ("OSS_REGION", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_BUCKET")
+
+
+class Settings(BaseSettings):
+    """Every variable, with its default. Secrets are `SecretStr`: they print as `**********`."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    # Source database (MySQL protocol). Either host and port or a unix socket.
+    db_host: str | None = None
+    db_port: int = Field(default=3306, ge=1, le=65535)
+    db_socket: Path | None = None
+    db_user: str | None = None
+    db_password: SecretStr = SecretStr("")
+    db_name: str | None = None
+
+    # Alibaba Cloud OSS; none of them set means that files go to STORAGE_DIR.
+    oss_region: str | None = None
+    oss_endpoint: str | None = None
+    oss_access_key_id: SecretStr | None = None
+    oss_access_key_secret: SecretStr | None = None
+    oss_bucket: str | None = None
+    oss_prefix: str = ""
+
+    # What runs, when, and into which formats.
+    aggregation_config: Path | None = None
+    aggregation_tables: Annotated[tuple[str, ...] | None, NoDecode] = None
+    output_format: Annotated[tuple[FormatName, ...], NoDecode] = ("json",)
+    cron_schedule: str = "0 0 2 * * *"
+    timezone: str = "Asia/Shanghai"
+
+    # PostgreSQL: Dagster's own storage, and batch_jobs (which defaults to the former).
+    dagster_pg_url: SecretStr | None = None
+    batch_jobs_url: SecretStr | None = None
+    supabase_url: str | None = None
+    supabase_key: SecretStr | None = None
+    batch_job_type: str = Field(default="data_collection", min_length=1, max_length=50)
+    deployment_name: str = Field(default="default", min_length=1, max_length=63)
+
+    storage_dir: Path = Path("exports")
+    temp_dir: Path = Path("temp")
+    log_dir: Path = Path("logs")
+    # Node services say "warn" where Python says WARNING.
+    log_level: LogLevel = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("aggregation_tables", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) or None if isinstance(value, str) else value
+
+    @field_validator("output_format", mode="before")
+    @classmethod
+    def _read_formats(cls, value: object) -> object:
+        return parse_formats(value) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        upper = str(value).strip().upper()
+        return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            nearest = process.extractOne(value, available_timezones())
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {value!r} is none{hint}")
+        return value
+
+    @field_validator("dagster_pg_url", "batch_jobs_url")
+    @classmethod
+    def _right_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        try:
+            return None if value is None else SecretStr(normalize_url(value.get_secret_value(), name=str(info.field_name).upper()))
+        except SettingsError as error:
+            # As a ValueError it joins the other mistakes in one message.
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _whole_services(self) -> "Settings":
+        supabase = ("SUPABASE_URL", "SUPABASE_KEY")
+        problems = [
+            *_half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
+            *_half_configured("OSS", self._given((*OSS_VARIABLES, "OSS_ENDPOINT")), _missing_oss(self)),
+            *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        try:
+            _ = self.oss_options
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def _given(self, names: tuple[str, ...]) -> list[str]:
+        return [name for name in names if getattr(self, name.lower()) is not None]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of schedules, windows and the MySQL session."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def has_source(self) -> bool:
+        """Whether a source database is configured at all."""
+        return self.db_user is not None
+
+    @functools.cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, to be kept out of texts that others wrote."""
+        values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
+        passwords = [make_url(value).password for value in values if "://" in value]
+        return tuple(value for value in (*values, *passwords) if value)
+
+    @functools.cached_property
+    def oss_options(self) -> OssOptions | None:
+        """How the bucket is reached; None where files go to `storage_dir`.
+
+        Raises:
+            SettingsError: a value that OSS cannot mean.
+        """
+        if self.oss_bucket is None or self.oss_access_key_id is None or self.oss_access_key_secret is None:
+            return None
+        return OssOptions(
+            bucket=self.oss_bucket,
+            region=self.oss_region or "",
+            endpoint=self.oss_endpoint or "",
+            access_key_id=self.oss_access_key_id.get_secret_value(),
+            access_key_secret=self.oss_access_key_secret.get_secret_value(),
+            temp_dir=self.temp_dir,
+        )
+
+    def require_dagster_url(self) -> str:
+        """Return the URL of Dagster's PostgreSQL.
+
+        Raises:
+            SettingsError: DAGSTER_PG_URL is not set.
+        """
+        if self.dagster_pg_url is None:
+            raise SettingsError(
+                "DAGSTER_PG_URL is not set: Dagster keeps its runs and schedules, and the one-at-a-time locks, in PostgreSQL. "
+                "Set DAGSTER_PG_URL=postgresql+psycopg2://user:password@host:5432/dagster, "
+                "or try everything on embedded servers with `make demo`."
+            )
+        return self.dagster_pg_url.get_secret_value()
+
+    def require_batch_jobs_url(self) -> str:
+        """Return the URL of the PostgreSQL that holds batch_jobs: BATCH_JOBS_URL, else Dagster's own."""
+        return self.batch_jobs_url.get_secret_value() if self.batch_jobs_url is not None else self.require_dagster_url()
+
+
+def parse_formats(text: str) -> tuple[FormatName, ...]:
+    """Read OUTPUT_FORMAT: one name, several with commas, or `all`; in the order of FORMAT_NAMES, each once.
+
+    Raises:
+        ValueError: a name that is no format; the message names the right ones.
+    """
+    names = {part.strip().lower() for part in text.split(",") if part.strip()}
+    names = {"excel" if name == "xlsx" else name for name in names}
+    unknown = sorted(names - {*FORMAT_NAMES, "all"})
+    if unknown or not names:
+        raise ValueError(
+            f"expected one or more of {', '.join(FORMAT_NAMES)} (with commas between), or all; found {', '.join(unknown) or 'nothing'}"
+        )
+    return tuple(name for name in get_args(FormatName) if name in names or "all" in names)
+
+
+def _missing_source(settings: Settings) -> list[str]:
+    missing = [name for name in ("DB_USER", "DB_NAME") if getattr(settings, name.lower()) is None]
+    return missing if settings.db_host or settings.db_socket else ["DB_HOST", *missing]
+
+
+def _missing_oss(settings: Settings) -> list[str]:
+    missing = [name for name in OSS_VARIABLES if getattr(settings, name.lower()) is None]
+    # An endpoint says where the bucket is just as well as a region does.
+    return [name for name in missing if name != "OSS_REGION" or settings.oss_endpoint is None]
+
+
+def _half_configured(service: str, given: list[str], missing: list[str]) -> list[str]:
+    if not given or not missing:
+        return []
+    return [f"{service} is half configured: {', '.join(given)} set, but {', '.join(missing)} missing (set them too, or none of them)"]
+
+
+def load_settings() -> Settings:
+    """Read the environment, and below it `.env` (or the file that AGGREGATION_ENV_FILE names).
+
+    Raises:
+        SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
+    """
+    env_file = Path(os.environ.get("AGGREGATION_ENV_FILE", ".env"))
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False, include_url=False)]
+    raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    text = re.sub(r"^(Value|Assertion) error, ", "", message)
+    return f"{str(location[0]).upper()}: {text}" if location else text
