@@ -10,7 +10,10 @@ from types import TracebackType
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.model import TableEntry
@@ -197,12 +200,32 @@ class ParquetSink:
         pending: list[pa.RecordBatch] = []
         rows = size = 0
         while (batch := self._queue.get()) is not None:
-            pending.append(batch)
-            rows += batch.num_rows
-            size += batch.nbytes
-            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
-                writer.write_table(pa.Table.from_batches(pending, self._schema), row_group_size=rows)
-                pending.clear()
-                rows = size = 0
+            rest = batch
+            while rest.num_rows:
+                sizes = np.cumsum(_row_sizes(rest))
+                fitting = min(_GROUP_ROWS - rows, int(np.searchsorted(sizes, _GROUP_BYTES - size)) + 1, rest.num_rows)
+                pending.append(rest.slice(0, fitting))
+                rows, size, rest = rows + fitting, size + int(sizes[fitting - 1]), rest.slice(fitting)
+                if rows == _GROUP_ROWS or size >= _GROUP_BYTES:
+                    _write_group(writer, pending)
+                    rows = size = 0
         if pending:
-            writer.write_table(pa.Table.from_batches(pending, self._schema), row_group_size=max(rows, 1))
+            _write_group(writer, pending)
+
+
+def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Bytes of each row, counted from the values alone: where a group of rows ends must not depend on how they came off the socket."""
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+        else:
+            sizes += max(1, column.type.bit_width // 8)
+    return sizes
+
+
+def _write_group(writer: pq.ParquetWriter, pending: list[pa.RecordBatch]) -> None:
+    # Made one first: Parquet's pages end where batches end, and the same data shall be the same bytes.
+    group = pa.concat_batches(pending)
+    pending.clear()
+    writer.write_batch(group, row_group_size=group.num_rows)

@@ -104,75 +104,73 @@ class RowStream:
         data = bytearray()
         try:
             while not self.finished:
-                starts, ends, consumed = self._fill(data)
+                rows, consumed = self._fill(data)
                 rest = data[consumed:]
-                if starts:
+                if len(rows) > 1:
                     data += _PADDING
-                    yield _locate(np.frombuffer(data, np.uint8), starts, ends, len(self.fields))
+                    yield _locate(np.frombuffer(data, np.uint8), np.array(rows, np.int64), len(self.fields))
                 data = rest
         finally:
             self.abort()
 
-    def _fill(self, data: bytearray) -> tuple[list[int], list[int], int]:
-        """Read until `data` holds a block of rows or the end; return where rows start and end, and how much was used."""
-        starts: list[int] = []
-        ends: list[int] = []
-        position = 0
+    def _fill(self, data: bytearray) -> tuple[list[int], int]:
+        """Read until `data` holds a block of rows or the end; return the rows' edges, and how much was used.
+
+        Rows follow each other: row i, its header included, is `data[edges[i]:edges[i + 1]]`.
+        """
+        edges = [0]
         while True:
-            position = self._scan(data, position, starts, ends)
-            if starts and self._is_end(data, starts[-1], ends[-1]):
-                starts.pop()
-                ends.pop()
-                return starts, ends, position
-            if position >= BLOCK_BYTES:
-                return starts, ends, position
+            self._scan(data, edges)
+            consumed = edges[-1]
+            at_end = len(edges) > 1 and self._is_end(data, edges[-2] + 4, consumed)
+            if at_end or consumed >= BLOCK_BYTES:
+                self._expect(data, edges)
+                return edges[:-1] if at_end else edges, consumed
             data += self._receive()
 
-    def _scan(self, data: bytearray, position: int, starts: list[int], ends: list[int]) -> int:
-        """Walk over the whole packets in `data` from `position` on; return where the first incomplete one begins."""
-        size = len(data)
-        unpack = _HEADER.unpack_from
-        while size - position >= 4:
-            (header,) = unpack(data, position)
-            length = header & _LONGEST_PACKET
-            end = position + 4 + length
+    def _scan(self, data: bytearray, edges: list[int]) -> None:
+        """Walk over the whole packets in `data` from the last edge on, and add where each ends. The one loop over all rows: kept bare."""
+        position, last_header = edges[-1], len(data) - 4
+        unpack, append = _HEADER.unpack_from, edges.append
+        while position <= last_header:
+            length = unpack(data, position)[0] & _LONGEST_PACKET
             if length == _LONGEST_PACKET:
-                end = self._join(data, position)
-                if end < 0:
-                    break
-                size = len(data)
-            elif end > size:
-                break
+                position = self._join(data, position)
+                last_header = len(data) - 4
             else:
-                self._expect(header >> 24)
-            starts.append(position + 4)
-            ends.append(end)
-            position = end
-        return position
+                position += 4 + length
+            append(position)
+        if position > len(data):
+            edges.pop()
 
-    def _expect(self, sequence: int) -> None:
-        if sequence != self._sequence:
-            raise self._lost(f"packet {sequence} came where {self._sequence} was due")
-        self._sequence = (self._sequence + 1) & 0xFF
+    def _expect(self, data: bytearray, edges: list[int]) -> None:
+        """Compare the number of the last packet with the packets that came: one lost or too many before it would show here."""
+        self._sequence = (self._sequence + len(edges) - 1) & 0xFF
+        if data[edges[-2] + 3] != (self._sequence - 1) & 0xFF:
+            raise self._lost(f"packet {data[edges[-2] + 3]} came where {(self._sequence - 1) & 0xFF} was due")
 
     def _join(self, data: bytearray, position: int) -> int:
-        """Make one of a row's several packets (16 MiB and more) by dropping the headers between; -1 while some are missing."""
+        """Make one of a row's several packets (16 MiB and more) by dropping the headers between, and return where it ends.
+
+        While some are missing, that is behind the end of `data`, and nothing is changed.
+        """
         headers: list[tuple[int, int]] = []
         at = position
         while True:
             if len(data) - at < 4:
-                return -1
+                return len(data) + 1
             header: int = _HEADER.unpack_from(data, at)[0]
             headers.append((at, header >> 24))
             at += 4 + (header & _LONGEST_PACKET)
             if at > len(data):
-                return -1
+                return len(data) + 1
             if header & _LONGEST_PACKET < _LONGEST_PACKET:
                 break
-        for _, sequence in headers:
-            self._expect(sequence)
         for start, _ in reversed(headers[1:]):
             del data[start : start + 4]
+        # The row counts as one packet from here on, the last of its own.
+        data[position + 3] = headers[-1][1]
+        self._sequence += len(headers) - 1
         return at - 4 * (len(headers) - 1)
 
     def _receive(self) -> bytes:
@@ -202,9 +200,9 @@ class RowStream:
         return True
 
 
-def _locate(data: npt.NDArray[np.uint8], starts: list[int], ends: list[int], columns: int) -> Block:
-    """Find every cell of the rows at `starts`: length-encoded strings, one after the other, all rows in step."""
-    at: Places = np.array(starts, np.int64)
+def _locate(data: npt.NDArray[np.uint8], edges: Places, columns: int) -> Block:
+    """Find every cell of the rows between `edges`: length-encoded strings, one after the other, all rows in step."""
+    at: Places = edges[:-1] + 4
     cells = []
     for _ in range(columns):
         first = data[at].astype(np.int64)
@@ -223,6 +221,6 @@ def _locate(data: npt.NDArray[np.uint8], starts: list[int], ends: list[int], col
                 at[long] += width
         cells.append(Cells(at, lengths, nulls if nulls.any() else None))
         at = at + lengths
-    if not np.array_equal(at, np.array(ends, np.int64)):
+    if not np.array_equal(at, edges[1:]):
         raise pymysql.err.InternalError(CR.CR_MALFORMED_PACKET, "a row's cells do not fill its packet")
-    return Block(data, len(starts), tuple(cells))
+    return Block(data, len(edges) - 1, tuple(cells))

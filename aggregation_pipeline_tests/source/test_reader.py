@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import socket
 import threading
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import open_session
+from aggregation_pipeline.source.session import SourceOptions, open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
 
@@ -83,8 +85,8 @@ def test_types_that_clients_disagree_about_arrive_exactly(execute: Execute, read
     execute(
         [
             "SET time_zone = '+00:00'",
-            "INSERT INTO t VALUES (1, b'1', b'1000000000001', ~0, '-838:59:59', '838:59:58.999',"
-            " '2026-11-20 06:00:00.5', '{\"键\": [1, 2]}', 0.5)",
+            """INSERT INTO t VALUES (1, b'1', b'1000000000001', ~0, '-838:59:59', '838:59:58.999',
+                '2026-11-20 06:00:00.5', '{"键": [1, 2]}', 0.5)""",
             "INSERT INTO t VALUES (2, b'0', b'0', 0, '00:00:00', '-00:00:00.001', '2038-01-19 03:14:07', 'null', -2)",
             "INSERT INTO t (id) VALUES (3)",
         ]
@@ -326,11 +328,15 @@ def test_a_connection_cut_in_mid_stream_leaves_a_retryable_error_and_no_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_nobody_listening_is_a_retryable_error_that_says_where(tmp_path: Path):
-    nowhere = MySQLServer("none", str(tmp_path / "no.sock"), None, None, "root", "secret-word", "x", 0)
+def test_nobody_listening_is_a_retryable_error_that_says_where():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nowhere = SourceOptions(database="x", user="root", password=SecretStr("secret-word"), host="127.0.0.1", port=port)
     with (
-        pytest.raises(SourceLostError, match=r"no\.sock") as caught,
-        open_session(options_for(nowhere, "x"), logical_time=LOGICAL_TIME, zone=ZONE),
+        pytest.raises(SourceLostError, match=f"127.0.0.1:{port}: no server answers there") as caught,
+        open_session(nowhere, logical_time=LOGICAL_TIME, zone=ZONE),
     ):
         pass
+    assert caught.value.retryable
     assert "secret-word" not in str(caught.value)

@@ -1,0 +1,69 @@
+"""What every store can do. The pipeline knows stores by this protocol alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
+
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as its store describes it.
+
+    `crc64` is CRC-64/XZ as a decimal number, the way OSS writes it; None where the store would have to read the object to know
+    (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it.
+    """
+
+    key: str
+    bytes: int
+    crc64: str | None
+    modified: datetime | None = None
+
+
+class ObjectStore(Protocol):
+    """Whole objects under slash-separated keys.
+
+    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may; keys that could leave the
+    store's root are refused. All methods may be called from several threads.
+    """
+
+    def put(
+        self, key: str, source: Path | bytes, *, media_type: str, metadata: Mapping[str, str] = NO_METADATA, filename: str | None = None
+    ) -> StoredObject:
+        """Store `source` whole or not at all, replacing what was there; what was stored is verified before this returns."""
+        ...
+
+    def get(self, key: str, target: Path) -> StoredObject:
+        """Write the object to `target`, which appears only when the content is whole and verified."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The content of a small object, verified."""
+        ...
+
+    def head(self, key: str) -> StoredObject | None:
+        """The object with its CRC64, None when there is none."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; an absent one is fine."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`."""
+        ...
+
+    def uri(self, key: str) -> str:
+        """`oss://bucket/key` or `file:///...`: an address for people and metadata, never with a secret."""
+        ...
+
+    def link(self, key: str, seconds: int) -> str | None:
+        """A download link that works without credentials for `seconds`; None where the store has no such thing.
+
+        It is a secret for as long as it lives: show it, never log it.
+        """
+        ...

@@ -1,0 +1,125 @@
+"""Object keys: where a window's files, its manifest and its stored extract live. The only place that puts keys together.
+
+    {prefix}/{table}/{window}/{file}                 {prefix}/{table}/{window}/manifest.json      {prefix}/{table}/latest.json
+    {prefix}/_extracts/{table}/{window}/{run}/{dataset}.parquet
+
+Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that two names
+never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an attack.
+"""
+
+import unicodedata
+from urllib.parse import unquote
+
+from aggregation_pipeline.errors import StorageError
+
+MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
+MANIFEST = "manifest.json"
+LATEST = "latest.json"
+EXTRACTS = "_extracts"
+
+_ENCODED = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C"})
+
+
+def window_folder(prefix: str, table: str, window: str) -> str:
+    """Key prefix, with the closing slash, of everything that a window publishes."""
+    return _join(prefix, _name(table, "table"), _name(window, "window")) + "/"
+
+
+def window_key(prefix: str, table: str, window: str, filename: str, *, version: str | None = None) -> str:
+    """Key of a data file; `version` (a run id) puts it into a folder of its own for layouts that keep every run's files."""
+    segment = _name(filename, f"file name of table {table!r},")
+    if segment.lower() in {MANIFEST, LATEST}:  # a table called `manifest`, as JSON, must not take the manifest's place
+        segment = f"%{ord(segment[0]):02X}{segment[1:]}"
+    folders = [] if version is None else [_name(version, "run")]
+    return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, segment)
+
+
+def manifest_key(prefix: str, table: str, window: str) -> str:
+    """Key of the window's commit mark."""
+    return _join(prefix, _name(table, "table"), _name(window, "window"), MANIFEST)
+
+
+def latest_key(prefix: str, table: str) -> str:
+    """Key of the small object that names the table's newest window."""
+    return _join(prefix, _name(table, "table"), LATEST)
+
+
+def extract_key(prefix: str, table: str, window: str, run_id: str, dataset: str) -> str:
+    """Key of a dataset's stored extract, apart from the files so that extracts can expire by prefix."""
+    return _join(
+        prefix, EXTRACTS, _name(table, "table"), _name(window, "window"), _name(run_id, "run"), f"{_name(dataset, 'dataset')}.parquet"
+    )
+
+
+def tables_prefix(prefix: str) -> str:
+    """Key prefix under which all tables lie; empty at the root."""
+    return "" if not (clean := _prefix(prefix)) else clean + "/"
+
+
+def split_manifest_key(prefix: str, key: str) -> tuple[str, str] | None:
+    """Table and window of a manifest's key, None for any other key: the way back, for listings."""
+    root = tables_prefix(prefix)
+    match key.removeprefix(root).split("/") if key.startswith(root) else []:
+        case [table, window, name] if name == MANIFEST and table != EXTRACTS:
+            return unquote(table), unquote(window)
+        case _:
+            return None
+
+
+def check_key(key: str) -> str:
+    """`key` itself when no store could misread it, StorageError otherwise: the last gate before a path or a request is made."""
+    if not key or key.startswith("/"):
+        raise StorageError(f"The object key {key!r} is empty or begins with '/': keys are relative to the store's root.")
+    for segment in key.split("/"):
+        _refuse_hostile(segment, "object key", key)
+    if "\\" in key:
+        raise StorageError(f"The object key {key!r} holds a backslash, which some systems read as a folder separator.")
+    return _fits(key)
+
+
+def _name(name: str, what: str) -> str:
+    """A user's name as one path segment."""
+    for part in name.replace("\\", "/").split("/"):
+        _refuse_hostile(part, what, name)
+    if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
+        return "%5F" + name[1:]
+    return name.translate(_ENCODED)
+
+
+def _prefix(prefix: str) -> str:
+    clean = prefix.removesuffix("/")
+    if clean:
+        for part in clean.replace("\\", "/").split("/"):
+            _refuse_hostile(part, "prefix (OSS_PREFIX)", prefix)
+    if "\\" in clean:
+        raise StorageError(f"The prefix (OSS_PREFIX) {prefix!r} holds a backslash: write folders with '/'.")
+    return clean
+
+
+def _join(prefix: str, *segments: str) -> str:
+    clean = _prefix(prefix)
+    return _fits("/".join([clean, *segments] if clean else segments))
+
+
+def _refuse_hostile(part: str, what: str, whole: str) -> None:
+    problem = None
+    if not part:
+        problem = "has an empty part (a leading '/', a doubled one, or no text at all)"
+    elif part in {".", ".."}:
+        problem = f"has the part {part!r}, which would point to another folder"
+    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
+        problem = "holds a control character or half of a surrogate pair"
+    if problem:
+        raise StorageError(
+            f"The {what} {whole!r} cannot be part of an object key: it {problem}. "
+            "Give the entry in aggregation.yaml another name, or correct the setting."
+        )
+
+
+def _fits(key: str) -> str:
+    if (size := len(key.encode())) > MAX_KEY_BYTES:
+        raise StorageError(
+            f"The object key {key[:60]!r}... has {size} bytes in UTF-8; OSS takes {MAX_KEY_BYTES} at most. "
+            "Shorten the entry's name or OSS_PREFIX."
+        )
+    return key

@@ -1,0 +1,168 @@
+"""Alibaba Cloud OSS as an object store, through oss2, made to survive the days when the network does not.
+
+oss2 never retries, notices a wrong checksum only after the object is stored, and takes a server that sends none at its word. So:
+every checksum is ours, every reply must carry one, and an upload whose reply was lost is recognised by what stands in the bucket.
+"""
+
+import io
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
+from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
+from aggregation_pipeline.storage.keys import check_key
+from aggregation_pipeline.storage.multipart import upload_parts
+from aggregation_pipeline.storage.oss_connection import CRC_HEADER, Connection
+from aggregation_pipeline.storage.oss_download import download
+from aggregation_pipeline.storage.oss_options import OssOptions
+
+__all__ = ["OssOptions", "OssStore"]
+
+_LONGEST_LINK = {"v4": 7 * 24 * 3600, "v1": 10 * 365 * 24 * 3600}
+
+
+class OssStore:
+    """Objects in one bucket. Nothing is asked of OSS before the first call."""
+
+    def __init__(self, options: OssOptions) -> None:
+        self.options = options
+        self._oss = Connection(options)
+
+    def __repr__(self) -> str:
+        return f"OssStore({self.options.bucket!r} at {self.options.host})"
+
+    def put(
+        self, key: str, source: Path | bytes, *, media_type: str, metadata: Mapping[str, str] = NO_METADATA, filename: str | None = None
+    ) -> StoredObject:
+        """One request for what fits in `multipart_above` bytes (that much memory), parallel parts for more.
+
+        The checksum of the content is known before it is sent and compared with the one that OSS states; where they differ, the
+        object is removed again.
+        """
+        check_key(key)
+        size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
+        wanted = StoredObject(key, size, checksum)
+        headers = self._headers(media_type, metadata, filename)
+        if isinstance(source, Path) and size > self.options.multipart_above:
+            stated = upload_parts(self._oss, source, wanted, headers)
+        else:
+            stated = self._put_at_once(source if isinstance(source, bytes) else source.read_bytes(), wanted, headers)
+        if stated != checksum:
+            with suppress(PipelineError):
+                self.delete(key)
+            cause = (
+                f"OSS states CRC64 {stated}"
+                if stated
+                else "the reply carries no CRC64 (x-oss-hash-crc64ecma), which a proxy may have removed"
+            )
+            raise StorageError(
+                f"{self.uri(key)} did not arrive as it was sent: {cause}, the file has {checksum}. The object was removed again."
+            )
+        return wanted
+
+    def get(self, key: str, target: Path) -> StoredObject:
+        """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and CRC64 agree."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            with unfinished.open("xb") as file:
+                got = download(self._oss, check_key(key), file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return got
+
+    def read(self, key: str) -> bytes:
+        """The verified content, in memory: for manifests and the like."""
+        buffer = io.BytesIO()
+        download(self._oss, check_key(key), buffer)
+        return buffer.getvalue()
+
+    def head(self, key: str) -> StoredObject | None:
+        """`crc64` is None for objects that OSS keeps no checksum of (very old or appended ones)."""
+        check_key(key)
+        return self._oss.attempt(f"look at {key!r}", lambda: self._oss.find(key))
+
+    def delete(self, key: str) -> None:
+        """OSS answers the same whether the object was there or not."""
+        check_key(key)
+        self._oss.attempt(f"delete {key!r}", lambda: self._oss.bucket.delete_object(key))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Pages of 1,000, fetched as they are needed."""
+        if prefix:
+            check_key(prefix.removesuffix("/"))
+        token, more = "", True
+        while more:
+            page = self._oss.attempt(
+                f"list {prefix!r}", partial(self._oss.bucket.list_objects_v2, prefix, continuation_token=token, max_keys=1000)
+            )
+            for item in page.object_list:
+                if not item.key.endswith("/"):  # empty objects by which consoles show folders
+                    yield StoredObject(item.key, item.size, None, datetime.fromtimestamp(item.last_modified, UTC))
+            token, more = page.next_continuation_token, page.is_truncated
+
+    def uri(self, key: str) -> str:
+        """`oss://bucket/key`, the key as it is."""
+        return f"oss://{self.options.bucket}/{check_key(key)}"
+
+    def link(self, key: str, seconds: int) -> str | None:
+        """Signed here, without asking OSS. Version 4 links live seven days at most, and none outlives the temporary key that signed it."""
+        check_key(key)
+        longest = _LONGEST_LINK[self.options.signature]
+        if not 0 < seconds <= longest:
+            raise StorageError(f"A download link lives between 1 and {longest} seconds, not {seconds}.")
+        signed = self._oss.once(f"sign a link to {key!r}", lambda: self._oss.link_bucket.sign_url("GET", key, seconds, slash_safe=True))
+        return str(signed)
+
+    def _put_at_once(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
+        tries = 0
+
+        def send() -> str | None:
+            nonlocal tries
+            tries += 1
+            if tries > 1 and self._oss.holds(wanted):  # it was the reply that got lost
+                return wanted.crc64
+            stated = self._oss.bucket.put_object(wanted.key, data, headers=dict(headers)).headers.get(CRC_HEADER)
+            return str(stated) if stated else None
+
+        try:
+            return self._oss.attempt(f"store {wanted.key!r}", send)
+        except StorageBusyError:
+            with suppress(PipelineError):  # the reply to the last attempt may be the one that got lost
+                if self._oss.holds(wanted):
+                    return wanted.crc64
+            raise
+
+    def _headers(self, media_type: str, metadata: Mapping[str, str], filename: str | None) -> dict[str, str]:
+        options = self.options
+        # HTTP headers are ASCII: names of people's tables are not.
+        headers = {"Content-Type": media_type} | {f"x-oss-meta-{name}": quote(value, safe="") for name, value in metadata.items()}
+        if filename is not None:
+            headers["Content-Disposition"] = content_disposition(filename)
+        if options.acl == "private":  # even where the bucket is public
+            headers["x-oss-object-acl"] = "private"
+        if options.encryption:
+            headers["x-oss-server-side-encryption"] = options.encryption
+        if options.encryption_key_id:
+            headers["x-oss-server-side-encryption-key-id"] = options.encryption_key_id
+        if options.storage_class:
+            headers["x-oss-storage-class"] = options.storage_class
+        return headers
+
+
+def content_disposition(filename: str) -> str:
+    """The name under which a browser saves the file: in full for all of today's, in ASCII for what does not read RFC 5987."""
+    plain = "".join(
+        character if character.isascii() and character.isprintable() and character not in '"\\/%' else "_" for character in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,83 @@
+"""Processes that are really killed, with SIGKILL, at a place that the server chooses."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline.storage.windows import fetch_window, load_manifest
+from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline_tests.storage.publisher import oss_store, publish
+from aggregation_pipeline_tests.storage.samples import WINDOW
+
+
+def start(server: OssServer, folder: Path, what: str, number: int) -> "subprocess.Popen[str]":
+    command = [
+        sys.executable,
+        "-m",
+        "aggregation_pipeline_tests.storage.publisher",
+        what,
+        f"http://127.0.0.1:{server.port}",
+        str(folder),
+        str(number),
+    ]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+
+
+def kill_when(server: OssServer, folder: Path, what: str, number: int, **fault: object) -> None:
+    """Start the process, wait until it stands at the request that `fault` holds up, kill it."""
+    held = server.fail("hang", seconds=5, **fault)
+    child = start(server, folder, what, number)
+    deadline = time.monotonic() + 30
+    while held.times and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    child.communicate(timeout=10)
+    assert held.times == 0, "the process never came to this request"
+    server.faults.clear()
+
+
+@pytest.mark.parametrize("place", ["detail.csv", "manifest.json"])
+def test_a_run_killed_between_two_files_or_before_the_manifest_leaves_no_half_window(oss_server: OssServer, tmp_path: Path, place: str):
+    store = oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, 1 << 20)
+    publish(store, tmp_path, 1)
+    kill_when(oss_server, tmp_path, "publish", 2, method="PUT", matching=place)
+    assert load_manifest(store, "daily", "orders", WINDOW) is None
+    arrived = {request.key for request in oss_server.sent("PUT") if request.status == 200}
+    oss_server.requests.clear()
+    publish(store, tmp_path, 2)
+    manifest = load_manifest(store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    fetch_window(store, manifest, tmp_path / "read")
+    sent = {request.key for request in oss_server.sent("PUT")}
+    unchanged = {file.key for file in manifest.files} & arrived if place == "manifest.json" else set()
+    assert not sent & unchanged
+    assert f"daily/orders/{WINDOW}/manifest.json" in sent
+
+
+def test_an_upload_killed_between_parts_goes_on_and_sends_no_part_twice(oss_server: OssServer, tmp_path: Path):
+    (tmp_path / "big").write_bytes(bytes(range(256)) * 4000)
+    part = 100 * 1024
+    kill_when(oss_server, tmp_path, "upload", part, method="PUT", matching="partNumber=9")
+    (upload,) = oss_server.bucket.uploads.values()
+    arrived = set(upload.parts)
+    assert arrived
+    oss_server.requests.clear()
+    oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, part).put("big", tmp_path / "big", media_type="a/b")
+    assert {int(request.query["partNumber"]) for request in oss_server.sent("PUT")} == set(range(1, 11)) - arrived
+    assert oss_server.bucket.objects["big"].data == (tmp_path / "big").read_bytes()
+    assert oss_server.bucket.uploads == {}
+
+
+@pytest.mark.slow
+def test_300_mb_go_up_and_down_in_flat_memory(oss_server: OssServer, tmp_path: Path):
+    block = bytes(range(256)) * 4096
+    with (tmp_path / "big").open("wb") as file:
+        for number in range(300):
+            file.write(number.to_bytes(4, "big") + block[4:])
+    child = start(oss_server, tmp_path, "upload", 8 * 1024 * 1024)
+    grown, _ = child.communicate(timeout=150)
+    assert child.returncode == 0
+    assert int(grown) < 100 * 1024 * 1024  # four parts of 8 MiB, and what the HTTP client copies of them
