@@ -45,7 +45,7 @@ class Publication:
     Attributes:
         prefix: what all keys begin with.
         run_id: the run that publishes; it names the stored extract.
-        guard: raises when the window's lock is lost; asked right before anything is published.
+        guard: raises when the window's lock is lost; asked right before the old manifest goes and before the new one is written.
     """
 
     store: ObjectStore
@@ -127,7 +127,6 @@ def _render_and_publish(
         files += render(name, extract, target, publication.options)
         observer.step(f"rendered {name}: {', '.join(f'{file.name} ({file.bytes:,} bytes)' for file in files if file.format == name)}")
     rendered = time.monotonic()
-    publication.guard()
     manifest = publish_window(
         publication.store,
         publication.prefix,
@@ -141,6 +140,7 @@ def _render_and_publish(
             for column, count in dataset.zero_dates.items()
         ],
         report=observer.step,
+        guard=publication.guard,
     )
     names = {file.name for file in files}
     return Exported(

@@ -1,8 +1,8 @@
-"""Where log lines go: `combined.log` all of them, `app.log` the pipeline's own, `error.log` what went wrong; JSON on stdout if asked for.
+"""Where log lines go: `combined.log` all, `app.log` the pipeline's own, `error.log` what went wrong; JSON on stdout if asked for.
 
-Dagster writes a run's lines through the handlers that dagster.yaml names (`CombinedLog`, `AppLog`, `ErrorLog`, `JsonStdout`); everything outside
-runs (schedules, sensors, loading) goes through `configure`. Several processes write the same files: each line is written, and each
-rotation done, under a lock.
+Dagster writes a run's lines through the handlers that dagster.yaml names (the classes below); everything outside runs (schedules,
+sensors, loading) goes through `configure`. Several processes write the same files: each line is written, and each rotation done,
+under a lock.
 """
 
 import json

@@ -4,9 +4,9 @@ Rules that concern one field stand on that field, so that one mistake does not h
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
@@ -20,8 +20,10 @@ from aggregation_pipeline.config.columns import (
     refuse_twins,
 )
 from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
-from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.options import FormatOptions, Options, merged
 
 __all__ = [
     "ALL_COLUMNS",
@@ -32,7 +34,9 @@ __all__ = [
     "Column",
     "FormatName",
     "FormatOptions",
+    "MaskRule",
     "PipelineConfig",
+    "SourceLimits",
     "TableEntry",
 ]
 
@@ -84,12 +88,20 @@ class TableEntry(EntryModel):
     """Detail rows come in the order of the primary key; none: as the server gives them."""
     order_by: tuple[str, ...] | None = None
     """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column of that name."""
+    mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
+    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash, id_card: drop}. partial
+    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the column
+    out; keep lets an output be seen that is made of a masked column, which is refused otherwise. NULL stays NULL."""
     limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """At most so many rows in each dataset; one that had more is marked truncated in the manifest."""
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
     """Files to write, or all. Default: OUTPUT_FORMAT."""
     consistency: Literal["snapshot", "none"] = "snapshot"
     """snapshot: both datasets see one moment, or the run fails. none: for servers without snapshots; the manifest says so."""
+    options: FormatOptions = FormatOptions()
+    """How this table's files are written, where it differs from the project's options."""
+    source_limits: SourceLimits = SourceLimits()
+    """What this table may ask of the database, where it differs from the project's source_limits."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
 
@@ -97,6 +109,24 @@ class TableEntry(EntryModel):
     def source(self) -> TableName:
         """The source table's database (None: the connection's own) and its bare name."""
         return split_table(self.table)
+
+    @property
+    def hidden_columns(self) -> frozenset[str]:
+        """The columns of the table, in lower case, whose values masks hide."""
+        named = [field for field in self.select_fields if field.expr != ALL_COLUMNS]
+        return hidden_columns(self.mask, [*self.group_by, *self.aggregations, *named], star=len(named) < len(self.select_fields))
+
+    def within(self, options: FormatOptions, limits: SourceLimits) -> Self:
+        """The entry with the project's options and limits wherever it has none of its own.
+
+        Raises:
+            ValueError: the two do not go together.
+        """
+        try:
+            return self.model_copy(update={"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)})
+        except ValidationError as error:
+            words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"the options of {self.name} do not go with those of the project: {words}") from None
 
     @field_validator("owners")
     @classmethod
@@ -147,6 +177,15 @@ class TableEntry(EntryModel):
             raise ValueError("order: none and order_by contradict each other; keep one")
         return None if order_by is None else tuple(read_order(item) for item in order_by)
 
+    @field_validator("mask")
+    @classmethod
+    def _masks_hide_what_they_say(cls, mask: dict[str, MaskRule], info: ValidationInfo) -> dict[str, MaskRule]:
+        lists = [info.data.get(name) for name in ("group_by", "aggregations", "select_fields")]
+        if mask and None not in lists:  # a list that was refused is a mistake of its own
+            groups, figures, fields = (found or () for found in lists)
+            check_masks(mask, [*groups, *figures], fields, info.data.get("order_by") or ())
+        return mask
+
     @field_validator("formats")
     @classmethod
     def _formats_are_there_once(cls, formats: tuple[FormatName, ...] | None) -> tuple[FormatName, ...] | None:
@@ -158,7 +197,17 @@ class TableEntry(EntryModel):
 class PipelineConfig(EntryModel):
     """The whole of aggregation.yaml."""
 
-    tables: tuple[TableEntry, ...] = ()
-    """What is made of each table, by name."""
     options: FormatOptions = FormatOptions()
     """How the files are written."""
+    source_limits: SourceLimits = SourceLimits()
+    """What an export may ask of the source database, for each table."""
+    tables: tuple[TableEntry, ...] = ()
+    """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the project."""
+
+    @field_validator("tables")
+    @classmethod
+    def _entries_are_complete(cls, tables: tuple[TableEntry, ...], info: ValidationInfo) -> tuple[TableEntry, ...]:
+        options, limits = info.data.get("options"), info.data.get("source_limits")
+        if options is None or limits is None:  # refused, and reported
+            return tables
+        return tuple(entry.within(options, limits) for entry in tables)

@@ -1,10 +1,10 @@
-"""How values are written, where a format cannot simply take them: per project, with defaults that lose nothing.
+"""How values are written, where a format cannot simply take them: per project or table, with defaults that lose nothing.
 
 Each default is the safe side of a real trap (Excel reading a CSV in the wrong encoding, JavaScript rounding a 19-digit id); each
 other value is there for a consumer that is known not to fall into it.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
@@ -17,6 +17,22 @@ class OptionsModel(BaseModel):
     """Frozen, strict about unknown keys, and fine with camelCase, as the whole of aggregation.yaml is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+Options = TypeVar("Options", bound=OptionsModel)
+
+
+def merged(base: Options, override: Options) -> Options:
+    """`base` with those keys that `override` was given, at any depth.
+
+    Raises:
+        pydantic.ValidationError: the two do not go together, as a `null` of one that holds the `delimiter` of the other.
+    """
+    values = {name: getattr(base, name) for name in type(base).model_fields}
+    for name in override.model_fields_set:
+        value = getattr(override, name)
+        values[name] = merged(values[name], value) if isinstance(value, OptionsModel) else value
+    return type(base).model_validate(values)
 
 
 class CsvOptions(OptionsModel):

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.model import TableEntry
@@ -28,8 +27,6 @@ from aggregation_pipeline.source.wire import RowStream
 # A row group is what a reader of the extract holds at once.
 _GROUP_ROWS: Final = 131_072
 _GROUP_BYTES: Final = 16 << 20
-# Batches between the thread that reads and the one that writes: enough to smooth, too few to matter in memory.
-_QUEUED_BATCHES: Final = 8
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
 
@@ -154,14 +151,17 @@ class ArrowRows:
 class ParquetSink:
     """Write record batches to a Parquet file in a thread of its own, so that compressing overlaps with reading.
 
-    The file stands under its name only when it is whole.
+    The file stands under its name only when it is whole. The same rows make the same bytes, however they came off the socket.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path = path
         self._partial = path.with_suffix(".partial")
         self._schema = schema
-        self._queue: queue.Queue[pa.RecordBatch | None] = queue.Queue(_QUEUED_BATCHES)
+        self._group: list[pa.RecordBatch] = []
+        self._rows = self._size = 0
+        # Whole groups are handed over: with one being written, one waiting and one gathered, neither thread stands still.
+        self._queue: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(1)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
 
@@ -170,12 +170,27 @@ class ParquetSink:
         return self
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Queue a batch; raises what the writing thread met."""
+        """Add a batch; raises what the writing thread met."""
         if self._failure is not None:
             raise self._failure
-        self._queue.put(batch)
+        while batch.num_rows:
+            sizes = np.cumsum(_row_sizes(batch))
+            fitting = min(_GROUP_ROWS - self._rows, int(np.searchsorted(sizes, _GROUP_BYTES - self._size)) + 1, batch.num_rows)
+            self._group.append(batch.slice(0, fitting))
+            self._rows += fitting
+            self._size += int(sizes[fitting - 1])
+            if self._rows == _GROUP_ROWS or self._size >= _GROUP_BYTES:
+                self._hand_over()
+            batch = batch.slice(fitting)
+
+    def _hand_over(self) -> None:
+        self._queue.put(self._group)
+        self._group = []
+        self._rows = self._size = 0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and self._group:
+            self._hand_over()
         self._queue.put(None)
         self._thread.join()
         if kind is None and self._failure is None:
@@ -189,28 +204,17 @@ class ParquetSink:
         try:
             # zstd at its fastest: the extract is written once and read a few times, soon, on the same machine.
             with pq.ParquetWriter(self._partial, self._schema, compression="zstd", compression_level=1) as writer:
-                self._write_all(writer)
+                while (group := self._queue.get()) is not None:
+                    # Made one first: Parquet's pages end where batches end.
+                    rows = pa.concat_batches(group)
+                    group.clear()
+                    writer.write_batch(rows, row_group_size=rows.num_rows)
+                    del rows
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._failure = error
             # The producer may stand in front of a full queue.
             while self._queue.get() is not None:
                 pass
-
-    def _write_all(self, writer: pq.ParquetWriter) -> None:
-        pending: list[pa.RecordBatch] = []
-        rows = size = 0
-        while (batch := self._queue.get()) is not None:
-            rest = batch
-            while rest.num_rows:
-                sizes = np.cumsum(_row_sizes(rest))
-                fitting = min(_GROUP_ROWS - rows, int(np.searchsorted(sizes, _GROUP_BYTES - size)) + 1, rest.num_rows)
-                pending.append(rest.slice(0, fitting))
-                rows, size, rest = rows + fitting, size + int(sizes[fitting - 1]), rest.slice(fitting)
-                if rows == _GROUP_ROWS or size >= _GROUP_BYTES:
-                    _write_group(writer, pending)
-                    rows = size = 0
-        if pending:
-            _write_group(writer, pending)
 
 
 def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
@@ -218,14 +222,7 @@ def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-            sizes += pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False)
+            sizes += np.diff(np.frombuffer(column.buffers()[1], np.int32, batch.num_rows + 1, column.offset * 4))
         else:
             sizes += max(1, column.type.bit_width // 8)
     return sizes
-
-
-def _write_group(writer: pq.ParquetWriter, pending: list[pa.RecordBatch]) -> None:
-    # Made one first: Parquet's pages end where batches end, and the same data shall be the same bytes.
-    group = pa.concat_batches(pending)
-    pending.clear()
-    writer.write_batch(group, row_group_size=group.num_rows)
