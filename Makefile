@@ -6,7 +6,7 @@ UV := $(BIN)/python -m uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all lint format lock clean
+.PHONY: help demo dev test test-all bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,10 +27,13 @@ dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
 	$(BIN)/aggregation-pipeline dev
 
 test: $(STAMP) ## Everything that fits in six minutes, on real servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: $(STAMP) ## The long tests too
-	$(BIN)/python -m pytest -m 'slow or not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or not slow' --timeout=900
+
+bench: $(STAMP) ## Measure side by side with the peers; writes .data/bench.json
+	$(BIN)/python -m aggregation_pipeline_tests.bench
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,0 +1,35 @@
+"""What the figures were taken on."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+
+def describe() -> dict[str, str]:
+    """Processor, memory, system and versions; no name of the machine and no path."""
+    return {
+        "processor": f"{_first(Path('/proc/cpuinfo'), 'model name')}, {len(os.sched_getaffinity(0))} cores",
+        "memory": f"{int(_first(Path('/proc/meminfo'), 'MemTotal').split()[0]) / 2**20:.0f} GiB",
+        "system": f"Linux {platform.release()}",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("pyarrow", "numpy", "pymysql", "pandas", "openpyxl")},
+        "MariaDB": _program("mariadb", r"Distrib ([\d.]+)"),
+        "Node.js": _program("node", r"v([\d.]+)"),
+    }
+
+
+def _first(path: Path, key: str) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "0")
+
+
+def _program(name: str, pattern: str) -> str:
+    if not shutil.which(name):
+        return "not installed"
+    said = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(pattern, said)
+    return found[1] if found else said.strip()

@@ -1,0 +1,59 @@
+"""The extract is a function of its rows, and neither of the network nor of the clock."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aggregation_pipeline.source.reader import ParquetSink
+
+ROWS = 70_000
+AMOUNT = pa.decimal128(12, 2)
+SCHEMA = pa.schema({"id": pa.int64(), "note": pa.string(), "blob": pa.binary(), "amount": AMOUNT})
+
+
+def batch_of(rows: range) -> pa.RecordBatch:
+    notes = [None if i % 7 == 0 else f"备注 {i}" for i in rows]
+    blobs = [b"\0" * (i % 50) for i in rows]
+    amounts = pa.array([f"{i}.25" for i in rows]).cast(AMOUNT)
+    return pa.record_batch([list(rows), notes, pa.array(blobs, pa.binary()), amounts], schema=SCHEMA)
+
+
+def write(path: Path, steps: list[int]) -> bytes:
+    start = turn = 0
+    whole = batch_of(range(ROWS))
+    with ParquetSink(path, SCHEMA) as sink:
+        while start < ROWS:
+            rows = min(steps[turn % len(steps)], ROWS - start)
+            # New arrays, as they come off the socket: a piece without NULL has no bitmap for it.
+            sink.write(pa.record_batch([pa.array(column.to_pylist(), column.type) for column in whole.slice(start, rows).columns], SCHEMA))
+            start, turn = start + rows, turn + 1
+    return path.read_bytes()
+
+
+def test_the_same_rows_are_the_same_bytes_however_they_came_off_the_socket(tmp_path: Path):
+    at_once = write(tmp_path / "one.parquet", [ROWS])
+    assert pq.read_table(tmp_path / "one.parquet").equals(pa.Table.from_batches([batch_of(range(ROWS))]))
+    for number, steps in enumerate(([2_900], [1, 6, 5_000, 13], [65_536], [65_535, 2]), start=2):
+        assert write(tmp_path / f"{number}.parquet", steps) == at_once
+
+
+def test_wide_rows_make_small_groups_so_that_memory_stays_flat(tmp_path: Path):
+    schema = pa.schema([("text", pa.string())])
+    with ParquetSink(tmp_path / "wide.parquet", schema) as sink:
+        for _ in range(4):
+            sink.write(pa.record_batch([["长" * 1_000_000] * 3], schema=schema))
+    metadata = pq.read_metadata(tmp_path / "wide.parquet")
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [3, 3, 3, 3]
+
+
+def test_a_write_that_fails_is_raised_where_rows_are_read_and_leaves_no_file(tmp_path: Path):
+    def write_to_a_folder_that_is_not_there() -> None:
+        with ParquetSink(tmp_path / "nowhere" / "x.parquet", SCHEMA) as sink:
+            for start in range(0, ROWS, 5_000):
+                sink.write(batch_of(range(start, start + 5_000)))
+
+    with pytest.raises(FileNotFoundError):
+        write_to_a_folder_that_is_not_there()
+    assert not list(tmp_path.iterdir())
