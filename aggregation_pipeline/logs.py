@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from concurrent_log_handler import ConcurrentRotatingFileHandler
-from dagster import BetaWarning
+from dagster import BetaWarning, DagsterEvent
 
 from aggregation_pipeline.settings import Settings, load_settings
 
@@ -36,7 +36,8 @@ class _LogFile(ConcurrentRotatingFileHandler):
         settings = load_settings()
         path = Path(directory) if directory else settings.log_dir
         path.mkdir(parents=True, exist_ok=True)
-        super().__init__(str(path / self.name_of_file), maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
+        # Dagster makes handlers for each run and never closes them: a file kept open would stay open.
+        super().__init__(str(path / self.name_of_file), maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8", keep_file_open=False)
         self.setLevel(settings.log_level)
         self.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
 
@@ -140,8 +141,15 @@ def _meta(record: LogRecord) -> dict[str, object]:
 def _message(record: LogRecord) -> str:
     # Dagster's records begin with "job - run id - pid - step - ", which stands in the line already.
     meta = _meta(record)
-    original = meta.get("orig_message")
-    return str(original) if original else record.getMessage()
+    message = str(meta.get("orig_message") or record.getMessage())
+    event = meta.get("dagster_event")
+    if isinstance(event, DagsterEvent) and event.is_step_failure and event.step_failure_data.error:
+        # Dagster's own line says which step failed, and leaves why to the UI.
+        error = event.step_failure_data.error
+        while error.cause:
+            error = error.cause
+        return f"{message} {error.message.strip()}"
+    return message
 
 
 def _moment(record: LogRecord) -> str:

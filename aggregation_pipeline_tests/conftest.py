@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from aggregation_pipeline_tests.deployment import Deployment
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
 # The same examples each time, and no verdict by the clock: machines are as slow as they are.
@@ -87,3 +88,17 @@ def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
         _missing(str(error))
     yield PostgresServer(server.url(), server)
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def dagster_database(postgres: "PostgresServer") -> str:
+    """One Dagster storage for all whole deployments: making its tables takes a second."""
+    return postgres.fresh_database()
+
+
+@pytest.fixture
+def deployment(mysql: "MySQLServer", dagster_database: str, tmp_path: Path) -> "Deployment":
+    """A deployment with a source database and a folder of its own, on seekdb and on MariaDB."""
+    from aggregation_pipeline_tests.deployment import Deployment
+
+    return Deployment(tmp_path, mysql, mysql.fresh_database(), dagster_database)

@@ -1,0 +1,124 @@
+"""The environment: right values are read, wrong ones are all named at once, and no secret is ever shown."""
+
+import os
+
+import pytest
+
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline_tests.deployment import use_environment
+
+OSS = {"OSS_REGION": "oss-cn-hangzhou", "OSS_ACCESS_KEY_ID": "key-id-1", "OSS_ACCESS_KEY_SECRET": "key-secret-1", "OSS_BUCKET": "exports"}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch):
+    def settings(**variables: str) -> Settings:
+        use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, **variables})
+        return load_settings()
+
+    return settings
+
+
+def test_everything_has_a_default_and_nothing_is_required_to_load(read):
+    settings = read()
+    assert (settings.timezone, settings.cron_schedule, settings.output_format) == ("Asia/Shanghai", "0 0 2 * * *", ("json",))
+    assert not settings.has_source
+    assert settings.oss_options is None
+
+
+@pytest.mark.parametrize(
+    ("text", "formats"),
+    [
+        ("json", ("json",)),
+        ("all", ("json", "csv", "excel", "parquet")),
+        ("Excel, csv", ("csv", "excel")),
+        ("xlsx", ("excel",)),
+    ],
+)
+def test_output_format_takes_one_name_several_or_all(read, text, formats):
+    assert read(OUTPUT_FORMAT=text).output_format == formats
+
+
+@pytest.mark.parametrize(("text", "level"), [("debug", "DEBUG"), ("Info", "INFO"), ("warn", "WARNING"), ("WARNING", "WARNING")])
+def test_log_level_is_read_in_any_case_and_in_nodes_words(read, text, level):
+    assert read(LOG_LEVEL=text).log_level == level
+
+
+def test_tables_are_split_at_commas_and_an_empty_value_means_unset(read):
+    assert read(AGGREGATION_TABLES="users, orders,").aggregation_tables == ("users", "orders")
+    assert read(AGGREGATION_TABLES="").aggregation_tables is None
+
+
+def test_a_half_configured_service_is_an_error_that_names_what_is_missing(read):
+    with pytest.raises(SettingsError) as caught:
+        read(OSS_BUCKET="exports", DB_HOST="db", SUPABASE_URL="https://x.supabase.co")
+    said = str(caught.value)
+    assert "OSS is half configured: OSS_BUCKET set, but OSS_REGION, OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET missing" in said
+    assert "the source database is half configured: DB_HOST set, but DB_USER, DB_NAME missing" in said
+    assert "Supabase is half configured: SUPABASE_URL set, but SUPABASE_KEY missing" in said
+
+
+def test_a_whole_bucket_is_read_and_an_endpoint_may_stand_for_the_region(read):
+    options = read(**OSS).oss_options
+    assert options is not None
+    assert (options.bucket, options.region) == ("exports", "cn-hangzhou")
+    without = {name: value for name, value in OSS.items() if name != "OSS_REGION"}
+    assert read(**without, OSS_ENDPOINT="https://oss-cn-beijing.aliyuncs.com").oss_options.region == "cn-beijing"
+
+
+def test_what_oss_cannot_mean_is_refused_when_settings_load(read):
+    with pytest.raises(SettingsError, match="Bad_Bucket"):
+        read(**OSS | {"OSS_BUCKET": "Bad_Bucket"})
+
+
+def test_all_mistakes_are_told_at_once_by_variable(read):
+    with pytest.raises(SettingsError) as caught:
+        read(DB_PORT="many", TIMEZONE="Asia/Beijing", OUTPUT_FORMAT="pdf", LOG_LEVEL="loud", BATCH_JOBS_URL="mysql://u:hidden-word@h/d")
+    said = str(caught.value)
+    for words in (
+        "DB_PORT",
+        "TIMEZONE",
+        "'Asia/Beijing' is none",
+        "OUTPUT_FORMAT",
+        "json, csv, excel, parquet",
+        "LOG_LEVEL",
+        "BATCH_JOBS_URL",
+    ):
+        assert words in said
+    assert "hidden-word" not in said
+
+
+def test_postgresql_urls_are_made_right(read):
+    settings = read(DAGSTER_PG_URL="postgresql://u:p@h:5432/d")
+    assert settings.require_dagster_url() == "postgresql+psycopg2://u:p@h:5432/d?options=-c%20timezone%3DUTC"
+    assert settings.require_batch_jobs_url() == settings.require_dagster_url()
+
+
+def test_without_dagsters_database_the_remedy_is_told(read):
+    with pytest.raises(SettingsError, match=r"DAGSTER_PG_URL is not set.*make demo"):
+        read().require_dagster_url()
+
+
+def test_secrets_do_not_print(read):
+    settings = read(**OSS, DB_HOST="h", DB_USER="u", DB_NAME="d", DB_PASSWORD="hidden-1", DAGSTER_PG_URL="postgresql://u:hidden-2@h/d")
+    shown = f"{settings!r} {settings} {settings.oss_options!r}"
+    for secret in ("hidden-1", "hidden-2", "key-secret-1"):
+        assert secret not in shown
+        assert secret in settings.secrets
+
+
+def test_a_dotenv_file_is_read_below_the_environment(read, tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("DEPLOYMENT_NAME=from-file\nTIMEZONE=Europe/Berlin\n", encoding="utf-8")
+    settings = read(AGGREGATION_ENV_FILE=str(path), DEPLOYMENT_NAME="from-environment")
+    assert (settings.deployment_name, settings.timezone) == ("from-environment", "Europe/Berlin")
+
+
+def test_a_url_that_dagster_has_already_read_wrong_is_refused_with_the_right_one_shown(monkeypatch):
+    from aggregation_pipeline.definitions import defs
+
+    use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, "DAGSTER_PG_URL": "postgresql://u:hidden-3@h:5432/d"})
+    with pytest.raises(SettingsError, match=r"postgresql\+psycopg2://u:\*\*\*@h:5432/d\?options=-c%20timezone%3DUTC") as caught:
+        defs()
+    assert "hidden-3" not in str(caught.value)
