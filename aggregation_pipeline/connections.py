@@ -2,6 +2,8 @@
 
 from typing import cast
 
+from pydantic import SecretStr
+
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.source.session import SourceOptions
@@ -28,6 +30,7 @@ def source_options(settings: Settings) -> SourceOptions:
         host=settings.db_host,
         port=settings.db_port,
         socket=settings.db_socket,
+        mask_salt=settings.mask_salt or SecretStr(""),
     )
 
 

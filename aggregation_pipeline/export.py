@@ -4,6 +4,8 @@ read (one snapshot) -> render -> publish -> manifest
 """
 
 import contextlib
+import errno
+import os
 import shutil
 import tempfile
 import time
@@ -26,6 +28,8 @@ from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, load_manifest
 
 PREVIEW_ROWS: Final = 10
+# No space, no quota, or more than the process may write into one file.
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Observer(Protocol):
@@ -36,6 +40,9 @@ class Observer(Protocol):
 
     def step(self, text: str) -> None:
         """Something is done, or about to be: one line for people."""
+
+    def warn(self, text: str) -> None:
+        """Something is not as it should be, and goes on all the same."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def export_window(
     with working_directory(publication.temp_dir) as directory:
         started = time.monotonic()
         observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
-        extract = read_extract(request, source, directory, observer.rows)
+        extract = read_extract(request, source, directory, observer.rows, observer.warn)
         return _render_and_publish(extract, formats, publication, observer, directory, time.monotonic() - started, partial=False)
 
 
@@ -159,10 +166,21 @@ def _first_rows(dataset: Dataset) -> pa.Table:
 
 @contextlib.contextmanager
 def working_directory(temp_dir: Path) -> Iterator[Path]:
-    """Give a private folder under `temp_dir` that is gone afterwards, whatever happens."""
+    """Give a private folder under `temp_dir` that is gone afterwards, whatever happens.
+
+    Raises:
+        StorageError: the disk under it is full.
+    """
     temp_dir.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="window-", dir=temp_dir))
     try:
         yield directory
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageError(
+            f"the local disk took no more ({os.strerror(error.errno)}), so nothing was published. A window needs room in TEMP_DIR "
+            f"({temp_dir}) for its extract and all of its files at once: free some, or set TEMP_DIR to a larger disk."
+        ) from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -23,6 +23,7 @@ class Dataset:
         sql: the statement as it ran.
         order: by what the rows are ordered, in words.
         zero_dates: by column, how many dates that no calendar has were made NULL.
+        masks: by output, how its values are hidden: partial, hash, or drop for one that is not there.
     """
 
     name: Literal["summary", "detail"]
@@ -33,6 +34,7 @@ class Dataset:
     sql: str
     order: str
     zero_dates: Mapping[str, int] = field(default_factory=dict)
+    masks: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows in order, in batches whose memory does not grow with the table."""

@@ -45,11 +45,12 @@ def load_project(settings: Settings) -> Project:
 
     Raises:
         ConfigError: every mistake, with file and line.
-        SettingsError: DAGSTER_PG_URL is not set.
+        SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
     entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
     require_unique(entry.name for entry in entries)
+    settings.require_mask_salt(entries)
     cron, note = to_five_fields(settings.cron_schedule)
     if note:
         log.info("CRON_SCHEDULE: %s", note)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
 
 from aggregation_pipeline.assets.names import export_key, manifest_key, segment, table_key
+from aggregation_pipeline.assets.windows import tick_tags
 from aggregation_pipeline.automation.jobs import AGGREGATE_JOB
+from aggregation_pipeline.automation.schedules import is_more_than_daily
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
@@ -95,20 +98,30 @@ def select_assets(project: Project, tables: Sequence[str] | None, formats: Seque
 
 
 def run_tables(
-    project: Project, definitions: Definitions, instance: DagsterInstance, *, tables: Sequence[str] | None, formats: Sequence[str] | None
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    *,
+    tables: Sequence[str] | None,
+    formats: Sequence[str] | None,
+    moment: datetime | None = None,
 ) -> RunResult:
     """Run the job over `tables` in this process and keep its row of batch_jobs up to date meanwhile.
+
+    With a `moment`, the run stands for the schedule's tick at that time and writes that tick's window; without one, for now.
 
     Dagster's run-status sensors skip runs started in a process of their own, so the row is written here: at the start, after each
     table, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
     """
     run_id = str(uuid4())
+    tags = {} if moment is None else tick_tags(moment, project.settings.zone, more_than_daily=is_more_than_daily(project.cron))
     with _mirroring(project, instance, run_id):
         result = definitions.resolve_job_def(AGGREGATE_JOB).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
+            tags=tags,
             asset_selection=select_assets(project, tables, formats),
             raise_on_error=False,
         )

@@ -7,6 +7,7 @@ alone is refused here, what only a server can tell is refused where the server i
 import functools
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -16,13 +17,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from rapidfuzz import process
 from sqlalchemy import make_url
 
-from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName
+from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.storage.oss_options import OssOptions
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
+_SHORTEST_SALT = 16
 SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 OSS_VARIABLES = ("OSS_REGION", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_BUCKET")
 
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     db_user: str | None = None
     db_password: SecretStr = SecretStr("")
     db_name: str | None = None
+    # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
+    mask_salt: SecretStr | None = None
 
     # Alibaba Cloud OSS; none of them set means that files go to STORAGE_DIR.
     oss_region: str | None = None
@@ -95,6 +99,16 @@ class Settings(BaseSettings):
             raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {value!r} is none{hint}")
         return value
 
+    @field_validator("mask_salt")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_SALT:
+            raise ValueError(
+                f"at least {_SHORTEST_SALT} random characters are expected, or the hashes of phone numbers could be undone by trying; "
+                f"make one with: openssl rand -hex 32"
+            )
+        return value
+
     @field_validator("dagster_pg_url", "batch_jobs_url")
     @classmethod
     def _right_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -132,6 +146,19 @@ class Settings(BaseSettings):
     def has_source(self) -> bool:
         """Whether a source database is configured at all."""
         return self.db_user is not None
+
+    def require_mask_salt(self, entries: Iterable[TableEntry]) -> None:
+        """Prove that what the entries mask can be masked.
+
+        Raises:
+            SettingsError: one of them hashes a column, and MASK_SALT is not set.
+        """
+        hashed = [f"{entry.name}.{column}" for entry in entries for column, rule in entry.mask.items() if rule == "hash"]
+        if hashed and self.mask_salt is None:
+            raise SettingsError(
+                f"MASK_SALT is not set, and aggregation.yaml masks {', '.join(hashed)} by hash. Set it to a long random text, once for all "
+                f"deployments whose files are joined (openssl rand -hex 32), or mask by partial or drop."
+            )
 
     @functools.cached_property
     def secrets(self) -> tuple[str, ...]:

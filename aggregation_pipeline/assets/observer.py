@@ -32,3 +32,7 @@ class LogObserver:
     def step(self, text: str) -> None:
         """See `export.Observer`."""
         self._log.info(f"{self._name}: {text}")
+
+    def warn(self, text: str) -> None:
+        """See `export.Observer`."""
+        self._log.warning(f"{self._name}: {text}")

@@ -1,5 +1,6 @@
 """One op a table: its asset, an asset a format, and its manifest. Lineage shows each; one process, lock and snapshot serve all."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,16 +13,14 @@ from dagster import (
     AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
-    Backoff,
     Failure,
-    Jitter,
     MaterializeResult,
-    RetryPolicy,
+    RetryRequested,
     multi_asset,
 )
 
 from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
-from aggregation_pipeline.assets.names import export_key, manifest_key, op_name, table_key
+from aggregation_pipeline.assets.names import export_key, manifest_key, op_name, segment, table_key
 from aggregation_pipeline.assets.observer import LogObserver
 from aggregation_pipeline.assets.sources import source_of
 from aggregation_pipeline.assets.windows import logical_time, run_window
@@ -34,10 +33,9 @@ from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage import keys
 
-SOURCE_POOL = "source_database"
 _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"parquet"}}
-# Only what may pass by itself is retried: see `_run`.
-_RETRIES = RetryPolicy(max_retries=2, delay=10, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+# Only what may pass by itself is retried, after about 10 and 30 seconds.
+_RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -66,18 +64,27 @@ def build_table(job: TableJob) -> AssetsDefinition:
         specs=table_specs(job),
         can_subset=True,
         required_resource_keys={"io_manager"},
-        retry_policy=_RETRIES,
-        pool=SOURCE_POOL,
+        pool=source_pool(job.database),
     )
     def aggregate(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
         try:
             yield from _run(context, job)
         except PipelineError as error:
             if error.retryable:
-                raise
-            raise Failure(description=f"{job.entry.name}: {error}", allow_retries=False) from error
+                raise RetryRequested(_RETRIES, seconds_to_wait=_pause(context.retry_number)) from error
+            raise Failure(f"{job.entry.name}: {error}") from error
 
     return aggregate
+
+
+def source_pool(database: str) -> str:
+    """Name the pool that all tables read through one connection share: a slot is an open snapshot on that database's server."""
+    return f"source_{segment(database)}"
+
+
+def _pause(attempt: int) -> float:
+    # Jitter keeps tables that lost the same server from coming back at the same moment.
+    return 10.0 * (3.0**attempt) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
 def table_specs(job: TableJob) -> list[AssetSpec]:
@@ -128,11 +135,11 @@ def _run(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeR
     moment = logical_time(context.run, context.instance)
     # A format on its own belongs to the data that is there, whatever day it is.
     window = run_window(context.run, moment, job.zone) if reads else manager.latest_manifest(entry.name).window
-    holder = f"aggregation run {context.run_id[:8]}"
+    holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, window)
     with window_lock(job.locks_url, manager.prefix, entry.name, window, holder=holder, on_wait=context.log.info) as lock:
-        publication = manager.publication(context.run_id, lock.assert_held)
+        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options)
         if reads:
             request = ReadRequest(entry, window, moment, job.zone, publication.options.zero_dates)
             exported = export_window(request, job.source(), formats, publication, observer)

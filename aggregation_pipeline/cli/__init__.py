@@ -3,6 +3,7 @@
 import click
 
 from aggregation_pipeline.cli.demo import demo, dev
+from aggregation_pipeline.cli.plan import plan
 from aggregation_pipeline.cli.run import run
 
 
@@ -14,11 +15,12 @@ def main() -> None:
     \b
     aggregation-pipeline demo     see it work, on embedded servers; nothing has to be configured
     aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
+    aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
 
     In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
     """
 
 
-for command in (demo, dev, run):
+for command in (demo, dev, plan, run):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 
 import click
 
@@ -11,9 +12,15 @@ from aggregation_pipeline.cli import common
 @click.command()
 @click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of aggregation.yaml.")
 @click.option("--formats", callback=common.formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet or all.")
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    metavar="TIME",
+    help="Repeat the schedule's tick of this time in TIMEZONE (2026-11-20T02:00): NOW() means then, and that tick's window is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @common.explained
-def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, *, as_json: bool) -> None:
+def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: datetime | None, *, as_json: bool) -> None:
     """Run the tables once, in this process, with the configured servers and Dagster storage.
 
     The run appears in Dagster's UI like any other and has its row in batch_jobs. Exit code 0 only when every table is completed.
@@ -21,6 +28,7 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, *, as_j
     \b
     aggregation-pipeline run --tables users,orders --formats csv,excel
     aggregation-pipeline run --json | jq .total_items
+    aggregation-pipeline run --at 2026-11-20T02:00        repeat a night
     """
     from aggregation_pipeline import logs, terminal  # noqa: PLC0415
     from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
@@ -31,8 +39,9 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, *, as_j
     settings = load_settings()
     logs.configure(settings, terminal=False)
     project = load_project(settings)
+    moment = at.replace(tzinfo=settings.zone) if at else None
     with open_instance(project) as instance, terminal.table_bars():
-        result = run_tables(project, build_definitions(project), instance, tables=tables, formats=formats)
+        result = run_tables(project, build_definitions(project), instance, tables=tables, formats=formats, moment=moment)
     if as_json:
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:

@@ -18,6 +18,9 @@ from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize, unquote
 
+# Beyond what people write, and within what the parser's recursion takes whatever limit other libraries have set.
+_MAX_DEPTH: Final = 50
+
 Role = Literal["group key", "field", "argument", "condition", "aggregate", "order"]
 
 # It warns of JSON paths that it could not print; nothing of it is printed here, and MySQL takes them.
@@ -140,6 +143,8 @@ def _check_tokens(tokens: list[Token]) -> None:
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
             raise FragmentError("a closing parenthesis has no opening one before it")
+        if depth > _MAX_DEPTH:
+            raise FragmentError("it is nested too deeply; make it a view in the database")
         if token.text == "," and depth == 0:
             raise FragmentError("one expression is expected, and a comma separates two; write them as two items of the list")
         if token.text == "@":

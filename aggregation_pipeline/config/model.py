@@ -23,7 +23,7 @@ from aggregation_pipeline.config.expressions import read_expression, read_order
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
-from aggregation_pipeline.config.options import FormatOptions, Options, merged
+from aggregation_pipeline.config.options import FormatOptions, merged
 
 __all__ = [
     "ALL_COLUMNS",
@@ -90,8 +90,8 @@ class TableEntry(EntryModel):
     """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column of that name."""
     mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
     """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash, id_card: drop}. partial
-    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the column
-    out; keep lets an output be seen that is made of a masked column, which is refused otherwise. NULL stays NULL."""
+    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the
+    column out; keep lets an output be seen that is made of a masked column, which is refused otherwise. NULL stays NULL."""
     limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """At most so many rows in each dataset; one that had more is marked truncated in the manifest."""
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None

@@ -74,4 +74,4 @@ def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[pa.Array, int]:
     return pc.binary_join_element_wise('"', _double_quotes(text), '"', ""), count
 
 
-CSV = FileFormat("csv", "csv", "text/csv", render_csv)
+CSV = FileFormat("csv", "csv", "text/csv", render_csv, whole_table=False)

@@ -90,7 +90,12 @@ _NOTES = """
   (`csv.escapeFormulas`), which is counted in the manifest; a number or a dash never does.
 - **TIMESTAMP** is an instant: JSON adds the offset of the configured time zone, CSV and Excel show the clock of that zone. DATETIME
   is a reading of a clock, without a zone.
-- **FLOAT and DOUBLE** are the shortest digits that give the same bits again. Excel keeps a DOUBLE's bits and shows 15 digits.
+- **FLOAT and DOUBLE** are the shortest digits that give the same bits again. Excel keeps a DOUBLE's bits and shows 15 digits. MySQL's
+  protocol sends a FLOAT with six digits, which do not always name it: outputs of that type are selected as `(output + 0e0)`, which the
+  SQL in the manifest shows, and narrowed again. A FLOAT inside text (CONCAT, GROUP_CONCAT) keeps the server's six digits.
+- **Masked columns** (`mask`) are text in every format: `partial` and `hash` as aggregation.yaml's schema describes them; `drop` has no
+  column. They are masked before anything is written to disk, and the manifest says which and how (`masks`).
+- **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
 - **Text in Excel** may have 32,767 characters: what is longer is cut, ends in `…`, and is counted, or fails the workbook
   (`onUnrepresentable`). Control characters stand in Excel's own notation, `_x001B_`.
 - **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.

@@ -178,4 +178,4 @@ def _numbered(dataset: Dataset) -> Iterator[tuple[pa.RecordBatch, int]]:
             number = (number + rows) % SHEET_ROWS
 
 
-EXCEL = FileFormat("excel", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", render_excel)
+EXCEL = FileFormat("excel", "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", render_excel, whole_table=True)

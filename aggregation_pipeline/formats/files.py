@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,20 @@ class RenderedFile:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A way of writing an extract. `render` takes (extract, directory, options) and yields each file when it is whole."""
+    """A way of writing an extract. `render` takes (extract, directory, options) and yields each file when it is whole.
+
+    `whole_table`: one file holds both datasets; otherwise each has a file of its own.
+    """
 
     name: str
     extension: str
     media_type: str
     render: Callable[[Extract, Path, FormatOptions], Iterator[RenderedFile]]
+    whole_table: bool
+
+    def file_names(self, table: str, datasets: Sequence[str]) -> list[str]:
+        """What the files of a table with these datasets are called."""
+        return [f"{table}.{self.extension}"] if self.whole_table else [f"{table}.{dataset}.{self.extension}" for dataset in datasets]
 
 
 def local_path(directory: Path, name: str) -> Path:

@@ -92,4 +92,4 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-JSON = FileFormat("json", "json", "application/json", render_json)
+JSON = FileFormat("json", "json", "application/json", render_json, whole_table=True)

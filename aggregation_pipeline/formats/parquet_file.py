@@ -86,4 +86,4 @@ def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: Parqu
             writer.write_table(pa.Table.from_batches(group))
 
 
-PARQUET = FileFormat("parquet", "parquet", "application/vnd.apache.parquet", render_parquet)
+PARQUET = FileFormat("parquet", "parquet", "application/vnd.apache.parquet", render_parquet, whole_table=False)

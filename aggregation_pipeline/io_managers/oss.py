@@ -49,9 +49,15 @@ class OSSIOManager(IOManager):
         self._temp_dir = temp_dir
         self._options = options
 
-    def publication(self, run_id: str, guard: Callable[[], None]) -> Publication:
-        """Return what the core needs to publish for `run_id`; `guard` raises when the window's lock is lost."""
-        return Publication(self.store, self.prefix, run_id, self._options, self._temp_dir, guard)
+    def publication(self, run_id: str, guard: Callable[[], None], options: FormatOptions | None = None) -> Publication:
+        """Return what the core needs to publish for `run_id`.
+
+        Args:
+            run_id: the run that publishes.
+            guard: raises when the window's lock is lost.
+            options: how a table's files are written, where that is its own affair.
+        """
+        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, guard)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401
         """Publish what an asset returned.

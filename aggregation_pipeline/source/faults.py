@@ -25,6 +25,7 @@ _PASSING: Final = {
     2014: "the connection is out of step",
     5066: "the connection was killed",
 }
+_TOO_LONG: Final = "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds."
 _REMEDIES: Final = {
     1044: "Grant SELECT on the database to DB_USER.",
     1045: "Check DB_USER and DB_PASSWORD, and from which hosts that user may connect.",
@@ -38,9 +39,9 @@ _REMEDIES: Final = {
     1305: "The server has no such function.",
     1317: "Somebody killed the statement.",
     1792: "Exports run in a read-only transaction: an expression of the entry calls something that writes.",
-    1969: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
-    3024: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
-    4012: "The statement took longer than it may. Give its `where` an index, or raise the limit.",
+    1969: _TOO_LONG,
+    3024: _TOO_LONG,
+    4012: _TOO_LONG,
 }
 # Errors whose quoted parts are names and SQL from the configuration. In all others they may be values of cells.
 _NAMES_ONLY: Final = {

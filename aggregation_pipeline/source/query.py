@@ -4,11 +4,12 @@ Fragments were proved at load to be single expressions and stand in parentheses,
 Groups and their order go by ordinal: a name would mean the column of that name where one exists, and silently count something else.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction, to_sql
+from aggregation_pipeline.config.masks import columns_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
 from aggregation_pipeline.config.tokens import quote
 
@@ -16,26 +17,82 @@ from aggregation_pipeline.config.tokens import quote
 _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 
 
+# Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the order of a keyed
+# hash they do not.
+ORDER_KEY: Final = "@mask_order"
+
+
 @dataclass(frozen=True)
 class DatasetQuery:
     """One SELECT of a table entry. The SQL holds no placeholders: it goes out as it is, `%` and `:` included.
 
     Attributes:
-        sql: reads at most `limit` + 1 rows. The one too many tells a dataset that was capped from one that just fits: the reader
-            keeps `limit` rows and says `truncated` when it met another.
-        count_sql: gives the exact number of rows that `sql` returns in the same snapshot, that one included; None for a summary, whose
-            rows only the server's FOUND_ROWS() can count without grouping all over again.
-        columns: true names of the outputs, in order: servers garble some. Empty for `*`, where the server names them.
+        outputs: (SQL, true name) of each output, in order. Empty for `*`, where the server names them.
+        source: the source table as its columns are prefixed in the statement.
+        table: the source table with its database.
+        clauses: FROM to GROUP BY.
+        order_terms: what stands behind ORDER BY; without any, rows come as the server gives them.
+        count_sql: gives the exact number of rows that `sql` returns in the same snapshot; None for a summary, whose rows only the
+            server's FOUND_ROWS() can count without grouping all over again.
         limit: rows to keep, None for all.
         order: what the rows are ordered by, in words for the manifest: "group keys", "primary key (id)", "none", "one row".
+        apart: group first and order afterwards, by names that are nothing but columns.
     """
 
     dataset: Literal["summary", "detail"]
-    sql: str
+    outputs: tuple[tuple[str, str], ...]
+    source: str
+    table: str
+    clauses: str
+    order_terms: tuple[str, ...]
     count_sql: str | None
-    columns: tuple[str, ...]
     limit: int | None
     order: str
+    apart: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """True names of the outputs: servers garble some. Empty for `*`."""
+        return tuple(name for _, name in self.outputs)
+
+    @property
+    def sql(self) -> str:
+        """The statement. It reads at most `limit` + 1 rows.
+
+        The one too many tells a dataset that was capped from one that just fits: the reader keeps `limit` rows and says `truncated`
+        when it met another.
+        """
+        ordered = self.order_terms and f"ORDER BY {', '.join(self.order_terms)}"
+        return _statement(self._rows, ordered, _cap(self.limit))
+
+    @property
+    def probe_sql(self) -> str:
+        """The statement without its rows: the server checks all of it and describes the columns, and reads nothing."""
+        return _statement(self._rows, "LIMIT 0")
+
+    @property
+    def _rows(self) -> str:
+        if not self.apart:
+            return _statement(_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
+        # Plain names inside: a derived table takes no name twice and no overlong one.
+        inner = _select([(sql, f"o{position}") for position, (sql, _) in enumerate(self.outputs, start=1)])
+        outer = _select([(f"grouped.o{position}", name) for position, name in enumerate(self.columns, start=1)])
+        return f"{outer} FROM ({_statement(inner, self.clauses)}) AS grouped"
+
+    def with_exact_floats(self, names: Sequence[str], floats: Collection[int]) -> "DatasetQuery":
+        """The same query, with those outputs as DOUBLE whose positions (from 0) are FLOAT.
+
+        The protocol sends a FLOAT with six digits, which do not always tell it from its neighbours; as a DOUBLE it comes with all.
+
+        Args:
+            names: the outputs as the server names them.
+            floats: the positions.
+        """
+        if not floats:
+            return self
+        outputs = self.outputs or [(quote(name), name) for name in names]
+        exact = tuple((f"({sql} + 0e0)" if place in floats else sql, name) for place, (sql, name) in enumerate(outputs))
+        return replace(self, outputs=exact)
 
 
 def build_queries(entry: TableEntry, *, primary_key: Sequence[str]) -> tuple[DatasetQuery, ...]:
@@ -53,33 +110,42 @@ def build_queries(entry: TableEntry, *, primary_key: Sequence[str]) -> tuple[Dat
 
 def _summary(entry: TableEntry) -> DatasetQuery:
     figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
-    outputs = [(to_sql(key.expr), key.name) for key in entry.group_by] + [(_figure(figure), figure.name) for figure in figures]
-    keys = ", ".join(str(position) for position in range(1, len(entry.group_by) + 1))
+    positions = range(1, len(entry.group_by) + 1)
+    masked = [columns_of(key.expr) & entry.hidden_columns for key in entry.group_by]
+    if any(masked):
+        terms = [f"grouped.o{position}" for position in positions]
+        terms = [_hidden(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
+    else:
+        terms = [str(position) for position in positions]
     return DatasetQuery(
         dataset="summary",
-        sql=_statement(_select(outputs), _rows(entry), keys and f"GROUP BY {keys}", keys and f"ORDER BY {keys}", _cap(entry)),
+        outputs=tuple([(to_sql(key.expr), key.name) for key in entry.group_by] + [(_figure(figure), figure.name) for figure in figures]),
+        source=quote(entry.source.name),
+        table=entry.source.sql,
+        clauses=_statement(_rows(entry), positions and f"GROUP BY {', '.join(map(str, positions))}"),
+        order_terms=tuple(terms),
         count_sql=None,
-        columns=tuple(name for _, name in outputs),
         limit=entry.limit,
-        order="group keys" if keys else "one row",
+        order=("group keys, masked ones by a keyed hash" if any(masked) else "group keys") if terms else "one row",
+        apart=any(masked),
     )
 
 
 def _detail(entry: TableEntry, primary_key: Sequence[str]) -> DatasetQuery:
-    columns = tuple(field.name for field in entry.select_fields if field.expr != ALL_COLUMNS)
-    fields = (
-        _select([(to_sql(field.expr), field.name) for field in entry.select_fields]) if columns else f"SELECT {quote(entry.source.name)}.*"
-    )
-    terms, words = _order(entry, primary_key, columns)
-    rows, cap = _rows(entry), _cap(entry)
-    if cap:
-        capped = _statement("SELECT 1", rows, cap)
+    outputs = tuple((to_sql(field.expr), field.name) for field in entry.select_fields if field.expr != ALL_COLUMNS)
+    terms, words = _order(entry, primary_key, [name for _, name in outputs])
+    rows = _rows(entry)
+    if entry.limit is not None:
+        capped = _statement("SELECT 1", rows, _cap(entry.limit))
         rows = f"FROM ({capped}) AS counted"
     return DatasetQuery(
         dataset="detail",
-        sql=_statement(fields, _rows(entry), terms and f"ORDER BY {', '.join(terms)}", cap),
+        outputs=outputs,
+        source=quote(entry.source.name),
+        table=entry.source.sql,
+        clauses=_rows(entry),
+        order_terms=tuple(terms),
         count_sql=_statement("SELECT COUNT(*)", rows),
-        columns=columns,
         limit=entry.limit,
         order=words,
     )
@@ -92,10 +158,16 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     positions = {name.casefold(): position for position, name in enumerate(columns, start=1)}
     terms = [_order_term(entry, item, positions) for item in entry.order_by or ()]
     # The table's name keeps an alias that equals a key column from taking its place.
-    terms += [f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key]
+    keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
+    hidden = [column for column in keys if column.casefold() in entry.hidden_columns]
+    terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
     parts = [", ".join(entry.order_by)] if entry.order_by else []
-    parts += [f"primary key ({', '.join(primary_key)})"] if primary_key else []
+    parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
     return terms, ", then ".join(parts) or "none"
+
+
+def _hidden(term: str) -> str:
+    return f"SHA2(CONCAT({ORDER_KEY}, {term}), 256)"
 
 
 def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
@@ -124,7 +196,7 @@ def _figure(figure: Aggregation) -> str:
 
 
 def _select(outputs: Sequence[tuple[str, str]]) -> str:
-    return "SELECT " + ", ".join(sql if sql == quote(name) else f"{sql} AS {quote(_servable(name))}" for sql, name in outputs)
+    return "SELECT " + ", ".join(sql if sql == quote(_servable(name)) else f"{sql} AS {quote(_servable(name))}" for sql, name in outputs)
 
 
 def _servable(name: str) -> str:
@@ -137,9 +209,9 @@ def _rows(entry: TableEntry) -> str:
     return _statement(f"FROM {entry.source.sql}", entry.where and f"WHERE ({entry.where})")
 
 
-def _cap(entry: TableEntry) -> str:
-    return "" if entry.limit is None else f"LIMIT {entry.limit + 1}"
+def _cap(limit: int | None) -> str:
+    return "" if limit is None else f"LIMIT {limit + 1}"
 
 
-def _statement(*clauses: str | list[str] | None) -> str:
+def _statement(*clauses: object) -> str:
     return " ".join(str(clause) for clause in clauses if clause)

@@ -1,9 +1,10 @@
 """Read one table's window into local Parquet: both datasets from one snapshot, streamed, counted, and nothing left behind on failure."""
 
+import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -14,19 +15,29 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import RowCountError, SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.source.faults import describe_warning, translated
-from aggregation_pipeline.source.query import DatasetQuery, build_queries
+from aggregation_pipeline.source.deadline import deadline
+from aggregation_pipeline.source.faults import describe_warning
+from aggregation_pipeline.source.query import DatasetQuery
+from aggregation_pipeline.source.rows import ArrowRows
+from aggregation_pipeline.source.scan import check_scan
 from aggregation_pipeline.source.session import Session, SourceOptions, open_session
-from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy, column_type
-from aggregation_pipeline.source.wire import RowStream
+from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
+from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy
+
+# Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes that is 40 MB
+# more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left alone.
+if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+    pa.set_memory_pool(pa.system_memory_pool())
 
 # A row group is what a reader of the extract holds at once.
-_GROUP_ROWS: Final = 131_072
-_GROUP_BYTES: Final = 16 << 20
+_GROUP_ROWS: Final = 65_536
+_GROUP_BYTES: Final = 8 << 20
+_DICTIONARY_BYTES: Final = 32 << 10
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
 
@@ -45,28 +56,41 @@ class ReadRequest:
     zero_dates: ZeroDatesPolicy = "null"
 
 
-def read_extract(request: ReadRequest, options: SourceOptions, directory: Path, progress: Progress) -> Extract:
+def read_extract(
+    request: ReadRequest, options: SourceOptions, directory: Path, progress: Progress, warn: Callable[[str], None] = lambda _: None
+) -> Extract:
     """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
-    The snapshot ends with the last row; whatever follows does not hold the source database.
+    The snapshot ends with the last row; whatever follows does not hold the source database. `warn` hears of scans that ask much of it.
 
     Raises:
         SourceLostError: the server went away; the call can be repeated.
-        SourceError: the server refused a statement, or warned about one.
+        SourceError: the server refused a statement, or warned about one, or more would be asked of it than `source_limits` allow.
         RowCountError: the rows that came are not as many as the server counted.
     """
-    entry = request.entry
+    entry, limits = request.entry, request.entry.source_limits
     written: list[Path] = []
     try:
-        with open_session(
-            options, logical_time=request.logical_time, zone=request.zone, require_snapshot=entry.consistency == "snapshot"
-        ) as session:
-            queries = build_queries(entry, primary_key=session.primary_key(*entry.source))
+        with (
+            open_session(
+                options,
+                logical_time=request.logical_time,
+                zone=request.zone,
+                limits=limits,
+                require_snapshot=entry.consistency == "snapshot",
+            ) as session,
+            deadline(session, limits.max_snapshot_seconds) as end,
+        ):
+            shaped = shape_queries(session, entry)
+            for each in shaped:
+                check_scan(session, entry, each.query, warn)
             datasets = []
-            for query in queries:
-                path = directory / f"{query.dataset}.parquet"
+            for each in shaped:
+                path = directory / f"{each.query.dataset}.parquet"
                 written.append(path)
-                datasets.append(_read_dataset(session, query, path, request.zero_dates, progress))
+                # A second more than is left, so that whoever comes too late is told by us why.
+                session.limit_statements(min(limits.timeout_seconds, end.left() + 1))
+                datasets.append(_read_dataset(session, each, path, request, options.mask_salt, progress))
             consistency = "snapshot" if session.snapshot else "none"
     except BaseException:
         for path in written:
@@ -75,11 +99,12 @@ def read_extract(request: ReadRequest, options: SourceOptions, directory: Path, 
     return Extract(entry.name, request.window, tuple(datasets), consistency)
 
 
-def _read_dataset(session: Session, query: DatasetQuery, path: Path, policy: ZeroDatesPolicy, progress: Progress) -> Dataset:
+def _read_dataset(session: Session, shaped: ShapedQuery, path: Path, request: ReadRequest, salt: SecretStr, progress: Progress) -> Dataset:
+    query, max_rows = shaped.query, request.entry.source_limits.max_rows
     # Counted before, in the same snapshot: the total for the progress bar and the number that the rows have to match.
     expected = None if query.count_sql is None else int(session.scalar(query.count_sql))
-    zero_dates = ZeroDates(policy)
-    rows = ArrowRows(session, query.sql, zero_dates, query.columns)
+    _refuse_too_many(query, expected, max_rows)
+    rows = ArrowRows(session, shaped, ZeroDates(request.zero_dates), salt)
     arrived = kept = 0
     with ParquetSink(path, rows.schema) as sink:
         for received in rows.batches():
@@ -87,6 +112,7 @@ def _read_dataset(session: Session, query: DatasetQuery, path: Path, policy: Zer
             # The statement asks for one row more than the limit, to know whether there is one.
             batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
             kept += batch.num_rows
+            _refuse_too_many(query, kept, max_rows)
             sink.write(batch)
             progress(query.dataset, kept, expected)
     _refuse_warnings(session, rows.stream.warnings, query)
@@ -105,7 +131,29 @@ def _read_dataset(session: Session, query: DatasetQuery, path: Path, policy: Zer
             f"A proxy or a limit on transactions stands between: connect to the database itself, or raise the limit."
         )
     progress(query.dataset, kept, kept)
-    return Dataset(query.dataset, path, kept, rows.schema, arrived > kept, query.sql, query.order, zero_dates.counts)
+    return Dataset(
+        name=query.dataset,
+        path=path,
+        rows=kept,
+        schema=rows.schema,
+        truncated=arrived > kept,
+        sql=query.sql,
+        order=query.order,
+        zero_dates=rows.zero_dates.counts,
+        masks=shaped.masks,
+    )
+
+
+def _refuse_too_many(query: DatasetQuery, rows: int | None, max_rows: int | None) -> None:
+    if rows is None or max_rows is None or rows <= max_rows:
+        return
+    # A limit asks for one row more than it keeps.
+    if query.limit is not None and query.limit <= max_rows:
+        return
+    raise SourceError(
+        f"{query.dataset}: there are {rows:,} rows or more, over max_rows = {max_rows:,}, so the table was not read to its end and nothing "
+        f"was published. Narrow its `where`, set a `limit` (which cuts, and says so), or raise source_limits.max_rows."
+    )
 
 
 def _refuse_warnings(session: Session, count: int, query: DatasetQuery) -> None:
@@ -118,34 +166,6 @@ def _refuse_warnings(session: Session, count: int, query: DatasetQuery) -> None:
             f"{query.dataset}: the server warned about the result, so it may not say what the table says: {'; '.join(serious[:3])}"
             f"{f' and {len(serious) - 3} more' if len(serious) > 3 else ''}. Mend the expression (or the rows) that brings it about."
         )
-
-
-class ArrowRows:
-    """The rows of one statement as Arrow record batches.
-
-    Attributes:
-        schema: one field a column, in the statement's order.
-        stream: the packets below; its `warnings` are known at the end.
-    """
-
-    def __init__(self, session: Session, sql: str, zero_dates: ZeroDates, names: Sequence[str] = ()) -> None:
-        with translated():
-            self.stream = RowStream(session.driver_connection, sql)
-        # Servers cut or refuse some names (MariaDB: emoji in an alias); where the entry gives names, they are the true ones.
-        fields = [replace(field, name=name) for field, name in zip(self.stream.fields, names, strict=True)] if names else self.stream.fields
-        self._columns = [column_type(field, session.offset_seconds, zero_dates) for field in fields]
-        self.schema = pa.schema([column.field for column in self._columns])
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order. To be taken to the end before the session is used for anything else."""
-        blocks = self.stream.blocks()
-        while True:
-            with translated():
-                block = next(blocks, None)
-            if block is None:
-                return
-            arrays = [column.build(block, cells) for column, cells in zip(self._columns, block.columns, strict=True)]
-            yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 class ParquetSink:
@@ -202,8 +222,15 @@ class ParquetSink:
 
     def _run(self) -> None:
         try:
-            # zstd at its fastest: the extract is written once and read a few times, soon, on the same machine.
-            with pq.ParquetWriter(self._partial, self._schema, compression="zstd", compression_level=1) as writer:
+            with pq.ParquetWriter(
+                self._partial,
+                self._schema,
+                # zstd at its fastest: the extract is written once and read a few times, soon, on the same machine.
+                compression="zstd",
+                compression_level=1,
+                # Columns of few values keep their dictionary; for the others it is given up before it costs time and space.
+                dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            ) as writer:
                 while (group := self._queue.get()) is not None:
                     # Made one first: Parquet's pages end where batches end.
                     rows = pa.concat_batches(group)

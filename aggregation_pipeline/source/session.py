@@ -1,6 +1,8 @@
 """One connection, one read-only snapshot: everything that one table's window reads from MySQL."""
 
 import contextlib
+import hmac
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +14,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
+from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.query import ORDER_KEY
 from aggregation_pipeline.source.types import offset_text
 
 # ONLY_FULL_GROUP_BY turns a column that is neither grouped nor aggregated into an error where MySQL would pick any row's value.
@@ -28,16 +32,16 @@ _PARSE_ERROR: Final = 1064
 
 
 NO_PASSWORD: Final = SecretStr("")
+NO_LIMITS: Final = SourceLimits()
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Where the source database is and how long it may take.
+    """Where the source database is, and how to reach it.
 
     Attributes:
-        statement_timeout: seconds after which the server ends a statement.
-        lock_timeout: seconds to wait for a metadata lock, so that a long ALTER fails this read and not the queue behind it.
         stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
+        mask_salt: the key of hashes that stand for personal data; empty where there are none.
     """
 
     database: str
@@ -47,9 +51,8 @@ class SourceOptions:
     port: int = 3306
     socket: Path | None = None
     connect_timeout: int = 10
-    statement_timeout: int = 3600
-    lock_timeout: int = 60
     stall_timeout: int = 600
+    mask_salt: SecretStr = NO_PASSWORD
 
     @property
     def where(self) -> str:
@@ -66,12 +69,14 @@ class Session:
         offset_seconds: offset from UTC in which the session computes and TIMESTAMP columns arrive.
         snapshot: whether all statements see the same rows (False only where the entry says `consistency: none`).
         server: the server's version, as it gives it.
+        statement_limits: the server's own variables that bound a statement.
     """
 
     connection: sa.Connection
     offset_seconds: int
     snapshot: bool
     server: str
+    statement_limits: tuple[str, ...] = ()
 
     @property
     def driver_connection(self) -> Any:  # noqa: ANN401
@@ -91,6 +96,18 @@ class Session:
         """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
         with translated():
             return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
+
+    def rows(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return the names of the columns, and the rows, of a small result."""
+        with translated():
+            result = self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+            return tuple(result.keys()), [tuple(row) for row in result]
+
+    def limit_statements(self, seconds: float) -> None:
+        """Let the server end each further statement after so many seconds."""
+        with translated():
+            for name in self.statement_limits:
+                self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * _PER_SECOND[name]))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
         """Return the (level, code, message) of what the last statement brought about."""
@@ -131,13 +148,16 @@ def create_source_engine(options: SourceOptions) -> sa.Engine:
 
 
 @contextlib.contextmanager
-def open_session(options: SourceOptions, *, logical_time: datetime, zone: ZoneInfo, require_snapshot: bool = True) -> Iterator[Session]:
+def open_session(
+    options: SourceOptions, *, logical_time: datetime, zone: ZoneInfo, limits: SourceLimits = NO_LIMITS, require_snapshot: bool = True
+) -> Iterator[Session]:
     """Connect, fix everything that a server's defaults could change in a result, and begin the snapshot.
 
     Args:
-        options: the server and its limits.
+        options: the server.
         logical_time: what `NOW()` and `CURDATE()` mean for this window, whenever it really runs.
         zone: the zone whose offset at `logical_time` the session computes in.
+        limits: what may be asked of the server.
         require_snapshot: fail where the server cannot give one.
 
     Raises:
@@ -150,7 +170,7 @@ def open_session(options: SourceOptions, *, logical_time: datetime, zone: ZoneIn
     with contextlib.ExitStack() as stack:
         with translated(where=options.where):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
-        session = _prepare(connection, options, logical_time, offset_seconds, require_snapshot=require_snapshot)
+        session = _prepare(connection, options, limits, logical_time, offset_seconds, require_snapshot=require_snapshot)
         try:
             yield session
         except BaseException:
@@ -159,19 +179,27 @@ def open_session(options: SourceOptions, *, logical_time: datetime, zone: ZoneIn
 
 
 def _prepare(
-    connection: sa.Connection, options: SourceOptions, logical_time: datetime, offset_seconds: int, *, require_snapshot: bool
+    connection: sa.Connection,
+    options: SourceOptions,
+    limits: SourceLimits,
+    logical_time: datetime,
+    offset_seconds: int,
+    *,
+    require_snapshot: bool,
 ) -> Session:
     with translated(where=options.where):
-        variables = _variables(connection, *_LIMITS, "transaction_isolation", "tx_isolation", "version")
+        variables = _variables(connection, *_LIMITS, *_PER_SECOND, "transaction_isolation", "tx_isolation", "version")
         assignments = {
             "sql_mode": f"'{SQL_MODE}'",
             "time_zone": f"'{offset_text(offset_seconds)}'",
             "timestamp": repr(logical_time.astimezone(UTC).timestamp()),
             "group_concat_max_len": str(GROUP_CONCAT_MAX),
-            **{name: value(options) for name, value in _LIMITS.items() if name in variables},
+            **{name: str(value(options, limits)) for name, value in _LIMITS.items() if name in variables},
+            **{name: str(limits.timeout_seconds * factor) for name, factor in _PER_SECOND.items() if name in variables},
         }
         for name, value in assignments.items():
             connection.exec_driver_sql(f"SET SESSION {name} = {value}")
+        connection.exec_driver_sql(f"SET {ORDER_KEY} = '{order_key(options.mask_salt)}'")
         connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
@@ -183,7 +211,9 @@ def _prepare(
             f"the server at {options.where} stays at isolation level {level}, where the summary and the detail rows could disagree. "
             f"Allow REPEATABLE READ for this user, or write `consistency: none` in the table's entry; its manifest will then say so."
         )
-    return Session(connection, offset_seconds, snapshot, str(variables.get("version", "unknown")))
+    return Session(
+        connection, offset_seconds, snapshot, str(variables.get("version", "unknown")), tuple(_PER_SECOND.keys() & variables.keys())
+    )
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -197,15 +227,19 @@ def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-# Each kind of server has its own name for a limit; only those that it has are set. Values as SQL.
-_LIMITS: Final[dict[str, Callable[[SourceOptions], str]]] = {
-    "max_execution_time": lambda options: str(options.statement_timeout * 1000),  # MySQL, milliseconds
-    "max_statement_time": lambda options: str(options.statement_timeout),  # MariaDB, seconds
-    "ob_query_timeout": lambda options: str(options.statement_timeout * 1_000_000),  # OceanBase and seekdb, microseconds
-    "ob_trx_timeout": lambda options: str(options.statement_timeout * 2 * 1_000_000),
-    "lock_wait_timeout": lambda options: str(options.lock_timeout),
-    "net_write_timeout": lambda options: str(options.stall_timeout),
+# Each kind of server has its own name for a limit; only those that it has are set.
+_LIMITS: Final[dict[str, Callable[[SourceOptions, SourceLimits], int]]] = {
+    "ob_trx_timeout": lambda _, limits: (limits.max_snapshot_seconds + 60) * 1_000_000,
+    "lock_wait_timeout": lambda _, limits: limits.lock_wait_seconds,
+    "net_write_timeout": lambda options, _: options.stall_timeout,
 }
+# The longest that a statement may take, and its units in a second.
+_PER_SECOND: Final = {"max_execution_time": 1000, "max_statement_time": 1, "ob_query_timeout": 1_000_000}  # MySQL, MariaDB, OceanBase
+
+
+def order_key(salt: SecretStr) -> str:
+    """Return what rows are ordered by where their order must not tell a masked column; it does not tell the salt either."""
+    return hmac.digest(salt.get_secret_value().encode(), b"order of masked rows", "sha256").hex()
 
 
 def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:

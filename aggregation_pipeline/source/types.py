@@ -108,7 +108,7 @@ def column_type(field: Field, offset_seconds: int, zero_dates: ZeroDates) -> Col
     if field.type_code == FIELD_TYPE.BIT:
         build = _bits
     elif pa.types.is_binary(arrow):
-        build = _binary
+        build = cell_bytes
     elif pa.types.is_string(arrow):
         build = _text(name)
     elif pa.types.is_date(arrow) or pa.types.is_timestamp(arrow):
@@ -196,14 +196,15 @@ def _ascii(block: Block, cells: Cells) -> pa.Array:
     return _views(block, cells, pa.string_view()).cast(pa.string())
 
 
-def _binary(block: Block, cells: Cells) -> pa.Array:
+def cell_bytes(block: Block, cells: Cells) -> pa.Array:
+    """A column as the server sent it, shape (rows,) of binary."""
     return _views(block, cells, pa.binary_view()).cast(pa.binary())
 
 
 def _text(name: str) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         try:
-            return _binary(block, cells).cast(pa.string())
+            return cell_bytes(block, cells).cast(pa.string())
         except pa.ArrowInvalid:
             raise SourceError(
                 f"column {name!r} holds text that is not valid in its declared character set. "

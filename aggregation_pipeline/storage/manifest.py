@@ -33,7 +33,7 @@ class ManifestDataset(_Part):
     """What was read from the database.
 
     `order` says in words by what the rows are ordered; `truncated`: `limit` cut them; `zero_dates` counts, by column, the dates that no
-    calendar has and that became NULL.
+    calendar has and that became NULL; `masks` says, by column, how personal data is hidden: partial, hash, or drop for a column left out.
     """
 
     name: Literal["summary", "detail"]
@@ -43,6 +43,7 @@ class ManifestDataset(_Part):
     truncated: bool
     columns: tuple[ManifestColumn, ...]
     zero_dates: dict[str, int]
+    masks: dict[str, str] = {}
     extract: ManifestExtract
 
 

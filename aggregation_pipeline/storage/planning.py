@@ -109,6 +109,7 @@ def _entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
         order=dataset.order,
         truncated=dataset.truncated,
         zero_dates=dict(dataset.zero_dates),
+        masks=dict(dataset.masks),
         columns=tuple(ManifestColumn(name=field.name, type=str(field.type)) for field in dataset.schema),
         extract=extract,
     )

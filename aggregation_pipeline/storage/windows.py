@@ -78,6 +78,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
                 sql=dataset.sql,
                 order=dataset.order,
                 zero_dates=dataset.zero_dates,
+                masks=dataset.masks,
             )
         )
     return Extract(table=manifest.table, window=manifest.window, datasets=tuple(datasets), consistency=manifest.consistency)

@@ -1,0 +1,100 @@
+"""`plan`: what a run would do, without running anything."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from aggregation_pipeline.cli import common
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aggregation_pipeline.plan import DatasetPlan, TablePlan
+
+
+@click.command()
+@click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of aggregation.yaml.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@common.explained
+def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
+    """Show what a run started now would do to each table: SQL, columns, estimated rows, index, snapshot and files.
+
+    The configured servers are asked; no row is read and nothing is written. Exit code 1 where a table would fail: a table or column that is
+    not there, a missing grant, no snapshot, a store that does not answer, a scan that source_limits forbid.
+
+    \b
+    aggregation-pipeline plan --tables orders
+    aggregation-pipeline plan --json | jq '.tables[].problems'
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from aggregation_pipeline.assets.names import require_unique  # noqa: PLC0415
+    from aggregation_pipeline.assets.windows import minute_window  # noqa: PLC0415
+    from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables  # noqa: PLC0415
+    from aggregation_pipeline.connections import open_store, source_options  # noqa: PLC0415
+    from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.source.reader import ReadRequest  # noqa: PLC0415
+
+    settings = load_settings()
+    config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
+    entries = select_tables(config, tables or settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
+    require_unique(entry.name for entry in entries)
+    settings.require_mask_salt(entries)
+    moment = datetime.now(UTC)
+    requests = [
+        (
+            ReadRequest(entry, minute_window(moment, settings.zone), moment, settings.zone, entry.options.zero_dates),
+            entry.formats or settings.output_format,
+        )
+        for entry in entries
+    ]
+    plans = list(plan_tables(requests, lambda: source_options(settings), open_store(settings), settings.oss_prefix))
+    good = not any(each.problems for each in plans)
+    if as_json:
+        click.echo(json.dumps({"ok": good, "tables": [asdict(each) for each in plans]}, ensure_ascii=False, indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for each in plans:
+            _show(console, each)
+    sys.exit(0 if good else 1)
+
+
+def _show(console: "Console", plan: "TablePlan") -> None:
+    from rich.markup import escape  # noqa: PLC0415
+
+    verdict = "[red]would fail[/]" if plan.problems else "[yellow]ready, with warnings[/]" if plan.warnings else "[green]ready[/]"
+    console.print(f"[bold]{escape(plan.table)}[/]  {verdict}")
+    for problem in plan.problems:
+        console.print(f"  [red]problem[/]   {escape(problem)}")
+    for warning in plan.warnings:
+        console.print(f"  [yellow]warning[/]   {escape(warning)}")
+    snapshot = {True: "one snapshot for all datasets", False: "no snapshot", None: "not asked"}[plan.snapshot]
+    console.print(f"  source    {escape(plan.source)}, {snapshot}" + (f", server {escape(plan.server)}" if plan.server else ""))
+    console.print(f"  window    {plan.window}" + (", published already: replaced where it differs" if plan.published else ""))
+    for dataset in plan.datasets:
+        _show_dataset(console, dataset)
+    for file in plan.files:
+        console.print(f"  file      {escape(file.uri)}")
+    console.print()
+
+
+def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
+    from rich.markup import escape  # noqa: PLC0415
+
+    if not dataset.columns:
+        console.print(f"  {dataset.name:<9} [dim]{escape(dataset.sql)}[/]")
+        return
+    rows = "no estimate of rows" if dataset.estimate is None else f"goes through about {dataset.estimate:,} rows"
+    index = f"by index {dataset.index}" if dataset.index else "by no index"
+    limit = "" if dataset.limit is None else f", at most {dataset.limit:,} kept"
+    console.print(f"  {dataset.name:<9} {rows} {escape(index)}{limit}; ordered by {escape(dataset.order)}")
+    console.print(f"            [dim]{escape(dataset.sql)}[/]")
+    shown = [f"{name} {kind}" + (f" ({dataset.masks[name]})" if name in dataset.masks else "") for name, kind in dataset.columns.items()]
+    shown += [f"{name} dropped" for name, rule in dataset.masks.items() if rule == "drop"]
+    if shown:
+        console.print(f"            {escape(', '.join(shown))}")

@@ -1,0 +1,101 @@
+"""Personal data is hidden between the socket and the disk: a masked cell is never part of a file, not even of the local extract.
+
+    hash      HMAC-SHA-256 of the cell's bytes as the server sends them, in hexadecimal, under the key MASK_SALT: equal cells of any table
+              stay equal, and nobody without the key can try out all phone numbers.
+    partial   enough to recognize somebody one knows, and `****` for the rest, whatever its length:
+                  an e-mail address    the first letter and the domain      l****@example.com
+                  a number of 11 and   the first three, the last four       138****5678
+                  more digits
+                  other text           first and last; under five letters   Z****n, 张****
+                                       the first alone; of one letter none
+    drop      the column is left out.
+
+NULL stays NULL, and partial leaves an empty text empty. A masked column is text.
+"""
+
+import hmac
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import SecretStr
+from pymysql.constants import FIELD_TYPE
+
+from aggregation_pipeline.config.masks import MaskRule
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.types import Builder, ColumnType, cell_bytes
+from aggregation_pipeline.source.wire import Block, Cells, Field
+
+_STARS: Final = "****"
+_EMAIL: Final = r"(?s)^[^@]+@[^@]+$"
+_NUMBER: Final = r"^\+?[0-9][0-9 ()-]*[0-9Xx]$"
+# Numbers shorter than a mobile phone's would show too much with seven digits left.
+_DIGITS: Final = 11
+
+
+def masked(column: ColumnType, described: Field, rule: MaskRule, salt: SecretStr) -> ColumnType:
+    """Return the column as text that hides its values. `rule` is `hash` or `partial`.
+
+    Raises:
+        SourceError: `partial` of bytes, which have no first letter; `hash` without a salt.
+    """
+    name = column.field.name
+    if rule == "partial" and (pa.types.is_binary(column.field.type) or described.type_code == FIELD_TYPE.BIT):
+        raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes; hash or drop it.")
+    if rule == "hash" and not salt.get_secret_value():
+        raise SourceError(f"mask: {name}: hash needs a key; set MASK_SALT to a long random text.")
+    build = _hashed(salt.get_secret_value().encode()) if rule == "hash" else _partial(name)
+    return ColumnType(pa.field(name, pa.string(), metadata={"mysql_type": "VARCHAR", "mask": rule}), build)
+
+
+def _hashed(key: bytes) -> Builder:
+    def build(block: Block, cells: Cells) -> pa.Array:
+        # Each value once: people occur in many rows.
+        distinct = cell_bytes(block, cells).dictionary_encode()
+        digests = [hmac.digest(key, value, "sha256").hex() for value in distinct.dictionary.to_pylist()]
+        return pa.array(digests, pa.string()).take(distinct.indices)
+
+    return build
+
+
+def _partial(name: str) -> Builder:
+    def build(block: Block, cells: Cells) -> pa.Array:
+        try:
+            return partial_text(cell_bytes(block, cells).cast(pa.string()))
+        except pa.ArrowInvalid:
+            raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes that are none; hash or drop it.") from None
+
+    return build
+
+
+def partial_text(texts: pa.Array) -> pa.Array:
+    """Return `texts`, shape (n,) of string, with all but a little of each hidden."""
+    length = pc.utf8_length(texts)
+    first = pc.utf8_slice_codeunits(texts, 0, 1)
+    hidden = pa.scalar(_STARS)
+    # In that order: after the first pattern the local part is longer than the one letter that the second looks for.
+    email = pc.replace_substring_regex(texts, r"(?s)^([^@])[^@]+@", rf"\1{_STARS}@")
+    email = pc.replace_substring_regex(email, r"(?s)^[^@]@", f"{_STARS}@")
+    number = pc.binary_join_element_wise(pc.utf8_slice_codeunits(texts, 0, 3), hidden, pc.utf8_slice_codeunits(texts, -4), "")
+    long = pc.binary_join_element_wise(first, hidden, pc.utf8_slice_codeunits(texts, -1), "")
+    short = pc.binary_join_element_wise(first, hidden, "")
+    is_number = pc.and_(
+        pc.match_substring_regex(texts, _NUMBER), pc.greater_equal(pc.count_substring_regex(texts, "[0-9]"), pa.scalar(_DIGITS))
+    )
+    return pc.case_when(
+        pc.make_struct(
+            pc.equal(length, 0),
+            pc.match_substring_regex(texts, _EMAIL),
+            is_number,
+            pc.greater_equal(length, 5),
+            pc.greater_equal(length, 2),
+            pc.equal(length, 1),
+        ),
+        texts,
+        email,
+        number,
+        long,
+        short,
+        hidden,
+        pa.scalar(None, pa.string()),
+    )

@@ -1,0 +1,121 @@
+"""How a server means to run a query (EXPLAIN), and whether that is more than may be asked of it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.source.query import DatasetQuery
+from aggregation_pipeline.source.session import Session
+
+# Below this many rows a table is read in a blink, with an index or without.
+BIG_TABLE: Final = 100_000
+_OPERATOR: Final = re.compile(r"^\|\s*\d+\s*\|[\s│├└─]*(?P<what>TABLE [A-Z -]+?)\s*\|(?P<name>[^|]*)\|\s*(?P<rows>\d+)\s*\|")
+_NAME: Final = re.compile(r"(?P<table>.*?)(?:\((?P<index>[^()]*)\))?")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is read for a query.
+
+    Attributes:
+        rows: the server's estimate of the rows that it goes through in the largest table; None where it gives none.
+        index: the index that it goes by, `PRIMARY` for the key's; None for a table read as it lies.
+        narrowed: whether an index leads to the rows, or could, instead of all of them having to be looked at.
+    """
+
+    rows: int | None
+    index: str | None
+    narrowed: bool
+
+
+def explain(session: Session, query: DatasetQuery) -> Scan | None:
+    """Ask the server how it would run a query; None where it does not say, or not in a way that is understood here.
+
+    Raises:
+        SourceLostError: the server went away.
+    """
+    try:
+        names, rows = session.rows(f"EXPLAIN {query.sql}")
+        if len(names) == 1:
+            return _oceanbase(session, query, "\n".join(str(row[0]) for row in rows))
+        columns = [dict(zip((name.lower() for name in names), row, strict=True)) for row in rows]
+        return _mysql(columns)
+    except SourceLostError:
+        raise
+    except SourceError:
+        # Views need a right of their own to be explained; the query itself does not.
+        return None
+
+
+def judge(entry: TableEntry, query: DatasetQuery, scan: Scan | None) -> str | None:
+    """Return what is wrong with a scan, in words with the remedy, or None."""
+    if scan is None or scan.rows is None:
+        return None
+    if entry.where is not None and not scan.narrowed and scan.rows >= BIG_TABLE:
+        return (
+            f"{query.dataset}: no index leads to the rows of its `where` ({entry.where}), so about {scan.rows:,} are looked at one by one. "
+            f"Compare a bare column with a constant in it, and give {entry.table} an index on that column."
+        )
+    most = entry.source_limits.max_scan_rows
+    if scan.rows > most:
+        return (
+            f"{query.dataset}: the server would go through about {scan.rows:,} rows of {entry.table}, over max_scan_rows = {most:,}. "
+            f"Narrow its `where` to what an index finds, or raise source_limits.max_scan_rows."
+        )
+    return None
+
+
+def check_scan(session: Session, entry: TableEntry, query: DatasetQuery, warn: Callable[[str], None]) -> None:
+    """Explain a query, and warn or raise, as `on_scan` says, where it asks too much.
+
+    Raises:
+        SourceError: it does, and `on_scan` is `error`.
+    """
+    problem = judge(entry, query, explain(session, query))
+    if problem and entry.source_limits.on_scan == "error":
+        raise SourceError(f"{problem} Nothing was read, because source_limits.on_scan is error.")
+    if problem:
+        warn(problem)
+
+
+def _mysql(lines: list[dict[str, object]]) -> Scan | None:
+    """MySQL and MariaDB: a line a table."""
+    tables = [line for line in lines if line.get("table") and not str(line["table"]).startswith("<") and line.get("rows") is not None]
+    if not all({"type", "key", "rows"} <= line.keys() for line in lines):
+        return None
+    if not tables:
+        # "Impossible WHERE", "Select tables optimized away": nothing to go through.
+        return Scan(0, None, narrowed=True)
+    # The largest decides: views and sub-selects may bring others.
+    largest = max(tables, key=lambda line: int(str(line["rows"])))
+    key = None if largest["key"] is None else str(largest["key"])
+    # With an index that it could take and does not, the server has found that the condition leaves most rows.
+    narrowed = largest.get("possible_keys") is not None or str(largest["type"]) not in ("ALL", "index")
+    return Scan(int(str(largest["rows"])), key, narrowed=narrowed)
+
+
+def _oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
+    """OceanBase and seekdb: a drawing of operators, whose estimates count the rows that are left after the filter."""
+    found = [match for line in plan.splitlines() if (match := _OPERATOR.match(line))]
+    if not found:
+        return None
+    scans = []
+    for match in found:
+        name = _NAME.fullmatch(match["name"].strip())
+        full = "FULL SCAN" in match["what"]
+        index = (name["index"] if name else None) or ("PRIMARY" if not full else None)
+        scans.append(Scan(int(match["rows"]), index, narrowed=not full))
+    largest = max(scans, key=lambda scan: (not scan.narrowed, scan.rows or 0))
+    if largest.narrowed:
+        return largest
+    whole = f"SELECT COUNT(*) FROM {query.table}"  # noqa: S608 - a quoted name
+    all_rows = [
+        int(match["rows"])
+        for row in session.rows(f"EXPLAIN {whole}")[1]
+        for match in map(_OPERATOR.match, str(row[0]).splitlines())
+        if match
+    ]
+    return Scan(max([largest.rows or 0, *all_rows]), largest.index, narrowed=False)

@@ -1,0 +1,98 @@
+"""The source database is asked for no more than the entry allows."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.session import open_session
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.source.test_reader import Execute, rows_of
+
+Read = Callable[..., Extract]
+# Slow in any server, and nothing that a user is refused: each row is compared with all others.
+SLOW = "(SELECT SUM(CRC32(CONCAT(a.s, b.s))) FROM t a, t b WHERE a.id <> t.id AND b.id <> t.id)"
+
+
+@pytest.fixture
+def table(execute: Execute) -> None:
+    """131,072 rows, with an index on h and none on g."""
+    execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, g INT, h INT, s VARCHAR(20), KEY by_h (h))")
+    execute("INSERT INTO t (g, h, s) VALUES (1, 1, 'x')")
+    execute(["INSERT INTO t (g, h, s) SELECT id % 10, id, s FROM t"] * 17)
+
+
+def test_limits_go_to_the_server_under_its_own_names(mysql: MySQLServer, database: str):
+    limits = SourceLimits(timeout_seconds=123, lock_wait_seconds=7, max_snapshot_seconds=600)
+    with open_session(options_for(mysql, database), logical_time=LOGICAL_TIME, zone=ZONE, limits=limits) as session:
+        names = {"mariadb": ("max_statement_time", "lock_wait_timeout"), "seekdb": ("ob_query_timeout", "ob_trx_timeout")}[mysql.name]
+        found = [float(session.scalar(f"SELECT @@session.{name}")) for name in names]
+        assert found == {"mariadb": [123, 7], "seekdb": [123e6, 660e6]}[mysql.name]
+        session.limit_statements(4.2)
+        assert float(session.scalar(f"SELECT @@session.{names[0]}")) == {"mariadb": 5, "seekdb": 4.2e6}[mysql.name]
+
+
+@pytest.mark.usefixtures("table")
+def test_a_statement_that_takes_too_long_is_ended_by_the_server(read: Read, tmp_path: Path):
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"longer than it may.*source_limits\.timeout_seconds") as caught:
+        read(name="t", selectFields=[{"expr": SLOW, "alias": "n"}], sourceLimits={"timeout_seconds": 1})
+    assert time.monotonic() - started < 20
+    assert not caught.value.retryable
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("table")
+def test_a_snapshot_that_stays_open_too_long_is_broken_off(read: Read, tmp_path: Path):
+    started = time.monotonic()
+    with pytest.raises(SourceError, match=r"broken off after max_snapshot_seconds = 2.*Nothing was published") as caught:
+        read(name="t", selectFields=[{"expr": SLOW, "alias": "n"}], sourceLimits={"max_snapshot_seconds": 2})
+    assert time.monotonic() - started < 20
+    assert not caught.value.retryable
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("table")
+def test_a_dataset_over_max_rows_fails_instead_of_being_cut(read: Read, tmp_path: Path):
+    for keys, dataset in (({"selectFields": ["id"]}, "detail"), ({"groupBy": ["id"]}, "summary")):
+        with pytest.raises(SourceError, match=rf"{dataset}: there are .* rows or more, over max_rows = 10\b.*limit"):
+            read(name="t", **keys, sourceLimits={"max_rows": 10})
+    assert not list(tmp_path.iterdir())
+    kept = read(name="t", selectFields=["id"], limit=10, sourceLimits={"max_rows": 10})
+    assert (kept.datasets[0].rows, kept.datasets[0].truncated) == (10, True)
+
+
+@pytest.mark.usefixtures("table")
+def test_a_where_without_an_index_on_a_big_table_is_a_warning_or_an_error(read: Read):
+    said: list[str] = []
+    assert len(rows_of(read(warn=said.append, name="t", selectFields=["id"], where="g = 3 AND s = 'y'"))) == 0
+    assert len(said) == 1
+    assert "no index leads to the rows of its `where` (g = 3 AND s = 'y')" in said[0]
+    with pytest.raises(SourceError, match=r"no index leads.*on_scan is error"):
+        read(name="t", selectFields=["id"], where="g = 3", sourceLimits={"on_scan": "error"})
+    assert len(rows_of(read(name="t", selectFields=["id"], where="h = 3", sourceLimits={"on_scan": "error"}))) >= 1
+
+
+@pytest.mark.usefixtures("table")
+def test_an_estimate_above_max_scan_rows_is_said_before_anything_is_read(read: Read):
+    with pytest.raises(SourceError, match=r"go through about 1[0-9]{2},[0-9]{3} rows of t, over max_scan_rows = 50,000"):
+        read(name="t", groupBy=["g"], sourceLimits={"max_scan_rows": 50_000, "on_scan": "error"})
+
+
+def test_a_table_that_somebody_has_locked_is_not_waited_for(mariadb: MySQLServer, tmp_path: Path):
+    from aggregation_pipeline.config.model import TableEntry
+    from aggregation_pipeline.source.reader import ReadRequest, read_extract
+    from aggregation_pipeline_tests.source.conftest import silent
+
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+        cursor.execute("LOCK TABLES t WRITE")
+        entry = TableEntry(name="t", select_fields=["id"], source_limits={"lock_wait_seconds": 1})
+        with pytest.raises(SourceLostError, match="another session holds a lock"):
+            read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), tmp_path, silent)

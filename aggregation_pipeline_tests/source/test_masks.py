@@ -1,0 +1,123 @@
+"""What is masked never reaches the disk, however it is asked for."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.masks import partial_text
+from aggregation_pipeline_tests.source.conftest import SALT
+from aggregation_pipeline_tests.source.test_reader import Execute, rows_of
+
+Read = Callable[..., Extract]
+PEOPLE = (
+    """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT, salary DECIMAL(10,2),
+        photo BLOB)""",
+    """INSERT INTO people VALUES ('11010119900307123X', '张三', 'zhang.san@example.com', 13812345678, 10000.00, x'00ff'),
+        ('110101199003071249', 'Li Lei', NULL, 13900000000, 20000.50, NULL),
+        ('31010119900307123X', '', 'zhang.san@example.com', NULL, 1, x'41')""",
+)
+SECRETS = (b"zhang.san", "张三".encode(), b"13812345678", b"199003071249", b"Li Lei", b"20000.5")
+
+
+def hashed(value: str) -> str:
+    return hmac.new(SALT.get_secret_value().encode(), value.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("li@example.com", "l****@example.com"),
+        ("l@example.com", "****@example.com"),
+        ("13812345678", "138****5678"),
+        ("+86 138 1234 5678", "+86****5678"),
+        ("11010119900307123X", "110****123X"),
+        ("张三", "张****"),
+        ("欧阳娜娜", "欧****"),
+        ("Zhang San", "Z****n"),
+        ("12345678", "1****8"),
+        ("😀😀", "😀****"),
+        ("a", "****"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_partial_leaves_what_suits_the_kind_of_text(text: str | None, left: str | None):
+    assert partial_text(pa.array([text], pa.string())).to_pylist() == [left]
+
+
+@given(st.text(min_size=1))
+def test_partial_hides_part_of_any_text_and_does_not_tell_its_length(text: str):
+    (left,) = partial_text(pa.array([text])).to_pylist()
+    assert "****" in left
+    kept = left.replace("****", "", 1)
+    assert len(kept) < len(text)
+    assert "@" in text or len(kept) <= 7
+
+
+def test_masked_columns_are_text_and_their_values_are_nowhere(execute: Execute, read: Read, tmp_path: Path):
+    execute(PEOPLE)
+    mask = {"id_card": "hash", "name": "partial", "email": "partial", "PHONE": "hash", "salary": "drop", "photo": "hash"}
+    extract = read(name="people", selectFields=["*"], mask=mask, aggregations=[{"function": "SUM", "field": "salary", "alias": "total"}])
+    summary, detail = extract.datasets
+    assert (summary.masks, detail.masks) == ({}, {name.lower(): rule for name, rule in mask.items()})
+    assert [(field.name, str(field.type)) for field in detail.schema] == [
+        (name, "string") for name in ("id_card", "name", "email", "phone", "photo")
+    ]
+    rows = sorted(rows_of(extract), key=lambda row: str(row["name"]))
+    assert [(row["name"], row["email"]) for row in rows] == [("", "z****@example.com"), ("L****i", None), ("张****", "z****@example.com")]
+    assert [row["phone"] for row in rows] == [None, hashed("13900000000"), hashed("13812345678")]
+    assert rows[2]["id_card"] == hashed("11010119900307123X")
+    assert rows[0]["photo"] == hashed("A")
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    text = str([dataset.batches().__next__().to_pylist() for dataset in extract.datasets]).encode()
+    assert not [secret for secret in SECRETS if secret in stored + text]
+
+
+def test_the_order_of_rows_does_not_tell_what_is_masked(execute: Execute, read: Read):
+    execute("CREATE TABLE calls (phone BIGINT PRIMARY KEY, plan VARCHAR(10))")
+    numbers = range(13800000000, 13800000040)
+    execute("INSERT INTO calls VALUES " + ", ".join(f"({number}, 'a')" for number in numbers))
+    keys: dict[str, Any] = {
+        "name": "calls",
+        "groupBy": ["plan", "phone"],
+        "aggregations": [{"function": "COUNT", "alias": "n"}],
+        "selectFields": ["*"],
+        "mask": {"phone": "hash"},
+    }
+    extract = read(**keys)
+    ranks = {hashed(str(number)): rank for rank, number in enumerate(numbers)}
+    for dataset in ("summary", "detail"):
+        order = [ranks[row["phone"]] for row in rows_of(extract, dataset)]
+        assert sorted(order) == list(range(40))
+        assert order not in (list(range(40)), list(range(40))[::-1])
+    assert [dataset.order for dataset in extract.datasets] == [
+        "group keys, masked ones by a keyed hash",
+        "keyed hash of the primary key (phone)",
+    ]
+    again = read(**keys)
+    assert [rows_of(again, name) for name in ("summary", "detail")] == [rows_of(extract, name) for name in ("summary", "detail")]
+    assert SALT.get_secret_value() not in "".join(dataset.sql for dataset in extract.datasets)
+
+
+def test_a_masked_column_that_is_gone_stops_the_table_because_it_may_have_another_name_now(execute: Execute, read: Read, tmp_path: Path):
+    execute(PEOPLE)
+    execute("ALTER TABLE people CHANGE email mail VARCHAR(80)")
+    with pytest.raises(SourceError, match=r"mask: email: no such column.*renamed.*Columns are id_card, name, mail"):
+        read(name="people", selectFields=["*"], mask={"email": "partial"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_bytes_have_no_partial_mask_and_the_message_holds_no_value(execute: Execute, read: Read, tmp_path: Path):
+    execute(PEOPLE)
+    with pytest.raises(SourceError, match="mask: photo: partial needs text"):
+        read(name="people", selectFields=["id_card", "photo"], mask={"photo": "partial"})
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,76 @@
+"""A whole run with personal data in the table: it is in no file, no event and no log; and the table's own options shape its files."""
+
+from pathlib import Path
+
+import pytest
+from dagster import AssetsDefinition, DagsterInstance
+
+from aggregation_pipeline.assets.tables import source_pool
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.project import load_project
+from aggregation_pipeline.running import open_instance, run_tables
+from aggregation_pipeline.settings import load_settings
+from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline_tests.deployment import REPOSITORY, Deployment
+
+CONFIG = """
+    options: {csv: {delimiter: ';', encoding: utf-8}}
+    tables:
+      people:
+        group_by: [phone]
+        aggregations: [{function: COUNT, alias: n}]
+        select_fields: ['*']
+        mask: {phone: hash, name: partial, id_card: drop}
+        options: {csv: {delimiter: '|'}}
+"""
+SECRETS = (b"13812345678", "张三".encode(), b"11010119900307123X", b"a salt for this test only")
+
+
+@pytest.fixture
+def people(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    deployment.configure(CONFIG)
+    deployment.execute(
+        "CREATE TABLE people (id INT PRIMARY KEY, phone BIGINT, name VARCHAR(20), id_card VARCHAR(18))",
+        "INSERT INTO people VALUES (1, 13812345678, '张三', '11010119900307123X')",
+    )
+    monkeypatch.chdir(REPOSITORY)
+    return deployment
+
+
+def events_of(instance: DagsterInstance, run_id: str) -> bytes:
+    return "\n".join(str(record.event_log_entry) for record in instance.get_records_for_run(run_id).records).encode()
+
+
+def test_personal_data_is_nowhere_after_a_run(people: Deployment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    people.enter(monkeypatch, MASK_SALT="a salt for this test only")
+    project = load_project(load_settings())
+    with open_instance(project) as instance:
+        result = run_tables(project, build_definitions(project), instance, tables=None, formats=None)
+        events = events_of(instance, result.batch_job_id)
+    assert result.status == "completed"
+    files = [path for path in people.folder.rglob("*") if path.is_file() and path.name != "aggregation.yaml"]
+    stored: dict[Path, bytes] = {path: path.read_bytes() for path in files}
+    said = capfd.readouterr()
+    everything = b"\n".join([*stored.values(), events, said.out.encode(), said.err.encode()])
+    assert b"summary preview" in everything
+    assert [secret for secret in SECRETS if secret in everything] == []
+    lines = next(content for path, content in stored.items() if path.name == "people.detail.csv").decode().splitlines()
+    assert lines[0] == '"id"|"phone"|"name"'
+    assert lines[1].endswith('|"张****"')
+    (path,) = (path for path in files if path.name == "manifest.json")
+    manifest = Manifest.from_json(stored[path], where=str(path))
+    assert [dataset.masks for dataset in manifest.datasets] == [{"phone": "hash"}, {"phone": "hash", "name": "partial", "id_card": "drop"}]
+
+
+def test_a_hash_without_a_salt_stops_loading(people: Deployment, monkeypatch: pytest.MonkeyPatch):
+    people.enter(monkeypatch)
+    with pytest.raises(SettingsError, match=r"MASK_SALT is not set.*people\.phone"):
+        load_project(load_settings())
+
+
+def test_each_source_database_has_its_own_pool(people: Deployment, monkeypatch: pytest.MonkeyPatch):
+    people.enter(monkeypatch, MASK_SALT="a salt for this test only")
+    definitions = build_definitions(load_project(load_settings()))
+    (op,) = (assets.op for assets in definitions.assets or () if isinstance(assets, AssetsDefinition) and assets.is_executable)
+    assert op.pool == source_pool(people.database) == f"source_{people.database}"

@@ -1,0 +1,176 @@
+"""`plan` tells what a run would do and what it would fail at, and touches nothing."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from aggregation_pipeline.cli import main
+from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.export import Publication, export_window
+from aggregation_pipeline.plan import plan_tables
+from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.source.session import SourceOptions
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.deployment import Deployment
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.test_broken_off import Observer
+
+CONFIG = """
+    source_limits: {max_scan_rows: 1000}
+    tables:
+      orders:
+        group_by: [status]
+        aggregations: [{function: COUNT, alias: n}]
+        select_fields: [id, phone, ratio]
+        where: created_at >= '2026-11-01'
+        mask: {phone: partial}
+        limit: 10
+"""
+
+
+@pytest.fixture
+def shop(mysql: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    shop = Deployment(tmp_path, mysql, mysql.fresh_database(), "postgresql+psycopg2://nobody@127.0.0.1:1/none")
+    shop.execute(
+        """CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, status VARCHAR(10), phone VARCHAR(20), ratio FLOAT,
+            created_at DATETIME, KEY by_day (created_at))""",
+        "INSERT INTO orders (status, phone, created_at) VALUES ('paid', '13812345678', '2026-10-01')",
+        *["INSERT INTO orders (status, phone, created_at) SELECT status, phone, created_at FROM orders"] * 11,
+        "UPDATE orders SET created_at = '2026-11-20' WHERE id < 5",
+    )
+    shop.configure(CONFIG)
+    shop.enter(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return shop
+
+
+def plan(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["plan", *arguments])
+
+
+def planned(*arguments: str) -> tuple[int, dict[str, Any]]:
+    result = plan("--json", *arguments)
+    document = json.loads(result.stdout)
+    return result.exit_code, {table["table"]: table for table in document["tables"]}
+
+
+def test_a_table_that_is_right_is_shown_with_all_that_a_run_would_do(shop: Deployment):
+    code, tables = planned()
+    orders = tables["orders"]
+    assert (code, orders["problems"], orders["warnings"]) == (0, [], [])
+    assert orders["snapshot"] is True
+    assert orders["published"] is False
+    summary, detail = orders["datasets"]
+    assert summary["sql"].startswith("SELECT `status`, COUNT(*) AS `n` FROM `orders` WHERE")
+    assert detail["sql"].startswith("SELECT `id`, `phone`, (`ratio` + 0e0) AS `ratio` FROM `orders` WHERE")
+    assert (detail["columns"], detail["masks"], detail["limit"]) == (
+        {"id": "INT", "phone": "VARCHAR", "ratio": "FLOAT"},
+        {"phone": "partial"},
+        10,
+    )
+    assert (summary["index"], summary["estimate"] < 1000) == ("by_day", True)
+    window = orders["window"]
+    assert [file["key"] for file in orders["files"]][-2:] == [
+        f"orders/{window}/orders.detail.parquet",
+        f"orders/{window}/manifest.json",
+    ]
+    assert not shop.exports.exists()
+
+
+def test_what_people_read_names_the_table_its_sql_and_its_files(shop: Deployment):
+    result = plan()
+    assert result.exit_code == 0
+    for words in ("orders  ready", "one snapshot", "by index by_day", "phone VARCHAR (partial)", "orders.xlsx", "GROUP BY 1"):
+        assert words in result.stdout
+
+
+def test_a_dropped_column_and_a_missing_table_fail_the_plan_and_not_each_other(shop: Deployment):
+    shop.execute("ALTER TABLE orders DROP COLUMN phone")
+    shop.configure(
+        CONFIG + "      gone: {}\n      whole: {table: orders, select_fields: ['*'], mask: {phone: drop}}\n      good: {table: orders}\n"
+    )
+    code, tables = planned()
+    assert code == 1
+    assert "Unknown column 'phone'" in tables["orders"]["problems"][0]
+    assert [dataset["name"] for dataset in tables["orders"]["datasets"]] == ["summary", "detail"]
+    assert "1146" in tables["gone"]["problems"][0]
+    assert "mask: phone: no such column" in tables["whole"]["problems"][0]
+    assert tables["good"]["problems"] == []
+    assert planned("--tables", "good")[0] == 0
+
+
+def test_a_scan_that_is_forbidden_fails_the_plan_and_one_that_is_not_warns(shop: Deployment):
+    shop.configure(CONFIG + "      all: {table: orders, select_fields: [id]}\n")
+    code, tables = planned("--tables", "all")
+    assert code == 0
+    assert "over max_scan_rows = 1,000" in tables["all"]["warnings"][0]
+    shop.configure(CONFIG + "      all: {table: orders, select_fields: [id], source_limits: {on_scan: error}}\n")
+    code, tables = planned("--tables", "all")
+    assert code == 1
+    assert "over max_scan_rows = 1,000" in tables["all"]["problems"][0]
+
+
+def test_a_missing_grant_is_named(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE open_ (id INT PRIMARY KEY)")
+        cursor.execute("CREATE TABLE closed (id INT PRIMARY KEY)")
+        cursor.execute("CREATE USER IF NOT EXISTS reader@localhost")
+        cursor.execute(f"GRANT SELECT ON {database}.open_ TO reader@localhost")
+    source = options_for(mariadb, database)
+    requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["json"]) for name in ("open_", "closed")]
+    reader = SourceOptions(database=database, user="reader", socket=source.socket)
+    good, bad = plan_tables(requests, lambda: reader, FolderStore(tmp_path), "")
+    assert good.problems == []
+    assert "1142" in bad.problems[0]
+    assert "Grant SELECT on the table" in bad.problems[0]
+
+
+def test_a_server_that_is_away_is_waited_for_once(tmp_path: Path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    asked: list[str] = []
+
+    def source() -> SourceOptions:
+        asked.append("asked")
+        return SourceOptions(database="x", user="root", host="127.0.0.1", port=port)
+
+    requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["csv"]) for name in ("a", "b")]
+    plans = list(plan_tables(requests, source, FolderStore(tmp_path), ""))
+    assert len(asked) == 1
+    assert all("no server answers" in plan.problems[0] for plan in plans)
+    assert [file.key for file in plans[1].files] == ["b/w/b.summary.csv", "b/w/manifest.json"]
+
+
+def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE `a/b 中` (id INT PRIMARY KEY, phone VARCHAR(20))")
+        cursor.execute("INSERT INTO `a/b 中` VALUES (1, '13812345678')")
+    store = FolderStore(tmp_path / "exports")
+    entry = TableEntry.model_validate(
+        {
+            "name": "a/b 中",
+            "table": "`a/b 中`",
+            "group_by": ["id"],
+            "select_fields": ["*"],
+            "mask": {"phone": "drop"},
+            "options": {"csv": {"delimiter": ";"}},
+        }
+    )
+    request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
+    source = options_for(mariadb, database)
+    (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
+    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", lambda: None)
+    manifest = export_window(request, source, FORMAT_NAMES, publication, Observer()).manifest
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(file.key for file in manifest.files)
+    assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
+    assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
+    (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
+    assert (before.published, after.published) == (False, True)
