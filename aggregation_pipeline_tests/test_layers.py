@@ -11,7 +11,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "progress", "postgres", "extract", "locks"),
     ("config",),
     ("source", "formats", "storage"),
-    ("export", "settings"),
+    ("export", "settings", "oss_settings"),
     ("connections", "batch_jobs", "logs", "embedded"),
     ("assets", "io_managers"),
     ("project", "automation"),
@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("terminal", "demo", "cli"),
 )
 # A library that can be used and tested alone.
-CORE = ("errors", "progress", "postgres", "extract", "locks", "config", "source", "formats", "storage", "export", "settings", "connections")
+CORE = ("errors", "progress", "postgres", "extract", "locks", "config", "source", "formats", "storage", "export", "settings", "oss_settings", "connections")
 CORE_MODULES = ("batch_jobs.table", "batch_jobs.facts", "batch_jobs.projection", "batch_jobs.writer", "batch_jobs.text")
 
 

@@ -3,6 +3,8 @@
 import click
 
 from aggregation_pipeline.cli.demo import demo, dev
+from aggregation_pipeline.cli.files import download, files
+from aggregation_pipeline.cli.retention import retention
 from aggregation_pipeline.cli.run import run
 
 
@@ -20,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (demo, dev, run):
+for command in (demo, dev, run, files, download, retention):
     main.add_command(command)
