@@ -67,7 +67,7 @@ class OssSettings(BaseSettings):
 
     @field_validator("oss_encryption", "oss_storage_class", "oss_acl", mode="before")
     @classmethod
-    def _any_case(cls, value: object) -> object:
+    def _right_case(cls, value: object) -> object:
         right = ("AES256", "KMS", "Standard", "IA", "private", "default")
         return next((name for name in right if str(value).strip().casefold() == name.casefold()), value)
 

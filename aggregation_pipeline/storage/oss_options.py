@@ -81,6 +81,8 @@ class OssOptions:
             endpoint = f"oss-{region}{'-internal' if self.internal else ''}.aliyuncs.com"
         object.__setattr__(self, "region", region)
         object.__setattr__(self, "endpoint", _url(endpoint))
+        if self.link_endpoint.strip():
+            _host(self.link_endpoint.strip(), name="OSS_LINK_ENDPOINT")
         object.__setattr__(self, "link_endpoint", _url(self.link_endpoint.strip()) if self.link_endpoint.strip() else self._public())
         if self.custom_domain is None:
             object.__setattr__(self, "custom_domain", is_custom_domain(self.endpoint))
@@ -129,11 +131,11 @@ def _url(endpoint: str) -> str:
     return endpoint.rstrip("/") if "://" in endpoint else f"https://{endpoint.rstrip('/')}"
 
 
-def _host(endpoint: str) -> str:
+def _host(endpoint: str, *, name: str = "OSS_ENDPOINT") -> str:
     parts = urlsplit(_url(endpoint))
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
         raise SettingsError(
-            f"OSS_ENDPOINT {endpoint.rpartition('@')[2]!r} is no endpoint: "
+            f"{name} {endpoint.rpartition('@')[2]!r} is no endpoint: "
             "expected a host such as oss-cn-hangzhou.aliyuncs.com, with http(s):// if need be."
         )
     return parts.hostname
