@@ -19,8 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("terminal", "demo", "cli"),
 )
 # A library that can be used and tested alone.
-CORE = ("errors", "progress", "postgres", "extract", "locks", "config", "source", "formats", "storage", "export", "settings", "oss_settings", "connections")
-CORE_MODULES = ("batch_jobs.table", "batch_jobs.facts", "batch_jobs.projection", "batch_jobs.writer", "batch_jobs.text")
+CORE = ("errors", "progress", "postgres", "extract", "locks", "config", "source", "formats", "storage", "export", "settings", "connections")
+CORE_MODULES = ("oss_settings", "batch_jobs.table", "batch_jobs.facts", "batch_jobs.projection", "batch_jobs.writer", "batch_jobs.text")
 
 
 def imports_of(path: Path) -> set[str]:

@@ -131,13 +131,13 @@ def _run(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeR
     moment = logical_time(context.run, context.instance)
     # A format on its own belongs to the data that is there, whatever day it is.
     window = run_window(context.run, moment, job.zone) if reads else manager.latest_manifest(entry.name).window
-    holder = f"aggregation run {context.run_id[:8]}"
+    holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, window)
     # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
     latest = partial(window_lock, job.locks_url, manager.prefix, entry.name, keys.LATEST, holder=holder, on_wait=context.log.info)
     with window_lock(job.locks_url, manager.prefix, entry.name, window, holder=holder, on_wait=context.log.info) as lock:
-        publication = manager.publication(context.run_id, lock.assert_held, latest, versioned=job.versioned)
+        publication = manager.publication(context.run.run_id, lock.assert_held, latest, versioned=job.versioned)
         if reads:
             request = ReadRequest(entry, window, moment, job.zone, publication.options.zero_dates)
             exported = export_window(request, job.source(), formats, publication, observer)
