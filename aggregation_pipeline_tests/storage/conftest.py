@@ -8,6 +8,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline_tests.storage.publishing import Watched
 
 
 @pytest.fixture(params=["folder", "oss"])
@@ -16,3 +17,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         return FolderStore(tmp_path / "exports")
     server: OssServer = request.getfixturevalue("oss_server")
     return OssStore(server.options())
+
+
+@pytest.fixture
+def watched(store: ObjectStore) -> Watched:
+    return Watched(store)
