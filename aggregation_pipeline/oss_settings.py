@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.keys import tables_prefix
 from aggregation_pipeline.storage.oss_options import MIB, OssOptions
 
 # Any one of these is a way to sign requests.
@@ -59,6 +61,15 @@ class OssSettings(BaseSettings):
     oss_link_endpoint: str | None = None
     oss_link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     oss_links_in_metadata: bool = False
+
+    @field_validator("oss_prefix")
+    @classmethod
+    def _safe_prefix(cls, value: str) -> str:
+        try:
+            tables_prefix(value)
+        except StorageError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("oss_signature_version", mode="before")
     @classmethod

@@ -105,6 +105,8 @@ def test_a_custom_domain_is_recognised_and_can_be_denied(load: Any):
         ({**PLACE, **KEY, "OSS_LINK_SECONDS": "604801"}, "OSS_LINK_SECONDS: Input should be less than or equal to 604800"),
         ({**PLACE, **KEY, "OSS_READ_TIMEOUT": "0"}, "OSS_READ_TIMEOUT: Input should be greater than 0"),
         ({**PLACE, **KEY, "OSS_LINK_ENDPOINT": "ftp://files.example.com"}, "OSS_LINK_ENDPOINT.*is no endpoint"),
+        ({"OSS_PREFIX": "../other"}, r"OSS_PREFIX: .*which would point to another folder"),
+        ({"OSS_PREFIX": "/daily"}, r"OSS_PREFIX: .*a leading '/'"),
         ({**PLACE, **KEY, "OSS_ENDPOINT": "oss-cn-beijing.aliyuncs.com"}, "name different regions"),
     ],
 )

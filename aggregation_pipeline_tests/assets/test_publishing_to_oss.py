@@ -121,6 +121,8 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
 
         def step(self, text: str) -> None: ...
 
+        def warn(self, text: str) -> None: ...
+
     exported = export_window(request, source, ["json", "csv", "excel", "parquet"], publication, Silent())
     assert load_manifest(store, "daily", "orders", WINDOW) == exported.manifest
     fetched = {path.name: path for path in fetch_window(store, exported.manifest, tmp_path / "read")}
