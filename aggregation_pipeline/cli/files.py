@@ -64,7 +64,7 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 def download(table: str, window: str, directory: Path | None) -> None:
     """Fetch the files of a window, each compared with the size and checksum that its manifest names.
 
-    The manifest comes last: where manifest.json lies, everything is whole. A window that is being published anew is waited for.
+    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile is begun again.
 
     \b
     aggregation-pipeline download --table orders --window 2026-11-20 --to /data/orders
