@@ -34,11 +34,12 @@ _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?!\d)")
 
 @dataclass(frozen=True)
 class Rule:
-    """How long one table's windows stay; with neither limit, for ever."""
+    """How long one table's windows stay; with neither limit, for ever. `lasts`: a window named by its first day ages from its last."""
 
     table: str
     keep: timedelta | None = None
     keep_last: int | None = None
+    lasts: timedelta = timedelta()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def sweep(
     windows, problems = list[Expired](), list[str]()
     for rule in rules:
         try:
-            for expired in expired_windows(store, prefix, rule.table, now=now, keep=rule.keep, keep_last=rule.keep_last):
+            keep = None if rule.keep is None else rule.keep + rule.lasts
+            for expired in expired_windows(store, prefix, rule.table, now=now, keep=keep, keep_last=rule.keep_last):
                 report(f"{rule.table} {expired.window}: {len(expired.keys)} objects{' would go' if dry_run else ''}")
                 if not dry_run:
                     with lock(rule.table, expired.window):

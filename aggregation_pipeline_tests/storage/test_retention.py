@@ -80,11 +80,16 @@ def test_extracts_expire_by_when_they_were_written(filled: ObjectStore):
 
 
 def test_a_month_begins_to_age_when_it_ends_and_a_name_without_a_date_never_does(store: ObjectStore, tmp_path: Path):
-    for window in ("2026-09", "2026-10", "2026-10-31T1400", "all", "2026-13-01", "2026-11-20"):
+    for window in ("2026-09", "2026-10", "2026-10-31T1400", "2026-10-31-14:00", "all", "2026-13-01", "2026-11-20"):
         extract = sample_extract(tmp_path / window, window=window)
         publish_window(store, "daily", extract, [render_json(extract, tmp_path)], run_id="run")
     assert windows(store, keep=timedelta(days=40)) == ["2026-09"]
-    assert windows(store, keep=timedelta(days=15)) == ["2026-09", "2026-10", "2026-10-31T1400"]
+    assert windows(store, keep=timedelta(days=15)) == ["2026-09", "2026-10", "2026-10-31-14:00", "2026-10-31T1400"]
+
+
+def test_a_window_that_lasts_a_month_ages_from_its_end(filled: ObjectStore):
+    assert [gone.window for gone in swept(filled, Rule("orders", keep=timedelta(days=90)), dry_run=True).windows] == ["2026-08-01"]
+    assert swept(filled, Rule("orders", keep=timedelta(days=90), lasts=timedelta(days=31)), dry_run=True).windows == ()
 
 
 def test_a_manifest_may_not_take_another_window_of_its_table_with_it(filled: ObjectStore):
