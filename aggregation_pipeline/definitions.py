@@ -8,6 +8,7 @@ from aggregation_pipeline import logs
 from aggregation_pipeline.assets.sources import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.jobs import build_aggregate_job
+from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.connections import open_store
@@ -21,10 +22,11 @@ def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
     job = build_aggregate_job([(table.entry.name, table.formats) for table in project.tables])
+    retention = build_retention_job(project)
     return Definitions(
         assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
-        jobs=[job],
-        schedules=[build_schedule(job, project.cron, settings.zone)],
+        jobs=[job, retention],
+        schedules=[build_schedule(job, project.cron, settings.zone), build_retention_schedule(retention, project)],
         sensors=build_sensors(
             url=settings.require_batch_jobs_url(),
             deployment=settings.deployment_name,
@@ -32,7 +34,15 @@ def build_definitions(project: Project) -> Definitions:
             job_type=settings.batch_job_type,
             secrets=settings.secrets,
         ),
-        resources={"io_manager": OSSIOManager(open_store(settings), settings.oss_prefix, settings.temp_dir, project.options)},
+        resources={
+            "io_manager": OSSIOManager(
+                open_store(settings),
+                settings.oss_prefix,
+                settings.temp_dir,
+                project.options,
+                settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+            )
+        },
         # Fifteen small steps take 2 s in one process and 8 s in one each (forkserver); a table's own work does not get faster either way.
         executor=in_process_executor,
     )

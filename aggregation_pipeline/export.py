@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -53,6 +54,8 @@ class Publication:
         prefix: what all keys begin with.
         run_id: the run that publishes; it names the stored extract.
         guard: raises when the window's lock is lost; asked right before the old manifest goes and before the new one is written.
+        alone: holds off publishers of the table's other windows while `latest.json`, which all of them share, is changed.
+        versioned: each run's files lie in a folder of their own and stay.
     """
 
     store: ObjectStore
@@ -61,6 +64,8 @@ class Publication:
     options: FormatOptions
     temp_dir: Path
     guard: Callable[[], None]
+    alone: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    versioned: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,8 @@ def _render_and_publish(
         ],
         report=observer.step,
         guard=publication.guard,
+        alone=publication.alone,
+        versioned=publication.versioned,
     )
     names = {file.name for file in files}
     return Exported(

@@ -56,5 +56,16 @@ def load_project(settings: Settings) -> Project:
         log.info("CRON_SCHEDULE: %s", note)
     source = functools.partial(source_options, settings)
     database, locks_url = settings.db_name or "default", settings.require_dagster_url()
-    tables = (TableJob(entry, entry.formats or settings.output_format, source, database, settings.zone, locks_url) for entry in entries)
+    tables = (
+        TableJob(
+            entry,
+            entry.formats or settings.output_format,
+            source,
+            database,
+            settings.zone,
+            locks_url,
+            versioned=(entry.layout or config.layout) == "versioned",
+        )
+        for entry in entries
+    )
     return Project(settings, tuple(tables), config.options, cron)

@@ -13,24 +13,23 @@ from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 from rapidfuzz import process
 from sqlalchemy import make_url
 
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
-from aggregation_pipeline.storage.oss_options import OssOptions
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _SHORTEST_SALT = 16
 SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
-OSS_VARIABLES = ("OSS_REGION", "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_BUCKET")
 
 
-class Settings(BaseSettings):
-    """Every variable, with its default. Secrets are `SecretStr`: they print as `**********`."""
+class Settings(OssSettings):
+    """Every variable, with its default; those of OSS stand in oss_settings.py. Secrets are `SecretStr`: they print as `**********`."""
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -43,14 +42,6 @@ class Settings(BaseSettings):
     db_name: str | None = None
     # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
     mask_salt: SecretStr | None = None
-
-    # Alibaba Cloud OSS; none of them set means that files go to STORAGE_DIR.
-    oss_region: str | None = None
-    oss_endpoint: str | None = None
-    oss_access_key_id: SecretStr | None = None
-    oss_access_key_secret: SecretStr | None = None
-    oss_bucket: str | None = None
-    oss_prefix: str = ""
 
     # What runs, when, and into which formats.
     aggregation_config: Path | None = None
@@ -67,8 +58,10 @@ class Settings(BaseSettings):
     batch_job_type: str = Field(default="data_collection", min_length=1, max_length=50)
     deployment_name: str = Field(default="default", min_length=1, max_length=63)
 
+    # How long stored extracts stay; the files made of them have `keep` and `keep_last` in aggregation.yaml.
+    extract_keep_days: int = Field(default=7, ge=1, le=3650)
+
     storage_dir: Path = Path("exports")
-    temp_dir: Path = Path("temp")
     log_dir: Path = Path("logs")
     # Node services say "warn" where Python says WARNING.
     log_level: LogLevel = "INFO"
@@ -123,7 +116,7 @@ class Settings(BaseSettings):
         supabase = ("SUPABASE_URL", "SUPABASE_KEY")
         problems = [
             *_half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
-            *_half_configured("OSS", self._given((*OSS_VARIABLES, "OSS_ENDPOINT")), _missing_oss(self)),
+            *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
         ]
         if problems:
@@ -164,26 +157,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, to be kept out of texts that others wrote."""
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
-        passwords = [make_url(value).password for value in values if "://" in value]
+        passwords = [make_url(value).password for value in values if value.startswith("postgres")]
         return tuple(value for value in (*values, *passwords) if value)
-
-    @functools.cached_property
-    def oss_options(self) -> OssOptions | None:
-        """How the bucket is reached; None where files go to `storage_dir`.
-
-        Raises:
-            SettingsError: a value that OSS cannot mean.
-        """
-        if self.oss_bucket is None or self.oss_access_key_id is None or self.oss_access_key_secret is None:
-            return None
-        return OssOptions(
-            bucket=self.oss_bucket,
-            region=self.oss_region or "",
-            endpoint=self.oss_endpoint or "",
-            access_key_id=self.oss_access_key_id.get_secret_value(),
-            access_key_secret=self.oss_access_key_secret.get_secret_value(),
-            temp_dir=self.temp_dir,
-        )
 
     def require_dagster_url(self) -> str:
         """Return the URL of Dagster's PostgreSQL.
@@ -223,12 +198,6 @@ def parse_formats(text: str) -> tuple[FormatName, ...]:
 def _missing_source(settings: Settings) -> list[str]:
     missing = [name for name in ("DB_USER", "DB_NAME") if getattr(settings, name.lower()) is None]
     return missing if settings.db_host or settings.db_socket else ["DB_HOST", *missing]
-
-
-def _missing_oss(settings: Settings) -> list[str]:
-    missing = [name for name in OSS_VARIABLES if getattr(settings, name.lower()) is None]
-    # An endpoint says where the bucket is just as well as a region does.
-    return [name for name in missing if name != "OSS_REGION" or settings.oss_endpoint is None]
 
 
 def _half_configured(service: str, given: list[str], missing: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.deployment import Deployment
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.servers.oss import OssServer
 
 # The same examples each time, and no verdict by the clock: machines are as slow as they are.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -73,6 +74,22 @@ def mysql(request: pytest.FixtureRequest) -> "MySQLServer":
     """Each test that takes this runs on both servers."""
     server: MySQLServer = request.getfixturevalue(request.param)
     return server
+
+
+@pytest.fixture(scope="session")
+def running_oss() -> "Iterator[OssServer]":
+    from aggregation_pipeline_tests.servers.oss import OssServer
+
+    with OssServer.start() as server:
+        yield server
+
+
+@pytest.fixture
+def oss_server(running_oss: "OssServer") -> "Iterator[OssServer]":
+    """An empty bucket, no faults, an empty log."""
+    running_oss.reset()
+    yield running_oss
+    assert running_oss.mistakes == [], "the test server itself failed"
 
 
 @pytest.fixture(scope="session")

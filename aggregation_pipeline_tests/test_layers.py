@@ -11,7 +11,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "progress", "postgres", "extract", "locks"),
     ("config",),
     ("source", "formats", "storage"),
-    ("export", "settings", "plan"),
+    ("export", "settings", "oss_settings", "plan"),
     ("connections", "batch_jobs", "logs", "embedded"),
     ("assets", "io_managers"),
     ("project", "automation"),
@@ -31,6 +31,7 @@ CORE = (
     "storage",
     "export",
     "settings",
+    "oss_settings",
     "plan",
     "connections",
 )

@@ -1,6 +1,8 @@
 """What a window has become, as metadata that Dagster's UI draws and that batch_jobs is written from."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -8,7 +10,7 @@ from dagster import MetadataValue, TableColumn, TableSchema
 
 from aggregation_pipeline.export import Exported
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.manifest import ManifestFile
+from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 
 Metadata = dict[str, Any]
 
@@ -35,8 +37,12 @@ def table_metadata(exported: Exported) -> Metadata:
     return metadata
 
 
-def format_metadata(exported: Exported, name: str, store: ObjectStore) -> Metadata:
-    """Metadata of one format's asset: its files, where they lie, and what had to be changed in them."""
+def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seconds: int | None = None) -> Metadata:
+    """Metadata of one format's asset: its files, where they lie, how to get them, and what had to be changed in them.
+
+    Metadata stays in Dagster's database for good and is open to whoever reads it, so a presigned link, which lets anybody in while it
+    lives, stands there only for `link_seconds` that somebody asked for. The page of OSS's console lets in who may see the bucket.
+    """
     files = [file for file in exported.manifest.files if file.format == name]
     changed = {note: sum(file.notes.get(note, 0) for file in files) for note in sorted({note for file in files for note in file.notes})}
     return {
@@ -45,8 +51,22 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore) -> Metada
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
         "files": MetadataValue.md("\n".join(f"- `{store.uri(file.key)}` ({file.rows:,} rows, {file.bytes:,} bytes)" for file in files)),
+        **_ways_to_get(exported.manifest, files, store, link_seconds),
         **({"changed values": MetadataValue.json(changed)} if any(changed.values()) else {}),
     }
+
+
+def _ways_to_get(manifest: Manifest, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None) -> Metadata:
+    metadata: Metadata = {}
+    page = store.page(files[0].key) if files else None
+    if page:
+        command = shlex.join(["aggregation-pipeline", "download", "--table", manifest.table, "--window", manifest.window])
+        metadata |= {"console": MetadataValue.url(page), "download": MetadataValue.md(f"`{command}`")}
+    links = [(file.name, store.link(file.key, link_seconds)) for file in files] if link_seconds else []
+    if any(link for _, link in links):
+        metadata["links"] = MetadataValue.md("\n".join(f"- [{_cell(name)}]({link})" for name, link in links))
+        metadata["links end"] = MetadataValue.timestamp(datetime.now(UTC) + timedelta(seconds=link_seconds or 0))
+    return metadata
 
 
 def manifest_metadata(exported: Exported, store: ObjectStore, uri: str, platform: str, seconds: float, attempt: int) -> Metadata:

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,7 @@ class TableJob:
         formats: that the table is exported in.
         source: gives the database when a run asks; without one configured only running fails, not loading.
         locks_url: PostgreSQL that holds the window locks.
+        versioned: the files of each run stay, in folders of their own.
     """
 
     entry: TableEntry
@@ -54,6 +56,7 @@ class TableJob:
     database: str
     zone: ZoneInfo
     locks_url: str
+    versioned: bool = False
 
 
 def build_table(job: TableJob) -> AssetsDefinition:
@@ -138,8 +141,10 @@ def _run(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeR
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, window)
+    # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
+    latest = partial(window_lock, job.locks_url, manager.prefix, entry.name, keys.LATEST, holder=holder, on_wait=context.log.info)
     with window_lock(job.locks_url, manager.prefix, entry.name, window, holder=holder, on_wait=context.log.info) as lock:
-        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options)
+        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
         if reads:
             request = ReadRequest(entry, window, moment, job.zone, publication.options.zero_dates)
             exported = export_window(request, job.source(), formats, publication, observer)
@@ -154,7 +159,7 @@ def _results(context: AssetExecutionContext, job: TableJob, exported: Exported, 
     uri = manager.store.uri(keys.manifest_key(manager.prefix, name, exported.manifest.window))
     described: list[tuple[AssetKey, Metadata]] = [
         (table_key(name), table_metadata(exported)),
-        *((export_key(name, output), format_metadata(exported, output, manager.store)) for output in job.formats),
+        *((export_key(name, output), format_metadata(exported, output, manager.store, manager.link_seconds)) for output in job.formats),
     ]
     yield from (MaterializeResult(key, metadata=metadata) for key, metadata in described if key in selected)
     last = manifest_metadata(exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1)

@@ -3,7 +3,9 @@
 import click
 
 from aggregation_pipeline.cli.demo import demo, dev
+from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
+from aggregation_pipeline.cli.retention import retention
 from aggregation_pipeline.cli.run import run
 
 
@@ -22,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (demo, dev, plan, run):
+for command in (demo, dev, plan, run, files, download, retention):
     main.add_command(command)

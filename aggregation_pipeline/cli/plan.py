@@ -31,6 +31,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     aggregation-pipeline plan --json | jq '.tables[].problems'
     """
     from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
 
     from aggregation_pipeline.assets.names import require_unique  # noqa: PLC0415
     from aggregation_pipeline.assets.windows import minute_window  # noqa: PLC0415
@@ -39,6 +40,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
     from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
     from aggregation_pipeline.source.reader import ReadRequest  # noqa: PLC0415
+    from aggregation_pipeline.storage.oss import OssStore  # noqa: PLC0415
 
     settings = load_settings()
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
@@ -53,14 +55,21 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
         )
         for entry in entries
     ]
-    plans = list(plan_tables(requests, lambda: source_options(settings), open_store(settings), settings.oss_prefix))
+    store = open_store(settings)
+    plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
     good = not any(each.problems for each in plans)
+    # A store that does not answer has been named as every table's problem by now.
+    warning = store.lifecycle_warning(settings.oss_prefix) if good and isinstance(store, OssStore) else None
     if as_json:
-        click.echo(json.dumps({"ok": good, "tables": [asdict(each) for each in plans]}, ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps({"ok": good, "store_warning": warning, "tables": [asdict(each) for each in plans]}, ensure_ascii=False, indent=2)
+        )
     else:
         console = Console(highlight=False, soft_wrap=True)
         for each in plans:
             _show(console, each)
+        if warning:
+            console.print(f"[yellow]warning[/]  {escape(warning)}")
     sys.exit(0 if good else 1)
 
 

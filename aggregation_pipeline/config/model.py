@@ -4,6 +4,7 @@ Rules that concern one field stand on that field, so that one mistake does not h
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
@@ -34,6 +35,7 @@ __all__ = [
     "Column",
     "FormatName",
     "FormatOptions",
+    "Layout",
     "MaskRule",
     "PipelineConfig",
     "SourceLimits",
@@ -42,6 +44,9 @@ __all__ = [
 
 FormatName = Literal["json", "csv", "excel", "parquet"]
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
+Layout = Literal["overwrite", "versioned"]
+# Five digits of weeks are a thousand years; more would be beyond what dates can hold.
+_PERIOD: Final = re.compile(r"^[1-9][0-9]{0,4}[dw]$")
 _OWNER: Final = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
@@ -51,6 +56,12 @@ def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; py
     if isinstance(formats, str):
         return FORMAT_NAMES if formats == "all" else (formats,)
     return tuple(formats) if isinstance(formats, list) else formats
+
+
+def _checked_period(text: str) -> str:
+    if not _PERIOD.fullmatch(text):
+        raise ValueError("a number of days or weeks is expected, such as 90d or 12w")
+    return text
 
 
 def _entry_name(data: dict[str, Any]) -> str:
@@ -102,6 +113,13 @@ class TableEntry(EntryModel):
     """How this table's files are written, where it differs from the project's options."""
     source_limits: SourceLimits = SourceLimits()
     """What this table may ask of the database, where it differs from the project's source_limits."""
+    layout: Layout | None = None
+    """overwrite: a window's files are replaced when it is computed again. versioned: each run's files lie in a folder of their own, and
+    stay. Default: the project's layout."""
+    keep: Annotated[str, Field(json_schema_extra={"pattern": _PERIOD.pattern}), AfterValidator(_checked_period)] | None = None
+    """Windows whose date is longer ago are deleted by the job retention: 90d or 12w. The newest always stays. Default: none are deleted."""
+    keep_last: Annotated[int, Field(ge=1)] | None = None
+    """Windows beyond the newest so many are deleted by the job retention. With keep, only those that both let go."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
 
@@ -109,6 +127,13 @@ class TableEntry(EntryModel):
     def source(self) -> TableName:
         """The source table's database (None: the connection's own) and its bare name."""
         return split_table(self.table)
+
+    @property
+    def keep_for(self) -> timedelta | None:
+        """`keep` as a time; None where it is not set."""
+        if self.keep is None:
+            return None
+        return int(self.keep[:-1]) * (timedelta(weeks=1) if self.keep.endswith("w") else timedelta(days=1))
 
     @property
     def hidden_columns(self) -> frozenset[str]:
@@ -201,6 +226,9 @@ class PipelineConfig(EntryModel):
     """How the files are written."""
     source_limits: SourceLimits = SourceLimits()
     """What an export may ask of the source database, for each table."""
+    layout: Layout = "overwrite"
+    """What becomes of a window's files when it is computed again: overwrite replaces them; versioned keeps those of every run, in a folder
+    named by its id, and the window's manifest.json names the latest."""
     tables: tuple[TableEntry, ...] = ()
     """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the project."""
 

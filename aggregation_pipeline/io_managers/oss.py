@@ -5,6 +5,7 @@ backfills in a single run. Not configured through Dagster either: keys of a buck
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,23 +42,27 @@ class OSSIOManager(IOManager):
         prefix: what all keys begin with; empty for none.
         temp_dir: local folder for files on their way.
         options: how formats write values.
+        link_seconds: how long the download links live that assets' metadata holds; None for no links there.
     """
 
-    def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, options: FormatOptions) -> None:
+    def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, options: FormatOptions, link_seconds: int | None = None) -> None:
         self.store = store
+        self.link_seconds = link_seconds
         self.prefix = prefix
         self._temp_dir = temp_dir
         self._options = options
 
-    def publication(self, run_id: str, guard: Callable[[], None], options: FormatOptions | None = None) -> Publication:
-        """Return what the core needs to publish for `run_id`.
-
-        Args:
-            run_id: the run that publishes.
-            guard: raises when the window's lock is lost.
-            options: how a table's files are written, where that is its own affair.
-        """
-        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, guard)
+    def publication(
+        self,
+        run_id: str,
+        guard: Callable[[], None],
+        options: FormatOptions | None = None,
+        *,
+        alone: Callable[[], AbstractContextManager[object]] = nullcontext,
+        versioned: bool = False,
+    ) -> Publication:
+        """Return what the core needs to publish for `run_id`; `options` where a table's files are written its own way."""
+        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, guard, alone, versioned)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401
         """Publish what an asset returned.

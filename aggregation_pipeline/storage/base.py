@@ -61,6 +61,10 @@ class ObjectStore(Protocol):
         """`oss://bucket/key` or `file:///...`: an address for people and metadata, never with a secret."""
         ...
 
+    def page(self, key: str) -> str | None:
+        """A web page that shows the object to those who may see it, without a secret in its address; None where there is none."""
+        ...
+
     def link(self, key: str, seconds: int) -> str | None:
         """A download link that works without credentials for `seconds`; None where the store has no such thing.
 

@@ -111,6 +111,22 @@ class FolderStore:
         """`file:///...`, percent-encoded."""
         return self._path(key).as_uri()
 
+    def page(self, key: str) -> str | None:  # noqa: ARG002
+        """None: a file manager shows folders."""
+        return None
+
+    def sweep(self, before: datetime, *, dry_run: bool = False) -> tuple[Path, ...]:
+        """Remove what writers that were killed before `before` left half written; returns it. No object is ever among it."""
+        left = []
+        with _explained("clean up", self.root):
+            for path in sorted(self.root.rglob(f"{_UNFINISHED}*")):
+                with suppress(FileNotFoundError):  # finished since
+                    if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                        if not dry_run:
+                            path.unlink()
+                        left.append(path)
+        return tuple(left)
+
     def link(self, key: str, seconds: int) -> str | None:  # noqa: ARG002
         """None: whoever can read the folder needs no link."""
         return None

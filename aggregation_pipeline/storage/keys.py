@@ -1,6 +1,7 @@
 """Object keys: where a window's files, its manifest and its stored extract live. The only place that puts keys together.
 
     {prefix}/{table}/{window}/{file}                 {prefix}/{table}/{window}/manifest.json      {prefix}/{table}/latest.json
+    {prefix}/{table}/{window}/{run}/{file}           {prefix}/{table}/{window}/{run}/manifest.json     (layout: versioned)
     {prefix}/_extracts/{table}/{window}/{run}/{dataset}.parquet
 
 Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that two names
@@ -15,6 +16,7 @@ from aggregation_pipeline.errors import StorageError
 MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
+EXPIRED = "expired.json"
 EXTRACTS = "_extracts"
 
 _ENCODED = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C"})
@@ -28,15 +30,21 @@ def window_folder(prefix: str, table: str, window: str) -> str:
 def window_key(prefix: str, table: str, window: str, filename: str, *, version: str | None = None) -> str:
     """Key of a data file; `version` (a run id) puts it into a folder of its own for layouts that keep every run's files."""
     segment = _name(filename, f"file name of table {table!r},")
-    if segment.lower() in {MANIFEST, LATEST}:  # a table called `manifest`, as JSON, must not take the manifest's place
+    if segment.lower() in {MANIFEST, LATEST, EXPIRED}:  # a table called `manifest`, as JSON, must not take the manifest's place
         segment = f"%{ord(segment[0]):02X}{segment[1:]}"
     folders = [] if version is None else [_name(version, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, segment)
 
 
-def manifest_key(prefix: str, table: str, window: str) -> str:
-    """Key of the window's commit mark."""
-    return _join(prefix, _name(table, "table"), _name(window, "window"), MANIFEST)
+def manifest_key(prefix: str, table: str, window: str, *, version: str | None = None) -> str:
+    """Key of the window's commit mark; with `version`, of the manifest that stays with the files of that run."""
+    folders = [] if version is None else [_name(version, "run")]
+    return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, MANIFEST)
+
+
+def expired_key(prefix: str, table: str, window: str) -> str:
+    """Key under which an expired window's manifest stands while its files are being deleted."""
+    return f"{window_folder(prefix, table, window)}{EXPIRED}"
 
 
 def latest_key(prefix: str, table: str) -> str:
@@ -44,11 +52,14 @@ def latest_key(prefix: str, table: str) -> str:
     return _join(prefix, _name(table, "table"), LATEST)
 
 
+def extracts_folder(prefix: str, table: str, window: str) -> str:
+    """Key prefix, with the closing slash, of a window's stored extracts."""
+    return _join(prefix, EXTRACTS, _name(table, "table"), _name(window, "window")) + "/"
+
+
 def extract_key(prefix: str, table: str, window: str, run_id: str, dataset: str) -> str:
     """Key of a dataset's stored extract, apart from the files so that extracts can expire by prefix."""
-    return _join(
-        prefix, EXTRACTS, _name(table, "table"), _name(window, "window"), _name(run_id, "run"), f"{_name(dataset, 'dataset')}.parquet"
-    )
+    return _fits(f"{extracts_folder(prefix, table, window)}{_name(run_id, 'run')}/{_name(dataset, 'dataset')}.parquet")
 
 
 def tables_prefix(prefix: str) -> str:
@@ -56,11 +67,11 @@ def tables_prefix(prefix: str) -> str:
     return "" if not (clean := _prefix(prefix)) else clean + "/"
 
 
-def split_manifest_key(prefix: str, key: str) -> tuple[str, str] | None:
-    """Table and window of a manifest's key, None for any other key: the way back, for listings."""
+def split_manifest_key(prefix: str, key: str, name: str = MANIFEST) -> tuple[str, str] | None:
+    """Table and window of a manifest's key (of the object called `name` there), None for any other key: the way back, for listings."""
     root = tables_prefix(prefix)
     match key.removeprefix(root).split("/") if key.startswith(root) else []:
-        case [table, window, name] if name == MANIFEST and table != EXTRACTS:
+        case [table, window, last] if last == name and table != EXTRACTS:
             return unquote(table), unquote(window)
         case _:
             return None

@@ -21,6 +21,7 @@ from aggregation_pipeline.storage.keys import check_key
 from aggregation_pipeline.storage.multipart import upload_parts
 from aggregation_pipeline.storage.oss_connection import CRC_HEADER, Connection
 from aggregation_pipeline.storage.oss_download import download
+from aggregation_pipeline.storage.oss_lifecycle import lifecycle_warning
 from aggregation_pipeline.storage.oss_options import OssOptions
 
 __all__ = ["OssOptions", "OssStore"]
@@ -114,6 +115,18 @@ class OssStore:
     def uri(self, key: str) -> str:
         """`oss://bucket/key`, the key as it is."""
         return f"oss://{self.options.bucket}/{check_key(key)}"
+
+    def page(self, key: str) -> str | None:
+        """OSS's console at the object's folder; None where the region is not known."""
+        folder = check_key(key).rpartition("/")[0]
+        if not self.options.region:
+            return None
+        address = f"https://oss.console.aliyun.com/bucket/oss-{self.options.region}/{self.options.bucket}/object"
+        return f"{address}?path={quote(folder + '/', safe='')}" if folder else address
+
+    def lifecycle_warning(self, prefix: str) -> str | None:
+        """Say when no rule of the bucket removes the parts of abandoned uploads below `prefix`; None when one does."""
+        return lifecycle_warning(self._oss, prefix)
 
     def link(self, key: str, seconds: int) -> str | None:
         """Signed here, without asking OSS. Version 4 links live seven days at most, and none outlives the temporary key that signed it."""

@@ -35,6 +35,8 @@ _REMEDIES = {
     "InvalidSecurityToken": "The security token is not of this key: take key, secret and OSS_SECURITY_TOKEN from one STS reply.",
     "SecurityTokenExpired": "The security token has expired: get a new one, or set OSS_CREDENTIALS_URI or OSS_ECS_ROLE, which renew it.",
     "NoSuchBucket": "The bucket does not exist in this region: correct OSS_BUCKET and OSS_REGION, or create it in the OSS console.",
+    "PublicEndpointForbidden": "Accounts opened since 2025-03-20 reach buckets in mainland China through a custom domain only: "
+    "bind one to the bucket and set OSS_ENDPOINT to it, or set OSS_INTERNAL=true on a machine inside Alibaba Cloud.",
     "InvalidBucketName": "OSS_BUCKET is not a bucket name.",
     "UserDisable": "The account is suspended, most often because a bill is unpaid.",
     "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix, or use versioned files.",

@@ -81,6 +81,8 @@ class OssOptions:
             endpoint = f"oss-{region}{'-internal' if self.internal else ''}.aliyuncs.com"
         object.__setattr__(self, "region", region)
         object.__setattr__(self, "endpoint", _url(endpoint))
+        if self.link_endpoint.strip():
+            _host(self.link_endpoint.strip(), name="OSS_LINK_ENDPOINT")
         object.__setattr__(self, "link_endpoint", _url(self.link_endpoint.strip()) if self.link_endpoint.strip() else self._public())
         if self.custom_domain is None:
             object.__setattr__(self, "custom_domain", is_custom_domain(self.endpoint))
@@ -102,6 +104,9 @@ class OssOptions:
                 "OSS needs one way to sign requests: OSS_ACCESS_KEY_ID with OSS_ACCESS_KEY_SECRET, OSS_CREDENTIALS_URI or OSS_ECS_ROLE; "
                 f"{sum(given)} are set."
             )
+        uri = urlsplit(self.credentials_uri)
+        if self.credentials_uri and (uri.scheme not in {"http", "https"} or not uri.hostname):
+            raise SettingsError("OSS_CREDENTIALS_URI is no address: expected http://... or https://..., which answers with keys as JSON.")
         for name, value in (("OSS_ACCESS_KEY_ID", self.access_key_id), ("OSS_ACCESS_KEY_SECRET", self.access_key_secret)):
             if given[0] and not value.strip():
                 raise SettingsError(f"{name} is missing: the access key has two halves, and OSS_BUCKET needs both.")
@@ -126,11 +131,11 @@ def _url(endpoint: str) -> str:
     return endpoint.rstrip("/") if "://" in endpoint else f"https://{endpoint.rstrip('/')}"
 
 
-def _host(endpoint: str) -> str:
+def _host(endpoint: str, *, name: str = "OSS_ENDPOINT") -> str:
     parts = urlsplit(_url(endpoint))
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
         raise SettingsError(
-            f"OSS_ENDPOINT {endpoint.rpartition('@')[2]!r} is no endpoint: "
+            f"{name} {endpoint.rpartition('@')[2]!r} is no endpoint: "
             "expected a host such as oss-cn-hangzhou.aliyuncs.com, with http(s):// if need be."
         )
     return parts.hostname

@@ -1,6 +1,6 @@
 """What a window would publish, before anything is sent: rows reconciled, checksums known, keys chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libra
     from aggregation_pipeline.formats.files import RenderedFile
 
 _PARQUET = "application/vnd.apache.parquet"
+# The key under which a dataset of this name, size and checksum is stored already, if it is.
+Finder = Callable[[str, int, str], str | None]
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ def reconcile(extract: Extract, files: "Sequence[RenderedFile]") -> None:
 
 
 def plan_datasets(
-    prefix: str, extract: Extract, run_id: str, old: Manifest | None, *, keep: bool
+    prefix: str, extract: Extract, run_id: str, old: Manifest | None, *, keep: bool, stored: Finder
 ) -> tuple[tuple[ManifestDataset, ...], list[Upload]]:
     """Manifest entries of the datasets, and their extracts as uploads (none unless `keep`).
 
-    An extract equal to the one that the old manifest names keeps its key: the same data is not stored once per run.
+    An extract equal to the one that the old manifest names, or to one that a killed run `stored`, keeps its key: the same data is not
+    stored once per run.
     """
     known = {dataset.name: dataset.extract for dataset in old.datasets} if old else {}
     datasets, uploads = [], []
@@ -66,6 +69,8 @@ def plan_datasets(
         before = known.get(dataset.name)
         if keep and before and before.key and (before.bytes, before.crc64) == (size, checksum):
             key = before.key
+        elif keep:
+            key = stored(dataset.name, size, checksum) or key
         if key:
             metadata = _metadata(extract, dataset.rows, checksum)
             uploads.append(Upload(dataset.path, key, size, checksum, _PARQUET, f"{extract.table}.{dataset.name}.extract.parquet", metadata))

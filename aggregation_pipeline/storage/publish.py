@@ -9,14 +9,15 @@ takes for finished; the next run sends only what does not stand there yet. The c
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from aggregation_pipeline.errors import StorageBusyError, StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import latest_key, manifest_key, window_folder, window_key
+from aggregation_pipeline.storage.keys import extracts_folder, latest_key, manifest_key, window_folder, window_key
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
-from aggregation_pipeline.storage.planning import Upload, plan_datasets, plan_files, reconcile
+from aggregation_pipeline.storage.planning import Finder, Upload, plan_datasets, plan_files, reconcile
 from aggregation_pipeline.storage.windows import latest_window, load_manifest
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
@@ -41,14 +42,17 @@ def publish_window(
     notes: Sequence[str] = (),
     report: Report = lambda _: None,
     guard: Callable[[], None] = lambda: None,
+    alone: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Manifest:
     """Publish the rendered `files` of `extract` and return the manifest that stands at the end.
 
     `partial`: only some of the table's formats were rendered. The other files of the standing manifest stay, provided that they were
     made from the same data (the extracts' checksums say so); otherwise they go, for a manifest never mixes two states of a table.
-    `versioned`: the files lie in a folder of their run and are never overwritten, so the old manifest holds until the new one replaces it.
+    `versioned`: the files lie in a folder of their run, with a manifest of their own, and are never overwritten, so the old manifest holds
+    until the new one replaces it.
     `report` is told, file by file, what was sent, left alone or removed. `guard` raises when the window's lock is lost; it is asked
-    before the old manifest goes and before the new one is written.
+    before the old manifest goes and before the new one is written. `alone` keeps the publishers of the table's other windows off
+    latest.json while it is read and written.
 
     Raises FormatError when a file does not hold the rows of the extract, StorageError and StorageBusyError from the store. Whatever
     is raised, no manifest names anything unfinished. Where the data and everything said about it is unchanged, the old manifest,
@@ -56,7 +60,8 @@ def publish_window(
     """
     reconcile(extract, files)
     old = _standing(store, prefix, extract, report)
-    datasets, extracts = plan_datasets(prefix, extract, run_id, old, keep=keep_extract)
+    stored = _leftovers(store, prefix, extract) if old is None and keep_extract else lambda *_: None
+    datasets, extracts = plan_datasets(prefix, extract, run_id, old, keep=keep_extract, stored=stored)
     entries, uploads = plan_files(prefix, extract, files, old, version=run_id if versioned else None)
     if partial and old and [d.extract.crc64 for d in old.datasets] == [d.extract.crc64 for d in datasets]:
         entries += _other_formats(store, old, entries)
@@ -76,7 +81,8 @@ def publish_window(
     # The extracts first: they mostly have keys of their own, so the old window stays readable while they are sent.
     for uploads_now, gone in ((extracts, []), (uploads, obsolete)):
         changed = _changed(store, uploads_now, report)
-        if not withdrawn and not named.isdisjoint([*gone, *(upload.key for upload in changed)]):
+        replaced = [upload.key for upload in changed if upload.key in named and not _only_expired(store, upload, extracts)]
+        if not withdrawn and not named.isdisjoint([*gone, *replaced]):
             guard()
             store.delete(key)  # from here on the window is unfinished, and shows it
             withdrawn = True
@@ -88,10 +94,14 @@ def publish_window(
     if old and not withdrawn and old == new.model_copy(update={"run_id": old.run_id}):
         new = old
     else:
+        if versioned:
+            store.put(manifest_key(prefix, extract.table, extract.window, version=run_id), new.to_json(), media_type="application/json")
         store.put(key, new.to_json(), media_type="application/json")
-    for superseded in _extract_keys(old) - _extract_keys(new):
+    # With `versioned`, files of the other layout: whoever reads by the old manifest has them until now.
+    unversioned = _obsolete(store, prefix, new, old) if versioned and old else []
+    for superseded in (*(_extract_keys(old) - _extract_keys(new)), *unversioned):
         store.delete(superseded)
-    _point_latest(store, prefix, new)
+    _point_latest(store, prefix, new, alone)
     return new
 
 
@@ -105,6 +115,26 @@ def _standing(store: ObjectStore, prefix: str, extract: Extract, report: Report)
         report(f"replacing a manifest that cannot be read: {error}")
         store.delete(manifest_key(prefix, extract.table, extract.window))
         return None
+
+
+def _leftovers(store: ObjectStore, prefix: str, extract: Extract) -> Finder:
+    """How to find the extract of a run that stored it and was killed before a manifest named it."""
+    left = list(store.list(extracts_folder(prefix, extract.table, extract.window)))
+
+    def find(dataset: str, size: int, checksum: str) -> str | None:
+        for candidate in left:
+            if candidate.bytes == size and candidate.key.endswith(f"/{dataset}.parquet"):
+                found = store.head(candidate.key)
+                if found is not None and found.crc64 == checksum:
+                    return candidate.key
+        return None
+
+    return find
+
+
+def _only_expired(store: ObjectStore, upload: Upload, extracts: Sequence[Upload]) -> bool:
+    """Whether it is an extract that has expired: storing it again takes nothing from those who read by the old manifest."""
+    return upload in extracts and store.head(upload.key) is None
 
 
 def _other_formats(store: ObjectStore, old: Manifest, rendered: Sequence[ManifestFile]) -> list[ManifestFile]:
@@ -147,12 +177,13 @@ def _stands(store: ObjectStore, wanted: Upload | ManifestFile) -> bool:
 
 
 def _obsolete(store: ObjectStore, prefix: str, new: Manifest, old: Manifest | None) -> list[str]:
-    """Data files of the window that the new manifest does not name.
+    """Data files in the window's folder that the new manifest does not name; what lies deeper belongs to a run and stays.
 
     The old manifest knows them. Without one, a run may have died half-way: then the folder is searched, for names of our own making only.
     """
     if old:
-        candidates = [file.key for file in old.files]
+        folder = window_folder(prefix, new.table, new.window)
+        candidates = [file.key for file in old.files if file.key.startswith(folder) and "/" not in file.key.removeprefix(folder)]
     else:
         ours = window_key(prefix, new.table, new.window, f"{new.table}.x").removesuffix("x")
         listed = [stored.key for stored in store.list(window_folder(prefix, new.table, new.window))]
@@ -165,19 +196,26 @@ def _extract_keys(manifest: Manifest | None) -> set[str]:
     return {dataset.extract.key for dataset in manifest.datasets if dataset.extract.key} if manifest else set()
 
 
-def _point_latest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
-    """Let latest.json name the newest window. Windows of one table sort by time as text; a backfill of an older one changes nothing."""
+def _point_latest(store: ObjectStore, prefix: str, manifest: Manifest, alone: Callable[[], AbstractContextManager[object]]) -> None:
+    """Let latest.json name the newest window. Windows of one table sort by time as text; a backfill of an older one changes nothing.
+
+    A window's lock keeps nobody off this object, which all windows of the table share: the one who is to change it looks again, `alone`.
+    """
+    if not _is_newer(store, prefix, manifest):
+        return
+    with alone():
+        if _is_newer(store, prefix, manifest):
+            key = manifest_key(prefix, manifest.table, manifest.window)
+            content = {"version": 1, "table": manifest.table, "window": manifest.window, "manifest": key}
+            text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+            store.put(latest_key(prefix, manifest.table), text.encode(), media_type="application/json")
+
+
+def _is_newer(store: ObjectStore, prefix: str, manifest: Manifest) -> bool:
     try:
         current = latest_window(store, prefix, manifest.table)
     except StorageBusyError:
         raise
     except StorageError:  # damaged, and about to be replaced
-        current = None
-    if current is None or current < manifest.window:
-        key = manifest_key(prefix, manifest.table, manifest.window)
-        content = {"version": 1, "table": manifest.table, "window": manifest.window, "manifest": key}
-        store.put(
-            latest_key(prefix, manifest.table),
-            (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode(),
-            media_type="application/json",
-        )
+        return True
+    return current is None or current < manifest.window

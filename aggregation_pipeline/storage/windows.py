@@ -16,14 +16,14 @@ from aggregation_pipeline.storage.manifest import Manifest
 def load_manifest(store: ObjectStore, prefix: str, table: str, window: str) -> Manifest | None:
     """The window's manifest; None while there is none: never published, or being republished at this moment."""
     key = manifest_key(prefix, table, window)
-    content = _read_if_there(store, key)
+    content = read_if_there(store, key)
     return None if content is None else Manifest.from_json(content, where=store.uri(key))
 
 
 def latest_window(store: ObjectStore, prefix: str, table: str) -> str | None:
     """The newest window of the table, as its `latest.json` says; None before the first."""
     key = latest_key(prefix, table)
-    content = _read_if_there(store, key)
+    content = read_if_there(store, key)
     if content is None:
         return None
     try:
@@ -84,7 +84,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
     return Extract(table=manifest.table, window=manifest.window, datasets=tuple(datasets), consistency=manifest.consistency)
 
 
-def _read_if_there(store: ObjectStore, key: str) -> bytes | None:
+def read_if_there(store: ObjectStore, key: str) -> bytes | None:
     """Read first and ask afterwards: between a HEAD and a read, a publisher may take the object away."""
     try:
         return store.read(key)

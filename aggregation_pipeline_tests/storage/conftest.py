@@ -1,6 +1,5 @@
 """Stores to test on: a folder, and OSS as the test server speaks it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline_tests.servers.oss import OssServer
-
-
-@pytest.fixture(scope="session")
-def running_oss() -> Iterator[OssServer]:
-    with OssServer.start() as server:
-        yield server
-
-
-@pytest.fixture
-def oss_server(running_oss: OssServer) -> Iterator[OssServer]:
-    """An empty bucket, no faults, an empty log."""
-    running_oss.reset()
-    yield running_oss
-    assert running_oss.mistakes == [], "the test server itself failed"
+from aggregation_pipeline_tests.storage.publishing import Watched
 
 
 @pytest.fixture(params=["folder", "oss"])
@@ -31,3 +17,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         return FolderStore(tmp_path / "exports")
     server: OssServer = request.getfixturevalue("oss_server")
     return OssStore(server.options())
+
+
+@pytest.fixture
+def watched(store: ObjectStore) -> Watched:
+    return Watched(store)

@@ -36,6 +36,8 @@ def test_keys_hold_the_true_names():
     assert keys.manifest_key("", "orders", "2026-11-20") == "orders/2026-11-20/manifest.json"
     assert keys.extract_key("a/b", "orders", "2026-11-20", "run-1", "detail") == "a/b/_extracts/orders/2026-11-20/run-1/detail.parquet"
     assert keys.latest_key("a/", "orders") == "a/orders/latest.json"
+    assert keys.manifest_key("a", "orders", "w", version="run-1") == "a/orders/w/run-1/manifest.json"
+    assert keys.expired_key("a", "orders", "w") == "a/orders/w/expired.json"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -66,6 +68,7 @@ def test_slashes_in_names_are_encoded_and_two_names_never_share_a_key():
 def test_a_table_called_manifest_or_extracts_does_not_take_their_places():
     assert keys.window_key("", "manifest", "w", "manifest.json") == "manifest/w/%6Danifest.json"
     assert keys.window_key("", "latest", "w", "Latest.json") == "latest/w/%4Catest.json"
+    assert keys.window_key("", "expired", "w", "expired.json") == "expired/w/%65xpired.json"
     assert keys.manifest_key("", "_extracts", "w") == "%5Fextracts/w/manifest.json"
 
 

@@ -207,6 +207,11 @@ def _suspended(server: OssServer) -> dict[str, Any]:
     return {}
 
 
+def _new_account(server: OssServer) -> dict[str, Any]:
+    server.fail("status", times=99, status=400, code="PublicEndpointForbidden")
+    return {}
+
+
 HOPELESS = [
     (_wrong_secret, "SignatureDoesNotMatch.*copy OSS_ACCESS_KEY_SECRET again"),
     (_unknown_key, "InvalidAccessKeyId.*correct OSS_ACCESS_KEY_ID"),
@@ -217,6 +222,7 @@ HOPELESS = [
     (_expired_token, "SecurityTokenExpired.*OSS_CREDENTIALS_URI or OSS_ECS_ROLE"),
     (_foreign_token, "InvalidSecurityToken.*from one STS reply"),
     (_suspended, "UserDisable.*account is suspended"),
+    (_new_account, "PublicEndpointForbidden.*since 2025-03-20.*custom domain only.*set OSS_ENDPOINT to it, or set OSS_INTERNAL=true"),
 ]
 
 

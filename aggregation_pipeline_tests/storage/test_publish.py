@@ -17,11 +17,6 @@ from aggregation_pipeline_tests.storage.publishing import Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
 
 
-@pytest.fixture
-def watched(store: ObjectStore) -> Watched:
-    return Watched(store)
-
-
 def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_from(watched: Watched, tmp_path: Path):
     extract = sample_extract(tmp_path / "extract", rows=3)
     manifest = publish(watched, extract, tmp_path / "out", run="run-1", notes=["a note"])
@@ -232,15 +227,3 @@ def test_a_lost_lock_stops_a_publication_before_the_old_manifest_goes_or_the_new
     with pytest.raises(LockError):
         publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", guard=guard)
     assert load_manifest(watched.store, "daily", "orders", WINDOW) == (old if asked == 1 else None)
-
-
-def test_versioned_files_are_never_overwritten_and_the_old_manifest_holds_until_the_new_one(watched: Watched, tmp_path: Path):
-    first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", versioned=True)
-    watched.done.clear()
-    second = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", versioned=True)
-    assert {file.key.split("/")[3] for file in first.files} == {"run-1"}
-    assert {file.key.split("/")[3] for file in second.files} == {"run-2"}
-    assert not [step for step in watched.done if step.startswith("delete") and "_extracts" not in step]
-    fetch_window(watched.store, first, tmp_path / "first")  # immutable: still what its manifest says
-    unchanged = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-3", versioned=True)
-    assert unchanged == second

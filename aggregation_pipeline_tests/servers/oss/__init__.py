@@ -10,7 +10,8 @@ Stricter than OSS: a request without a signature is refused always (there are no
 rather than ignored; a space in a query is `%20`, as it is signed (OSS is said to take `+` too).
 Looser: one bucket; addressing by path at 127.0.0.1 (OSS answers by host name only), and by host name or custom domain to clients that
 use this server as their HTTP proxy; no versions, no ACL checks, no quotas, no minimum times of storage classes; encryption and ACL
-headers are kept and not acted upon; the ETag of a multipart object is made our own way; objects live in memory.
+headers are kept and not acted upon; the ETag of a multipart object is made our own way; objects live in memory;
+lifecycle rules are shown, not set and not acted upon.
 """
 
 from aggregation_pipeline_tests.servers.oss.faults import Fault

@@ -40,6 +40,7 @@ class Bucket:
         self.name = name
         self.objects: dict[str, Content] = {}
         self.uploads: dict[str, Upload] = {}
+        self.lifecycle = ""  # <Rule> elements, shown and never acted upon
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
 

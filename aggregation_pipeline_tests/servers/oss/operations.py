@@ -47,6 +47,7 @@ def answer(bucket: Bucket, call: Call) -> Answer:
         ("DELETE", True, frozenset({"uploadId"})): _abort,
         ("GET", True, frozenset({"uploadId"})): _list_parts,
         ("GET", False, frozenset({"list-type"})): _list,
+        ("GET", False, frozenset({"lifecycle"})): _lifecycle,
     }
     optional = {
         "part-number-marker",
@@ -154,6 +155,12 @@ def _list(bucket: Bucket, call: Call) -> Answer:
         f"{encoding}<IsTruncated>{'true' if more else 'false'}</IsTruncated>{token}"
         f"<KeyCount>{len(shown)}</KeyCount>{contents}</ListBucketResult>"
     )
+
+
+def _lifecycle(bucket: Bucket, _: Call) -> Answer:
+    if not bucket.lifecycle:
+        raise OssFault(404, "NoSuchLifecycle", "No Row found in Lifecycle Table.", {"BucketName": bucket.name})
+    return _xml(f"<LifecycleConfiguration>{bucket.lifecycle}</LifecycleConfiguration>")
 
 
 def _sums(content: Content) -> dict[str, str]:

@@ -1,0 +1,112 @@
+"""Deleting what has expired: a daily job, and the same for the command line. What expires is storage/retention.py's affair."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from dagster import (
+    Backoff,
+    Config,
+    DefaultScheduleStatus,
+    Failure,
+    JobDefinition,
+    OpExecutionContext,
+    RetryPolicy,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    job,
+    op,
+    schedule,
+)
+
+from aggregation_pipeline.connections import open_store
+from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.locks import WindowLock, window_lock
+from aggregation_pipeline.project import Project
+from aggregation_pipeline.storage.retention import Rule, Swept, sweep
+
+RETENTION_JOB = "retention"
+# After the night's exports, before people come.
+_CRON = "30 5 * * *"
+
+
+class RetentionConfig(Config):
+    """Launchpad: `ops: {delete_expired: {config: {dry_run: true}}}` only says what would go."""
+
+    dry_run: bool = False
+
+
+def delete_expired_files(project: Project, *, holder: str, report: Callable[[str], None], dry_run: bool, now: datetime) -> Swept:
+    """Delete what `keep`, `keep_last` and EXTRACT_KEEP_DAYS let go, or say what that is.
+
+    Raises:
+        StorageBusyError: the store is out of order; what was deleted by then stays deleted, and the next pass goes on.
+        LockError: PostgreSQL, which holds the windows' locks, is.
+    """
+    settings = project.settings
+
+    def lock(table: str, window: str) -> AbstractContextManager[WindowLock]:
+        return window_lock(settings.require_dagster_url(), settings.oss_prefix, table, window, holder=holder, on_wait=report)
+
+    return sweep(
+        open_store(settings),
+        settings.oss_prefix,
+        [Rule(table.entry.name, table.entry.keep_for, table.entry.keep_last) for table in project.tables],
+        now=now.astimezone(settings.zone),
+        keep_extracts=timedelta(days=settings.extract_keep_days),
+        lock=lock,
+        report=report,
+        dry_run=dry_run,
+    )
+
+
+def build_retention_job(project: Project) -> JobDefinition:
+    """Build the job."""
+
+    @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
+    def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
+        """Delete windows beyond `keep` and `keep_last` of their tables, and stored extracts after EXTRACT_KEEP_DAYS."""
+        holder = f"retention run {context.run_id[:8]}"
+        try:
+            swept = delete_expired_files(
+                project, holder=holder, report=context.log.info, dry_run=config.dry_run, now=datetime.now(project.settings.zone)
+            )
+        except PipelineError as error:
+            if error.retryable:
+                raise
+            raise Failure(description=str(error), allow_retries=False) from error
+        context.add_output_metadata(
+            {
+                "dry run": config.dry_run,
+                "windows": len(swept.windows),
+                "objects of windows": sum(len(window.keys) for window in swept.windows),
+                "extracts": len(swept.extracts),
+                "half-written files": len(swept.half_written),
+            }
+        )
+        if swept.problems:
+            raise Failure(description="\n".join(swept.problems), allow_retries=False)
+
+    @job(name=RETENTION_JOB, description="Delete windows and stored extracts that have expired; nothing that no manifest names.")
+    def retention() -> None:
+        delete_expired()
+
+    return retention
+
+
+def build_retention_schedule(retention: JobDefinition, project: Project) -> ScheduleDefinition:
+    """Build the schedule, which is daily whatever the tables' own schedules are."""
+
+    @schedule(
+        name=f"{retention.name}_schedule",
+        cron_schedule=_CRON,
+        job=retention,
+        execution_timezone=project.settings.zone.key,
+        default_status=DefaultScheduleStatus.RUNNING,
+        description=f"{retention.name} at `{_CRON}`, {project.settings.zone.key}.",
+    )
+    def tick(context: ScheduleEvaluationContext) -> RunRequest:
+        return RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+    return tick

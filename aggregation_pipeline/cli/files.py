@@ -1,0 +1,152 @@
+"""`files` and `download`: what is published, by way of the manifests. Neither needs the database, PostgreSQL or aggregation.yaml."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aggregation_pipeline.cli import common
+from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.settings import Settings
+    from aggregation_pipeline.storage.base import ObjectStore
+    from aggregation_pipeline.storage.manifest import Manifest
+
+_TRIES = 3
+
+
+@click.command()
+@click.option("--table", metavar="T", help="Only this table.")
+@click.option("--window", metavar="W", help="Only this window, such as 2026-11-20; `latest` is the newest.")
+@click.option(
+    "--links", is_flag=True, help="With a download link for each file; whoever has it can download while it lives (OSS_LINK_SECONDS)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@common.explained
+def files(table: str | None, window: str | None, *, links: bool, as_json: bool) -> None:
+    """List what is published.
+
+    \b
+    aggregation-pipeline files --table orders --window latest --links
+    aggregation-pipeline files --json | jq '.files[] | select(.format == "csv") | .uri'
+    """
+    from aggregation_pipeline.connections import open_store  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    store = open_store(settings)
+    found, problems = list[dict[str, Any]](), list[str]()
+    for manifest in _manifests(settings, store, table, window, problems):
+        rows = [_row(store, manifest, file, settings.oss_link_seconds if links else None) for file in manifest.files]
+        found += rows
+        if not as_json:
+            _show(manifest, rows)
+    if as_json:
+        click.echo(json.dumps({"files": found}, ensure_ascii=False, indent=2))
+    elif not found:
+        click.echo("Nothing is published" + (" there" if table or window else "") + " yet.", err=True)
+    if links and found and not any(row["link"] for row in found):
+        click.echo("Files in a folder have no download links; they lie where their URIs say.", err=True)
+    for problem in problems:
+        click.echo(problem, err=True)
+    sys.exit(1 if problems else 0)
+
+
+@click.command()
+@click.option("--table", metavar="T", required=True, help="The table.")
+@click.option("--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20.")
+@click.option("--to", "directory", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: TABLE/WINDOW]")
+@common.explained
+def download(table: str, window: str, directory: Path | None) -> None:
+    """Fetch the files of a window, each compared with the size and checksum that its manifest names.
+
+    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile is begun again.
+
+    \b
+    aggregation-pipeline download --table orders --window 2026-11-20 --to /data/orders
+    """
+    from aggregation_pipeline.connections import open_store  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.storage.keys import MANIFEST, window_folder  # noqa: PLC0415
+    from aggregation_pipeline.storage.windows import fetch_window  # noqa: PLC0415
+
+    settings = load_settings()
+    store = open_store(settings)
+    for left in reversed(range(_TRIES)):
+        manifest = _one_manifest(settings, store, table, window)
+        target = directory or Path(window_folder("", manifest.table, manifest.window))
+        (target / MANIFEST).unlink(missing_ok=True)
+        try:
+            paths = fetch_window(store, manifest, target)
+        except StorageBusyError:
+            if not left:
+                raise
+            continue
+        (target / MANIFEST).write_bytes(manifest.to_json())
+        break
+    for path, file in zip(paths, manifest.files, strict=True):
+        click.echo(f"{path}  {file.rows:,} rows, {file.bytes:,} bytes, CRC64 {file.crc64}")
+
+
+def _manifests(
+    settings: "Settings", store: "ObjectStore", table: str | None, window: str | None, problems: list[str]
+) -> "Iterator[Manifest]":
+    """The manifests that stand; one that is not to be read becomes a problem."""
+    from aggregation_pipeline.storage.windows import load_manifest, published_windows  # noqa: PLC0415
+
+    chosen = list(published_windows(store, settings.oss_prefix, table))
+    if window == "latest":
+        newest = {name: max(day for other, day in chosen if other == name) for name, _ in chosen}
+        chosen = list(newest.items())
+    elif window is not None:
+        chosen = [(name, day) for name, day in chosen if day == window]
+    for name, day in chosen:
+        try:
+            manifest = load_manifest(store, settings.oss_prefix, name, day)
+        except PipelineError as error:
+            problems.append(str(error))
+            continue
+        if manifest is not None:  # being published anew: not there for the moment
+            yield manifest
+
+
+def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window: str) -> "Manifest":
+    from aggregation_pipeline.storage.windows import latest_window, load_manifest, published_windows  # noqa: PLC0415
+
+    wanted = latest_window(store, settings.oss_prefix, table) if window == "latest" else window
+    manifest = None if wanted is None else load_manifest(store, settings.oss_prefix, table, wanted)
+    if manifest is not None:
+        return manifest
+    there = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
+    if there:
+        shown = ", ".join(there[-5:])
+        raise StorageError(f"Table {table!r} has no window {wanted!r}, or it is just being published anew; the newest there are: {shown}.")
+    raise StorageError(f"Nothing is published of table {table!r}. `aggregation-pipeline files` lists what is.")
+
+
+def _row(store: "ObjectStore", manifest: "Manifest", file: Any, link_seconds: int | None) -> dict[str, Any]:  # noqa: ANN401
+    row = {
+        "table": manifest.table,
+        "window": manifest.window,
+        "name": file.name,
+        "format": file.format,
+        "dataset": file.dataset,
+        "rows": file.rows,
+        "bytes": file.bytes,
+        "crc64": file.crc64,
+        "uri": store.uri(file.key),
+        "run_id": manifest.run_id,
+    }
+    return row if link_seconds is None else row | {"link": store.link(file.key, link_seconds)}
+
+
+def _show(manifest: "Manifest", rows: list[dict[str, Any]]) -> None:
+    click.echo(f"{manifest.table} {manifest.window}  {manifest.rows:,} rows, run {manifest.run_id}")
+    for row in rows:
+        click.echo(f"  {row['uri']}  {row['rows']:,} rows, {row['bytes']:,} bytes")
+        if row.get("link"):
+            click.echo(f"    {row['link']}")

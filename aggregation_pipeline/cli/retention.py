@@ -1,0 +1,34 @@
+"""`retention`: what has expired goes, or is shown."""
+
+import json
+import sys
+
+import click
+
+from aggregation_pipeline.cli import common
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every key on stdout.")
+@common.explained
+def retention(*, dry_run: bool, as_json: bool) -> None:
+    """Delete windows beyond `keep` and `keep_last` of their tables in aggregation.yaml, and extracts after EXTRACT_KEEP_DAYS.
+
+    The Dagster job `retention` does the same every day. Tables that say neither keep all their windows; the newest always stays. Only
+    what manifests name is deleted, the manifest first. Exit code 1 when a table had to be left alone.
+    """
+    from dataclasses import asdict  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from aggregation_pipeline.automation.retention import delete_expired_files  # noqa: PLC0415
+    from aggregation_pipeline.project import load_project  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+
+    def report(text: str) -> None:
+        click.echo(text, err=as_json)
+
+    swept = delete_expired_files(load_project(load_settings()), holder="retention", report=report, dry_run=dry_run, now=datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(swept)}, ensure_ascii=False, indent=2))
+    sys.exit(1 if swept.problems else 0)

@@ -1,0 +1,156 @@
+"""The job `retention`, its schedule and its command: thin over storage/retention.py, whose promises are proved there."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
+
+from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files
+from aggregation_pipeline.batch_jobs.mirror import mirror_run
+from aggregation_pipeline.cli import main
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.project import Project, load_project
+from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.keys import manifest_key
+from aggregation_pipeline.storage.windows import published_windows
+from aggregation_pipeline_tests.batch_jobs.runs import open_instance
+from aggregation_pipeline_tests.servers.handles import PostgresServer
+from aggregation_pipeline_tests.storage.publishing import publish
+from aggregation_pipeline_tests.storage.samples import sample_extract
+
+CONFIG = "tables:\n  orders: {keep: 1d}\n  users: {keep_last: 2}\n  products: {}\n"
+OLD, OLDER = "2020-01-02", "2020-01-01"
+NEW = "2999-01-01"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: PostgresServer) -> str:
+    return postgres.fresh_database()
+
+
+@pytest.fixture(scope="module")
+def instance(url: str) -> Iterator[DagsterInstance]:
+    with open_instance(url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> FolderStore:
+    """Three windows of each of three tables, in a folder that the environment names."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    (tmp_path / "aggregation.yaml").write_text(CONFIG, encoding="utf-8")
+    given = {
+        "AGGREGATION_ENV_FILE": str(tmp_path / "none"),
+        "AGGREGATION_CONFIG": str(tmp_path / "aggregation.yaml"),
+        "STORAGE_DIR": str(tmp_path / "exports"),
+        "OSS_PREFIX": "daily",
+        "DAGSTER_PG_URL": url,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    filled = FolderStore(tmp_path / "exports")
+    for table in ("orders", "users", "products"):
+        for window in (OLDER, OLD, NEW):
+            publish(filled, sample_extract(tmp_path / "extract", table=table, window=window), tmp_path / "out", run="run", formats="json")
+    return filled
+
+
+@pytest.fixture
+def project(store: FolderStore) -> Project:
+    return load_project(load_settings())
+
+
+def left(store: FolderStore, table: str) -> list[str]:
+    return [window for _, window in published_windows(store, "daily", table)]
+
+
+def run(project: Project, instance: DagsterInstance, *, dry_run: bool = False) -> ExecuteInProcessResult:
+    config = {"ops": {"delete_expired": {"config": {"dry_run": True}}}} if dry_run else {}
+    return build_retention_job(project).execute_in_process(instance=instance, run_config=config, raise_on_error=False)
+
+
+def said(instance: DagsterInstance, result: ExecuteInProcessResult) -> str:
+    return "\n".join(entry.user_message for entry in instance.all_logs(result.run_id))
+
+
+def test_the_job_deletes_what_the_config_lets_go_and_nothing_else(project: Project, instance: DagsterInstance, store: FolderStore):
+    assert run(project, instance, dry_run=True).success
+    assert left(store, "orders") == [OLDER, OLD, NEW]
+    result = run(project, instance)
+    assert result.success
+    assert left(store, "orders") == [NEW]
+    assert left(store, "users") == [OLD, NEW]
+    assert left(store, "products") == [OLDER, OLD, NEW]
+    assert f"orders {OLDER}: 4 objects" in said(instance, result)
+
+
+def test_a_table_that_has_to_be_left_alone_fails_the_job_after_the_others_are_done(
+    project: Project, instance: DagsterInstance, store: FolderStore
+):
+    store.put(manifest_key("daily", "orders", OLD), b"{}", media_type="application/json")
+    result = run(project, instance)
+    assert not result.success
+    assert left(store, "users") == [OLD, NEW]
+    (failure,) = [event for event in result.get_step_failure_events() if event.step_key == "delete_expired"]
+    assert "is not a manifest of version 1" in failure.step_failure_data.error_display_string
+
+
+def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_wait(project: Project, store: FolderStore, url: str):
+    lines: list[str] = []
+
+    def sweep(*, dry_run: bool) -> None:
+        delete_expired_files(project, holder="retention", report=lines.append, dry_run=dry_run, now=datetime.now(UTC))
+
+    with window_lock(url, "daily", "orders", OLDER, holder="a publisher", on_wait=lines.append):
+        sweep(dry_run=True)
+        sweeping = threading.Thread(target=sweep, kwargs={"dry_run": False})
+        sweeping.start()
+        deadline = time.monotonic() + 20
+        while not any("held by a publisher" in line for line in lines) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert left(store, "orders") == [OLDER, OLD, NEW]
+    sweeping.join(20)
+    assert left(store, "orders") == [NEW]
+
+
+def test_the_command_shows_and_then_deletes_the_same(store: FolderStore):
+    dry = CliRunner().invoke(main, ["retention", "--dry-run", "--json"])
+    assert dry.exit_code == 0, dry.output
+    planned = json.loads(dry.stdout)
+    assert [(gone["table"], gone["window"]) for gone in planned["windows"]] == [("orders", OLDER), ("orders", OLD), ("users", OLDER)]
+    assert f"orders {OLDER}: 4 objects would go" in dry.stderr
+    real = CliRunner().invoke(main, ["retention", "--json"])
+    assert json.loads(real.stdout) == {**planned, "dry_run": False}
+    assert all(store.head(key) is None for gone in planned["windows"] for key in gone["keys"])
+
+
+def test_extracts_go_after_the_days_that_are_set(store: FolderStore, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXTRACT_KEEP_DAYS", "3")
+    result = CliRunner().invoke(main, ["retention", "--dry-run"])
+    assert "extracts older than 3 days: 0 objects would go" in result.stdout
+
+
+def test_the_schedule_runs_every_day_in_the_deployments_time_zone(project: Project):
+    definitions = build_definitions(project)
+    schedule = definitions.resolve_schedule_def("retention_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 5 * * *", "Asia/Shanghai")
+    assert schedule.default_status == DefaultScheduleStatus.RUNNING
+    assert definitions.resolve_job_def(RETENTION_JOB).name == "retention"
+
+
+def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance, url: str):
+    result = run(project, instance, dry_run=True)
+    engine = create_engine(url, application_name="test")
+    outcome = mirror_run(instance, result.run_id, engine=engine, deployment="test", platforms=project.platforms, job_type="data_collection")
+    engine.dispose()
+    assert outcome == "foreign"

@@ -1,0 +1,177 @@
+"""`files` and `download`, on a folder and on OSS: what the manifests say, and nothing else."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from click.testing import CliRunner, Result
+
+from aggregation_pipeline.cli import main
+from aggregation_pipeline.connections import open_store
+from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.crc64 import crc64_of_file
+from aggregation_pipeline.storage.keys import manifest_key
+from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline_tests.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
+from aggregation_pipeline_tests.storage.publishing import publish
+from aggregation_pipeline_tests.storage.samples import sample_extract
+
+Run = Callable[..., Result]
+
+
+def oss_variables(server: OssServer) -> dict[str, str]:
+    return {
+        "OSS_BUCKET": BUCKET,
+        "OSS_REGION": REGION,
+        "OSS_ENDPOINT": f"http://127.0.0.1:{server.port}",
+        "OSS_ACCESS_KEY_ID": KEY_ID,
+        "OSS_ACCESS_KEY_SECRET": SECRET,
+        "OSS_ATTEMPTS": "2",
+    }
+
+
+def publish_windows(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> ObjectStore:
+    """Two windows of one table, one of another; nothing is configured beside the store."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    given = {
+        "AGGREGATION_ENV_FILE": os.devnull,
+        "STORAGE_DIR": str(folder / "exports"),
+        "TEMP_DIR": str(folder / "temp"),
+        "OSS_PREFIX": "daily",
+    }
+    for name, value in {**given, **variables}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    store = open_store(load_settings())
+    for table, window in (("orders", "2026-11-19"), ("orders", "2026-11-20"), ("用户/表", "2026-11-20")):
+        publish(store, sample_extract(folder / "extract", table=table, window=window), folder / "out", run="run-1")
+    return store
+
+
+@pytest.fixture
+def in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+    return publish_windows(monkeypatch, tmp_path, {})
+
+
+@pytest.fixture
+def on_oss(oss_server: OssServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
+    return publish_windows(monkeypatch, tmp_path, oss_variables(oss_server))
+
+
+@pytest.fixture(params=["in_a_folder", "on_oss"])
+def published(request: pytest.FixtureRequest) -> ObjectStore:
+    store: ObjectStore = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture
+def run() -> Run:
+    return lambda *arguments: CliRunner().invoke(main, list(arguments))
+
+
+def listed(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    files: list[dict[str, Any]] = json.loads(result.stdout)["files"]
+    return files
+
+
+def test_files_lists_what_the_manifests_name(published: ObjectStore, run: Run):
+    files = listed(run("files", "--json"))
+    assert [(file["table"], file["window"]) for file in files] == (
+        [("orders", "2026-11-19")] * 3 + [("orders", "2026-11-20")] * 3 + [("用户/表", "2026-11-20")] * 3
+    )
+    assert files[0] == {
+        "table": "orders",
+        "window": "2026-11-19",
+        "name": "orders.detail.csv",
+        "format": "csv",
+        "dataset": "detail",
+        "rows": 3,
+        "bytes": files[0]["bytes"],
+        "crc64": files[0]["crc64"],
+        "uri": published.uri("daily/orders/2026-11-19/orders.detail.csv"),
+        "run_id": "run-1",
+    }
+    assert {file["window"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))} == {"2026-11-20"}
+    assert len(listed(run("files", "--window", "2026-11-20", "--json"))) == 6
+    assert listed(run("files", "--table", "nobody", "--json")) == []
+    text = run("files", "--table", "用户/表")
+    assert "用户/表 2026-11-20  4 rows, run run-1" in text.stdout
+    assert "?" not in text.stdout
+
+
+def test_a_link_that_was_asked_for_downloads_the_file(on_oss: ObjectStore, run: Run):
+    links = [file["link"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--links", "--json"))]
+    reply = requests.get(links[0], timeout=10)
+    assert reply.content == on_oss.read("daily/orders/2026-11-20/orders.detail.csv")
+    assert run("files", "--links").stdout.count("x-oss-signature=") == 9
+
+
+def test_a_folder_has_no_links_and_says_so(in_a_folder: ObjectStore, run: Run):
+    result = run("files", "--links", "--json")
+    assert {file["link"] for file in listed(result)} == {None}
+    assert "Files in a folder have no download links" in result.stderr
+
+
+def test_the_lifetime_of_a_link_is_a_setting_and_so_is_its_domain(on_oss: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OSS_LINK_SECONDS", "77")
+    monkeypatch.setenv("OSS_LINK_ENDPOINT", "https://files.example.com")
+    link = listed(run("files", "--links", "--json"))[0]["link"]
+    assert link.startswith("https://files.example.com/daily/orders/")
+    assert "x-oss-expires=77" in link
+
+
+def test_a_manifest_that_cannot_be_read_is_said_and_hides_no_other(published: ObjectStore, run: Run):
+    published.put(manifest_key("daily", "orders", "2026-11-19"), b"{}", media_type="application/json")
+    result = run("files", "--json")
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)["files"]) == 6
+    assert "orders/2026-11-19/manifest.json is not a manifest" in result.stderr
+
+
+def test_download_fetches_the_newest_window_verified_with_its_manifest(published: ObjectStore, run: Run, tmp_path: Path):
+    result = run("download", "--table", "用户/表")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "用户%2F表" / "2026-11-20"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for file in manifest["files"]:
+        assert crc64_of_file(folder / file["key"].rpartition("/")[2]) == (file["bytes"], file["crc64"])
+    assert len(result.stdout.splitlines()) == len(manifest["files"]) == 3
+
+
+def test_download_of_another_window_goes_where_it_is_told(published: ObjectStore, run: Run, tmp_path: Path):
+    result = run("download", "--table", "orders", "--window", "2026-11-19", "--to", "here")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "here" / "manifest.json").read_bytes())["window"] == "2026-11-19"
+
+
+def test_download_of_what_is_not_there_says_what_is(published: ObjectStore, run: Run):
+    result = run("download", "--table", "orders", "--window", "2026-11-18")
+    assert result.exit_code == 1
+    assert "Table 'orders' has no window '2026-11-18'" in result.stderr
+    assert "2026-11-19, 2026-11-20" in result.stderr
+    assert "Nothing is published of table 'nobody'" in run("download", "--table", "nobody").stderr
+
+
+def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_no_manifest(
+    published: ObjectStore, run: Run, tmp_path: Path
+):
+    published.put("daily/orders/2026-11-20/orders.json", b"edited by hand", media_type="text/plain")
+    result = run("download", "--table", "orders", "--to", "here")
+    assert result.exit_code == 1
+    assert "is not the file that its manifest names" in result.stderr
+    assert not (tmp_path / "here" / "manifest.json").exists()
+
+
+def test_what_fails_on_the_way_to_oss_is_said_without_a_secret(oss_server: OssServer, on_oss: ObjectStore, run: Run):
+    oss_server.door.keys[KEY_ID] = "another"
+    result = run("files", "--links")
+    assert result.exit_code == 1
+    assert "copy OSS_ACCESS_KEY_SECRET again" in result.stderr
+    assert SECRET not in result.output
