@@ -33,7 +33,7 @@ test-all: $(STAMP) ## The long tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'slow or not slow' --timeout=900
 
 bench: $(STAMP) ## Measure side by side with the peers; writes .data/bench.json
-	$(BIN)/python -m aggregation_pipeline_tests.bench
+	$(BIN)/python -m aggregation_pipeline_tests.bench $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .
