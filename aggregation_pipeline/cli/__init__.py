@@ -2,6 +2,7 @@
 
 import click
 
+from aggregation_pipeline.cli.alerts import alerts
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (demo, dev, plan, run, files, download, retention):
+for command in (alerts, demo, dev, plan, run, files, download, retention):
     main.add_command(command)
