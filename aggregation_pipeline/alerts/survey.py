@@ -11,7 +11,7 @@ from dagster import DagsterError, DagsterInstance
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.causes import Cause, Kind, OpenCause
-from aggregation_pipeline.alerts.runs import failed_runs, run_again
+from aggregation_pipeline.alerts.runs import FailedRuns, failed_runs, run_again
 from aggregation_pipeline.alerts.states import Estate, failed_checks, failing_sensors, late_tables
 
 Healthy = Callable[[OpenCause], datetime | None]
@@ -54,10 +54,12 @@ class Surveyor:
         """
         until, now = time.monotonic() + budget, datetime.now(UTC)
         seen = Survey(watermark, waiting)
+        failed: FailedRuns | None = None
         healthy: dict[Kind, Healthy] = {"run_failed": lambda cause: run_again(instance, cause)}
 
         def runs() -> list[Cause]:
-            done = failed_runs(
+            nonlocal failed
+            failed = failed_runs(
                 instance,
                 watermark=watermark,
                 waiting=waiting,
@@ -67,10 +69,7 @@ class Surveyor:
                 secrets=self.secrets,
                 out_of_time=lambda: time.monotonic() > until,
             )
-            outbox.put(connection, self.deployment, done.causes)
-            # Only now: what lies before the watermark is written down.
-            seen.watermark, seen.waiting, seen.new = done.watermark, done.waiting, seen.new + len(done.causes)
-            return []
+            return failed.causes
 
         def checks() -> list[Cause]:
             causes, healthy["check_failed"] = failed_checks(instance, estate, since=watermark, warn=self.warn, secrets=self.secrets)
@@ -87,12 +86,14 @@ class Surveyor:
         for question in (checks, late, sensors, runs):
             # One that fails must not keep the others from being asked: its answer comes with the next survey.
             try:
-                seen.new += outbox.put(connection, self.deployment, question())
+                causes = question()
             except _FAULTS as error:
                 seen.problems.append(f"{question.__name__}: {type(error).__name__}")
-        if "checks" in {problem.partition(":")[0] for problem in seen.problems}:
-            # Runs and checks share the watermark.
-            seen.watermark = watermark
+            else:
+                seen.new += outbox.put(connection, self.deployment, causes)
+        # Only now is everything before the watermark written down; checks and runs share it.
+        if failed is not None and not seen.problems:
+            seen.watermark, seen.waiting = failed.watermark, failed.waiting
         over = [
             (cause, at) for cause in outbox.open_causes(connection, self.deployment) if (at := self._end(cause, healthy, until)) is not None
         ]

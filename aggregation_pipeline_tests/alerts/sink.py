@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 
-
 @dataclass(frozen=True)
 class Received:
     path: str
