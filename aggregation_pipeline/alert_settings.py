@@ -38,7 +38,7 @@ class AlertSettings(BaseSettings):
     @classmethod
     def _look_like_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for number, url in enumerate(value, 1):
-            if not re.match(r"[a-z][a-z0-9+.-]*://.", url.get_secret_value(), re.IGNORECASE):
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*://\S+", url.get_secret_value(), re.IGNORECASE):
                 raise ValueError(
                     f"entry {number} is no URL; expected such as dingtalk://SECRET@TOKEN, with blanks or commas between several"
                 )

@@ -54,15 +54,18 @@ def failed_runs(
         done = known([record.dagster_run.run_id for record in page])
         for record in page:
             run = record.dagster_run
-            if out_of_time():
-                # The waiting ones come first: those that were not looked at stay.
-                found.waiting += [run_id for run_id in waiting if run_id not in seen and run_id not in found.waiting]
-                return found
             if run.run_id not in seen and run.run_id not in done and run.run_id not in foreign:
+                if out_of_time():
+                    # The waiting ones come first: those that were not looked at stay.
+                    found.waiting += [run_id for run_id in waiting if run_id not in seen and run_id not in found.waiting]
+                    return found
                 _judge(instance, record, found, foreign, now, tables, secrets)
             seen.add(run.run_id)
             if not again:
                 found.watermark = max(found.watermark, run_facts(record).updated_at)
+    # Everything was looked at: the next look need not go back further than this one's beginning, and what lies behind it is forgotten.
+    found.watermark = max(found.watermark, now)
+    foreign &= seen
     return found
 
 

@@ -92,7 +92,7 @@ class Surveyor:
             else:
                 seen.new += outbox.put(connection, self.deployment, causes)
         # Only now is everything before the watermark written down; checks and runs share it.
-        if failed is not None and not seen.problems:
+        if failed is not None and not any(problem.startswith(("checks", "runs")) for problem in seen.problems):
             seen.watermark, seen.waiting = failed.watermark, failed.waiting
         over = [
             (cause, at) for cause in outbox.open_causes(connection, self.deployment) if (at := self._end(cause, healthy, until)) is not None

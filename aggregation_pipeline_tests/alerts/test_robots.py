@@ -133,3 +133,15 @@ def test_an_entry_that_nobody_understands_is_refused_without_repeating_it(url: s
     with pytest.raises(SettingsError, match=r"ALERT_URLS cannot be used: entry 2 .*Write dingtalk://SECRET@TOKEN") as caught:
         open_channels(["wecombot://k", url])
     assert "very" not in str(caught.value) + caplog.text
+
+
+def test_apprise_still_has_the_faults_for_which_we_go_past_it(sink: Sink, monkeypatch: pytest.MonkeyPatch):
+    from apprise.plugins.dingtalk import NotifyDingTalk
+
+    monkeypatch.setattr(NotifyDingTalk, "notify_url", f"{sink.url}/dingtalk?access_token={{token}}")
+    sink.answer = (200, {"errcode": 310000, "errmsg": "sign not match"})
+    assert NotifyDingTalk(token="tok", secret="SEC1").send("hello"), "it takes a refusal for a delivery"
+    signed = sink.received[0].query
+    right = openssl_hmac("SEC1", f"{signed['timestamp']}\nSEC1")
+    assert signed["sign"] != right
+    assert unquote(signed["sign"]) == right, "it encodes twice"

@@ -20,7 +20,12 @@ def cause(name: str = "users", **facts: Any) -> Cause:
 
 
 def test_an_english_message_says_what_whose_why_and_where_to_look():
-    facts = {"owners": ("team:shop", "ada@example.com"), "error": "No such column", "run_id": "1a2b", "asset": "aggregation/users"}
+    facts: dict[str, Any] = {
+        "owners": ("team:shop", "ada@example.com"),
+        "error": "No such column",
+        "run_id": "1a2b",
+        "asset": "aggregation/users",
+    }
     message = Voice("prod", "en", SHANGHAI, "https://dagster.example.com").message(
         "run_failed", [cause(**facts, files="oss://b/users/2026-11-20/manifest.json")], "deadbeef"
     )

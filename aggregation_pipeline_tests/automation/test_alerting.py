@@ -32,7 +32,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.alerts import runs as runs_module
 from aggregation_pipeline.alerts.causes import TableFacts
@@ -71,7 +71,8 @@ class Desk:
     """The sensor of one deployment, and time that passes when told to."""
 
     def __init__(self, instance: DagsterInstance, url: str, sink: Sink, definitions: Definitions | None = None, **variables: Any) -> None:
-        self.instance, self.url, self.sink, self.cursor = instance, url, sink, None
+        self.instance, self.url, self.sink = instance, url, sink
+        self.cursor: str | None = None
         settings = Settings(_env_file=None, batch_jobs_url=url, alert_urls=sink.webhook, alert_window_seconds=5, **variables)
         (self.sensor,) = build_alert_sensors(settings, TABLES)
         self.repository = (definitions or Definitions()).get_repository_def()
@@ -332,3 +333,31 @@ def test_documents_name_every_variable():
     text = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
     names = ["ALERT_URLS", "ALERT_LANGUAGE", "ALERT_WINDOW_SECONDS", "ALERT_MESSAGES_PER_MINUTE", "ALERT_ON_WARN", "DAGSTER_UI_URL"]
     assert [name for name in names if name not in text] == []
+
+
+def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk: Desk, instance: DagsterInstance):
+    before = datetime.now(UTC)
+    run(instance, [FakeTable("users")])
+    desk.tick()
+    assert Memory.read(desk.cursor).watermark > before
+
+
+def test_a_look_that_runs_out_of_time_goes_on_from_there(desk: Desk, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
+    failed = {fail(instance) for _ in range(3)}
+    found: set[str] = set()
+    watermark, waiting = datetime.now(UTC) - timedelta(hours=1), sorted(failed)[:1]
+    for _ in range(10):
+        looks = iter([False])
+        look = runs_module.failed_runs(
+            instance,
+            watermark=watermark,
+            waiting=waiting,
+            known=lambda _ids: found,  # noqa: B023 - called at once
+            foreign=set(),
+            tables=TABLES,
+            secrets=(),
+            out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
+        )
+        watermark, waiting = look.watermark, look.waiting
+        found |= {cause.facts.run_id or "" for cause in look.causes}
+    assert found == failed
