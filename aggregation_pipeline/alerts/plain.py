@@ -11,8 +11,9 @@ _LONGEST: Final = 300
 # Parameters of signed links; scrub() knows the ones that name themselves.
 _QUERY: Final = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s?#]+\?)\S+", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-# Telephone, identity card and account numbers. Hexadecimal ids of runs hold letters nearly always; if one does not, so be it.
-_NUMBER: Final = re.compile(r"(?<![\w.])\+?\d(?:[ -]?\d){6,}(?![\w])")
+# Telephone, identity card and account numbers, but not dates: partitions are named by them. Ids of runs hold letters nearly always; if one
+# does not, so be it.
+_NUMBER: Final = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d(?!\d))\+?\d(?:[ -]?\d){6,}(?![\w])")
 # Where servers quote what stood in a cell: Duplicate entry '..', Incorrect date value: '..', Failing row contains (..).
 _CELL: Final = re.compile(
     r"(?P<before>\b(?:entry|values?|literal|string|date|datetime|row contains|invalid input syntax for [\w ]+)\s*:?\s*)"
@@ -34,6 +35,11 @@ def one_line(text: str, secrets: Iterable[str] = (), *, longest: int = _LONGEST)
         line = pattern.sub(r"\g<before>…", line)
     line = _NUMBER.sub("…", _EMAIL.sub("…", line))
     return cut(_visible(line).translate(_LIVE), longest)
+
+
+def address(text: str, secrets: Iterable[str] = ()) -> str:
+    """Where something lies, without what would open it."""
+    return cut(_visible(_QUERY.sub(r"\g<before>…", scrub(text, secrets))), 500)
 
 
 def name_of(text: str) -> str:

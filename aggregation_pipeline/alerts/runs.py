@@ -9,7 +9,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRunSta
 from dagster._core.storage.dagster_run import DagsterRun
 
 from aggregation_pipeline.alerts.causes import Cause, Facts, OpenCause, TableFacts
-from aggregation_pipeline.alerts.plain import one_line
+from aggregation_pipeline.alerts.plain import address, one_line
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished, Planned, RunFacts
 
@@ -143,7 +143,7 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
     event = instance.get_latest_materialization_event(_manifest(segment))
     materialization = event.asset_materialization if event else None
     uri = materialization.metadata.get("dagster/uri") if materialization else None
-    return one_line(str(uri.value), secrets, longest=500) if uri and uri.value else None
+    return address(str(uri.value), secrets) if uri and uri.value else None
 
 
 def run_again(instance: DagsterInstance, cause: OpenCause) -> datetime | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregation_pipeline.alerts.plain import one_line
+from aggregation_pipeline.alerts.plain import address, one_line
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from aggregation_pipeline.alerts.plain import one_line
         ("Failing row contains (1, Ada, 13800138000)", "Failing row contains …"),
         ("call 138 0013 8000 or write to ada@example.com", "call … or write to …"),
         ("id card 110101199003074518", "id card …"),
+        ("partition 2026-11-20 of window 2026-11-20T1400", "partition 2026-11-20 of window 2026-11-20T1400"),
         ("mysql://shop:hunter2@db/shop refused", "mysql://shop:***＠db/shop refused"),
         ("PUT https://b.oss.com/k?Expires=1&Signature=abc failed", "PUT https://b.oss.com/k?… failed"),
         ("<!channel> @everyone `rm`", "‹!channel› ＠everyone 'rm'"),
@@ -29,6 +30,11 @@ from aggregation_pipeline.alerts.plain import one_line
 )
 def test_what_a_group_is_shown_of_an_error(text: str, shown: str):
     assert one_line(text) == shown
+
+
+def test_the_address_of_files_stays_whole_but_for_what_opens_it():
+    assert address("oss://shop/orders/2026-11-20/manifest.json") == "oss://shop/orders/2026-11-20/manifest.json"
+    assert address("https://b.oss.com/o/2026-11-20/m.json?Signature=abc") == "https://b.oss.com/o/2026-11-20/m.json?…"
 
 
 def test_known_secrets_go_wherever_they_stand():

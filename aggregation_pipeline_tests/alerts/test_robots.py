@@ -140,7 +140,8 @@ def test_apprise_still_has_the_faults_for_which_we_go_past_it(sink: Sink, monkey
 
     monkeypatch.setattr(NotifyDingTalk, "notify_url", f"{sink.url}/dingtalk?access_token={{token}}")
     sink.answer = (200, {"errcode": 310000, "errmsg": "sign not match"})
-    assert NotifyDingTalk(token="tok", secret="SEC1").send("hello"), "it takes a refusal for a delivery"
+    plugin: Any = NotifyDingTalk
+    assert plugin(token="tok", secret="SEC1").send("hello"), "it takes a refusal for a delivery"
     signed = sink.received[0].query
     right = openssl_hmac("SEC1", f"{signed['timestamp']}\nSEC1")
     assert signed["sign"] != right

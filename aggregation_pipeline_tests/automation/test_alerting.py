@@ -11,6 +11,7 @@ from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
     AssetKey,
+    AssetMaterialization,
     DagsterEventType,
     DagsterInstance,
     DefaultSensorStatus,
@@ -128,12 +129,15 @@ def test_a_wrong_address_is_refused_when_loading():
 
 
 def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(desk: Desk, instance: DagsterInstance):
+    good = "oss://shop/users/2026-11-20/manifest.json"
+    instance.report_runless_asset_event(AssetMaterialization(["export", "users", "manifest"], metadata={"dagster/uri": good}))
     run_id = fail(instance, ["users", "orders"])
     assert desk.hear() == ["[default] 2 failed: orders, 用户 users"]
     assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new causes")
     text = desk.sink.received[0].body["message"]
     assert "■ 用户 users (owner: team:shop)\n  ValueError: no such column\n" in text
     assert f"run: {run_id}" in text
+    assert f"last good files: {good}" in text
     assert "second line" not in text
     assert desk.hear() == [], "once is enough"
     run(instance, [FakeTable("users")])
