@@ -96,10 +96,11 @@ def failing_sensors(
 ) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
     """Sensors and schedules of this location that keep failing, the mirror's refused runs too; and a function that knows which work."""
     states = [state for state in instance.all_instigator_state() if _is_ours(state, estate.location)]
-    ticks = instance.get_batch_ticks([state.selector_id for state in states], limit=5) if states else {}
     causes, working = [], dict[str, datetime]()
     for state in states:
-        ended = [tick for tick in ticks.get(state.selector_id, ()) if tick.status != TickStatus.STARTED]
+        # One query each goes by the index; Dagster's batch query numbers all ticks of the last days first.
+        latest = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=5)
+        ended = [tick for tick in latest if tick.status != TickStatus.STARTED]
         needed = _IN_A_ROW[state.instigator_type]
         bad = [tick for tick in ended[:needed] if tick.status == TickStatus.FAILURE]
         name, subject = state.instigator_name, f"{state.instigator_type.value.lower()} {state.instigator_name}"

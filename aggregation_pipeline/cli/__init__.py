@@ -21,6 +21,8 @@ def main() -> None:
     aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
 
+    `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
+
     In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
     """
 
