@@ -7,6 +7,7 @@ from dagster import Definitions, definitions, in_process_executor
 from aggregation_pipeline import logs
 from aggregation_pipeline.assets.sources import build_sources
 from aggregation_pipeline.assets.tables import build_table
+from aggregation_pipeline.automation.alerting import build_alert_sensors
 from aggregation_pipeline.automation.jobs import build_aggregate_job
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
@@ -27,13 +28,16 @@ def build_definitions(project: Project) -> Definitions:
         assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
         jobs=[job, retention],
         schedules=[build_schedule(job, project.cron, settings.zone), build_retention_schedule(retention, project)],
-        sensors=build_sensors(
-            url=settings.require_batch_jobs_url(),
-            deployment=settings.deployment_name,
-            platforms=project.platforms,
-            job_type=settings.batch_job_type,
-            secrets=settings.secrets,
-        ),
+        sensors=[
+            *build_sensors(
+                url=settings.require_batch_jobs_url(),
+                deployment=settings.deployment_name,
+                platforms=project.platforms,
+                job_type=settings.batch_job_type,
+                secrets=settings.secrets,
+            ),
+            *build_alert_sensors(settings, project.table_facts),
+        ],
         resources={
             "io_manager": OSSIOManager(
                 open_store(settings),

@@ -11,6 +11,7 @@
     ├── StorageError             the store said no, and would say no again
     │   └── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
     ├── LockError                the one-at-a-time lock of a table's window was lost
+    ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
     └── MirrorError              batch_jobs refused a row, and would refuse it again
         └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
 
@@ -69,6 +70,12 @@ class StorageBusyError(StorageError):
 
 class LockError(PipelineError):
     """The PostgreSQL session that held a window's advisory lock is gone."""
+
+
+class AlertError(PipelineError):
+    """An alert could not be written down, or a channel did not take it."""
+
+    retryable = True
 
 
 class MirrorError(PipelineError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.assets.names import require_unique, segment
 from aggregation_pipeline.assets.tables import TableJob
 from aggregation_pipeline.config.cron import to_five_fields
@@ -38,6 +39,11 @@ class Project:
     def platforms(self) -> Mapping[str, str]:
         """By segment of the asset key, what batch_jobs calls a table."""
         return {segment(table.entry.name): table.entry.platform for table in self.tables}
+
+    @property
+    def table_facts(self) -> Mapping[str, TableFacts]:
+        """By segment of the asset key, what alerts say of a table."""
+        return {segment(table.entry.name): TableFacts(table.entry.name, tuple(table.entry.owners)) for table in self.tables}
 
 
 def load_project(settings: Settings) -> Project:

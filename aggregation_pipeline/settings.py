@@ -17,6 +17,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from rapidfuzz import process
 from sqlalchemy import make_url
 
+from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
@@ -28,8 +29,8 @@ _SHORTEST_SALT = 16
 SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 
 
-class Settings(OssSettings):
-    """Every variable, with its default; those of OSS stand in oss_settings.py. Secrets are `SecretStr`: they print as `**********`."""
+class Settings(OssSettings, AlertSettings):
+    """Every variable, with its default; those of OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
 
     model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -158,7 +159,7 @@ class Settings(OssSettings):
         """Every secret value, to be kept out of texts that others wrote."""
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
         passwords = [make_url(value).password for value in values if value.startswith("postgres")]
-        return tuple(value for value in (*values, *passwords) if value)
+        return tuple(value for value in (*values, *passwords, *self.alert_secrets) if value)
 
     def require_dagster_url(self) -> str:
         """Return the URL of Dagster's PostgreSQL.

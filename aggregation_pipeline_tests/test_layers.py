@@ -11,8 +11,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "progress", "postgres", "extract", "locks"),
     ("config",),
     ("source", "formats", "storage"),
-    ("export", "settings", "oss_settings", "plan"),
+    ("export", "settings", "oss_settings", "plan", "alert_settings"),
     ("connections", "batch_jobs", "logs", "embedded"),
+    ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "running"),
@@ -32,10 +33,19 @@ CORE = (
     "export",
     "settings",
     "oss_settings",
+    "alert_settings",
     "plan",
     "connections",
 )
-CORE_MODULES = ("batch_jobs.table", "batch_jobs.facts", "batch_jobs.projection", "batch_jobs.writer", "batch_jobs.text")
+ALERTS = ("causes", "words", "plain", "timing", "table", "outbox", "robots", "channels", "courier")
+CORE_MODULES = (
+    *(f"alerts.{name}" for name in ALERTS),
+    "batch_jobs.table",
+    "batch_jobs.facts",
+    "batch_jobs.projection",
+    "batch_jobs.writer",
+    "batch_jobs.text",
+)
 
 
 def imports_of(path: Path) -> set[str]:

@@ -2,6 +2,7 @@
 
 import click
 
+from aggregation_pipeline.cli.alerts import alerts
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
@@ -20,9 +21,11 @@ def main() -> None:
     aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
 
+    `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
+
     In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
     """
 
 
-for command in (demo, dev, plan, run, files, download, retention):
+for command in (alerts, demo, dev, plan, run, files, download, retention):
     main.add_command(command)

@@ -17,7 +17,7 @@ from aggregation_pipeline_tests.servers.handles import MySQLServer
 @contextmanager
 def crumbling(target: int, largest: int) -> Iterator[int]:
     """A port that leads to `target` and hands on what the server says in pieces of a few bytes, of other sizes each time."""
-    sizes = random.Random(largest)  # noqa: S311
+    sizes = random.Random(largest)
 
     def pump(source: socket.socket, sink: socket.socket, most: int) -> None:
         with suppress(OSError):

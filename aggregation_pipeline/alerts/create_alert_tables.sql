@@ -1,0 +1,1 @@
+../../sql/alerts/create_alert_tables.sql

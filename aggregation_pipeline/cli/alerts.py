@@ -1,0 +1,45 @@
+"""`alerts`: are people reached?"""
+
+import sys
+
+import click
+
+from aggregation_pipeline.cli import common
+
+
+@click.group()
+def alerts() -> None:
+    """Tell people what went wrong: DingTalk, Feishu, WeCom, Slack, e-mail, webhooks (ALERT_URLS)."""
+
+
+@alerts.command()
+@common.explained
+def test() -> None:
+    """Send a test message to each channel of ALERT_URLS, at once, and say which ones took it.
+
+    Exit code 0 only when all of them did. Channels are named by scheme and a hash: their addresses are secrets.
+
+    \b
+    ALERT_URLS=dingtalk://SECRET@TOKEN aggregation-pipeline alerts test
+    """
+    from aggregation_pipeline.automation.alerting import channels_of, voice_of  # noqa: PLC0415
+    from aggregation_pipeline.errors import AlertError, SettingsError  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    channels = channels_of(settings)
+    if not channels:
+        raise SettingsError(
+            "ALERT_URLS is not set, so nobody is told anything. Set it to one or more addresses, with blanks or commas between: "
+            "dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, or any URL of apprise"
+        )
+    failed = 0
+    for channel in channels:
+        try:
+            channel.send(voice_of(settings).test())
+        except AlertError as error:
+            failed += 1
+            click.echo(f"{channel.name}: NOT delivered: {error}")
+        else:
+            click.echo(f"{channel.name}: delivered")
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,5 @@
+-- What waits for a channel that does not answer, the oldest first.
+SELECT sealed_at, channel, title, attempts, due_at, error
+FROM aggregation_alerts.deliveries
+WHERE delivered_at IS NULL AND moved_at IS NULL
+ORDER BY sealed_at;
