@@ -10,6 +10,7 @@ from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.jobs import build_aggregate_job
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres import require_right_url
@@ -26,11 +27,13 @@ def build_definitions(project: Project) -> Definitions:
         jobs=[job],
         schedules=[build_schedule(job, project.cron, settings.zone)],
         sensors=build_sensors(
-            url=settings.require_batch_jobs_url(),
+            open_rows=rows_of(settings, application_name="aggregation sensors"),
             deployment=settings.deployment_name,
             platforms=project.platforms,
             job_type=settings.batch_job_type,
             secrets=settings.secrets,
+            history=settings.batch_jobs_history,
+            locks_url=settings.require_dagster_url(),
         ),
         resources={"io_manager": OSSIOManager(open_store(settings), settings.oss_prefix, settings.temp_dir, project.options)},
         # Fifteen small steps take 2 s in one process and 8 s in one each (forkserver); a table's own work does not get faster either way.

@@ -8,6 +8,7 @@ import functools
 import os
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
@@ -66,6 +67,10 @@ class Settings(BaseSettings):
     supabase_key: SecretStr | None = None
     batch_job_type: str = Field(default="data_collection", min_length=1, max_length=50)
     deployment_name: str = Field(default="default", min_length=1, max_length=63)
+    # Terminal rows of ours are deleted after so many days; unset keeps them for ever.
+    batch_jobs_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    # How far back the first start of the sensors, and `batch-jobs backfill`, look for runs without a row.
+    batch_jobs_history_days: int = Field(default=30, ge=0, le=36_500)
 
     storage_dir: Path = Path("exports")
     temp_dir: Path = Path("temp")
@@ -141,6 +146,11 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The time zone of schedules, windows and the MySQL session."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def batch_jobs_history(self) -> timedelta:
+        """How far back runs are given rows: never further than rows are kept."""
+        return timedelta(days=min(self.batch_jobs_history_days, self.batch_jobs_retention_days or self.batch_jobs_history_days))
 
     @property
     def has_source(self) -> bool:

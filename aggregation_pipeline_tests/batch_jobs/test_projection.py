@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -23,7 +23,7 @@ def facts(status: str = "STARTED", **changes: Any) -> RunFacts:
 
 
 def row(run: RunFacts, *events: Event, **options: Any) -> BatchJobRow:
-    return project(run, events, **{"deployment": "prod", "job_type": "data_collection", "platforms": PLATFORMS, **options})
+    return project(run, events, **{"owner": Owner("prod", "one"), "job_type": "data_collection", "platforms": PLATFORMS, **options})
 
 
 def done(number: int, segment: str, items: int, partition: str | None = None, **more: Any) -> Finished:
@@ -156,7 +156,7 @@ def test_the_metadata_says_where_a_run_came_from():
     tags = {"dagster/partition": "2026-11-19", "dagster/schedule_name": "aggregate_schedule", "aggregation/logical_time": "t", "mine": "x"}
     dagster = row(facts(tags=tags), *planned("baidu")).metadata["dagster"]
     assert dagster == {
-        "deployment": "prod", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
+        "deployment": "prod", "instance": "one", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
         "schedule": "aggregate_schedule", "logical_time": "t", "updated": NOON.isoformat(), "last_event": 1, "version": [1, 1, 1],
     }  # fmt: skip
 
