@@ -10,6 +10,7 @@ from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.jobs import build_aggregate_job
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_schedule
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
@@ -21,13 +22,16 @@ from aggregation_pipeline.settings import load_settings
 def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
+    open_rows = rows_of(settings, application_name="aggregation sensors")
     job = build_aggregate_job([(table.entry.name, table.formats) for table in project.tables])
+    kept = settings.batch_jobs_retention_days
+    pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
     return Definitions(
         assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
-        jobs=[job],
-        schedules=[build_schedule(job, project.cron, settings.zone)],
+        jobs=[job, *pruning],
+        schedules=[build_schedule(job, project.cron, settings.zone), *(build_prune_schedule(each, settings.zone) for each in pruning)],
         sensors=build_sensors(
-            open_rows=rows_of(settings, application_name="aggregation sensors"),
+            open_rows=open_rows,
             deployment=settings.deployment_name,
             platforms=project.platforms,
             job_type=settings.batch_job_type,

@@ -68,6 +68,31 @@ BEGIN
 END
 $$;
 
+-- For `aggregation-pipeline batch-jobs list` and `show`: rows of everybody, the newest first.
+CREATE OR REPLACE FUNCTION public.list_batch_jobs(
+  kind text DEFAULT NULL, state text DEFAULT NULL, wanted uuid DEFAULT NULL, most integer DEFAULT 10)
+RETURNS SETOF jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  SELECT to_jsonb(j)
+  FROM public.batch_jobs AS j
+  WHERE (kind IS NULL OR j.job_type = kind) AND (state IS NULL OR j.status = state) AND (wanted IS NULL OR j.id = wanted)
+  ORDER BY j.created_at DESC
+  LIMIT most
+$$;
+
+-- For `aggregation-pipeline batch-jobs trend`: 按天统计批次执行情况, the last so many days of a time zone.
+CREATE OR REPLACE FUNCTION public.trend_of_batch_jobs(kind text, zone text, days integer) RETURNS SETOF jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  SELECT jsonb_build_object(
+    'date', (j.created_at AT TIME ZONE zone)::date, 'total_jobs', count(*),
+    'successful', count(*) FILTER (WHERE j.status = 'completed'), 'failed', count(*) FILTER (WHERE j.status = 'failed'),
+    'avg_items', avg(j.total_items))
+  FROM public.batch_jobs AS j
+  WHERE j.job_type = kind AND (j.created_at AT TIME ZONE zone)::date > (now() AT TIME ZONE zone)::date - days
+  GROUP BY (j.created_at AT TIME ZONE zone)::date
+  ORDER BY (j.created_at AT TIME ZONE zone)::date DESC
+$$;
+
 -- Everybody may call a new function, and Supabase grants it to its roles by name besides.
 DO $$
 DECLARE
@@ -76,7 +101,8 @@ DECLARE
 BEGIN
   FOREACH signature IN ARRAY ARRAY[
     'public.record_batch_job(jsonb)', 'public.read_batch_jobs(text, text, uuid[], boolean)',
-    'public.prune_batch_jobs(text, text, timestamptz)']
+    'public.prune_batch_jobs(text, text, timestamptz)', 'public.list_batch_jobs(text, text, uuid, integer)',
+    'public.trend_of_batch_jobs(text, text, integer)']
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
     FOR name IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP

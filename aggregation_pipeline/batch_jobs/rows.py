@@ -9,7 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.batch_jobs import writer
+from aggregation_pipeline.batch_jobs import browse, writer
+from aggregation_pipeline.batch_jobs.browse import Day, JobRow, Wanted
 from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.batch_jobs.writer import Mirrored
@@ -38,6 +39,12 @@ class Rows(Protocol):
     def prune(self, owner: Owner, before: datetime) -> int:
         """Delete the owner's rows that came to an end before; how many."""
 
+    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+        """Rows of everybody, the newest first."""
+
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+        """What the last `days` of a time zone saw, the newest first; days without a job are left out."""
+
 
 @dataclass(frozen=True)
 class PostgresRows:
@@ -62,6 +69,12 @@ class PostgresRows:
 
     def prune(self, owner: Owner, before: datetime) -> int:
         return writer.prune(self.connection, owner, before)
+
+    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+        return browse.listed(self.connection, wanted)
+
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+        return browse.trend(self.connection, job_type, zone, days)
 
 
 @contextmanager

@@ -9,12 +9,13 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import requests
 
+from aggregation_pipeline.batch_jobs.browse import Day, JobRow, Wanted, day_of
 from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
@@ -71,6 +72,20 @@ class SupabaseRows:
 
     def prune(self, owner: Owner, before: datetime) -> int:
         return int(self._call("prune_batch_jobs", **_names(owner), before=before.isoformat()))
+
+    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+        found = self._call(
+            "list_batch_jobs",
+            kind=wanted.job_type,
+            state=wanted.status,
+            wanted=None if wanted.id is None else str(wanted.id),
+            most=wanted.most,
+        )
+        return [{**row, **_read_moments(row)} for row in found]
+
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+        found = self._call("trend_of_batch_jobs", kind=job_type, zone=zone, days=days)
+        return [day_of({**day, "date": date.fromisoformat(day["date"])}) for day in found]
 
     def _record(self, row: BatchJobRow) -> bool:
         job = {
@@ -167,7 +182,6 @@ def _minimal(row: BatchJobRow, refusal: Exception) -> dict[str, Any]:
 
 
 def _row(found: Mapping[str, Any]) -> BatchJobRow:
-    moments = {name: found[name] and datetime.fromisoformat(found[name]) for name in ("started_at", "completed_at", "created_at")}
     return BatchJobRow(
         id=UUID(found["id"]),
         job_type=found["job_type"],
@@ -175,5 +189,9 @@ def _row(found: Mapping[str, Any]) -> BatchJobRow:
         platforms_processed=tuple(found["platforms_processed"] or ()),
         total_items=found["total_items"],
         metadata=found["metadata"],
-        **moments,
+        **_read_moments(found),
     )
+
+
+def _read_moments(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] and datetime.fromisoformat(found[name]) for name in ("started_at", "completed_at", "created_at")}

@@ -2,6 +2,7 @@
 
 import click
 
+from aggregation_pipeline.cli.batch_jobs import batch_jobs
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.plan import plan
 from aggregation_pipeline.cli.run import run
@@ -17,10 +18,11 @@ def main() -> None:
     aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
     aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
+    aggregation-pipeline batch-jobs list      what ran, and what came of it
 
     In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
     """
 
 
-for command in (demo, dev, plan, run):
+for command in (demo, dev, plan, run, batch_jobs):
     main.add_command(command)

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.batch_jobs import supabase
+from aggregation_pipeline.batch_jobs.browse import Wanted
 from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.projection import row_id
 from aggregation_pipeline.batch_jobs.reaching import rows_of
+from aggregation_pipeline.batch_jobs.rows import postgres_rows
 from aggregation_pipeline.batch_jobs.supabase import SupabaseRows, supabase_rows
 from aggregation_pipeline.batch_jobs.table import create_sql
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
@@ -215,3 +218,18 @@ def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
 
     with pytest.raises(SettingsError, match=r"BATCH_JOBS_URL leads to Supabase's transaction pooler.*5432"):
         normalize_url("postgresql://postgres.abc:pw@aws-0-eu.pooler.supabase.com:6543/postgres", name="BATCH_JOBS_URL")
+
+
+def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: SupabaseRows):
+    rest.record(reading(8, created_at=datetime.now(UTC)))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)")
+    assert [row["status"] for row in rest.listed(Wanted("data_collection"))] == ["failed", "completed"]
+    assert [str(row["id"]) for row in rest.listed(Wanted(status="completed"))] == [RUN_ID]
+    assert list(rest.listed(Wanted(id=row_id(RUN_ID), job_type="other"))) == []
+    (day,) = rest.trend("data_collection", "Asia/Shanghai", 30)
+    assert (day.total_jobs, day.successful, day.failed, day.avg_items) == (2, 1, 1, 10.0)
+    assert day.date == datetime.now(ZoneInfo("Asia/Shanghai")).date()
+    with postgres_rows(engine, 60) as direct:
+        assert list(direct.trend("data_collection", "Asia/Shanghai", 30)) == [day]
+        assert [row["status"] for row in direct.listed(Wanted("data_collection"))] == ["failed", "completed"]
