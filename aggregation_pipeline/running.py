@@ -48,6 +48,11 @@ class RunResult:
     files: Sequence[Mapping[str, Any]]
     seconds: float = field(default=0.0)
 
+    @property
+    def results(self) -> Mapping[str, TableResult]:
+        """What became of each table, by the word that the collector before this one had for it."""
+        return self.tables
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `run --json` prints; `batches` lists the rows of batch_jobs that the command made."""
         batch = {"batch_job_id": self.batch_job_id, "status": self.status, "total_items": self.total_items}

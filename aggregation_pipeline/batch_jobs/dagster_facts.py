@@ -170,7 +170,7 @@ def _innermost(error: Any) -> str | None:  # noqa: ANN401 - SerializableErrorInf
     """The words of what went wrong: Dagster wraps them in errors of its own, and Python's puts the module's path before them."""
     if error is None:
         return None
-    while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+    while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "Retry")):
         error = error.cause
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|\s|$))", "", error.message.strip())
 
