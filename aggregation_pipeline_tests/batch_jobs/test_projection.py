@@ -2,12 +2,15 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregation_pipeline.batch_jobs.ending import closed
 from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
 
@@ -200,3 +203,24 @@ EVENTS = [
 @given(shuffled=st.permutations(EVENTS * 2))
 def test_the_order_of_reading_and_reading_twice_change_nothing(shuffled: list[Event]):
     assert row(facts("FAILURE"), *shuffled) == row(facts("FAILURE"), *EVENTS)
+
+
+def test_the_metadata_is_what_the_schema_in_docs_says():
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "batch_jobs_metadata.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    file = {"table": "baidu", "format": "csv", "dataset": "detail", "uri": "oss://b/k", "rows": 1, "bytes": 2, "crc64": None}
+    plan = planned("baidu", "weibo", "zhihu")
+    tags = {"dagster/partition": "2026-11-19", "dagster/schedule_name": "aggregate_schedule", "dagster/root_run_id": RUN_ID}
+    many = done(11, "baidu", 5, files=(file,) * (FILES_IN_A_ROW + 1), bytes=7, seconds=1.5)
+    made = [
+        row(facts("QUEUED", started_at=None)),
+        row(facts(), *plan, Started(10, "weibo"), many),
+        row(facts("FAILURE", tags=tags), *plan, many, failed(12, "weibo", "why " * 9_000), failed(13, None, "died", step=None)),
+        row(facts("SUCCESS"), *plan, *(done(20 + number, name, 1) for number, name in enumerate(PLATFORMS))),
+    ]
+    for each in [*made, *(closed(one, NOON) for one in made)]:
+        validator.validate(json.loads(json.dumps(each.metadata)))
+    validator.validate({"dagster": made[0].metadata["dagster"], "mirror_error": "refused"})
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**made[0].metadata, "something": 1})
