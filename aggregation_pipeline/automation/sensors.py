@@ -9,8 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy as sa
 from dagster import (
-    DagsterInstance,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunsFilter,
@@ -26,6 +26,7 @@ from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, ow
 from aggregation_pipeline.batch_jobs.reaching import OpenRows
 from aggregation_pipeline.batch_jobs.reconcile import OPEN, RETRIES, Pass, reconcile
 from aggregation_pipeline.errors import MirrorBusyError
+from aggregation_pipeline.postgres import reason
 
 STATUSES = (
     DagsterRunStatus.QUEUED,
@@ -81,7 +82,7 @@ def build_sensors(
     def reconcile_all(context: SensorEvaluationContext) -> SkipReason:
         instance, owner = context.instance, owner_of(context.instance, deployment)
         watermark, retry = _read_cursor(context.cursor, history)
-        dead = _fail_the_dead(instance, locks_url)
+        dead = _fail_the_dead(context, locks_url)
         with open_rows(TICK_SECONDS) as rows:
             created = rows.ensure()
             mirror_one = functools.partial(one_record, instance, rows=rows, owner=owner)
@@ -129,8 +130,15 @@ class _Rest:
         return time.monotonic() < self._until
 
 
-def _fail_the_dead(instance: DagsterInstance, locks_url: str | None) -> list[str]:
-    return [] if locks_url is None else fail_the_dead(instance, instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url)
+def _fail_the_dead(context: SensorEvaluationContext, locks_url: str | None) -> list[str]:
+    if locks_url is None:
+        return []
+    try:
+        return fail_the_dead(context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url)
+    except sa.exc.SQLAlchemyError as error:
+        # The rows come first; whoever is dead is still dead at the next tick.
+        context.log.warning("Whether the processes of runs live cannot be seen: %s", reason(error))
+        return []
 
 
 def _read_cursor(cursor: str | None, history: timedelta) -> tuple[datetime, Sequence[str]]:

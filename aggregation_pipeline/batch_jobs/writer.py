@@ -94,18 +94,8 @@ def owned(owner: Owner) -> sa.ColumnElement[bool]:
     return sa.and_(metadata[_DEPLOYMENT].astext == owner.deployment, metadata[_INSTANCE].astext == owner.instance)
 
 
-def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
-    insert = postgresql.insert(batch_jobs).values(
-        id=row.id,
-        job_type=storable(row.job_type)[:50],
-        status=row.status,
-        platforms_processed=[storable(platform) for platform in row.platforms_processed],
-        total_items=max(0, min(row.total_items, INTEGER_MAX)),
-        metadata=storable_json(row.metadata),
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        created_at=row.created_at,
-    )
+def _upsert_statement() -> sa.Executable:
+    insert = postgresql.insert(batch_jobs)
     columns = [column.name for column in batch_jobs.columns if not column.primary_key]
     old, new = batch_jobs.c, insert.excluded
     empty = sa.cast("[]", postgresql.JSONB)
@@ -120,7 +110,25 @@ def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
             sa.or_(*(old[name].is_distinct_from(new[name]) for name in columns)),
         ),
     )
-    return connection.execute(upsert.returning(old.id)).first() is not None
+    return upsert.returning(old.id)
+
+
+_UPSERT = _upsert_statement()
+
+
+def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
+    values = {
+        "id": row.id,
+        "job_type": storable(row.job_type)[:50],
+        "status": row.status,
+        "platforms_processed": [storable(platform) for platform in row.platforms_processed],
+        "total_items": max(0, min(row.total_items, INTEGER_MAX)),
+        "metadata": storable_json(row.metadata),
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "created_at": row.created_at,
+    }
+    return connection.execute(_UPSERT, values).first() is not None
 
 
 def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
