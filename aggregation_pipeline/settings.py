@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
@@ -113,6 +114,20 @@ class Settings(BaseSettings):
                 f"make one with: openssl rand -hex 32"
             )
         return value
+
+    @field_validator("supabase_url")
+    @classmethod
+    def _project_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if parts.scheme != "https" and not (local and parts.scheme == "http"):
+            raise ValueError(
+                "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
+                "goes into BATCH_JOBS_URL, and by http:// the key would travel in the open"
+            )
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("dagster_pg_url", "batch_jobs_url")
     @classmethod

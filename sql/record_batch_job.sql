@@ -40,18 +40,17 @@ END
 $$;
 
 -- The rows of one deployment and Dagster storage: those with the ids given, or, without ids, those that have not come to an end.
--- `whole` adds every column to what the mirror compares.
+-- `whole` adds every column to what the mirror compares. One array, as PostgREST cuts sets of rows at a thousand without a word.
 CREATE OR REPLACE FUNCTION public.read_batch_jobs(deployment text, instance text, ids uuid[] DEFAULT NULL, whole boolean DEFAULT false)
-RETURNS SETOF jsonb
+RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-  SELECT jsonb_build_object(
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', j.id, 'status', j.status, 'run_id', j.metadata #>> '{dagster,run_id}', 'updated', j.metadata #>> '{dagster,updated}',
       'refused', j.metadata ? 'mirror_error')
-    || CASE WHEN whole THEN to_jsonb(j) ELSE '{}' END
+    || CASE WHEN whole THEN to_jsonb(j) ELSE '{}' END ORDER BY j.created_at DESC), '[]')
   FROM public.batch_jobs AS j
   WHERE j.metadata #>> '{dagster,deployment}' = deployment AND j.metadata #>> '{dagster,instance}' = instance
     AND CASE WHEN ids IS NULL THEN j.status IN ('pending', 'in_progress') ELSE j.id = ANY (ids) END
-  ORDER BY j.created_at DESC
 $$;
 
 -- Delete the rows of one deployment and Dagster storage that came to an end before; how many.
@@ -71,26 +70,30 @@ $$;
 -- For `aggregation-pipeline batch-jobs list` and `show`: rows of everybody, the newest first.
 CREATE OR REPLACE FUNCTION public.list_batch_jobs(
   kind text DEFAULT NULL, state text DEFAULT NULL, wanted uuid DEFAULT NULL, most integer DEFAULT 10)
-RETURNS SETOF jsonb
+RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-  SELECT to_jsonb(j)
-  FROM public.batch_jobs AS j
-  WHERE (kind IS NULL OR j.job_type = kind) AND (state IS NULL OR j.status = state) AND (wanted IS NULL OR j.id = wanted)
-  ORDER BY j.created_at DESC
-  LIMIT most
+  SELECT coalesce(jsonb_agg(to_jsonb(found) ORDER BY found.created_at DESC), '[]')
+  FROM (
+    SELECT *
+    FROM public.batch_jobs AS j
+    WHERE (kind IS NULL OR j.job_type = kind) AND (state IS NULL OR j.status = state) AND (wanted IS NULL OR j.id = wanted)
+    ORDER BY j.created_at DESC
+    LIMIT most
+  ) AS found
 $$;
 
 -- For `aggregation-pipeline batch-jobs trend`: 按天统计批次执行情况, the last so many days of a time zone.
-CREATE OR REPLACE FUNCTION public.trend_of_batch_jobs(kind text, zone text, days integer) RETURNS SETOF jsonb
+CREATE OR REPLACE FUNCTION public.trend_of_batch_jobs(kind text, zone text, days integer) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-  SELECT jsonb_build_object(
-    'date', (j.created_at AT TIME ZONE zone)::date, 'total_jobs', count(*),
-    'successful', count(*) FILTER (WHERE j.status = 'completed'), 'failed', count(*) FILTER (WHERE j.status = 'failed'),
-    'avg_items', avg(j.total_items))
-  FROM public.batch_jobs AS j
-  WHERE j.job_type = kind AND (j.created_at AT TIME ZONE zone)::date > (now() AT TIME ZONE zone)::date - days
-  GROUP BY (j.created_at AT TIME ZONE zone)::date
-  ORDER BY (j.created_at AT TIME ZONE zone)::date DESC
+  SELECT coalesce(jsonb_agg(to_jsonb(day) ORDER BY day.date DESC), '[]')
+  FROM (
+    SELECT (j.created_at AT TIME ZONE zone)::date AS date, count(*) AS total_jobs,
+           count(*) FILTER (WHERE j.status = 'completed') AS successful, count(*) FILTER (WHERE j.status = 'failed') AS failed,
+           avg(j.total_items) AS avg_items
+    FROM public.batch_jobs AS j
+    WHERE j.job_type = kind AND (j.created_at AT TIME ZONE zone)::date > (now() AT TIME ZONE zone)::date - days
+    GROUP BY 1
+  ) AS day
 $$;
 
 -- Everybody may call a new function, and Supabase grants it to its roles by name besides.

@@ -28,6 +28,8 @@ _TRIES = 3
 _PAUSE_SECONDS = 0.3
 # The API's own troubles and the gateway's; PGRST000 to 003: PostgREST cannot reach its database.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+# What sql/grant_anon.sql opens.
+_FOR_ANON = frozenset({"record_batch_job", "read_batch_jobs"})
 # Refusals of a row's content (data exceptions, violated constraints), where a plainer row may pass.
 _CONTENT = re.compile("22|23")
 
@@ -157,6 +159,8 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
     remedy = "Check SUPABASE_URL and SUPABASE_KEY"
     if code in {"PGRST202", "42883"}:
         remedy = "Run sql/create_batch_jobs_table.sql and sql/record_batch_job.sql in Supabase's SQL editor"
+    elif code == "42501" and function not in _FOR_ANON:
+        remedy = "That takes the key of service_role (Project Settings, API keys) in SUPABASE_KEY"
     elif code == "42501":
         remedy = (
             "SUPABASE_KEY is not the key of service_role: take that one (Project Settings, API keys). If it must be the anonymous key, "

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.batch_jobs import supabase
@@ -147,7 +148,7 @@ def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_the
         opened.ensure()
         assert opened.record(reading(3)) is True
         assert set(opened.unfinished(PROD)) == {row_id(RUN_ID)}
-        with pytest.raises(MirrorError, match="42501"):
+        with pytest.raises(MirrorError, match=r"42501.*takes the key of service_role"):
             opened.prune(PROD, NOON)
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE anon; SELECT * FROM batch_jobs")
@@ -211,6 +212,17 @@ def test_hardening_shuts_the_anonymous_key_out_of_a_table_that_was_open(engine: 
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE service_role; INSERT INTO batch_jobs (job_type) VALUES ('x')")
         assert connection.exec_driver_sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'").scalar_one() is True
+
+
+def test_the_address_of_the_project_is_checked_before_a_key_is_sent_anywhere():
+    for wrong in ("postgresql://postgres:pw@db.abc.supabase.co:5432/postgres", "http://abc.supabase.co", "abc.supabase.co"):
+        with pytest.raises(ValidationError, match=r"https://<reference>.supabase.co.*BATCH_JOBS_URL") as caught:
+            Settings(_env_file=None, supabase_url=wrong, supabase_key="service-key")
+        assert "service-key" not in str(caught.value)
+    assert (
+        Settings(_env_file=None, supabase_url="https://abc.supabase.co/rest/v1/", supabase_key="k").supabase_url
+        == "https://abc.supabase.co"
+    )
 
 
 def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
