@@ -1,6 +1,7 @@
 """The sensors of batch_jobs: fast ones that may lose an event, and one that makes good whatever they lost."""
 
 import functools
+import json
 import os
 import signal
 import time
@@ -301,6 +302,22 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     assert found[dead.run_id].status == "failed"
     assert "The process that this run was started in died" in found[dead.run_id].metadata["errors"][0]["error"]
     assert {found[each.run_id].status for each in (lives, queued, elsewhere)} == {"in_progress"}
+
+
+def test_rows_are_written_even_where_nobody_can_tell_whose_process_lives(clean: DagsterInstance, engine: sa.Engine):
+    run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: "true"}).run_id
+    tick(sensors(url_of(engine), locks_url=DOWN)["batch_jobs_reconcile"], clean)
+    assert rows(engine)[run_id].status == "in_progress"
+
+
+def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterInstance, engine: sa.Engine):
+    run(clean, [BAIDU])
+    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    assert (told["behind"], told["lag_seconds"], told["retry"]) == (0, 0.0, [])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE batch_jobs; ALTER TABLE batch_jobs ADD CHECK (status = 'nothing')")
+    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    assert (told["behind"], told["lag_seconds"] > 0, len(told["retry"])) == (1, True, 1)
 
 
 def test_more_refused_runs_than_are_remembered_hold_the_watermark(
