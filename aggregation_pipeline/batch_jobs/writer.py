@@ -38,13 +38,14 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
     when PostgreSQL does not answer.
     """
     try:
-        with transaction(bind) as connection:
-            try:
-                with connection.begin_nested():
-                    return _upsert(connection, row)
-            except sa.exc.DBAPIError as refusal:
-                if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
-                    raise
+        try:
+            with transaction(bind) as connection:
+                return _upsert(connection, row)
+        except sa.exc.DBAPIError as refusal:
+            if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
+                raise
+            # Afterwards rather than around a savepoint: the usual row is one statement and a commit, which a backlog of a thousand feels.
+            with transaction(bind) as connection:
                 return _upsert(connection, _minimal(row, refusal))
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from error
