@@ -12,6 +12,8 @@ from aggregation_pipeline.automation.jobs import build_aggregate_job
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_schedule
+from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres import require_right_url
@@ -22,19 +24,28 @@ from aggregation_pipeline.settings import load_settings
 def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
+    open_rows = rows_of(settings, application_name="aggregation sensors")
     job = build_aggregate_job([(table.entry.name, table.formats) for table in project.tables])
     retention = build_retention_job(project)
+    kept = settings.batch_jobs_retention_days
+    pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
     return Definitions(
         assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
-        jobs=[job, retention],
-        schedules=[build_schedule(job, project.cron, settings.zone), build_retention_schedule(retention, project)],
+        jobs=[job, retention, *pruning],
+        schedules=[
+            build_schedule(job, project.cron, settings.zone),
+            build_retention_schedule(retention, project),
+            *(build_prune_schedule(each, settings.zone) for each in pruning),
+        ],
         sensors=[
             *build_sensors(
-                url=settings.require_batch_jobs_url(),
+                open_rows=open_rows,
                 deployment=settings.deployment_name,
                 platforms=project.platforms,
                 job_type=settings.batch_job_type,
                 secrets=settings.secrets,
+                history=settings.batch_jobs_history,
+                locks_url=settings.require_dagster_url(),
             ),
             *build_alert_sensors(settings, project.table_facts),
         ],

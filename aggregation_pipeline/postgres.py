@@ -107,7 +107,8 @@ def create_engine(url: str, *, application_name: str, statement_timeout: float =
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg2's connection
         # In SQL, not in `options`: poolers drop or refuse options that they do not know, and PGTZ overrules them.
-        with connection.cursor() as cursor:
+        # Behind a pooler, connecting proves nothing: the server behind it may hang all the same.
+        with _cut_after(connection.fileno(), 2.0 * connect_timeout), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', %s, false)",
                 (f"{int(statement_timeout * 1000)}ms",),
@@ -134,8 +135,13 @@ def deadline(connection: sa.Connection, seconds: float) -> Iterator[None]:
 
     statement_timeout is the server's own clock: a server that is frozen, or a network that swallows packets, never looks at it.
     """
-    descriptor = os.dup(connection.connection.dbapi_connection.fileno())  # type: ignore[union-attr]
-    with socket.socket(fileno=descriptor) as twin:
+    with _cut_after(connection.connection.dbapi_connection.fileno(), seconds):  # type: ignore[union-attr]
+        yield
+
+
+@contextmanager
+def _cut_after(descriptor: int, seconds: float) -> Iterator[None]:
+    with socket.socket(fileno=os.dup(descriptor)) as twin:
 
         def cut() -> None:
             with suppress(OSError):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import sqlalchemy as sa
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
 
 from aggregation_pipeline.assets.names import export_key, manifest_key, segment, table_key
@@ -19,13 +18,14 @@ from aggregation_pipeline.automation.jobs import AGGREGATE_JOB
 from aggregation_pipeline.automation.schedules import is_more_than_daily
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
-from aggregation_pipeline.batch_jobs.mirror import mirror_run
-from aggregation_pipeline.batch_jobs.table import ensure_table
+from aggregation_pipeline.batch_jobs.in_process import TAG, alive
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
-from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.project import Project
 
 log = logging.getLogger(__name__)
+_MIRROR_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class RunResult:
     tables: Mapping[str, TableResult]
     files: Sequence[Mapping[str, Any]]
     seconds: float = field(default=0.0)
+
+    @property
+    def results(self) -> Mapping[str, TableResult]:
+        """What became of each table, by the word that the collector before this one had for it."""
+        return self.tables
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `run --json` prints; `batches` lists the rows of batch_jobs that the command made."""
@@ -114,14 +119,14 @@ def run_tables(
     table, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
     """
     run_id = str(uuid4())
-    tags = {} if moment is None else tick_tags(moment, project.settings.zone, more_than_daily=is_more_than_daily(project.cron))
-    with _mirroring(project, instance, run_id):
+    tick = {} if moment is None else tick_tags(moment, project.settings.zone, more_than_daily=is_more_than_daily(project.cron))
+    with alive(project.settings.require_dagster_url(), run_id), _mirroring(project, instance, run_id):
         result = definitions.resolve_job_def(AGGREGATE_JOB).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags=tags,
+            tags={**tick, TAG: "true"},
             asset_selection=select_assets(project, tables, formats),
             raise_on_error=False,
         )
@@ -156,20 +161,29 @@ def _result(
 @contextmanager
 def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iterator[None]:
     settings = project.settings
-    engine = create_engine(settings.require_batch_jobs_url(), application_name=f"aggregation run {run_id[:8]}")
+    open_rows = rows_of(settings, application_name=f"aggregation run {run_id[:8]}")
+    owner = owner_of(instance, settings.deployment_name)
+    busy = False
 
-    def mirror() -> None:
+    def mirror(*, last: bool = False) -> None:
+        nonlocal busy
+        # A batch_jobs that does not answer is waited for once, not after every table: the export goes first, the reconciler makes it good.
+        if busy and not last:
+            return
         try:
-            mirror_run(
-                instance,
-                run_id,
-                engine=engine,
-                deployment=settings.deployment_name,
-                platforms=project.platforms,
-                job_type=settings.batch_job_type,
-                secrets=settings.secrets,
-            )
-        except (MirrorError, sa.exc.SQLAlchemyError) as error:
+            with open_rows(_MIRROR_SECONDS) as rows:
+                rows.ensure()
+                mirror_run(
+                    instance,
+                    run_id,
+                    rows=rows,
+                    owner=owner,
+                    platforms=project.platforms,
+                    job_type=settings.batch_job_type,
+                    secrets=settings.secrets,
+                )
+        except MirrorError as error:
+            busy = error.retryable
             log.warning("batch_jobs: %s", error)
 
     def follow(entry: EventLogEntry) -> None:
@@ -182,13 +196,8 @@ def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iter
         if window_done or event.event_type in {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE}:
             mirror()
 
-    try:
-        ensure_table(engine)
-    except MirrorError as error:
-        log.warning("batch_jobs: %s", error)
     instance.add_event_listener(run_id, follow)
     try:
         yield
     finally:
-        mirror()
-        engine.dispose()
+        mirror(last=True)

@@ -8,8 +8,10 @@ import functools
 import os
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
@@ -58,6 +60,10 @@ class Settings(OssSettings, AlertSettings):
     supabase_key: SecretStr | None = None
     batch_job_type: str = Field(default="data_collection", min_length=1, max_length=50)
     deployment_name: str = Field(default="default", min_length=1, max_length=63)
+    # Terminal rows of ours are deleted after so many days; unset keeps them for ever.
+    batch_jobs_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    # How far back the first start of the sensors, and `batch-jobs backfill`, look for runs without a row.
+    batch_jobs_history_days: int = Field(default=30, ge=0, le=36_500)
 
     # How long stored extracts stay; the files made of them have `keep` and `keep_last` in aggregation.yaml.
     extract_keep_days: int = Field(default=7, ge=1, le=3650)
@@ -103,6 +109,20 @@ class Settings(OssSettings, AlertSettings):
             )
         return value
 
+    @field_validator("supabase_url")
+    @classmethod
+    def _project_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if parts.scheme != "https" and not (local and parts.scheme == "http"):
+            raise ValueError(
+                "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
+                "goes into BATCH_JOBS_URL, and by http:// the key would travel in the open"
+            )
+        return f"{parts.scheme}://{parts.netloc}"
+
     @field_validator("dagster_pg_url", "batch_jobs_url")
     @classmethod
     def _right_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -135,6 +155,11 @@ class Settings(OssSettings, AlertSettings):
     def zone(self) -> ZoneInfo:
         """The time zone of schedules, windows and the MySQL session."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def batch_jobs_history(self) -> timedelta:
+        """How far back runs are given rows: never further than rows are kept."""
+        return timedelta(days=min(self.batch_jobs_history_days, self.batch_jobs_retention_days or self.batch_jobs_history_days))
 
     @property
     def has_source(self) -> bool:

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "running"),
-    ("terminal", "demo", "cli"),
+    ("terminal", "collecting", "demo", "cli"),
 )
 # A library that can be used and tested alone.
 CORE = (

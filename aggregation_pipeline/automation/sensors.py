@@ -5,14 +5,15 @@ No postponed annotations here: Dagster reads the annotation of a sensor's contex
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from dagster import (
     DagsterRunStatus,
     DefaultSensorStatus,
+    RunsFilter,
     RunStatusSensorContext,
     RunStatusSensorDefinition,
     SensorDefinition,
@@ -20,11 +21,12 @@ from dagster import (
     SkipReason,
 )
 
-from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run
-from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
-from aggregation_pipeline.batch_jobs.table import ensure_table
+from aggregation_pipeline.batch_jobs.in_process import fail_the_dead
+from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reaching import OpenRows
+from aggregation_pipeline.batch_jobs.reconcile import OPEN, RETRIES, Pass, reconcile
 from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres import create_engine, deadline, reason
+from aggregation_pipeline.postgres import reason
 
 STATUSES = (
     DagsterRunStatus.QUEUED,
@@ -36,40 +38,57 @@ STATUSES = (
 INTERVAL_SECONDS = 10
 # Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.
 TICK_SECONDS = 18.0
-# How far back the very first pass looks.
-HISTORY = timedelta(days=30)
-# A run that cannot be mirrored is tried again at every pass; more of them than this is one cause, not many.
-_RETRIES = 200
+# A tick of a fast sensor takes up to five runs. The first that finds batch_jobs hanging speaks for all sensors of this process for a while.
+RUN_SECONDS = 6.0
+REST_SECONDS = 30.0
 
 
 def build_sensors(
-    *, url: str, deployment: str, platforms: Mapping[str, str], job_type: str = "data_collection", secrets: Sequence[str] = ()
+    *,
+    open_rows: OpenRows,
+    deployment: str,
+    platforms: Mapping[str, str],
+    job_type: str = "data_collection",
+    secrets: Sequence[str] = (),
+    history: timedelta = timedelta(days=30),
+    locks_url: str | None = None,
 ) -> list[SensorDefinition]:
     """The sensors of one deployment, all running from the start.
 
-    `url` is the PostgreSQL of batch_jobs, nothing connects to it before a tick; `platforms` maps the key segments of tables to their
-    platforms, in order; `secrets` are values to be kept out of error texts.
+    `open_rows` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to their platforms, in
+    order; `secrets` are values to be kept out of error texts; `history` is how far back the very first pass looks; `locks_url` is the
+    PostgreSQL where runs in processes of their own show that they live.
     """
-    engine = create_engine(url, application_name="aggregation sensors")
-    one_run = functools.partial(mirror_run, deployment=deployment, platforms=platforms, job_type=job_type, secrets=secrets)
-    one_record = functools.partial(mirror_record, deployment=deployment, platforms=platforms, job_type=job_type, secrets=secrets)
+    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, secrets=secrets)
+    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, secrets=secrets)
     # Lives as long as the code server; after a restart it fills itself again.
     foreign: set[str] = set()
+    rest = _Rest()
 
     def mirror(context: RunStatusSensorContext) -> None:
-        with _bounded(engine) as connection:
-            ensure_table(connection)
-            outcome = one_run(context.instance, context.dagster_run.run_id, engine=connection)
-        context.log.info("batch_jobs row of run %s: %s", context.dagster_run.run_id, outcome)
+        run_id = context.dagster_run.run_id
+        if rest.is_on():
+            context.log.warning("Run %s is left to batch_jobs_reconcile: batch_jobs did not answer a moment ago", run_id)
+            return
+        try:
+            with open_rows(RUN_SECONDS) as rows:
+                rows.ensure()
+                outcome = one_run(context.instance, run_id, rows=rows, owner=owner_of(context.instance, deployment))
+        except MirrorBusyError:
+            rest.begin()
+            raise
+        context.log.info("batch_jobs row of run %s: %s", run_id, outcome)
 
     def reconcile_all(context: SensorEvaluationContext) -> SkipReason:
-        watermark, retry = _read_cursor(context.cursor)
-        with _bounded(engine) as connection:
-            created = ensure_table(connection)
-            mirror_one = functools.partial(one_record, context.instance, engine=connection)
-            done = reconcile(
-                context.instance, connection, mirror_one, deployment=deployment, watermark=watermark, retry=retry, foreign=foreign
-            )
+        instance, owner = context.instance, owner_of(context.instance, deployment)
+        watermark, retry = _read_cursor(context.cursor, history)
+        dead = _fail_the_dead(context, locks_url)
+        with open_rows(TICK_SECONDS) as rows:
+            created = rows.ensure()
+            mirror_one = functools.partial(one_record, instance, rows=rows, owner=owner)
+            done = reconcile(instance, rows, mirror_one, owner=owner, watermark=watermark, retry=retry, foreign=foreign)
+        for run_id in dead:
+            context.log.error("Run %s marked as failed: its process is gone", run_id)
         for run_id, why in done.refused.items():
             context.log.error("Run %s is not in batch_jobs yet: %s", run_id, why)
         # Rows are committed one by one above: only now may the watermark move.
@@ -98,33 +117,60 @@ def build_sensors(
     ]
 
 
-@contextmanager
-def _bounded(engine: sa.Engine) -> Iterator[sa.Connection]:
+class _Rest:
+    """A pause after batch_jobs did not answer: waiting for it once is enough."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + REST_SECONDS
+
+    def is_on(self) -> bool:
+        return time.monotonic() < self._until
+
+
+def _fail_the_dead(context: SensorEvaluationContext, locks_url: str | None) -> list[str]:
+    if locks_url is None:
+        return []
     try:
-        connection = engine.connect()
-    except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs") from error
-    with connection, deadline(connection, TICK_SECONDS):
-        yield connection
+        return fail_the_dead(context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url)
+    except sa.exc.SQLAlchemyError as error:
+        # The rows come first; whoever is dead is still dead at the next tick.
+        context.log.warning("Whether the processes of runs live cannot be seen: %s", reason(error))
+        return []
 
 
-def _read_cursor(cursor: str | None) -> tuple[datetime, Sequence[str]]:
+def _read_cursor(cursor: str | None, history: timedelta) -> tuple[datetime, Sequence[str]]:
     if not cursor:
-        return datetime.now(UTC) - HISTORY, ()
+        return datetime.now(UTC) - history, ()
     read = json.loads(cursor)
     return datetime.fromisoformat(read["watermark"]), read.get("retry", ())
 
 
 def _write_cursor(done: Pass) -> str:
-    return json.dumps({"watermark": done.watermark.isoformat(), "retry": list(done.refused)[-_RETRIES:]})
+    """The state of the mirror, which other processes may read off the sensor as well: /metrics, the alerts."""
+    return json.dumps(
+        {
+            "watermark": done.watermark.isoformat(),
+            "retry": list(done.refused)[-RETRIES:],
+            "behind": done.behind,
+            "lag_seconds": round(done.lag, 1),
+            "at": datetime.now(UTC).isoformat(),
+        }
+    )
 
 
 def _summary(done: Pass, *, created: bool) -> str:
     parts = [f"{done.written} of {done.looked_at} runs brought up to date in batch_jobs"]
     if created:
         parts.insert(0, "Table public.batch_jobs created")
+    if done.closed:
+        parts.append(f"{done.closed} rows closed whose runs were deleted in Dagster")
     if done.refused:
         parts.append(f"{len(done.refused)} could not be recorded and are tried again: see the log")
     if not done.complete:
         parts.append("time is up, the rest follows")
+    if done.behind:
+        parts.append(f"the first run left has been waiting for {done.lag:.0f} s")
     return "; ".join(parts)

@@ -4,30 +4,38 @@ Only what a row needs is fetched: a run writes a hundred events more than that.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from dagster import AssetKey, AssetMaterialization, DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry, RunRecord
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._serdes import deserialize_value
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from aggregation_pipeline.batch_jobs.facts import Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.errors import MirrorError
+from aggregation_pipeline.postgres import reason
 
 _TYPES = {
-    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-    DagsterEventType.ASSET_MATERIALIZATION,
-    DagsterEventType.STEP_START,
-    DagsterEventType.STEP_FAILURE,
+    DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+    DagsterEventType.ASSET_MATERIALIZATION.value,
+    DagsterEventType.STEP_START.value,
+    DagsterEventType.STEP_FAILURE.value,
     # Nothing is read from the next ones but their ids: they order two readings of a run.
-    DagsterEventType.RUN_ENQUEUED,
-    DagsterEventType.RUN_STARTING,
-    DagsterEventType.RUN_START,
-    DagsterEventType.RUN_SUCCESS,
-    DagsterEventType.RUN_FAILURE,
-    DagsterEventType.RUN_CANCELING,
-    DagsterEventType.RUN_CANCELED,
+    DagsterEventType.RUN_ENQUEUED.value,
+    DagsterEventType.RUN_STARTING.value,
+    DagsterEventType.RUN_START.value,
+    DagsterEventType.RUN_SUCCESS.value,
+    DagsterEventType.RUN_FAILURE.value,
+    DagsterEventType.RUN_CANCELING.value,
+    DagsterEventType.RUN_CANCELED.value,
 }
-_PAGE = 1_000
 _OP_PREFIX = "aggregate_"
+# A row of event_logs with the columns that _rows asks for.
+_LogRow: TypeAlias = Any
 _FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
@@ -52,28 +60,26 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     """The run's events, or None when it did not plan one of our assets: no other mark of a run tells whose it is."""
     events: list[Event] = []
     ours: set[str] = set()
-    for storage_id, entry in _entries(instance, run_id):
-        event = entry.dagster_event
-        if event is None:
-            continue
-        match event.event_type:
-            case DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
-                segment = segment_of(event.asset_key, platforms)
+    for row in _rows(instance, run_id):
+        match row.dagster_event_type:
+            case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
+                segment = segment_of(AssetKey.from_db_string(row.asset_key), platforms)
                 if segment is not None:
                     ours.add(segment)
-                    events.append(Planned(storage_id, segment, _planned_partitions(event)))
-            case DagsterEventType.ASSET_MATERIALIZATION:
-                events.append(_finished(storage_id, event.step_materialization_data.materialization, ours))
-            case DagsterEventType.STEP_START:
-                segment = _segment_of_step(event.step_key, ours)
-                events.append(Started(storage_id, segment) if segment else Event(storage_id))
-            case DagsterEventType.STEP_FAILURE:
-                segment = _segment_of_step(event.step_key, ours)
-                events.append(Failed(storage_id, _instant_of(entry), event.step_key, segment, _step_error(event)))
-            case DagsterEventType.RUN_FAILURE:
-                events.append(Failed(storage_id, _instant_of(entry), None, None, _run_error(event)))
+                    events.append(Planned(row.id, segment, _planned_partitions(row)))
+            case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith('"manifest"]'):
+                events.append(_finished(row.id, _event(row).step_materialization_data.materialization, ours))
+            case DagsterEventType.STEP_START.value:
+                segment = _segment_of_step(row.step_key, ours)
+                events.append(Started(row.id, segment) if segment else Event(row.id))
+            case DagsterEventType.STEP_FAILURE.value:
+                segment = _segment_of_step(row.step_key, ours)
+                entry = _entry(row)
+                events.append(Failed(row.id, _instant_of(entry), row.step_key, segment, _step_error(_event(row))))
+            case DagsterEventType.RUN_FAILURE.value:
+                events.append(Failed(row.id, _instant_of(_entry(row)), None, None, _run_error(_event(row))))
             case _:
-                events.append(Event(storage_id))
+                events.append(Event(row.id))
     return events if ours else None
 
 
@@ -88,17 +94,34 @@ def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None
     return path[1] if len(path) == 3 and path[0] == "export" and path[1] in platforms else None
 
 
-def _entries(instance: DagsterInstance, run_id: str) -> Iterator[tuple[int, EventLogEntry]]:
-    cursor, more = None, True
-    while more:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=_TYPES, limit=_PAGE)
-        for record in page.records:
-            yield record.storage_id, record.event_log_entry
-        cursor, more = page.cursor, page.has_more
+def _rows(instance: DagsterInstance, run_id: str) -> Sequence[_LogRow]:
+    """The rows of Dagster's event log, read by their columns: making objects of all of a run's events takes ten times as long."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        raise MirrorError(f"Dagster keeps its events in {type(storage).__name__}, which has no table. Configure PostgreSQL in dagster.yaml")
+    log = SqlEventLogStorageTable.c
+    columns = (log.id, log.dagster_event_type, log.step_key, log.asset_key, log.partition, log.event)
+    query = select(*columns).where(log.run_id == run_id, log.dagster_event_type.in_(_TYPES)).order_by(log.id)
+    try:
+        with storage.run_connection(run_id) as connection:
+            return connection.execute(query).all()
+    except SQLAlchemyError as error:
+        raise MirrorError(f"Dagster's events of run {run_id} cannot be read ({reason(error)})") from error
 
 
-def _planned_partitions(event: DagsterEvent) -> tuple[str | None, ...]:
-    data = event.asset_materialization_planned_data
+def _entry(row: _LogRow) -> EventLogEntry:
+    return deserialize_value(row.event, EventLogEntry)
+
+
+def _event(row: _LogRow) -> DagsterEvent:
+    return _entry(row).get_dagster_event()
+
+
+def _planned_partitions(row: _LogRow) -> tuple[str | None, ...]:
+    # Only a range that is one run's work stands in the event alone.
+    if row.partition is not None or '"partitions_subset": null' in row.event:
+        return (row.partition,)
+    data = _event(row).asset_materialization_planned_data
     return tuple(data.partitions_subset.get_partition_keys()) if data.partitions_subset is not None else (data.partition,)
 
 
@@ -147,7 +170,7 @@ def _innermost(error: Any) -> str | None:  # noqa: ANN401 - SerializableErrorInf
     """The words of what went wrong: Dagster wraps them in errors of its own, and Python's puts the module's path before them."""
     if error is None:
         return None
-    while error.cause is not None and (error.cls_name or "").startswith("Dagster"):
+    while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "Retry")):
         error = error.cause
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|\s|$))", "", error.message.strip())
 

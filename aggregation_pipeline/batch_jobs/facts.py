@@ -10,6 +10,18 @@ JobStatus = Literal["pending", "in_progress", "completed", "failed"]
 
 
 @dataclass(frozen=True)
+class Owner:
+    """Whose a row is: the deployment by its name, and the Dagster storage that knows the run.
+
+    Two teams that both left DEPLOYMENT_NAME at `default` share a table without closing or pruning each other's rows: what is no run of
+    this storage is none of its business.
+    """
+
+    deployment: str
+    instance: str
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """A run's record. `status` is Dagster's word (QUEUED, STARTED, ...); times are aware."""
 

@@ -3,22 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-import sqlalchemy as sa
 from dagster import DagsterInstance, RunRecord
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts
+from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.projection import project
-from aggregation_pipeline.batch_jobs.writer import record
+from aggregation_pipeline.batch_jobs.rows import Rows
+from aggregation_pipeline.errors import MirrorError
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
+
+
+def owner_of(instance: DagsterInstance, deployment: str) -> Owner:
+    """The owner of the rows of this Dagster storage's runs. The storage made its id when its tables were made, and keeps it."""
+    storage = instance.run_storage
+    if not isinstance(storage, SqlRunStorage):
+        raise MirrorError(f"Dagster keeps its runs in {type(storage).__name__}, which has no id. Configure PostgreSQL in dagster.yaml")
+    return Owner(deployment, storage.get_run_storage_id())
 
 
 def mirror_run(
     instance: DagsterInstance,
     run_id: str,
     *,
-    engine: sa.Engine | sa.Connection,
-    deployment: str,
+    rows: Rows,
+    owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
     secrets: Sequence[str] = (),
@@ -31,15 +41,15 @@ def mirror_run(
     found = instance.get_run_record_by_id(run_id)
     if found is None:
         return "missing"
-    return mirror_record(instance, found, engine=engine, deployment=deployment, platforms=platforms, job_type=job_type, secrets=secrets)
+    return mirror_record(instance, found, rows=rows, owner=owner, platforms=platforms, job_type=job_type, secrets=secrets)
 
 
 def mirror_record(
     instance: DagsterInstance,
     run: RunRecord,
     *,
-    engine: sa.Engine | sa.Connection,
-    deployment: str,
+    rows: Rows,
+    owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
     secrets: Sequence[str] = (),
@@ -48,5 +58,5 @@ def mirror_record(
     events = run_events(instance, run.dagster_run.run_id, platforms)
     if events is None:
         return "foreign"
-    row = project(run_facts(run), events, deployment=deployment, job_type=job_type, platforms=platforms, secrets=secrets)
-    return "written" if record(engine, row) else "unchanged"
+    row = project(run_facts(run), events, owner=owner, job_type=job_type, platforms=platforms, secrets=secrets)
+    return "written" if rows.record(row) else "unchanged"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, JobStatus, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, JobStatus, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.text import first_lines, scrub
 
 INTEGER_MAX = 2_147_483_647
@@ -68,7 +68,7 @@ def project(
     run: RunFacts,
     events: Collection[Event],
     *,
-    deployment: str,
+    owner: Owner,
     job_type: str,
     platforms: Mapping[str, str],
     secrets: Sequence[str] = (),
@@ -115,7 +115,8 @@ def project(
             },
             "errors": _errors(in_order, by_platform, secrets),
             "dagster": {
-                "deployment": deployment,
+                "deployment": owner.deployment,
+                "instance": owner.instance,
                 "run_id": run.run_id,
                 "job": run.job,
                 "status": run.status,

@@ -11,13 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-import sqlalchemy as sa
 from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
 from aggregation_pipeline.batch_jobs.dagster_facts import run_facts
+from aggregation_pipeline.batch_jobs.ending import closed
+from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.mirror import Outcome
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.writer import Mirrored, mirrored, unfinished
+from aggregation_pipeline.batch_jobs.rows import Rows
+from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
@@ -30,27 +32,36 @@ OVERLAP = timedelta(minutes=10)
 # Events may be committed after those that came later. A run that ended within this time is read again.
 SETTLING = timedelta(seconds=60)
 _PAGE = 500
+# A run that cannot be mirrored is tried again at every pass, up to so many of them.
+RETRIES = 200
 
 Mirror = Callable[[RunRecord], Outcome]
 
 
 @dataclass
 class Pass:
-    """What a pass did. `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason."""
+    """What a pass did.
+
+    `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind` counts the runs whose
+    row the pass could not bring up to date, and `lag` is for how many seconds the first of them has been waiting.
+    """
 
     watermark: datetime
     looked_at: int = 0
     written: int = 0
+    closed: int = 0
+    behind: int = 0
+    lag: float = 0.0
     complete: bool = True
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def reconcile(
     instance: DagsterInstance,
-    connection: sa.Connection,
+    rows: Rows,
     mirror: Mirror,
     *,
-    deployment: str,
+    owner: Owner,
     watermark: datetime,
     retry: Sequence[str] = (),
     foreign: set[str] | None = None,
@@ -62,14 +73,18 @@ def reconcile(
     that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot be mirrored is reported and does not
     stop the others.
     """
-    sweep = _Sweep(connection, mirror, deployment, Pass(watermark), set() if foreign is None else foreign, datetime.now(UTC))
+    sweep = _Sweep(rows, mirror, owner, Pass(watermark), set() if foreign is None else foreign, datetime.now(UTC))
     began = time.monotonic()
     # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way round.
     sweep.take(instance.get_run_records(RunsFilter(statuses=OPEN)), began + budget / 2)
-    claimed = [str(row) for row in unfinished(connection, deployment)]
-    wanted = [run_id for run_id in [*claimed, *retry] if run_id not in sweep.seen]
-    if wanted:
-        sweep.take(instance.get_run_records(RunsFilter(run_ids=wanted)), began + budget * 3 / 4)
+    claimed = {row.run_id: key for key, row in rows.unfinished(owner).items()}
+    wanted = [run_id for run_id in dict.fromkeys([*claimed, *retry]) if run_id not in sweep.seen]
+    for start in range(0, len(wanted), _PAGE):
+        asked = wanted[start : start + _PAGE]
+        found = instance.get_run_records(RunsFilter(run_ids=asked))
+        known = {run.dagster_run.run_id for run in found}
+        sweep.take(found, began + budget * 3 / 4)
+        sweep.close([claimed[run_id] for run_id in asked if run_id in claimed and run_id not in known])
     for page in _ended_since(instance, watermark - OVERLAP):
         if not sweep.take(page, began + budget, ended=True):
             break
@@ -80,6 +95,9 @@ def reconcile(
     if sweep.done.complete:
         # Strangers that are not looked at any more need not be remembered.
         sweep.foreign &= sweep.seen
+    if len(sweep.done.refused) > RETRIES:
+        # More than can be remembered one by one: one cause, not many. What came after them is in place and costs nothing to pass again.
+        sweep.done.watermark = watermark
     return sweep.done
 
 
@@ -87,9 +105,9 @@ def reconcile(
 class _Sweep:
     """A pass under way."""
 
-    connection: sa.Connection
+    rows: Rows
     mirror: Mirror
-    deployment: str
+    owner: Owner
     done: Pass
     foreign: set[str]
     now: datetime
@@ -99,7 +117,7 @@ class _Sweep:
 
     def take(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
         """Mirror those that need it, one at least; False when the time is up."""
-        rows = mirrored(self.connection, self.deployment, [row_id(run.dagster_run.run_id) for run in records])
+        rows = self.rows.mirrored(self.owner, [row_id(run.dagster_run.run_id) for run in records])
         taken = 0
         for run in records:
             run_id = run.dagster_run.run_id
@@ -110,6 +128,7 @@ class _Sweep:
             elif need == "yes":
                 if taken and time.monotonic() > until:
                     self.done.complete = False
+                    self._left(run)
                     return False
                 self.take_one(run)
                 taken += 1
@@ -126,11 +145,21 @@ class _Sweep:
         except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
             # One row that is refused, or one run whose events cannot be read, must not hold up the others.
             self.done.refused[run.dagster_run.run_id] = str(error)
+            self._left(run)
             return
         self.done.written += outcome == "written"
         # A run is stored a moment before what it plans.
         if outcome == "foreign" and self.now - run_facts(run).created_at > OVERLAP:
             self.foreign.add(run.dagster_run.run_id)
+
+    def close(self, ids: Sequence[UUID]) -> None:
+        """End the open rows of runs that Dagster does not know any more: somebody deleted them, and nothing will ever be heard of them."""
+        for row in self.rows.read(self.owner, ids) if ids else ():
+            self.done.closed += self.rows.record(closed(row, self.now))
+
+    def _left(self, run: RunRecord) -> None:
+        self.done.behind += 1
+        self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_facts(run).updated_at).total_seconds())
 
 
 def _need(run: RunRecord, rows: Mapping[UUID, Mirrored], now: datetime) -> Literal["yes", "again", "no"]:

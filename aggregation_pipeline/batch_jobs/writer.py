@@ -1,13 +1,14 @@
 """Rows into public.batch_jobs: one monotonic upsert, which never touches a row that is not ours."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
@@ -15,6 +16,7 @@ from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres import reason, transaction
 
 _DEPLOYMENT = ("dagster", "deployment")
+_INSTANCE = ("dagster", "instance")
 _VERSION = ("dagster", "version")
 
 
@@ -22,6 +24,7 @@ _VERSION = ("dagster", "version")
 class Mirrored:
     """What a row of ours says about the reading that it came from."""
 
+    run_id: str
     status: str
     updated: str | None
     refused: bool
@@ -35,13 +38,14 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
     when PostgreSQL does not answer.
     """
     try:
-        with transaction(bind) as connection:
-            try:
-                with connection.begin_nested():
-                    return _upsert(connection, row)
-            except sa.exc.DBAPIError as refusal:
-                if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
-                    raise
+        try:
+            with transaction(bind) as connection:
+                return _upsert(connection, row)
+        except sa.exc.DBAPIError as refusal:
+            if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
+                raise
+            # Afterwards rather than around a savepoint: the usual row is one statement and a commit, which a backlog of a thousand feels.
+            with transaction(bind) as connection:
                 return _upsert(connection, _minimal(row, refusal))
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from error
@@ -52,28 +56,47 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
         ) from error
 
 
-def mirrored(connection: sa.Connection, deployment: str, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
+def mirrored(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
     """Those of the rows that exist and are ours."""
-    return _select(connection, deployment, batch_jobs.c.id.in_(ids)) if ids else {}
+    return _select(connection, owner, batch_jobs.c.id.in_(ids)) if ids else {}
 
 
-def unfinished(connection: sa.Connection, deployment: str, *, limit: int = 1_000) -> Mapping[UUID, Mirrored]:
+def unfinished(connection: sa.Connection, owner: Owner) -> Mapping[UUID, Mirrored]:
     """Our rows that have not come to an end, the newest first."""
-    return _select(connection, deployment, batch_jobs.c.status.in_(["pending", "in_progress"]), limit=limit)
+    return _select(connection, owner, batch_jobs.c.status.in_(["pending", "in_progress"]))
 
 
-def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
-    insert = postgresql.insert(batch_jobs).values(
-        id=row.id,
-        job_type=storable(row.job_type)[:50],
-        status=row.status,
-        platforms_processed=[storable(platform) for platform in row.platforms_processed],
-        total_items=max(0, min(row.total_items, INTEGER_MAX)),
-        metadata=storable_json(row.metadata),
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        created_at=row.created_at,
-    )
+def read(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
+    """Those of the rows that exist and are ours, whole."""
+    try:
+        with transaction(connection):
+            found = connection.execute(sa.select(batch_jobs).where(batch_jobs.c.id.in_(ids), owned(owner))).mappings()
+            return [BatchJobRow(**{**row, "platforms_processed": tuple(row["platforms_processed"] or ())}) for row in found]
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error
+
+
+def prune(connection: sa.Connection, owner: Owner, before: datetime) -> int:
+    """Delete our rows that came to an end before the moment given; returns how many. Open rows and other people's stay."""
+    ended = sa.func.coalesce(batch_jobs.c.completed_at, batch_jobs.c.created_at)
+    statement = sa.delete(batch_jobs).where(owned(owner), batch_jobs.c.status.in_(["completed", "failed"]), ended < before)
+    try:
+        with transaction(connection):
+            return connection.execute(statement).rowcount
+    except sa.exc.OperationalError as error:
+        raise MirrorBusyError(f"batch_jobs could not be pruned: it does not answer ({reason(error)})") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorError(f"batch_jobs cannot be pruned ({reason(error)}). The user needs the right to remove rows") from error
+
+
+def owned(owner: Owner) -> sa.ColumnElement[bool]:
+    """The condition that a row is ours."""
+    metadata = batch_jobs.c.metadata
+    return sa.and_(metadata[_DEPLOYMENT].astext == owner.deployment, metadata[_INSTANCE].astext == owner.instance)
+
+
+def _upsert_statement() -> sa.Executable:
+    insert = postgresql.insert(batch_jobs)
     columns = [column.name for column in batch_jobs.columns if not column.primary_key]
     old, new = batch_jobs.c, insert.excluded
     empty = sa.cast("[]", postgresql.JSONB)
@@ -82,12 +105,31 @@ def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
         set_={name: new[name] for name in columns},
         where=sa.and_(
             old.metadata[_DEPLOYMENT].astext == new.metadata[_DEPLOYMENT].astext,
+            old.metadata[_INSTANCE].astext == new.metadata[_INSTANCE].astext,
             # jsonb arrays compare element by element, numbers as numbers; whatever else a hand may have left there is no error.
             sa.func.coalesce(old.metadata[_VERSION], empty) <= sa.func.coalesce(new.metadata[_VERSION], empty),
             sa.or_(*(old[name].is_distinct_from(new[name]) for name in columns)),
         ),
     )
-    return connection.execute(upsert.returning(old.id)).first() is not None
+    return upsert.returning(old.id)
+
+
+_UPSERT = _upsert_statement()
+
+
+def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
+    values = {
+        "id": row.id,
+        "job_type": storable(row.job_type)[:50],
+        "status": row.status,
+        "platforms_processed": [storable(platform) for platform in row.platforms_processed],
+        "total_items": max(0, min(row.total_items, INTEGER_MAX)),
+        "metadata": storable_json(row.metadata),
+        "started_at": row.started_at,
+        "completed_at": row.completed_at,
+        "created_at": row.created_at,
+    }
+    return connection.execute(_UPSERT, values).first() is not None
 
 
 def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
@@ -95,18 +137,17 @@ def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
     return replace(row, platforms_processed=(), metadata=metadata)
 
 
-def _select(
-    connection: sa.Connection, deployment: str, condition: sa.ColumnElement[bool], *, limit: int | None = None
-) -> dict[UUID, Mirrored]:
+def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement[bool]) -> dict[UUID, Mirrored]:
     metadata = batch_jobs.c.metadata
+    run_id, updated = (metadata[("dagster", name)].astext for name in ("run_id", "updated"))
     query = (
-        sa.select(batch_jobs.c.id, batch_jobs.c.status, metadata[("dagster", "updated")].astext, metadata.has_key("mirror_error"))
-        .where(condition, metadata[_DEPLOYMENT].astext == deployment)
+        sa.select(batch_jobs.c.id, batch_jobs.c.status, run_id, updated, metadata.has_key("mirror_error"))
+        .where(condition, owned(owner))
         .order_by(batch_jobs.c.created_at.desc())
-        .limit(limit)
     )
     try:
         with transaction(connection):
-            return {row_id: Mirrored(status, updated, bool(refused)) for row_id, status, updated, refused in connection.execute(query)}
+            found = connection.execute(query).all()
+            return {key: Mirrored(run or str(key), status, moment, bool(refused)) for key, status, run, moment, refused in found}
     except sa.exc.SQLAlchemyError as error:
         raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error

@@ -1,8 +1,13 @@
 """The sensors of batch_jobs: fast ones that may lose an event, and one that makes good whatever they lost."""
 
 import functools
+import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +24,16 @@ from dagster import (
     asset,
 )
 
+from aggregation_pipeline.automation import sensors as sensors_module
 from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record
+from aggregation_pipeline.batch_jobs.in_process import TAG, alive
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.batch_jobs.rows import Rows, postgres_rows
+from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline_tests.batch_jobs.runs import ORIGIN, FakeTable, create, new_batch_jobs, open_instance, report, rows, run
 
 PLATFORMS = {"baidu": "baidu", "weibo": "weibo"}
@@ -53,8 +63,9 @@ def url_of(engine: sa.Engine) -> str:
     return engine.url.render_as_string(hide_password=False)
 
 
-def sensors(url: str, deployment: str = "prod") -> dict[str, SensorDefinition]:
-    return {sensor.name: sensor for sensor in build_sensors(url=url, deployment=deployment, platforms=PLATFORMS)}
+def sensors(url: str, deployment: str = "prod", **options: Any) -> dict[str, SensorDefinition]:
+    open_rows = functools.partial(postgres_rows, create_engine(url, application_name="aggregation test"))
+    return {sensor.name: sensor for sensor in build_sensors(open_rows=open_rows, deployment=deployment, platforms=PLATFORMS, **options)}
 
 
 def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None) -> Any:
@@ -66,12 +77,15 @@ def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None
 def one_pass(
     instance: DagsterInstance, engine: sa.Engine, *, watermark: datetime | None = None, mirror: Any = None, **options: Any
 ) -> Pass:
-    with engine.connect() as connection:
-        plain = functools.partial(
-            mirror_record, instance, engine=connection, deployment="prod", platforms=PLATFORMS, job_type="data_collection"
-        )
+    with postgres_rows(engine, 60) as rows:
         start = watermark or datetime.now(UTC) - timedelta(days=1)
-        return reconcile(instance, connection, mirror or plain, deployment="prod", watermark=start, **options)
+        return reconcile(instance, rows, mirror or into(instance, rows), owner=owner_of(instance, "prod"), watermark=start, **options)
+
+
+def into(instance: DagsterInstance, rows: Rows) -> Any:
+    return functools.partial(
+        mirror_record, instance, rows=rows, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="data_collection"
+    )
 
 
 def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start():
@@ -196,8 +210,9 @@ def test_a_run_that_cannot_be_recorded_does_not_stop_the_others_and_is_tried_aga
     def mirror(record: RunRecord) -> Outcome:
         if record.dagster_run.run_id == bad:
             raise MirrorError("no such luck")
-        with engine.connect() as connection:
-            return mirror_record(clean, record, engine=connection, deployment="prod", platforms=PLATFORMS, job_type="data_collection")
+        with postgres_rows(engine, 60) as rows:
+            outcome: Outcome = into(clean, rows)(record)
+            return outcome
 
     done = one_pass(clean, engine, mirror=mirror)
     assert (done.refused, set(rows(engine))) == ({bad: "no such luck"}, {good})
@@ -243,3 +258,134 @@ def test_a_history_longer_than_a_page_is_read_to_its_end(clean: DagsterInstance,
     assert one_pass(clean, engine).written == 5
     assert set(rows(engine)) == set(created)
     assert len(clean.get_run_records(RunsFilter(run_ids=created))) == 5
+
+
+def test_a_run_that_is_deleted_in_dagster_closes_its_row_with_the_reason(clean: DagsterInstance, engine: sa.Engine):
+    open_run = create(clean, [BAIDU, FakeTable("weibo")], DagsterEventType.RUN_START)
+    report(clean, open_run, DagsterEventType.STEP_START, step_key="aggregate_baidu")
+    ended = run(clean, [BAIDU])
+    one_pass(clean, engine)
+    clean.delete_run(open_run.run_id)
+    clean.delete_run(ended)
+    assert one_pass(clean, engine).closed == 1
+    assert one_pass(clean, engine).closed == 0
+    found = rows(engine)
+    row = found[open_run.run_id]
+    assert (row.status, row.metadata["dagster"]["status"], row.completed_at is not None) == ("failed", "DELETED", True)
+    assert row.metadata["errors"][-1]["error"] == "The run was deleted in Dagster before it came to an end"
+    assert {name: result["status"] for name, result in row.metadata["results"].items()} == {"baidu": "failed", "weibo": "skipped"}
+    assert found[ended].status == "completed", "what had ended keeps its truth"
+
+
+def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_called_default(
+    clean: DagsterInstance, engine: sa.Engine, postgres: Any
+):
+    with open_instance(postgres.fresh_database()) as other:
+        theirs = create(other, [BAIDU], DagsterEventType.RUN_START).run_id
+        tick(sensors(url_of(engine))["batch_jobs_reconcile"], other)
+        tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean)
+        row = rows(engine)[theirs]
+        assert (row.status, row.metadata["dagster"]["instance"]) == ("in_progress", owner_of(other, "prod").instance)
+        assert owner_of(other, "prod") != owner_of(clean, "prod") == owner_of(clean, "prod")
+
+
+def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_left_alone(
+    clean: DagsterInstance, engine: sa.Engine, postgres: Any
+):
+    lives, dead, queued = (create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: "true"}) for _ in range(3))
+    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START)
+    url = url_of(engine)
+    with alive(url, lives.run_id), alive(url, queued.run_id):
+        pass_one = tick(sensors(url, locks_url=url)["batch_jobs_reconcile"], clean)
+    assert pass_one.skip_message.startswith("4 of 4 runs")
+    found = rows(engine)
+    assert found[dead.run_id].status == "failed"
+    assert "The process that this run was started in died" in found[dead.run_id].metadata["errors"][0]["error"]
+    assert {found[each.run_id].status for each in (lives, queued, elsewhere)} == {"in_progress"}
+
+
+def test_rows_are_written_even_where_nobody_can_tell_whose_process_lives(clean: DagsterInstance, engine: sa.Engine):
+    run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: "true"}).run_id
+    tick(sensors(url_of(engine), locks_url=DOWN)["batch_jobs_reconcile"], clean)
+    assert rows(engine)[run_id].status == "in_progress"
+
+
+def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterInstance, engine: sa.Engine):
+    run(clean, [BAIDU])
+    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    assert (told["behind"], told["lag_seconds"], told["retry"]) == (0, 0.0, [])
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE batch_jobs; ALTER TABLE batch_jobs ADD CHECK (status = 'nothing')")
+    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    assert (told["behind"], told["lag_seconds"] > 0, len(told["retry"])) == (1, True, 1)
+
+
+def test_more_refused_runs_than_are_remembered_hold_the_watermark(
+    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reconcile_module, "RETRIES", 1)
+    for _ in range(2):
+        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+
+    def refuse(_record: RunRecord) -> Outcome:
+        raise MirrorError("no such luck")
+
+    start = datetime.now(UTC) - timedelta(days=1)
+    done = one_pass(clean, engine, watermark=start, mirror=refuse)
+    assert (len(done.refused), done.watermark, done.behind, done.lag > 0) == (2, start, 2, True)
+
+
+def test_the_first_look_back_is_as_long_as_the_setting_says(clean: DagsterInstance, engine: sa.Engine):
+    run(clean, [BAIDU])
+    sensor = sensors(url_of(engine), history=timedelta(minutes=-20))["batch_jobs_reconcile"]
+    tick(sensor, clean)
+    assert rows(engine) == {}
+    tick(sensors(url_of(engine), history=timedelta(days=1))["batch_jobs_reconcile"], clean)
+    assert len(rows(engine)) == 1
+
+
+def test_after_a_hang_the_other_sensors_do_not_wait_for_batch_jobs_again(clean: DagsterInstance):
+    made = sensors(DOWN)
+    cursor = tick(made["batch_jobs_success"], clean).cursor
+    for _ in range(2):
+        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+    first, second = tick(made["batch_jobs_success"], clean, cursor).dagster_run_reactions
+    assert "batch_jobs cannot be reached" in first.error.to_string()
+    assert second.error is None, "left to the reconciler"
+
+
+def test_a_frozen_postgresql_holds_a_tick_for_less_than_twenty_seconds(clean: DagsterInstance, server_folder: Path):
+    server = start_postgres(server_folder / "frozen", report=print, options=THROWAWAY_OPTIONS)
+    try:
+        made = sensors(server.url())
+        tick(made["batch_jobs_reconcile"], clean)
+        run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id
+        os.kill(server.child.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(MirrorBusyError):
+            tick(made["batch_jobs_reconcile"], clean)
+        took = time.monotonic() - began
+        os.kill(server.child.pid, signal.SIGCONT)
+        assert took < 20
+        tick(made["batch_jobs_reconcile"], clean)
+        assert rows(create_engine(server.url(), application_name="test"))[run_id].status == "completed"
+    finally:
+        os.kill(server.child.pid, signal.SIGCONT)
+        server.stop()
+
+
+def test_a_backend_that_freezes_in_the_middle_is_cut_off_in_time(
+    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sensors_module, "TICK_SECONDS", 1.5)
+    created = create(clean, [BAIDU], DagsterEventType.RUN_START)
+    made = sensors(url_of(engine))
+    tick(made["batch_jobs_reconcile"], clean)
+    report(clean, created, DagsterEventType.RUN_SUCCESS)
+    # Stands in for every wait that statement_timeout (15 s) would end later: here a lock that nobody gives back.
+    with engine.begin() as holder:
+        holder.exec_driver_sql("LOCK TABLE batch_jobs IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        with pytest.raises(MirrorBusyError):
+            tick(made["batch_jobs_reconcile"], clean)
+        assert time.monotonic() - began < 5

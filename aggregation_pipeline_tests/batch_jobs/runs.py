@@ -1,7 +1,7 @@
 """Real Dagster runs of small assets that report what the tables of the pipeline report, on storage in PostgreSQL."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ from dagster import (
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
+from aggregation_pipeline.batch_jobs.rows import PostgresRows
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.postgres import create_engine
 
@@ -116,10 +117,12 @@ def run(instance: DagsterInstance, tables: Sequence[FakeTable], **options: Any) 
     return job(tables).execute_in_process(instance=instance, raise_on_error=False, **options).run_id
 
 
-def create(instance: DagsterInstance, tables: Sequence[FakeTable], *events: DagsterEventType) -> DagsterRun:
+def create(
+    instance: DagsterInstance, tables: Sequence[FakeTable], *events: DagsterEventType, tags: Mapping[str, str] | None = None
+) -> DagsterRun:
     """A run that nobody executes, after the given events."""
     dagster_run = instance.create_run_for_job(
-        job(tables), status=DagsterRunStatus.NOT_STARTED, remote_job_origin=ORIGIN.get_job_origin("aggregate")
+        job(tables), status=DagsterRunStatus.NOT_STARTED, remote_job_origin=ORIGIN.get_job_origin("aggregate"), tags=tags
     )
     for event in events:
         report(instance, dagster_run, event)
@@ -128,6 +131,13 @@ def create(instance: DagsterInstance, tables: Sequence[FakeTable], *events: Dags
 
 def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEventType, **details: Any) -> None:
     instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
+
+
+class EngineRows(PostgresRows):
+    """The rows by a connection of its own for each call."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        object.__setattr__(self, "connection", engine)
 
 
 def rows(engine: sa.Engine) -> dict[str, Any]:

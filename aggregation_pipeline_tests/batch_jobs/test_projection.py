@@ -2,13 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.ending import closed
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -23,7 +26,7 @@ def facts(status: str = "STARTED", **changes: Any) -> RunFacts:
 
 
 def row(run: RunFacts, *events: Event, **options: Any) -> BatchJobRow:
-    return project(run, events, **{"deployment": "prod", "job_type": "data_collection", "platforms": PLATFORMS, **options})
+    return project(run, events, **{"owner": Owner("prod", "one"), "job_type": "data_collection", "platforms": PLATFORMS, **options})
 
 
 def done(number: int, segment: str, items: int, partition: str | None = None, **more: Any) -> Finished:
@@ -156,7 +159,7 @@ def test_the_metadata_says_where_a_run_came_from():
     tags = {"dagster/partition": "2026-11-19", "dagster/schedule_name": "aggregate_schedule", "aggregation/logical_time": "t", "mine": "x"}
     dagster = row(facts(tags=tags), *planned("baidu")).metadata["dagster"]
     assert dagster == {
-        "deployment": "prod", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
+        "deployment": "prod", "instance": "one", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
         "schedule": "aggregate_schedule", "logical_time": "t", "updated": NOON.isoformat(), "last_event": 1, "version": [1, 1, 1],
     }  # fmt: skip
 
@@ -200,3 +203,24 @@ EVENTS = [
 @given(shuffled=st.permutations(EVENTS * 2))
 def test_the_order_of_reading_and_reading_twice_change_nothing(shuffled: list[Event]):
     assert row(facts("FAILURE"), *shuffled) == row(facts("FAILURE"), *EVENTS)
+
+
+def test_the_metadata_is_what_the_schema_in_docs_says():
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "batch_jobs_metadata.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    file = {"table": "baidu", "format": "csv", "dataset": "detail", "uri": "oss://b/k", "rows": 1, "bytes": 2, "crc64": None}
+    plan = planned("baidu", "weibo", "zhihu")
+    tags = {"dagster/partition": "2026-11-19", "dagster/schedule_name": "aggregate_schedule", "dagster/root_run_id": RUN_ID}
+    many = done(11, "baidu", 5, files=(file,) * (FILES_IN_A_ROW + 1), bytes=7, seconds=1.5)
+    made = [
+        row(facts("QUEUED", started_at=None)),
+        row(facts(), *plan, Started(10, "weibo"), many),
+        row(facts("FAILURE", tags=tags), *plan, many, failed(12, "weibo", "why " * 9_000), failed(13, None, "died", step=None)),
+        row(facts("SUCCESS"), *plan, *(done(20 + number, name, 1) for number, name in enumerate(PLATFORMS))),
+    ]
+    for each in [*made, *(closed(one, NOON) for one in made)]:
+        validator.validate(json.loads(json.dumps(each.metadata)))
+    validator.validate({"dagster": made[0].metadata["dagster"], "mirror_error": "refused"})
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**made[0].metadata, "something": 1})

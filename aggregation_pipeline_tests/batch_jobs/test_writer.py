@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.projection import project, row_id
 from aggregation_pipeline.batch_jobs.writer import mirrored, record, unfinished
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
@@ -18,6 +18,7 @@ from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline_tests.batch_jobs.runs import new_batch_jobs, rows
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+PROD = Owner("prod", "one")
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 HISTORY: list[tuple[str, Event]] = [
     ("QUEUED", Planned(1, "baidu")),
@@ -32,14 +33,16 @@ HISTORY: list[tuple[str, Event]] = [
 ]
 
 
-def reading(length: int, *, run_id: str = RUN_ID, deployment: str = "prod", **changes: Any) -> BatchJobRow:
+def reading(length: int, *, run_id: str = RUN_ID, deployment: str = "prod", instance: str = "one", **changes: Any) -> BatchJobRow:
     """The row as somebody sees it who read the first `length` events."""
     status = HISTORY[length - 1][0]
     run = RunFacts(
         run_id, "aggregate", status, NOON, NOON + timedelta(seconds=length), NOON if length > 2 else None, NOON if length > 6 else None
     )
     events = [event for _, event in HISTORY[:length]]
-    row = project(run, events, deployment=deployment, job_type="data_collection", platforms={"baidu": "baidu", "weibo": "weibo"})
+    row = project(
+        run, events, owner=Owner(deployment, instance), job_type="data_collection", platforms={"baidu": "baidu", "weibo": "weibo"}
+    )
     return replace(row, **changes)
 
 
@@ -101,16 +104,17 @@ def test_rows_of_other_people_and_of_other_deployments_are_never_touched(engine:
     assert record(engine, reading(8, run_id=other, deployment="prod")) is False
     assert rows(engine)[other].status == "in_progress"
     with engine.connect() as connection:
-        assert set(unfinished(connection, "staging")) == {row_id(other)}
-        assert unfinished(connection, "prod") == {}
-        assert mirrored(connection, "prod", [row_id(RUN_ID), row_id(other)]) == {}
+        assert set(unfinished(connection, Owner("staging", "one"))) == {row_id(other)}
+        assert unfinished(connection, PROD) == {}
+        assert mirrored(connection, PROD, [row_id(RUN_ID), row_id(other)]) == {}
 
 
 def test_a_row_of_ours_that_somebody_edited_by_hand_does_not_break_the_upsert(engine: sa.Engine):
     record(engine, reading(3))
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            """UPDATE batch_jobs SET metadata = '{"dagster": {"deployment": "prod", "version": "rubbish"}}', status = '?'"""
+            """UPDATE batch_jobs SET metadata = '{"dagster": {"deployment": "prod", "instance": "one", "version": "rubbish"}}'
+               , status = '?'"""
         )
     assert record(engine, reading(4)) is True
     assert only(engine).status == "in_progress"
@@ -137,7 +141,7 @@ def test_a_refused_row_is_written_with_the_bare_facts_and_heals_when_the_reason_
         assert 'violates check constraint "tiny"' in found.metadata["mirror_error"]
         assert "Failing row" not in found.metadata["mirror_error"]
         with engine.connect() as connection:
-            assert mirrored(connection, "prod", [row_id(RUN_ID)])[row_id(RUN_ID)].refused
+            assert mirrored(connection, PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].refused
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE batch_jobs DROP CONSTRAINT tiny")

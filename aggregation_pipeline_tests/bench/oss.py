@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aggregation_pipeline_tests.bench.data import Source
 from aggregation_pipeline_tests.bench.measuring import Contender, Result, Sample, Target, compare, probe
 from aggregation_pipeline_tests.bench.registry import Plan
-
 from aggregation_pipeline_tests.servers.oss import OssServer
 
 _SMALL: Final = (64 << 10, 300)
@@ -32,7 +31,7 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
 def _contenders(server: OssServer, folder: Path, size: int, times: int, limit: float) -> list[Contender]:
     path = folder / f"upload-{size}"
     path.write_bytes(bytes(range(256)) * (size // 256))
-    given = {"endpoint": f"http://127.0.0.1:{server.port}", "path": str(path), "times": times}
+    given: dict[str, Any] = {"endpoint": f"http://127.0.0.1:{server.port}", "path": str(path), "times": times}
 
     def emptied(measure: Callable[[], Sample]) -> Callable[[], Sample]:
         def measured() -> Sample:
