@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
 
 from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files
+from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
+from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.cli import main
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.project import Project, load_project
 from aggregation_pipeline.settings import Settings, load_settings
 from aggregation_pipeline.storage.folder import FolderStore
@@ -148,9 +149,10 @@ def test_the_schedule_runs_every_day_in_the_deployments_time_zone(project: Proje
     assert definitions.resolve_job_def(RETENTION_JOB).name == "retention"
 
 
-def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance, url: str):
+def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance):
     result = run(project, instance, dry_run=True)
-    engine = create_engine(url, application_name="test")
-    outcome = mirror_run(instance, result.run_id, engine=engine, deployment="test", platforms=project.platforms, job_type="data_collection")
-    engine.dispose()
+    with rows_of(project.settings, application_name="test")(10) as rows:
+        rows.ensure()
+        owner = Owner("test", "one")
+        outcome = mirror_run(instance, result.run_id, rows=rows, owner=owner, platforms=project.platforms, job_type="data_collection")
     assert outcome == "foreign"
