@@ -69,7 +69,6 @@ def dagster() -> Iterator[DagsterInstance]:
         yield instance
 
 
-@pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id is deprecated:DeprecationWarning")
 def test_collecting_gives_the_id_of_the_row_and_what_became_of_each_table(deployment: Any):
     result = aggregation_pipeline.collect_all(formats="csv")
     assert (result.status, result.total_items) == ("failed", 2), result.results

@@ -28,7 +28,7 @@ DAGSTER_YAML = """
 storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}
 telemetry: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 2}}
-run_monitoring: {enabled: true, poll_interval_seconds: 5}
+run_monitoring: {enabled: true, poll_interval_seconds: 5, cancel_timeout_seconds: 20}
 """
 
 
