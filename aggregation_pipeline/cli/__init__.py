@@ -3,6 +3,7 @@
 import click
 
 from aggregation_pipeline.cli.alerts import alerts
+from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
@@ -20,6 +21,7 @@ def main() -> None:
     aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
     aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
+    aggregation-pipeline backfill partitions of a table, from one to another
 
     `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
 
@@ -27,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (alerts, demo, dev, plan, run, files, download, retention):
+for command in (alerts, demo, dev, plan, run, backfill, files, download, retention):
     main.add_command(command)

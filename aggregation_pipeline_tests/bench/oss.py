@@ -9,7 +9,6 @@ from typing import Final
 from aggregation_pipeline_tests.bench.data import Source
 from aggregation_pipeline_tests.bench.measuring import Contender, Result, Sample, Target, compare, probe
 from aggregation_pipeline_tests.bench.registry import Plan
-
 from aggregation_pipeline_tests.servers.oss import OssServer
 
 _SMALL: Final = (64 << 10, 300)
