@@ -2,13 +2,16 @@
 
 import os
 
-from dagster import Definitions, definitions, in_process_executor
+from dagster import Definitions, definitions
 
 from aggregation_pipeline import logs
 from aggregation_pipeline.assets.sources import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.alerting import build_alert_sensors
-from aggregation_pipeline.automation.jobs import build_aggregate_job
+from aggregation_pipeline.automation.catch_up import build_catch_up
+from aggregation_pipeline.automation.executors import build_executor
+from aggregation_pipeline.automation.groups import group_tables
+from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
@@ -25,19 +28,21 @@ def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
     open_rows = rows_of(settings, application_name="aggregation sensors")
-    job = build_aggregate_job([(table.entry.name, table.formats) for table in project.tables])
+    groups = group_tables(project.tables, cron=project.cron, zone=settings.zone)
+    jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
     pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
     return Definitions(
         assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
-        jobs=[job, retention, *pruning],
+        jobs=[*jobs, retention, *pruning],
         schedules=[
-            build_schedule(job, project.cron, settings.zone),
+            *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),
             build_retention_schedule(retention, project),
             *(build_prune_schedule(each, settings.zone) for each in pruning),
         ],
         sensors=[
+            *build_catch_up(project.tables),
             *build_sensors(
                 open_rows=open_rows,
                 deployment=settings.deployment_name,
@@ -58,8 +63,7 @@ def build_definitions(project: Project) -> Definitions:
                 settings.oss_link_seconds if settings.oss_links_in_metadata else None,
             )
         },
-        # Fifteen small steps take 2 s in one process and 8 s in one each (forkserver); a table's own work does not get faster either way.
-        executor=in_process_executor,
+        executor=build_executor(settings.executor),
     )
 
 

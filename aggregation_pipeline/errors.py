@@ -7,6 +7,7 @@
     │   ├── SourceLostError      the connection or the server went away: worth a retry        (retryable)
     │   ├── SnapshotError        no consistent snapshot is to be had for two datasets
     │   └── RowCountError        the rows that arrived are not the rows that the server counted
+    ├── CheckError               the rows are not as the entry's checks expect, and those checks are blocking
     ├── FormatError              a value has no representation in the format asked for
     ├── StorageError             the store said no, and would say no again
     │   └── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
@@ -19,7 +20,8 @@ A message names the entry, the key, what was expected, the likely cause and the 
 value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing anything.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 
 class PipelineError(Exception):
@@ -52,6 +54,14 @@ class SnapshotError(SourceError):
 
 class RowCountError(SourceError):
     """Fewer or more rows arrived than the server counted in the same snapshot."""
+
+
+class CheckError(PipelineError):
+    """Rows were refused before anything was published. `verdicts` are all checks of the window, for whoever shows them."""
+
+    def __init__(self, message: str, verdicts: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.verdicts = tuple(verdicts)
 
 
 class FormatError(PipelineError):

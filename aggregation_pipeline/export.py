@@ -5,28 +5,32 @@ read (one snapshot) -> render -> publish -> manifest
 
 import contextlib
 import errno
+import functools
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 import pyarrow as pa
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from aggregation_pipeline.checks import ALWAYS, FORMATS_RECONCILED, Verdict, counted_dataset, judge
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
+from aggregation_pipeline.storage.planning import reconcile
 from aggregation_pipeline.storage.publish import publish_window
-from aggregation_pipeline.storage.windows import fetch_extract, load_manifest
+from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest, published_windows
 
 PREVIEW_ROWS: Final = 10
 # No space, no quota, or more than the process may write into one file.
@@ -78,6 +82,8 @@ class Exported:
         schemas: by dataset; each field's metadata holds the MySQL type.
         preview: the first rows of the summary, None without one. Detail rows are people's data and are never previewed.
         seconds: by stage (`read`, `render`, `publish`).
+        verdicts: on the rows; empty where stored ones were rendered again.
+        comments: of the source's columns, by their names; empty likewise.
     """
 
     manifest: Manifest
@@ -85,21 +91,28 @@ class Exported:
     schemas: Mapping[str, pa.Schema]
     preview: pa.Table | None
     seconds: Mapping[str, float]
+    verdicts: tuple[Verdict, ...] = ()
+    comments: Mapping[str, str] = field(default_factory=dict)
 
 
 def export_window(
     request: ReadRequest, source: SourceOptions, formats: Sequence[str], publication: Publication, observer: Observer
 ) -> Exported:
-    """Read a window from the database, render `formats` and publish them.
+    """Read a window from the database, judge it, render `formats` and publish them.
 
     Raises:
+        CheckError: a blocking check failed, and nothing was published.
         PipelineError: no manifest names anything unfinished, and temporary files are gone.
     """
     with working_directory(publication.temp_dir) as directory:
         started = time.monotonic()
         observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
         extract = read_extract(request, source, directory, observer.rows, observer.warn)
-        return _render_and_publish(extract, formats, publication, observer, directory, time.monotonic() - started, partial=False)
+        reading = time.monotonic() - started
+        standing = _standing(publication, request.entry.name, request.window)
+        verdicts = judge(request.entry, extract, standing, lambda: _rows_before(publication, request.entry.name, request.window))
+        _refuse(verdicts, observer)
+        return _render_and_publish(extract, formats, publication, observer, directory, reading, verdicts=verdicts, old=None)
 
 
 def render_window(table: str, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
@@ -118,7 +131,9 @@ def render_window(table: str, window: str, formats: Sequence[str], publication: 
         started = time.monotonic()
         observer.step(f"loading the stored extract of window {window}")
         extract = fetch_extract(publication.store, manifest, directory)
-        return _render_and_publish(extract, formats, publication, observer, directory, time.monotonic() - started, partial=True)
+        return _render_and_publish(
+            extract, formats, publication, observer, directory, time.monotonic() - started, verdicts=(), old=manifest
+        )
 
 
 def _render_and_publish(
@@ -129,7 +144,8 @@ def _render_and_publish(
     directory: Path,
     reading: float,
     *,
-    partial: bool,
+    verdicts: tuple[Verdict, ...],
+    old: Manifest | None,
 ) -> Exported:
     started = time.monotonic()
     files: list[RenderedFile] = []
@@ -139,13 +155,17 @@ def _render_and_publish(
         files += render(name, extract, target, publication.options)
         observer.step(f"rendered {name}: {', '.join(f'{file.name} ({file.bytes:,} bytes)' for file in files if file.format == name)}")
     rendered = time.monotonic()
-    manifest = publish_window(
+    verdicts = (*verdicts, _reconciled(extract, files, verdicts)) if old is None else ()
+    said = [ManifestCheck(name=one.name, passed=one.passed, severity=one.severity, words=one.words) for one in verdicts]
+    publish = functools.partial(
+        publish_window,
         publication.store,
         publication.prefix,
         extract,
         files,
         run_id=publication.run_id,
-        partial=partial,
+        partial=old is not None,
+        checks=said if old is None else old.checks,
         notes=[
             f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL"
             for dataset in extract.datasets
@@ -156,6 +176,8 @@ def _render_and_publish(
         alone=publication.alone,
         versioned=publication.versioned,
     )
+    # The extract is still at hand: a store that is out of order for a moment costs no second reading of the database.
+    manifest = _patient(observer)(publish)
     names = {file.name for file in files}
     return Exported(
         manifest,
@@ -163,7 +185,59 @@ def _render_and_publish(
         {dataset.name: dataset.schema for dataset in extract.datasets},
         next((_first_rows(dataset) for dataset in extract.datasets if dataset.name == "summary"), None),
         {"read": reading, "render": rendered - started, "publish": time.monotonic() - rendered},
+        verdicts,
+        extract.comments,
     )
+
+
+def _patient(observer: Observer) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type(StorageBusyError),
+        stop=stop_after_attempt(3),
+        wait=wait_exponential_jitter(initial=1, max=20),
+        reraise=True,
+        before_sleep=lambda state: observer.step(
+            f"publishing again in a moment, from the same extract: {state.outcome and state.outcome.exception()}"
+        ),
+    )
+
+
+def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
+    for verdict in verdicts:
+        if not verdict.passed:
+            observer.step(f"check {verdict.name} failed ({verdict.severity}): {verdict.words}")
+    blocking = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
+    if blocking:
+        told = "; ".join(f"{verdict.name}: {verdict.words}" for verdict in blocking)
+        raise CheckError(f"Nothing was published, because blocking checks failed: {told}.", verdicts)
+
+
+def _reconciled(extract: Extract, files: Sequence[RenderedFile], verdicts: Sequence[Verdict]) -> Verdict:
+    try:
+        reconcile(extract, files)
+    except FormatError as error:
+        failed = Verdict(FORMATS_RECONCILED, passed=False, severity="error", blocking=True, words=str(error))
+        raise CheckError(str(error), (*verdicts, failed)) from error
+    return Verdict(FORMATS_RECONCILED, passed=True, severity="error", blocking=True, words=ALWAYS[FORMATS_RECONCILED])
+
+
+def _standing(publication: Publication, table: str, window: str) -> Manifest | None:
+    """The manifest to compare columns with: the window's own, else that of the newest window. One that cannot be read is none."""
+    try:
+        own = load_manifest(publication.store, publication.prefix, table, window)
+        latest = None if own else latest_window(publication.store, publication.prefix, table)
+        return own if latest is None else load_manifest(publication.store, publication.prefix, table, latest)
+    except StorageBusyError:
+        raise
+    except StorageError:
+        return None
+
+
+def _rows_before(publication: Publication, table: str, window: str) -> int | None:
+    """The rows of the newest window before this one."""
+    earlier = max((name for _, name in published_windows(publication.store, publication.prefix, table) if name < window), default=None)
+    manifest = None if earlier is None else load_manifest(publication.store, publication.prefix, table, earlier)
+    return None if manifest is None else counted_dataset(manifest)
 
 
 def _first_rows(dataset: Dataset) -> pa.Table:

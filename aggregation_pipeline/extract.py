@@ -49,9 +49,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Extract:
-    """All datasets of one table and window, read in one snapshot."""
+    """All datasets of one table and window, read in one snapshot; `comments` are those of the source's columns, by their names."""
 
     table: str
     window: str
     datasets: tuple[Dataset, ...]
     consistency: str
+    comments: Mapping[str, str] = field(default_factory=dict)

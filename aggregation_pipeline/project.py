@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.alerts.causes import TableFacts
+from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.names import require_unique, segment
-from aggregation_pipeline.assets.tables import TableJob
+from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import load_config, select_tables
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.settings import Settings
@@ -53,25 +56,40 @@ def load_project(settings: Settings) -> Project:
         ConfigError: every mistake, with file and line.
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
-    config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
+    path = settings.aggregation_config or DEFAULT_CONFIG
+    config = load_config(path)
     entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
     require_unique(entry.name for entry in entries)
     settings.require_mask_salt(entries)
-    cron, note = to_five_fields(settings.cron_schedule)
-    if note:
-        log.info("CRON_SCHEDULE: %s", note)
-    source = functools.partial(source_options, settings)
-    database, locks_url = settings.db_name or "default", settings.require_dagster_url()
-    tables = (
-        TableJob(
-            entry,
-            entry.formats or settings.output_format,
-            source,
-            database,
-            settings.zone,
-            locks_url,
-            versioned=(entry.layout or config.layout) == "versioned",
-        )
-        for entry in entries
+    cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
+    return Project(
+        settings,
+        tuple(_table(entry, settings, cron, path, versioned=(entry.layout or config.layout) == "versioned") for entry in entries),
+        config.options,
+        cron,
     )
-    return Project(settings, tuple(tables), config.options, cron)
+
+
+def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, versioned: bool) -> TableJob:
+    zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
+    where = f"tables.{entry.name}.schedule"
+    return TableJob(
+        entry,
+        entry.formats or settings.output_format,
+        source=functools.partial(source_options, settings),
+        database=settings.db_name or "default",
+        versioned=versioned,
+        config=path,
+        zone=zone,
+        locks_url=settings.require_dagster_url(),
+        partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
+        crons=(cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule)),
+    )
+
+
+def _five_fields(where: str, text: str) -> str:
+    cron, note = to_five_fields(text)
+    if note:
+        # Each minute is what nobody means who wrote `0 * * * * *` for each hour.
+        log.log(logging.WARNING if cron.startswith("* ") else logging.INFO, "%s: %s", where, note)
+    return cron

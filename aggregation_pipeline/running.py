@@ -4,17 +4,17 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from aggregation_pipeline.assets.names import export_key, manifest_key, segment, table_key
+from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.assets.windows import tick_tags
-from aggregation_pipeline.automation.jobs import AGGREGATE_JOB
+from aggregation_pipeline.automation.groups import group_tables
 from aggregation_pipeline.automation.schedules import is_more_than_daily
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
@@ -23,45 +23,10 @@ from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
+from aggregation_pipeline.results import Batch, RunResult, TableResult, together
 
 log = logging.getLogger(__name__)
 _MIRROR_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class TableResult:
-    """One table of a run. `status` is completed, failed or skipped; `items` the rows of both datasets."""
-
-    status: str
-    items: int
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run came to. `tables` by the entry's name; `files` as the manifests have them."""
-
-    batch_job_id: str
-    status: str
-    total_items: int
-    tables: Mapping[str, TableResult]
-    files: Sequence[Mapping[str, Any]]
-    seconds: float = field(default=0.0)
-
-    @property
-    def results(self) -> Mapping[str, TableResult]:
-        """What became of each table, by the word that the collector before this one had for it."""
-        return self.tables
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that `run --json` prints; `batches` lists the rows of batch_jobs that the command made."""
-        batch = {"batch_job_id": self.batch_job_id, "status": self.status, "total_items": self.total_items}
-        return {
-            **batch,
-            "batches": [batch],
-            "tables": {name: asdict(table) for name, table in self.tables.items()},
-            "files": list(self.files),
-        }
 
 
 def open_instance(project: Project) -> DagsterInstance:
@@ -111,51 +76,114 @@ def run_tables(
     formats: Sequence[str] | None,
     moment: datetime | None = None,
 ) -> RunResult:
-    """Run the job over `tables` in this process and keep its row of batch_jobs up to date meanwhile.
+    """Run `tables` (None: all) in this process and keep the rows of batch_jobs up to date meanwhile.
 
-    With a `moment`, the run stands for the schedule's tick at that time and writes that tick's window; without one, for now.
+    With a `moment`, the runs stand for the schedule's tick at that time and write that tick's window; without one, for now. A
+    partitioned table's window is the newest that is complete then. Tables that no one job can hold are run one job after the other.
 
-    Dagster's run-status sensors skip runs started in a process of their own, so the row is written here: at the start, after each
+    Dagster's run-status sensors skip runs started in a process of their own, so the rows are written here: at the start, after each
     table, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
+
+    Raises:
+        ConfigError: a table or format that is not configured, or nothing but partitioned tables without a complete partition.
     """
+    selected = select_assets(project, tables, formats)
+    results, without = [], []
+    for group in group_tables(project.tables, cron=project.cron, zone=project.settings.zone):
+        names = [table.entry.name for table in group.tables if table_key(table.entry.name) in selected]
+        if not names:
+            continue
+        tags, partition = {}, None
+        if group.partitions is not None:
+            partition = newest_complete(group.partitions, moment or datetime.now(UTC))
+            if partition is None:
+                without += names
+                continue
+        elif moment is not None:
+            tags = tick_tags(moment, group.zone, more_than_daily=is_more_than_daily(group.crons or ("* * * * *",)))
+        assets = select_assets(project, names, formats)
+        results.append(_run_job(project, definitions, instance, group.name, names, assets, tags=tags, partition=partition))
+    if not results:
+        raise ConfigError(f"{', '.join(without)}: no partition is complete yet; partition.start says where the first begins")
+    skipped = {name: TableResult("skipped", 0, "no partition is complete yet") for name in without}
+    return together(results, skipped)
+
+
+def run_backfill(
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    *,
+    table: str,
+    first: str,
+    last: str,
+    formats: Sequence[str] | None = None,
+) -> RunResult:
+    """Run the partitions of `table` from `first` to `last` in this process, as many to a run as its `backfill` says.
+
+    Raises:
+        ConfigError: the table is not configured or has no partitions, or none of these.
+    """
+    assets = select_assets(project, [table], formats)
+    groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
+    job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)
+    if job.partitions is None:
+        raise ConfigError(f"table {table!r} has no partition in aggregation.yaml, so there is nothing to fill: run it as it is")
+    keys = keys_between(table, job.partitions, first, last)
+    each = job.entry.backfill.partitions_per_run
+    size = len(keys) if each == "all" else each
+    chunks = [keys[position : position + size] for position in range(0, len(keys), size)]
+    results = []
+    for chunk in chunks:
+        tags = {ASSET_PARTITION_RANGE_START_TAG: chunk[0], ASSET_PARTITION_RANGE_END_TAG: chunk[-1]} if len(chunk) > 1 else {}
+        partition = chunk[0] if len(chunk) == 1 else None
+        results.append(_run_job(project, definitions, instance, group.name, [table], assets, tags=tags, partition=partition))
+    return together(results, {})
+
+
+def _run_job(
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    job: str,
+    tables: Sequence[str],
+    assets: Sequence[AssetKey],
+    *,
+    tags: Mapping[str, str],
+    partition: str | None,
+) -> RunResult:
     run_id = str(uuid4())
-    tick = {} if moment is None else tick_tags(moment, project.settings.zone, more_than_daily=is_more_than_daily(project.cron))
     with alive(project.settings.require_dagster_url(), run_id), _mirroring(project, instance, run_id):
-        result = definitions.resolve_job_def(AGGREGATE_JOB).execute_in_process(
+        result = definitions.resolve_job_def(job).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags={**tick, TAG: "true"},
-            asset_selection=select_assets(project, tables, formats),
+            tags={**tags, TAG: "true"},
+            partition_key=partition,
+            asset_selection=assets,
             raise_on_error=False,
         )
     record = instance.get_run_record_by_id(run_id)
     seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
-    return _result(project, instance, run_id, succeeded=result.success, selected=tables, seconds=seconds)
+    return _result(instance, run_id, tables, succeeded=result.success, seconds=seconds)
 
 
-def _result(
-    project: Project, instance: DagsterInstance, run_id: str, *, succeeded: bool, selected: Sequence[str] | None, seconds: float
-) -> RunResult:
-    names = {segment(table.entry.name): table.entry.name for table in project.tables if selected is None or table.entry.name in selected}
+def _result(instance: DagsterInstance, run_id: str, selected: Sequence[str], *, succeeded: bool, seconds: float) -> RunResult:
+    names = {segment(name): name for name in selected}
     events = run_events(instance, run_id, names) or []
-    finished = {names[event.segment]: event for event in events if isinstance(event, Finished) and event.segment in names}
+    # A table is finished once for each of its partitions.
+    finished = [event for event in events if isinstance(event, Finished) and event.segment in names]
     failed = {names[event.segment]: event for event in events if isinstance(event, Failed) and event.segment in names}
     tables = {}
-    for name in names.values():
-        if name in finished:
-            tables[name] = TableResult("completed", finished[name].items)
-        else:
-            tables[name] = TableResult("failed", 0, failed[name].error) if name in failed else TableResult("skipped", 0)
-    return RunResult(
-        batch_job_id=run_id,
-        status="completed" if succeeded else "failed",
-        total_items=sum(table.items for table in tables.values()),
-        tables=tables,
-        files=[file for event in finished.values() for file in event.files],
-        seconds=seconds,
-    )
+    for part, name in names.items():
+        windows = {event.partition: event for event in finished if event.segment == part}
+        status = "failed" if name in failed and not succeeded else "completed" if windows else "skipped"
+        error = failed[name].error if status == "failed" else None
+        tables[name] = TableResult(status, sum(event.items for event in windows.values()), error)
+    batch = Batch(run_id, "completed" if succeeded else "failed", sum(table.items for table in tables.values()))
+    files = {file["uri"]: file for event in finished for file in event.files}
+    return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)
 
 
 @contextmanager

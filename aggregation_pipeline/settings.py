@@ -52,6 +52,8 @@ class Settings(OssSettings, AlertSettings):
     output_format: Annotated[tuple[FormatName, ...], NoDecode] = ("json",)
     cron_schedule: str = "0 0 2 * * *"
     timezone: str = "Asia/Shanghai"
+    # Tables of a run one after the other in one process, or each in a process of its own.
+    executor: Literal["in_process", "multiprocess"] = "in_process"
 
     # PostgreSQL: Dagster's own storage, and batch_jobs (which defaults to the former).
     dagster_pg_url: SecretStr | None = None

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from aggregation_pipeline import progress
-from aggregation_pipeline.running import RunResult
+from aggregation_pipeline.results import RunResult
 
 # Eighty columns, the width where there is no terminal, would break lines that a log keeps whole.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)

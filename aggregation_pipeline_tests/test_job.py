@@ -20,7 +20,8 @@ from aggregation_pipeline.cli import main
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.running import RunResult, open_instance, run_tables
+from aggregation_pipeline.results import RunResult
+from aggregation_pipeline.running import open_instance, run_tables
 from aggregation_pipeline.settings import load_settings
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.manifest import Manifest

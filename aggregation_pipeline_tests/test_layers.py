@@ -11,12 +11,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "progress", "postgres", "extract", "locks"),
     ("config",),
     ("source", "formats", "storage"),
-    ("export", "settings", "oss_settings", "plan", "alert_settings"),
+    ("checks", "export", "settings", "oss_settings", "plan", "alert_settings"),
     ("connections", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),
-    ("definitions", "running"),
+    ("definitions", "results", "running"),
     ("terminal", "collecting", "demo", "cli"),
 )
 # A library that can be used and tested alone.
@@ -30,6 +30,7 @@ CORE = (
     "source",
     "formats",
     "storage",
+    "checks",
     "export",
     "settings",
     "oss_settings",

@@ -1,29 +1,44 @@
 """What a window has become, as metadata that Dagster's UI draws and that batch_jobs is written from."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from dagster import MetadataValue, TableColumn, TableSchema
+from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.export import Exported
+from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 
 Metadata = dict[str, Any]
 
 
-def table_metadata(exported: Exported) -> Metadata:
-    """Metadata of the table's own asset: rows a dataset, columns, SQL, a preview of the summary."""
+def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> Metadata:
+    """Metadata of the table's own asset: rows a dataset, columns and what they are made of, SQL, a preview of the summary.
+
+    Numbers stand as numbers, so that the UI draws their history.
+    """
     manifest = exported.manifest
+    origins = {
+        f"{name}.{column}": columns
+        for name, schema in exported.schemas.items()
+        for column, columns in source_columns(entry, name, schema.names).items()
+    }
     metadata: Metadata = {
         "dagster/row_count": manifest.rows,
-        "dagster/column_schema": TableSchema([column for name, schema in exported.schemas.items() for column in _columns(name, schema)]),
+        "dagster/column_schema": TableSchema(
+            [column for name, schema in exported.schemas.items() for column in _columns(name, schema, origins, exported.comments)]
+        ),
+        "dagster/column_lineage": TableColumnLineage(
+            {output: [TableColumnDep(source, column) for column in columns] for output, columns in origins.items() if columns}
+        ),
         "window": manifest.window,
         "consistency": manifest.consistency,
-        "read seconds": round(exported.seconds["read"], 3),
+        **{f"{stage} seconds": round(seconds, 3) for stage, seconds in exported.seconds.items()},
     }
     for dataset in manifest.datasets:
         metadata |= {
@@ -113,9 +128,12 @@ def _cell(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _columns(dataset: str, schema: pa.Schema) -> list[TableColumn]:
-    # One asset holds both datasets: columns that both have would be one name twice.
-    return [
-        TableColumn(f"{dataset}.{field.name}", (field.metadata or {}).get(b"mysql_type", b"?").decode(), description=f"Arrow {field.type}")
-        for field in schema
-    ]
+def _columns(dataset: str, schema: pa.Schema, origins: Mapping[str, Sequence[str]], comments: Mapping[str, str]) -> Iterator[TableColumn]:
+    for field in schema:
+        # One asset holds both datasets: columns that both have would be one name twice.
+        name = f"{dataset}.{field.name}"
+        made_of = origins.get(name, ())
+        # The comment of a column says what its values mean, which a figure made of it changes only in part.
+        comment = comments.get(made_of[0], "") if len(made_of) == 1 else ""
+        mysql_type = (field.metadata or {}).get(b"mysql_type", b"?").decode()
+        yield TableColumn(name, mysql_type, description=f"{comment} (Arrow {field.type})" if comment else f"Arrow {field.type}")

@@ -1,26 +1,31 @@
 """Jobs over the tables."""
 
-from collections.abc import Sequence
+import functools
+import operator
 
 from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
+from aggregation_pipeline.automation.groups import AGGREGATE_JOB, Group
 
-AGGREGATE_JOB = "aggregate"
-
-
-def table_selection(name: str, formats: Sequence[str]) -> AssetSelection:
-    """Select everything that belongs to one entry, in `formats`."""
-    return AssetSelection.assets(table_key(name), *(export_key(name, output) for output in formats), manifest_key(name))
+__all__ = ["AGGREGATE_JOB", "build_job", "table_selection"]
 
 
-def build_aggregate_job(tables: Sequence[tuple[str, Sequence[str]]]) -> UnresolvedAssetJobDefinition:
-    """Build the job over all entries, given as (name, formats)."""
-    selections = [table_selection(name, formats) for name, formats in tables]
-    selection = selections[0]
-    for other in selections[1:]:
-        selection |= other
+def table_selection(table: TableJob) -> AssetSelection:
+    """Select everything that belongs to one entry, checks included."""
+    name = table.entry.name
+    return AssetSelection.assets(table_key(name), *(export_key(name, output) for output in table.formats), manifest_key(name))
+
+
+def build_job(group: Group) -> UnresolvedAssetJobDefinition:
+    """Build the job of a group."""
+    names = [table.entry.name for table in group.tables]
+    told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    each = "" if group.partitions is None else f", one {group.tables[0].entry.partition.every} at a time"  # type: ignore[union-attr]
     return define_asset_job(
-        AGGREGATE_JOB, selection=selection, description="Every table of aggregation.yaml, in every format, with its manifest."
+        group.name,
+        selection=functools.reduce(operator.or_, map(table_selection, group.tables)),
+        description=f"In every format, with its manifest{each}: {told}.",
     )

@@ -1,6 +1,6 @@
 """When the jobs run."""
 
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
 
 from dagster import (
     DagsterRunStatus,
@@ -13,8 +13,11 @@ from dagster import (
     schedule,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from aggregation_pipeline.assets.partitions import newest_complete
 from aggregation_pipeline.assets.windows import tick_tags
+from aggregation_pipeline.automation.groups import Group
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -25,33 +28,43 @@ _UNFINISHED = [
 ]
 
 
-def is_more_than_daily(cron: str) -> bool:
-    """Whether a cron of five fields can tick twice on one day: then a date does not name its window."""
-    minute, hour, *_ = cron.split()
-    return not (minute.isdigit() and hour.isdigit())
+def is_more_than_daily(crons: Sequence[str]) -> bool:
+    """Whether crons of five fields can tick twice on one day: then a date does not name their window."""
+    minute, hour, *_ = crons[0].split()
+    return len(crons) > 1 or not (minute.isdigit() and hour.isdigit())
 
 
-def build_schedule(job: UnresolvedAssetJobDefinition, cron: str, zone: ZoneInfo) -> ScheduleDefinition:
-    """Build the schedule of `job`: `cron` has five fields and is read in `zone`.
+def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+    """Build the schedule of a group that has one: its crons are read in its zone.
 
-    A tick carries its moment into the run, so that a run that starts late still reads what the tick stands for. A tick is skipped
-    while a run of the job is under way: two of them would only wait for each other's locks.
+    A tick over partitions launches the newest that is complete. Any other tick carries its moment into the run, so that a run that
+    starts late still reads what the tick stands for. A tick is skipped while a run of the job, over the same partition, is under way:
+    two of them would only wait for each other's locks.
     """
-    more_than_daily = is_more_than_daily(cron)
+    more_than_daily = is_more_than_daily(group.crons)
+    crons = ", ".join(f"`{cron}`" for cron in group.crons)
+    newest = "" if group.partitions is None else " The newest partition that is complete."
 
     @schedule(
-        name=f"{job.name}_schedule",
-        cron_schedule=cron,
+        name=f"{group.name}_schedule",
+        cron_schedule=group.crons[0] if len(group.crons) == 1 else list(group.crons),
         job=job,
-        execution_timezone=zone.key,
+        execution_timezone=group.zone.key,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"{job.name} at `{cron}`, {zone.key}.",
+        description=f"{group.name} at {crons}, {group.zone.key}.{newest}",
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
-        unfinished = context.instance.get_runs(RunsFilter(job_name=job.name, statuses=_UNFINISHED), limit=1)
-        if unfinished:
-            return SkipReason(f"Run {unfinished[0].run_id} of {job.name} is not finished yet; the next tick comes by the schedule.")
         moment = context.scheduled_execution_time
-        return RunRequest(run_key=moment.isoformat(), tags=tick_tags(moment, zone, more_than_daily=more_than_daily))
+        key = None if group.partitions is None else newest_complete(group.partitions, moment)
+        if group.partitions is not None and key is None:
+            return SkipReason(f"No partition of {group.name} is complete yet: the first begins {group.partitions.start:%Y-%m-%d %H:%M}.")
+        tags = {} if key is None else {PARTITION_NAME_TAG: key}
+        unfinished = context.instance.get_runs(RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1)
+        if unfinished:
+            return SkipReason(f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule.")
+        if key is not None:
+            # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated does not.
+            return RunRequest(partition_key=key, run_key=f"{key} {moment.isoformat()}")
+        return RunRequest(run_key=moment.isoformat(), tags=tick_tags(moment, group.zone, more_than_daily=more_than_daily))
 
     return tick

@@ -3,6 +3,7 @@
 import click
 
 from aggregation_pipeline.cli.alerts import alerts
+from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.batch_jobs import batch_jobs
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.files import download, files
@@ -21,6 +22,7 @@ def main() -> None:
     aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
     aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
     aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
+    aggregation-pipeline backfill partitions of a table, from one to another
     aggregation-pipeline batch-jobs list      what ran, and what came of it
 
     `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
@@ -29,5 +31,5 @@ def main() -> None:
     """
 
 
-for command in (alerts, batch_jobs, demo, dev, plan, run, files, download, retention):
+for command in (alerts, backfill, batch_jobs, demo, dev, plan, run, files, download, retention):
     main.add_command(command)

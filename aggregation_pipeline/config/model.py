@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
+from aggregation_pipeline.config.checks import CheckGroups, Checks, refuse_unknown_columns
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
     COUNT_ROWS,
@@ -25,6 +26,8 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
+from aggregation_pipeline.config.partitions import Backfill, Partition, ZoneName
+from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
 
 __all__ = [
     "ALL_COLUMNS",
@@ -32,11 +35,15 @@ __all__ = [
     "FORMAT_NAMES",
     "FUNCTIONS",
     "Aggregation",
+    "Backfill",
+    "Checks",
     "Column",
     "FormatName",
     "FormatOptions",
+    "Freshness",
     "Layout",
     "MaskRule",
+    "Partition",
     "PipelineConfig",
     "SourceLimits",
     "TableEntry",
@@ -109,6 +116,20 @@ class TableEntry(EntryModel):
     """Files to write, or all. Default: OUTPUT_FORMAT."""
     consistency: Literal["snapshot", "none"] = "snapshot"
     """snapshot: both datasets see one moment, or the run fails. none: for servers without snapshots; the manifest says so."""
+    partition: Partition | None = None
+    """Cut the table into windows of time, each with files of its own: {column: created_at, every: day, start: 2026-01-01}."""
+    schedule: Schedule | None = None
+    """When it runs, instead of CRON_SCHEDULE: one cron expression, a list of them, or none."""
+    timezone: ZoneName | None = None
+    """The zone of its schedule, windows and NOW(), instead of TIMEZONE."""
+    catch_up: CatchUp = "7d"
+    """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned tables."""
+    backfill: Backfill = Backfill()
+    """How a backfill of many windows is shared out among runs."""
+    checks: CheckGroups = ()
+    """What must be true of the rows: {min_rows: 1, not_null: [id], blocking: true}, or a list of such groups."""
+    freshness: Freshness | None = None
+    """How old the newest data may grow before Dagster marks the table: {fail_after: 26h}."""
     options: FormatOptions = FormatOptions()
     """How this table's files are written, where it differs from the project's options."""
     source_limits: SourceLimits = SourceLimits()
@@ -210,6 +231,16 @@ class TableEntry(EntryModel):
             groups, figures, fields = (found or () for found in lists)
             check_masks(mask, [*groups, *figures], fields, info.data.get("order_by") or ())
         return mask
+
+    @field_validator("checks")
+    @classmethod
+    def _checks_know_their_columns(cls, checks: tuple[Checks, ...], info: ValidationInfo) -> tuple[Checks, ...]:
+        lists = [info.data.get(name) for name in ("group_by", "aggregations", "select_fields")]
+        if None not in lists:  # a list that was refused is a mistake of its own
+            outputs = [item.name for found in lists for item in found or ()] or [COUNT_ROWS.name]
+            if ALL_COLUMNS not in outputs:
+                refuse_unknown_columns(checks, outputs)
+        return checks
 
     @field_validator("formats")
     @classmethod

@@ -30,6 +30,12 @@ def json_schema() -> Schema:
     function = models["Aggregation"]["properties"]["function"]
     function["anyOf"] = [{"enum": list(FUNCTIONS)}, {"type": "string", "pattern": _any_case(FUNCTIONS)}, {"type": "null"}]
     entry["properties"]["formats"]["anyOf"].insert(0, {"enum": ["all", *FORMAT_NAMES]})
+    entry["properties"]["schedule"]["anyOf"].insert(0, {"type": "string"})
+    groups = entry["properties"]["checks"]
+    groups["anyOf"] = [{"$ref": "#/$defs/Checks"}, {"type": groups.pop("type"), "items": groups.pop("items")}]
+    for name in ("notNull", "unique"):
+        columns = models["Checks"]["properties"][name]
+        columns["anyOf"] = [{"type": "string"}, {"type": columns.pop("type"), "items": columns.pop("items")}]
     tables: Schema = {
         "description": schema["properties"]["tables"]["description"],
         "type": "object",

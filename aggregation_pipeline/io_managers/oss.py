@@ -35,7 +35,8 @@ class OSSIOManager(IOManager):
 
     An asset of your own may return a pandas DataFrame or an Arrow table, stored as Parquet. It may take a table of the pipeline, or what
     another such asset returned, as either of the two (by the annotation of its parameter; `metadata={"dataset": "detail"}` on its
-    AssetIn asks for the detail rows); and a table's manifest as a `Manifest`.
+    AssetIn asks for the detail rows); and a table's manifest as a `Manifest`. Of a partitioned table it gets the partitions that it
+    depends on, one after the other; as a `Manifest`, that of the last.
 
     Args:
         store: the bucket or the folder.
@@ -95,16 +96,19 @@ class OSSIOManager(IOManager):
         wanted = context.dagster_type.typing_type
         upstream = context.upstream_output
         table = (upstream.definition_metadata or {}).get(TABLE_METADATA) if upstream is not None else None
+        manifests = [] if table is None else self._manifests(context, table)
         if wanted is Manifest and table is not None:
-            return self.latest_manifest(table)
+            return manifests[-1]
         with working_directory(self._temp_dir) as directory:
-            path = directory / "asset.parquet"
             if table is not None:
-                extract = fetch_extract(self.store, self.latest_manifest(table), directory)
-                path = _dataset_path(extract, (context.definition_metadata or {}).get("dataset"))
+                dataset = (context.definition_metadata or {}).get("dataset")
+                # All partitions that the asset depends on arrive here at once.
+                extracts = (fetch_extract(self.store, manifest, directory / str(number)) for number, manifest in enumerate(manifests))
+                loaded = pa.concat_tables([pq.read_table(_dataset_path(extract, dataset)) for extract in extracts])
             else:
+                path = directory / "asset.parquet"
                 self.store.get(self._asset_key(context), path)
-            loaded = pq.read_table(path)
+                loaded = pq.read_table(path)
         if wanted is pa.Table:
             return loaded
         if wanted in (pd.DataFrame, Any):
@@ -113,6 +117,16 @@ class OSSIOManager(IOManager):
         raise StorageError(
             f"input {context.name!r} is annotated as {wanted}; annotate it as pandas.DataFrame, pyarrow.Table or, for a table, Manifest."
         )
+
+    def _manifests(self, context: InputContext, table: str) -> list[Manifest]:
+        """The manifests of the upstream partitions, in order; of the newest window where the table has none."""
+        if not context.has_asset_partitions:
+            return [self.latest_manifest(table)]
+        found = {key: load_manifest(self.store, self.prefix, table, key) for key in context.asset_partition_keys}
+        missing = [key for key, manifest in found.items() if manifest is None]
+        if missing:
+            raise StorageError(f"table {table!r} is not published for {', '.join(missing[:20])}. Materialize these partitions first.")
+        return [manifest for manifest in found.values() if manifest is not None]
 
     def latest_manifest(self, table: str) -> Manifest:
         """Return the manifest of the newest window of an entry.

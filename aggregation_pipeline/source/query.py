@@ -95,20 +95,22 @@ class DatasetQuery:
         return replace(self, outputs=exact)
 
 
-def build_queries(entry: TableEntry, *, primary_key: Sequence[str]) -> tuple[DatasetQuery, ...]:
+def build_queries(entry: TableEntry, *, primary_key: Sequence[str], within: str | None = None) -> tuple[DatasetQuery, ...]:
     """The queries of an entry, the summary first: one, or two when it asks for aggregates and for detail rows.
 
     Args:
         entry: as the config gives it.
         primary_key: the source table's key columns in order; empty for a table without one, whose detail rows come unordered.
+        within: the condition of a partition's window, which goes before the entry's own; None for the whole table.
     """
     wants_summary = bool(entry.group_by or entry.aggregations)
-    summary = (_summary(entry),) if wants_summary or not entry.select_fields else ()
-    detail = (_detail(entry, primary_key),) if entry.select_fields else ()
+    rows = _rows(entry, within)
+    summary = (_summary(entry, rows),) if wants_summary or not entry.select_fields else ()
+    detail = (_detail(entry, primary_key, rows),) if entry.select_fields else ()
     return summary + detail
 
 
-def _summary(entry: TableEntry) -> DatasetQuery:
+def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
     figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
     positions = range(1, len(entry.group_by) + 1)
     masked = [columns_of(key.expr) & entry.hidden_columns for key in entry.group_by]
@@ -122,7 +124,7 @@ def _summary(entry: TableEntry) -> DatasetQuery:
         outputs=tuple([(to_sql(key.expr), key.name) for key in entry.group_by] + [(_figure(figure), figure.name) for figure in figures]),
         source=quote(entry.source.name),
         table=entry.source.sql,
-        clauses=_statement(_rows(entry), positions and f"GROUP BY {', '.join(map(str, positions))}"),
+        clauses=_statement(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
         order_terms=tuple(terms),
         count_sql=None,
         limit=entry.limit,
@@ -131,21 +133,20 @@ def _summary(entry: TableEntry) -> DatasetQuery:
     )
 
 
-def _detail(entry: TableEntry, primary_key: Sequence[str]) -> DatasetQuery:
+def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
     outputs = tuple((to_sql(field.expr), field.name) for field in entry.select_fields if field.expr != ALL_COLUMNS)
     terms, words = _order(entry, primary_key, [name for _, name in outputs])
-    rows = _rows(entry)
+    counted = rows
     if entry.limit is not None:
-        capped = _statement("SELECT 1", rows, _cap(entry.limit))
-        rows = f"FROM ({capped}) AS counted"
+        counted = f"FROM ({_statement('SELECT 1', rows, _cap(entry.limit))}) AS counted"
     return DatasetQuery(
         dataset="detail",
         outputs=outputs,
         source=quote(entry.source.name),
         table=entry.source.sql,
-        clauses=_rows(entry),
+        clauses=rows,
         order_terms=tuple(terms),
-        count_sql=_statement("SELECT COUNT(*)", rows),
+        count_sql=_statement("SELECT COUNT(*)", counted),
         limit=entry.limit,
         order=words,
     )
@@ -204,9 +205,10 @@ def _servable(name: str) -> str:
     return "".join(letter if letter <= "\uffff" else "\ufffd" for letter in name)
 
 
-def _rows(entry: TableEntry) -> str:
+def _rows(entry: TableEntry, within: str | None) -> str:
     """Where the rows of both datasets come from."""
-    return _statement(f"FROM {entry.source.sql}", entry.where and f"WHERE ({entry.where})")
+    conditions = " AND ".join(filter(None, (within, entry.where and f"({entry.where})")))
+    return _statement(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
 
 
 def _cap(limit: int | None) -> str:

@@ -3,9 +3,9 @@
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -25,9 +25,10 @@ from aggregation_pipeline.source.faults import describe_warning
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
-from aggregation_pipeline.source.session import Session, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
 from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy
+from aggregation_pipeline.source.window import Window
 
 # Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes that is 40 MB
 # more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left alone.
@@ -38,6 +39,8 @@ if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 8 << 20
 _DICTIONARY_BYTES: Final = 32 << 10
+# Types of a column that rows can be cut by.
+_TIMES: Final = {"date", "datetime", "timestamp"}
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
 
@@ -47,13 +50,32 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """What to read: one entry, one window, as of one logical time."""
+    """What to read: one entry, one window, as of one logical time; `partition` cuts the rows, None takes the whole table."""
 
     entry: TableEntry
     window: str
     logical_time: datetime
     zone: ZoneInfo
     zero_dates: ZeroDatesPolicy = "null"
+    partition: Window | None = None
+
+    def within(self, columns: Mapping[str, SourceColumn], offset_seconds: int) -> str | None:
+        """The condition of the partition, for a table with these columns and a session with this offset; None for the whole table.
+
+        Raises:
+            SourceError: the partition's column is not in the table, or holds no time.
+        """
+        if self.partition is None:
+            return None
+        name = self.partition.column
+        found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
+        if found is None or found.type not in _TIMES:
+            what = f"is of the type {found.type.upper()}" if found else f"is not in it; its columns are {', '.join(columns)}"
+            raise SourceError(
+                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}. Correct the entry."
+            )
+        offset = timedelta(seconds=offset_seconds) if found.type == "timestamp" else None
+        return self.partition.predicate(self.entry.source.name, session_offset=offset)
 
 
 def read_extract(
@@ -81,7 +103,8 @@ def read_extract(
             ) as session,
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
-            shaped = shape_queries(session, entry)
+            columns = session.columns(*entry.source)
+            shaped = shape_queries(session, entry, request.within(columns, session.offset_seconds))
             for each in shaped:
                 check_scan(session, entry, each.query, warn)
             datasets = []
@@ -96,7 +119,8 @@ def read_extract(
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    return Extract(entry.name, request.window, tuple(datasets), consistency)
+    comments = {column.name: column.comment for column in columns.values() if column.comment}
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments)
 
 
 def _read_dataset(session: Session, shaped: ShapedQuery, path: Path, request: ReadRequest, salt: SecretStr, progress: Progress) -> Dataset:

@@ -61,6 +61,15 @@ class SourceOptions:
 
 
 @dataclass(frozen=True)
+class SourceColumn:
+    """A column of the source table: `type` as information_schema has it (`datetime`), `comment` empty without one."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True)
 class Session:
     """An open snapshot.
 
@@ -91,6 +100,16 @@ class Session:
         )
         with translated():
             return tuple(row[0] for row in self.connection.execute(query, {"database": database, "table": table}))
+
+    def columns(self, database: str | None, table: str) -> dict[str, SourceColumn]:
+        """Return the table's columns by name, in order."""
+        query = sa.text(
+            "SELECT column_name, data_type, column_comment FROM information_schema.columns"
+            " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
+        )
+        with translated():
+            rows = self.connection.execute(query, {"database": database, "table": table}).all()
+        return {str(name): SourceColumn(str(name), str(kind).lower(), str(comment or "")) for name, kind, comment in rows}
 
     def scalar(self, sql: str) -> Any:  # noqa: ANN401
         """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""

@@ -58,13 +58,13 @@ class ShapedQuery:
         return result
 
 
-def shape_queries(session: Session, entry: TableEntry) -> tuple[ShapedQuery, ...]:
-    """Return the queries of an entry, the summary first, each checked by the server down to its last column.
+def shape_queries(session: Session, entry: TableEntry, within: str | None = None) -> tuple[ShapedQuery, ...]:
+    """Return the queries of an entry, the summary first, each checked by the server down to its last column; `within` is its partition.
 
     Raises:
         SourceError: the server refuses a statement; a mask names a column that is not there; every column would be dropped.
     """
-    queries = build_queries(entry, primary_key=session.primary_key(*entry.source))
+    queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
     shaped = tuple(_shape(session, entry, query) for query in queries)
     there = {field.name.casefold() for each in shaped for field in each.fields}
     if missing := [name for name in entry.mask if name.casefold() not in there]:

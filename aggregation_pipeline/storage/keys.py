@@ -19,7 +19,7 @@ LATEST = "latest.json"
 EXPIRED = "expired.json"
 EXTRACTS = "_extracts"
 
-_ENCODED = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C"})
+_ENCODED = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C", ":": "%3A"})
 
 
 def window_folder(prefix: str, table: str, window: str) -> str:

@@ -61,6 +61,15 @@ class ManifestFile(_Part):
     notes: dict[str, int]
 
 
+class ManifestCheck(_Part):
+    """What a check said of this window before it was published; one that is not passed and stands here was not blocking."""
+
+    name: str
+    passed: bool
+    severity: Literal["error", "warn"]
+    words: str
+
+
 class Manifest(_Part):
     """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is equal bytes."""
 
@@ -72,6 +81,7 @@ class Manifest(_Part):
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()
+    checks: tuple[ManifestCheck, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -16,7 +16,7 @@ from aggregation_pipeline.errors import StorageBusyError, StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import extracts_folder, latest_key, manifest_key, window_folder, window_key
-from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
 from aggregation_pipeline.storage.planning import Finder, Upload, plan_datasets, plan_files, reconcile
 from aggregation_pipeline.storage.windows import latest_window, load_manifest
 
@@ -40,6 +40,7 @@ def publish_window(
     keep_extract: bool = True,
     versioned: bool = False,
     notes: Sequence[str] = (),
+    checks: Sequence[ManifestCheck] = (),
     report: Report = lambda _: None,
     guard: Callable[[], None] = lambda: None,
     alone: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -73,6 +74,7 @@ def publish_window(
         datasets=datasets,
         files=tuple(sorted(entries, key=lambda entry: entry.key)),
         notes=tuple(notes),
+        checks=tuple(checks),
     )
     obsolete = [] if versioned else _obsolete(store, prefix, new, old)
     key = manifest_key(prefix, extract.table, extract.window)

@@ -20,6 +20,7 @@ from dagster import (
 )
 
 from aggregation_pipeline.assets.windows import LOGICAL_TIME_TAG, WINDOW_TAG, logical_time, run_window
+from aggregation_pipeline.automation.groups import Group
 from aggregation_pipeline.automation.schedules import build_schedule, is_more_than_daily
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -34,7 +35,7 @@ JOB = define_asset_job("aggregate", selection=AssetSelection.all())
 
 
 def evaluate(instance: DagsterInstance, cron: str) -> RunRequest | SkipReason:
-    schedule = build_schedule(JOB, cron, ZONE)
+    schedule = build_schedule(Group("aggregate", (), (cron,), ZONE, None), JOB)
     repository = Definitions(assets=[anything], jobs=[JOB], schedules=[schedule]).get_repository_def()
     context = build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
     result = repository.get_schedule_def(schedule.name).evaluate_tick(context)
@@ -84,10 +85,10 @@ def test_a_tick_comes_after_a_run_that_failed_and_beside_another_job():
 
 
 def test_schedules_run_by_default_in_the_configured_zone():
-    schedule = build_schedule(JOB, "0 2 * * *", ZONE)
+    schedule = build_schedule(Group("aggregate", (), ("0 2 * * *",), ZONE, None), JOB)
     assert (schedule.default_status, schedule.execution_timezone) == (DefaultScheduleStatus.RUNNING, "Asia/Shanghai")
 
 
 @pytest.mark.parametrize(("cron", "more"), [("0 2 * * *", False), ("30 3 * * 1", False), ("0 * * * *", True), ("*/5 2 * * *", True)])
 def test_a_cron_that_can_tick_twice_a_day_is_known(cron, more):
-    assert is_more_than_daily(cron) is more
+    assert is_more_than_daily((cron,)) is more

@@ -1,0 +1,49 @@
+"""The checks of an entry as Dagster shows them: one verdict a run, whichever and however many windows it was over."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+
+from aggregation_pipeline.assets.names import table_key
+from aggregation_pipeline.checks import ALWAYS, Verdict, named_checks
+from aggregation_pipeline.config.model import TableEntry
+
+_TOLD = 200
+
+
+def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
+    """The checks that an entry asks for, and those that every table has.
+
+    Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from being there.
+    """
+    asked = {
+        name: f"{kind.replace('_', ' ')}{', and nothing is published if not' if group.blocking else ''}"
+        for name, kind, group in named_checks(entry.checks)
+    }
+    return [AssetCheckSpec(name, asset=table_key(entry.name), description=words) for name, words in {**asked, **ALWAYS}.items()]
+
+
+def check_results(
+    entry: TableEntry, selected: Sequence[AssetCheckKey], verdicts: Mapping[str | None, Sequence[Verdict]]
+) -> Iterator[AssetCheckResult]:
+    """One result for each check; `verdicts` are by partition (None: the table is taken whole)."""
+    asset = table_key(entry.name)
+    for spec in check_specs(entry):
+        found = {key: one for key, several in verdicts.items() for one in several if one.name == spec.name}
+        if not found or AssetCheckKey(asset, spec.name) not in selected:
+            continue
+        bad = {key: one for key, one in found.items() if not one.passed}
+        told = next(iter((bad or found).values()))
+        severity = AssetCheckSeverity.WARN if told.severity == "warn" else AssetCheckSeverity.ERROR
+        words = told.words
+        metadata: dict[str, Any] = dict(told.numbers)
+        if None not in found:
+            metadata = {"partitions": len(found), "failed partitions": len(bad), **(metadata if len(found) == 1 else {})}
+            if bad:
+                keys = [str(key) for key in bad]
+                words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.words}"
+                metadata["failed"] = MetadataValue.json({str(key): one.words for key, one in list(bad.items())[:_TOLD]})
+        yield AssetCheckResult(
+            passed=not bad, asset_key=asset, check_name=spec.name, severity=severity, description=words, metadata=metadata
+        )

@@ -1,0 +1,242 @@
+"""What a table's op does: each window of the run in turn, in one process, and a word for Dagster about each that is published."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, AssetMaterialization, DagsterEventType, MaterializeResult
+from dagster import TimeWindowPartitionsDefinition as Partitions
+
+from aggregation_pipeline.assets.checks import check_results
+from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
+from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.observer import LogObserver
+from aggregation_pipeline.assets.partitions import window_of
+from aggregation_pipeline.assets.sources import source_of
+from aggregation_pipeline.assets.windows import logical_time, run_window
+from aggregation_pipeline.checks import Verdict
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
+from aggregation_pipeline.export import Exported, export_window, render_window
+from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.source.session import SourceOptions
+from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.storage import keys
+
+MAX_RETRIES: Final = 2
+# A server that is gone fails every window alike: on the last attempt so many in a row are proof enough.
+_ENOUGH: Final = 3
+_FAILURES_TOLD: Final = 20
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """Everything that a table's op works with; the same for all its runs.
+
+    Attributes:
+        formats: that the table is exported in.
+        source: gives the database when a run asks; without one configured only running fails, not loading.
+        zone: of its schedule, of its windows without a partition, and of the MySQL session.
+        locks_url: PostgreSQL that holds the window locks.
+        versioned: the files of each run stay, in folders of their own.
+        partitions: None for a table that is taken whole.
+        config: the YAML that the entry stands in.
+        crons: when it runs, in five fields; empty for a table that only people start.
+    """
+
+    entry: TableEntry
+    formats: Sequence[str]
+    source: Callable[[], SourceOptions]
+    database: str
+    zone: ZoneInfo
+    locks_url: str
+    versioned: bool = False
+    partitions: Partitions | None = None
+    crons: tuple[str, ...] = ()
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One window of the run. `partition` is None for a table that is taken whole."""
+
+    name: str
+    moment: datetime
+    zone: ZoneInfo
+    partition: Window | None
+
+    @property
+    def key(self) -> str | None:
+        return None if self.partition is None else self.partition.key
+
+
+class PartitionsFailedError(PipelineError):
+    """Some partitions of a run failed; the others are published and recorded."""
+
+
+class PartitionsLostError(PartitionsFailedError):
+    """The same, and some of them may succeed on another try."""
+
+    retryable = True
+
+
+Described = Mapping[AssetKey, Metadata]
+Published = dict[str | None, Described]
+Verdicts = dict[str | None, Sequence[Verdict]]
+
+
+def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+    """Publish every window of the run; one that fails does not lose the others.
+
+    Raises:
+        PartitionsFailedError: names the windows that failed; those that are published are recorded as materialized all the same.
+        PipelineError: the only window of a table without partitions failed.
+    """
+    published = _recorded(context, job)
+    before = set(published)
+    targets = [target for target in _targets(context, job) if target.key not in published]
+    failures: dict[str, PipelineError] = {}
+    verdicts: Verdicts = {}
+    try:
+        for number, target in enumerate(targets, start=1):
+            if len(targets) > 1:
+                context.log.info("%s %s: window %d of %d", job.entry.name, target.name, number, len(targets))
+            try:
+                published[target.key], verdicts[target.key] = _publish(context, job, target)
+            except PipelineError as error:
+                if isinstance(error, CheckError):
+                    verdicts[target.key] = error.verdicts
+                if target.key is None:
+                    raise
+                failures[target.key] = error
+                context.log.error("%s %s: %s", job.entry.name, target.name, error)  # noqa: TRY400  # the words say it all
+                if _is_hopeless(list(failures.values()), attempts_left=MAX_RETRIES - context.retry_number):
+                    break
+        if failures:
+            raise _failure(failures, untried=len(targets) - len(failures) - (len(published) - len(before)))  # noqa: TRY301
+    except BaseException as error:
+        may_be_retried = isinstance(error, PipelineError) and error.retryable and context.retry_number < MAX_RETRIES
+        # Outputs speak for all partitions at once, and there will be none: what is published is recorded one by one.
+        for key, described in published.items():
+            for asset, metadata in described.items() if key not in before else ():
+                context.log_event(AssetMaterialization(asset, partition=key, metadata=metadata))
+        if not may_be_retried:
+            yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
+        raise
+    yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
+    yield from _results(context, job, published)
+
+
+def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
+    if job.partitions is None or job.entry.partition is None:
+        moment = logical_time(context.run, context.instance)
+        if table_key(job.entry.name) in context.selected_asset_keys:
+            return [_Target(run_window(context.run, moment, job.zone), moment, job.zone, None)]
+        # A format on its own belongs to the data that is there, whatever day it is.
+        manager: OSSIOManager = context.resources.io_manager
+        return [_Target(manager.latest_manifest(job.entry.name).window, moment, job.zone, None)]
+    if not (context.has_partition_key or context.has_partition_key_range):
+        raise ConfigError(
+            f"the table is partitioned by {job.entry.partition.every} of {job.entry.partition.column}, and this run was launched "
+            f"without a partition. Choose one in the launchpad, materialize the asset from its page, or run "
+            f"`aggregation-pipeline run`, which takes the newest that is complete."
+        )
+    zone = ZoneInfo(job.partitions.timezone)
+    windows = (window_of(job.entry.partition, job.partitions, key) for key in context.partition_keys)
+    return [_Target(window.key, window.end, zone, window) for window in windows]
+
+
+def _publish(context: AssetExecutionContext, job: TableJob, target: _Target) -> tuple[Described, Sequence[Verdict]]:
+    """Publish one window and describe it, asset by asset, the manifest last."""
+    entry = job.entry
+    manager: OSSIOManager = context.resources.io_manager
+    selected = context.selected_asset_keys
+    formats = [name for name in job.formats if export_key(entry.name, name) in selected]
+    holder = f"aggregation run {context.run.run_id[:8]}"
+    started = time.monotonic()
+    observer = LogObserver(context.log, entry.name, target.name)
+    # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
+    latest = functools.partial(window_lock, job.locks_url, manager.prefix, entry.name, keys.LATEST, holder=holder, on_wait=context.log.info)
+    with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
+        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
+        if table_key(entry.name) in selected:
+            request = ReadRequest(entry, target.name, target.moment, target.zone, publication.options.zero_dates, target.partition)
+            exported = export_window(request, job.source(), formats, publication, observer)
+        else:
+            exported = render_window(entry.name, target.name, formats, publication, observer)
+    return _described(context, job, exported, time.monotonic() - started), exported.verdicts
+
+
+def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:
+    name, manager = job.entry.name, context.resources.io_manager
+    uri = manager.store.uri(keys.manifest_key(manager.prefix, name, exported.manifest.window))
+    described: dict[AssetKey, Metadata] = {
+        table_key(name): table_metadata(exported, job.entry, source_of(job.entry, job.database).key),
+        **{export_key(name, output): format_metadata(exported, output, manager.store, manager.link_seconds) for output in job.formats},
+    }
+    chosen = {key: metadata for key, metadata in described.items() if key in context.selected_asset_keys}
+    # The manifest is written whatever was asked for, and its asset always says so.
+    last = manifest_metadata(exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1)
+    chosen[manifest_key(name)] = last
+    if job.partitions is not None:
+        for metadata in chosen.values():
+            metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
+    return chosen
+
+
+def _results(context: AssetExecutionContext, job: TableJob, published: Published) -> Iterator[MaterializeResult[Any]]:
+    manifest = manifest_key(job.entry.name)
+    assets = [key for key in next(iter(published.values())) if key in context.selected_asset_keys]
+    if manifest not in context.selected_asset_keys:
+        for key, described in published.items():
+            context.log_event(AssetMaterialization(manifest, partition=key, metadata=described[manifest]))
+    for asset in assets:
+        if None in published:
+            yield MaterializeResult(asset, metadata=published[None][asset])
+            continue
+        for key, described in published.items():
+            context.add_asset_metadata(described[asset], asset_key=asset, partition_key=key)
+        yield MaterializeResult(asset)
+
+
+def _recorded(context: AssetExecutionContext, job: TableJob) -> Published:
+    """What earlier attempts of this op have published, which a retry need not do again."""
+    found: dict[str | None, dict[AssetKey, Metadata]] = {}
+    if context.retry_number == 0 or job.partitions is None:
+        return {}
+    manifest, ours = manifest_key(job.entry.name), {*context.selected_asset_keys, manifest_key(job.entry.name)}
+    cursor, more = None, True
+    while more:
+        page = context.instance.get_records_for_run(context.run.run_id, cursor=cursor, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+        for record in page.records:
+            made = record.asset_materialization
+            if made is not None and made.asset_key in ours and made.partition is not None:
+                found.setdefault(made.partition, {})[made.asset_key] = dict(made.metadata)
+        cursor, more = page.cursor, page.has_more
+    return {key: described for key, described in found.items() if manifest in described}
+
+
+def _is_hopeless(failures: Sequence[PipelineError], *, attempts_left: int) -> bool:
+    """Whether to leave the remaining windows to a later attempt, or alone."""
+    last = failures[-1 if attempts_left > 0 else -_ENOUGH :]
+    return len(last) == (1 if attempts_left > 0 else _ENOUGH) and all(failure.retryable for failure in last)
+
+
+def _failure(failures: Mapping[str, PipelineError], *, untried: int) -> "PartitionsFailedError":
+    told = [f"{key}: {error}" for key, error in list(failures.items())[:_FAILURES_TOLD]]
+    rest = len(failures) - len(told)
+    lines = [
+        f"{len(failures)} of its partitions failed: {', '.join(list(failures)[:200])}",
+        *told,
+        *([f"and {rest} more"] if rest else []),
+        *([f"{untried} more were not tried, because the fault is not theirs"] if untried else []),
+    ]
+    kind = PartitionsLostError if any(error.retryable for error in failures.values()) else PartitionsFailedError
+    return kind("\n".join(lines))

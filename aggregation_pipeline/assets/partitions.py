@@ -1,0 +1,96 @@
+"""An entry's partitions as Dagster counts them, and a partition key as the window of time that is read."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dagster import (
+    AutomationCondition,
+    BackfillPolicy,
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    TimeWindowPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+)
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from aggregation_pipeline.config.model import Backfill, Partition
+from aggregation_pipeline.config.partitions import WEEKDAYS
+from aggregation_pipeline.config.timing import NONE, to_timedelta
+from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.source.window import Window
+
+PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly"}
+
+
+def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsDefinition:
+    """Return the partitions of an entry whose own zone, or the project's, is `zone`."""
+    timezone = partition.timezone or zone.key
+    start, offset = partition.start_local, partition.end_offset
+    match partition.every:
+        case "hour":
+            return HourlyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
+        case "day":
+            return DailyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
+        case "week":
+            # Dagster's weeks begin on Sunday unless it is told.
+            return WeeklyPartitionsDefinition(start, day_offset=WEEKDAYS[partition.week_start], timezone=timezone, end_offset=offset)
+        case "month":
+            return MonthlyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
+
+
+def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> Window:
+    """Return what the partition `key` reads."""
+    found = definition.time_window_for_partition_key(key)
+    zone = ZoneInfo(partition.column_timezone or definition.timezone)
+    return Window(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
+
+
+def newest_complete(definition: TimeWindowPartitionsDefinition, moment: datetime) -> str | None:
+    """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the first."""
+    with partition_loading_context(effective_dt=moment):
+        return definition.get_last_partition_key()
+
+
+def keys_between(table: str, definition: TimeWindowPartitionsDefinition, first: str, last: str) -> list[str]:
+    """Return the partition keys from `first` to `last`, both included; a date stands for all partitions of that day.
+
+    Raises:
+        ConfigError: no partition lies there, or none of that name; the message shows what keys look like.
+    """
+    known = definition.get_partition_keys()
+    if not known:
+        raise ConfigError(f"table {table!r} has no complete partition yet")
+    low = next((position for position, key in enumerate(known) if key.startswith(first)), None)
+    high = next((position for position, key in reversed(list(enumerate(known))) if key.startswith(last)), None)
+    for given, position in ((first, low), (last, high)):
+        if position is None:
+            raise ConfigError(f"table {table!r} has no partition {given!r}: its partitions go from {known[0]} to {known[-1]}")
+    chosen = list(known[low : (high or 0) + 1])
+    if not chosen:
+        raise ConfigError(f"table {table!r}: no partition lies between {first} and {last}; the first has to come before the last")
+    return chosen
+
+
+def backfill_policy(backfill: Backfill) -> BackfillPolicy:
+    """Return how many partitions one run of a backfill takes."""
+    each = backfill.partitions_per_run
+    return BackfillPolicy.single_run() if each == "all" else BackfillPolicy.multi_run(max_partitions_per_run=each)
+
+
+def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
+    """Return when a partition is made good: missed within `length`, and nobody is at it or has failed at it.
+
+    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered.
+    """
+    if length == NONE:
+        return None
+    recent = AutomationCondition.in_latest_time_window(to_timedelta(length))
+    return (
+        recent
+        & ~AutomationCondition.in_latest_time_window()
+        & AutomationCondition.missing()
+        & ~AutomationCondition.in_progress()
+        & ~AutomationCondition.execution_failed()
+    ).with_label("missed while the service was down")

@@ -1,0 +1,190 @@
+"""What must be true of an extract before anything is published. Messages count values and never quote them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aggregation_pipeline.config.checks import Checks, Severity
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import CheckError
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.storage.manifest import Manifest
+
+NOT_TRUNCATED: Final = "not_truncated"
+SCHEMA_UNCHANGED: Final = "schema_unchanged"
+SNAPSHOT_HELD: Final = "snapshot_held"
+FORMATS_RECONCILED: Final = "formats_reconciled"
+ALWAYS: Final[Mapping[str, str]] = {
+    NOT_TRUNCATED: "No dataset was cut off by the entry's limit.",
+    SCHEMA_UNCHANGED: "Columns and their types are those of the last time.",
+    SNAPSHOT_HELD: "All rows are of one moment.",
+    FORMATS_RECONCILED: "Every file holds exactly the rows that were read.",
+}
+# Rows that seem to be there twice by their hashes are compared in full, up to so many.
+_COMPARED: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one check of one window. `numbers` are drawn as history in Dagster."""
+
+    name: str
+    passed: bool
+    severity: Severity
+    blocking: bool
+    words: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def named_checks(groups: Sequence[Checks]) -> list[tuple[str, str, Checks]]:
+    """(name in Dagster, kind, group) of each configured check; the second of a kind is called min_rows_2."""
+    counted: Counter[str] = Counter()
+    named = []
+    for group in groups:
+        for kind in group.names:
+            counted[kind] += 1
+            named.append((kind if counted[kind] == 1 else f"{kind}_{counted[kind]}", kind, group))
+    return named
+
+
+def judge(entry: TableEntry, extract: Extract, standing: Manifest | None, before: Callable[[], int | None]) -> tuple[Verdict, ...]:
+    """Judge all checks that the rows alone decide.
+
+    Args:
+        entry: with its groups of checks.
+        extract: what was read.
+        standing: the manifest of this window, or of the newest, as it stands; None before the first.
+        before: gives the rows of the window before; asked only where change_percent is configured.
+
+    Raises:
+        CheckError: a check names a column that is not in the files.
+    """
+    return (
+        *_always(extract, standing),
+        *(_configured(name, kind, group, extract, before) for name, kind, group in named_checks(entry.checks)),
+    )
+
+
+def counted_dataset(extract_or_manifest: Extract | Manifest) -> int:
+    """The rows that min_rows, max_rows and change_percent look at: detail rows where there are any such."""
+    by_name = {dataset.name: dataset.rows for dataset in extract_or_manifest.datasets}
+    return by_name.get("detail", by_name.get("summary", 0))
+
+
+def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
+    cut = [dataset.name for dataset in extract.datasets if dataset.truncated]
+    words = f"limit cut off rows of {' and '.join(cut)}" if cut else ALWAYS[NOT_TRUNCATED]
+    yield Verdict(NOT_TRUNCATED, not cut, "warn", blocking=False, words=words)
+    changes = [] if standing is None else list(_schema_changes(extract, standing))
+    words = "; ".join(changes) or ALWAYS[SCHEMA_UNCHANGED]
+    yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
+    held = extract.consistency == "snapshot"
+    words = ALWAYS[SNAPSHOT_HELD] if held else "consistency: none in the entry; summary and detail rows may be of different moments"
+    yield Verdict(SNAPSHOT_HELD, held, "warn", blocking=False, words=words)
+
+
+def _schema_changes(extract: Extract, standing: Manifest) -> Iterator[str]:
+    old = {dataset.name: {column.name: column.type for column in dataset.columns} for dataset in standing.datasets}
+    new = {dataset.name: {column.name: str(column.type) for column in dataset.schema} for dataset in extract.datasets}
+    for name in sorted(old.keys() | new.keys()):
+        was, now = old.get(name, {}), new.get(name, {})
+        yield from (f"{name}.{column} is new" for column in now if column not in was)
+        yield from (f"{name}.{column} is gone" for column in was if column not in now)
+        yield from (
+            f"{name}.{column} was {was[column]} and is {now[column]}" for column in now if column in was and was[column] != now[column]
+        )
+
+
+def _configured(name: str, kind: str, group: Checks, extract: Extract, before: Callable[[], int | None]) -> Verdict:
+    rows = counted_dataset(extract)
+    passed: bool
+    words: str
+    numbers: dict[str, float]
+    match kind:
+        case "min_rows":
+            passed, words, numbers = rows >= (group.min_rows or 0), f"{rows:,} rows, at least {group.min_rows:,} expected", {"rows": rows}
+        case "max_rows":
+            passed, words, numbers = rows <= (group.max_rows or 0), f"{rows:,} rows, at most {group.max_rows:,} expected", {"rows": rows}
+        case "change_percent":
+            passed, words, numbers = _change(rows, before(), group.change_percent or 0)
+        case "not_null":
+            found = {column: _nulls(*_located(extract, kind, [column])) for column in group.not_null}
+            passed, words, numbers = _counted(found, "NULLs")
+        case "unique":
+            found = {column: _twins(*_located(extract, kind, column.split(","))) for column in group.unique}
+            passed, words, numbers = _counted(found, "values that are there more than once")
+        case _:
+            found = {column: _strangers(*_located(extract, kind, [column]), allowed) for column, allowed in group.values.items()}
+            passed, words, numbers = _counted(found, "values that are not among those expected")
+    return Verdict(name, passed, group.severity, group.blocking, words, numbers)
+
+
+def _counted(found: Mapping[str, int], what: str) -> tuple[bool, str, dict[str, float]]:
+    bad = [f"{column} has {count:,} {what}" for column, count in found.items() if count]
+    return not bad, "; ".join(bad) or f"No {what}: {', '.join(found)}", dict(found)
+
+
+def _change(rows: int, earlier: int | None, limit: float) -> tuple[bool, str, dict[str, float]]:
+    if not earlier:
+        return True, f"{rows:,} rows; there is no earlier window with rows to compare with", {"rows": rows}
+    change = (rows - earlier) / earlier * 100
+    words = f"{rows:,} rows after {earlier:,}: {change:+.1f} %, at most {limit:g} % expected"
+    return abs(change) <= limit, words, {"rows": rows, "change percent": round(change, 2)}
+
+
+def _located(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Dataset, list[str]]:
+    wanted = [column.strip() for column in columns]
+    for dataset in sorted(extract.datasets, key=lambda dataset: dataset.name):  # detail first
+        if set(wanted) <= set(dataset.schema.names):
+            return dataset, wanted
+    there = "; ".join(f"{dataset.name}: {', '.join(dataset.schema.names)}" for dataset in extract.datasets)
+    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.", ())
+
+
+def _nulls(dataset: Dataset, columns: Sequence[str]) -> int:
+    return sum(batch.column(columns[0]).null_count for batch in dataset.batches())
+
+
+def _strangers(dataset: Dataset, columns: Sequence[str], allowed: Sequence[str | int | bool | None]) -> int:
+    texts = pa.array([str(int(value)) if isinstance(value, bool) else str(value) for value in allowed if value is not None], pa.string())
+    count = 0
+    for batch in dataset.batches():
+        cells = pc.cast(batch.column(columns[0]).drop_null(), pa.string())
+        count += len(cells) - (pc.sum(pc.is_in(cells, value_set=texts)).as_py() or 0)
+    return count
+
+
+def _twins(dataset: Dataset, columns: Sequence[str]) -> int:
+    """How many rows have the values of an earlier one; as in a UNIQUE index, a row with a NULL among them is like no other.
+
+    Eight bytes a row are held, not the rows: what seems to be there twice by its hash is looked at again.
+    """
+    hashes = [_hashes(_whole(batch, columns)) for batch in dataset.batches()]
+    values, counts = np.unique(np.concatenate(hashes), return_counts=True) if hashes else (np.empty(0, np.uint64), np.empty(0, np.int64))
+    suspects = values[counts > 1]
+    if not len(suspects) or len(suspects) > _COMPARED:
+        return int((counts[counts > 1] - 1).sum())
+    seen: Counter[tuple[object, ...]] = Counter()
+    for batch in dataset.batches():
+        whole = _whole(batch, columns)
+        again = whole.filter(pa.array(np.isin(_hashes(whole), suspects)))
+        seen.update(tuple(row.values()) for row in again.to_pylist())
+    return sum(count - 1 for count in seen.values())
+
+
+def _whole(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    return batch.select(columns).drop_null()
+
+
+def _hashes(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    texts = pd.DataFrame({name: pc.cast(batch.column(name), pa.binary() if pa.types.is_binary(batch.column(name).type) else pa.string())
+                          .to_numpy(zero_copy_only=False) for name in batch.schema.names})  # fmt: skip
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(texts, index=False, categorize=False).to_numpy()  # type: ignore[assignment]
+    return hashes

@@ -1,0 +1,88 @@
+"""How a table is cut into windows of time, and how many of them a backfill takes at once."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from rapidfuzz import process
+
+from aggregation_pipeline.config.expressions import is_plain_word, name_of, read_column
+from aggregation_pipeline.config.options import OptionsModel
+
+Every = Literal["hour", "day", "week", "month"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+# As Dagster counts a week's days.
+WEEKDAYS: Final = {"sunday": 0, "monday": 1, "tuesday": 2, "wednesday": 3, "thursday": 4, "friday": 5, "saturday": 6}
+
+
+def checked_zone(name: str) -> str:
+    """An IANA time zone's name, proved to be one.
+
+    Raises:
+        ValueError: names the nearest zone that there is.
+    """
+    if name not in available_timezones():
+        nearest = process.extractOne(name, available_timezones())
+        hint = f"; was {nearest[0]} meant?" if nearest else ""
+        raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {name!r} is none{hint}")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(checked_zone)]
+
+
+class Partition(OptionsModel):
+    """`partition: {column: created_at, every: day, start: 2026-01-01}`: one window of the table a day, each with files of its own."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    column: str
+    """The column of time that decides to which window a row belongs: DATE, DATETIME or TIMESTAMP. An index on it makes windows fast."""
+    every: Every
+    """The length of a window; an hour, a day, a week or a month of the calendar."""
+    start: str
+    """Where the first window begins: 2026-01-01, or 2026-01-01T06:00 for hours. A week or month that begins later is the first."""
+    end_offset: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    """How many windows there are beyond the last complete one: 1 adds the window that is under way, -1 holds back the newest."""
+    timezone: ZoneName | None = None
+    """The zone whose calendar cuts the windows. Default: the table's timezone, else TIMEZONE."""
+    column_timezone: ZoneName | None = None
+    """The zone of a DATETIME column's values, as UTC. Default: that of the windows. A TIMESTAMP needs none."""
+    week_start: Weekday = "monday"
+    """The first day of a week."""
+
+    @field_validator("column")
+    @classmethod
+    def _is_a_bare_column(cls, column: str) -> str:
+        expression = read_column(column, "field")
+        if not is_plain_word(expression) and name_of(expression) == expression:
+            raise ValueError("a column by its name is expected, not an expression: the server could use no index for one")
+        return name_of(expression)
+
+    @field_validator("start")
+    @classmethod
+    def _start_is_a_moment(cls, start: str) -> str:
+        try:
+            moment = datetime.fromisoformat(start.strip())
+        except ValueError:
+            raise ValueError("a date such as 2026-01-01, or 2026-01-01T06:00, is expected") from None
+        if moment.tzinfo is not None:
+            raise ValueError("a local time is expected; its zone stands in timezone")
+        if moment.minute or moment.second or moment.microsecond:
+            raise ValueError("a full hour is expected")
+        return moment.isoformat(timespec="minutes")
+
+    @property
+    def start_local(self) -> datetime:
+        """`start` without a zone."""
+        return datetime.fromisoformat(self.start)
+
+
+class Backfill(OptionsModel):
+    """`backfill: {partitions_per_run: 31}`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    partitions_per_run: Annotated[int, Field(ge=1, le=10_000)] | Literal["all"] = 31
+    """How many windows one run of a backfill takes, one after the other in one process; all is one run for all of them."""

@@ -1,0 +1,77 @@
+"""Checks in Dagster's events and in the manifest: a blocking one keeps its window from being published."""
+
+from dagster import AssetCheckSeverity
+
+from aggregation_pipeline.assets.names import export_key, table_key
+from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS
+from aggregation_pipeline_tests.assets.test_tables import execute, materialized, span, told
+
+CHECKED = ORDERS.rstrip() + "\n        checks: [{max_rows: 3, unique: [id], blocking: true}, {min_rows: 4, severity: warn}]\n"
+MORE = "INSERT INTO orders VALUES (901, 'new', '2026-11-04 20:00:00'), (902, 'new', '2026-11-04 21:00:00')"
+
+
+def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names_it(shop):
+    shop.execute(MORE)
+    result = execute(shop, CHECKED, tags=span(DAYS[2], DAYS[4]))
+    assert not result.success
+    assert shop.windows() == [DAYS[2], DAYS[4]]
+    assert "2026-11-04: Nothing was published, because blocking checks failed: max_rows: 5 rows, at most 3 expected." in told(result)
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert {name: one.passed for name, one in found.items()} == {
+        "max_rows": False,
+        "unique": True,
+        "min_rows": False,
+        "not_truncated": True,
+        "schema_unchanged": True,
+        "snapshot_held": True,
+        "formats_reconciled": True,
+    }
+    assert found["max_rows"].description == "2026-11-04: 5 rows, at most 3 expected"
+    assert found["max_rows"].severity == AssetCheckSeverity.ERROR
+    assert found["min_rows"].description == "2026-11-03, 2026-11-05: 3 rows, at least 4 expected"
+    assert found["min_rows"].severity == AssetCheckSeverity.WARN
+    assert found["max_rows"].metadata["failed partitions"].value == 1
+
+
+def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
+    assert execute(shop, CHECKED, partition_key=DAYS[0]).success
+    manifest = shop.manifest(DAYS[0])
+    assert manifest is not None
+    assert {check.name: (check.passed, check.severity) for check in manifest.checks} == {
+        "not_truncated": (True, "warn"),
+        "schema_unchanged": (True, "warn"),
+        "snapshot_held": (True, "warn"),
+        "max_rows": (True, "error"),
+        "unique": (True, "error"),
+        "min_rows": (False, "warn"),
+        "formats_reconciled": (True, "error"),
+    }
+    # Rendering a format again asks the database nothing, so there is nothing new to judge.
+    result = execute(shop, CHECKED, partition_key=DAYS[0], asset_selection=[export_key("orders", "csv")])
+    assert result.success
+    assert not result.get_asset_check_evaluations()
+    assert shop.manifest(DAYS[0]) == manifest
+
+
+def test_a_tables_page_shows_columns_with_comments_and_where_they_come_from(shop):
+    assert execute(shop, partition_key=DAYS[0]).success
+    described = materialized(shop, table_key("orders"))[DAYS[0]]
+    columns = {column.name: column for column in described["dagster/column_schema"].columns}
+    assert columns["detail.status"].description == "where it is (Arrow string)"
+    assert columns["detail.status"].type == "VARCHAR"
+    lineage = described["dagster/column_lineage"].deps_by_column
+    (dep,) = lineage["detail.created_at"]
+    assert dep.asset_key.path == ["mysql", shop.database, "orders"]
+    assert dep.column_name == "created_at"
+    assert "summary.orders" not in lineage
+    assert isinstance(described["publish seconds"], float)
+
+
+def test_an_entrys_page_links_to_its_lines_and_says_how_fresh_it_has_to_be(shop):
+    text = ORDERS.rstrip() + "\n        freshness: {fail_after: 26h, warn_after: 25h}\n        owners: [team:sales]\n"
+    node = shop.definitions(text).get_repository_def().asset_graph.get(table_key("orders"))
+    (reference,) = node.metadata["dagster/code_references"].code_references
+    assert (reference.line_number, reference.label) == (3, "orders in aggregation.yaml")
+    assert node.freshness_policy.fail_window.to_timedelta().total_seconds() == 26 * 3600
+    assert list(node.owners) == ["team:sales"]
+    assert node.pools == {f"source_{shop.database}"}

@@ -1,0 +1,181 @@
+"""What runs when: jobs and schedules named after what they do, ticks that launch the right window."""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import Definitions, RunRequest, ScheduleDefinition, SkipReason, build_schedule_context, instance_for_test
+
+from aggregation_pipeline.automation.groups import cron_words
+from aggregation_pipeline.config.cron import to_five_fields
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.project import load_project
+from aggregation_pipeline.settings import Settings
+
+RICH = """
+tables:
+  users: {}
+  products: {schedule: none}
+  orders:
+    select_fields: [id]
+    formats: [csv, json]
+    partition: {column: created_at, every: day, start: 2026-01-01}
+  refunds:
+    partition: {column: created_at, every: day, start: 2026-01-01}
+  clicks:
+    partition: {column: at, every: hour, start: 2026-11-01, timezone: UTC, column_timezone: UTC}
+    schedule: '0 5 * * * *'
+  weekly:
+    partition: {column: day, every: week, start: 2026-01-01}
+    schedule: ['0 0 6 * * 1', '0 0 18 * * 1']
+    timezone: Europe/Berlin
+  monthly:
+    table: orders
+    partition: {column: created_at, every: month, start: 2025-01-01, end_offset: 1}
+    schedule: 0 3 2 * *
+"""
+
+
+def definitions(folder: Path, text: str = RICH, **variables: Any) -> Definitions:
+    path = folder / "aggregation.yaml"
+    path.write_text(text, encoding="utf-8")
+    settings = Settings(
+        _env_file=None, aggregation_config=path, dagster_pg_url="postgresql://nobody@127.0.0.1:1/none", storage_dir=folder, **variables
+    )
+    return build_definitions(load_project(settings))
+
+
+def schedule(found: Definitions, name: str) -> ScheduleDefinition:
+    definition = found.resolve_schedule_def(name)
+    assert isinstance(definition, ScheduleDefinition)
+    return definition
+
+
+def tick(found: Definitions, name: str, at: datetime) -> RunRequest | SkipReason:
+    with (
+        instance_for_test() as instance,
+        build_schedule_context(instance=instance, scheduled_execution_time=at, repository_def=found.get_repository_def()) as context,
+    ):
+        result = schedule(found, name).evaluate_tick(context)
+    return result.run_requests[0] if result.run_requests else SkipReason(result.skip_message)
+
+
+def test_the_whole_graph_of_a_rich_config(tmp_path):
+    repository = definitions(tmp_path).get_repository_def()
+    graph = repository.asset_graph
+    partitions = {
+        key.to_user_string(): node.partitions_def.get_serializable_unique_identifier()[:8] if node.partitions_def else None
+        for key, node in ((key, graph.get(key)) for key in graph.get_all_asset_keys())
+        if key.path[-1] not in {"json", "csv"}
+    }
+    assert sorted(key for key, found in partitions.items() if found) == sorted(
+        key for name in ("orders", "refunds", "clicks", "weekly", "monthly") for key in (f"aggregation/{name}", f"export/{name}/manifest")
+    )
+    assert len({partitions[f"aggregation/{name}"] for name in ("orders", "refunds", "clicks", "weekly", "monthly")}) == 4
+    node = graph.get(next(key for key in graph.get_all_asset_keys() if key.path == ["export", "orders", "manifest"]))
+    assert sorted(key.to_user_string() for key in node.parent_keys) == ["aggregation/orders", "export/orders/csv", "export/orders/json"]
+    assert {key.path[0]: graph.get(key).group_name for key in graph.get_all_asset_keys()} == {
+        "mysql": "sources",
+        "aggregation": "aggregation",
+        "export": "exports",
+    }
+    tables = {
+        job.name: sorted({key.path[1] for key in job.asset_layer.selected_asset_keys})
+        for job in repository.get_all_jobs()
+        if not job.name.startswith("__")
+    }
+    assert tables == {
+        "aggregate": ["users"],
+        "aggregate_by_hand": ["products"],
+        "aggregate_daily_partitions_at_0200": ["orders", "refunds"],
+        "aggregate_hourly_partitions_hourly_at_05": ["clicks"],
+        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin": ["weekly"],
+        "aggregate_monthly_partitions_day_2_at_0300": ["monthly"],
+    }
+    crons = {one.name: (one.cron_schedule, one.execution_timezone, one.default_status.value) for one in repository.schedule_defs}
+    assert crons == {
+        "aggregate_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
+        "aggregate_daily_partitions_at_0200_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
+        "aggregate_hourly_partitions_hourly_at_05_schedule": ("5 * * * *", "Asia/Shanghai", "RUNNING"),
+        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule": (
+            ["0 6 * * 1", "0 18 * * 1"],
+            "Europe/Berlin",
+            "RUNNING",
+        ),
+        "aggregate_monthly_partitions_day_2_at_0300_schedule": ("0 3 2 * *", "Asia/Shanghai", "RUNNING"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "partition"),
+    [
+        # Two in the morning in Shanghai is the evening before in UTC: the day that ended there is the 20th.
+        ("aggregate_daily_partitions_at_0200_schedule", datetime(2026, 11, 20, 18, tzinfo=UTC), "2026-11-20"),
+        ("aggregate_hourly_partitions_hourly_at_05_schedule", datetime(2026, 11, 20, 18, 5, tzinfo=UTC), "2026-11-20-17:00"),
+        (
+            "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule",
+            datetime(2026, 11, 23, 5, tzinfo=UTC),
+            "2026-11-16",
+        ),
+        ("aggregate_monthly_partitions_day_2_at_0300_schedule", datetime(2026, 11, 1, 19, tzinfo=UTC), "2026-11-01"),
+    ],
+)
+def test_a_tick_launches_the_newest_complete_partition_once(tmp_path, name, at, partition):
+    found = definitions(tmp_path)
+    request = tick(found, name, at)
+    assert isinstance(request, RunRequest)
+    assert request.partition_key == partition
+    assert request.run_key == f"{partition} {at.isoformat()}"
+
+
+def test_a_tick_before_the_first_partition_is_over_says_so(tmp_path):
+    skipped = tick(definitions(tmp_path), "aggregate_daily_partitions_at_0200_schedule", datetime(2026, 1, 1, 6, tzinfo=UTC))
+    assert isinstance(skipped, SkipReason)
+    assert str(skipped.skip_message).startswith(
+        "No partition of aggregate_daily_partitions_at_0200 is complete yet: the first begins 2026-01-01"
+    )
+
+
+def test_a_table_taken_whole_gets_its_moment_and_window_by_tags(tmp_path):
+    request = tick(definitions(tmp_path), "aggregate_schedule", datetime(2026, 11, 20, 18, tzinfo=UTC))
+    assert isinstance(request, RunRequest)
+    assert request.partition_key is None
+    assert request.tags["aggregation/window"] == "2026-11-21"
+
+
+@pytest.mark.parametrize(
+    ("seed", "five", "words"),
+    [
+        ("0 0 2 * * *", "0 2 * * *", "at_0200"),
+        ("0 */5 * * * *", "*/5 * * * *", "every_5_minutes"),
+        ("0 0 * * * *", "0 * * * *", "hourly_at_00"),
+        ("0 * * * * *", "* * * * *", "every_minute"),
+        ("0 0 0 * * 0", "0 0 * * 0", "sundays_at_0000"),
+        ("0 0 0 1 * *", "0 0 1 * *", "day_1_at_0000"),
+        ("0 30 8 * * 1-5", "30 8 * * 1-5", "30_8_x_x_1_5"),
+        ("0 0 9,18 * * *", "0 9,18 * * *", "0_9_18_x_x_x"),
+    ],
+)
+def test_the_seeds_forms_of_cron_schedule_and_what_jobs_are_called_after_them(seed, five, words):
+    assert to_five_fields(seed)[0] == five
+    assert cron_words(five) == words
+
+
+def test_the_seeds_mistake_is_answered_by_a_warning(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        definitions(tmp_path, cron_schedule="0 * * * * *")
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "CRON_SCHEDULE: '0 * * * * *' runs as '* * * * *'" in warning.getMessage()
+    assert "that is every minute, not every hour; every hour is '0 0 * * * *'" in warning.getMessage()
+
+
+def test_the_same_times_over_different_starts_are_jobs_of_different_names(tmp_path):
+    text = RICH.replace(
+        "refunds:\n    partition: {column: created_at, every: day, start: 2026-01-01}",
+        "refunds:\n    partition: {column: created_at, every: day, start: 2026-06-01}",
+    )
+    names = [job.name for job in definitions(tmp_path, text).get_repository_def().get_all_jobs() if "daily" in job.name]
+    assert len(set(names)) == 2
+    assert all(name.startswith("aggregate_daily_partitions_at_0200_") for name in names)
