@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.results import RunResult, open_instance, run_tables
+from aggregation_pipeline.results import RunResult
+from aggregation_pipeline.running import open_instance, run_tables
 from aggregation_pipeline.settings import load_settings, parse_formats
 
 

@@ -1,6 +1,6 @@
 """An entry's partitions as Dagster counts them, and a partition key as the window of time that is read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,17 @@ PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly
 
 
 def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsDefinition:
-    """Return the partitions of an entry whose own zone, or the project's, is `zone`."""
+    """Return the partitions of an entry whose own zone, or the project's, is `zone`.
+
+    Raises:
+        ConfigError: hours in a zone whose clock is put forward by half an hour: Dagster's hours have a gap there.
+    """
     timezone = partition.timezone or zone.key
+    if partition.every == "hour" and _shifts_by_less_than_an_hour(ZoneInfo(timezone)):
+        raise ConfigError(
+            f"partition.timezone: every: hour leaves out half an hour of rows in {timezone} on the day when its clock is put forward. "
+            f"Take hours of another zone, such as UTC, or every: day"
+        )
     start, offset = partition.start_local, partition.end_offset
     match partition.every:
         case "hour":
@@ -38,6 +47,12 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
             return WeeklyPartitionsDefinition(start, day_offset=WEEKDAYS[partition.week_start], timezone=timezone, end_offset=offset)
         case "month":
             return MonthlyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
+
+
+def _shifts_by_less_than_an_hour(zone: ZoneInfo) -> bool:
+    """Whether summer and winter time differ by a part of an hour, as they do on Lord Howe Island and nowhere else."""
+    offsets = {datetime(2025, month, 1, tzinfo=zone).utcoffset() or timedelta() for month in range(1, 13)}
+    return (max(offsets) - min(offsets)) % timedelta(hours=1) != timedelta()
 
 
 def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> Window:

@@ -71,7 +71,8 @@ def run(
     environment: dict[str, str], instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., ExecuteInProcessResult]]:
     """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried again."""
-    monkeypatch.setattr("aggregation_pipeline.assets.tables._RETRIES", 0)
+    monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
+    monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
 
     def once(**changes: str) -> ExecuteInProcessResult:
         for name, value in {**environment, **changes}.items():
