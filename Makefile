@@ -47,9 +47,9 @@ format: $(STAMP) ## Let ruff lay out the code
 lock: ## Resolve the dependencies anew and write requirements/*.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements/installer.lock -
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements/runtime.lock pyproject.toml
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra embedded --extra dev --group build -o requirements/dev.lock pyproject.toml
+	echo uv | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header -o requirements/installer.lock -
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header -o requirements/runtime.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --extra embedded --extra dev --group build -o requirements/dev.lock pyproject.toml
 
 clean: ## Remove what the targets made, exported files excepted
 	rm -rf $(VENV) .data build *.egg-info .mypy_cache .ruff_cache .pytest_cache

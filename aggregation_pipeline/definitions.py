@@ -1,7 +1,5 @@
 """The assembly point: settings and aggregation.yaml in, Dagster definitions out. Nothing here opens a connection."""
 
-import os
-
 from dagster import Definitions, definitions
 
 from aggregation_pipeline import logs
@@ -19,7 +17,6 @@ from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.postgres import require_right_url
 from aggregation_pipeline.project import Project, load_project
 from aggregation_pipeline.settings import load_settings
 
@@ -70,9 +67,6 @@ def build_definitions(project: Project) -> Definitions:
 @definitions
 def defs() -> Definitions:
     """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this module."""
-    # Dagster has read its URL by itself by now: too late to put it right, so it has to be right.
-    if os.environ.get("DAGSTER_PG_URL"):
-        require_right_url(os.environ["DAGSTER_PG_URL"])
     settings = load_settings()
     logs.configure(settings)
     return build_definitions(load_project(settings))

@@ -35,7 +35,7 @@ def open_instance(project: Project) -> DagsterInstance:
     Raises:
         SettingsError: neither is there.
     """
-    # dagster.yaml reads the variable itself, and takes a URL as it is.
+    # dagster.yaml reads the variable itself, which may stand in .env only.
     os.environ["DAGSTER_PG_URL"] = project.settings.require_dagster_url()
     if os.environ.get("DAGSTER_HOME"):
         return DagsterInstance.get()
@@ -62,7 +62,10 @@ def select_assets(project: Project, tables: Sequence[str] | None, formats: Seque
             continue
         missing = [output for output in formats or () if output not in table.formats]
         if missing:
-            raise ConfigError(f"table {name!r} is not exported as {', '.join(missing)}; its formats are {', '.join(table.formats)}")
+            raise ConfigError(
+                f"table {name!r} is not exported as {', '.join(missing)}; its formats are {', '.join(table.formats)}. "
+                f"Add to OUTPUT_FORMAT, or to `formats` in its entry."
+            )
         keys += [table_key(name), *(export_key(name, output) for output in formats or table.formats), manifest_key(name)]
     return keys
 

@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("source", "formats", "storage"),
     ("checks", "export", "settings", "oss_settings", "plan", "alert_settings"),
-    ("connections", "batch_jobs", "logs", "embedded"),
+    ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),

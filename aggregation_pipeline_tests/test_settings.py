@@ -3,10 +3,12 @@
 import os
 
 import pytest
+from dagster import DagsterInstance
+from dagster_postgres import PostgresEventLogStorage
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings import Settings, load_settings
-from aggregation_pipeline_tests.deployment import use_environment
+from aggregation_pipeline_tests.deployment import REPOSITORY, use_environment
 
 OSS = {"OSS_REGION": "oss-cn-hangzhou", "OSS_ACCESS_KEY_ID": "key-id-1", "OSS_ACCESS_KEY_SECRET": "key-secret-1", "OSS_BUCKET": "exports"}
 
@@ -115,10 +117,18 @@ def test_a_dotenv_file_is_read_below_the_environment(read, tmp_path):
     assert (settings.deployment_name, settings.timezone) == ("from-environment", "Europe/Berlin")
 
 
-def test_a_url_that_dagster_has_already_read_wrong_is_refused_with_the_right_one_shown(monkeypatch):
-    from aggregation_pipeline.definitions import defs
-
-    use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, "DAGSTER_PG_URL": "postgresql://u:hidden-3@h:5432/d"})
-    with pytest.raises(SettingsError, match=r"postgresql\+psycopg2://u:\*\*\*@h:5432/d\?options=-c%20timezone%3DUTC") as caught:
-        defs()
+def test_dagster_itself_takes_a_plain_url_and_refuses_a_wrong_one_in_words(monkeypatch, dagster_database):
+    plain = dagster_database.replace("postgresql+psycopg2://", "postgresql://").replace("&options=-c%20timezone%3DUTC", "")
+    assert "psycopg2" not in plain
+    assert "options" not in plain
+    use_environment(monkeypatch, {"DAGSTER_PG_URL": plain})
+    with DagsterInstance.from_config(str(REPOSITORY)) as instance, DagsterInstance.from_ref(instance.get_ref()) as again:
+        assert again.get_runs_count() >= 0
+        storage = again.event_log_storage
+        assert isinstance(storage, PostgresEventLogStorage)
+        with storage.index_connection() as connection:
+            assert connection.exec_driver_sql("SHOW timezone").scalar_one() == "UTC"
+    use_environment(monkeypatch, {"DAGSTER_PG_URL": "mysql://u:hidden-3@h:3306/d"})
+    with pytest.raises(SettingsError, match=r"DAGSTER_PG_URL is a mysql URL, and PostgreSQL is needed there") as caught:
+        DagsterInstance.from_config(str(REPOSITORY))
     assert "hidden-3" not in str(caught.value)

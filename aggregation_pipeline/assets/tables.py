@@ -54,7 +54,7 @@ def build_table(job: TableJob) -> AssetsDefinition:
             # Only what may pass by itself is retried, after about 10 and 30 seconds.
             if error.retryable and context.retry_number < MAX_RETRIES:
                 raise RetryRequested(MAX_RETRIES, seconds_to_wait=_pause(context.retry_number)) from error
-            raise Failure(f"{job.entry.name}: {error}") from error
+            raise Failure(str(error)) from error
 
     return aggregate
 

@@ -119,6 +119,6 @@ def _binary() -> Path:
             "The embedded MySQL server is not installed. Its wheel (pylibseekdb) exists for Linux with glibc 2.28 or newer "
             f"(x86_64, aarch64) and for macOS 15.6 or newer (arm64); this is {machine}. Where a wheel exists: "
             "pip install 'aggregation-pipeline[embedded]'. Elsewhere use a MySQL of your own: "
-            "set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME."
+            "set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME, and type aggregation-pipeline run."
         )
     return binary
