@@ -24,6 +24,7 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats import RenderedFile, render
+from aggregation_pipeline.notes import dataset_notes
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.base import ObjectStore
@@ -166,11 +167,7 @@ def _render_and_publish(
         run_id=publication.run_id,
         partial=old is not None,
         checks=said if old is None else old.checks,
-        notes=[
-            f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL"
-            for dataset in extract.datasets
-            for column, count in dataset.zero_dates.items()
-        ],
+        notes=[note for dataset in extract.datasets for note in dataset_notes(dataset)],
         report=observer.step,
         guard=publication.guard,
         alone=publication.alone,

@@ -111,9 +111,10 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         plan.server, plan.snapshot = session.server, session.snapshot
         if not session.snapshot:
             plan.warnings.append("the server gives no snapshot, and consistency is none: summary and detail may disagree")
-        queries = build_queries(entry, primary_key=session.primary_key(*entry.source))
+        within = None if request.partition is None else request.within(session.columns(*entry.source), session.offset_seconds)
+        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
-        shaped = shape_queries(session, entry)
+        shaped = shape_queries(session, entry, within)
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append("the table has no primary key, so detail rows come in no order: give order_by, or say order: none")
         plan.datasets = [_describe(session, entry, each, plan) for each in shaped]

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.deployment import Deployment
 from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.test_broken_off import Observer
 
@@ -174,3 +176,32 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
     assert (before.published, after.published) == (False, True)
+
+
+def test_a_partitioned_table_is_planned_as_its_newest_complete_partition(shop: Deployment):
+    shop.configure("""
+        tables:
+          orders:
+            partition: {column: created_at, every: day, start: 2026-11-01}
+            select_fields: [id]
+        """)
+    code, tables = planned()
+    assert code == 0
+    yesterday = (datetime.now(ZONE) - timedelta(days=1)).date()
+    assert tables["orders"]["window"] == str(yesterday)
+    (detail,) = tables["orders"]["datasets"]
+    assert f"'{yesterday} 00:00:00" in detail["sql"]
+    assert all(f"/{yesterday}/" in file["key"] for file in tables["orders"]["files"])
+
+
+def test_a_bucket_without_a_rule_for_abandoned_parts_is_a_warning(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    with OssServer.start() as server:
+        options = server.options()
+        monkeypatch.setenv("OSS_BUCKET", options.bucket)
+        monkeypatch.setenv("OSS_REGION", options.region)
+        monkeypatch.setenv("OSS_ENDPOINT", options.endpoint)
+        monkeypatch.setenv("OSS_ACCESS_KEY_ID", options.access_key_id)
+        monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", options.access_key_secret)
+        document = json.loads(plan("--json").stdout)
+        assert "no lifecycle rule that removes abandoned parts" in document["store_warning"]
+        assert document["ok"]

@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -13,7 +14,9 @@ from aggregation_pipeline.cli import common
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aggregation_pipeline.config.model import TableEntry
     from aggregation_pipeline.plan import DatasetPlan, TablePlan
+    from aggregation_pipeline.source.reader import ReadRequest
 
 
 @click.command()
@@ -34,12 +37,10 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from rich.markup import escape  # noqa: PLC0415
 
     from aggregation_pipeline.assets.names import require_unique  # noqa: PLC0415
-    from aggregation_pipeline.assets.windows import minute_window  # noqa: PLC0415
     from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables  # noqa: PLC0415
     from aggregation_pipeline.connections import open_store, source_options  # noqa: PLC0415
     from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
     from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
-    from aggregation_pipeline.source.reader import ReadRequest  # noqa: PLC0415
     from aggregation_pipeline.storage.oss import OssStore  # noqa: PLC0415
 
     settings = load_settings()
@@ -48,13 +49,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     require_unique(entry.name for entry in entries)
     settings.require_mask_salt(entries)
     moment = datetime.now(UTC)
-    requests = [
-        (
-            ReadRequest(entry, minute_window(moment, settings.zone), moment, settings.zone, entry.options.zero_dates),
-            entry.formats or settings.output_format,
-        )
-        for entry in entries
-    ]
+    requests = [(_request(entry, moment, settings.zone), entry.formats or settings.output_format) for entry in entries]
     store = open_store(settings)
     plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
     good = not any(each.problems for each in plans)
@@ -71,6 +66,22 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
         if warning:
             console.print(f"[yellow]warning[/]  {escape(warning)}")
     sys.exit(0 if good else 1)
+
+
+def _request(entry: "TableEntry", moment: datetime, zone: ZoneInfo) -> "ReadRequest":
+    """What a run started at `moment` would read: of a partitioned table, the newest partition that is complete."""
+    from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of  # noqa: PLC0415
+    from aggregation_pipeline.assets.windows import minute_window  # noqa: PLC0415
+    from aggregation_pipeline.source.reader import ReadRequest  # noqa: PLC0415
+
+    zone = ZoneInfo(entry.timezone) if entry.timezone else zone
+    if entry.partition is not None:
+        partitions = partitions_of(entry.partition, zone)
+        key = newest_complete(partitions, moment)
+        if key is not None:
+            window = window_of(entry.partition, partitions, key)
+            return ReadRequest(entry, key, window.end, ZoneInfo(partitions.timezone), entry.options.zero_dates, window)
+    return ReadRequest(entry, minute_window(moment, zone), moment, zone, entry.options.zero_dates)
 
 
 def _show(console: "Console", plan: "TablePlan") -> None:

@@ -54,9 +54,11 @@ def judge(entry: TableEntry, query: DatasetQuery, scan: Scan | None) -> str | No
     """Return what is wrong with a scan, in words with the remedy, or None."""
     if scan is None or scan.rows is None:
         return None
-    if entry.where is not None and not scan.narrowed and scan.rows >= BIG_TABLE:
+    conditions = [f"its `where` ({entry.where})"] if entry.where is not None else []
+    conditions += [f"a partition by {entry.partition.column}"] if entry.partition is not None else []
+    if conditions and not scan.narrowed and scan.rows >= BIG_TABLE:
         return (
-            f"{query.dataset}: no index leads to the rows of its `where` ({entry.where}), so about {scan.rows:,} are looked at one by one. "
+            f"{query.dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} are looked at one by one. "
             f"Compare a bare column with a constant in it, and give {entry.table} an index on that column."
         )
     most = entry.source_limits.max_scan_rows
