@@ -48,7 +48,7 @@ def test_what_would_fail_again_is_not_tried_again(shop, monkeypatch):
     assert not result.success
     assert len(calls) == 4
     assert shop.windows() == [DAYS[0], *DAYS[2:4]]
-    assert told(result).startswith(f"orders: 1 of its partitions failed: {DAYS[1]}\n{DAYS[1]}: DB_HOST is not set")
+    assert told(result).startswith(f"1 of its partitions failed: {DAYS[1]}\n{DAYS[1]}: DB_HOST is not set")
 
 
 def test_a_server_that_stays_away_is_not_asked_for_every_window(shop, monkeypatch):

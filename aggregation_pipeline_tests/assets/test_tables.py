@@ -76,7 +76,7 @@ def test_one_bad_day_does_not_lose_the_others(shop):
     for key in (table_key("orders"), export_key("orders", "json"), manifest_key("orders")):
         assert list(materialized(shop, key)) == good
     words = told(result)
-    assert words.startswith("orders: 1 of its partitions failed: 2026-11-04\n2026-11-04: summary: the server warned")
+    assert words.startswith("1 of its partitions failed: 2026-11-04\n2026-11-04: summary: the server warned")
     assert "apples" not in words
     # Nothing that a retry could mend, so there was none.
     assert not [event for event in result.all_events if event.event_type == DagsterEventType.STEP_UP_FOR_RETRY]
@@ -109,9 +109,7 @@ def test_a_job_launched_without_the_partition_that_it_needs_says_so_at_once(shop
     result = execute(shop)
     assert not result.success
     words = told(result)
-    assert words.startswith(
-        "orders: the table is partitioned by day of created_at, and this run was launched without a partition. Choose one"
-    )
+    assert words.startswith("the table is partitioned by day of created_at, and this run was launched without a partition. Choose one")
 
 
 def test_an_hours_colon_is_encoded_in_its_files(shop):

@@ -24,6 +24,10 @@ StartOwner = Callable[..., tuple[subprocess.Popen[str], list[int]]]
 
 # Starts the servers in a process of their own, tells who serves, and waits to be ended.
 OWNER = """
+import signal
+# Whoever runs the tests may ignore them (nohup), and that is handed down.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import os, sys, time
 from pathlib import Path
 from aggregation_pipeline.embedded.servers import start_servers

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -177,9 +178,10 @@ def test_a_sheet_of_more_than_two_gigabytes_is_packed_with_wide_headers(tmp_path
 
 def test_readers_that_trust_the_dimension_see_all_rows(tmp_path: Path, out: Path):
     file = workbook(tmp_path, out, column("n", pa.int32(), "INT", list(range(300))))
-    sheet = openpyxl.load_workbook(file.path, read_only=True)["detail"]
-    assert (sheet.max_row, sheet.max_column) == (301, 1)
-    assert len(list(sheet.iter_rows())) == 301
+    with closing(openpyxl.load_workbook(file.path, read_only=True)) as book:
+        sheet = book["detail"]
+        assert (sheet.max_row, sheet.max_column) == (301, 1)
+        assert len(list(sheet.iter_rows())) == 301
 
 
 def test_text_longer_than_a_cell_is_cut_and_counted(tmp_path: Path, out: Path):
