@@ -9,7 +9,14 @@ from aggregation_pipeline_tests.bench.data import Source
 from aggregation_pipeline_tests.bench.measuring import Result
 
 # By name: the module of this package whose `run(source, plan, report)` measures it.
-BENCHES: Final = {"source": "source", "formats": "formats", "readers": "readers", "oss": "oss"}
+BENCHES: Final = {
+    "source": "source",
+    "formats": "formats",
+    "readers": "readers",
+    "oss": "oss",
+    "batch_jobs": "batch_jobs",
+    "definitions": "definitions",
+}
 
 
 @dataclass(frozen=True)
