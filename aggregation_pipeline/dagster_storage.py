@@ -4,17 +4,40 @@ dagster.yaml names this class, so that every process of Dagster (webserver, daem
 was started: psycopg2 for a plain postgresql://, a session in UTC, and words instead of a traceback for what cannot be made right.
 """
 
-from typing import Any, Self
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final, Self
 
+import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
-from aggregation_pipeline.postgres import normalize_url, require_right_url
+from aggregation_pipeline.postgres import create_engine, normalize_url, require_right_url
+
+# Any number does; it is another one than batch_jobs has for its own table.
+_CREATION_LOCK: Final = 7_291_403_355_218_446_102
+_PATIENCE_SECONDS: Final = 60.0
+
+
+class _EventLog(PostgresEventLogStorage):
+    """Dagster's event log, where a pool that two runs use for the first time at once does not fail one of them.
+
+    Dagster inserts the pool and, when somebody else was first, goes on in a transaction that PostgreSQL has given up by then.
+    """
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Make the pool known, one process at a time; one that is known already is left alone."""
+        with _alone(self.postgres_url):
+            return concurrency_key in self.get_concurrency_keys() or super().initialize_concurrency_limit_to_default(concurrency_key)
 
 
 class PostgresStorage(DagsterPostgresStorage):
     """`DagsterPostgresStorage`, its `postgres_url` put right first."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = _EventLog(postgres_url)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -30,4 +53,16 @@ class PostgresStorage(DagsterPostgresStorage):
         """
         url = normalize_url(config_value["postgres_url"], name="DAGSTER_PG_URL")
         require_right_url(url)
-        return cls(url, inst_data=inst_data)
+        # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
+        # would be in each other's way, and one of them would go on without its tables.
+        with _alone(url):
+            return cls(url, inst_data)
+
+
+@contextlib.contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """Hold an advisory lock that ends with its connection, however this process ends."""
+    engine = create_engine(url, application_name="aggregation storage", statement_timeout=_PATIENCE_SECONDS)
+    with engine.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        yield
