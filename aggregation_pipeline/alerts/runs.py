@@ -1,6 +1,6 @@
 """Runs that failed, and tables that run again: read from Dagster's runs, whatever a sensor may have missed."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,7 +10,7 @@ from dagster._core.storage.dagster_run import DagsterRun
 
 from aggregation_pipeline.alerts.causes import Cause, Facts, OpenCause, TableFacts
 from aggregation_pipeline.alerts.plain import address, one_line
-from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts
+from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts, runs_since
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished, Planned, RunFacts
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit in here.
@@ -50,7 +50,11 @@ def failed_runs(
     """
     found, now, seen = FailedRuns(watermark), datetime.now(UTC), set[str]()
     pages = [instance.get_run_records(RunsFilter(run_ids=list(waiting), statuses=[DagsterRunStatus.FAILURE]))] if waiting else []
-    for again, page in [*((True, page) for page in pages), *((False, page) for page in _failed_since(instance, watermark - OVERLAP))]:
+    failed = runs_since(instance, [DagsterRunStatus.FAILURE], watermark - OVERLAP, limit=_PAGE)
+    for again, page in [
+        *((True, page) for page in pages),
+        *((False, page) for page in failed),
+    ]:
         done = known([record.dagster_run.run_id for record in page])
         for record in page:
             run = record.dagster_run
@@ -157,19 +161,3 @@ def run_again(instance: DagsterInstance, cause: OpenCause) -> datetime | None:
 
 def _manifest(segment: str) -> AssetKey:
     return AssetKey(["export", segment, "manifest"])
-
-
-def _failed_since(instance: DagsterInstance, since: datetime) -> Iterator[Sequence[RunRecord]]:
-    """Pages of failed runs, the earliest change first."""
-    seen: set[str] = set()
-    while True:
-        wanted = RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=since)
-        page = instance.get_run_records(wanted, limit=_PAGE, order_by="update_timestamp", ascending=True)
-        fresh = [run for run in page if run.dagster_run.run_id not in seen]
-        if fresh:
-            yield fresh
-        if len(page) < _PAGE:
-            return
-        seen.update(run.dagster_run.run_id for run in fresh)
-        # Several may share the last moment; when a whole page does, go past it.
-        since = page[-1].update_timestamp - timedelta(microseconds=1 if fresh else 0)

@@ -5,7 +5,7 @@ every one that ended since the watermark, and every row that still claims to be 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.batch_jobs.dagster_facts import run_facts
+from aggregation_pipeline.batch_jobs.dagster_facts import run_facts, runs_since
 from aggregation_pipeline.batch_jobs.ending import closed
 from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.mirror import Outcome
@@ -85,7 +85,7 @@ def reconcile(
         known = {run.dagster_run.run_id for run in found}
         sweep.take(found, began + budget * 3 / 4)
         sweep.close([claimed[run_id] for run_id in asked if run_id in claimed and run_id not in known])
-    for page in _ended_since(instance, watermark - OVERLAP):
+    for page in runs_since(instance, ENDED, watermark - OVERLAP, limit=_PAGE):
         if not sweep.take(page, began + budget, ended=True):
             break
     for run in sweep.settling:
@@ -170,21 +170,3 @@ def _need(run: RunRecord, rows: Mapping[UUID, Mirrored], now: datetime) -> Liter
     if run.dagster_run.is_finished:
         return "again" if now - facts.updated_at <= SETTLING else "no"
     return "no" if facts.status in _WAITING else "yes"
-
-
-def _ended_since(instance: DagsterInstance, since: datetime) -> Iterator[list[RunRecord]]:
-    """Pages of ended runs, the earliest change first."""
-    seen: set[str] = set()
-    while True:
-        # With `statuses`, the query uses an index; Dagster's own paging cursor cannot be combined with this order.
-        page = instance.get_run_records(
-            RunsFilter(statuses=ENDED, updated_after=since), limit=_PAGE, order_by="update_timestamp", ascending=True
-        )
-        fresh = [run for run in page if run.dagster_run.run_id not in seen]
-        if fresh:
-            yield fresh
-        if len(page) < _PAGE:
-            return
-        seen.update(run.dagster_run.run_id for run in fresh)
-        # Several may share the last moment; when a whole page does, go past it.
-        since = page[-1].update_timestamp - timedelta(microseconds=1 if fresh else 0)
