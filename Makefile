@@ -29,8 +29,7 @@ dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
 test: $(STAMP) ## Everything that fits in six minutes, on real servers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-all: $(STAMP) ## The long tests too
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test-all: test ## The long tests too
 	@# One at a time: some of them measure.
 	$(BIN)/python -m pytest -m slow --timeout=900
 

@@ -7,10 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from aggregation_pipeline_tests.servers.missing import missing
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.deployment import Deployment
@@ -21,13 +23,6 @@ if TYPE_CHECKING:
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-
-
-def _missing(what: str) -> NoReturn:
-    """On a developer's machine a missing server skips its tests, with the remedy; where CI is set it is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +43,7 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     try:
         server = spawn_seekdb(server_folder / "seekdb", report=print).settled(print)
     except PipelineError as error:
-        _missing(str(error))
+        missing(str(error))
     yield MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
     server.stop()
 
@@ -61,7 +56,7 @@ def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
     try:
         server = start_mariadb(server_folder / "mariadb")
     except FileNotFoundError as error:
-        _missing(str(error))
+        missing(str(error))
     handle = MySQLServer("mariadb", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
     with handle.connect(database=None) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
@@ -102,7 +97,7 @@ def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
     try:
         server = start_postgres(server_folder / "postgres", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS)
     except PipelineError as error:
-        _missing(str(error))
+        missing(str(error))
     yield PostgresServer(server.url(), server)
     server.stop()
 

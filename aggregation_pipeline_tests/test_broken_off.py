@@ -17,6 +17,7 @@ from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.servers.missing import missing
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 
 ENTRY = TableEntry.model_validate({"name": "t", "groupBy": ["g"], "selectFields": ["*"]})
@@ -104,7 +105,7 @@ def test_a_mariadb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, s
     try:
         server = start_mariadb(server_folder / "killed_mariadb")
     except FileNotFoundError as error:
-        pytest.skip(str(error))
+        missing(str(error))
     try:
         handle = MySQLServer("mariadb", str(server.socket), None, None, "root", "", "test", server.child.pid)
         options = options_for(handle, fill(handle))

@@ -122,11 +122,11 @@ def test_a_missing_grant_is_named(mariadb: MySQLServer, tmp_path: Path):
     with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE open_ (id INT PRIMARY KEY)")
         cursor.execute("CREATE TABLE closed (id INT PRIMARY KEY)")
-        cursor.execute("CREATE USER IF NOT EXISTS reader@localhost")
-        cursor.execute(f"GRANT SELECT ON {database}.open_ TO reader@localhost")
+        cursor.execute("CREATE OR REPLACE USER plan_reader@localhost")
+        cursor.execute(f"GRANT SELECT ON {database}.open_ TO plan_reader@localhost")
     source = options_for(mariadb, database)
     requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["json"]) for name in ("open_", "closed")]
-    reader = SourceOptions(database=database, user="reader", socket=source.socket)
+    reader = SourceOptions(database=database, user="plan_reader", socket=source.socket)
     good, bad = plan_tables(requests, lambda: reader, FolderStore(tmp_path), "")
     assert good.problems == []
     assert "1142" in bad.problems[0]

@@ -22,6 +22,7 @@ from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.formats import RenderedFile, excel_file, render
 from aggregation_pipeline_tests.formats.cases import ODD_TEXT, TYPES, all_types, column, make_extract
+from aggregation_pipeline_tests.servers.missing import missing
 
 # Columns in which some value is beyond Excel's numbers or times.
 AS_TEXT = {"bigint", "bigint_safe", "bigint_unsigned", "bit", "sum_of_bigint", "exact", "widest", "datetime_4", "datetime_6"}
@@ -233,8 +234,9 @@ def test_a_million_rows_and_some_need_a_second_sheet(tmp_path: Path, out: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed; apt-get install libreoffice-calc-nogui")
 def test_libreoffice_opens_the_workbook_and_reads_the_same(tmp_path: Path, out: Path):
+    if shutil.which("soffice") is None:
+        missing("LibreOffice is not installed: apt-get install libreoffice-calc-nogui")
     # LibreOffice itself keeps 15 digits of a double, and no empty text, when it saves.
     table = all_types().drop_columns(["double", "enum"])
     file = workbook(tmp_path, out, table)
