@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.settings import load_settings
 from aggregation_pipeline_tests.automation.test_sensors import tick
 from aggregation_pipeline_tests.batch_jobs.runs import rows
+from aggregation_pipeline_tests.waiting import until
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer
@@ -31,14 +31,6 @@ tables:
   baidu: {group_by: [name], aggregations: [{function: COUNT, alias: n}]}
   weibo: {table: missing, group_by: [name], aggregations: [{function: COUNT, alias: n}]}
 """
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture
@@ -105,7 +97,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
         code = "import aggregation_pipeline; aggregation_pipeline.collect_all(tables='baidu')"
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: process.poll() is None and _statuses(engine) == ["in_progress"])
+            until("the row of the run", lambda: process.poll() is None and _statuses(engine) == ["in_progress"])
             settings = load_settings()
             sensors = build_sensors(
                 open_rows=rows_of(settings, application_name="test"), deployment="default", platforms={"baidu": "baidu"}, locks_url=url
@@ -116,7 +108,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
                 assert _statuses(engine) == ["in_progress"], "its process lives"
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-                until(lambda: tick(reconciler, instance) and _statuses(engine) == ["failed"])
+                until("the row closed", lambda: tick(reconciler, instance) and _statuses(engine) == ["failed"])
         finally:
             process.kill()
             process.wait()

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
+from aggregation_pipeline_tests.waiting import until
 
 DAGSTER_YAML = """
 storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}
@@ -98,23 +99,20 @@ def dagster_dev(folder: Path, url: str, sink: Sink) -> Iterator[None]:
                 process.wait()
 
 
-def until(condition: Callable[[], bool], seconds: float, folder: Path) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, (folder / "log.txt").read_text(errors="replace")[-6000:]
-        time.sleep(0.5)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(480)
 def test_a_real_daemon_tells_each_kind_once_although_the_channel_was_dead_and_the_daemon_restarted(postgres: Any, tmp_path: Path):
     url, sink = postgres.fresh_database(), new_sink()
+
+    def log() -> str:
+        return (tmp_path / "log.txt").read_text(errors="replace")
+
     with dagster_dev(tmp_path, url, sink):
         # Nobody listens yet.
-        until(lambda: "did not take a message" in (tmp_path / "log.txt").read_text(errors="replace"), 180, tmp_path)
-    first_log = (tmp_path / "log.txt").read_text(errors="replace")
+        until("the refusal of the dead channel", lambda: "did not take a message" in log(), 180, said=log)
+    first_log = log()
     with sink.serving(), dagster_dev(tmp_path, url, sink):
-        until(lambda: {request.body["title"] for request in sink.received} >= EXPECTED, 240, tmp_path)
+        until("each kind of alert", lambda: {request.body["title"] for request in sink.received} >= EXPECTED, 240, said=log)
         count = len(sink.received)
         time.sleep(20)
     assert len(sink.received) == count

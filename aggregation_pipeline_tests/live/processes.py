@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,15 +29,6 @@ telemetry: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 2}}
 run_monitoring: {enabled: true, poll_interval_seconds: 5, cancel_timeout_seconds: 20}
 """
-
-
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """What the condition gives, once it gives something."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.25)
-    return found
 
 
 @dataclass

@@ -18,7 +18,8 @@ from dagster import DagsterRunStatus
 
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, report, run
-from aggregation_pipeline_tests.live.processes import Live, deployed, until
+from aggregation_pipeline_tests.live.processes import Live, deployed
+from aggregation_pipeline_tests.waiting import until
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer
@@ -60,13 +61,13 @@ def completed(live: Live, runs: list[str]) -> bool:
 
 
 def test_runs_that_ended_before_the_sensors_first_started_are_there(live: Any):
-    until(lambda: completed(live, live.first), 120, "rows of the runs before the first start")
+    until("rows of the runs before the first start", lambda: completed(live, live.first), 120)
 
 
 def test_two_hundred_runs_that_end_within_a_minute_are_there(live: Live, capsys: Any):
     runs = [ended(live) for _ in range(200)]
     began = time.monotonic()
-    until(lambda: completed(live, runs), 90, "200 rows")
+    until("200 rows", lambda: completed(live, runs), 90)
     with capsys.disabled():
         print(f"\n200 runs: all rows right {time.monotonic() - began:.0f} s after the last one ended")
 
@@ -79,7 +80,7 @@ def test_an_outage_of_two_minutes_while_twenty_runs_end_loses_none(live: Live, c
         time.sleep(6)
     live.restart_mirror()
     began = time.monotonic()
-    until(lambda: completed(live, runs), SOON, "rows of the runs that ended in the outage")
+    until("rows of the runs that ended in the outage", lambda: completed(live, runs), SOON)
     with capsys.disabled():
         print(f"\nafter the outage: all rows right within {time.monotonic() - began:.0f} s")
 
@@ -91,23 +92,23 @@ def test_a_frozen_postgresql_loses_none(live: Live):
         runs.append(ended(live))
         time.sleep(5)
     os.kill(live.mirror.child.pid, signal.SIGCONT)
-    until(lambda: completed(live, runs), SOON, "rows of the runs that ended in the freeze")
+    until("rows of the runs that ended in the freeze", lambda: completed(live, runs), SOON)
 
 
 def test_a_daemon_that_is_killed_in_the_middle_of_a_tick_loses_none(live: Live):
     runs = [ended(live) for _ in range(150)]
-    until(lambda: any(live.statuses(*runs)), SOON, "the first of the rows")
+    until("the first of the rows", lambda: any(live.statuses(*runs)), SOON)
     live.kill()
     assert not completed(live, runs), "it was not in the middle"
     live.start()
-    until(lambda: completed(live, runs), 120, "the rest of the rows")
+    until("the rest of the rows", lambda: completed(live, runs), 120)
 
 
 def test_a_run_that_is_deleted_closes_its_row(live: Live):
     run_id = create(live.instance, [BAIDU], Did.RUN_START).run_id
-    until(lambda: live.statuses(run_id) == ["in_progress"], SOON, "its row")
+    until("its row", lambda: live.statuses(run_id) == ["in_progress"], SOON)
     live.instance.delete_run(run_id)
-    until(lambda: live.statuses(run_id) == ["failed"], SOON, "its end")
+    until("its end", lambda: live.statuses(run_id) == ["failed"], SOON)
     assert live.rows()[run_id].metadata["dagster"]["status"] == "DELETED"
 
 
@@ -123,9 +124,9 @@ def test_an_event_that_is_committed_after_later_ones_still_counts(live: Live):
             {"new": late.run_id, "old": model},
         )
         report(live.instance, late, Did.RUN_SUCCESS)
-        until(lambda: completed(live, [late.run_id]), SOON, "its row")
+        until("its row", lambda: completed(live, [late.run_id]), SOON)
         assert live.rows()[late.run_id].total_items == 0
-    until(lambda: live.rows()[late.run_id].total_items == 30, SOON, "the event that came late")
+    until("the event that came late", lambda: live.rows()[late.run_id].total_items == 30, SOON)
 
 
 def test_errors_with_bytes_that_postgresql_refuses_are_recorded(live: Live):
@@ -133,7 +134,7 @@ def test_errors_with_bytes_that_postgresql_refuses_are_recorded(live: Live):
         raise RuntimeError("a\x00b \ud800 c")
 
     run_id = run(live.instance, [FakeTable("baidu", action=fail)])
-    until(lambda: live.statuses(run_id) == ["failed"], SOON, "its row")
+    until("its row", lambda: live.statuses(run_id) == ["failed"], SOON)
     metadata = live.rows()[run_id].metadata
     assert (metadata["errors"][0]["error"], "mirror_error" in metadata) == ("RuntimeError: a�b � c", False)
 
@@ -145,22 +146,19 @@ def test_runs_that_are_killed_and_cancelled_running_or_queued_come_to_their_end(
         # Whoever reads waits, so that two runs stay in their middle and the third in the queue.
         cursor.execute("LOCK TABLES baidu WRITE, weibo WRITE")
         killed, cancelled, queued = (live.launch() for _ in range(3))
-        until(
-            lambda: live.statuses(killed, cancelled, queued) == ["in_progress", "in_progress", "pending"],
-            120,
-            "two in progress, one queued",
-        )
+        expected = ["in_progress", "in_progress", "pending"]
+        until("two in progress, one queued", lambda: live.statuses(killed, cancelled, queued) == expected, 120)
         row = live.rows()[queued]
         assert (row.metadata["planned"], row.started_at) == (["baidu", "weibo"], None)
 
         coordinator = live.instance.run_coordinator
         assert coordinator.cancel_run(queued)
-        until(lambda: live.statuses(queued) == ["failed"], SOON, "the queued run cancelled")
+        until("the queued run cancelled", lambda: live.statuses(queued) == ["failed"], SOON)
         os.kill(worker_of(live, killed), signal.SIGKILL)
-        until(lambda: live.statuses(killed) == ["failed"], 120, "the killed run failed")
+        until("the killed run failed", lambda: live.statuses(killed) == ["failed"], 120)
         # Whether its worker hears of it in the middle of a read or not: the daemon's monitoring ends it.
         assert coordinator.cancel_run(cancelled)
-        until(lambda: live.statuses(cancelled) == ["failed"], 120, "the running run cancelled")
+        until("the running run cancelled", lambda: live.statuses(cancelled) == ["failed"], 120)
     found = live.rows()
     assert [found[each].metadata["dagster"]["status"] for each in (killed, cancelled, queued)] == ["FAILURE", "CANCELED", "CANCELED"]
     assert live.instance.get_run_by_id(killed).status == DagsterRunStatus.FAILURE  # type: ignore[union-attr]

@@ -1,0 +1,150 @@
+"""`dagster dev` as people run it: webserver, daemon and code server on a deployment of their own, and GraphQL as the UI sends it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dagster import DagsterInstance, DagsterRun, RunsFilter
+
+from aggregation_pipeline.settings import Settings
+from aggregation_pipeline_tests.batch_jobs.runs import open_instance
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.waiting import until
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass
+class Dev:
+    """A deployment in `folder`; its `dagster dev` is started and stopped by the test."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    port: int
+    instance: DagsterInstance
+    url: str
+    process: "subprocess.Popen[bytes] | None" = field(default=None)
+
+    def start(self, **variables: str) -> None:
+        """Start it, with `variables` over the environment of the deployment, and return when the UI answers."""
+        command = ["-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(self.port)]
+        with (self.folder / "dev.log").open("ab") as log:
+            self.process = process = subprocess.Popen(
+                [sys.executable, *command], env={**self.environment, **variables}, cwd=self.folder, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+        def answers() -> bool:
+            if process.poll() is not None:
+                pytest.fail(f"it ended: {self.log()[-3000:]}")
+            try:
+                return bool(self.ask("{ version }")["data"])
+            except OSError:
+                return False
+
+        until("the webserver", answers, 120, said=self.log)
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does, with its daemon and code server."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+    def log(self) -> str:
+        return (self.folder / "dev.log").read_text(encoding="utf-8", errors="replace")
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:  # our own webserver
+            return json.load(reply)
+
+    def backfill(self, keys: list[list[str]], partitions: list[str]) -> str:
+        """Launch a backfill of assets, as the UI's dialog does."""
+        answer = self.ask(
+            """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+                 __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            params={"assetSelection": [{"path": key} for key in keys], "partitionNames": partitions, "tags": []},
+        )
+        backfill: str = answer["data"]["launchPartitionBackfill"]["backfillId"]
+        return backfill
+
+    def finished(self, **tags: str) -> list[DagsterRun] | None:
+        """The runs with these tags, when there are any and all are over."""
+        runs = list(self.instance.get_runs(RunsFilter(tags=tags)))
+        return runs if runs and all(run.is_finished for run in runs) else None
+
+    def windows(self, table: str) -> list[str]:
+        """The windows of `table` that are published."""
+        return sorted(path.parent.name for path in (self.folder / "exports" / table).glob("*/manifest.json"))
+
+    def row(self, run_id: str, status: str) -> Any:
+        """The run's row in batch_jobs, once it has this status."""
+        engine = sa.create_engine(self.url)
+        query = sa.text("SELECT * FROM public.batch_jobs WHERE id = :id AND status = :status")
+        with engine.connect() as connection:
+            row = connection.execute(query, {"id": run_id, "status": status}).one_or_none()
+        engine.dispose()
+        return row
+
+
+def make_orders(server: MySQLServer, rows: Iterable[str]) -> dict[str, str]:
+    """Make a database with a table `orders` that holds `rows`, and return the variables that name it."""
+    database = server.fresh_database()
+    with server.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE orders (id INT PRIMARY KEY, status TEXT, created_at DATETIME, KEY (created_at))")
+        cursor.execute(f"INSERT INTO orders VALUES {', '.join(rows)}")
+    return {"DB_SOCKET": server.unix_socket, "DB_USER": server.user, "DB_NAME": database}
+
+
+@contextmanager
+def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str) -> Iterator[Dev]:
+    """A deployment of `config` on a Dagster storage at `url` that has batch_jobs too; not started yet."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "aggregation.yaml").write_text(textwrap.dedent(config), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ours = {name.upper() for name in Settings.model_fields}
+    environment = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")} | {
+        **source,
+        "AGGREGATION_ENV_FILE": os.devnull,
+        "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),
+        "DAGSTER_PG_URL": url,
+        "DAGSTER_HOME": str(home),
+        "STORAGE_DIR": str(folder / "exports"),
+        "TEMP_DIR": str(folder / "temp"),
+        "LOG_DIR": str(folder / "logs"),
+        "OUTPUT_FORMAT": "csv,json",
+        "TIMEZONE": "UTC",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    with open_instance(url) as instance:
+        dev = Dev(folder, environment, port, instance, url)
+        try:
+            yield dev
+        finally:
+            dev.stop()
