@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import pyarrow as pa
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed, wait_random
 
 from aggregation_pipeline.checks import ALWAYS, FORMATS_RECONCILED, Verdict, counted_dataset, judge
 from aggregation_pipeline.config.options import FormatOptions
@@ -34,6 +34,8 @@ from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest, published_windows
 
 PREVIEW_ROWS: Final = 10
+# Seconds before publishing is tried again, besides the store's own patience with each request: a long reading is worth waiting for.
+PAUSES: Final = (2.0, 6.0, 18.0, 54.0)
 # No space, no quota, or more than the process may write into one file.
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -106,11 +108,12 @@ def export_window(
         PipelineError: no manifest names anything unfinished, and temporary files are gone.
     """
     with working_directory(publication.temp_dir) as directory:
+        # Asked first: a store that is out of order is known before a long reading, not after it.
+        standing = _standing(publication, request.entry.name, request.window)
         started = time.monotonic()
         observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
         extract = read_extract(request, source, directory, observer.rows, observer.warn)
         reading = time.monotonic() - started
-        standing = _standing(publication, request.entry.name, request.window)
         verdicts = judge(request.entry, extract, standing, lambda: _rows_before(publication, request.entry.name, request.window))
         _refuse(verdicts, observer)
         return _render_and_publish(extract, formats, publication, observer, directory, reading, verdicts=verdicts, old=None)
@@ -190,8 +193,8 @@ def _render_and_publish(
 def _patient(observer: Observer) -> Retrying:
     return Retrying(
         retry=retry_if_exception_type(StorageBusyError),
-        stop=stop_after_attempt(3),
-        wait=wait_exponential_jitter(initial=1, max=20),
+        stop=stop_after_attempt(len(PAUSES) + 1),
+        wait=wait_chain(*(wait_fixed(pause) + wait_random(0, pause / 4) for pause in PAUSES)),
         reraise=True,
         before_sleep=lambda state: observer.step(
             f"publishing again in a moment, from the same extract: {state.outcome and state.outcome.exception()}"

@@ -130,8 +130,9 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
         if not may_be_retried:
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
-    yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
+    # Dagster ties a verdict to the newest materialization that it knows: this one, which therefore comes first.
     yield from _results(context, job, published)
+    yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
 def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:

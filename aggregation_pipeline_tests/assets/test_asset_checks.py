@@ -33,6 +33,13 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
     assert found["max_rows"].metadata["failed partitions"].value == 1
 
 
+def test_a_verdict_belongs_to_the_materialization_that_it_is_about(shop):
+    for partition in DAYS[:2]:
+        result = execute(shop, CHECKED, partition_key=partition)
+        targets = {one.target_materialization_data.run_id for one in result.get_asset_check_evaluations()}
+        assert targets == {result.run_id}
+
+
 def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
     assert execute(shop, CHECKED, partition_key=DAYS[0]).success
     manifest = shop.manifest(DAYS[0])

@@ -73,6 +73,7 @@ def run(
     """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried again."""
     monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
     monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
+    monkeypatch.setattr("aggregation_pipeline.export.PAUSES", (0.1, 0.1))
 
     def once(**changes: str) -> ExecuteInProcessResult:
         for name, value in {**environment, **changes}.items():
@@ -178,6 +179,20 @@ def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
     for hidden in (SECRET, KEY_ID, "StringToSign", "OSS4-HMAC"):
         assert hidden not in said
     assert PRESIGNED.search(said) is None
+
+
+def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the_database(
+    run: Callable[..., ExecuteInProcessResult], instance: DagsterInstance, oss_server: OssServer
+):
+    # Two requests in vain are one round of publishing: the third round gets through.
+    oss_server.fail("status", method="PUT", matching="manifest.json", times=4)
+    result = run()
+    assert result.success
+    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert len([line for line in said if "reading orders as of" in line]) == 1
+    assert len([line for line in said if "publishing again in a moment, from the same extract" in line]) == 2
+    sent = [request.key for request in oss_server.sent("PUT") if request.key.endswith("orders.json")]
+    assert len(sent) == 1, "what had arrived was not sent again"
 
 
 def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_and_nowhere_else(
