@@ -4,6 +4,7 @@ Dagster's pools and tag limits count runs, and none of them can keep two runs of
 PostgreSQL can: it is held for as long as one connection lives, so the death of the process, however sudden, frees it.
 """
 
+import functools
 import hashlib
 import json
 import time
@@ -87,7 +88,7 @@ def window_lock(
     """
     words = f"table {table}, window {window}"
     key = lock_key(prefix, table, window)
-    engine = create_engine(database, application_name=holder) if isinstance(database, str) else database
+    engine = _engine(database) if isinstance(database, str) else database
     try:
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except sa.exc.SQLAlchemyError as error:
@@ -103,8 +104,12 @@ def window_lock(
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()
-        if isinstance(database, str):
-            engine.dispose()
+
+
+@functools.lru_cache(maxsize=8)
+def _engine(url: str) -> sa.Engine:
+    """Kept, for a run over a year takes hundreds of locks; its connections are not."""
+    return create_engine(url, application_name="aggregation lock")
 
 
 def _acquire(connection: sa.Connection, key: int, words: str, *, holder: str, on_wait: Callable[[str], None], poll: float) -> None:

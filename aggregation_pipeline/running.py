@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -194,13 +195,14 @@ def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iter
     settings = project.settings
     open_rows = rows_of(settings, application_name=f"aggregation run {run_id[:8]}")
     owner = owner_of(instance, settings.deployment_name)
-    busy = False
+    busy, not_before = False, 0.0
 
     def mirror(*, last: bool = False) -> None:
-        nonlocal busy
+        nonlocal busy, not_before
         # A batch_jobs that does not answer is waited for once, not after every table: the export goes first, the reconciler makes it good.
-        if busy and not last:
+        if not last and (busy or time.monotonic() < not_before):
             return
+        started = time.monotonic()
         try:
             with open_rows(_MIRROR_SECONDS) as rows:
                 rows.ensure()
@@ -216,6 +218,8 @@ def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iter
         except MirrorError as error:
             busy = error.retryable
             log.warning("batch_jobs: %s", error)
+        # Every time the whole run is read again, which grows with its windows: progress may take a tenth of the run's time, not more.
+        not_before = time.monotonic() + 9 * (time.monotonic() - started)
 
     def follow(entry: EventLogEntry) -> None:
         event = entry.dagster_event

@@ -4,6 +4,7 @@ Imports stand inside the fixtures: `pytest some_pure_test.py` must not pay for d
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 # The same examples each time, and no verdict by the clock: machines are as slow as they are.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
+# Started as a script's background job we ignore SIGINT; Dagster would make that SIGTERM too, and every process of a test inherits it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 

@@ -94,7 +94,8 @@ def dev(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path / "dev.log").open("wb")
-    command = [*COMMAND, "dev", "--data", str(tmp_path / ".data"), "--port", str(port)]
+    # As in the background of a script, where Ctrl-C is ignored until somebody asks for it.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "dev", "--data", str(tmp_path / ".data"), "--port", str(port)]
     process = subprocess.Popen(command, env=environment(tmp_path), cwd=REPOSITORY, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
     try:

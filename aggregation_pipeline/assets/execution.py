@@ -106,10 +106,11 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     verdicts: Verdicts = {}
     try:
         for number, target in enumerate(targets, start=1):
-            if len(targets) > 1:
-                context.log.info("%s %s: window %d of %d", job.entry.name, target.name, number, len(targets))
             try:
-                published[target.key], verdicts[target.key] = _publish(context, job, target)
+                exported, seconds = _publish(context, job, target, one_of_many=len(targets) > 1)
+                published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
+                if len(targets) > 1:
+                    context.log.info(_told(exported, seconds, number, len(targets)))
             except PipelineError as error:
                 if isinstance(error, CheckError):
                     verdicts[target.key] = error.verdicts
@@ -154,15 +155,15 @@ def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
     return [_Target(window.key, window.end, zone, window) for window in windows]
 
 
-def _publish(context: AssetExecutionContext, job: TableJob, target: _Target) -> tuple[Described, Sequence[Verdict]]:
-    """Publish one window and describe it, asset by asset, the manifest last."""
+def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, one_of_many: bool) -> tuple[Exported, float]:
+    """Publish one window; returns what it has become, and the seconds that it took, waiting included."""
     entry = job.entry
     manager: OSSIOManager = context.resources.io_manager
     selected = context.selected_asset_keys
     formats = [name for name in job.formats if export_key(entry.name, name) in selected]
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
-    observer = LogObserver(context.log, entry.name, target.name)
+    observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
     # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
     latest = functools.partial(window_lock, job.locks_url, manager.prefix, entry.name, keys.LATEST, holder=holder, on_wait=context.log.info)
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
@@ -172,10 +173,17 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target) -> 
             exported = export_window(request, job.source(), formats, publication, observer)
         else:
             exported = render_window(entry.name, target.name, formats, publication, observer)
-    return _described(context, job, exported, time.monotonic() - started), exported.verdicts
+    return exported, time.monotonic() - started
+
+
+def _told(exported: Exported, seconds: float, number: int, total: int) -> str:
+    manifest = exported.manifest
+    rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
+    return f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}"
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:
+    """Describe a window asset by asset, the manifest last."""
     name, manager = job.entry.name, context.resources.io_manager
     uri = manager.store.uri(keys.manifest_key(manager.prefix, name, exported.manifest.window))
     described: dict[AssetKey, Metadata] = {

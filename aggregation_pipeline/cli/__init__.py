@@ -1,5 +1,7 @@
 """The command `aggregation-pipeline`: one module a command, or a family of them."""
 
+import signal
+
 import click
 
 from aggregation_pipeline.cli.alerts import alerts
@@ -29,6 +31,9 @@ def main() -> None:
 
     In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
     """
+    # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: `kill` would be ignored as well.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 for command in (alerts, backfill, batch_jobs, demo, dev, plan, run, files, download, retention):

@@ -1,6 +1,7 @@
 """One connection, one read-only snapshot: everything that one table's window reads from MySQL."""
 
 import contextlib
+import functools
 import hmac
 import math
 from collections.abc import Callable, Iterator
@@ -140,10 +141,12 @@ class Session:
         self.connection.invalidate()
 
 
-def create_source_engine(options: SourceOptions) -> sa.Engine:
-    """Return an engine that opens a new connection each time.
+@functools.lru_cache(maxsize=8)
+def source_engine(options: SourceOptions) -> sa.Engine:
+    """Return the engine of a server, which opens a new connection each time.
 
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next.
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is kept: what it asks
+    a server for before its first connection would otherwise be asked for every window.
     """
     url = sa.URL.create(
         "mysql+pymysql",
@@ -162,7 +165,8 @@ def create_source_engine(options: SourceOptions) -> sa.Engine:
         "program_name": "aggregation_pipeline",
     }
     if options.socket:
-        arguments["unix_socket"] = str(options.socket)
+        # Nobody listens in on a unix socket; over TCP the driver takes TLS wherever the server has it.
+        arguments |= {"unix_socket": str(options.socket), "ssl_disabled": True}
     return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
 
@@ -185,7 +189,7 @@ def open_session(
     """
     offset = zone.utcoffset(logical_time.astimezone(zone).replace(tzinfo=None))
     offset_seconds = int(offset.total_seconds()) if offset else 0
-    engine = create_source_engine(options)
+    engine = source_engine(options)
     with contextlib.ExitStack() as stack:
         with translated(where=options.where):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
@@ -216,9 +220,8 @@ def _prepare(
             **{name: str(value(options, limits)) for name, value in _LIMITS.items() if name in variables},
             **{name: str(limits.timeout_seconds * factor) for name, factor in _PER_SECOND.items() if name in variables},
         }
-        for name, value in assignments.items():
-            connection.exec_driver_sql(f"SET SESSION {name} = {value}")
-        connection.exec_driver_sql(f"SET {ORDER_KEY} = '{order_key(options.mask_salt)}'")
+        settled = ", ".join(f"SESSION {name} = {value}" for name, value in assignments.items())
+        connection.exec_driver_sql(f"SET {settled}, {ORDER_KEY} = '{order_key(options.mask_salt)}'")
         connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.

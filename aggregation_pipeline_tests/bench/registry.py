@@ -14,6 +14,7 @@ BENCHES: Final = {
     "formats": "formats",
     "readers": "readers",
     "oss": "oss",
+    "backfill": "backfill",
     "batch_jobs": "batch_jobs",
     "definitions": "definitions",
 }

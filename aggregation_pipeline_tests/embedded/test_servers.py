@@ -20,17 +20,13 @@ from aggregation_pipeline.errors import PipelineError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else: run the tests as root to cover this")
 
-# Owners are given half a minute to stop two servers: not while a second worker starts others.
-pytestmark = pytest.mark.slow
-
 StartOwner = Callable[..., tuple[subprocess.Popen[str], list[int]]]
 
 # Starts the servers in a process of their own, tells who serves, and waits to be ended.
 OWNER = """
 import signal
-# Whoever runs the tests may ignore them (nohup), and that is handed down.
+# Whoever runs the tests may ignore it (nohup), and that is handed down.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
 import os, sys, time
 from pathlib import Path
 from aggregation_pipeline.embedded.servers import start_servers
