@@ -58,7 +58,7 @@ def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
     from aggregation_pipeline_tests.servers.mariadb import start_mariadb
 
     try:
-        server = start_mariadb(server_folder / "mariadb")
+        server = start_mariadb(server_folder / "mariadb", tls=True)
     except FileNotFoundError as error:
         missing(str(error))
     handle = MySQLServer("mariadb", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)

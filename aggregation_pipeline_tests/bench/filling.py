@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from aggregation_pipeline_tests.bench.backfill import FIRST, LAST
 from aggregation_pipeline_tests.bench.measuring import ROOT
@@ -75,7 +76,7 @@ def _prepared(address: dict[str, Any], url: str, folder: str, work: "Callable[..
 
 def events_again(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
     """The events of the run over days in a stock Dagster on PostgreSQL: said again by an op that does nothing else."""
-    from dagster import DagsterInstance, OpExecutionContext, job, op
+    from dagster import DagsterEventType, DagsterInstance, OpExecutionContext, job, op
     from dagster._core.instance import InstanceRef
 
     del address
@@ -83,6 +84,9 @@ def events_again(address: dict[str, Any], url: str, folder: str) -> Callable[[],
     instance = DagsterInstance.from_ref(InstanceRef.from_dir(tempfile.mkdtemp(dir=folder), overrides=overrides))
     newest = max(instance.get_run_records(), key=lambda record: _events(instance, record.dagster_run.run_id))
     entries = instance.all_logs(newest.dagster_run.run_id)
+
+    # Those that Dagster writes when it makes the run, for each partition of each asset.
+    planned = str(uuid4())
 
     @op
     def say(context: OpExecutionContext) -> None:
@@ -98,8 +102,11 @@ def events_again(address: dict[str, Any], url: str, folder: str) -> Callable[[],
         say()
 
     def run() -> int:
+        for entry in entries:
+            if entry.dagster_event and entry.dagster_event.event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                instance.report_dagster_event(entry.dagster_event, run_id=planned)
         result = again.execute_in_process(instance=instance, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}})
-        return _events(instance, result.run_id)
+        return _events(instance, result.run_id) + _events(instance, planned)
 
     return run
 

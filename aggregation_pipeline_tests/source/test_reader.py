@@ -1,5 +1,6 @@
 """What stands in MySQL arrives in the extract, or nothing does."""
 
+import dataclasses
 import datetime as dt
 import re
 import socket
@@ -294,6 +295,25 @@ def test_the_session_cannot_write(mysql: MySQLServer, database: str, execute: Ex
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM t")
         assert cursor.fetchone() == (0,)
+
+
+def test_rows_come_the_same_over_tls_which_is_taken_where_the_server_has_it(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(100))")
+        cursor.execute("INSERT INTO t SELECT seq, CONCAT('行 ', seq) FROM seq_1_to_200000")
+    by_socket = options_for(mariadb, database)
+    by_tcp = dataclasses.replace(by_socket, socket=None, host=mariadb.host, port=mariadb.port)
+    with open_session(by_tcp, logical_time=LOGICAL_TIME, zone=ZONE) as session:
+        assert session.rows("SHOW STATUS LIKE 'Ssl_version'")[1] == [("Ssl_version", "TLSv1.3")]
+    entry = TableEntry.model_validate({"name": "t", "select_fields": ["*"]})
+    found: list[bytes] = []
+    for options in (by_socket, by_tcp):
+        directory = tmp_path / str(len(found))
+        directory.mkdir()
+        extract = read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options, directory, silent)
+        found.append(extract.datasets[0].path.read_bytes())
+    assert found[0] == found[1]
 
 
 def test_a_connection_cut_in_mid_stream_leaves_a_retryable_error_and_no_file(
