@@ -45,9 +45,9 @@ def _fill(source: Source) -> None:
 def _measure(source: Source, url: str, plan: Plan, report: Callable[[str], None]) -> list[Result]:
     given: dict[str, Any] = {"address": source.address, "url": url, "folder": str(source.folder)}
     contenders = [
-        Contender("one run without partitions", probe("filling:whole", **given), is_ours=True),
-        Contender(f"one run over {DAYS} days", probe("filling:by_day", **given), is_ours=True),
-        Contender("Dagster alone: the events of that run", probe("filling:events_again", **given), is_ours=True),
+        Contender("one run without partitions", probe("whole_runs:whole", **given), is_ours=True),
+        Contender(f"one run over {DAYS} days", probe("whole_runs:by_day", **given), is_ours=True),
+        Contender("Dagster alone: the events of that run", probe("whole_runs:events_again", **given), is_ours=True),
     ]
     whole, days, events = results = compare(
         f"{source.rows:,} rows, {DAYS} days", contenders, rounds=plan.rounds, paired=False, report=report

@@ -15,6 +15,7 @@ BENCHES: Final = {
     "readers": "readers",
     "oss": "oss",
     "backfill": "backfill",
+    "executors": "executors",
     "batch_jobs": "batch_jobs",
     "definitions": "definitions",
 }

@@ -69,23 +69,8 @@ def start_mariadb(home: Path, *, tls: bool = False) -> MariaDB:
 def _certificate(home: Path) -> list[str]:
     """A certificate that nobody vouches for, as MySQL 8 makes one for itself on its first start."""
     key, certificate = home / "key.pem", home / "certificate.pem"
-    new = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=MariaDB",
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-    ]
-    subprocess.run(new, check=True, capture_output=True)
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=MariaDB"]
+    subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
     return [f"--ssl-key={key}", f"--ssl-cert={certificate}"]
 
 

@@ -303,7 +303,7 @@ def test_rows_come_the_same_over_tls_which_is_taken_where_the_server_has_it(mari
         cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(100))")
         cursor.execute("INSERT INTO t SELECT seq, CONCAT('行 ', seq) FROM seq_1_to_200000")
     by_socket = options_for(mariadb, database)
-    by_tcp = dataclasses.replace(by_socket, socket=None, host=mariadb.host, port=mariadb.port)
+    by_tcp = dataclasses.replace(by_socket, socket=None, host=mariadb.host, port=mariadb.port or 0)
     with open_session(by_tcp, logical_time=LOGICAL_TIME, zone=ZONE) as session:
         assert session.rows("SHOW STATUS LIKE 'Ssl_version'")[1] == [("Ssl_version", "TLSv1.3")]
     entry = TableEntry.model_validate({"name": "t", "select_fields": ["*"]})

@@ -1,4 +1,4 @@
-"""What `backfill` measures, each in a process of its own: whole runs, with Dagster's storage and the row of batch_jobs."""
+"""Whole runs through Dagster, each in a process of its own: with events and the row of batch_jobs in PostgreSQL."""
 
 import os
 import tempfile
@@ -39,28 +39,12 @@ def by_day(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
 
 
 def _prepared(address: dict[str, Any], url: str, folder: str, work: "Callable[..., RunResult]") -> Callable[[], int]:
+    _configure(address, url, folder, _CONFIG, OUTPUT_FORMAT="csv,parquet")
     from aggregation_pipeline.definitions import build_definitions
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.running import open_instance, run_tables
     from aggregation_pipeline.settings import load_settings
 
-    place = Path(tempfile.mkdtemp(dir=folder))
-    (place / "aggregation.yaml").write_text(_CONFIG, encoding="utf-8")
-    (place / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    os.environ |= {
-        "AGGREGATION_ENV_FILE": os.devnull,
-        "AGGREGATION_CONFIG": str(place / "aggregation.yaml"),
-        "DB_HOST": address["host"],
-        "DB_PORT": str(address["port"]),
-        "DB_USER": address["user"],
-        "DB_NAME": address["database"],
-        "DAGSTER_PG_URL": url,
-        "STORAGE_DIR": str(place / "exports"),
-        "TEMP_DIR": str(place / "temp"),
-        "LOG_DIR": str(place / "logs"),
-        "DAGSTER_HOME": str(place),
-        "OUTPUT_FORMAT": "csv,parquet",
-    }
     project = load_project(load_settings())
     definitions = build_definitions(project)
     opened = open_instance(project)
@@ -72,6 +56,47 @@ def _prepared(address: dict[str, Any], url: str, folder: str, work: "Callable[..
         return result.total_items
 
     return run
+
+
+def job(address: dict[str, Any], url: str, folder: str, config: str, executor: str) -> Callable[[], int]:
+    """The job over all tables of `config`, in every format, as a run worker executes it."""
+    _configure(address, url, folder, config, OUTPUT_FORMAT="all", EXECUTOR=executor)
+    from dagster import DagsterInstance, execute_job
+    from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+    repository = ReconstructableRepository.for_module("aggregation_pipeline.definitions", "defs")
+    recon = repository.get_reconstructable_job("aggregate")
+    recon.get_definition()
+    instance = DagsterInstance.get()
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+    def run() -> int:
+        with execute_job(recon, instance, run_config=quiet) as result:
+            assert result.success
+            return len(instance.all_logs(result.run_id))
+
+    return run
+
+
+def _configure(address: dict[str, Any], url: str, folder: str, config: str, **variables: str) -> None:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    (place / "aggregation.yaml").write_text(config, encoding="utf-8")
+    (place / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    os.environ |= {
+        "AGGREGATION_ENV_FILE": os.devnull,
+        "AGGREGATION_CONFIG": str(place / "aggregation.yaml"),
+        "DB_HOST": address["host"],
+        "DB_PORT": str(address["port"]),
+        "DB_USER": address["user"],
+        "DB_NAME": address["database"],
+        "DAGSTER_PG_URL": url,
+        "DAGSTER_HOME": str(place),
+        "STORAGE_DIR": str(place / "exports"),
+        "TEMP_DIR": str(place / "temp"),
+        "LOG_DIR": str(place / "logs"),
+        "LOG_LEVEL": "WARNING",
+        **variables,
+    }
 
 
 def events_again(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
