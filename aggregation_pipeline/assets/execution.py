@@ -130,8 +130,9 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
         if not may_be_retried:
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
-    yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
     yield from _results(context, job, published)
+    # After what they judged: a result before it would be linked to the materialization of an earlier run.
+    yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
 def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
