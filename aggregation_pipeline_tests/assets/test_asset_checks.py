@@ -63,6 +63,13 @@ def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
     assert shop.manifest(DAYS[0]) == manifest
 
 
+def test_checks_are_linked_to_what_their_own_run_published(shop):
+    for options in ({"partition_key": DAYS[0]}, {"partition_key": DAYS[0]}, {"tags": span(DAYS[0], DAYS[2])}):
+        result = execute(shop, CHECKED, **options)
+        targets = [check.target_materialization_data for check in result.get_asset_check_evaluations()]
+        assert {target and target.run_id for target in targets} == {result.run_id}
+
+
 def test_a_tables_page_shows_columns_with_comments_and_where_they_come_from(shop):
     assert execute(shop, partition_key=DAYS[0]).success
     described = materialized(shop, table_key("orders"))[DAYS[0]]
