@@ -54,6 +54,27 @@ def named_checks(groups: Sequence[Checks]) -> list[tuple[str, str, Checks]]:
     return named
 
 
+def expectation(kind: str, group: Checks) -> str:
+    """What a check of this kind asks for, in words."""
+    match kind:
+        case "min_rows":
+            return f"at least {_rows(group.min_rows)}"
+        case "max_rows":
+            return f"at most {_rows(group.max_rows)}"
+        case "change_percent":
+            return f"within {group.change_percent:g} % of the rows of the window before"
+        case "not_null":
+            return f"no NULL in {', '.join(group.not_null)}"
+        case "unique":
+            return f"each {' and each '.join(group.unique)} once"
+        case _:
+            return "; ".join(f"{column} is one of {', '.join(map(str, allowed))}" for column, allowed in group.values.items())
+
+
+def _rows(count: int | None) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def judge(entry: TableEntry, extract: Extract, standing: Manifest | None, before: Callable[[], int | None]) -> tuple[Verdict, ...]:
     """Judge all checks that the rows alone decide.
 

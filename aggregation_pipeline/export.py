@@ -20,6 +20,7 @@ import pyarrow as pa
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed, wait_random
 
 from aggregation_pipeline.checks import ALWAYS, FORMATS_RECONCILED, Verdict, counted_dataset, judge
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageError
 from aggregation_pipeline.extract import Dataset, Extract
@@ -119,18 +120,32 @@ def export_window(
         return _render_and_publish(extract, formats, publication, observer, directory, reading, verdicts=verdicts, old=None)
 
 
+def judge_again(entry: TableEntry, window: str, publication: Publication) -> tuple[Verdict, ...]:
+    """Judge a published window by its stored extract; nothing is read from the database and nothing is published.
+
+    What only the run that published it could tell (the snapshot, the formats) is as its manifest says.
+
+    Raises:
+        StorageError: the window was never published, or its extract has expired.
+    """
+    manifest = _published(publication, entry.name, window)
+    told = {check.name: check for check in manifest.checks}
+    with working_directory(publication.temp_dir) as directory:
+        extract = fetch_extract(publication.store, manifest, directory)
+        judged = judge(entry, extract, manifest, lambda: _rows_before(publication, entry.name, window))
+    recorded = [
+        Verdict(name, told[name].passed, told[name].severity, blocking=False, words=told[name].words) for name in ALWAYS if name in told
+    ]
+    return (*recorded, *(verdict for verdict in judged if verdict.name not in ALWAYS))
+
+
 def render_window(table: str, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
     """Render `formats` of a window from its stored extract, without asking the database; the other formats stay.
 
     Raises:
         StorageError: the window was never published, or its extract has expired.
     """
-    manifest = load_manifest(publication.store, publication.prefix, table, window)
-    if manifest is None:
-        raise StorageError(
-            f"table {table!r} has no published window {window}, so there is no stored extract to render from. "
-            f"Materialize the table itself; its formats come with it."
-        )
+    manifest = _published(publication, table, window)
     with working_directory(publication.temp_dir) as directory:
         started = time.monotonic()
         observer.step(f"loading the stored extract of window {window}")
@@ -138,6 +153,16 @@ def render_window(table: str, window: str, formats: Sequence[str], publication: 
         return _render_and_publish(
             extract, formats, publication, observer, directory, time.monotonic() - started, verdicts=(), old=manifest
         )
+
+
+def _published(publication: Publication, table: str, window: str) -> Manifest:
+    manifest = load_manifest(publication.store, publication.prefix, table, window)
+    if manifest is None:
+        raise StorageError(
+            f"table {table!r} has no published window {window}, so there is no stored extract to render from. "
+            f"Materialize the table itself; its formats come with it."
+        )
+    return manifest
 
 
 def _render_and_publish(

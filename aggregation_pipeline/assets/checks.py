@@ -6,7 +6,8 @@ from typing import Any
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from aggregation_pipeline.assets.names import table_key
-from aggregation_pipeline.checks import ALWAYS, Verdict, named_checks
+from aggregation_pipeline.checks import ALWAYS, Verdict, expectation, named_checks
+from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.model import TableEntry
 
 _TOLD = 200
@@ -17,10 +18,7 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
 
     Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from being there.
     """
-    asked = {
-        name: f"{kind.replace('_', ' ')}{', and nothing is published if not' if group.blocking else ''}"
-        for name, kind, group in named_checks(entry.checks)
-    }
+    asked = {name: _asked(kind, group) for name, kind, group in named_checks(entry.checks)}
     return [AssetCheckSpec(name, asset=table_key(entry.name), description=words) for name, words in {**asked, **ALWAYS}.items()]
 
 
@@ -47,3 +45,9 @@ def check_results(
         yield AssetCheckResult(
             passed=not bad, asset_key=asset, check_name=spec.name, severity=severity, description=words, metadata=metadata
         )
+
+
+def _asked(kind: str, group: Checks) -> str:
+    words = expectation(kind, group)
+    # Dagster's own label says "non-blocking": it does not know of a gate before the asset.
+    return f"Blocks publishing: {words}." if group.blocking else f"{words[0].upper()}{words[1:]}."

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
+from aggregation_pipeline.checks import counted_dataset
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.export import Exported
 from aggregation_pipeline.source.lineage import source_columns
@@ -29,9 +30,14 @@ def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> M
         for column, columns in source_columns(entry, name, schema.names).items()
     }
     metadata: Metadata = {
-        "dagster/row_count": manifest.rows,
+        # Not the sum of both datasets: it stands at the top of the asset's page, as the rows of a table.
+        "dagster/row_count": counted_dataset(manifest),
         "dagster/column_schema": TableSchema(
-            [column for name, schema in exported.schemas.items() for column in _columns(name, schema, origins, exported.comments)]
+            [
+                column
+                for name, schema in exported.schemas.items()
+                for column in _columns(name, schema, origins, exported.comments, entry.source.name)
+            ]
         ),
         "dagster/column_lineage": TableColumnLineage(
             {output: [TableColumnDep(source, column) for column in columns] for output, columns in origins.items() if columns}
@@ -61,7 +67,7 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seco
     files = [file for file in exported.manifest.files if file.format == name]
     changed = {note: sum(file.notes.get(note, 0) for file in files) for note in sorted({note for file in files for note in file.notes})}
     return {
-        "dagster/row_count": exported.manifest.rows,
+        "dagster/row_count": counted_dataset(exported.manifest),
         "dagster/uri": store.uri(files[0].key) if files else "",
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
@@ -88,7 +94,7 @@ def manifest_metadata(exported: Exported, store: ObjectStore, uri: str, platform
     """Metadata of the manifest's asset, which speaks for the window as a whole: batch_jobs is projected from the `aggregation/` keys."""
     manifest = exported.manifest
     return {
-        "dagster/row_count": manifest.rows,
+        "dagster/row_count": counted_dataset(manifest),
         "dagster/uri": uri,
         "aggregation/table": manifest.table,
         "aggregation/platform": platform,
@@ -128,12 +134,16 @@ def _cell(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _columns(dataset: str, schema: pa.Schema, origins: Mapping[str, Sequence[str]], comments: Mapping[str, str]) -> Iterator[TableColumn]:
+def _columns(
+    dataset: str, schema: pa.Schema, origins: Mapping[str, Sequence[str]], comments: Mapping[str, str], source: str
+) -> Iterator[TableColumn]:
     for field in schema:
         # One asset holds both datasets: columns that both have would be one name twice.
         name = f"{dataset}.{field.name}"
         made_of = origins.get(name, ())
         # The comment of a column says what its values mean, which a figure made of it changes only in part.
         comment = comments.get(made_of[0], "") if len(made_of) == 1 else ""
+        # In words too: the open-source UI does not draw the lineage of columns.
+        origin = f"from {', '.join(f'{source}.{column}' for column in made_of)}" if made_of else ""
         mysql_type = (field.metadata or {}).get(b"mysql_type", b"?").decode()
-        yield TableColumn(name, mysql_type, description=f"{comment} (Arrow {field.type})" if comment else f"Arrow {field.type}")
+        yield TableColumn(name, mysql_type, description="; ".join(filter(None, (comment, origin))) or None)

@@ -22,7 +22,7 @@ from aggregation_pipeline.assets.windows import logical_time, run_window
 from aggregation_pipeline.checks import Verdict
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
-from aggregation_pipeline.export import Exported, export_window, render_window
+from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.source.reader import ReadRequest
@@ -132,8 +132,21 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
     # Dagster ties a verdict to the newest materialization that it knows: this one, which therefore comes first.
-    yield from _results(context, job, published)
+    yield from _results(context, published)
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
+
+
+def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetCheckResult]:
+    """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
+
+    Raises:
+        PipelineError: nothing is published yet, or the stored extract has expired.
+    """
+    manager: OSSIOManager = context.resources.io_manager
+    window = manager.latest_manifest(job.entry.name).window
+    context.log.info("%s %s: judging what is published", job.entry.name, window)
+    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, lambda: None))
+    yield from check_results(job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts})
 
 
 def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
@@ -161,6 +174,9 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
     manager: OSSIOManager = context.resources.io_manager
     selected = context.selected_asset_keys
     formats = [name for name in job.formats if export_key(entry.name, name) in selected]
+    if table_key(entry.name) in selected and not formats:
+        # "Materialize" on the page of the table: a window without files would take those away that its readers have.
+        formats = list(job.formats)
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
@@ -186,26 +202,25 @@ def _described(context: AssetExecutionContext, job: TableJob, exported: Exported
     """Describe a window asset by asset, the manifest last."""
     name, manager = job.entry.name, context.resources.io_manager
     uri = manager.store.uri(keys.manifest_key(manager.prefix, name, exported.manifest.window))
-    described: dict[AssetKey, Metadata] = {
-        table_key(name): table_metadata(exported, job.entry, source_of(job.entry, job.database).key),
-        **{export_key(name, output): format_metadata(exported, output, manager.store, manager.link_seconds) for output in job.formats},
-    }
-    chosen = {key: metadata for key, metadata in described.items() if key in context.selected_asset_keys}
-    # The manifest is written whatever was asked for, and its asset always says so.
-    last = manifest_metadata(exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1)
-    chosen[manifest_key(name)] = last
+    chosen: dict[AssetKey, Metadata] = {}
+    if table_key(name) in context.selected_asset_keys:
+        chosen[table_key(name)] = table_metadata(exported, job.entry, source_of(job.entry, job.database).key)
+    # What was made and not asked for is told as well: all formats of a table that was materialized alone, and always the manifest.
+    for output in dict.fromkeys(file.format for file in exported.files):
+        chosen[export_key(name, output)] = format_metadata(exported, output, manager.store, manager.link_seconds)
+    chosen[manifest_key(name)] = manifest_metadata(exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1)
     if job.partitions is not None:
         for metadata in chosen.values():
             metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
     return chosen
 
 
-def _results(context: AssetExecutionContext, job: TableJob, published: Published) -> Iterator[MaterializeResult[Any]]:
-    manifest = manifest_key(job.entry.name)
-    assets = [key for key in next(iter(published.values())) if key in context.selected_asset_keys]
-    if manifest not in context.selected_asset_keys:
+def _results(context: AssetExecutionContext, published: Published) -> Iterator[MaterializeResult[Any]]:
+    made = next(iter(published.values()))
+    for asset in [key for key in made if key not in context.selected_asset_keys]:
         for key, described in published.items():
-            context.log_event(AssetMaterialization(manifest, partition=key, metadata=described[manifest]))
+            context.log_event(AssetMaterialization(asset, partition=key, metadata=described[asset]))
+    assets = [key for key in made if key in context.selected_asset_keys]
     for asset in assets:
         if None in published:
             yield MaterializeResult(asset, metadata=published[None][asset])
@@ -220,7 +235,7 @@ def _recorded(context: AssetExecutionContext, job: TableJob) -> Published:
     found: dict[str | None, dict[AssetKey, Metadata]] = {}
     if context.retry_number == 0 or job.partitions is None:
         return {}
-    manifest, ours = manifest_key(job.entry.name), {*context.selected_asset_keys, manifest_key(job.entry.name)}
+    manifest, ours = manifest_key(job.entry.name), {spec.key for spec in context.assets_def.specs}
     cursor, more = None, True
     while more:
         page = context.instance.get_records_for_run(context.run.run_id, cursor=cursor, of_type=DagsterEventType.ASSET_MATERIALIZATION)

@@ -16,7 +16,7 @@ def source_of(entry: TableEntry, database: str) -> AssetSpec:
         source_key(schema, name.name),
         group_name="sources",
         kinds={"mysql", "table"},
-        description=f"MySQL table `{schema}`.`{name.name}`.",
+        description=f"The MySQL table {name.name} of {schema}, read and never written.",
         metadata={"dagster/table_name": f"{schema}.{name.name}"},
     )
 

@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from aggregation_pipeline.assets.checks import check_specs
-from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_table
+from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_checks, run_table
 from aggregation_pipeline.assets.names import export_key, manifest_key, op_name, segment, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
 from aggregation_pipeline.assets.sources import source_of
@@ -49,7 +49,7 @@ def build_table(job: TableJob) -> AssetsDefinition:
     )
     def aggregate(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         try:
-            yield from run_table(context, job)
+            yield from (run_table if context.selected_asset_keys else run_checks)(context, job)
         except PipelineError as error:
             # Only what may pass by itself is retried, after about 10 and 30 seconds.
             if error.retryable and context.retry_number < MAX_RETRIES:
@@ -84,7 +84,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         deps=[source.key],
         group_name="aggregation",
         kinds={"mysql", "python"},
-        description=entry.description or f"`{entry.name}`: what aggregation.yaml asks of the MySQL table `{entry.table}`, in one snapshot.",
+        description=entry.description or _described(entry),
         metadata=metadata | {"dagster/table_name": source.metadata["dagster/table_name"]},
         freshness_policy=_freshness(entry),
         **common,
@@ -95,7 +95,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
             deps=[table.key],
             group_name="exports",
             kinds=_KINDS[name],
-            description=f"`{entry.name}` as {name} files.",
+            description=f"{entry.name} as {name} files.",
             metadata=metadata,
             **common,
         )
@@ -103,14 +103,22 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
     ]
     manifest = AssetSpec(
         manifest_key(entry.name),
-        deps=[table.key, *(spec.key for spec in exports)],
+        deps=[spec.key for spec in exports],
         group_name="exports",
         kinds={"json"},
-        description=f"The commit mark of `{entry.name}`, written last: it names every file of the window with rows, bytes and checksum.",
+        description=f"The commit mark of {entry.name}, written last: it names every file of the window with rows, bytes and checksum.",
         metadata=metadata,
         **common,
     )
     return [table, *exports, manifest]
+
+
+def _described(entry: TableEntry) -> str:
+    """What the entry asks for, where nobody has said what it is for."""
+    keys = f" by {', '.join(key.name for key in entry.group_by)}" if entry.group_by else ""
+    summary = f"Aggregates{keys}" if entry.group_by or entry.aggregations or not entry.select_fields else ""
+    detail = "rows" if summary else "Rows"
+    return f"{' and '.join(filter(None, (summary, detail if entry.select_fields else '')))} of {entry.table}, in one snapshot."
 
 
 def _reference(name: str, config: Path, line: int) -> CodeReferencesMetadataValue:

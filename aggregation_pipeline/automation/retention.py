@@ -104,7 +104,7 @@ def build_retention_schedule(retention: JobDefinition, project: Project) -> Sche
         job=retention,
         execution_timezone=project.settings.zone.key,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"{retention.name} at `{_CRON}`, {project.settings.zone.key}.",
+        description="Daily, whatever the schedules of the tables are.",
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest:
         return RunRequest(run_key=context.scheduled_execution_time.isoformat())

@@ -42,8 +42,9 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
     two of them would only wait for each other's locks.
     """
     more_than_daily = is_more_than_daily(group.crons)
-    crons = ", ".join(f"`{cron}`" for cron in group.crons)
-    newest = "" if group.partitions is None else " The newest partition that is complete."
+    names = [table.entry.name for table in group.tables]
+    told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    newest = "" if group.partitions is None else ", the newest partition that is complete"
 
     @schedule(
         name=f"{group.name}_schedule",
@@ -51,7 +52,7 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
         job=job,
         execution_timezone=group.zone.key,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"{group.name} at {crons}, {group.zone.key}.{newest}",
+        description=f"{told}{newest}.",
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         moment = context.scheduled_execution_time

@@ -44,5 +44,5 @@ def build_prune_schedule(prune: JobDefinition, zone: ZoneInfo) -> ScheduleDefini
         cron_schedule=_CRON,
         execution_timezone=zone.key,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"{PRUNE_JOB} at `{_CRON}`, {zone.key}.",
+        description="Daily, because BATCH_JOBS_RETENTION_DAYS is set.",
     )

@@ -107,14 +107,18 @@ def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
     from rich.markup import escape  # noqa: PLC0415
 
     if not dataset.columns:
-        console.print(f"  {dataset.name:<9} [dim]{escape(dataset.sql)}[/]")
+        console.print(f"  {dataset.name:<9} [dim]{escape(_indented(dataset.sql))}[/]")
         return
     rows = "no estimate of rows" if dataset.estimate is None else f"goes through about {dataset.estimate:,} rows"
     index = f"by index {dataset.index}" if dataset.index else "by no index"
     limit = "" if dataset.limit is None else f", at most {dataset.limit:,} kept"
     console.print(f"  {dataset.name:<9} {rows} {escape(index)}{limit}; ordered by {escape(dataset.order)}")
-    console.print(f"            [dim]{escape(dataset.sql)}[/]")
+    console.print(f"            [dim]{escape(_indented(dataset.sql))}[/]")
     shown = [f"{name} {kind}" + (f" ({dataset.masks[name]})" if name in dataset.masks else "") for name, kind in dataset.columns.items()]
     shown += [f"{name} dropped" for name, rule in dataset.masks.items() if rule == "drop"]
     if shown:
         console.print(f"            {escape(', '.join(shown))}")
+
+
+def _indented(sql: str) -> str:
+    return sql.replace("\n", "\n            ")

@@ -62,22 +62,22 @@ class DatasetQuery:
         The one too many tells a dataset that was capped from one that just fits: the reader keeps `limit` rows and says `truncated`
         when it met another.
         """
-        ordered = self.order_terms and f"ORDER BY {', '.join(self.order_terms)}"
-        return _statement(self._rows, ordered, _cap(self.limit))
+        ordered = f"ORDER BY {', '.join(self.order_terms)}" if self.order_terms else ""
+        return "\n".join(filter(None, (*self._rows, ordered, _cap(self.limit))))
 
     @property
     def probe_sql(self) -> str:
         """The statement without its rows: the server checks all of it and describes the columns, and reads nothing."""
-        return _statement(self._rows, "LIMIT 0")
+        return _statement(*self._rows, "LIMIT 0")
 
     @property
-    def _rows(self) -> str:
+    def _rows(self) -> tuple[str, str]:
         if not self.apart:
-            return _statement(_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
+            return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
         # Plain names inside: a derived table takes no name twice and no overlong one.
         inner = _select([(sql, f"o{position}") for position, (sql, _) in enumerate(self.outputs, start=1)])
         outer = _select([(f"grouped.o{position}", name) for position, name in enumerate(self.columns, start=1)])
-        return f"{outer} FROM ({_statement(inner, self.clauses)}) AS grouped"
+        return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
 
     def with_exact_floats(self, names: Sequence[str], floats: Collection[int]) -> "DatasetQuery":
         """The same query, with those outputs as DOUBLE whose positions (from 0) are FLOAT.

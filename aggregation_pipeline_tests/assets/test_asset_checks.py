@@ -1,6 +1,6 @@
 """Checks in Dagster's events and in the manifest: a blocking one keeps its window from being published."""
 
-from dagster import AssetCheckSeverity
+from dagster import AssetCheckSeverity, AssetKey, AssetSelection, Definitions, define_asset_job
 
 from aggregation_pipeline.assets.names import export_key, table_key
 from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS
@@ -70,11 +70,28 @@ def test_checks_are_linked_to_what_their_own_run_published(shop):
         assert {target and target.run_id for target in targets} == {result.run_id}
 
 
+def test_checks_that_are_executed_alone_judge_what_is_published_and_publish_nothing(shop):
+    assert execute(shop, CHECKED, partition_key=DAYS[0]).success
+    standing = shop.manifest(DAYS[0])
+    # As "Execute all" on the table's page does it: without a partition, the checks and no asset.
+    checks = AssetSelection.checks_for_assets(AssetKey(table_key("orders").path))
+    stricter = CHECKED.replace("min_rows: 4", "min_rows: 2")
+    job = define_asset_job("checks", selection=checks)
+    definitions = Definitions.merge(shop.definitions(stricter), Definitions(jobs=[job]))
+    result = definitions.resolve_job_def("checks").execute_in_process(instance=shop.instance, raise_on_error=False)
+    assert result.success
+    assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()} == dict.fromkeys(
+        ["max_rows", "unique", "min_rows", "not_truncated", "schema_unchanged", "snapshot_held", "formats_reconciled"], True
+    )
+    assert result.get_asset_materialization_events() == []
+    assert shop.manifest(DAYS[0]) == standing
+
+
 def test_a_tables_page_shows_columns_with_comments_and_where_they_come_from(shop):
     assert execute(shop, partition_key=DAYS[0]).success
     described = materialized(shop, table_key("orders"))[DAYS[0]]
     columns = {column.name: column for column in described["dagster/column_schema"].columns}
-    assert columns["detail.status"].description == "where it is (Arrow string)"
+    assert columns["detail.status"].description == "where it is; from orders.status"
     assert columns["detail.status"].type == "VARCHAR"
     lineage = described["dagster/column_lineage"].deps_by_column
     (dep,) = lineage["detail.created_at"]

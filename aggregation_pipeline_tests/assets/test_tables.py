@@ -62,7 +62,7 @@ def test_a_run_over_ten_days_gives_each_its_files_and_its_metadata(shop):
     assert list(described) == DAYS
     assert {key: (one["aggregation/window"], one["aggregation/items"]) for key, one in described.items()} == {day: (day, 5) for day in DAYS}
     assert all(f"/orders/{day}/orders." in file["uri"] for day, one in described.items() for file in one["aggregation/files"])
-    assert [one["dagster/partition_row_count"] for one in materialized(shop, table_key("orders")).values()] == [5] * 10
+    assert [one["dagster/partition_row_count"] for one in materialized(shop, table_key("orders")).values()] == [3] * 10
     assert list(materialized(shop, export_key("orders", "csv"))) == DAYS
 
 
@@ -94,6 +94,20 @@ def test_only_csv_for_some_days_comes_from_the_stored_extracts_and_brings_the_ma
         assert {file.format for file in manifest.files} == ({"csv", "json", "parquet"} if day in DAYS[2:5] else {"csv", "json"})
     assert list(materialized(shop, export_key("orders", "parquet"))) == DAYS[2:5]
     assert [one["aggregation/files"][0]["format"] for one in materialized(shop, manifest_key("orders")).values()][2:5] == ["parquet"] * 3
+
+
+def test_a_table_that_is_materialized_alone_brings_its_formats_along(shop):
+    """ "Materialize" on the page of the table selects the table and nothing else; its readers still want files."""
+    result = execute(shop, partition_key=DAYS[0], asset_selection=[table_key("orders")])
+    assert result.success
+    manifest = shop.manifest(DAYS[0])
+    assert manifest is not None
+    assert {file.format for file in manifest.files} == {"csv", "json"}
+    for key in (table_key("orders"), export_key("orders", "csv"), export_key("orders", "json"), manifest_key("orders")):
+        assert list(materialized(shop, key)) == DAYS[:1]
+    # One format that was asked for with the table is the one that is made.
+    assert execute(shop, partition_key=DAYS[1], asset_selection=[table_key("orders"), export_key("orders", "csv")]).success
+    assert [file.format for file in (shop.manifest(DAYS[1]) or manifest).files if file.format != "csv"] == []
 
 
 def test_an_unchanged_day_is_not_sent_again(shop):

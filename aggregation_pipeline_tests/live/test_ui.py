@@ -143,7 +143,7 @@ def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
 
 def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui, dev):
     ui.open("/assets/aggregation/statuses")
-    ui.shows("01 table", "Open statuses in aggregation.yaml", "what aggregation.yaml asks of the MySQL table", "Never materialized")
+    ui.shows("01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders, in one snapshot", "Never materialized")
     ui.turn_to("Lineage")
     ui.shows("02 table, lineage", "sources", "aggregation", "exports", "csv", "json", "manifest")
     ui.press("materialization Materialize all (4)")

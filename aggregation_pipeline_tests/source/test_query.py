@@ -30,27 +30,27 @@ def test_the_summary_groups_and_orders_by_ordinals_and_comes_first():
     )
     assert (summary.dataset, detail.dataset) == ("summary", "detail")
     assert summary.sql == (
-        "SELECT `status`, (DATE(created_at)) AS `day`, COUNT(`id`) AS `orders`, (SUM(price * quantity)) AS `SUM(price * quantity)` "
-        "FROM `orders` WHERE (created_at >= NOW() - INTERVAL 7 DAY OR status = 'new') GROUP BY 1, 2 ORDER BY 1, 2"
+        "SELECT `status`, (DATE(created_at)) AS `day`, COUNT(`id`) AS `orders`, (SUM(price * quantity)) AS `SUM(price * quantity)`\n"
+        "FROM `orders` WHERE (created_at >= NOW() - INTERVAL 7 DAY OR status = 'new') GROUP BY 1, 2\nORDER BY 1, 2"
     )
     assert summary.columns == ("status", "day", "orders", "SUM(price * quantity)")
     assert (summary.count_sql, summary.limit, summary.order) == (None, None, "group keys")
     assert detail.sql == (
-        "SELECT `id`, (price * 2) AS `double` FROM `orders` "
-        "WHERE (created_at >= NOW() - INTERVAL 7 DAY OR status = 'new') ORDER BY `orders`.`id`"
+        "SELECT `id`, (price * 2) AS `double`\n"
+        "FROM `orders` WHERE (created_at >= NOW() - INTERVAL 7 DAY OR status = 'new')\nORDER BY `orders`.`id`"
     )
     assert detail.count_sql == "SELECT COUNT(*) FROM `orders` WHERE (created_at >= NOW() - INTERVAL 7 DAY OR status = 'new')"
     assert detail.order == "primary key (id)"
 
 
 def test_an_entry_that_asks_for_nothing_counts_rows():
-    assert sql() == "SELECT COUNT(*) AS `row_count` FROM `orders`"
+    assert sql() == "SELECT COUNT(*) AS `row_count`\nFROM `orders`"
 
 
 def test_keys_alone_are_the_distinct_keys_and_figures_alone_are_one_row():
-    assert sql(group_by=["status"]) == "SELECT `status` FROM `orders` GROUP BY 1 ORDER BY 1"
+    assert sql(group_by=["status"]) == "SELECT `status`\nFROM `orders` GROUP BY 1\nORDER BY 1"
     (query,) = queries(aggregations=[{"function": "MAX", "field": "price"}])
-    assert (query.sql, query.order) == ("SELECT MAX(`price`) AS `MAX(price)` FROM `orders`", "one row")
+    assert (query.sql, query.order) == ("SELECT MAX(`price`) AS `MAX(price)`\nFROM `orders`", "one row")
 
 
 def test_fields_alone_make_no_summary():
@@ -73,13 +73,13 @@ def test_fields_alone_make_no_summary():
     ],
 )
 def test_each_function_becomes_the_servers_own(function: str, field: str | None, expected: str):
-    assert sql(aggregations=[{"function": function, "field": field, "alias": "x"}]) == f"SELECT {expected} AS `x` FROM `orders`"
+    assert sql(aggregations=[{"function": function, "field": field, "alias": "x"}]) == f"SELECT {expected} AS `x`\nFROM `orders`"
 
 
 def test_a_limit_reads_one_row_more_and_the_count_agrees():
     summary, detail = queries(group_by=["status"], select_fields=["id"], where="id > 5", limit=10)
-    assert summary.sql.endswith("ORDER BY 1 LIMIT 11")
-    assert detail.sql.endswith("ORDER BY `orders`.`id` LIMIT 11")
+    assert summary.sql.endswith("ORDER BY 1\nLIMIT 11")
+    assert detail.sql.endswith("ORDER BY `orders`.`id`\nLIMIT 11")
     assert detail.count_sql == "SELECT COUNT(*) FROM (SELECT 1 FROM `orders` WHERE (id > 5) LIMIT 11) AS counted"
     assert (summary.limit, detail.limit) == (10, 10)
 
@@ -87,25 +87,25 @@ def test_a_limit_reads_one_row_more_and_the_count_agrees():
 @pytest.mark.parametrize(
     ("entry", "key", "clause", "words"),
     [
-        ({}, ("id", "part"), " ORDER BY `orders`.`id`, `orders`.`part`", "primary key (id, part)"),
+        ({}, ("id", "part"), "\nORDER BY `orders`.`id`, `orders`.`part`", "primary key (id, part)"),
         ({}, (), "", "none"),
         ({"order": "none"}, ("id",), "", "none"),
-        ({"order_by": []}, ("id",), " ORDER BY `orders`.`id`", "primary key (id)"),
-        ({"order_by": ["at desc"]}, ("id",), " ORDER BY `orders`.`at` DESC, `orders`.`id`", "at DESC, then primary key (id)"),
-        ({"order_by": ["at", "DATE(b) DESC"]}, (), " ORDER BY `orders`.`at`, (DATE(b)) DESC", "at, DATE(b) DESC"),
-        ({"order_by": ["Day"]}, (), " ORDER BY 2", "Day"),
-        ({"order_by": ["`day`"]}, (), " ORDER BY 2", "`day`"),
+        ({"order_by": []}, ("id",), "\nORDER BY `orders`.`id`", "primary key (id)"),
+        ({"order_by": ["at desc"]}, ("id",), "\nORDER BY `orders`.`at` DESC, `orders`.`id`", "at DESC, then primary key (id)"),
+        ({"order_by": ["at", "DATE(b) DESC"]}, (), "\nORDER BY `orders`.`at`, (DATE(b)) DESC", "at, DATE(b) DESC"),
+        ({"order_by": ["Day"]}, (), "\nORDER BY 2", "Day"),
+        ({"order_by": ["`day`"]}, (), "\nORDER BY 2", "`day`"),
     ],
 )
 def test_detail_rows_have_one_order_or_say_that_they_have_none(entry: dict[str, Any], key: tuple[str, ...], clause: str, words: str):
     (query,) = queries(key=key, select_fields=["a", {"expr": "DATE(at)", "alias": "day"}], **entry)
-    assert query.sql == f"SELECT `a`, (DATE(at)) AS `day` FROM `orders`{clause}"
+    assert query.sql == f"SELECT `a`, (DATE(at)) AS `day`\nFROM `orders`{clause}"
     assert query.order == words
 
 
 def test_a_star_leaves_the_names_to_the_server():
     (query,) = queries(select_fields=["*"])
-    assert (query.sql, query.columns) == ("SELECT `orders`.* FROM `orders` ORDER BY `orders`.`id`", ())
+    assert (query.sql, query.columns) == ("SELECT `orders`.*\nFROM `orders`\nORDER BY `orders`.`id`", ())
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_star_leaves_the_names_to_the_server():
     ],
 )
 def test_any_table_name_is_quoted(name: str, table: str, expected: str):
-    assert sql(name=name, table=table) == f"SELECT COUNT(*) AS `row_count` FROM {expected}"
+    assert sql(name=name, table=table) == f"SELECT COUNT(*) AS `row_count`\nFROM {expected}"
 
 
 WORDS = (
