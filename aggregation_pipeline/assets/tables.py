@@ -103,7 +103,8 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
     ]
     manifest = AssetSpec(
         manifest_key(entry.name),
-        deps=[spec.key for spec in exports],
+        # The table too: its own lineage page shows neighbours only, and offers to materialize what it shows.
+        deps=[table.key, *(spec.key for spec in exports)],
         group_name="exports",
         kinds={"json"},
         description=f"The commit mark of {entry.name}, written last: it names every file of the window with rows, bytes and checksum.",

@@ -75,7 +75,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
     )
     assert len({partitions[f"aggregation/{name}"] for name in ("orders", "refunds", "clicks", "weekly", "monthly")}) == 4
     node = graph.get(next(key for key in graph.get_all_asset_keys() if key.path == ["export", "orders", "manifest"]))
-    assert sorted(key.to_user_string() for key in node.parent_keys) == ["export/orders/csv", "export/orders/json"]
+    assert sorted(key.to_user_string() for key in node.parent_keys) == ["aggregation/orders", "export/orders/csv", "export/orders/json"]
     assert {key.path[0]: graph.get(key).group_name for key in graph.get_all_asset_keys()} == {
         "mysql": "sources",
         "aggregation": "aggregation",

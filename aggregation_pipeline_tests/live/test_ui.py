@@ -143,7 +143,7 @@ def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
 
 def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui, dev):
     ui.open("/assets/aggregation/statuses")
-    ui.shows("01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders, in one snapshot", "Never materialized")
+    ui.shows("01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized")
     ui.turn_to("Lineage")
     ui.shows("02 table, lineage", "sources", "aggregation", "exports", "csv", "json", "manifest")
     ui.press("materialization Materialize all (4)")
@@ -234,3 +234,14 @@ def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
     rows = [until("its row in batch_jobs", partial(dev.row, run.run_id, "completed")) for run in runs]
     # The newest first: three days of two rows, one day, and all rows with a line for each of two statuses.
     assert [row.total_items for row in rows] == [6, 2, 8 + 2]
+
+
+def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui, dev):
+    before = {path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()}
+    ui.open("/assets/aggregation/orders?view=checks")
+    ui.page.get_by_role("button", name="Execute all").click()
+    ui.follow_launched()
+    ui.shows("26 run of checks", "Success", "judging what is published", "RUN_SUCCESS")
+    ui.open("/assets/aggregation/orders?view=checks")
+    ui.shows("27 checks, executed", *ALWAYS, "unique", "Succeeded", "Passed")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
