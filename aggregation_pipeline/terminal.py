@@ -17,6 +17,7 @@ from aggregation_pipeline.results import RunResult
 
 # Eighty columns, the width where there is no terminal, would break lines that a log keeps whole.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+_FILES_SHOWN = 40
 _COLORS = {"completed": "green", "failed": "red", "skipped": "yellow"}
 
 
@@ -75,9 +76,11 @@ def show_result(result: RunResult) -> None:
 
 
 def show_files(files: Sequence[Mapping[str, Any]]) -> None:
-    """Print where the files are, one a line, short enough to click on."""
-    for file in files:
+    """Print where the files are, one a line, short enough to click on; of a year of windows only the first."""
+    for file in files[:_FILES_SHOWN]:
         console.print(f"  {_short(file['uri'])}  [dim]{file['rows']:,} rows, {file['bytes']:,} bytes[/]", soft_wrap=True)
+    if len(files) > _FILES_SHOWN:
+        console.print(f"  and {len(files) - _FILES_SHOWN:,} more: aggregation-pipeline files lists what is published", markup=False)
 
 
 def show_row(row: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, AssetMaterialization, DagsterEventType, MaterializeResult
 from dagster import TimeWindowPartitionsDefinition as Partitions
 
+from aggregation_pipeline import progress
 from aggregation_pipeline.assets.checks import check_results
 from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
@@ -109,8 +110,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
             try:
                 exported, seconds = _publish(context, job, target, one_of_many=len(targets) > 1)
                 published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
-                if len(targets) > 1:
-                    context.log.info(_told(exported, seconds, number, len(targets)))
+                _tell(context, exported, seconds, number, len(targets))
             except PipelineError as error:
                 if isinstance(error, CheckError):
                     verdicts[target.key] = error.verdicts
@@ -192,10 +192,14 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
     return exported, time.monotonic() - started
 
 
-def _told(exported: Exported, seconds: float, number: int, total: int) -> str:
+def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, number: int, total: int) -> None:
+    """Say how a run over many windows is getting on: a line and a step of the bar for each."""
+    if total == 1:
+        return
     manifest = exported.manifest
     rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
-    return f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}"
+    context.log.info(f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}")  # noqa: G004
+    progress.tell(manifest.table, "windows", number, total)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:
