@@ -101,11 +101,13 @@ def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     """
     if length == NONE:
         return None
-    recent = AutomationCondition.in_latest_time_window(to_timedelta(length))
-    return (
-        recent
+    missed = (
+        AutomationCondition.in_latest_time_window(to_timedelta(length))
         & ~AutomationCondition.in_latest_time_window()
         & AutomationCondition.missing()
         & ~AutomationCondition.in_progress()
         & ~AutomationCondition.execution_failed()
-    ).with_label("missed while the service was down")
+    )
+    # Looked at twice, half a minute apart: at the first look after a downtime the schedule may be about to launch the tick that it missed,
+    # and after midnight that one does not stand for the newest any more.
+    return (missed & ~missed.newly_true()).with_label("missed while the service was down")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from dagster import DagsterInstance, DagsterRun, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline_tests.batch_jobs.runs import open_instance
@@ -94,6 +94,18 @@ class Dev:
         """The runs with these tags, when there are any and all are over."""
         runs = list(self.instance.get_runs(RunsFilter(tags=tags)))
         return runs if runs and all(run.is_finished for run in runs) else None
+
+    def status(self, run: DagsterRun) -> DagsterRunStatus:
+        """What has become of `run`."""
+        found = self.instance.get_run_by_id(run.run_id)
+        assert found is not None
+        return found.status
+
+    def pid_of(self, run: DagsterRun) -> int:
+        """The process in which `run` is executed, as it said itself."""
+        events = (entry.dagster_event for entry in self.instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT))
+        pids = [event.engine_event_data.metadata["pid"].value for event in events if event and "pid" in event.engine_event_data.metadata]
+        return int(str(pids[-1]))
 
     def windows(self, table: str) -> list[str]:
         """The windows of `table` that are published."""

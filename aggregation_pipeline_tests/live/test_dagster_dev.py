@@ -110,12 +110,7 @@ def test_a_run_that_waits_for_a_window_and_is_killed_is_found_and_the_window_is_
             "the wait", lambda: [entry for entry in dev.instance.all_logs(run.run_id) if "is held by the test" in entry.user_message]
         )
         assert logs[0].user_message.startswith(f"Waiting for table orders, window {DAYS[0]}: it is held by the test")
-        pids = [
-            entry.dagster_event.event_specific_data.metadata["pid"].value
-            for entry in dev.instance.all_logs(run.run_id)
-            if entry.dagster_event and "pid" in getattr(entry.dagster_event.event_specific_data, "metadata", {})
-        ]
-        os.kill(int(pids[-1]), signal.SIGKILL)
+        os.kill(dev.pid_of(run), signal.SIGKILL)
         until("the end of the run", lambda: dev.finished(**tags))
     with window_lock(dev.url, "", "orders", DAYS[0], holder="the test", on_wait=said.append):
         assert not said
