@@ -9,7 +9,7 @@ import sys
 import textwrap
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,11 @@ class Dev:
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
+            pass
+        # Whatever is left of its group: a code server may outlive it.
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        self.process.wait()
         self.process = None
 
     def log(self) -> str:
