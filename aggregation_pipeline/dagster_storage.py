@@ -17,6 +17,8 @@ from aggregation_pipeline.postgres import create_engine, normalize_url, require_
 
 # Any number does; it is another one than batch_jobs has for its own table.
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
+# Less than firewalls and poolers let a connection sit idle.
+_KEPT_SECONDS: Final = 240
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -24,7 +26,22 @@ class _EventLog(PostgresEventLogStorage):
     """Dagster's event log, where a pool that two runs use for the first time at once does not fail one of them.
 
     Dagster inserts the pool and, when somebody else was first, goes on in a transaction that PostgreSQL has given up by then.
+
+    It also opens a connection for each event, which takes longer than to store it. Here one is kept in each process, asked for a sign of
+    life before each use, and not for long; further threads open and close theirs as before.
     """
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url)
+        self._engine.dispose()
+        self._engine = sa.create_engine(
+            postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True, pool_recycle=_KEPT_SECONDS
+        )
+
+    def dispose(self) -> None:
+        """Close the connection that was kept."""
+        super().dispose()
+        self._engine.dispose()
 
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
         """Make the pool known, one process at a time; one that is known already is left alone."""

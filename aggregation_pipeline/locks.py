@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import sqlalchemy as sa
 
@@ -30,6 +30,7 @@ _PREPARE = sa.text("""
            CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
 """)
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
+_FREE = sa.text("SELECT pg_advisory_unlock(:key)")
 _HELD = sa.text("""
     SELECT count(*) FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND (classid::bigint << 32 | objid::bigint) = :key AND pid = pg_backend_pid()
@@ -50,12 +51,13 @@ def lock_key(prefix: str, table: str, window: str) -> int:
 
 
 class WindowLock:
-    """A lock that is held. Not for use by two threads at once."""
+    """A lock that is held. Not for use by two threads at once. `also(window)` holds that of another window too, for its body."""
 
-    def __init__(self, connection: sa.Connection, key: int, words: str) -> None:
+    def __init__(self, connection: sa.Connection, key: int, words: str, also: Callable[[str], AbstractContextManager[None]]) -> None:
         self._connection = connection
         self._key = key
         self._words = words
+        self.also = also
 
     def assert_held(self) -> None:
         """Raise LockError when the session is gone: somebody else may be writing these files by now."""
@@ -98,9 +100,22 @@ def window_lock(
         ) from error
     # Off any pool: the session carries our settings, and closing it is what frees the lock.
     connection.detach()
+
+    @contextmanager
+    def also(another: str) -> Iterator[None]:
+        """Hold the lock on another window of the table as well, in the same session, waiting for it like for the first."""
+        second = lock_key(prefix, table, another)
+        _acquire(connection, second, f"table {table}, window {another}", on_wait=on_wait, poll=poll)
+        try:
+            yield
+        finally:
+            # A session that is gone has freed it.
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.execute(_FREE, {"key": second})
+
     try:
-        _acquire(connection, key, words, holder=holder, on_wait=on_wait, poll=poll)
-        yield WindowLock(connection, key, words)
+        _acquire(connection, key, words, on_wait=on_wait, poll=poll, holder=holder)
+        yield WindowLock(connection, key, words, also)
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()
@@ -112,10 +127,14 @@ def _engine(url: str) -> sa.Engine:
     return create_engine(url, application_name="aggregation lock")
 
 
-def _acquire(connection: sa.Connection, key: int, words: str, *, holder: str, on_wait: Callable[[str], None], poll: float) -> None:
+def _acquire(
+    connection: sa.Connection, key: int, words: str, *, on_wait: Callable[[str], None], poll: float, holder: str | None = None
+) -> None:
+    """Take a lock; with a `holder`, name and prepare the session first."""
     # Tries and pauses, rather than one blocking call: libpq does not let Python's signals through, and a cancelled run has to stop waiting.
     try:
-        connection.execute(_PREPARE, {"holder": holder})
+        if holder is not None:
+            connection.execute(_PREPARE, {"holder": holder})
         pause, said, said_at = min(0.05, poll), "", 0.0
         while not connection.execute(_TRY, {"key": key}).scalar_one():
             row = connection.execute(_HOLDER, {"key": key}).first()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.locks import lock_key, window_lock
 from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline_tests.waiting import until
 
 HOLDER = """
 import sys
@@ -55,6 +56,31 @@ def test_a_second_process_waits_is_told_for_whom_and_goes_on_when_the_holder_is_
             lock.assert_held()
             assert holder.wait(10) == -signal.SIGKILL
     assert said[0].startswith("Waiting for table orders, window 2026-11-20: it is held by aggregation run 1a2b3c4d (PostgreSQL process ")
+
+
+def test_another_window_can_be_held_too_for_a_while(postgres: Any):
+    said: list[str] = []
+
+    def hold(window: str, seen: list[str]) -> None:
+        with window_lock(postgres.url, "shop", "orders", window, holder="another run", on_wait=seen.append, poll=0.05):
+            seen.append("held")
+
+    with window_lock(postgres.url, "shop", "orders", "2026-11-20", holder="aggregation run 1a2b3c4d", on_wait=nobody_expected) as lock:
+        waiting = threading.Thread(target=hold, args=("latest.json", said))
+        with lock.also("latest.json"):
+            waiting.start()
+            until("the other to wait", lambda: said, 10)
+            assert said[0].startswith("Waiting for table orders, window latest.json: it is held by aggregation run 1a2b3c4d")
+        waiting.join(10)
+        assert said[-1] == "held"
+        # The first is held all the same.
+        lock.assert_held()
+        others: list[str] = []
+        waiting = threading.Thread(target=hold, args=("2026-11-20", others))
+        waiting.start()
+        until("the other to wait", lambda: others, 10)
+    waiting.join(10)
+    assert (len(others), others[-1]) == (2, "held")
 
 
 def test_other_windows_tables_and_prefixes_are_free_meanwhile(postgres: Any):

@@ -180,9 +180,9 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
-    # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
-    latest = functools.partial(window_lock, job.locks_url, manager.prefix, entry.name, keys.LATEST, holder=holder, on_wait=context.log.info)
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
+        # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
+        latest = functools.partial(lock.also, keys.LATEST)
         publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
         if table_key(entry.name) in selected:
             request = ReadRequest(entry, target.name, target.moment, target.zone, publication.options.zero_dates, target.partition)

@@ -14,13 +14,13 @@ _files = logging.getLogger(__name__)
 class LogObserver:
     """Log steps as they come, and rows with their rate every ten seconds.
 
-    `one_of_many`: the steps of a run over many windows are for the log files alone. Each line that a run logs is a row in Dagster's
-    storage, and thousands of them hide the few that matter.
+    `one_of_many`: the steps of a run over many windows are for the log files alone, at LOG_LEVEL=debug. Each line that a run logs is a
+    row in Dagster's storage, and thousands of them hide the few that matter.
     """
 
     def __init__(self, log: DagsterLogManager, table: str, window: str, *, one_of_many: bool = False) -> None:
         self._log = log
-        self._steps: DagsterLogManager | logging.Logger = _files if one_of_many else log
+        self._step = _files.debug if one_of_many else log.info
         self._table = table
         self._name = f"{table} {window}"
         self._started = self._said = time.monotonic()
@@ -37,7 +37,7 @@ class LogObserver:
 
     def step(self, text: str) -> None:
         """See `export.Observer`."""
-        self._steps.info("%s: %s", self._name, text)
+        self._step("%s: %s", self._name, text)
 
     def warn(self, text: str) -> None:
         """See `export.Observer`."""

@@ -33,7 +33,7 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
     many = "".join(_ENTRY.format(number=number, first=number * each, last=(number + 1) * each) for number in range(_TABLES))
     shop = {**source.address, "database": "shop"}
     try:
-        server.execute("CREATE DATABASE dagster")
+        server.execute("CREATE DATABASE executors")
         with pymysql.connect(**source.address, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
         load_sample_data(shop, today=date(2026, 11, 21), progress=lambda _done, _total: None)
@@ -48,7 +48,7 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
                     probe(
                         "whole_runs:job",
                         address=address,
-                        url=server.url("dagster"),
+                        url=server.url("executors"),
                         folder=str(source.folder),
                         config=config,
                         executor=executor,

@@ -94,18 +94,19 @@ def _configure(address: dict[str, Any], url: str, folder: str, config: str, **va
         "STORAGE_DIR": str(place / "exports"),
         "TEMP_DIR": str(place / "temp"),
         "LOG_DIR": str(place / "logs"),
-        "LOG_LEVEL": "WARNING",
         **variables,
     }
 
 
-def events_again(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
-    """The events of the run over days in a stock Dagster on PostgreSQL: said again by an op that does nothing else."""
+def events_again(address: dict[str, Any], url: str, folder: str, *, stock: bool) -> Callable[[], int]:
+    """The events of the run over days, said again by an op that does nothing else: in Dagster's own storage (`stock`), or in ours."""
     from dagster import DagsterEventType, DagsterInstance, OpExecutionContext, job, op
     from dagster._core.instance import InstanceRef
 
     del address
-    overrides = {"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}
+    config = {"postgres_url": url}
+    ours = {"module": "aggregation_pipeline.dagster_storage", "class": "PostgresStorage", "config": config}
+    overrides = {"storage": {"postgres": config} if stock else {"custom": ours}, "telemetry": {"enabled": False}}
     instance = DagsterInstance.from_ref(InstanceRef.from_dir(tempfile.mkdtemp(dir=folder), overrides=overrides))
     newest = max(instance.get_run_records(), key=lambda record: _events(instance, record.dagster_run.run_id))
     entries = instance.all_logs(newest.dagster_run.run_id)
