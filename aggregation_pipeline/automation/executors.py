@@ -12,9 +12,9 @@ _PRELOADED = "aggregation_pipeline.definitions"
 def build_executor(name: Literal["in_process", "multiprocess"]) -> ExecutorDefinition:
     """Return the executor of all jobs.
 
-    In one process is the default: a table's own work does not get faster in a process of its own, whose start costs about a second.
-    Processes pay off where the database answers slowly and several tables can wait for it at once. They are forked from one that has
-    everything imported already: Dagster's default, a new interpreter for each, is some ten times slower for small tables.
+    In one process is the default: on two cores, with the database beside them, processes take twice the time for twenty tables and three
+    times for three (docs/performance.md). They pay off where the database answers slowly and several tables can wait for it at once.
+    They are forked from one that has everything imported; Dagster's own default is a new interpreter for each.
     """
     if name == "in_process":
         return in_process_executor
