@@ -1,5 +1,6 @@
 """What the commands show to people: bars while tables are read, and a closing table. Everything goes to stderr; stdout is for data."""
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,23 @@ _COLORS = {"completed": "green", "failed": "red", "skipped": "yellow"}
 def say(text: str) -> None:
     """Print a line of progress."""
     console.print(text, style="dim", markup=False)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        console.print("[yellow]warning[/] ", end="")
+        console.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Show what our modules warn of while the block runs: a log file is read only by those who know that something is wrong."""
+    ours, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
+    ours.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
 
 
 @contextmanager

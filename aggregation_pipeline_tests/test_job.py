@@ -276,6 +276,15 @@ def test_run_prints_one_json_object_and_its_exit_code_tells(shop: Deployment):
     assert json.loads(failed.stdout)["tables"]["users"]["status"] == "failed"
 
 
+def test_a_batch_jobs_that_is_away_stops_no_export_and_is_told_on_the_terminal(shop: Deployment):
+    done = cli(shop, "run", "--tables", "users", "--json", BATCH_JOBS_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "completed"
+    assert done.stderr.startswith("warning batch_jobs: batch_jobs cannot be reached")
+    (folder,) = window_folders(shop, "users")
+    assert_whole(shop, folder)
+
+
 def test_a_wrong_table_or_format_is_answered_with_the_right_names(shop: Deployment):
     unknown = CliRunner().invoke(main, ["run", "--tables", "usres"])
     assert (unknown.exit_code, "'usres'" in unknown.output, "users" in unknown.output) == (1, True, True)

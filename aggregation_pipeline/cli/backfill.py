@@ -1,8 +1,5 @@
 """`backfill`: partitions of one table, in this process."""
 
-import json
-import sys
-
 import click
 
 from aggregation_pipeline.cli import common
@@ -24,20 +21,8 @@ def backfill(table: str, first: str, last: str, formats: tuple[str, ...] | None,
     \b
     aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10
     """
-    from aggregation_pipeline import logs, terminal  # noqa: PLC0415
-    from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.running import open_instance, run_backfill  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.running import run_backfill  # noqa: PLC0415
 
-    settings = load_settings()
-    logs.configure(settings, terminal=False)
-    project = load_project(settings)
-    with open_instance(project) as instance, terminal.table_bars():
-        result = run_backfill(project, build_definitions(project), instance, table=table, first=first, last=last, formats=formats)
-    if as_json:
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        terminal.show_result(result)
-        terminal.show_files(result.files)
-    sys.exit(0 if result.status == "completed" else 1)
+    with common.opened_project() as (project, definitions, instance):
+        result = run_backfill(project, definitions, instance, table=table, first=first, last=last, formats=formats)
+    common.finish(result, as_json=as_json)

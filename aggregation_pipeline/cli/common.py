@@ -1,12 +1,21 @@
 """What the commands share. Heavy imports stand inside the commands: `--help` should not wait for them."""
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import click
 
 from aggregation_pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, Definitions
+
+    from aggregation_pipeline.project import Project
+    from aggregation_pipeline.results import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,3 +47,32 @@ def formats(_context: click.Context, _parameter: click.Parameter, value: str | N
         return None if value is None else parse_formats(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+@contextmanager
+def opened_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
+    """Everything that a run in this process needs. Lines go to the log files; the terminal has warnings, and bars while tables are read."""
+    from aggregation_pipeline import logs, terminal  # noqa: PLC0415
+    from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
+    from aggregation_pipeline.project import load_project  # noqa: PLC0415
+    from aggregation_pipeline.running import open_instance  # noqa: PLC0415
+    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    logs.configure(settings, terminal=False)
+    with terminal.warnings_shown():
+        project = load_project(settings)
+        with open_instance(project) as instance, terminal.table_bars():
+            yield project, build_definitions(project), instance
+
+
+def finish(result: "RunResult", *, as_json: bool) -> NoReturn:
+    """Say what became of the run, for people or as one JSON object, and exit with 0 only when all of it is completed."""
+    from aggregation_pipeline import terminal  # noqa: PLC0415
+
+    if as_json:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        terminal.show_result(result)
+        terminal.show_files(result.files)
+    sys.exit(0 if result.status == "completed" else 1)

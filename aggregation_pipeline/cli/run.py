@@ -1,7 +1,5 @@
 """`run`: the job in this process."""
 
-import json
-import sys
 from datetime import datetime
 
 import click
@@ -30,21 +28,9 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: dat
     aggregation-pipeline run --json | jq .total_items
     aggregation-pipeline run --at 2026-11-20T02:00        repeat a night
     """
-    from aggregation_pipeline import logs, terminal  # noqa: PLC0415
-    from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.running import open_instance, run_tables  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.running import run_tables  # noqa: PLC0415
 
-    settings = load_settings()
-    logs.configure(settings, terminal=False)
-    project = load_project(settings)
-    moment = at.replace(tzinfo=settings.zone) if at else None
-    with open_instance(project) as instance, terminal.table_bars():
-        result = run_tables(project, build_definitions(project), instance, tables=tables, formats=formats, moment=moment)
-    if as_json:
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
-    else:
-        terminal.show_result(result)
-        terminal.show_files(result.files)
-    sys.exit(0 if result.status == "completed" else 1)
+    with common.opened_project() as (project, definitions, instance):
+        moment = at.replace(tzinfo=project.settings.zone) if at else None
+        result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment)
+    common.finish(result, as_json=as_json)
