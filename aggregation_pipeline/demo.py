@@ -13,6 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+import yaml
 
 from aggregation_pipeline import logs
 from aggregation_pipeline.definitions import build_definitions
@@ -51,9 +52,16 @@ def run_dev(root: Path, port: int) -> int:
     """Run `dagster dev` on the embedded servers until it ends; return its exit code."""
     _require_free(port)
     with _shop(root) as servers:
-        environment = {**_without_ours(), **demo_environment(servers, root)}
+        # That another command of Dagster's is coming is no news for those who type `make dev`.
+        environment = {
+            **_without_ours(),
+            **demo_environment(servers, root),
+            "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
+        }
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] (Ctrl-C stops it and the servers)")
+        # Or every look of every sensor would be a line, each ten seconds.
+        command += ["--log-level", "warning"]
+        console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] in about ten seconds (Ctrl-C stops it and the servers)")
         # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do.
         process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
         try:
@@ -83,7 +91,11 @@ def _home(root: Path) -> str:
         raise SettingsError("There is no dagster.yaml here: run this in the project's folder.")
     home = (root / "dagster").absolute()
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(here.read_text(encoding="utf-8"), encoding="utf-8")
+    config = yaml.safe_load(here.read_text(encoding="utf-8"))
+    # A path in it is taken from the folder that a process happens to work in.
+    config["local_artifact_storage"]["config"]["base_dir"] = str(home)
+    config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
+    (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return str(home)
 
 
