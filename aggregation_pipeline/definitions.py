@@ -17,6 +17,7 @@ from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.project import Project, load_project
 from aggregation_pipeline.settings import load_settings
 
@@ -52,12 +53,16 @@ def build_definitions(project: Project) -> Definitions:
             *build_alert_sensors(settings, project.table_facts),
         ],
         resources={
-            "io_manager": OSSIOManager(
-                open_store(settings),
-                settings.oss_prefix,
-                settings.temp_dir,
-                project.options,
-                settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+            "io_manager": build_io_manager(
+                OSSIOManager(
+                    open_store(settings),
+                    settings.oss_prefix,
+                    settings.temp_dir,
+                    project.options,
+                    settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+                ),
+                locks_url=settings.require_dagster_url(),
+                one_process=settings.executor == "in_process",
             )
         },
         executor=build_executor(settings.executor),

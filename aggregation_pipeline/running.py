@@ -19,7 +19,7 @@ from aggregation_pipeline.automation.groups import group_tables
 from aggregation_pipeline.automation.schedules import is_more_than_daily
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
-from aggregation_pipeline.batch_jobs.in_process import TAG, alive
+from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError

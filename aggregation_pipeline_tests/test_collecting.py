@@ -118,7 +118,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
 
 
 def test_a_postgresql_that_is_away_is_told_before_anything_runs(deployment: Any, monkeypatch: pytest.MonkeyPatch):
-    from aggregation_pipeline.batch_jobs.in_process import alive
+    from aggregation_pipeline.batch_jobs.liveness import alive
 
     with pytest.raises(LockError, match=r"cannot show that it lives.*Check DAGSTER_PG_URL"), alive("postgresql://a@127.0.0.1:1/x", "r"):
         pass

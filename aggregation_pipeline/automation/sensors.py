@@ -21,7 +21,7 @@ from dagster import (
     SkipReason,
 )
 
-from aggregation_pipeline.batch_jobs.in_process import fail_the_dead
+from aggregation_pipeline.batch_jobs.liveness import fail_the_dead
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import OpenRows
 from aggregation_pipeline.batch_jobs.reconcile import OPEN, RETRIES, Pass, reconcile

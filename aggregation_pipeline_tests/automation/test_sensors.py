@@ -27,7 +27,7 @@ from dagster import (
 from aggregation_pipeline.automation import sensors as sensors_module
 from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.in_process import TAG, alive
+from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
 from aggregation_pipeline.batch_jobs.rows import Rows, postgres_rows

@@ -1,0 +1,56 @@
+"""A machine that goes down takes the daemon, the code server and the runs with it: nobody is left who would have seen them die."""
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from dagster import DagsterRunStatus, RunsFilter
+
+from aggregation_pipeline.batch_jobs.liveness import DIED, WATCHED
+from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.waiting import until
+
+if TYPE_CHECKING:
+    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
+CONFIG = """
+    tables:
+      orders:
+        select_fields: [id]
+        partition: {column: created_at, every: day, start: 2026-11-01}
+        schedule: none
+"""
+
+
+def pull_the_plug(dev: Dev, worker: int) -> None:
+    """End everything at once, so that nothing is left to tell of anything else."""
+    assert dev.process is not None
+    family = psutil.Process(dev.process.pid).children(recursive=True)
+    assert worker in {child.pid for child in family}
+    for process in [*family, psutil.Process(dev.process.pid)]:
+        process.suspend()
+    for process in [*family, psutil.Process(dev.process.pid)]:
+        os.kill(process.pid, signal.SIGKILL)
+    dev.process.wait()
+    dev.process = None
+
+
+def test_its_runs_are_failed_soon_after_it_is_up_again(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path):
+    source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
+    with deployed_dev(server_folder / "plug", CONFIG, source, postgres.fresh_database()) as dev:
+        dev.start()
+        with window_lock(dev.url, "", "orders", "2026-11-01", holder="the test", on_wait=pytest.fail):
+            tags = {"dagster/backfill": dev.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], ["2026-11-01"])}
+            started = RunsFilter(tags={**tags, WATCHED: "true"}, statuses=[DagsterRunStatus.STARTED])
+            (run,) = until("the run", lambda: dev.instance.get_runs(started), said=dev.log)
+            pull_the_plug(dev, dev.pid_of(run))
+        assert dev.status(run) == DagsterRunStatus.STARTED
+        dev.start()
+        until("the end of the run", lambda: dev.status(run) == DagsterRunStatus.FAILURE, 90, said=dev.log)
+        row = until("its row", lambda: dev.row(run.run_id, "failed"), 60, said=dev.log)
+        assert DIED in row.metadata["errors"][0]["error"]
