@@ -163,7 +163,7 @@ def _run_job(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags={**tags, TAG: "true"},
+            tags={**tags, TAG: run_id},
             partition_key=partition,
             asset_selection=assets,
             raise_on_error=False,

@@ -19,7 +19,8 @@ from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.postgres import create_engine, deadline, reason
 
-# A run in a process of its own, which has taken the lock before the run was made.
+# A run in a process of its own, which has taken the lock before the run was made. The value is the run's id, here and below: whoever
+# executes a run again gets a copy of its tags.
 TAG = "aggregation/in_process"
 DIED = "The process that this run was started in died without a word (killed, out of memory, or the machine went down). Run it again"
 # A run of a worker, which takes the lock when it has started; and since when nobody has been seen to hold it.
@@ -79,7 +80,7 @@ def watched(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[No
     try:
         # Without the lock nothing is promised: the run goes on, watched by Dagster alone.
         if held.wait(PATIENCE.total_seconds()):
-            instance.add_run_tags(run.run_id, {WATCHED: "true"})
+            instance.add_run_tags(run.run_id, {WATCHED: run.run_id, SILENT: ""})
         yield
     finally:
         over.set()
@@ -88,7 +89,7 @@ def watched(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[No
 
 def fail_the_dead(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
     """Mark those of the open `runs` as failed whose process is gone; returns their ids."""
-    ours = [run.dagster_run for run in runs if {TAG, WATCHED} & run.dagster_run.tags.keys()]
+    ours = [run.dagster_run for run in runs if in_own_process(run.dagster_run) or _is_watched(run.dagster_run)]
     if not ours:
         return []
     dead = []
@@ -97,12 +98,23 @@ def fail_the_dead(instance: DagsterInstance, runs: Sequence[RunRecord], url: str
         for run in ours:
             # Whoever gets the lock knows that nobody else has it, and that two of us do not say the same.
             free = connection.execute(_TRY, {"key": _key(run.run_id)}).scalar_one()
-            if free and TAG not in run.tags:
-                # At once, or the worker could not take it again.
-                connection.execute(_FREE, {"key": _key(run.run_id)})
-            if (_silent_for_long(instance, run, free=free) if WATCHED in run.tags else free) and _fail(instance, run.run_id):
+            if _is_watched(run):
+                if free:
+                    # At once, or the worker could not take it again.
+                    connection.execute(_FREE, {"key": _key(run.run_id)})
+                free = _silent_for_long(instance, run, free=free)
+            if free and _fail(instance, run.run_id):
                 dead.append(run.run_id)
     return dead
+
+
+def in_own_process(run: DagsterRun) -> bool:
+    """Whether the run's process has shown that it lives since before the run began."""
+    return run.tags.get(TAG) == run.run_id
+
+
+def _is_watched(run: DagsterRun) -> bool:
+    return run.tags.get(WATCHED) == run.run_id
 
 
 def _silent_for_long(instance: DagsterInstance, run: DagsterRun, *, free: bool) -> bool:

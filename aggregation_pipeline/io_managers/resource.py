@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dagster import InitResourceContext, IOManagerDefinition, io_manager
 
-from aggregation_pipeline.batch_jobs.liveness import TAG, watched
+from aggregation_pipeline.batch_jobs.liveness import in_own_process, watched
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 
 
@@ -14,7 +14,7 @@ def build_io_manager(manager: OSSIOManager, *, locks_url: str, one_process: bool
     @io_manager(description="Publishes tables' windows, and whatever other assets return, on OSS or in the folder; loads both.")  # type: ignore[arg-type]
     def resource(context: InitResourceContext) -> Iterator[OSSIOManager]:
         # A run that is tagged showed that it lives before it began; and not every use is a run.
-        if context.run is None or context.instance is None or not one_process or TAG in context.run.tags:
+        if context.run is None or context.instance is None or not one_process or in_own_process(context.run):
             yield manager
             return
         with watched(context.instance, context.run, locks_url):

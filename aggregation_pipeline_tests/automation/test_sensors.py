@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from dagster import (
     DagsterEventType,
     DagsterInstance,
+    DagsterRun,
     DefaultSensorStatus,
     Definitions,
     RunRecord,
@@ -289,11 +290,18 @@ def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_ca
         assert owner_of(other, "prod") != owner_of(clean, "prod") == owner_of(clean, "prod")
 
 
+def in_own_process(instance: DagsterInstance) -> DagsterRun:
+    made = create(instance, [BAIDU], DagsterEventType.RUN_START)
+    instance.add_run_tags(made.run_id, {TAG: made.run_id})
+    return made
+
+
 def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_left_alone(
     clean: DagsterInstance, engine: sa.Engine, postgres: Any
 ):
-    lives, dead, queued = (create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: "true"}) for _ in range(3))
-    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START)
+    lives, dead, queued = (in_own_process(clean) for _ in range(3))
+    # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
+    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: dead.run_id})
     url = url_of(engine)
     with alive(url, lives.run_id), alive(url, queued.run_id):
         pass_one = tick(sensors(url, locks_url=url)["batch_jobs_reconcile"], clean)
@@ -305,7 +313,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
 
 
 def test_rows_are_written_even_where_nobody_can_tell_whose_process_lives(clean: DagsterInstance, engine: sa.Engine):
-    run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: "true"}).run_id
+    run_id = in_own_process(clean).run_id
     tick(sensors(url_of(engine), locks_url=DOWN)["batch_jobs_reconcile"], clean)
     assert rows(engine)[run_id].status == "in_progress"
 

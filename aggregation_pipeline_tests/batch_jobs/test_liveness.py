@@ -48,9 +48,9 @@ def test_a_worker_that_died_is_found_at_the_second_look_and_one_that_lives_is_le
     instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
 ):
     with watched(instance, run, url):
-        assert tags(instance, run)[WATCHED] == "true"
+        assert tags(instance, run)[WATCHED] == run.run_id
         assert look(instance, url) == []
-        assert SILENT not in tags(instance, run)
+        assert tags(instance, run)[SILENT] == ""
     assert look(instance, url) == [], "it may be about to say that it has ended"
     assert look(instance, url) == [], "its patience is not over"
     monkeypatch.setattr(liveness, "PATIENCE", timedelta(0))
@@ -58,6 +58,18 @@ def test_a_worker_that_died_is_found_at_the_second_look_and_one_that_lives_is_le
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     assert ended.status == DagsterRunStatus.FAILURE
+
+
+def test_a_run_with_a_copy_of_anothers_tags_is_not_taken_for_dead_before_it_works(
+    instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(liveness, "PATIENCE", timedelta(seconds=0))
+    # What the UI gives to a run that is executed again.
+    instance.add_run_tags(run.run_id, {WATCHED: "the run before", SILENT: "2026-11-01T00:00:00+00:00"})
+    assert look(instance, url) == look(instance, url) == []
+    monkeypatch.setattr(liveness, "PATIENCE", timedelta(seconds=20))
+    with watched(instance, run, url):
+        assert tags(instance, run)[SILENT] == ""
 
 
 def test_a_worker_whose_connection_is_cut_shows_again_that_it_lives(
