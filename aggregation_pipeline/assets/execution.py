@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,7 +132,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
     # Dagster ties a verdict to the newest materialization that it knows: this one, which therefore comes first.
-    yield from _results(context, published)
+    yield from _results(context, published, before)
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
@@ -219,10 +219,13 @@ def _described(context: AssetExecutionContext, job: TableJob, exported: Exported
     return chosen
 
 
-def _results(context: AssetExecutionContext, published: Published) -> Iterator[MaterializeResult[Any]]:
+def _results(context: AssetExecutionContext, published: Published, before: Collection[str | None]) -> Iterator[MaterializeResult[Any]]:
+    """Outputs speak for all partitions of the run; what nobody selected is logged, unless an attempt `before` has done so."""
     made = next(iter(published.values()))
     for asset in [key for key in made if key not in context.selected_asset_keys]:
         for key, described in published.items():
+            if key in before:
+                continue
             context.log_event(AssetMaterialization(asset, partition=key, metadata=described[asset]))
     assets = [key for key in made if key in context.selected_asset_keys]
     for asset in assets:
