@@ -13,7 +13,7 @@ from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
-from aggregation_pipeline.postgres import create_engine, normalize_url, require_right_url
+from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, require_right_url
 
 # Any number does; it is another one than batch_jobs has for its own table.
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
@@ -35,7 +35,14 @@ class _EventLog(PostgresEventLogStorage):
         super().__init__(postgres_url)
         self._engine.dispose()
         self._engine = sa.create_engine(
-            postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True, pool_recycle=_KEPT_SECONDS
+            postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=-1,
+            pool_pre_ping=True,
+            pool_recycle=_KEPT_SECONDS,
+            # A connection that is kept may be the one to a machine that lost its power.
+            connect_args=dict(KEEPALIVES),
         )
 
     def dispose(self) -> None:

@@ -29,6 +29,11 @@ from aggregation_pipeline.terminal import bars, console, say, show_files, show_r
 # Where these lie is the machine's affair; everything else that is configured here belongs to somebody's real servers.
 _KEPT: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
 
+_LOCAL: Final = {
+    "local_artifact_storage": ("root", "LocalArtifactStorage", "artifacts"),
+    "compute_logs": ("local_compute_log_manager", "LocalComputeLogManager", "compute_logs"),
+}
+
 
 def run_demo(root: Path) -> bool:
     """Run every table in every format once and show what came of it; return whether all are completed."""
@@ -92,9 +97,9 @@ def _home(root: Path) -> str:
     home = (root / "dagster").absolute()
     home.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load(here.read_text(encoding="utf-8"))
-    # A path in it is taken from the folder that a process happens to work in.
-    config["local_artifact_storage"]["config"]["base_dir"] = str(home)
-    config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
+    # Below the data like everything else, whatever this project's own deployment does with them.
+    for section, (module, kind, folder) in _LOCAL.items():
+        config[section] = {"module": f"dagster._core.storage.{module}", "class": kind, "config": {"base_dir": str(home / folder)}}
     (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return str(home)
 

@@ -221,7 +221,7 @@ def _patient(observer: Observer) -> Retrying:
         stop=stop_after_attempt(len(PAUSES) + 1),
         wait=wait_chain(*(wait_fixed(pause) + wait_random(0, pause / 4) for pause in PAUSES)),
         reraise=True,
-        before_sleep=lambda state: observer.step(
+        before_sleep=lambda state: observer.warn(
             f"publishing again in a moment, from the same extract: {state.outcome and state.outcome.exception()}"
         ),
     )
@@ -230,7 +230,7 @@ def _patient(observer: Observer) -> Retrying:
 def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
     for verdict in verdicts:
         if not verdict.passed:
-            observer.step(f"check {verdict.name} failed ({verdict.severity}): {verdict.words}")
+            observer.warn(f"check {verdict.name} failed ({verdict.severity}): {verdict.words}")
     blocking = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
     if blocking:
         told = "; ".join(f"{verdict.name}: {verdict.words}" for verdict in blocking)

@@ -85,8 +85,9 @@ def run_tables(
     With a `moment`, the runs stand for the schedule's tick at that time and write that tick's window; without one, for now. A
     partitioned table's window is the newest that is complete then. Tables that no one job can hold are run one job after the other.
 
-    Dagster's run-status sensors skip runs started in a process of their own, so the rows are written here: at the start, after each
-    table, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
+    Dagster's run-status sensors skip runs started in a process of their own, so the rows are written here: at the start, now and then
+    while tables are done, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it
+    in later.
 
     Raises:
         ConfigError: a table or format that is not configured, or nothing but partitioned tables without a complete partition.

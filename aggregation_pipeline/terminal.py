@@ -29,17 +29,22 @@ def say(text: str) -> None:
 
 class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        console.print("[yellow]warning[/] ", end="")
-        console.print(record.getMessage(), markup=False)
+        _warn(record.getMessage())
+
+
+def _warn(text: str) -> None:
+    console.print("[yellow]warning[/] ", end="")
+    console.print(text, markup=False)
 
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show what our modules warn of while the block runs: a log file is read only by those who know that something is wrong."""
+    """Show what our modules and the tables warn of while the block runs: log files are read by those who know that something is wrong."""
     ours, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
     ours.addHandler(handler)
     try:
-        yield
+        with progress.hearing_warnings(_warn):
+            yield
     finally:
         ours.removeHandler(handler)
 

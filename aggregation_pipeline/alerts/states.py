@@ -62,7 +62,12 @@ def failed_checks(
             return None
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=_HISTORY, status=_DONE)
         newest = next((record for record in history if record.partition == cause.facts.partition), None)
-        if newest is None or _is_bad(newest, warn=warn) or _moment(newest) <= cause.at:
+        if (
+            newest is None
+            or _is_bad(newest, warn=warn)
+            or _moment(newest) <= cause.at
+            or _judged_what_was_there(estate, key, newest, cause)
+        ):
             return None
         return _moment(newest)
 
@@ -138,6 +143,13 @@ def _is_bad(record: AssetCheckExecutionRecord, *, warn: bool) -> bool:
     evaluation = record.evaluation
     bad = record.status == AssetCheckExecutionRecordStatus.FAILED and evaluation is not None
     return bad and evaluation is not None and (warn or evaluation.severity == AssetCheckSeverity.ERROR)
+
+
+def _judged_what_was_there(estate: Estate, key: AssetCheckKey, record: AssetCheckExecutionRecord, cause: OpenCause) -> bool:
+    """Whether a table's check was executed alone: it judges what is published, and what was refused is not among that."""
+    target = record.evaluation.target_materialization_data if record.evaluation else None
+    ours = segment_of(key.asset_key, dict.fromkeys(estate.tables, "")) is not None
+    return ours and target is not None and datetime.fromtimestamp(target.timestamp, UTC) <= cause.at
 
 
 def _moment(record: AssetCheckExecutionRecord) -> datetime:

@@ -42,3 +42,5 @@ class LogObserver:
     def warn(self, text: str) -> None:
         """See `export.Observer`."""
         self._log.warning(f"{self._name}: {text}")
+        # Dagster's own lines are kept off the terminal.
+        progress.warn(f"{self._name}: {text}")

@@ -9,8 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, contextmanager, suppress
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, RunRecord
@@ -19,15 +18,14 @@ from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.postgres import create_engine, deadline, reason
 
-# A run in a process of its own, which has taken the lock before the run was made. The value is the run's id, here and below: whoever
-# executes a run again gets a copy of its tags.
+# A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it when it has
+# started. The value is the run's id: whoever executes a run again gets a copy of its tags.
 TAG = "aggregation/in_process"
-DIED = "The process that this run was started in died without a word (killed, out of memory, or the machine went down). Run it again"
-# A run of a worker, which takes the lock when it has started; and since when nobody has been seen to hold it.
 WATCHED = f"{HIDDEN_TAG_PREFIX}aggregation_watched"
-SILENT = f"{HIDDEN_TAG_PREFIX}aggregation_silent_since"
-# A worker takes a lost lock again within a beat, and gives it back a moment before its run has ended.
-PATIENCE = timedelta(seconds=20)
+DIED = "The process that this run was started in died without a word (killed, out of memory, or the machine went down). Run it again"
+# Between the two looks at a lock that nobody holds: a process takes a lost lock again within two beats, and gives it back a moment before
+# its run has ended.
+PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 3.0
 
 # The server's own keepalives: without them it takes two hours to notice that a machine lost its power. Idle for hours is what it is for.
@@ -37,93 +35,83 @@ _PREPARE = sa.text("""
            CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
 """)
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
-_FREE = sa.text("SELECT pg_advisory_unlock(:key)")
+_FREE_ALL = sa.text("SELECT pg_advisory_unlock_all()")
 _SECONDS = 5.0
 
 
 @contextmanager
 def alive(url: str, run_id: str) -> Iterator[None]:
-    """Show, for the body, that the run's process lives. `url` is Dagster's PostgreSQL. Raises LockError when it does not answer."""
+    """Show, for the body, that the run's process lives, over every loss of the connection. `url` is Dagster's PostgreSQL.
+
+    Raises:
+        LockError: it does not answer in the first place.
+    """
     try:
-        connection = _take(url, run_id)
+        first = _take(url, run_id)
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
             f"Run {run_id} cannot show that it lives: PostgreSQL does not answer ({reason(error)}). Check DAGSTER_PG_URL"
         ) from error
-    try:
-        yield
-    finally:
-        with suppress(sa.exc.SQLAlchemyError):
-            connection.close()
+    over = threading.Event()
 
-
-@contextmanager
-def watched(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
-    """The same for a worker of Dagster's, over every loss of the connection; tells the run's tags that from now on it is so."""
-    over, held = threading.Event(), threading.Event()
-
-    def live() -> None:
+    def live(connection: sa.Connection | None) -> None:
         while not over.is_set():
-            with suppress(sa.exc.SQLAlchemyError, LockError):
-                connection = _take(url, run.run_id)
-                held.set()
-                try:
-                    while not over.wait(_BEAT_SECONDS):
-                        with deadline(connection, _SECONDS):
-                            connection.execute(sa.text("SELECT 1"))
-                finally:
+            # Whatever happens here, a thread that ends would make a dead run of one that lives.
+            with suppress(Exception):
+                connection = connection or _take(url, run_id)
+                while not over.wait(_BEAT_SECONDS):
+                    with deadline(connection, _SECONDS):
+                        connection.execute(sa.text("SELECT 1"))
+            if connection is not None:
+                with suppress(Exception):
                     connection.close()
+                connection = None
             over.wait(_BEAT_SECONDS / 3)
 
-    thread = threading.Thread(target=live, name="run lives", daemon=True)
+    thread = threading.Thread(target=live, args=(first,), name="run lives", daemon=True)
     thread.start()
     try:
-        # Without the lock nothing is promised: the run goes on, watched by Dagster alone.
-        if held.wait(PATIENCE.total_seconds()):
-            instance.add_run_tags(run.run_id, {WATCHED: run.run_id, SILENT: ""})
         yield
     finally:
         over.set()
         thread.join(_SECONDS)
 
 
+@contextmanager
+def watched(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
+    """The same for a worker of Dagster's, whose run tells from now on that it is so; where the lock is not to be had, nothing is told."""
+    with ExitStack() as stack:
+        with suppress(LockError):
+            stack.enter_context(alive(url, run.run_id))
+            instance.add_run_tags(run.run_id, {WATCHED: run.run_id})
+        yield
+
+
 def fail_the_dead(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
-    """Mark those of the open `runs` as failed whose process is gone; returns their ids."""
-    ours = [run.dagster_run for run in runs if in_own_process(run.dagster_run) or _is_watched(run.dagster_run)]
-    if not ours:
+    """Mark those of the open `runs` as failed whose process is gone; returns their ids. Takes PATIENCE_SECONDS if there may be any."""
+    ours = [run.dagster_run.run_id for run in runs if run.dagster_run.run_id in map(run.dagster_run.tags.get, (TAG, WATCHED))]
+    silent = _silent(ours, url)
+    if silent:
+        time.sleep(PATIENCE_SECONDS)
+        silent = _silent(silent, url)
+    return [run_id for run_id in silent if _fail(instance, run_id)]
+
+
+def _silent(run_ids: Sequence[str], url: str) -> list[str]:
+    """Those whose lock nobody holds at this moment."""
+    if not run_ids:
         return []
-    dead = []
     engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_SECONDS)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, deadline(connection, _SECONDS):
-        for run in ours:
-            # Whoever gets the lock knows that nobody else has it, and that two of us do not say the same.
-            free = connection.execute(_TRY, {"key": _key(run.run_id)}).scalar_one()
-            if _is_watched(run):
-                if free:
-                    # At once, or the worker could not take it again.
-                    connection.execute(_FREE, {"key": _key(run.run_id)})
-                free = _silent_for_long(instance, run, free=free)
-            if free and _fail(instance, run.run_id):
-                dead.append(run.run_id)
-    return dead
+        free = [run_id for run_id in run_ids if connection.execute(_TRY, {"key": _key(run_id)}).scalar_one()]
+        # At once, or their processes could not take them again.
+        connection.execute(_FREE_ALL)
+    return free
 
 
 def in_own_process(run: DagsterRun) -> bool:
     """Whether the run's process has shown that it lives since before the run began."""
     return run.tags.get(TAG) == run.run_id
-
-
-def _is_watched(run: DagsterRun) -> bool:
-    return run.tags.get(WATCHED) == run.run_id
-
-
-def _silent_for_long(instance: DagsterInstance, run: DagsterRun, *, free: bool) -> bool:
-    since = run.tags.get(SILENT)
-    if free and since:
-        return datetime.now(UTC) - datetime.fromisoformat(since) >= PATIENCE
-    if free or since:
-        instance.add_run_tags(run.run_id, {SILENT: datetime.now(UTC).isoformat() if free else ""})
-    return False
 
 
 def _fail(instance: DagsterInstance, run_id: str) -> bool:

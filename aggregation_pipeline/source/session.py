@@ -167,8 +167,7 @@ def source_engine(options: SourceOptions) -> sa.Engine:
         "program_name": "aggregation_pipeline",
     }
     if options.socket:
-        # Nobody listens in on a unix socket; over TCP the driver takes TLS wherever the server has it.
-        arguments |= {"unix_socket": str(options.socket), "ssl_disabled": True}
+        arguments["unix_socket"] = str(options.socket)
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")

@@ -12,6 +12,7 @@ from dagster import (
     AssetCheckSeverity,
     AssetKey,
     AssetMaterialization,
+    AssetSelection,
     DagsterEventType,
     DagsterInstance,
     DefaultSensorStatus,
@@ -20,6 +21,7 @@ from dagster import (
     SensorEvaluationContext,
     asset,
     asset_check,
+    define_asset_job,
     in_process_executor,
 )
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
@@ -214,6 +216,18 @@ def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_loo
     assert "check: not_empty" in text
     assert "ada" not in text
     assert desk.hear() == []
+
+
+def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery(instance: DagsterInstance, postgres: Any, sink: Sink):
+    desk = Desk(instance, postgres.fresh_database(), sink, checked(passed=True))
+    judge(instance, passed=False)
+    assert desk.hear() == ["[default] 1 data checks failed: 用户 users"]
+    alone = define_asset_job("alone", selection=AssetSelection.checks_for_assets(AssetKey(["aggregation", "users"])))
+    definitions = Definitions.merge(checked(passed=True), Definitions(jobs=[alone]))
+    assert definitions.resolve_job_def("alone").execute_in_process(instance=instance).success
+    assert desk.hear() == []
+    judge(instance, passed=True)
+    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
 
 
 def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance, postgres: Any, sink: Sink):
