@@ -13,7 +13,8 @@ from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
-from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, require_right_url
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
 
 # Any number does; it is another one than batch_jobs has for its own table.
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
@@ -73,14 +74,20 @@ class PostgresStorage(DagsterPostgresStorage):
         """Open the storage.
 
         Raises:
-            SettingsError: the URL is of another database or driver, or PGTZ in the environment would shift Dagster's times.
+            SettingsError: the URL is of another database or driver, PGTZ in the environment would shift Dagster's times, or no server
+                answers.
         """
         url = normalize_url(config_value["postgres_url"], name="DAGSTER_PG_URL")
         require_right_url(url)
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
-        with _alone(url):
-            return cls(url, inst_data)
+        try:
+            with _alone(url):
+                return cls(url, inst_data)
+        except sa.exc.OperationalError as error:
+            raise SettingsError(
+                f"Dagster's PostgreSQL does not answer: {reason(error)}. Check DAGSTER_PG_URL and that the server runs"
+            ) from error
 
 
 @contextlib.contextmanager

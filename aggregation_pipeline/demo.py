@@ -1,6 +1,7 @@
 """`demo` and `dev`: the whole pipeline on servers that start by themselves, apart from whatever is configured here."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -66,7 +67,9 @@ def run_dev(root: Path, port: int) -> int:
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
         # Or every look of every sensor would be a line, each ten seconds.
         command += ["--log-level", "warning"]
+        variables = _write_variables(root, demo_environment(servers, root))
         console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] in about ten seconds (Ctrl-C stops it and the servers)")
+        say(f"In another terminal, `. {variables}` lets aggregation-pipeline plan, run, ... use these servers.")
         # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do.
         process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
         try:
@@ -76,6 +79,16 @@ def run_dev(root: Path, port: int) -> int:
             return 0
         finally:
             _end(process)
+            variables.unlink()
+
+
+def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
+    """A file for a shell to read: what a user of the servers has to set, and what would lead elsewhere. Other tables may be asked for."""
+    path = root / "dev.env"
+    others = sorted(name.upper() for name in Settings.model_fields if name not in _KEPT | {"aggregation_config"})
+    lines = [f"unset {' '.join(others)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def demo_environment(servers: Servers, root: Path) -> dict[str, str]:

@@ -100,9 +100,17 @@ class Exported:
 
 
 def export_window(
-    request: ReadRequest, source: SourceOptions, formats: Sequence[str], publication: Publication, observer: Observer
+    request: ReadRequest,
+    source: SourceOptions,
+    formats: Sequence[str],
+    publication: Publication,
+    observer: Observer,
+    *,
+    keep_others: bool = False,
 ) -> Exported:
     """Read a window from the database, judge it, render `formats` and publish them.
+
+    With `keep_others`, files of other formats stay in the window where they were made from the same data.
 
     Raises:
         CheckError: a blocking check failed, and nothing was published.
@@ -117,7 +125,9 @@ def export_window(
         reading = time.monotonic() - started
         verdicts = judge(request.entry, extract, standing, lambda: _rows_before(publication, request.entry.name, request.window))
         _refuse(verdicts, observer)
-        return _render_and_publish(extract, formats, publication, observer, directory, reading, verdicts=verdicts, old=None)
+        return _render_and_publish(
+            extract, formats, publication, observer, directory, reading, verdicts=verdicts, old=None, keep_others=keep_others
+        )
 
 
 def judge_again(entry: TableEntry, window: str, publication: Publication) -> tuple[Verdict, ...]:
@@ -151,7 +161,7 @@ def render_window(table: str, window: str, formats: Sequence[str], publication: 
         observer.step(f"loading the stored extract of window {window}")
         extract = fetch_extract(publication.store, manifest, directory)
         return _render_and_publish(
-            extract, formats, publication, observer, directory, time.monotonic() - started, verdicts=(), old=manifest
+            extract, formats, publication, observer, directory, time.monotonic() - started, verdicts=(), old=manifest, keep_others=True
         )
 
 
@@ -175,6 +185,7 @@ def _render_and_publish(
     *,
     verdicts: tuple[Verdict, ...],
     old: Manifest | None,
+    keep_others: bool,
 ) -> Exported:
     started = time.monotonic()
     files: list[RenderedFile] = []
@@ -193,7 +204,7 @@ def _render_and_publish(
         extract,
         files,
         run_id=publication.run_id,
-        partial=old is not None,
+        partial=keep_others,
         checks=said if old is None else old.checks,
         notes=[note for dataset in extract.datasets for note in dataset_notes(dataset)],
         report=observer.step,

@@ -186,7 +186,9 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
         publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
         if table_key(entry.name) in selected:
             request = ReadRequest(entry, target.name, target.moment, target.zone, publication.options.zero_dates, target.partition)
-            exported = export_window(request, job.source(), formats, publication, observer)
+            # A format that is not configured any more goes; one that was not asked for this time stays.
+            fewer = len(formats) < len(job.formats)
+            exported = export_window(request, job.source(), formats, publication, observer, keep_others=fewer)
         else:
             exported = render_window(entry.name, target.name, formats, publication, observer)
     return exported, time.monotonic() - started
@@ -222,19 +224,18 @@ def _described(context: AssetExecutionContext, job: TableJob, exported: Exported
 def _results(context: AssetExecutionContext, published: Published, before: Collection[str | None]) -> Iterator[MaterializeResult[Any]]:
     """Outputs speak for all partitions of the run; what nobody selected is logged, unless an attempt `before` has done so."""
     made = next(iter(published.values()))
-    for asset in [key for key in made if key not in context.selected_asset_keys]:
-        for key, described in published.items():
-            if key in before:
-                continue
-            context.log_event(AssetMaterialization(asset, partition=key, metadata=described[asset]))
-    assets = [key for key in made if key in context.selected_asset_keys]
-    for asset in assets:
+    for asset in [key for key in made if key in context.selected_asset_keys]:
         if None in published:
             yield MaterializeResult(asset, metadata=published[None][asset])
             continue
         for key, described in published.items():
             context.add_asset_metadata(described[asset], asset_key=asset, partition_key=key)
         yield MaterializeResult(asset)
+    # After what they are made of, or Dagster takes them for out of date.
+    for asset in [key for key in made if key not in context.selected_asset_keys]:
+        for key, described in published.items():
+            if key not in before:
+                context.log_event(AssetMaterialization(asset, partition=key, metadata=described[asset]))
 
 
 def _recorded(context: AssetExecutionContext, job: TableJob) -> Published:

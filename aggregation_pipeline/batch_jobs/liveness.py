@@ -20,7 +20,7 @@ from aggregation_pipeline.postgres import create_engine, deadline, reason
 
 # A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it when it has
 # started. The value is the run's id: whoever executes a run again gets a copy of its tags.
-TAG = "aggregation/in_process"
+TAG = f"{HIDDEN_TAG_PREFIX}aggregation_in_process"
 WATCHED = f"{HIDDEN_TAG_PREFIX}aggregation_watched"
 DIED = "The process that this run was started in died without a word (killed, out of memory, or the machine went down). Run it again"
 # Between the two looks at a lock that nobody holds: a process takes a lost lock again within two beats, and gives it back a moment before

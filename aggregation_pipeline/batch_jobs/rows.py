@@ -83,6 +83,8 @@ def postgres_rows(engine: sa.Engine, seconds: float) -> Iterator[Rows]:
     try:
         connection = engine.connect()
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs") from error
+        raise MirrorBusyError(
+            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that the server runs"
+        ) from error
     with connection, deadline(connection, seconds):
         yield PostgresRows(connection)

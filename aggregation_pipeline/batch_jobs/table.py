@@ -49,7 +49,9 @@ def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
                     connection.exec_driver_sql(create_sql())
             missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs") from error
+        raise MirrorBusyError(
+            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that the server runs"
+        ) from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
             f"public.batch_jobs is missing and could not be created: {reason(error)}. "
