@@ -14,21 +14,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import sqlalchemy as sa
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres import create_engine, deadline, reason
+from aggregation_pipeline.postgres import LASTING_SESSION, create_engine, deadline, reason
 
 # A waiter that says nothing for an hour looks hung; one that repeats itself every second fills the log.
 _REPEAT_SECONDS = 60.0
 # A frozen server answers nothing at all; a lock nobody can vouch for is as good as lost.
 _PATIENCE_SECONDS = 20.0
 
-# idle_session_timeout exists since PostgreSQL 14; a parameter that the server lacks is left alone. The keepalives are the server's own:
-# without them it takes two hours to notice that the holder's machine lost its power.
-_PREPARE = sa.text("""
-    SELECT set_config('application_name', :holder, false), set_config('statement_timeout', '15s', false),
-           set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
-           set_config('tcp_keepalives_count', '3', false),
-           CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
-""")
+_PREPARE = sa.text(
+    f"SELECT set_config('application_name', :holder, false), set_config('statement_timeout', '15s', false), {LASTING_SESSION}"
+)
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 _FREE = sa.text("SELECT pg_advisory_unlock(:key)")
 _HELD = sa.text("""

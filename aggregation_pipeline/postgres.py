@@ -30,6 +30,14 @@ KEEPALIVES: Mapping[str, int] = {
     "tcp_user_timeout": 60_000,
 }
 
+# The server's side of the same, for sessions that hold a lock and are idle for hours: without it the server takes two hours to notice that
+# the holder's machine lost its power. idle_session_timeout exists since PostgreSQL 14; a parameter that the server lacks is left alone.
+LASTING_SESSION = """
+    set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
+    set_config('tcp_keepalives_count', '3', false),
+    CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
+"""
+
 _UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", "etc/zulu", "uct", "etc/uct"})
 # `options` is a command line: blanks part its words, a backslash protects one. A parameter is `-c name=value`, `-cname=value`
 # or `--name=value`.

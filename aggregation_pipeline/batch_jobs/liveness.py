@@ -16,7 +16,7 @@ from dagster import DagsterInstance, DagsterRun, RunRecord
 from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres import create_engine, deadline, reason
+from aggregation_pipeline.postgres import LASTING_SESSION, create_engine, deadline, reason
 
 # A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it when it has
 # started. The value is the run's id: whoever executes a run again gets a copy of its tags.
@@ -28,12 +28,7 @@ DIED = "The process that this run was started in died without a word (killed, ou
 PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 3.0
 
-# The server's own keepalives: without them it takes two hours to notice that a machine lost its power. Idle for hours is what it is for.
-_PREPARE = sa.text("""
-    SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
-           set_config('tcp_keepalives_count', '3', false),
-           CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
-""")
+_PREPARE = sa.text(f"SELECT {LASTING_SESSION}")
 _TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
 _FREE_ALL = sa.text("SELECT pg_advisory_unlock_all()")
 _SECONDS = 5.0

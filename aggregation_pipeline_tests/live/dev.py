@@ -25,6 +25,15 @@ from aggregation_pipeline_tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 
+# One table by days, of which only people start runs.
+DAILY_ORDERS = """
+    tables:
+      orders:
+        select_fields: [id]
+        partition: {column: created_at, every: day, start: 2026-11-01}
+        schedule: none
+"""
+
 
 @dataclass
 class Dev:
@@ -91,16 +100,26 @@ class Dev:
         backfill: str = answer["data"]["launchPartitionBackfill"]["backfillId"]
         return backfill
 
+    def launched(self, day: str, status: DagsterRunStatus) -> DagsterRun:
+        """A new run of this day of `orders`, once it has come to this status."""
+        tags = {"dagster/backfill": self.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], [day])}
+        wanted = RunsFilter(tags=tags, statuses=[status])
+        run: DagsterRun = until(f"the run of {day}", lambda: list(self.instance.get_runs(wanted)), said=self.log)[0]
+        return run
+
     def finished(self, **tags: str) -> list[DagsterRun] | None:
         """The runs with these tags, when there are any and all are over."""
         runs = list(self.instance.get_runs(RunsFilter(tags=tags)))
         return runs if runs and all(run.is_finished for run in runs) else None
 
-    def status(self, run: DagsterRun) -> DagsterRunStatus:
+    def now(self, run: DagsterRun) -> DagsterRun:
         """What has become of `run`."""
         found = self.instance.get_run_by_id(run.run_id)
         assert found is not None
-        return found.status
+        return found
+
+    def status(self, run: DagsterRun) -> DagsterRunStatus:
+        return self.now(run).status
 
     def pid_of(self, run: DagsterRun) -> int:
         """The process in which `run` is executed, as it said itself."""

@@ -7,24 +7,17 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from dagster import DagsterRunStatus, RunsFilter
+from dagster import DagsterRunStatus
 
 from aggregation_pipeline.batch_jobs.liveness import DIED, WATCHED
 from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, Dev, deployed_dev, make_orders
 from aggregation_pipeline_tests.waiting import until
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
-CONFIG = """
-    tables:
-      orders:
-        select_fields: [id]
-        partition: {column: created_at, every: day, start: 2026-11-01}
-        schedule: none
-"""
 
 
 def pull_the_plug(dev: Dev, worker: int) -> None:
@@ -42,12 +35,11 @@ def pull_the_plug(dev: Dev, worker: int) -> None:
 
 def test_its_runs_are_failed_soon_after_it_is_up_again(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path):
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
-    with deployed_dev(server_folder / "plug", CONFIG, source, postgres.fresh_database()) as dev:
+    with deployed_dev(server_folder / "plug", DAILY_ORDERS, source, postgres.fresh_database()) as dev:
         dev.start()
         with window_lock(dev.url, "", "orders", "2026-11-01", holder="the test", on_wait=pytest.fail):
-            tags = {"dagster/backfill": dev.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], ["2026-11-01"])}
-            started = RunsFilter(tags=tags, statuses=[DagsterRunStatus.STARTED])
-            (run,) = until("the run", lambda: [one for one in dev.instance.get_runs(started) if WATCHED in one.tags], said=dev.log)
+            run = dev.launched("2026-11-01", DagsterRunStatus.STARTED)
+            until("its lock", lambda: WATCHED in dev.now(run).tags, said=dev.log)
             pull_the_plug(dev, dev.pid_of(run))
         assert dev.status(run) == DagsterRunStatus.STARTED
         dev.start()

@@ -6,34 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from dagster import DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterRunStatus
 
 from aggregation_pipeline.assets.tables import source_pool
 from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, deployed_dev, make_orders
 from aggregation_pipeline_tests.waiting import until
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
-CONFIG = """
-    tables:
-      orders:
-        select_fields: [id]
-        partition: {column: created_at, every: day, start: 2026-11-01}
-        schedule: none
-"""
 # dagster.yaml: 60 seconds after the end of the run, looked at every 20. The rest is for the queue, for starting, and for a busy machine.
 SOON = 60 + 20 + 50
-
-
-def launched(dev: Dev, day: str, status: DagsterRunStatus) -> DagsterRun:
-    """A run of this day that has come to this status."""
-    tags = {"dagster/backfill": dev.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], [day])}
-    wanted = RunsFilter(tags=tags, statuses=[status])
-    run: DagsterRun = until(f"the run of {day}", lambda: list(dev.instance.get_runs(wanted)), said=dev.log)[0]
-    return run
 
 
 def test_the_slot_of_a_killed_run_goes_to_the_run_that_waits_for_it(
@@ -41,14 +26,14 @@ def test_the_slot_of_a_killed_run_goes_to_the_run_that_waits_for_it(
 ):
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')", "(2, 'new', '2026-11-02 10:00:00')"])
     pool = source_pool(source["DB_NAME"])
-    with deployed_dev(server_folder / "pools", CONFIG, source, postgres.fresh_database()) as dev:
+    with deployed_dev(server_folder / "pools", DAILY_ORDERS, source, postgres.fresh_database()) as dev:
         slots = dev.instance.event_log_storage
         slots.set_concurrency_slots(pool, 1)
         dev.start()
         with window_lock(dev.url, "", "orders", "2026-11-01", holder="the test", on_wait=pytest.fail):
-            killed = launched(dev, "2026-11-01", DagsterRunStatus.STARTED)
+            killed = dev.launched("2026-11-01", DagsterRunStatus.STARTED)
             until("its slot", lambda: slots.get_concurrency_info(pool).active_run_ids == {killed.run_id}, said=dev.log)
-            waiting = launched(dev, "2026-11-02", DagsterRunStatus.QUEUED)
+            waiting = dev.launched("2026-11-02", DagsterRunStatus.QUEUED)
             until("its wait", lambda: f"Run {waiting.run_id} is blocked by global concurrency" in dev.log(), said=dev.log)
             os.kill(dev.pid_of(killed), signal.SIGKILL)
             until("the end of the killed run", lambda: dev.status(killed) == DagsterRunStatus.FAILURE, said=dev.log)
