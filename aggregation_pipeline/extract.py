@@ -49,10 +49,17 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Extract:
-    """All datasets of one table and window, read in one snapshot; `comments` are those of the source's columns, by their names."""
+    """All datasets of one table and window, read in one snapshot.
+
+    Attributes:
+        consistency: "snapshot", or "none" where rows may be of different moments.
+        comments: those of the source's columns, by their names.
+        engines: of the tables that were read, in words; empty where nobody has asked.
+    """
 
     table: str
     window: str
     datasets: tuple[Dataset, ...]
     consistency: str
     comments: Mapping[str, str] = field(default_factory=dict)
+    engines: str = ""

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
 from aggregation_pipeline.source.types import offset_text
 
@@ -106,6 +107,10 @@ class Session:
         )
         with translated():
             rows = self.connection.execute(query, {"database": database, "table": table}).all()
+            if not rows:
+                # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
+                with switched_off(self.driver_connection):
+                    rows = self.connection.execute(query, {"database": database, "table": table}).all()
         return {str(name): SourceColumn(str(name), str(kind).lower(), str(comment or "")) for name, kind, comment in rows}
 
     def scalar(self, sql: str) -> Any:  # noqa: ANN401

@@ -9,12 +9,12 @@ from pymysql.constants import FIELD_TYPE
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.masks import masked
+from aggregation_pipeline.source.probing import probe
 from aggregation_pipeline.source.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.types import ColumnType, ZeroDates, column_type
-from aggregation_pipeline.source.wire import Field, RowStream
+from aggregation_pipeline.source.wire import Field
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def shape_queries(session: Session, entry: TableEntry, within: str | None = None
         SourceError: the server refuses a statement; a mask names a column that is not there; every column would be dropped.
     """
     queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
-    shaped = tuple(_shape(session, entry, query) for query in queries)
+    shaped = tuple(_shape(entry, query, fields) for query, fields in zip(queries, probe(session, queries), strict=True))
     there = {field.name.casefold() for each in shaped for field in each.fields}
     if missing := [name for name in entry.mask if name.casefold() not in there]:
         raise SourceError(
@@ -75,13 +75,9 @@ def shape_queries(session: Session, entry: TableEntry, within: str | None = None
     return shaped
 
 
-def _shape(session: Session, entry: TableEntry, query: DatasetQuery) -> ShapedQuery:
-    with translated():
-        stream = RowStream(session.driver_connection, query.probe_sql)
-        for _ in stream.blocks():
-            pass
-    names = query.columns or [field.name for field in stream.fields]
-    fields = tuple(replace(field, name=name) for field, name in zip(stream.fields, names, strict=True))
+def _shape(entry: TableEntry, query: DatasetQuery, described: Sequence[Field]) -> ShapedQuery:
+    names = query.columns or [field.name for field in described]
+    fields = tuple(replace(field, name=name) for field, name in zip(described, names, strict=True))
     floats = {place for place, field in enumerate(fields) if field.type_code == FIELD_TYPE.FLOAT}
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}
