@@ -115,7 +115,8 @@ def _moments(extract: Extract) -> str:
         return f"consistency: none in the entry; summary and detail rows may be of different moments{engines}"
     if "unknown (" not in extract.engines:
         return ALWAYS[SNAPSHOT_HELD]
-    remedy = "; GRANT SHOW VIEW on the view, and SELECT on its tables, shows more" if "view " in extract.engines else ""
+    hidden = "view " in extract.engines or "table " in extract.engines
+    remedy = "; GRANT SHOW VIEW on the view, and SELECT on its tables, shows more" if hidden else ""
     return f"All rows are of one moment, as far as this account can see: engines {extract.engines}{remedy}."
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from aggregation_pipeline.config.expressions import is_plain_word, name_of
 from aggregation_pipeline.config.model import TableEntry
@@ -79,7 +79,7 @@ def tables_of(sql: str) -> frozenset[Name]:
     return frozenset(Name(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql")))
 
 
-def table_nodes(tree: exp.Expression) -> list[exp.Table]:
+def table_nodes(tree: exp.Expr) -> list[exp.Table]:
     """The places where a tree names a table or view of the database."""
     given = {node.alias.casefold() for node in tree.find_all(exp.CTE)} | {"dual"}
     named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
