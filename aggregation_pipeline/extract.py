@@ -54,6 +54,7 @@ class Extract:
     Attributes:
         consistency: "snapshot", or "none" where rows may be of different moments.
         comments: those of the source's columns, by their names.
+        notes: what a consumer should know of how they were read, in words.
         engines: of the tables that were read, in words; empty where nobody has asked.
     """
 
@@ -62,4 +63,5 @@ class Extract:
     datasets: tuple[Dataset, ...]
     consistency: str
     comments: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     engines: str = ""

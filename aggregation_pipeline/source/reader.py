@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
@@ -22,11 +23,10 @@ from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
 from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
-from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy
-from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.source.time_zone import settle_clock
+from aggregation_pipeline.source.window import TIMES, Window
+from aggregation_pipeline.source.zero_dates import ZeroDates, ZeroDatesPolicy
 
-# Types of a column that rows can be cut by.
-_TIMES: Final = {"date", "datetime", "timestamp"}
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
 
@@ -45,23 +45,57 @@ class ReadRequest:
     zero_dates: ZeroDatesPolicy = "null"
     partition: Window | None = None
 
-    def within(self, columns: Mapping[str, SourceColumn], offset_seconds: int) -> str | None:
-        """The condition of the partition, for a table with these columns and a session with this offset; None for the whole table.
+    def settled(self, session: Session) -> "Settled":
+        """Let the session compute in the clock that suits the entry.
 
         Raises:
-            SourceError: the partition's column is not in the table, or holds no time.
+            SourceError: the server cannot, or the partition's column does not suit.
+        """
+        columns = session.columns(*self.entry.source)
+        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), self.within(columns, session.clock))
+        return Settled(clocked, columns, self.within(columns, clocked.clock))
+
+    def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
+        """The condition of the partition, for a table with these columns and a session with this clock; None for the whole table.
+
+        Raises:
+            SourceError: the partition's column is not in the table, holds no time, or holds days where hours are asked for.
         """
         if self.partition is None:
             return None
         name = self.partition.column
         found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
-        if found is None or found.type not in _TIMES:
+        if found is None or found.type not in TIMES:
             what = f"is of the type {found.type.upper()}" if found else f"is not in it; its columns are {', '.join(columns)}"
             raise SourceError(
                 f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}. Correct the entry."
             )
-        offset = timedelta(seconds=offset_seconds) if found.type == "timestamp" else None
-        return self.partition.predicate(self.entry.source.name, session_offset=offset)
+        if found.type == "date":
+            _refuse_hours_of_days(self.entry)
+        return self.partition.predicate(self.entry.source.name, found.type, clock)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A session in the clock of the entry that it reads, the columns of the entry's table, and the condition of its partition."""
+
+    session: Session
+    columns: Mapping[str, SourceColumn]
+    within: str | None
+
+
+def _refuse_hours_of_days(entry: TableEntry) -> None:
+    partition = entry.partition
+    if partition is not None and partition.every == "hour":
+        raise SourceError(
+            f"{entry.name}: partition.every: {partition.column} is a DATE, and a day has no hours: all its rows would lie in the first. "
+            f"Write every: day, or name a DATETIME or TIMESTAMP column."
+        )
+    if partition is not None and partition.column_timezone is not None:
+        raise SourceError(
+            f"{entry.name}: partition.column_timezone: {partition.column} is a DATE, a day of the calendar, which is the same in every "
+            f"zone. Leave column_timezone out; it is for DATETIME columns."
+        )
 
 
 def read_extract(
@@ -96,8 +130,9 @@ def read_extract(
             ) as session,
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
-            columns = session.columns(*entry.source)
-            shaped = shape_queries(session, entry, request.within(columns, session.offset_seconds))
+            settled = request.settled(session)
+            session, columns = settled.session, settled.columns  # noqa: PLW2901 - the same connection, its clock known
+            shaped = shape_queries(session, entry, columns, settled.within)
             engines = engines_of(session, entry)
             require_snapshots(entry, engines)
             for each in shaped:
@@ -115,7 +150,8 @@ def read_extract(
             path.unlink(missing_ok=True)
         raise
     comments = {column.name: column.comment for column in columns.values() if column.comment}
-    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, str(engines))
+    notes = tuple(filter(None, [session.clock.note]))
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines))
 
 
 def _read_dataset(

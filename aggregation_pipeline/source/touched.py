@@ -10,8 +10,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
-from aggregation_pipeline.config.expressions import is_plain_word, name_of
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.source.turning import fragments
 
 
 class Name(NamedTuple):
@@ -41,13 +41,9 @@ _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 def touched_by_entry(entry: TableEntry) -> Touched:
     """What the statements of an entry read: its table, and what its expressions name."""
-    columns = (*entry.group_by, *entry.select_fields)
-    figures = [figure.expr or figure.field for figure in entry.aggregations]
-    fragments = [column.expr for column in columns] + [*figures, entry.where, *(entry.order_by or ())]
     found = Touched(frozenset({Name(*entry.source)}))
-    for fragment in fragments:
-        if fragment and not is_plain_word(fragment) and name_of(fragment) == fragment:
-            found |= _touched_by_expression(fragment)
+    for _, sql in fragments(entry):
+        found |= _touched_by_expression(sql)
     return found
 
 

@@ -150,5 +150,5 @@ def test_a_round_number_of_rows_is_a_limit_that_somebody_has_set(session: Sessio
     execute("CREATE TABLE many (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
     execute(["INSERT INTO many (v) VALUES (1)", *["INSERT INTO many (v) SELECT v FROM many"] * 8])
     query = build_queries(TableEntry(name="many", select_fields=["id"]), primary_key=("id",))[0]
-    with pytest.raises(RowCountError, match="200 rows arrived, but the server counted 256.*A limit of 200 rows on results does this"):
+    with pytest.raises(RowCountError, match=r"200 rows arrived, but the server counted 256.*A limit of 200 rows on results does this"):
         compare_counts(session, query, 200, 256, Engines(held={"InnoDB"}))

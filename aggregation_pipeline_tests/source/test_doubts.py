@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.doubts import judge_warnings
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.wire import RowStream
 from aggregation_pipeline_tests.servers.handles import MySQLServer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
 from aggregation_pipeline_tests.source.test_engines import run
 from aggregation_pipeline_tests.source.test_reader import Execute, rows_of
 
@@ -94,21 +97,18 @@ def test_numbers_that_mean_other_things_on_other_servers_are_not_taken_for_mysql
                 judged(replace(signalling, server=server), f"SELECT warn_{code}()")
 
 
-def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLServer, tmp_path):  # type: ignore[no-untyped-def]
-    from aggregation_pipeline.config.model import TableEntry
-    from aggregation_pipeline.source.reader import ReadRequest, read_extract
-    from aggregation_pipeline_tests.source.conftest import silent
-
+def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLServer, tmp_path: Path):
     database = mysql56.fresh_database()
     run(mysql56, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)"])
     entry = TableEntry(name="t", select_fields=["id", {"expr": "OLD_PASSWORD('a')", "alias": "p"}])
     said: list[str] = []
     extract = read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mysql56, database), tmp_path, silent, said.append)
     assert extract.datasets[0].rows == 2
-    assert said == [
+    (words,) = said
+    assert words == (
         "detail: the server says of the entry, or of a view that it reads: 1287 'OLD_PASSWORD' is deprecated and will be removed in a "
         "future release. Please use PASSWORD instead. The result is not touched by that."
-    ]
+    )
 
 
 def test_a_result_that_mariadb_calls_incomplete_stops_the_table(mariadb: MySQLServer):
@@ -116,7 +116,7 @@ def test_a_result_that_mariadb_calls_incomplete_stops_the_table(mariadb: MySQLSe
     run(mariadb, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000"])
     with (
         open_session(options_for(mariadb, database), logical_time=LOGICAL_TIME, zone=ZONE) as session,
-        pytest.raises(SourceError, match="1931 .*result may be incomplete"),
+        pytest.raises(SourceError, match=r"1931 .*result may be incomplete"),
     ):
         judged(session, "SELECT id FROM t WHERE id > 0 LIMIT ROWS EXAMINED 10")
 
@@ -146,9 +146,9 @@ def test_a_warning_of_the_probe_or_of_the_count_stops_the_table_too(read: Read, 
     execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(10))")
     execute("INSERT INTO t VALUES (1, '1'), (2, '2x')")
     for where in ("s + 0 > 1", "s = 2"):
-        with pytest.raises(SourceError, match="detail: the server warned about the result.*1292"):
+        with pytest.raises(SourceError, match=r"detail: the server warned about the result.*1292"):
             read(name="t", select_fields=["id"], where=where)
-    with pytest.raises(SourceError, match="summary: the server warned about the result.*1292"):
+    with pytest.raises(SourceError, match=r"summary: the server warned about the result.*1292"):
         read(name="t", aggregations=[{"expr": "COUNT(*) + '1x'", "alias": "n"}], where="1 = 0")
 
 

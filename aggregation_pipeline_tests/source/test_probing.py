@@ -13,7 +13,10 @@ Read = Callable[..., Extract]
 pytestmark = pytest.mark.sample56
 
 # What depends on a key is selected beside it: valid SQL, and any server's default lets it pass.
-BY_CUSTOMER = "SELECT c.id, c.name, c.born, COUNT(o.id) AS orders, SUM(o.amount) AS total FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id"
+BY_CUSTOMER = (
+    "SELECT c.id, c.name, c.born, COUNT(o.id) AS orders, SUM(o.amount) AS total"
+    " FROM customers c JOIN orders o ON o.customer = c.id GROUP BY c.id"
+)
 SUM = {"function": "SUM", "field": "orders", "alias": "n"}
 
 

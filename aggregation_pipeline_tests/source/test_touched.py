@@ -14,11 +14,14 @@ def test_sub_selects_of_every_key_are_found():
     found = tables(
         table="shop.orders",
         group_by=[{"expr": "(SELECT MAX(a) FROM `by key`)", "alias": "k"}],
-        aggregations=[{"function": "SUM", "field": "(SELECT 1 FROM by_field)", "alias": "f"}, {"expr": "MAX((SELECT 1 FROM x.by_expr))", "alias": "e"}],
+        aggregations=[
+            {"function": "SUM", "field": "(SELECT 1 FROM by_field)", "alias": "f"},
+            {"expr": "MAX((SELECT 1 FROM x.by_expr))", "alias": "e"},
+        ],
         select_fields=["id", {"expr": "(select 1 from by_select limit 1)", "alias": "s"}],
         where="id IN (SELECT id FROM a JOIN `库`.`表` AS b ON a.id = b.id, c) AND EXISTS (SELECT 1 FROM (SELECT * FROM deep) AS d)",
         order_by=["(SELECT 1 FROM by_order)"],
-    )  # fmt: skip
+    )
     names = {"by key", "by_field", "x.by_expr", "by_select", "a", "库.表", "c", "deep", "by_order"}
     assert found == {"shop.orders"} | names
 
@@ -43,7 +46,8 @@ def test_functions_are_named_for_the_server_to_tell_which_are_stored():
 
 def test_a_view_is_read_as_servers_print_it():
     touched = touched_by_view(
-        "select `tr`.`a`.`id` AS `id`,count(0) AS `n`,`f`(`tr`.`a`.`id`) AS `x`,`shop`.`g`() AS `y` from (`tr`.`a` join `b` on((`a`.`id` = `b`.`id`)))"
+        "select `tr`.`a`.`id` AS `id`,count(0) AS `n`,`f`(`tr`.`a`.`id`) AS `x`,`shop`.`g`() AS `y`"
+        " from (`tr`.`a` join `b` on((`a`.`id` = `b`.`id`)))"
     )
     assert touched is not None
     assert touched.tables == {Name("tr", "a"), Name(None, "b")}
