@@ -14,8 +14,7 @@ from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.wire import RowStream
 from aggregation_pipeline_tests.servers.handles import MySQLServer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
-from aggregation_pipeline_tests.source.test_engines import run
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
 from aggregation_pipeline_tests.source.test_reader import Execute, rows_of
 
 Read = Callable[..., Extract]
@@ -33,7 +32,7 @@ def signalling(seekdb: MySQLServer) -> Iterator[Session]:
     database = seekdb.fresh_database()
     for code, text in WARNINGS:
         body = f"BEGIN SIGNAL SQLSTATE '01000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = \"{text}\"; RETURN 1; END"
-        run(seekdb, database, [f"CREATE FUNCTION warn_{code}() RETURNS INT NO SQL {body}"])
+        run_on(seekdb, database, [f"CREATE FUNCTION warn_{code}() RETURNS INT NO SQL {body}"])
     with open_session(options_for(seekdb, database), logical_time=LOGICAL_TIME, zone=ZONE) as opened:
         yield opened
 
@@ -99,7 +98,7 @@ def test_numbers_that_mean_other_things_on_other_servers_are_not_taken_for_mysql
 
 def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLServer, tmp_path: Path):
     database = mysql56.fresh_database()
-    run(mysql56, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)"])
+    run_on(mysql56, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)"])
     entry = TableEntry(name="t", select_fields=["id", {"expr": "OLD_PASSWORD('a')", "alias": "p"}])
     said: list[str] = []
     extract = read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mysql56, database), tmp_path, silent, said.append)
@@ -113,7 +112,7 @@ def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLSer
 
 def test_a_result_that_mariadb_calls_incomplete_stops_the_table(mariadb: MySQLServer):
     database = mariadb.fresh_database()
-    run(mariadb, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000"])
+    run_on(mariadb, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_1000"])
     with (
         open_session(options_for(mariadb, database), logical_time=LOGICAL_TIME, zone=ZONE) as session,
         pytest.raises(SourceError, match=r"1931 .*result may be incomplete"),

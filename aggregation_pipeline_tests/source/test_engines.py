@@ -1,6 +1,6 @@
 """Rows are called of one moment only where every table behind an entry gives snapshots, and nobody is refused for what cannot be seen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,53 +14,7 @@ from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.engines import Relation
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline_tests.servers.handles import MySQLServer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
-
-# seekdb has one engine, whatever a table is said to have.
-WITH_ENGINES = ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)]
-TABLES = [
-    "CREATE TABLE inn (id INT PRIMARY KEY, v INT)",
-    "CREATE TABLE par (id INT PRIMARY KEY, v INT) PARTITION BY HASH(id) PARTITIONS 2",
-    "CREATE TABLE myi (id INT PRIMARY KEY, v INT) ENGINE=MyISAM",
-    "CREATE TABLE myi_par (id INT PRIMARY KEY, v INT) ENGINE=MyISAM PARTITION BY HASH(id) PARTITIONS 2",
-    "CREATE TABLE mem (id INT PRIMARY KEY, v INT) ENGINE=MEMORY",
-    "CREATE TABLE csv_ (id INT NOT NULL, v INT NOT NULL) ENGINE=CSV",
-    "CREATE TABLE mrg (id INT, v INT, KEY(id)) ENGINE=MyISAM",
-    "CREATE TABLE merged (id INT, v INT, KEY(id)) ENGINE=MERGE UNION=(mrg)",
-    "CREATE VIEW v_inn AS SELECT * FROM inn",
-    "CREATE VIEW v_myi AS SELECT * FROM myi",
-    "CREATE VIEW v_deep AS SELECT v_inn.id, (SELECT MAX(v) FROM v_myi) AS v FROM v_inn",
-    "CREATE FUNCTION f_inn() RETURNS INT DETERMINISTIC READS SQL DATA RETURN (SELECT MAX(v) FROM myi)",
-    "CREATE VIEW v_function AS SELECT id, f_inn() AS v FROM inn",
-]
-ACCOUNT = "reader_of_views"
-
-
-@pytest.fixture(params=WITH_ENGINES)
-def server(request: pytest.FixtureRequest) -> MySQLServer:
-    found: MySQLServer = request.getfixturevalue(request.param)
-    return found
-
-
-@pytest.fixture
-def shop(server: MySQLServer) -> str:
-    database = server.fresh_database()
-    run(server, database, TABLES)
-    return database
-
-
-@pytest.fixture
-def account(server: MySQLServer, shop: str) -> Iterator[str]:
-    """An account without rights."""
-    run(server, shop, [f"CREATE USER {ACCOUNT}@'%'"])
-    yield ACCOUNT
-    run(server, shop, [f"DROP USER {ACCOUNT}@'%'"])
-
-
-def run(server: MySQLServer, database: str, statements: Sequence[str]) -> None:
-    with server.connect(database=database) as connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, WITH_ENGINES, ZONE, options_for, run_on, silent
 
 
 def extract_of(server: MySQLServer, database: str, directory: Path, user: str | None = None, **keys: Any) -> Extract:
@@ -85,7 +39,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "CSV": ({"name": "csv_"}, r"CSV \(csv_\)"),
     "MERGE": ({"name": "merged"}, r"(?i)MRG_MyISAM \(merged\)"),
     "a sub-select of where": ({"name": "inn", "where": SUB_SELECT.format("myi")}, r"MyISAM \(myi\) gives no snapshots beside InnoDB, so"),
-    "a sub-select of a figure": ({"name": "inn", "aggregations": [{"expr": "MAX(v) + (SELECT v FROM mem)", "alias": "n"}]}, r"MEMORY \(mem\)"),
+    "a sub-select of a figure": (
+        {"name": "inn", "aggregations": [{"expr": "MAX(v) + (SELECT v FROM mem)", "alias": "n"}]},
+        r"MEMORY \(mem\)",
+    ),
     "a sub-select of a column": ({"name": "inn", "select_fields": [{"expr": "(SELECT MAX(v) FROM csv_)", "alias": "n"}]}, r"CSV \(csv_\)"),
     "a view": ({"name": "v_myi"}, r"MyISAM \(\w+\.myi\)"),
     "a view of views": ({"name": "v_deep"}, r"MyISAM \(\w+\.myi\) gives no snapshots beside InnoDB"),
@@ -94,49 +51,49 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-def test_an_engine_without_snapshots_is_refused_by_name_wherever_it_is_read(server: MySQLServer, shop: str, tmp_path: Path):
+def test_an_engine_without_snapshots_is_refused_by_name_wherever_it_is_read(with_engines: MySQLServer, mixed: str, tmp_path: Path):
     for what, (keys, words) in REFUSED.items():
         with pytest.raises(SnapshotError, match=words) as caught:
-            extract_of(server, shop, tmp_path, **keys)
+            extract_of(with_engines, mixed, tmp_path, **keys)
         assert "ALTER TABLE ... ENGINE=InnoDB" in str(caught.value), what
         assert "write `consistency: none` in the table's entry; its manifest will then say so" in str(caught.value), what
     assert list(tmp_path.iterdir()) == []
 
 
-def test_consistency_none_takes_it_and_says_so(server: MySQLServer, shop: str, tmp_path: Path):
-    plain = extract_of(server, shop, tmp_path, name="myi", consistency="none")
+def test_consistency_none_takes_it_and_says_so(with_engines: MySQLServer, mixed: str, tmp_path: Path):
+    plain = extract_of(with_engines, mixed, tmp_path, name="myi", consistency="none")
     assert (plain.consistency, plain.engines) == ("none", "MyISAM (myi)")
     assert snapshot_words(plain) == (
         False,
         "consistency: none in the entry; summary and detail rows may be of different moments (engines: MyISAM (myi))",
     )
-    mixed = extract_of(server, shop, tmp_path, name="inn", where=SUB_SELECT.format("mem"), consistency="none")
-    assert (mixed.consistency, mixed.engines) == ("none", "InnoDB, MEMORY (mem)")
-    calm = extract_of(server, shop, tmp_path, name="inn", consistency="none")
+    both = extract_of(with_engines, mixed, tmp_path, name="inn", where=SUB_SELECT.format("mem"), consistency="none")
+    assert (both.consistency, both.engines) == ("none", "InnoDB, MEMORY (mem)")
+    calm = extract_of(with_engines, mixed, tmp_path, name="inn", consistency="none")
     assert (calm.consistency, calm.engines) == ("snapshot", "InnoDB")
 
 
-def test_tables_with_snapshots_are_certified(server: MySQLServer, shop: str, tmp_path: Path):
-    for keys in ({"name": "inn"}, {"name": "par"}, {"name": "v_inn"}, {"name": "inn", "where": SUB_SELECT.format(f"{shop}.par")}):
-        extract = extract_of(server, shop, tmp_path, **keys)
+def test_tables_with_snapshots_are_certified(with_engines: MySQLServer, mixed: str, tmp_path: Path):
+    for keys in ({"name": "inn"}, {"name": "par"}, {"name": "v_inn"}, {"name": "inn", "where": SUB_SELECT.format(f"{mixed}.par")}):
+        extract = extract_of(with_engines, mixed, tmp_path, **keys)
         assert (extract.consistency, extract.engines) == ("snapshot", "InnoDB")
         assert snapshot_words(extract) == (True, "All rows are of one moment.")
 
 
-def test_a_stored_function_makes_it_unknown(server: MySQLServer, shop: str, tmp_path: Path):
-    for keys in ({"name": "inn", "where": "v < f_inn()"}, {"name": "v_function"}, {"name": "inn", "where": f"v < {shop}.f_inn()"}):
-        extract = extract_of(server, shop, tmp_path, **keys)
+def test_a_stored_function_makes_it_unknown(with_engines: MySQLServer, mixed: str, tmp_path: Path):
+    for keys in ({"name": "inn", "where": "v < f_inn()"}, {"name": "v_function"}, {"name": "inn", "where": f"v < {mixed}.f_inn()"}):
+        extract = extract_of(with_engines, mixed, tmp_path, **keys)
         assert extract.consistency == "snapshot"
-        assert extract.engines in {"InnoDB, unknown (function f_inn)", f"InnoDB, unknown (function {shop}.f_inn)"}
+        assert extract.engines in {"InnoDB, unknown (function f_inn)", f"InnoDB, unknown (function {mixed}.f_inn)"}
         assert snapshot_words(extract)[1].startswith("All rows are of one moment, as far as this account can see: engines InnoDB, unknown")
 
 
 def test_behind_a_view_an_account_that_sees_nothing_is_not_refused_and_told_what_to_grant(
-    server: MySQLServer, shop: str, account: str, tmp_path: Path
+    with_engines: MySQLServer, mixed: str, account: str, tmp_path: Path
 ):
-    run(server, shop, [f"GRANT SELECT ON {view} TO {account}@'%'" for view in ("v_inn", "v_myi", "v_deep")])
+    run_on(with_engines, mixed, [f"GRANT SELECT ON {view} TO {account}@'%'" for view in ("v_inn", "v_myi", "v_deep")])
     for view in ("v_inn", "v_myi", "v_deep"):
-        extract = extract_of(server, shop, tmp_path, account, name=view)
+        extract = extract_of(with_engines, mixed, tmp_path, account, name=view)
         assert (extract.consistency, extract.engines) == ("snapshot", f"unknown (view {view})")
         passed, words = snapshot_words(extract)
         assert passed
@@ -144,26 +101,26 @@ def test_behind_a_view_an_account_that_sees_nothing_is_not_refused_and_told_what
             f"All rows are of one moment, as far as this account can see: engines unknown (view {view}); "
             f"GRANT SHOW VIEW on the view, and SELECT on its tables, shows more."
         )
-    run(server, shop, [f"GRANT SHOW VIEW ON v_myi TO {account}@'%'"])
-    if server.name == "mariadb":  # MySQL 5.6 shows an engine to whoever sees the table's name.
-        extract = extract_of(server, shop, tmp_path, account, name="v_myi")
-        assert extract.engines == f"unknown (table {shop}.myi)"
+    run_on(with_engines, mixed, [f"GRANT SHOW VIEW ON v_myi TO {account}@'%'"])
+    if with_engines.name == "mariadb":  # MySQL 5.6 shows an engine to whoever sees the table's name.
+        extract = extract_of(with_engines, mixed, tmp_path, account, name="v_myi")
+        assert extract.engines == f"unknown (table {mixed}.myi)"
         assert "SELECT on its tables, shows more" in snapshot_words(extract)[1]
-    run(server, shop, [f"GRANT SELECT ON myi TO {account}@'%'"])
+    run_on(with_engines, mixed, [f"GRANT SELECT ON myi TO {account}@'%'"])
     with pytest.raises(SnapshotError, match=r"MyISAM \(\w+\.myi\)"):
-        extract_of(server, shop, tmp_path, account, name="v_myi")
+        extract_of(with_engines, mixed, tmp_path, account, name="v_myi")
 
 
-def test_names_that_differ_in_case_alone_are_told_apart(server: MySQLServer, shop: str, tmp_path: Path):
-    run(server, shop, ["CREATE TABLE INN (id INT PRIMARY KEY) ENGINE=MyISAM"])
-    assert extract_of(server, shop, tmp_path, name="inn").engines == "InnoDB"
+def test_names_that_differ_in_case_alone_are_told_apart(with_engines: MySQLServer, mixed: str, tmp_path: Path):
+    run_on(with_engines, mixed, ["CREATE TABLE INN (id INT PRIMARY KEY) ENGINE=MyISAM"])
+    assert extract_of(with_engines, mixed, tmp_path, name="inn").engines == "InnoDB"
     with pytest.raises(SnapshotError, match=r"MyISAM \(INN\)"):
-        extract_of(server, shop, tmp_path, name="INN")
+        extract_of(with_engines, mixed, tmp_path, name="INN")
 
 
 def test_the_sequence_engine_makes_up_the_same_rows_each_time(mariadb: MySQLServer, tmp_path: Path):
     database = mariadb.fresh_database()
-    run(mariadb, database, ["CREATE TABLE inn (id INT PRIMARY KEY)", "CREATE SEQUENCE numbers"])
+    run_on(mariadb, database, ["CREATE TABLE inn (id INT PRIMARY KEY)", "CREATE SEQUENCE numbers"])
     extract = extract_of(mariadb, database, tmp_path, name="inn", where=SUB_SELECT.replace("id FROM {}", "seq FROM seq_1_to_10"))
     assert (extract.consistency, extract.engines) == ("snapshot", "InnoDB, SEQUENCE")
     with pytest.raises(SnapshotError, match=r"sequence \(numbers\)"):
@@ -172,7 +129,7 @@ def test_the_sequence_engine_makes_up_the_same_rows_each_time(mariadb: MySQLServ
 
 def test_seekdb_has_one_engine_and_views_over_it(seekdb: MySQLServer, tmp_path: Path):
     database = seekdb.fresh_database()
-    run(seekdb, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "CREATE VIEW v AS SELECT * FROM t"])
+    run_on(seekdb, database, ["CREATE TABLE t (id INT PRIMARY KEY)", "CREATE VIEW v AS SELECT * FROM t"])
     for name in ("t", "v"):
         extract = extract_of(seekdb, database, tmp_path, name=name)
         assert (extract.consistency, extract.engines) == ("snapshot", "InnoDB")
@@ -208,7 +165,7 @@ def test_rows_that_come_between_two_statements_over_myisam_are_what_the_refusal_
     """With `consistency: none` the summary has two rows and the detail four, and the manifest says that this may be."""
     server: MySQLServer = request.getfixturevalue(name)
     database = server.fresh_database()
-    run(server, database, ["CREATE TABLE myi (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO myi VALUES (1, 1), (2, 2)"])
+    run_on(server, database, ["CREATE TABLE myi (id INT PRIMARY KEY, v INT) ENGINE=MyISAM", "INSERT INTO myi VALUES (1, 1), (2, 2)"])
     insert = insert_once(server, database)
     entry = TableEntry.model_validate(
         {"name": "myi", "aggregations": [{"function": "COUNT", "alias": "n"}], "select_fields": ["*"], "consistency": "none"}
@@ -228,6 +185,6 @@ def insert_once(server: MySQLServer, database: str) -> Callable[[str, int, int |
     def progress(dataset: str, _rows: int, total: int | None) -> None:
         if dataset == "summary" and total is not None and not done:
             done.append(True)
-            run(server, database, ["INSERT INTO myi VALUES (3, 3), (4, 4)"])
+            run_on(server, database, ["INSERT INTO myi VALUES (3, 3), (4, 4)"])
 
     return progress
