@@ -37,7 +37,7 @@ def compare_counts(session: Session, query: DatasetQuery, arrived: int, expected
         RowCountError: they differ.
     """
     if expected is None:
-        # Free, and not always right: MariaDB and MySQL 5.6 say 0 where the optimizer has made the one row without reading any.
+        # Free, and not always right: MariaDB and MySQL 5.6 say 0 where the one row was made without reading any.
         expected = int(session.scalar("SELECT FOUND_ROWS()"))
         if arrived != expected:
             expected = _counted(session, whole_count(query), query.dataset)
@@ -51,7 +51,7 @@ def compare_counts(session: Session, query: DatasetQuery, arrived: int, expected
 def whole_count(query: DatasetQuery) -> str:
     """SQL that counts the rows of a query by running it again.
 
-    Its outputs get plain names: a derived table takes no name twice, and none of the long and odd ones that a SELECT takes.
+    Its outputs get plain names: a derived table takes no name twice, nor the long and odd ones that a SELECT takes.
     """
     outputs = tuple((sql, f"c{place}") for place, (sql, _) in enumerate(query.outputs, start=1))
     numbered = replace(query, outputs=outputs, order_terms=()).sql
@@ -70,18 +70,16 @@ def _counted(session: Session, sql: str, dataset: str) -> int:
 def _cause(session: Session, arrived: int, expected: int, engines: Engines) -> str:
     if engines.without:
         return (
-            f"{', '.join(sorted(engines.without))} gives no snapshots, so rows came or went in between: run it while nobody writes, or "
-            f"ALTER TABLE ... ENGINE=InnoDB."
+            f"{', '.join(sorted(engines.without))} gives no snapshots, so rows came or went in between: run it while "
+            f"nobody writes, or ALTER TABLE ... ENGINE=InnoDB."
         )
     if not session.snapshot:
         return "There is no snapshot (consistency: none), so rows came or went in between: run it while nobody writes."
     if engines.unknown:
         return (
-            f"Rows came or went in between, if a table behind {', '.join(sorted(engines.unknown))} has an engine without snapshots; or a "
-            f"proxy spreads the statements of a transaction over replicas: connect to the primary instead."
+            f"Rows came or went in between, if a table behind {', '.join(sorted(engines.unknown))} has an engine without "
+            f"snapshots; or a proxy spreads the statements of a transaction over replicas: connect to the primary instead."
         )
     if 0 < arrived < expected and arrived % _ROUND == 0:
-        return (
-            f"A limit of {arrived:,} rows on results does this, of the account or of a proxy: lift it, or connect to the database itself."
-        )
+        return f"A limit of {arrived:,} rows on results does this, of a proxy or a server: lift it, or connect to the database itself."
     return "A proxy that spreads the statements of a transaction over replicas does this: connect to the primary instead."

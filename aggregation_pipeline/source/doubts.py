@@ -1,4 +1,4 @@
-"""What a server says besides a result: whether that is about the values, which stops a table, or about the words of a statement."""
+"""What a server says besides a result: about values, which stops a table, or about the words of a statement."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,7 +7,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import describe_warning
 from aggregation_pipeline.source.session import Session
 
-# Deprecated syntax: the result is right, and another version will refuse the statement. Numbers: MySQL's server error reference.
+# Deprecated syntax: the result is right, and another version will refuse the statement. Numbers: MySQL's error reference.
 _DEPRECATED: Final = {1287, 1554, 1681}
 # From 3000 on the same numbers mean other things on MariaDB, and from 4000 on OceanBase.
 _DEPRECATED_BY_MYSQL: Final = {
@@ -27,7 +27,7 @@ _DEPRECATED_BY_MYSQL: Final = {
 }
 # A long IN list cost more memory than the optimizer may take: no index is used for it, and the rows are the same.
 _MEMORY: Final = (3170, "range_optimizer_max_mem_size")
-# Of notes, those that tell of another value than was stored or computed: cut, or out of range (1916: MariaDB, of a number).
+# Notes that tell of another value than was stored or computed: cut, or out of range (1916: of a number, by MariaDB).
 _CHANGED: Final = {1264, 1265, 1916}
 # What the protocol has room for: there may be more.
 _MOST: Final = 65_535
@@ -44,8 +44,8 @@ def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
         warn: hears of deprecated syntax.
 
     Raises:
-        SourceError: the server had doubts about a value, such as a GROUP_CONCAT that it cut or text that it took for a number, or it
-            counted more warnings than it lists.
+        SourceError: the server had doubts about a value, such as a GROUP_CONCAT that it cut or text that it took for a
+            number, or it counted more warnings than it lists.
     """
     if count == 0:
         return
@@ -55,18 +55,23 @@ def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
     for level, code, message in listed:
         if _is_harmless(session.server, code, message):
             harmless.append(describe_warning(code, message))
-        elif level.upper() != "NOTE" or code in _CHANGED or (code == _OTHER_SIGN[0] and message.startswith(_OTHER_SIGN[1])):
+        elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
             serious.append(describe_warning(code, message))
     if count > len(listed) or count == _MOST:
         serious.append(f"{count - len(listed):,} or more that the server counted and does not list (see its max_error_count)")
     if serious:
         serious = list(dict.fromkeys(serious))
         raise SourceError(
-            f"{dataset}: the server warned about the result, so it may not say what the table says: {'; '.join(serious[:3])}"
-            f"{f' and {len(serious) - 3} more' if len(serious) > 3 else ''}. Mend the expression (or the rows) that brings it about."
+            f"{dataset}: the server warned about the result, so it may not say what the table says: "
+            f"{'; '.join(serious[:3])}{f' and {len(serious) - 3} more' if len(serious) > 3 else ''}. "
+            f"Mend the expression (or the rows) that brings it about."
         )
     for words in dict.fromkeys(harmless):
-        warn(f"{dataset}: the server says of the entry, or of a view that it reads: {words}. The result is not touched by that.")
+        warn(f"{dataset}: the server says of the entry, or of a view behind it: {words}. The result is right all the same.")
+
+
+def _tells_of_a_change(code: int, message: str) -> bool:
+    return code in _CHANGED or (code == _OTHER_SIGN[0] and message.startswith(_OTHER_SIGN[1]))
 
 
 def _is_harmless(server: str, code: int, message: str) -> bool:

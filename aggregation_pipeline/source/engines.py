@@ -1,8 +1,9 @@
-"""Which storage engines a table's rows come from, and whether those give snapshots: no transaction makes MyISAM hold still.
+"""Which storage engines the rows come from, and whether those give snapshots: no transaction makes MyISAM hold still.
 
-An isolation level is a promise of the server, and each engine keeps it or does not. So both are judged alike: an entry that reads a
-table without snapshots is refused, unless it says `consistency: none`. That goes for an entry of one statement too, although one
-statement over one MyISAM table sees one moment by its lock: the count that its rows are compared with is another statement.
+An isolation level is a promise of the server, and each engine keeps it or does not. So both are judged alike: an entry
+that reads a table without snapshots is refused, unless it says `consistency: none`. That goes for an entry of one
+statement too, although one statement over one MyISAM table sees one moment by its lock: the count that its rows are
+compared with is another statement.
 """
 
 from collections.abc import Iterable, Iterator
@@ -83,24 +84,25 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
     Raises:
         SourceLostError: the server went away. A refusal is no error: what cannot be seen is `unknown`.
     """
-    engines = Engines()
-    touched, seen = touched_by_entry(entry), set[Name]()
+    engines, seen = Engines(), set[Name]()
+    touched = touched_by_entry(entry)
+    engines.unknown |= {f"function {name}" for name in session.stored_functions(touched.called)}
     for _ in range(_DEPTH):
+        engines.unknown |= {f"function {name}" for name in touched.stored}
         wanted = touched.tables - seen
         seen |= wanted
+        if not wanted:
+            return engines
         try:
-            relations, functions = _ask(session, wanted, touched)
+            relations = relations_of(session, wanted)
         except SourceLostError:
             raise
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
             return engines
-        engines.unknown |= {f"function {name}" for name in functions}
         touched = Touched()
         for name in wanted:
-            touched |= _judge(engines, name, relations.get(name, []))
-        if not touched.tables and not touched.stored:
-            return engines
+            touched |= _judge(engines, name, relations[name])
     engines.unknown |= {f"view {name}" for name in touched.tables}
     return engines
 
@@ -115,15 +117,27 @@ def require_snapshots(entry: TableEntry, engines: Engines) -> None:
         return
     mixed = f" beside {', '.join(sorted(engines.held))}" if engines.held else ""
     raise SnapshotError(
-        f"{entry.table}: {', '.join(sorted(engines.without))} gives no snapshots{mixed}, so rows could be of different moments. "
-        f"Make it one that does (ALTER TABLE ... ENGINE=InnoDB), or write `consistency: none` in the table's entry; its manifest "
-        f"will then say so."
+        f"{entry.table}: {', '.join(sorted(engines.without))} gives no snapshots{mixed}, so rows could be of different "
+        f"moments. Make it one that does (ALTER TABLE ... ENGINE=InnoDB), or write `consistency: none` in the table's "
+        f"entry; its manifest will then say so."
     )
 
 
-def relations_of(session: Session, names: Iterable[Name]) -> dict[Name, list[Relation]]:
-    """What information_schema has of some tables and views; those that this account may not see are left out."""
-    return _ask(session, frozenset(names), Touched())[0]
+def relations_of(session: Session, wanted: Iterable[Name]) -> dict[Name, list[Relation]]:
+    """What information_schema has of some tables and views: nothing of those that this account may not see.
+
+    One statement for all of them, each by constants: else servers open all tables of the database to find one.
+    """
+    names, values = sorted(set(wanted), key=str), dict[str, Any]()
+    parts = []
+    for place, name in enumerate(names):
+        values |= {f"t{place}": name.name} | ({f"d{place}": name.database} if name.database else {})
+        database = f":d{place}" if name.database else "DATABASE()"
+        parts.append(_RELATION.format(place=place, name=f":t{place}", database=database))
+    with translated():
+        rows = session.connection.execute(sa.text(" UNION ALL ".join(parts)), values).all()
+    found = [[Relation(*row[1:]) for row in rows if row[0] == place] for place in range(len(names))]
+    return {name: list(_exact(name, relations)) for name, relations in zip(names, found, strict=True)}
 
 
 def _judge(engines: Engines, name: Name, found: list[Relation]) -> Touched:
@@ -154,38 +168,12 @@ def _within(database: str, touched: Touched) -> Touched:
 
 
 _RELATION: Final = (
-    "SELECT 'table', {place}, t.table_schema, t.table_name, t.table_type, t.engine,"
+    "SELECT {place}, t.table_schema, t.table_name, t.table_type, t.engine,"
     " (SELECT e.transactions FROM information_schema.engines e WHERE e.engine = t.engine),"
-    " (SELECT v.view_definition FROM information_schema.views v WHERE v.table_schema = {database} AND v.table_name = {name})"
+    " (SELECT v.view_definition FROM information_schema.views v"
+    " WHERE v.table_schema = {database} AND v.table_name = {name})"
     " FROM information_schema.tables t WHERE t.table_schema = {database} AND t.table_name = {name}"
 )
-_FUNCTION: Final = (
-    "SELECT 'function', 0, r.routine_schema, r.routine_name, NULL, NULL, NULL, NULL FROM information_schema.routines r"
-    " WHERE r.routine_type = 'FUNCTION' AND r.routine_schema = DATABASE() AND r.routine_name IN ({names})"
-)
-
-
-def _ask(session: Session, wanted: frozenset[Name], touched: Touched) -> tuple[dict[Name, list[Relation]], set[str]]:
-    """One statement for all; each table by constants, or the server would open all tables of the database."""
-    names, values = sorted(wanted, key=str), dict[str, Any]()
-    parts = []
-    for place, name in enumerate(names):
-        values |= {f"t{place}": name.name} | ({f"d{place}": name.database} if name.database else {})
-        parts.append(_RELATION.format(place=place, name=f":t{place}", database=f":d{place}" if name.database else "DATABASE()"))
-    called = sorted({name.name for name in touched.called if not name.database})
-    if called:
-        values |= {f"f{place}": name for place, name in enumerate(called)}
-        parts.append(_FUNCTION.format(names=", ".join(f":f{place}" for place in range(len(called)))))
-    functions = {str(name) for name in touched.stored}
-    if not parts:
-        return {}, functions
-    with translated():
-        rows = session.connection.execute(sa.text(" UNION ALL ".join(parts)), values).all()
-    functions |= {str(row[3]) for row in rows if row[0] == "function"}
-    found = {
-        name: list(_exact(name, [Relation(*row[2:]) for row in rows if row[:2] == ("table", place)])) for place, name in enumerate(names)
-    }
-    return found, functions
 
 
 def _exact(name: Name, relations: list[Relation]) -> Iterator[Relation]:

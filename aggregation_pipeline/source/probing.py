@@ -1,9 +1,9 @@
 """Have queries checked and their columns described by the server, before a row is read.
 
-ONLY_FULL_GROUP_BY is on for that: it refuses an entry that asks for any row's value. MariaDB and MySQL 5.6 hold views to it too, and know
-of no column that depends on a key: `SELECT id, name, COUNT(*) ... GROUP BY id` in a view is refused. That is not the entry's fault. So
-where a view is refused by itself, the entry is judged with something in its place that has the same columns and reads nothing, and the
-mode is off for the view.
+ONLY_FULL_GROUP_BY is on for that: it refuses an entry that asks for any row's value. MariaDB and MySQL 5.6 hold views to
+it too, and know of no column that depends on a key: `SELECT id, name, COUNT(*) ... GROUP BY id` in a view is refused.
+That is not the entry's fault. So where a view is refused by itself, the entry is judged with something in its place that
+has the same columns and reads nothing, and the mode is off for the view.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def _described(session: Session, sql: str, dataset: str) -> Fields:
 
 
 def _views_alone_offend(session: Session, query: DatasetQuery) -> bool:
-    """Whether a view in the query is refused by itself, and the query passes with something harmless in the view's place."""
+    """Whether a view in the query is refused by itself, and the query passes with something harmless in its place."""
     try:
         nodes = table_nodes(sqlglot.parse_one(query.probe_sql, read="mysql"))
     except (SqlglotError, RecursionError):
@@ -91,7 +91,8 @@ def _views_alone_offend(session: Session, query: DatasetQuery) -> bool:
         return False
     with switched_off(session.driver_connection):
         columns = {name: _described(session, _all_of(name), query.dataset) for name in offending}
-    return _passes(session, _with_stand_ins(query.probe_sql, [(node, name) for node, name in places if name in columns], columns))
+    replaced = [(node, name) for node, name in places if name in columns]
+    return _passes(session, _with_stand_ins(query.probe_sql, replaced, columns))
 
 
 def _passes(session: Session, sql: str) -> bool:

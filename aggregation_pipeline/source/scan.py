@@ -57,8 +57,12 @@ def explain(session: Session, query: DatasetQuery) -> Scan:
         raise
     except SourceError as error:
         # Views need a right of their own to be explained; the query itself does not.
-        return Scan(None, None, narrowed=False, unknown=f"{error} Behind a view that takes SHOW VIEW on it and SELECT on its tables.")
-    return scan or Scan(None, None, narrowed=False, unknown=f"EXPLAIN answered in a form that is not understood ({', '.join(names)}).")
+        return _unknown(f"{error} Behind a view that takes SHOW VIEW on it and SELECT on its tables.")
+    return scan or _unknown(f"EXPLAIN answered in a form that is not understood ({', '.join(names)}).")
+
+
+def _unknown(why: str) -> Scan:
+    return Scan(None, None, narrowed=False, unknown=why)
 
 
 def judge(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
@@ -86,7 +90,9 @@ def judge(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
 def check_scan(
     session: Session, entry: TableEntry, query: DatasetQuery, warn: Callable[[str], None], note: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Explain a query, and warn or raise, as `on_scan` says, where it asks too much; `note` hears where that cannot be known.
+    """Explain a query, and warn or raise, as `on_scan` says, where it asks too much.
+
+    Where that cannot be known, `note` hears it.
 
     Raises:
         SourceError: it does, or cannot be known, and `on_scan` is `error`.
@@ -131,11 +137,11 @@ def _oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
         return largest
     # How many rows there are, and which indexes it could have taken and has not, it says only when asked for more.
     extended = "\n".join(str(row[0]) for row in session.rows(f"EXPLAIN EXTENDED {query.sql}")[1])
-    tables = sorted(((int(match["rows"]), _usable(match)) for match in _TABLE.finditer(extended)), key=lambda found: found[0])
+    tables = list(_TABLE.finditer(extended))
     if not tables:
         return Scan(largest.rows, largest.index, narrowed=False)
-    rows, usable = tables[-1]
-    return Scan(max(largest.rows or 0, rows), largest.index, narrowed=bool(usable))
+    widest = max(tables, key=lambda table: int(table["rows"]))
+    return Scan(max(largest.rows or 0, int(widest["rows"])), largest.index, narrowed=bool(_usable(widest)))
 
 
 def _usable(table: re.Match[str]) -> set[str]:

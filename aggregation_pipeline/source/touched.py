@@ -26,11 +26,17 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True)
 class Touched:
-    """What SQL names: tables; functions that are stored ones by their spelling; and functions that may be."""
+    """What SQL names.
+
+    Attributes:
+        tables: views among them.
+        stored: functions that are stored ones by their spelling.
+        called: other functions, in lower case; some may be stored ones.
+    """
 
     tables: frozenset[Name] = frozenset()
     stored: frozenset[Name] = frozenset()
-    called: frozenset[Name] = frozenset()
+    called: frozenset[str] = frozenset()
 
     def __or__(self, other: "Touched") -> "Touched":
         return Touched(self.tables | other.tables, self.stored | other.stored, self.called | other.called)
@@ -50,9 +56,10 @@ def touched_by_entry(entry: TableEntry) -> Touched:
 @functools.lru_cache(maxsize=4096)
 def _touched_by_expression(expression: str) -> Touched:
     """Most name no table, which is seen without parsing."""
-    called = frozenset(name for name, _ in _calls(expression))
+    called = [name for name, _ in _calls(expression)]
     tables = tables_of(f"SELECT ({expression})") if "select" in expression.casefold() else frozenset()
-    return Touched(tables, frozenset(name for name in called if name.database), called)
+    stored = frozenset(name for name in called if name.database)
+    return Touched(tables, stored, frozenset(name.name.lower() for name in called if not name.database))
 
 
 def touched_by_view(definition: str) -> Touched | None:
