@@ -14,7 +14,7 @@ from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.scan import explain, judge
 from aggregation_pipeline.source.session import Session, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
-from aggregation_pipeline.source.types import ZeroDates
+from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 

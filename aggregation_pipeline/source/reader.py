@@ -27,8 +27,8 @@ from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
 from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
-from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy
 from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.source.zero_dates import ZeroDates, ZeroDatesPolicy
 
 # Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes that is 40 MB
 # more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left alone.

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.shape import ShapedQuery
-from aggregation_pipeline.source.types import ZeroDates
 from aggregation_pipeline.source.wire import RowStream
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 
 class ArrowRows:

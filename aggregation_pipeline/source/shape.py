@@ -13,8 +13,9 @@ from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.masks import masked
 from aggregation_pipeline.source.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.session import Session
-from aggregation_pipeline.source.types import ColumnType, ZeroDates, column_type
+from aggregation_pipeline.source.types import UNFIXED_SCALE, ColumnType, column_type
 from aggregation_pipeline.source.wire import Field, RowStream
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _shape(session: Session, entry: TableEntry, query: DatasetQuery) -> ShapedQu
             pass
     names = query.columns or [field.name for field in stream.fields]
     fields = tuple(replace(field, name=name) for field, name in zip(stream.fields, names, strict=True))
-    floats = {place for place, field in enumerate(fields) if field.type_code == FIELD_TYPE.FLOAT}
+    floats = {place for place, field in enumerate(fields) if field.type_code == FIELD_TYPE.FLOAT and field.scale >= UNFIXED_SCALE}
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}
     if len(masks) == len(fields) and set(masks.values()) == {"drop"}:

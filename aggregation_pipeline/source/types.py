@@ -5,6 +5,7 @@
 | TINYINT .. BIGINT, signed / UNSIGNED | int8, int16, int32, int64 / uint8 .. uint64                       |
 | DECIMAL(p, s)                        | decimal128(p, s) up to 38 digits, decimal256(p, s) up to 65       |
 | FLOAT, DOUBLE                        | float32, float64                                                  |
+| FLOAT(M,D), DOUBLE(M,D)              | float64, the nearest to the decimal that the database shows       |
 | BIT(n)                               | uint64                                                            |
 | DATE                                 | date32                                                            |
 | DATETIME(0..6)                       | timestamp[us], no zone: a reading of a calendar and a clock       |
@@ -19,7 +20,7 @@ Each Arrow field carries the MySQL type under the metadata key `mysql_type`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -28,14 +29,14 @@ from pymysql.constants import FIELD_TYPE, FLAG
 
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.wire import Block, Cells, Field
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
-# What a server says of a DECIMAL expression whose scale it does not fix.
-_UNFIXED_SCALE: Final = 31
+# What a server says of a DECIMAL, FLOAT or DOUBLE whose scale it does not fix.
+UNFIXED_SCALE: Final = 31
 
 # A block's cells to an array.
 Builder = Callable[[Block, Cells], pa.Array]
-ZeroDatesPolicy = Literal["null", "error", "text"]
 
 _INTEGERS = {
     FIELD_TYPE.TINY: ("TINYINT", pa.int8(), pa.uint8()),
@@ -52,41 +53,15 @@ _STRINGS = {
 }
 _VIEW = np.dtype([("length", "<i4"), ("inline", "V12")])
 _LONG_VIEW = np.dtype([("length", "<i4"), ("prefix", "V4"), ("buffer", "<i4"), ("offset", "<i4")])
-# Days and months of zero, which MySQL stores and no calendar has.
-_ZERO_DATE = r"^\d{4}-(00-\d\d|\d\d-00)"
 
 
 @dataclass(frozen=True)
 class ColumnType:
-    """One column of a result: its Arrow field, and how a block's cells become an array of that type."""
+    """One column of a result: its Arrow field, how a block's cells become an array of that type, and its bytes for a mask to hide."""
 
     field: pa.Field
     build: Builder
-
-
-class ZeroDates:
-    """What becomes of `0000-00-00` and its like in one result set. `counts` tells how many were made NULL, by column."""
-
-    def __init__(self, policy: ZeroDatesPolicy) -> None:
-        self.policy = policy
-        self.counts: dict[str, int] = {}
-
-    def replace(self, column: str, texts: pa.Array) -> pa.Array:
-        """Return `texts` with zero dates as NULL.
-
-        Raises:
-            SourceError: the policy is `error`.
-        """
-        zero = pc.match_substring_regex(texts, _ZERO_DATE)
-        count = pc.sum(zero).as_py() or 0
-        if count and self.policy == "error":
-            raise SourceError(
-                f"column {column!r} holds dates with a month or day of zero, which no calendar has, and `zero_dates: error` says to stop. "
-                f"Repair the rows, or set options.zero_dates to null or text."
-            )
-        if count:
-            self.counts[column] = self.counts.get(column, 0) + count
-        return pc.if_else(zero, pa.scalar(None, texts.type), texts)
+    sent: Builder
 
 
 def column_type(field: Field, offset_seconds: int, zero_dates: ZeroDates) -> ColumnType:
@@ -101,9 +76,12 @@ def column_type(field: Field, offset_seconds: int, zero_dates: ZeroDates) -> Col
         SourceError: a type that is not known here: better no file than a wrong one.
     """
     mysql, arrow = _types(field, offset_seconds)
+    name = field.name
+    sent: Builder = cell_bytes
+    if zero_dates.policy != "text" and (pa.types.is_date(arrow) or pa.types.is_timestamp(arrow)):
+        sent = _cleaned(name, _without_zone(arrow), zero_dates)
     if zero_dates.policy == "text" and (pa.types.is_date(arrow) or pa.types.is_timestamp(arrow)):
         arrow = pa.string()
-    name = field.name
     build: Builder
     if field.type_code == FIELD_TYPE.BIT:
         build = _bits
@@ -115,7 +93,7 @@ def column_type(field: Field, offset_seconds: int, zero_dates: ZeroDates) -> Col
         build = _moments(name, arrow, offset_seconds, zero_dates)
     else:
         build = _numbers(name, arrow)
-    return ColumnType(pa.field(name, arrow, metadata={"mysql_type": mysql}), build)
+    return ColumnType(pa.field(name, arrow, metadata={"mysql_type": mysql}), build, sent)
 
 
 def _types(field: Field, offset_seconds: int) -> tuple[str, pa.DataType]:
@@ -133,9 +111,11 @@ def _types(field: Field, offset_seconds: int) -> tuple[str, pa.DataType]:
             return "ENUM" if field.flags & FLAG.ENUM else "SET", pa.string()
         return _STRINGS[code][binary], pa.binary() if binary else pa.string()
     fraction = f"({field.scale})" if 0 < field.scale <= 6 else ""
+    # The server rounds to D digits what it sends, and 1234567.88 needs more bits than the FLOAT(10,2) behind it has.
+    declared = f"({field.length},{field.scale})" if field.scale < UNFIXED_SCALE else ""
     simple: dict[int, tuple[str, pa.DataType]] = {
-        FIELD_TYPE.FLOAT: ("FLOAT", pa.float32()),
-        FIELD_TYPE.DOUBLE: ("DOUBLE", pa.float64()),
+        FIELD_TYPE.FLOAT: (f"FLOAT{declared}", pa.float64() if declared else pa.float32()),
+        FIELD_TYPE.DOUBLE: (f"DOUBLE{declared}", pa.float64()),
         FIELD_TYPE.BIT: (f"BIT({field.length})", pa.uint64()),
         FIELD_TYPE.YEAR: ("YEAR", pa.int16()),
         FIELD_TYPE.DATE: ("DATE", pa.date32()),
@@ -161,7 +141,7 @@ def _decimal(field: Field, *, unsigned: bool) -> tuple[str, pa.DataType]:
     # The display width counts a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
     scale = field.scale
     precision = field.length - (scale > 0) - (not unsigned)
-    if scale >= _UNFIXED_SCALE or not 0 < precision <= 65:
+    if scale >= UNFIXED_SCALE or not 0 < precision <= 65:
         precision, scale = 65, min(scale, 30)
     precision = max(precision, scale, 1)
     arrow = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
@@ -227,20 +207,19 @@ def _numbers(name: str, arrow: pa.DataType) -> Builder:
     return build
 
 
+def _without_zone(arrow: pa.DataType) -> pa.DataType:
+    return pa.date32() if pa.types.is_date(arrow) else pa.timestamp("us")
+
+
+def _cleaned(name: str, naive: pa.DataType, zero_dates: ZeroDates) -> Builder:
+    return lambda block, cells: zero_dates.clean(name, _ascii(block, cells), naive).cast(pa.binary())
+
+
 def _moments(name: str, arrow: pa.DataType, offset_seconds: int, zero_dates: ZeroDates) -> Builder:
-    naive = pa.date32() if pa.types.is_date(arrow) else pa.timestamp("us")
+    naive = _without_zone(arrow)
 
     def build(block: Block, cells: Cells) -> pa.Array:
-        texts = _ascii(block, cells)
-        try:
-            values = texts.cast(naive)
-        except pa.ArrowInvalid:
-            try:
-                values = zero_dates.replace(name, texts).cast(naive)
-            except pa.ArrowInvalid:
-                raise SourceError(
-                    f"column {name!r} holds a moment that no calendar has; select it as text: CAST({name} AS CHAR)."
-                ) from None
+        values = zero_dates.read(name, _ascii(block, cells), naive)
         if naive.equals(arrow):
             return values
         return pc.subtract(values, pa.scalar(offset_seconds * 1_000_000, pa.duration("us"))).view(arrow)

@@ -20,7 +20,7 @@ from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.session import NO_PASSWORD, SourceOptions, open_session
 from aggregation_pipeline.source.shape import shape_queries
-from aggregation_pipeline.source.types import ZeroDates
+from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.bench.data import TABLE
 

@@ -152,7 +152,7 @@ def test_zero_dates_become_null_and_are_counted_or_stay_text_or_stop_the_table(m
     assert [row["d"] for row in rows_of(extract)] == [None, None, dt.date(2026, 1, 2)]
     assert extract.datasets[0].zero_dates == {"d": 2, "m": 1}
     assert [row["d"] for row in rows_of(read("text"))] == ["0000-00-00", "2026-00-10", "2026-01-02"]
-    with pytest.raises(SourceError, match=r"'d' holds dates .*zero_dates"):
+    with pytest.raises(SourceError, match=r"'d' holds dates .*zeroDates"):
         read("error")
 
 
