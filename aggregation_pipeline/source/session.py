@@ -5,9 +5,9 @@ import functools
 import hmac
 import math
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,16 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.faults import translated
-from aggregation_pipeline.source.query import ORDER_KEY
+from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
 from aggregation_pipeline.source.types import offset_text
 
-# ONLY_FULL_GROUP_BY turns a column that is neither grouped nor aggregated into an error where MySQL would pick any row's value.
-# Without ALLOW_INVALID_DATES MySQL 5.6 makes 0000-00-00 of a stored 2026-02-30 in its temporary tables, and groups fall into one.
-# Left out on purpose: ANSI_QUOTES, PIPES_AS_CONCAT and NO_BACKSLASH_ESCAPES, under which a fragment would mean something else
-# than what was validated, and PAD_CHAR_TO_FULL_LENGTH.
-SQL_MODE: Final = "ONLY_FULL_GROUP_BY,ALLOW_INVALID_DATES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
-# The largest that both MySQL and MariaDB take; the default of 1,024 cuts silently.
-GROUP_CONCAT_MAX: Final = 4_294_967_295
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
 _PARSE_ERROR: Final = 1064
@@ -130,7 +123,7 @@ class Session:
         """Let the server end each further statement after so many seconds."""
         with translated():
             for name in self.statement_limits:
-                self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * _PER_SECOND[name]))}")
+                self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * PER_SECOND[name]))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
         """Return the (level, code, message) of what the last statement brought about."""
@@ -235,18 +228,9 @@ def _prepare(
     *,
     require_snapshot: bool,
 ) -> Session:
+    wishes = Wishes(offset_text(offset_seconds), logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
     with translated(where=options.where):
-        variables = _variables(connection, *_LIMITS, *_PER_SECOND, "transaction_isolation", "tx_isolation", "version")
-        assignments = {
-            "sql_mode": f"'{SQL_MODE}'",
-            "time_zone": f"'{offset_text(offset_seconds)}'",
-            "timestamp": repr(logical_time.astimezone(UTC).timestamp()),
-            "group_concat_max_len": str(GROUP_CONCAT_MAX),
-            **{name: str(value(options, limits)) for name, value in _LIMITS.items() if name in variables},
-            **{name: str(limits.timeout_seconds * factor) for name, factor in _PER_SECOND.items() if name in variables},
-        }
-        settled = ", ".join(f"SESSION {name} = {value}" for name, value in assignments.items())
-        connection.exec_driver_sql(f"SET {settled}, {ORDER_KEY} = '{order_key(options.mask_salt)}'")
+        variables = settle(connection, wishes)
         connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
@@ -259,7 +243,7 @@ def _prepare(
             f"Allow REPEATABLE READ for this user, or write `consistency: none` in the table's entry; its manifest will then say so."
         )
     return Session(
-        connection, offset_seconds, snapshot, str(variables.get("version", "unknown")), tuple(_PER_SECOND.keys() & variables.keys())
+        connection, offset_seconds, snapshot, str(variables.get("version", "unknown")), tuple(PER_SECOND.keys() & variables.keys())
     )
 
 
@@ -274,21 +258,6 @@ def _begin(connection: sa.Connection) -> None:
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
-# Each kind of server has its own name for a limit; only those that it has are set.
-_LIMITS: Final[dict[str, Callable[[SourceOptions, SourceLimits], int]]] = {
-    "ob_trx_timeout": lambda _, limits: (limits.max_snapshot_seconds + 60) * 1_000_000,
-    "lock_wait_timeout": lambda _, limits: limits.lock_wait_seconds,
-    "net_write_timeout": lambda options, _: options.stall_timeout,
-}
-# The longest that a statement may take, and its units in a second.
-_PER_SECOND: Final = {"max_execution_time": 1000, "max_statement_time": 1, "ob_query_timeout": 1_000_000}  # MySQL, MariaDB, OceanBase
-
-
 def order_key(salt: SecretStr) -> str:
     """Return what rows are ordered by where their order must not tell a masked column; it does not tell the salt either."""
     return hmac.digest(salt.get_secret_value().encode(), b"order of masked rows", "sha256").hex()
-
-
-def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
-    wanted = ", ".join(f"'{name}'" for name in names)
-    return {str(row[0]).lower(): str(row[1]) for row in connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({wanted})")}

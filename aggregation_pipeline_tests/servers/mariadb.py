@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aggregation_pipeline.embedded.process import Child, is_root, socket_accepts, spawn
+from aggregation_pipeline_tests.servers.zones import load_zones
 
 INSTALL = "mariadbd is missing: apt-get install mariadb-server-core (Debian, Ubuntu) or brew install mariadb"
 
@@ -21,10 +22,11 @@ class MariaDB:
         self.child.stop()
 
 
-def start_mariadb(home: Path, *, tls: bool = False) -> MariaDB:
-    """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are; with `tls` it offers that over TCP.
+def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> MariaDB:
+    """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are.
 
-    Raises FileNotFoundError when it is not installed.
+    With `tls` it offers that over TCP, with `zones` it has time zone tables.
+    Raises FileNotFoundError when it, or the tool for the zones, is not installed.
     """
     server, installer = _find("mariadbd"), _find("mariadb-install-db")
     data, sock = home / "data", home / "mariadb.sock"
@@ -38,7 +40,7 @@ def start_mariadb(home: Path, *, tls: bool = False) -> MariaDB:
         capture_output=True,
         cwd=home,
     )
-    port = _free_port()
+    port = free_port()
     options = [
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
@@ -60,6 +62,8 @@ def start_mariadb(home: Path, *, tls: bool = False) -> MariaDB:
 
     try:
         child.wait_ready(lambda: socket_accepts(sock))
+        if zones:
+            load_zones(str(sock))
     except BaseException:
         child.stop()
         raise
@@ -82,7 +86,8 @@ def _find(name: str) -> str:
     raise FileNotFoundError(INSTALL)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
