@@ -11,9 +11,7 @@ Severity = Literal["error", "warn"]
 
 
 def _listed(columns: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
-    if isinstance(columns, str):
-        return (columns,)
-    return tuple(columns) if isinstance(columns, list) else columns
+    return (columns,) if isinstance(columns, str) else columns
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -81,9 +79,7 @@ CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "c
 
 def listed_groups(checks: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     """One group or a list of them, as a tuple."""
-    if isinstance(checks, (Mapping, Checks)):
-        return (checks,)
-    return tuple(checks) if isinstance(checks, list) else checks
+    return (checks,) if isinstance(checks, (Mapping, Checks)) else checks
 
 
 CheckGroups = Annotated[tuple[Checks, ...], BeforeValidator(listed_groups)]

@@ -1,6 +1,5 @@
 """aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and remedy."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +29,7 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
     data, keys = _arranged(document, mistakes)
     config = None
     try:
-        config = PipelineConfig.model_validate_json(json.dumps(data), strict=True)
+        config = PipelineConfig.model_validate(_frozen(data), strict=True)
     except ValidationError as error:
         mistakes += to_mistakes(error, document.spot, keys)
     if config is None or mistakes:
@@ -118,6 +117,13 @@ def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> A
     given = HIDDEN & (body or {}).keys()
     mistakes += [spot.inner[key].mistake(f"{spelled([*path, key])}: {unknown_key(key, TableEntry)}") for key in given]
     return (body or {}) | {"name": path[-1], "line": spot.line}
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401
+    """Lists as tuples, which is what the models hold: strict, they take no list for one, whatever a validator before them made of it."""
+    if isinstance(value, dict):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _report(path: Path, mistakes: list[Mistake]) -> str:

@@ -62,7 +62,7 @@ _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; pydantic judges it next
     if isinstance(formats, str):
         return FORMAT_NAMES if formats == "all" else (formats,)
-    return tuple(formats) if isinstance(formats, list) else formats
+    return formats
 
 
 def _checked_period(text: str) -> str:
