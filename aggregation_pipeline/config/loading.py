@@ -8,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from aggregation_pipeline.config.document import Document, Mistake, Spot, described, read_document, spelled
+from aggregation_pipeline.config.document import Document, Mistake, Spot, as_found, read_document, spelled
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
 from aggregation_pipeline.errors import ConfigError
@@ -82,7 +82,7 @@ def _advice(name: str, known: list[str]) -> str:
 def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, Any], dict[str, str]]:
     """The document in the shape of the model, entries as a list; and what the file calls `tables`."""
     if not isinstance(document.data, dict):
-        mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, found {described(document.data)}"))
+        mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, {as_found(document.data)}"))
         return {}, {}
     data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _TABLES}
     spellings = [key for key in document.data if key in _TABLES]
@@ -98,7 +98,7 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
 def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
     """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
     if not isinstance(tables, dict):
-        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, found {described(tables)}"))
+        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, {as_found(tables)}"))
         return []
     seen: dict[str, str] = {}
     for name in tables:

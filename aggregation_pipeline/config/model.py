@@ -17,6 +17,7 @@ from aggregation_pipeline.config.columns import (
     Aggregation,
     Column,
     EntryModel,
+    Figure,
     GroupKey,
     SelectedField,
     refuse_twins,
@@ -96,7 +97,7 @@ class TableEntry(EntryModel):
     """Shown and searched in Dagster: letters, digits, . _ - only, at most 63."""
     group_by: tuple[GroupKey, ...] = ()
     """Keys of the summary. Without aggregations: the distinct keys."""
-    aggregations: tuple[Aggregation, ...] = ()
+    aggregations: tuple[Figure, ...] = ()
     """Figures of the summary. Without group_by: one row."""
     select_fields: tuple[SelectedField, ...] = ()
     """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""
