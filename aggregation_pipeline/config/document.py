@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from aggregation_pipeline.config.causes import likely_cause
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, likely_cause
 from aggregation_pipeline.config.flow import Cut, rejoined_items, rejoined_pairs
 from aggregation_pipeline.config.not_yaml import explained
 from aggregation_pipeline.errors import ConfigError
@@ -29,6 +29,7 @@ _TAGS: Final = frozenset(("map", "seq", "str", "null", "bool", "int", "float", "
 # Anchors can make a small file huge; no config comes near this.
 _MAX_VALUES: Final = 200_000
 _MAX_SHOWN: Final = 60
+_NO_KEY: Final = "a key is one word or text in quotes, not a list or a mapping"
 _PLAIN_KEY: Final = re.compile(r"[\w-]+")
 
 
@@ -38,6 +39,11 @@ class Mistake(NamedTuple):
     line: int
     column: int
     words: str
+
+    @property
+    def key(self) -> str:
+        """The path that the words begin with."""
+        return self.words.partition(": ")[0]
 
 
 @dataclass
@@ -113,9 +119,9 @@ class Composer:
         for key_node, value_node in pairs:
             key_spot = _spot(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.mistakes.append(
-                    key_spot.mistake(f"{spelled(path) or 'the file'}: a key is one word or text in quotes, not a list or a mapping")
-                )
+                template = isinstance(key_node, yaml.MappingNode) and key_node.flow_style
+                words = f"this is {{{{ }}}} of a template: {NOT_FILLED_IN}" if template else _NO_KEY
+                self.mistakes.append(key_spot.mistake(f"{spelled(path) or 'the file'}: {words}"))
                 continue
             if key_node.value == "<<" and key_node.style is None:
                 merged.extend(self._merged(value_node, path))
@@ -137,7 +143,7 @@ class Composer:
         return result
 
     def _note(self, cuts: Sequence[Cut], path: Sequence[str | int]) -> None:
-        self.mistakes += [_spot(cut.first).mistake(f"{spelled(path) or 'the file'}: {cut.words}") for cut in cuts]
+        self.mistakes += [_spot(cut.first).mistake(f"{spelled([*path, cut.key])}: {cut.words}") for cut in cuts]
 
     def _merged(self, node: yaml.Node, path: Sequence[str | int]) -> Iterator[tuple[str, Any, Spot]]:
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:

@@ -17,9 +17,10 @@ Pair = tuple[yaml.Node, yaml.Node]
 
 
 class Cut(NamedTuple):
-    """A text that was cut; `first` is the node that holds its beginning, `text` the whole."""
+    """A text that was cut; `first` is the node that holds its beginning, `key` (or index) where it stands, `text` the whole."""
 
     first: yaml.Node
+    key: str | int
     text: str
 
     @property
@@ -39,7 +40,7 @@ def rejoined_items(items: Sequence[yaml.Node]) -> tuple[list[yaml.Node], list[Cu
     while place < len(items):
         texts = [_plain(item) for item in items[place:]]
         length = _length(texts)
-        result.append(items[place] if length == 1 else _whole(items[place], texts[:length], cuts))
+        result.append(items[place] if length == 1 else _whole(items[place], len(result), texts[:length], cuts))
         place += length
     return result, cuts
 
@@ -54,7 +55,7 @@ def rejoined_pairs(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Cut]]:
         rest = [_plain(following) if _plain(empty) == "" else None for following, empty in pairs[place + 1 :]]
         texts = [_plain(value), *rest]
         length = _length(texts)
-        result.append((key, value if length == 1 else _whole(value, texts[:length], cuts)))
+        result.append((key, value if length == 1 else _whole(value, str(key.value), texts[:length], cuts)))
         place += length
     return result, cuts
 
@@ -85,8 +86,8 @@ def _plain(node: yaml.Node) -> str | None:
     return str(node.value) if isinstance(node, yaml.ScalarNode) and node.style is None else None
 
 
-def _whole(first: yaml.Node, texts: Sequence[str | None], cuts: list[Cut]) -> yaml.Node:
+def _whole(first: yaml.Node, key: str | int, texts: Sequence[str | None], cuts: list[Cut]) -> yaml.Node:
     number = str(texts[0]).isdigit()
     text = ("" if number else ", ").join(map(str, texts))
-    cuts.append(Cut(first, text))
+    cuts.append(Cut(first, key, text))
     return yaml.ScalarNode(first.tag, text, first.start_mark, first.end_mark, style=None if number else "'")

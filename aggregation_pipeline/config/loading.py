@@ -31,7 +31,9 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
     try:
         config = PipelineConfig.model_validate(_frozen(data), strict=True)
     except ValidationError as error:
-        mistakes += to_mistakes(error, document.spot, keys)
+        # What could not be read as YAML is said already.
+        said = {mistake.key for mistake in document.mistakes}
+        mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys) if mistake.key not in said]
     if config is None or mistakes:
         raise ConfigError(_report(path, mistakes))
     return config
@@ -97,17 +99,19 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
 
 def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
     """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
-    if not isinstance(tables, dict):
+    if not isinstance(tables, dict | None):
         mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, {as_found(tables)}"))
         return []
+    # Nothing under tables is no table, as {} is: AGGREGATION_TABLES may name tables that have no entry.
+    entries = tables or {}
     seen: dict[str, str] = {}
-    for name in tables:
+    for name in entries:
         first = seen.setdefault(name.casefold(), name)
         if first != name:
             words = f"the table is there twice, as {first} in line {spot.inner[first].line}, and case alone tells no names apart"
             remedy = "to cut one table in two ways, give the entries different names, and the table by the key table"
             mistakes.append(spot.inner[name].mistake(f"{spelled([key, name])}: {words}; {remedy}"))
-    return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in tables.items()]
+    return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in entries.items()]
 
 
 def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> Any:  # noqa: ANN401

@@ -84,7 +84,7 @@ def _mistake(place: Sequence[str | int], together: Sequence[Mapping[str, Any]], 
     expected = [_EXPECTED.get(str(details["type"])) or _choices(details) for details in together]
     kinds = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
     value = together[0].get("input")
-    return spot.mistake(f"{spelled(path)}: {kinds} is expected, {as_found(value)}{_quotes(value)}")
+    return spot.mistake(f"{spelled(path)}: {kinds} is expected, {as_found(value)}{_quotes(value) if 'text' in kinds else ''}")
 
 
 def _choices(details: Mapping[str, Any]) -> str:
@@ -100,6 +100,8 @@ def _located(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str]) -> t
     """The deepest spot on the way to an error that the file has, and the whole way as the file spells it."""
     spot, path, known = root, [], True
     for depth, part in enumerate(loc):
+        if isinstance(part, int) and spot.inner and all(isinstance(key, str) for key in spot.inner) and depth > 1:
+            continue  # one that may be written without the brackets of a list
         key = part
         if depth == 0:
             key = keys.get(str(part), str(part))
@@ -131,7 +133,9 @@ def _words(details: Mapping[str, Any]) -> str:
     if kind == "string_too_short":
         return f"at least {details['ctx']['min_length']} character is expected, {as_found(value)}"
     expected = _EXPECTED.get(kind) or str(details["msg"]).replace("Input should", "it should")
-    remedy = "; leave the key out for its default" if value is None else _quotes(value) if kind == "string_type" else ""
+    remedy = _quotes(value) if kind == "string_type" else ""
+    if value is None:
+        remedy = "; take the empty item out" if isinstance(details["loc"][-1], int) else "; leave the key out for its default"
     return f"{expected}, {as_found(value)}{remedy}"
 
 

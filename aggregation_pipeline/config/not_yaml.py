@@ -10,6 +10,8 @@ from aggregation_pipeline.config.causes import line_cause
 
 _KEY: Final = re.compile(r"^(?P<indent>[\s-]*)(?P<key>[^\s#'\"{}\[\],:-][^#'\"{}\[\],:]*?)\s*:(?:\s|$)")
 _CRON: Final = re.compile(r"(?:[\d*/,?L-]+\s+){3,5}[\w*/,?-]+")
+# The keys in braces before a place of the same line.
+_FLOW_KEY: Final = re.compile(r"[{,]\s*(\w+)\s*:(?=\s)")
 _QUOTE: Final = "'\""
 # As many lines as one value may reasonably have run on before the parser noticed.
 _LOOKED_BACK: Final = 3
@@ -21,8 +23,10 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
     at = min(mark.line, len(lines) - 1) if mark else 0
     column = mark.column if mark else 0
-    words = _tab(error, lines[at]) or _cause_nearby(lines, at) or _by_kind(error, lines, at, column) or _said(error)
-    path = _keys_above(lines, at)
+    if tab := _tab(error, lines[at]):
+        return tab
+    words = _cause_nearby(lines, at) or _by_kind(error, lines, at, column) or _said(error)
+    path = _keys_above(lines, at, column)
     return f"{words} (in {path})" if path else words
 
 
@@ -82,9 +86,10 @@ def _second_colon(lines: Sequence[str], at: int) -> str:
 
 def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
     opened = error.context_mark
-    bracket = lines[opened.line][opened.column : opened.column + 1] if opened else "{"
+    bracket = lines[opened.line][opened.column : opened.column + 1] if opened else ""
     if "stream end" in str(error.problem):
-        return f"the {bracket} that opens in line {opened.line + 1 if opened else 1} is never closed"
+        where = f"the {bracket} that opens in line {opened.line + 1}" if opened and bracket in tuple("{[") else "a { or [ that opens above"
+        return f"{where} is never closed"
     if lines[at][:column].rstrip().endswith(tuple(_QUOTE)):
         return "text goes on behind the closing quote; one pair of quotes holds the whole, and '' is a quote inside of '...'"
     inside = "{ }" if bracket == "{" else "[ ]"
@@ -95,13 +100,14 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _keys_above(lines: Sequence[str], at: int) -> str:
-    """The keys that lead to a line, judged by indentation alone: the file cannot be parsed."""
+def _keys_above(lines: Sequence[str], at: int, column: int) -> str:
+    """The keys that lead to a place, judged by indentation alone: the file cannot be parsed."""
     path: list[str] = []
     limit = len(lines[at]) + 1
     for line in reversed(lines[: at + 1]):
         match = _KEY.match(line)
         if match and len(match["indent"]) < limit:
             limit = len(match["indent"])
-            path.append(match["key"])
-    return ".".join(reversed(path))
+            path.insert(0, match["key"])
+    inside = _FLOW_KEY.findall(lines[at][:column])
+    return ".".join([*path, *inside])
