@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.options import OptionsModel
 
 Severity = Literal["error", "warn"]
@@ -71,7 +72,8 @@ def refuse_unknown_columns(groups: Sequence[Checks], outputs: Sequence[str]) -> 
         for check, columns in named.items():
             for column in columns:
                 if column not in outputs:
-                    raise ValueError(f"{check} names {column!r}, which is no column of the files; there are {', '.join(outputs)}")
+                    there = f"there are {', '.join(outputs)}.{nearest(column, outputs)}".removesuffix(".")
+                    raise ValueError(f"{check} names {column!r}, which is no column of the files; {there}")
 
 
 CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "change_percent")

@@ -21,7 +21,9 @@ _PLACES: Final = {
 _OWN_CLAUSES: Final = {"condition": "WHERE", "order": "ORDER BY", "group key": "GROUP BY", "field": "SELECT"}
 _TWO_WORDS: Final = ("order", "group")
 # After one of these a % divides nothing.
-_EXPECTS_A_VALUE: Final = frozenset(("and", "or", "not", "in", "like", "between", "is", "xor", "div", "mod", "then", "else", "when", "interval"))
+_EXPECTS_A_VALUE: Final = frozenset(
+    ("and", "or", "not", "in", "like", "between", "is", "xor", "div", "mod", "then", "else", "when", "interval")
+)
 
 
 def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
@@ -66,5 +68,9 @@ def refuse_placeholders(tokens: Sequence[Token]) -> None:
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.text != "%" or token.kind != "symbol":
             continue
-        if before is None or (before.kind == "symbol" and before.text != ")") or (before.kind == "word" and before.name in _EXPECTS_A_VALUE):
+        if (
+            before is None
+            or (before.kind == "symbol" and before.text != ")")
+            or (before.kind == "word" and before.name in _EXPECTS_A_VALUE)
+        ):
             raise FragmentError(f"% stands where a value is expected: {NOT_FILLED_IN}")

@@ -97,7 +97,8 @@ def _spelled(function: Any) -> Any:  # noqa: ANN401
 
 def _as_aggregation(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     if isinstance(value, str):
-        raise ValueError(f"{{function: SUM, field: price, alias: revenue}} or {{expr: ..., alias: ...}} is expected, found {described(value)}")
+        words = "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...} is expected"
+        raise ValueError(f"{words}, found {described(value)}")  # noqa: TRY004  # pydantic's way
     return value
 
 

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
-from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
 
 from aggregation_pipeline.config.causes import likely_cause
 from aggregation_pipeline.config.document import Mistake, Spot, as_found, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.nearest import nearest
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -40,18 +39,6 @@ def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str]) -> 
         place = details["loc"][:-1] if _of_a_union(details["loc"], root, keys, str(details["type"])) else details["loc"]
         by_place.setdefault(place, []).append(details)
     return [_mistake(place, together, root, keys) for place, together in by_place.items()]
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A question that names the nearest right name, or nothing where none is near."""
-    simple = {re.sub(r"[\s_-]", "", to_snake(name)).casefold(): name for name in known}
-    match = process.extractOne(re.sub(r"[\s_-]", "", word).casefold(), simple.keys(), scorer=_likeness, score_cutoff=0.75)
-    return f" Was {simple[match[0]]} meant?" if match else ""
-
-
-def _likeness(word: str, other: str, **_: Any) -> float:  # noqa: ANN401  # rapidfuzz's own protocol
-    """Jaro-Winkler sees `select` in `select_fields`; the edit distance sees that `cvs` is `csv` with two letters changed round."""
-    return max(JaroWinkler.similarity(word, other), OSA.normalized_similarity(word, other) + 0.1)
 
 
 def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str:
@@ -127,12 +114,9 @@ def _words(details: Mapping[str, Any]) -> str:
     if kind == "value_error":
         words = str(details["ctx"]["error"])
         return f"{words} (found {described(value)})" if isinstance(value, str) and str(value) not in words else words
-    if kind == "string_too_long":
-        most = details["ctx"]["max_length"]
-        return f"at most {most} character{'s' if most > 1 else ''} {'are' if most > 1 else 'is'} expected, {as_found(value)}"
-    if kind == "string_too_short":
-        return f"at least {details['ctx']['min_length']} character is expected, {as_found(value)}"
-    expected = _EXPECTED.get(kind) or str(details["msg"]).replace("Input should", "it should")
+    bound = re.fullmatch(r"String should have (at (?:most|least) \d+ characters?)", str(details["msg"]))
+    plain = f"{bound[1]} is expected" if bound else str(details["msg"]).replace("Input should", "it should")
+    expected = _EXPECTED.get(kind) or plain
     remedy = _quotes(value) if kind == "string_type" else ""
     if value is None:
         remedy = "; take the empty item out" if isinstance(details["loc"][-1], int) else "; leave the key out for its default"

@@ -15,6 +15,13 @@ _FLOW_KEY: Final = re.compile(r"[{,]\s*(\w+)\s*:(?=\s)")
 _QUOTE: Final = "'\""
 # As many lines as one value may reasonably have run on before the parser noticed.
 _LOOKED_BACK: Final = 3
+_DOCUMENTS: Final = "one document is expected; take out the lines --- and those that begin with %"
+_PLAIN: Final = {
+    "another document": _DOCUMENTS,
+    "document start": _DOCUMENTS,
+    "expected ':'": "a key is followed by a colon and a space, as in limit: 5",
+    "<block end>": "this line does not fit to those above: text goes on behind a closing quote or bracket, or the indentation differs",
+}
 
 
 def explained(error: yaml.MarkedYAMLError, text: str) -> str:
@@ -50,28 +57,23 @@ def _cause_nearby(lines: Sequence[str], at: int) -> str:
 
 def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
     problem, context, line = str(error.problem), str(error.context), lines[at]
+    for words, remedy in _PLAIN.items():
+        if words in problem:
+            return remedy
     if "scanning an alias" in context:
         return _star(line, error.context_mark.column if error.context_mark else column)
     if "cannot start any token" in problem:
         return f"a value that begins with {line[column : column + 1]} stands in quotes, as one that begins with ` @ % * & ! | >"
     if "mapping values are not allowed" in problem:
         return _second_colon(lines, at)
-    if "another document" in problem or "document start" in problem:
-        return "one document is expected; take out the lines --- and those that begin with %"
-    if "flow" in context:
-        return _flow(error, lines, at, column)
     if "quoted scalar" in context:
         started = error.context_mark.line + 1 if error.context_mark else at + 1
         return f"the quote that opens in line {started} is not closed, or \\ stands in double quotes before a letter that is no escape"
-    if "expected ':'" in problem:
-        return "a key is followed by a colon and a space, as in limit: 5"
-    if "<block end>" in problem:
-        return "this line does not fit to those above: text goes on behind a closing quote or bracket, or the indentation differs"
-    return ""
+    return _flow(error, lines, at, column) if "flow" in context else ""
 
 
 def _star(line: str, column: int) -> str:
-    rest = line[column:].split(" #")[0].strip()
+    rest = line[column:].partition(" #")[0].strip()
     if _CRON.fullmatch(rest):
         return f"a cron expression stands in quotes: '{rest}'"
     return "a value that begins with * stands in quotes; all columns are select_fields: ['*']"

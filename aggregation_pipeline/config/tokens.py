@@ -25,6 +25,11 @@ _PATTERN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SEPARATES: Final = ("space", "comment")
+_COMPLAINTS: Final = {
+    "/*": "the comment /* is never closed",
+    ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",
+    ":=": "assignments (:=) change the session; only expressions that read are taken",
+}
 
 
 class FragmentError(ValueError):
@@ -88,12 +93,9 @@ def _complaint(rest: str, text: str) -> str:
     first = rest[0]
     if first in "'\"`":
         return f"the quote {first} is never closed"
-    if rest.startswith("/*"):
-        return "the comment /* is never closed"
-    if first == ";":
-        return "a semicolon ends a statement; one expression is expected, not a statement"
-    if rest.startswith(":="):
-        return "assignments (:=) change the session; only expressions that read are taken"
+    for begin, words in _COMPLAINTS.items():
+        if rest.startswith(begin):
+            return words
     if first.isdigit():
         word = re.match(rf"{_WORD}+", rest)
         name = word.group() if word else first
