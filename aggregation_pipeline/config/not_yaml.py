@@ -81,7 +81,7 @@ def _star(line: str, column: int) -> str:
 
 def _second_colon(lines: Sequence[str], at: int) -> str:
     above = next((line for line in reversed(lines[:at]) if line.strip() and not line.lstrip().startswith("#")), "")
-    if _KEY.match(lines[at]) and _indent(lines[at]) > _indent(above):
+    if _KEY.match(lines[at]) and _indent(lines[at]) > _indent(above) and not above.partition(" #")[0].rstrip().endswith(":"):
         return "this line is indented deeper than the one above, which has its value already or lacks its colon and space"
     return "a value that holds ': ' or ' #' stands in quotes, and so does one that begins with ` @ % * &"
 
@@ -92,9 +92,12 @@ def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: in
     if "stream end" in str(error.problem):
         where = f"the {bracket} that opens in line {opened.line + 1}" if opened and bracket in tuple("{[") else "a { or [ that opens above"
         return f"{where} is never closed"
-    if lines[at][:column].rstrip().endswith(tuple(_QUOTE)):
-        return "text goes on behind the closing quote; one pair of quotes holds the whole, and '' is a quote inside of '...'"
     inside = "{ }" if bracket == "{" else "[ ]"
+    if lines[at][:column].rstrip().endswith(tuple(_QUOTE)):
+        return (
+            f"text goes on behind the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...', "
+            f"and inside {inside} a comma ends a text without them"
+        )
     return f"inside {inside} a comma is missing before this, or a text that holds ': ' or one of , [ ] {{ }} stands without quotes"
 
 
