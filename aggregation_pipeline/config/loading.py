@@ -45,9 +45,15 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     A table without an entry has its rows counted, and `warn` is called with the entry to write.
 
     Raises:
-        ConfigError: a name can be no table's.
+        ConfigError: a name can be no table's; there is no table at all.
     """
     wanted = list(dict.fromkeys(name.strip() for name in names or () if name.strip()))
+    if not wanted and not config.tables:
+        # A run of nothing would succeed, each night.
+        raise ConfigError(
+            "there is no table: nothing stands under tables in aggregation.yaml, and AGGREGATION_TABLES names none. "
+            "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
+        )
     if not wanted:
         return config.tables
     entries = {entry.name: entry for entry in config.tables}
