@@ -15,7 +15,7 @@ _INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
 _QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
 _COMMENT: Final = re.compile(r"(?:^|[\s,{}\[\]])(//|/\*)")
 _YAML_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
-_JAVASCRIPT: Final = re.compile(r"^\s*(?:module\.exports|exports\.\w+|export\s|const\s|let\s|var\s|import\s|\}\s*\)?;)")
+_JAVASCRIPT: Final = re.compile(r"^\s*(?:module\.exports|exports\.\w+|export\s|const\s|let\s|var\s|import\s|function\s|return\s|\}\s*\)?;)")
 # {{ x }} and {% x %} of Jinja, ${X} of shells and JavaScript, #{x} and <%= x %> of Ruby, %(x)s of Python.
 _TEMPLATE: Final = re.compile(r"\{\{|\{%|\$\{|#\{|<%|%\(\w*\)[sd]")
 _WHOLE_TEMPLATE: Final = re.compile(r"\s*(?:\{\{.*\}\}|\$\{\s*\w+\s*\}|\{%.*%\}|<%.*%>)\s*", re.DOTALL)
@@ -64,15 +64,26 @@ def is_template(text: str) -> bool:
 
 def likely_cause(text: str) -> str:
     """The likeliest mistake of a text that is not what was expected; empty where nothing stands out."""
-    return foreign_sign(text) or foreign_comment(text) or template(text) or _escape(text)
+    return foreign_sign(text) or foreign_comment(text) or template(text) or _missing_space(text) or _escape(text)
 
 
-def line_cause(line: str) -> str:
-    """The same for a line of a file that is not YAML."""
+def alien_line(line: str) -> str:
+    """What a line of a file that is not YAML holds of JavaScript or of a template; empty without either."""
     if _JAVASCRIPT.match(line):
         return "this is JavaScript; paste the object alone, tableConfigs: { ... }, without what stands before and behind it"
-    bare = _YAML_COMMENT.sub("", _QUOTED.sub("''", line))
-    return foreign_sign(bare) or foreign_comment(bare) or template(bare)
+    bare = without_quotes(line)
+    return foreign_comment(bare) or template(bare)
+
+
+def without_quotes(line: str) -> str:
+    """A line of YAML with its texts in quotes empty and its comment gone."""
+    return _YAML_COMMENT.sub("", _QUOTED.sub("''", line))
+
+
+def _missing_space(text: str) -> str:
+    if re.match(r"-[^\s\d-]", text):
+        return "an item of a list begins with - and a space"
+    return "a key is followed by a colon and a space" if re.match(r"\w+:[^\s/]", text) else ""
 
 
 def _escape(text: str) -> str:

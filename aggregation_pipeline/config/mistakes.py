@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from aggregation_pipeline.config.causes import likely_cause
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, likely_cause, template
 from aggregation_pipeline.config.document import Mistake, Spot, as_found, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
@@ -113,7 +113,10 @@ def _words(details: Mapping[str, Any]) -> str:
         return "the key is missing"
     if kind == "value_error":
         words = str(details["ctx"]["error"])
-        return f"{words} (found {described(value)})" if isinstance(value, str) and str(value) not in words else words
+        if not isinstance(value, str):
+            return words
+        cause = "" if NOT_FILLED_IN in words else template(value)
+        return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {described(value)})'}"
     bound = re.fullmatch(r"String should have (at (?:most|least) \d+ characters?)", str(details["msg"]))
     plain = f"{bound[1]} is expected" if bound else str(details["msg"]).replace("Input should", "it should")
     expected = _EXPECTED.get(kind) or plain

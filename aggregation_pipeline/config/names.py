@@ -4,6 +4,7 @@ import re
 import unicodedata
 from typing import Final, NamedTuple
 
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, is_template
 from aggregation_pipeline.config.tokens import quote, unquote
 
 _PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
@@ -46,6 +47,8 @@ def split_table(text: str) -> TableName:
 def checked_table(text: str) -> str:
     """The text, proved to name a table."""
     split_table(text)
+    if is_template(text):
+        raise ValueError(f"a table's name is expected, and this is a template: {NOT_FILLED_IN}")
     return text
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import yaml
 
-from aggregation_pipeline.config.causes import line_cause
+from aggregation_pipeline.config.causes import alien_line, foreign_sign, without_quotes
 
 _KEY: Final = re.compile(r"^(?P<indent>[\s-]*)(?P<key>[^\s#'\"{}\[\],:-][^#'\"{}\[\],:]*?)\s*:(?:\s|$)")
 _CRON: Final = re.compile(r"(?:[\d*/,?L-]+\s+){3,5}[\w*/,?-]+")
@@ -19,8 +19,11 @@ _DOCUMENTS: Final = "one document is expected; take out the lines --- and those 
 _PLAIN: Final = {
     "another document": _DOCUMENTS,
     "document start": _DOCUMENTS,
-    "expected ':'": "a key is followed by a colon and a space, as in limit: 5",
-    "<block end>": "this line does not fit to those above: text goes on behind a closing quote or bracket, or the indentation differs",
+    "expected ':'": "a key is followed by a colon and a space, as in limit: 5; text under | or > is indented deeper than its key",
+    "<block end>": "text goes on behind a closing quote or bracket (one pair of quotes holds the whole value), or the indentation differs",
+    "a comment or a line break": "a value that begins with > or | stands in quotes, or its text begins on the next line",
+    "entries are not allowed": "a value that begins with - stands in quotes, and so does one that begins with ` @ % * & ? ! | >",
+    "keys are not allowed": "a value that begins with ? stands in quotes, and so does one that begins with ` @ % * & - ! | >",
 }
 
 
@@ -32,7 +35,7 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> str:
     column = mark.column if mark else 0
     if tab := _tab(error, lines[at]):
         return tab
-    words = _cause_nearby(lines, at) or _by_kind(error, lines, at, column) or _said(error)
+    words = _alien(lines, at) or _foreign(lines, at) or _with_sign(_by_kind(error, lines, at, column) or _said(error), lines[at])
     path = _keys_above(lines, at, column)
     return f"{words} (in {path})" if path else words
 
@@ -47,12 +50,25 @@ def _tab(error: yaml.MarkedYAMLError, line: str) -> str:
     return ""
 
 
-def _cause_nearby(lines: Sequence[str], at: int) -> str:
+def _alien(lines: Sequence[str], at: int) -> str:
     """The parser may notice only behind the line that is wrong."""
-    for number in range(at, max(-1, at - _LOOKED_BACK), -1):
-        if cause := line_cause(lines[number]):
+    for number in [*range(at, max(-1, at - _LOOKED_BACK), -1), 0]:
+        if cause := alien_line(lines[number]):
             return cause if number == at else f"line {number + 1}: {cause}"
-    return line_cause(lines[0])
+    return ""
+
+
+def _foreign(lines: Sequence[str], at: int) -> str:
+    """A line above that would be a key, were its colon not another sign; in a text, such signs are right."""
+    for number in range(at, max(-1, at - _LOOKED_BACK), -1):
+        if not _KEY.match(lines[number]) and (cause := foreign_sign(without_quotes(lines[number]))):
+            return cause if number == at else f"line {number + 1}: {cause}"
+    return ""
+
+
+def _with_sign(words: str, line: str) -> str:
+    cause = foreign_sign(without_quotes(line))
+    return f"{words}; {cause}" if cause else words
 
 
 def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:

@@ -98,6 +98,9 @@ WORDS = {
     "tables:\n  t:\n\t  limit: 5": "a tab stands where YAML takes only spaces",
     entry("options: {csv: {delimiter: \\t}}"): 'found the text "\\\\t": a tab is written "\\t", in double quotes',
     entry("options: {csv: {delimiter: TAB}}"): 'a tab is written "\\t", in double quotes',
+    "tables:\n  t:\n    where: > 5": "a value that begins with > or | stands in quotes, or its text begins on the next line",
+    "tables:\n  t:\n    where: - 5": "a value that begins with - stands in quotes",
+    "tables:\n  t:\n    where: 'a' = b": "one pair of quotes holds the whole value",
     # Templates and placeholders.
     entry("where: {{ x }}"): "tables.t.where: this is {{ }} of a template: placeholders and templates are not filled in",
     entry("where: 'id > {{ x }}'"): "placeholders and templates are not filled in; write the value itself (NOW() is the time",
@@ -113,6 +116,13 @@ WORDS = {
     entry("where: 'id > ?'"): "? does not belong in an expression of MySQL: placeholders",
     entry("where: 'id > :x'"): ": does not belong in an expression of MySQL: placeholders",
     entry("where: 'id > $1{'"): "does not belong",
+    entry("table: '{{ table }}'"): "tables.t.table: a table's name is expected, and this is a template: placeholders and templates",
+    entry("partition: {column: d, every: day, start: '{{ ds }}'}"): "is expected: placeholders and templates are not filled in",
+    # A space too few.
+    "tables:\n  t:\n    limit:5": "a key is followed by a colon and a space",
+    "tables:\n  t:\n    select_fields:\n      -id\n      -name": "an item of a list begins with - and a space",
+    # A sign in a text is right, wherever the mistake is.
+    "tables:\n  t:\n    description: 用户：新增\n    where: a: 1": "a value that holds ': ' or ' #' stands in quotes",
     # Words of other clauses.
     entry("where: WHERE id > 1"): "tables.t.where: it is written without the word WHERE, for which the key itself stands",
     entry("where: id > 1 ORDER BY id"): "ORDER BY does not belong in it: one expression is expected",
