@@ -169,7 +169,7 @@ def _located(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Datas
     there = "; ".join(f"{dataset.name}: {', '.join(dataset.schema.names)}" for dataset in extract.datasets)
     names = [name for dataset in extract.datasets for name in dataset.schema.names]
     hints = "".join(nearest(column, names) for column in wanted if column not in names)
-    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}.{hints} There are {there}.", ())
+    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.{hints}", ())
 
 
 def _nulls(dataset: Dataset, columns: Sequence[str]) -> int:

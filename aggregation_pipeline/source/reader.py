@@ -73,13 +73,11 @@ class ReadRequest:
         name = self.partition.column
         found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
         if found is None or found.type not in _TIMES:
-            what = (
-                f"is of the type {found.type.upper()}"
-                if found
-                else f"is not in it.{nearest(name, columns)} Its columns are {', '.join(columns)}"
-            )
+            what = f"is of the type {found.type.upper()}" if found else f"is not in it; its columns are {', '.join(columns)}"
+            hint = "" if found else nearest(name, columns)
             raise SourceError(
-                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}. Correct the entry."
+                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}.{hint} "
+                f"Correct the entry."
             )
         offset = timedelta(seconds=offset_seconds) if found.type == "timestamp" else None
         return self.partition.predicate(self.entry.source.name, session_offset=offset)

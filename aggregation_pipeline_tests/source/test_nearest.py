@@ -75,7 +75,7 @@ def test_a_partition_or_a_mask_by_a_wrong_column_brings_the_nearest(execute: Exe
     entry = TableEntry.model_validate({"name": "orders", "select_fields": ["id"]})
     window = Window("w", "create_at", LOGICAL_TIME, LOGICAL_TIME, ZONE)
     columns = {name: SourceColumn(name, kind, "") for name, kind in (("id", "int"), ("created_at", "datetime"))}
-    with pytest.raises(SourceError, match=r"create_at is not in it. Was created_at meant\? Its columns are id, created_at"):
+    with pytest.raises(SourceError, match=r"create_at is not in it; its columns are id, created_at\. Was created_at meant\?"):
         ReadRequest(entry, "w", LOGICAL_TIME, ZONE, partition=window).within(columns, 0)
     words = refusal(read, select_fields=["*"], mask={"user_ids": "drop"})
     assert "mask: user_ids: no such column. Was user_id meant?" in words
