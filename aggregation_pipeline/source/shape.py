@@ -7,11 +7,13 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.exact import exact_forms
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.masks import masked
+from aggregation_pipeline.source.nearest import explained
 from aggregation_pipeline.source.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.session import Session, SourceColumn
 from aggregation_pipeline.source.types import ColumnType, column_type
@@ -80,15 +82,17 @@ def shape_queries(
     shaped = tuple(_shape(session, entry, query, instants) for query in queries)
     there = {field.name.casefold() for each in shaped for field in each.fields}
     if missing := [name for name in entry.mask if name.casefold() not in there]:
+        hints = "".join(nearest(name, there) for name in missing)
         raise SourceError(
-            f"mask: {', '.join(missing)}: no such column. Was it renamed or dropped in {entry.table}? Until the mask is mended nothing is "
-            f"read, because the data might stand unmasked in another column. Columns are {', '.join(f.name for f in shaped[-1].fields)}."
+            f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the mask is mended "
+            f"nothing is read, because the data might stand unmasked in another column. "
+            f"Columns are {', '.join(f.name for f in shaped[-1].fields)}."
         )
     return shaped
 
 
 def _shape(session: Session, entry: TableEntry, query: DatasetQuery, instants: frozenset[str]) -> ShapedQuery:
-    with translated():
+    with explained(session, entry, query), translated():
         stream = RowStream(session.driver_connection, query.probe_sql)
         for _ in stream.blocks():
             pass
