@@ -108,9 +108,18 @@ def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
     changes = [] if standing is None else list(_schema_changes(extract, standing))
     words = "; ".join(changes) or ALWAYS[SCHEMA_UNCHANGED]
     yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
-    held = extract.consistency == "snapshot"
-    words = ALWAYS[SNAPSHOT_HELD] if held else "consistency: none in the entry; summary and detail rows may be of different moments"
-    yield Verdict(SNAPSHOT_HELD, held, "warn", blocking=False, words=words)
+    yield Verdict(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))
+
+
+def _moments(extract: Extract) -> str:
+    if extract.consistency != "snapshot":
+        engines = f" (engines: {extract.engines})" if extract.engines else ""
+        return f"consistency: none in the entry; summary and detail rows may be of different moments{engines}"
+    if "unknown (" not in extract.engines:
+        return ALWAYS[SNAPSHOT_HELD]
+    hidden = "view " in extract.engines or "table " in extract.engines
+    remedy = "; GRANT SHOW VIEW on the view, and SELECT on its tables, shows more" if hidden else ""
+    return f"All rows are of one moment, as far as this account can see: engines {extract.engines}{remedy}."
 
 
 def _schema_changes(extract: Extract, standing: Manifest) -> Iterator[str]:

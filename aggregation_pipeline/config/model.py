@@ -116,7 +116,8 @@ class TableEntry(EntryModel):
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
     """Files to write, or all. Default: OUTPUT_FORMAT."""
     consistency: Literal["snapshot", "none"] = "snapshot"
-    """snapshot: both datasets see one moment, or the run fails. none: for servers without snapshots; the manifest says so."""
+    """snapshot: all rows are of one moment, or the run fails. none: for servers, and for engines such as MyISAM, that have no snapshots;
+    the manifest says so."""
     partition: Partition | None = None
     """Cut the table into windows of time, each with files of its own: {column: created_at, every: day, start: 2026-01-01}."""
     schedule: Schedule | None = None

@@ -121,6 +121,13 @@ _NOTES = """
 - **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
+- **One moment.** All rows of a window are of one moment where every table behind the entry has an engine with snapshots (InnoDB,
+  RocksDB, TokuDB, OceanBase); sub-selects and views are followed. MyISAM, Aria, MEMORY, CSV, FEDERATED and the server's own tables
+  have none: such an entry is refused, unless it says `consistency: none`. The manifest says which (`consistency`, `engines`), and
+  `unknown (view v)` where the account may not look behind a view (GRANT SHOW VIEW on it, SELECT on its tables) or a stored function
+  is called: then "one moment" holds as far as the account can see.
+- **Warnings** of the server about a value stop a table, whatever their level, and so do more of them than it lists. Deprecated syntax
+  (`&&`, `BINARY x`, `'2026/01/01'`) goes to the run's log.
 - **Days that no calendar has** (`0000-00-00`, `2026-00-15`, `2026-02-30`, year 0, years beyond 9999) are NULL and counted, an error, or
   keep their columns text (`zeroDates`); it is one rule for every DATE, DATETIME and TIMESTAMP, in columns, figures, keys and masks. As a
   NULL such a day is a NULL to the checks as well (`not_null` finds it and says so, `unique` and `values` pass over it), and as a group
