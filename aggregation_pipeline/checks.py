@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.config.checks import Checks, Severity
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.text import plain_text
@@ -177,7 +178,9 @@ def _located(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Datas
         if set(wanted) <= set(dataset.schema.names):
             return dataset, wanted
     there = "; ".join(f"{dataset.name}: {', '.join(dataset.schema.names)}" for dataset in extract.datasets)
-    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.", ())
+    names = [name for dataset in extract.datasets for name in dataset.schema.names]
+    hints = "".join(nearest(column, names) for column in wanted if column not in names)
+    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.{hints}", ())
 
 
 def _nulls(dataset: Dataset, columns: Sequence[str]) -> int:

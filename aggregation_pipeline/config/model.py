@@ -17,6 +17,7 @@ from aggregation_pipeline.config.columns import (
     Aggregation,
     Column,
     EntryModel,
+    Figure,
     GroupKey,
     SelectedField,
     refuse_twins,
@@ -62,7 +63,7 @@ _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; pydantic judges it next
     if isinstance(formats, str):
         return FORMAT_NAMES if formats == "all" else (formats,)
-    return tuple(formats) if isinstance(formats, list) else formats
+    return formats
 
 
 def _checked_period(text: str) -> str:
@@ -96,7 +97,7 @@ class TableEntry(EntryModel):
     """Shown and searched in Dagster: letters, digits, . _ - only, at most 63."""
     group_by: tuple[GroupKey, ...] = ()
     """Keys of the summary. Without aggregations: the distinct keys."""
-    aggregations: tuple[Aggregation, ...] = ()
+    aggregations: tuple[Figure, ...] = ()
     """Figures of the summary. Without group_by: one row."""
     select_fields: tuple[SelectedField, ...] = ()
     """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.clock import Clock
@@ -17,6 +18,7 @@ from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import Engines, engines_of, require_snapshots
+from aggregation_pipeline.source.nearest import explained
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
@@ -61,14 +63,17 @@ class ReadRequest:
         Raises:
             SourceError: the partition's column is not in the table, holds no time, or holds days where hours are asked for.
         """
-        if self.partition is None:
+        # Without columns there is no such table: the server says that itself, when it is asked about the query.
+        if self.partition is None or not columns:
             return None
         name = self.partition.column
         found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
         if found is None or found.type not in TIMES:
             what = f"is of the type {found.type.upper()}" if found else f"is not in it; its columns are {', '.join(columns)}"
+            hint = "" if found else nearest(name, columns)
             raise SourceError(
-                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}. Correct the entry."
+                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}.{hint} "
+                f"Correct the entry."
             )
         if found.type == "date":
             _refuse_hours_of_days(self.entry)
@@ -143,7 +148,8 @@ def read_extract(
                 written.append(path)
                 # A second more than is left, so that whoever comes too late is told by us why.
                 session.limit_statements(min(limits.timeout_seconds, end.left() + 1))
-                datasets.append(_read_dataset(session, each, path, request, engines, options.mask_salt, progress, warn))
+                with explained(session, entry, each.query):
+                    datasets.append(_read_dataset(session, each, path, request, engines, options.mask_salt, progress, warn))
             consistency = "snapshot" if session.snapshot and not engines.without else "none"
     except BaseException:
         for path in written:
