@@ -23,6 +23,7 @@ from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.faults import describe_warning
+from aggregation_pipeline.source.long_keys import fit_long_keys
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
@@ -142,6 +143,7 @@ def read_extract(
             shaped = shape_queries(session, entry, columns, settled.within)
             for each in shaped:
                 check_scan(session, entry, each.query, warn)
+            fit_long_keys(session, entry, shaped, columns)
             datasets = []
             for each in shaped:
                 path = directory / f"{each.query.dataset}.parquet"
