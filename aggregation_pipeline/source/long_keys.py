@@ -51,10 +51,11 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     if longest <= SORT_LENGTH:
         return
     if longest > LONGEST or longest * rows > MOST_BYTES:
+        key = keys[found.index(max(found))]
         raise SourceError(
-            f"{entry.table}: {keys[found.index(max(found))]}, by which the rows are grouped or ordered, has up to {max(found):,} bytes, and "
-            f"there are {rows:,} rows. To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so nothing was read. "
-            f"Group by SHA2(column, 256) instead of the column, or leave it out of `order_by`, or write `order: none`."
+            f"{entry.table}: {key}, by which rows are grouped or ordered, has up to {max(found):,} bytes, and there are {rows:,} rows. "
+            f"To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so nothing was read. Group by "
+            f"SHA2(column, 256) instead of the column, or leave it out of `order_by`, or write `order: none`."
         )
     terms = len(entry.group_by or ()) + len(entry.order_by or ()) + len(keys)
     buffer = max(SORT_BUFFER, _TIMES * (longest * len(keys) + SORT_LENGTH * terms))
