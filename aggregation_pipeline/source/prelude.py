@@ -52,7 +52,7 @@ def settle(connection: sa.Connection, wishes: Wishes) -> dict[str, str]:
     assignments = {
         "time_zone": f"'{wishes.time_zone}'",
         "timestamp": repr(wishes.logical_time.astimezone(UTC).timestamp()),
-        **{name: fixed.value for name, fixed in FIXED.items() if name in variables},
+        **{name: fixed.value for name, fixed in FIXED.items() if {name, fixed.beside or name} <= variables.keys()},
         **{name: str(value(wishes)) for name, value in _WISHED.items() if name in variables},
         ORDER_KEY: f"'{wishes.order_key}'",
     }

@@ -40,7 +40,8 @@ class Fixed:
         servers: which have it.
         why: what another value would do.
         loud: another value ends in an error or costs time, but never gives another result.
-        careful: set only where the server has another value, since to set it needs a right or a certain server.
+        careful: set only where the server has another value, since not every server lets it be set.
+        beside: set only on servers that have this variable too.
     """
 
     value: str
@@ -48,6 +49,7 @@ class Fixed:
     why: str
     loud: bool = False
     careful: bool = False
+    beside: str = ""
 
 
 _ALL, _OURS, _MARIADB, _MYSQL8, _OCEANBASE, _TIDB = "all", "MySQL, MariaDB", "MariaDB", "MySQL 8", "OceanBase, seekdb", "TiDB"
@@ -61,6 +63,8 @@ FIXED: Final[dict[str, Fixed]] = {
     "character_set_collations": Fixed(
         "'" + ",".join(f"{name}={name}_uca1400_ai_ci" for name in _UNICODE_SETS) + "'", "MariaDB 11.2", "how CONVERT(x USING ...) compares"
     ),
+    # On MySQL 8 it takes a right to set it, so init_connect cannot.
+    "default_collation_for_utf8mb4": Fixed("'utf8mb4_general_ci'", _OCEANBASE, "the same", beside="ob_query_timeout"),
     "lc_time_names": Fixed("'en_US'", _ALL, "the language of DATE_FORMAT, DAYNAME, MONTHNAME"),
     "max_error_count": Fixed("1024", _OURS, "warnings are hidden"),
     "max_sort_length": Fixed(str(SORT_LENGTH), _OURS, "longer text is one group, or sorted by its beginning"),
