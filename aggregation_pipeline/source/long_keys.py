@@ -23,9 +23,7 @@ from aggregation_pipeline.source.wire import Field
 LONGEST: Final = 8 << 20
 # What the sort of one dataset may write to the server's disk at most; a server that is out of space there fails everybody.
 MOST_BYTES: Final = 16 << 30
-# Chinese has four bytes a character in the sort keys of most collations: so many characters always fit.
-_SHORT: Final = SORT_LENGTH // 4
-# utf8mb4, in which a column's length is given.
+# The longest character. A server divides max_sort_length by it, whatever the characters are; a column's length is given in it too.
 _BYTES: Final = 4
 _TEXTS: Final = {"varchar", "varbinary", "tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob"}
 _WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
@@ -45,7 +43,7 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     # OceanBase lists the variable and compares whole texts.
     if not keys or "ob_query_timeout" in session.statement_limits or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
         return
-    lengths = ", ".join(f"COALESCE(MAX(LENGTH(WEIGHT_STRING({key}))), 0)" for key in keys)
+    lengths = ", ".join(f"COALESCE(MAX(GREATEST(LENGTH(WEIGHT_STRING({key})), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys)
     rows, *found = map(int, session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
     longest = max(found) + _MARGIN
     if longest <= SORT_LENGTH:
@@ -71,7 +69,9 @@ def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str
         if each.query.dataset == "summary":
             yield from (to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field))
         else:
-            yield from _order_keys(entry, each, texts)
+            # What `*` selects is known by name.
+            short = set() if each.query.columns else {f"{table}.{quote(field.name)}" for field in each.fields if not _long(field)}
+            yield from _order_keys(entry, each, texts | dict.fromkeys(short, False))
         if any(_WINDOW.search(sql) for sql, _ in each.query.outputs):
             yield from (column for column, text in texts.items() if text)
 
@@ -88,7 +88,7 @@ def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool
 
 
 def _long(field: Field) -> bool:
-    return field.length > _SHORT * _BYTES
+    return field.length > SORT_LENGTH
 
 
 def _source(entry: TableEntry, shaped: ShapedQuery) -> str:
