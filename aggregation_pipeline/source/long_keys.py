@@ -43,7 +43,9 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     # OceanBase lists the variable and compares whole texts.
     if not keys or "ob_query_timeout" in session.statement_limits or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
         return
-    lengths = ", ".join(f"COALESCE(MAX(GREATEST(LENGTH(WEIGHT_STRING({key})), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys)
+    lengths = ", ".join(
+        f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys
+    )
     rows, *found = map(int, session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
     longest = max(found) + _MARGIN
     if longest <= SORT_LENGTH:
@@ -85,6 +87,11 @@ def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool
                 yield to_sql((entry.select_fields or ())[place].expr)
         elif texts.get(expression, True) and ORDER_KEY not in expression:
             yield expression
+
+
+def _longest(key: str) -> str:
+    """What sorting by it takes at most, in bytes; beyond max_allowed_packet WEIGHT_STRING is NULL, as it is for a number."""
+    return f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)"
 
 
 def _long(field: Field) -> bool:

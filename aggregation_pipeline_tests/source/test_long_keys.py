@@ -84,7 +84,7 @@ def test_keys_that_would_fill_the_servers_disk_are_refused(
         pytest.skip("seekdb compares whole texts and needs no room for it")
     fill(execute, "TEXT")
     monkeypatch.setattr(long_keys, "MOST_BYTES", 5_000)
-    with pytest.raises(SourceError, match=r"hits: `url`, by which rows are grouped .* 2,804 bytes, .* 6 rows.*SHA2\(column, 256\)"):
+    with pytest.raises(SourceError, match=r"hits: `url`, by which rows are grouped .* 2,808 bytes, .* 6 rows.*SHA2\(column, 256\)"):
         read(name="hits", group_by=["url"])
 
 

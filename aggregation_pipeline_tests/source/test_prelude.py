@@ -16,7 +16,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.prelude import SET_BY_US
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import Session, SourceOptions, open_session
-from aggregation_pipeline.source.variables import FIXED
+from aggregation_pipeline.source.variables import FIXED, Fixed
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 from aggregation_pipeline_tests.source.session_variables import BUFFERS, HARMLESS, KNOWN, NASTY
@@ -209,15 +209,34 @@ def test_the_variables_that_are_left_alone_change_no_result(mysql: MySQLServer, 
     assert tried > 100
 
 
-def test_a_variable_that_the_account_may_not_set_is_named_with_its_remedy(mariadb: MySQLServer):
-    database = mariadb.fresh_database()
-    options = SourceOptions(database=database, user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT)
-    FIXED["secure_timestamp"] = FIXED["div_precision_increment"]  # a variable that nobody may set in a session
-    try:
-        with (
-            pytest.raises(SourceError, match=r"may not set secure_timestamp, which is 'NO' and should be 4 \(error 1238\).*init_connect"),
-            open_session(options, logical_time=LOGICAL_TIME, zone=ZONE),
-        ):
-            pass
-    finally:
-        del FIXED["secure_timestamp"]
+def test_a_variable_that_the_account_may_not_set_is_named_with_its_remedy(mariadb: MySQLServer, monkeypatch: pytest.MonkeyPatch):
+    options = SourceOptions(database=mariadb.fresh_database(), user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT)
+    # Nobody can set these in a session: one has another value, one the right one, one is of no weight.
+    monkeypatch.setitem(FIXED, "secure_timestamp", FIXED["div_precision_increment"])
+    monkeypatch.setitem(FIXED, "max_digest_length", Fixed("1024", "all", "nothing"))
+    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", loud=True))
+    with (
+        pytest.raises(
+            SourceError, match=r"may not set secure_timestamp, which is 'NO' and should be 4 \(error 1238\)\. .*init_connect"
+        ) as caught,
+        open_session(options, logical_time=LOGICAL_TIME, zone=ZONE),
+    ):
+        pass
+    assert "thread_stack" not in str(caught.value)
+    assert "max_digest_length" not in str(caught.value)
+
+
+def test_variables_that_are_right_already_need_no_right_to_set_them(mariadb: MySQLServer, monkeypatch: pytest.MonkeyPatch):
+    options = SourceOptions(database=mariadb.fresh_database(), user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT)
+    monkeypatch.setitem(FIXED, "max_digest_length", Fixed("1024", "all", "nothing"))
+    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", loud=True))
+    with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
+        assert session.scalar("SELECT @@div_precision_increment = 4 AND @@max_sort_length = 1024") == 1
+
+
+def test_a_session_begins_with_few_statements(mariadb: MySQLServer):
+    options = SourceOptions(database=mariadb.fresh_database(), user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT)
+    for _ in range(2):
+        with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
+            asked_for = int(session.rows("SHOW SESSION STATUS LIKE 'Questions'")[1][0][1])
+    assert asked_for <= 9
