@@ -18,6 +18,7 @@ from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import Engines, engines_of, require_snapshots
+from aggregation_pipeline.source.long_keys import fit_long_keys
 from aggregation_pipeline.source.nearest import explained
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.query import DatasetQuery
@@ -142,6 +143,7 @@ def read_extract(
             require_snapshots(entry, engines)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)
+            fit_long_keys(session, entry, shaped, columns)
             datasets = []
             for each in shaped:
                 path = directory / f"{each.query.dataset}.parquet"

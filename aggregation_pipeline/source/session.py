@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
 from pymysql.connections import Connection
@@ -23,7 +24,7 @@ from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
-from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.prelude import LIFT_LIMITS, PER_SECOND, Wishes, settle
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
@@ -239,6 +240,12 @@ class _Connection(Connection):
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401
         return super()._create_ssl_ctx(sslp) if sslp else _unverified()  # type: ignore[misc]
 
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
+        super().set_character_set(charset, collation)
+        with contextlib.suppress(pymysql.MySQLError):
+            self.query(LIFT_LIMITS)
+
 
 @functools.cache
 def _unverified() -> ssl.SSLContext:
@@ -290,11 +297,13 @@ def _prepare(
     wishes = Wishes(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
     with translated(where=options.where):
         variables = settle(connection, wishes)
-        connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
         name = "transaction_isolation" if "transaction_isolation" in variables else "tx_isolation"
-        level = str(connection.exec_driver_sql(f"SELECT @@{name}").scalar_one()).upper()
+        level, database = connection.exec_driver_sql(f"SELECT UPPER(@@{name}), DATABASE()").one()
+        if str(database).casefold() != options.database.casefold():
+            # The server's init_connect holds a USE.
+            connection.connection.driver_connection.select_db(options.database)  # type: ignore[union-attr]
     snapshot = level in _SNAPSHOT_LEVELS
     if require_snapshot and not snapshot:
         raise SnapshotError(
