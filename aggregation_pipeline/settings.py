@@ -12,15 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
-from rapidfuzz import process
 from sqlalchemy import make_url
 
 from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
+from aggregation_pipeline.config.zones import ZoneName
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
@@ -51,7 +51,7 @@ class Settings(OssSettings, AlertSettings):
     aggregation_tables: Annotated[tuple[str, ...] | None, NoDecode] = None
     output_format: Annotated[tuple[FormatName, ...], NoDecode] = ("json",)
     cron_schedule: str = "0 0 2 * * *"
-    timezone: str = "Asia/Shanghai"
+    timezone: ZoneName = "Asia/Shanghai"
     # Tables of a run one after the other in one process, or each in a process of its own.
     executor: Literal["in_process", "multiprocess"] = "in_process"
 
@@ -91,15 +91,6 @@ class Settings(OssSettings, AlertSettings):
     def _any_case(cls, value: object) -> object:
         upper = str(value).strip().upper()
         return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            nearest = process.extractOne(value, available_timezones())
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {value!r} is none{hint}")
-        return value
 
     @field_validator("mask_salt")
     @classmethod
