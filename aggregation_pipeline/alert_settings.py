@@ -1,11 +1,10 @@
 """The variables of alerts: who is told, in which language, how often."""
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 AlertLanguage = Literal["en", "zh"]
 
@@ -15,11 +14,11 @@ _BETWEEN: Final = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 _SECRET_LENGTH: Final = 12
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(BaseModel):
     """Everything about alerts. Without ALERT_URLS nobody is told anything."""
 
     # The address of a group robot is its password: whoever knows it can write there.
-    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    alert_urls: tuple[SecretStr, ...] = ()
     alert_language: AlertLanguage = "en"
     # What goes wrong within so many seconds makes one message.
     alert_window_seconds: int = Field(default=60, ge=5, le=3600)

@@ -1,26 +1,25 @@
-"""The environment, and a `.env` beside it, as one frozen object: the only module that reads variables.
+"""The environment, and a `.env` beside it, as one frozen object.
 
 Names are those of the services that this project replaces. Nothing here opens a connection; what can be wrong with a value
 alone is refused here, what only a server can tell is refused where the server is asked.
 """
 
 import functools
-import os
 import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
 from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
@@ -34,7 +33,7 @@ SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 class Settings(OssSettings, AlertSettings):
     """Every variable, with its default; those of OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
     # Source database (MySQL protocol). Either host and port or a unix socket.
     db_host: str | None = None
@@ -48,8 +47,8 @@ class Settings(OssSettings, AlertSettings):
 
     # What runs, when, and into which formats.
     aggregation_config: Path | None = None
-    aggregation_tables: Annotated[tuple[str, ...] | None, NoDecode] = None
-    output_format: Annotated[tuple[FormatName, ...], NoDecode] = ("json",)
+    aggregation_tables: tuple[str, ...] | None = None
+    output_format: tuple[FormatName, ...] = ("json",)
     cron_schedule: str = "0 0 2 * * *"
     timezone: ZoneName = "Asia/Shanghai"
     # Tables of a run one after the other in one process, or each in a process of its own.
@@ -231,9 +230,9 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
-    env_file = Path(os.environ.get("AGGREGATION_ENV_FILE", ".env"))
+    variables = read_environment(Settings.model_fields)
     try:
-        return Settings(_env_file=env_file)
+        return Settings.model_validate(variables)
     except ValidationError as error:
         lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False, include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
