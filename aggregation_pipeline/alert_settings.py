@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from aggregation_pipeline.addresses import web_problem
+
 AlertLanguage = Literal["en", "zh"]
 
 # The next URL begins where a scheme follows a gap: commas occur inside of URLs as well.
@@ -46,8 +48,8 @@ class AlertSettings(BaseModel):
     @field_validator("dagster_ui_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^\s/]", value):
-            raise ValueError("the address of Dagster's UI is expected, such as https://dagster.example.com")
+        if value is not None and (problem := web_problem(value)):
+            raise ValueError(f"the address of Dagster's UI is expected, such as https://dagster.example.com; {problem}")
         return value.rstrip("/") if value else None
 
     @property

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
+from aggregation_pipeline.addresses import web_problem
 from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.config.zones import ZoneName
@@ -23,25 +24,18 @@ from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
+from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _SHORTEST_SALT = 16
-SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 
 
-class Settings(OssSettings, AlertSettings):
-    """Every variable, with its default; those of OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
+class Settings(SourceSettings, OssSettings, AlertSettings):
+    """Every variable, with its default; those of the source, OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
 
     model_config = ConfigDict(frozen=True, validate_default=True)
 
-    # Source database (MySQL protocol). Either host and port or a unix socket.
-    db_host: str | None = None
-    db_port: int = Field(default=3306, ge=1, le=65535)
-    db_socket: Path | None = None
-    db_user: str | None = None
-    db_password: SecretStr = SecretStr("")
-    db_name: str | None = None
     # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
     mask_salt: SecretStr | None = None
 
@@ -106,12 +100,14 @@ class Settings(OssSettings, AlertSettings):
     def _project_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value.strip())
+        url = value.strip()
+        problem = web_problem(url)
+        parts = urlsplit("" if problem else url)
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):
             raise ValueError(
                 "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
-                "goes into BATCH_JOBS_URL, and by http:// the key would travel in the open"
+                f"goes into BATCH_JOBS_URL, and by http:// the key would travel in the open{f' ({problem})' if problem else ''}"
             )
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -129,6 +125,7 @@ class Settings(OssSettings, AlertSettings):
         supabase = ("SUPABASE_URL", "SUPABASE_KEY")
         problems = [
             *_half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
+            *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
         ]

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hmac
 import math
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import SecretStr
-from pymysql.connections import Connection
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.query import ORDER_KEY
+from aggregation_pipeline.source.tls import Tls, TlsConnection
 from aggregation_pipeline.source.types import offset_text
 
 # ONLY_FULL_GROUP_BY turns a column that is neither grouped nor aggregated into an error where MySQL would pick any row's value.
@@ -36,6 +35,7 @@ _PARSE_ERROR: Final = 1064
 
 NO_PASSWORD: Final = SecretStr("")
 NO_LIMITS: Final = SourceLimits()
+IF_OFFERED: Final = Tls()
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class SourceOptions:
     connect_timeout: int = 10
     stall_timeout: int = 600
     mask_salt: SecretStr = NO_PASSWORD
+    tls: Tls = IF_OFFERED
 
     @property
     def where(self) -> str:
@@ -171,27 +172,10 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> _Connection:
-        return _Connection(**parameters)
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
+        return TlsConnection(tls=options.tls, **parameters)
 
     return engine
-
-
-class _Connection(Connection):
-    """Takes TLS where the server has it and verifies nothing, as the driver does by itself, without first loading the machine's
-    certificates to that end: it takes longer than all the rest of connecting, for every window.
-    """
-
-    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401
-        return super()._create_ssl_ctx(sslp) if sslp else _unverified()  # type: ignore[misc]
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 @contextlib.contextmanager

@@ -84,7 +84,12 @@ def test_dagsters_own_url_is_taken_as_it_stands_too(folder, monkeypatch):
     (folder / ".env").write_text("DAGSTER_PG_URL=mysql://u:${HOME}@h/d\n", encoding="utf-8")
     monkeypatch.setenv("DAGSTER_PG_URL", "mysql://u:/home/ada@h/d")
     asked: list[str] = []
-    monkeypatch.setattr("aggregation_pipeline.dagster_storage.normalize_url", lambda url, **_: asked.append(url) or "postgresql://u@h/d")
+
+    def normalized(url: str, **_: str) -> str:
+        asked.append(url)
+        return "postgresql://u@h/d"
+
+    monkeypatch.setattr("aggregation_pipeline.dagster_storage.normalize_url", normalized)
     for url in ("mysql://u:/home/ada@h/d", "postgresql://another@h/d"):
         with pytest.raises(SettingsError, match="DAGSTER_PG_URL reached Dagster as"):
             PostgresStorage.from_config_value(None, {"postgres_url": url})
