@@ -45,7 +45,7 @@ class SourceSettings(BaseModel):
 
     @field_validator("db_ssl_mode", mode="before")
     @classmethod
-    def _any_case(cls, value: object) -> object:
+    def _mysqls_word(cls, value: object) -> object:
         return value.strip().upper().replace("-", "_") if isinstance(value, str) else value
 
     @property
