@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 # What a Chinese keyboard writes for . : / @ [ ] and for Latin letters and digits.
 _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
+FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
 _LABEL: Final = re.compile(r"[\w-]+")
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 
@@ -20,7 +21,7 @@ def host_problem(host: str) -> str:
     strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
     for wrong, problem in (
         (not host, "it is empty"),
-        (_FULL_WIDTH.search(host), "it holds a full-width character, such as 。 for a dot or ： for a colon"),
+        (is_full_width(host), FULL_WIDTH),
         (":" in host, "a colon does not belong there, and it is no IPv6 address"),
         (any(char.isspace() for char in host), "a blank does not belong there"),
         (strange, f"{strange!r} does not belong there"),
@@ -31,6 +32,11 @@ def host_problem(host: str) -> str:
         if wrong:
             return problem
     return ""
+
+
+def is_full_width(text: str) -> bool:
+    """Whether a character in it is one of those of a Chinese keyboard that look like ASCII's."""
+    return _FULL_WIDTH.search(text) is not None
 
 
 def web_problem(url: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from aggregation_pipeline.addresses import web_problem
+from aggregation_pipeline.addresses import FULL_WIDTH, is_full_width, web_problem
 
 AlertLanguage = Literal["en", "zh"]
 
@@ -14,6 +14,8 @@ AlertLanguage = Literal["en", "zh"]
 _BETWEEN: Final = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 # Shorter pieces of a URL are words such as "robot" or "send": they give nothing away, and blanking them would maim other texts.
 _SECRET_LENGTH: Final = 12
+# Where a host stands after the scheme, as in any other URL.
+_WEB: Final = {"http", "https", "json", "jsons", "xml", "xmls", "form", "forms"}
 
 
 class AlertSettings(BaseModel):
@@ -43,6 +45,8 @@ class AlertSettings(BaseModel):
                 raise ValueError(
                     f"entry {number} is no URL; expected such as dingtalk://SECRET@TOKEN, with blanks or commas between several"
                 )
+            if problem := _problem(url.get_secret_value()):
+                raise ValueError(f"entry {number} can never be reached; {problem}")
         return tuple(dict.fromkeys(value))
 
     @field_validator("dagster_ui_url")
@@ -56,6 +60,14 @@ class AlertSettings(BaseModel):
     def alert_secrets(self) -> tuple[str, ...]:
         """The URLs, and the pieces of them that open the door."""
         return tuple(piece for url in self.alert_urls for piece in pieces(url.get_secret_value()))
+
+
+def _problem(url: str) -> str:
+    """What keeps an address from ever being reached. Most hold a token where others have a host."""
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() in _WEB:
+        return web_problem(f"https://{rest}")
+    return FULL_WIDTH if is_full_width(re.split(r"[/?#]", rest)[0]) else ""
 
 
 def pieces(url: str) -> tuple[str, ...]:
