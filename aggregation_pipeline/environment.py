@@ -34,7 +34,7 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
         SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments.
     """
     named = os.environ.get("AGGREGATION_ENV_FILE")
-    path = Path(named or ".env")
+    path = Path(named or ".env").absolute()
     try:
         text = read_env_file(path)
     except FileNotFoundError:

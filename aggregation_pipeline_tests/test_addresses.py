@@ -1,6 +1,7 @@
 """Addresses that can never answer are refused with the settings; a name that nobody knows is no passing fault."""
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -150,11 +151,38 @@ def test_a_name_that_nobody_knows_is_not_tried_again_and_leads_to_db_host():
     assert isinstance(caught.value, SourceLostError) is passes
 
 
-@pytest.mark.parametrize(("code", "passes"), [(socket.EAI_NONAME, False), (socket.EAI_NODATA, False), (socket.EAI_AGAIN, True)])
-def test_a_resolver_that_does_not_answer_passes_and_one_that_says_no_does_not(code: int, passes: bool):
+def _no_tls() -> OSError:
+    """What a client of TLS says to a server that speaks something else."""
+    ours, theirs = socket.socketpair()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with ours, theirs:
+        theirs.sendall(b"nothing of the kind, and long enough for a record of TLS")
+        try:
+            context.wrap_socket(ours)
+        except ssl.SSLError as error:
+            return error
+    raise AssertionError("that was no TLS")
+
+
+@pytest.mark.parametrize(
+    ("cause", "passes"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "said by the resolver"), False),
+        (socket.gaierror(socket.EAI_NODATA, "said by the resolver"), False),
+        (socket.gaierror(socket.EAI_AGAIN, "said by the resolver"), True),
+        (ConnectionRefusedError(111, "refused"), True),
+        (TimeoutError("timed out"), True),
+        (_no_tls(), False),
+        (ssl.SSLEOFError(8, "the server went away"), True),
+    ],
+)
+def test_what_a_connection_failed_by_decides_whether_it_may_pass(cause: OSError, passes: bool):
     wrapped = pymysql.err.OperationalError(2003, "Can't connect to MySQL server on 'db'")
-    wrapped.original_exception = socket.gaierror(code, "said by the resolver")  # type: ignore[attr-defined]
+    wrapped.original_exception = cause  # type: ignore[attr-defined]
     assert isinstance(explain(wrapped), SourceLostError) is passes
+    # In the middle of a stream it is the network, whatever it says.
+    assert isinstance(explain(cause), SourceLostError)
 
 
 def test_where_nothing_listens_it_may_pass():

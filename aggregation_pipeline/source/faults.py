@@ -105,7 +105,8 @@ def _lasting(original: object, code: int | None) -> str:
     """Why a connection that failed would fail again, in words; empty where it may not."""
     if code == CR.CR_SSL_CONNECTION_ERROR:
         return "DB_SSL_MODE demands TLS, and the server offers none. Turn it on there, or set DB_SSL_MODE=PREFERRED."
-    cause = getattr(original, "original_exception", original)
+    # PyMySQL keeps what a new connection failed by; whatever breaks one that stood may pass.
+    cause = getattr(original, "original_exception", None)
     if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAME:
         return f"no host of that name is known ({cause.strerror}). Check DB_HOST."
     if isinstance(cause, ssl.SSLCertVerificationError):

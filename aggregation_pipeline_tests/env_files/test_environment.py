@@ -99,8 +99,8 @@ def test_dagsters_own_url_is_taken_as_it_stands_too(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("none.env", "AGGREGATION_ENV_FILE names none.env, and there is no such file"),
-        (".", r"\. is a folder"),
+        ("none.env", r"AGGREGATION_ENV_FILE names /.*/none\.env, and there is no such file"),
+        (".", "^/.* is a folder"),
     ],
 )
 def test_a_file_that_is_named_has_to_be_there(monkeypatch, named, words):
