@@ -16,10 +16,12 @@ from aggregation_pipeline.config.zone_names import ALIASES, WELL_KNOWN, WINDOWS
 _AREAS: Final = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
 # As many names as people read.
 _SHOWN: Final = 3
-# +08:00, 8, UTC+8, GMT+0800, UTC +08:00:00, and how Windows lists a zone: (UTC+08:00) Beijing, ... Etc/GMT+8 is no such offset: its sign is
-# the other way round.
+# +08:00, 8, UTC+8, UTC +08:00:00, what JavaScript prints, GMT+0800 (China Standard Time), and Windows, (UTC+08:00) Beijing, ...
+# Etc/GMT+8 is no such offset: its sign is the other way round.
 _OFFSET: Final = re.compile(
-    r"\(?(?:(?:etc/)?utc?|gmt|z)?\s*(?P<sign>[+-]?)\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2})(?::?00)?)?(?:\).*)?", re.IGNORECASE
+    r"\(?(?:(?:etc/)?utc?|gmt|z)?\s*(?P<sign>[+-]?)\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2})(?::?00)?)?"
+    r"(?:\).*|\s*\(.*\))?",
+    re.IGNORECASE,
 )
 # 东八区 is UTC+8.
 _CHINESE_OFFSET: Final = re.compile(r"(?P<side>[东西])(?P<hours>[一二三四五六七八九十]{1,2}|\d{1,2})时?区?")
@@ -47,7 +49,9 @@ def _hint(written: str) -> str:
     offset = _offset(written)
     if offset is not None:
         return _with_offset(offset)
-    found = _by_words(written) or _by_city(written) or _by_abbreviation(written) or _nearest(written)
+    # Shanghai, China
+    place = written.partition(",")[0]
+    found = _by_words(place) or _by_city(place) or _by_abbreviation(place) or _nearest(place)
     if not found:
         return ""
     others = f" Others with {written} are {', '.join(found[1:_SHOWN])}." if found[1:] else ""

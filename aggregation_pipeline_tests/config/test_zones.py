@@ -17,7 +17,7 @@ SHANGHAI = (
     "(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi", "Beijing", "beijing time", "Peking", "北京", "北京时间", "中国标准时间", "China",
     "China Standard Time", "China Daylight Time", "CST", "Asia/Beijing", "Asia/Shenzhen", "prc", "asia/shanghai", "ASIA/SHANGHAI",
     "Asia-Shanghai",
-    "Shanghai", "Asia/Shanghia", "Asia/Bejing",
+    "GMT+0800 (China Standard Time)", "GMT+0800 (中国标准时间)", "Shanghai, China", "Shanghai", "Asia/Shanghia", "Asia/Bejing",
 )  # fmt: skip
 
 
