@@ -22,6 +22,7 @@ from aggregation_pipeline.errors import RowCountError, SnapshotError, SourceErro
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.faults import describe_warning
+from aggregation_pipeline.source.lineage import described
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
@@ -104,6 +105,7 @@ def read_extract(
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
             columns = session.columns(*entry.source)
+            comments = {column.name: column.comment for column in columns.values() if column.comment}
             shaped = shape_queries(session, entry, request.within(columns, session.offset_seconds))
             for each in shaped:
                 check_scan(session, entry, each.query, warn)
@@ -113,24 +115,32 @@ def read_extract(
                 written.append(path)
                 # A second more than is left, so that whoever comes too late is told by us why.
                 session.limit_statements(min(limits.timeout_seconds, end.left() + 1))
-                datasets.append(_read_dataset(session, each, path, request, options.mask_salt, progress))
+                datasets.append(_read_dataset(session, each, path, request, options.mask_salt, progress, comments))
             consistency = "snapshot" if session.snapshot else "none"
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    comments = {column.name: column.comment for column in columns.values() if column.comment}
     return Extract(entry.name, request.window, tuple(datasets), consistency, comments)
 
 
-def _read_dataset(session: Session, shaped: ShapedQuery, path: Path, request: ReadRequest, salt: SecretStr, progress: Progress) -> Dataset:
+def _read_dataset(
+    session: Session,
+    shaped: ShapedQuery,
+    path: Path,
+    request: ReadRequest,
+    salt: SecretStr,
+    progress: Progress,
+    comments: Mapping[str, str],
+) -> Dataset:
     query, max_rows = shaped.query, request.entry.source_limits.max_rows
     # Counted before, in the same snapshot: the total for the progress bar and the number that the rows have to match.
     expected = None if query.count_sql is None else int(session.scalar(query.count_sql))
     _refuse_too_many(query, expected, max_rows)
     rows = ArrowRows(session, shaped, ZeroDates(request.zero_dates), salt)
+    schema = described(rows.schema, request.entry, query.dataset, comments)
     arrived = kept = 0
-    with ParquetSink(path, rows.schema) as sink:
+    with ParquetSink(path, schema) as sink:
         for received in rows.batches():
             arrived += received.num_rows
             # The statement asks for one row more than the limit, to know whether there is one.
@@ -159,7 +169,7 @@ def _read_dataset(session: Session, shaped: ShapedQuery, path: Path, request: Re
         name=query.dataset,
         path=path,
         rows=kept,
-        schema=rows.schema,
+        schema=schema,
         truncated=arrived > kept,
         sql=query.sql,
         order=query.order,

@@ -20,7 +20,7 @@ from python_calamine import CalamineWorkbook
 
 from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats import RenderedFile, excel_file, render
+from aggregation_pipeline.formats import RenderedFile, excel_file, excel_sheets, render
 from aggregation_pipeline_tests.formats.cases import ODD_TEXT, TYPES, all_types, column, make_extract
 from aggregation_pipeline_tests.servers.missing import missing
 
@@ -94,7 +94,7 @@ def test_a_number_is_a_number_and_a_date_a_date_with_a_fitting_format(tmp_path: 
     sheet = sheet_of(workbook(tmp_path, out, all_types()))
     formats = {name: sheet.cell(2, i).number_format for i, name in enumerate(all_types().schema.names, start=1)}
     assert formats["int"] == "0"
-    assert formats["money"] == "0.00"
+    assert formats["money"] == "#,##0.00"
     assert formats["double"] == "General"
     assert formats["datetime"] == "yyyy-mm-dd hh:mm:ss"
     assert formats["datetime_3"] == "yyyy-mm-dd hh:mm:ss.000"
@@ -157,7 +157,7 @@ def test_decimals_count_their_digits_and_not_their_zeros(tmp_path: Path, out: Pa
 
 
 def test_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(excel_file, "SHEET_ROWS", 1500)
+    monkeypatch.setattr(excel_sheets, "SHEET_ROWS", 1500)
     file = workbook(tmp_path, out, column("n", pa.int32(), "INT", list(range(4000))))
     assert openpyxl.load_workbook(file.path).sheetnames == ["summary", "detail", "detail_2", "detail_3", "about"]
     found = [with_calamine(file.path, sheet) for sheet in ("detail", "detail_2", "detail_3")]
