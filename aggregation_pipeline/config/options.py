@@ -152,7 +152,7 @@ class ParquetOptions(OptionsModel):
         Literal["text", "decimal"],
         Field(
             description="A DECIMAL column with a value of more than 38 digits. text: written as text with all its digits, "
-            "counted, because many readers (DuckDB, Polars) refuse the whole file for such a column. decimal: kept."
+            "counted, because many readers refuse the whole file for such a column (Polars) or round it (DuckDB). decimal: kept."
         ),
     ] = "text"
 

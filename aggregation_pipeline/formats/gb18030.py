@@ -27,8 +27,6 @@ _CODES = {character: bytes.fromhex(code) for character, code in _BYTES.items()} 
     old: bytes.fromhex(_BYTES[new]) if new in _BYTES else new.encode("gb18030") for old, new in _INSTEAD.items()
 }
 _SPECIAL = re.compile(f"([{''.join(_CODES)}])")
-# The same for UTF-8, where three bytes are looked for faster than a class of characters.
-_HINT = re.compile(rb"\xe1\xb8\xbf|\xe9\xbe[\xb4-\xbb]|\xee[\x97\x9e-\xa1]|\xef\xb8[\x90-\x99]")
 
 
 class Encoder:
@@ -40,7 +38,7 @@ class Encoder:
     def __call__(self, utf8: bytes) -> bytes:
         """The same text in GB18030."""
         text = utf8.decode()
-        if _HINT.search(utf8) is None:
+        if text.isascii() or _SPECIAL.search(text) is None:
             return text.encode("gb18030")
         # Plain text and special characters by turns.
         parts = _SPECIAL.split(text)

@@ -1,7 +1,7 @@
 """Parquet: the database's own types, one file a dataset. The extract is Parquet already, and mostly is the very file to publish.
 
 Only two things ask for other contents: another compression, and DECIMAL wider than 38 digits. MySQL gives SUM of a BIGINT 41 digits,
-whatever the sum is, and most readers end at 38: DuckDB and Polars refuse the whole file for one such column. Where all values of a
+whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column, others round it. Where all values of a
 column fit into 38 digits it is written with 38; where one does not, it becomes text, unless `parquet.wideDecimals` keeps it a decimal.
 """
 
