@@ -84,7 +84,7 @@ def test_a_wide_decimal_stays_one_where_that_is_asked_for(tmp_path: Path, out: P
     assert pq.read_table(detail.path).column("s").to_pylist() == WIDE
     assert detail.notes == {}
     # What the option's default is for: DuckDB rounds such a column, others refuse the file.
-    assert duckdb.sql(f"SELECT typeof(s) FROM '{detail.path}'").fetchone() == ("DOUBLE",)
+    assert duckdb.sql(f"SELECT DISTINCT typeof(s) FROM '{detail.path}'").fetchall() == [("DOUBLE",)]
 
 
 def test_an_extract_with_other_rows_than_it_promised_is_not_published(tmp_path: Path, out: Path):
