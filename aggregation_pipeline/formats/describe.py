@@ -84,8 +84,8 @@ _NOTES = """
 - **DECIMAL** is a string in JSON, as MySQL drivers give it (`json.decimals`). In Parquet a DECIMAL wider than 38 digits, which is
   what SUM of a BIGINT is by its type, is written with 38 where all its values fit, because most readers end there. Where one does
   not, the column is text with all its digits, counted in the manifest, because many readers refuse the whole file for such a column
-  (Polars) or round it (DuckDB); `parquet.wideDecimals: decimal` keeps it a decimal. In Excel a DECIMAL with 1 to 4 decimals, which may be money, is shown
-  with thousands separators (`excel.thousands`).
+  (Polars) or round it (DuckDB); `parquet.wideDecimals: decimal` keeps it a decimal. In Excel a DECIMAL with 1 to 4 decimals, which may
+  be money, is shown with thousands separators (`excel.thousands`).
 - **NULL and the empty text** differ everywhere: in CSV nothing against `""` (`csv.null`), in Excel no cell against an empty text.
   In a CSV file of a single column NULL is the bare word `NULL`, since an empty line is no row to most readers.
 - **CSV** is RFC 4180: CRLF, quotes around all text and nothing else. Text that a spreadsheet would run as a formula begins with `'`

@@ -1,12 +1,15 @@
 """The sheet that says what the others are: so that a workbook still explains itself when it has been mailed around."""
 
-from openpyxl.styles import Alignment, Font
+from openpyxl.styles import Alignment
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.excel_text import plain_cell_text
+from aggregation_pipeline.formats.excel_text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel_widths import row_height
 from aggregation_pipeline.formats.excel_words import Words
 from aggregation_pipeline.formats.text import comment, mysql_type
+
+_WIDTHS = {"A": 20, "B": 110}
 
 
 def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
@@ -26,7 +29,7 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
             (words.sql.format(name), dataset.sql),
         ]
     for row, (label, value) in enumerate(lines, start=1):
-        sheet.cell(row, 1, label).font = Font(bold=True)
+        sheet.cell(row, 1, label).font = BOLD
         sheet.cell(row, 1).alignment = Alignment(vertical="top")
         cell = sheet.cell(row, 2)
         if isinstance(value, int):
@@ -34,8 +37,9 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
         else:
             cell.value, cell.data_type = plain_cell_text(value), "s"
         cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="left")
-    sheet.column_dimensions["A"].width = 20
-    sheet.column_dimensions["B"].width = 110
+        sheet.row_dimensions[row].height = row_height([str(value)], [_WIDTHS["B"]])
+    for letter, width in _WIDTHS.items():
+        sheet.column_dimensions[letter].width = width
 
 
 def _columns(dataset: Dataset) -> str:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.styles import Alignment, Border, Side
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
@@ -14,8 +14,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.excel_rows import CellKind, cell_kinds
-from aggregation_pipeline.formats.excel_text import plain_cell_text
-from aggregation_pipeline.formats.excel_widths import Width, column_widths
+from aggregation_pipeline.formats.excel_text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel_widths import Width, column_widths, row_height
 from aggregation_pipeline.formats.excel_words import WORDS
 from aggregation_pipeline.formats.text import adds_up, comment
 
@@ -44,8 +44,10 @@ def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> I
     """Add as many sheets as the rows of the dataset need."""
     kinds = cell_kinds(dataset, thousands=options.thousands)
     titles = column_titles(dataset.schema, options)
-    widths = column_widths(dataset, titles, kinds)
     summed = _summed(dataset, kinds, options) if dataset.rows else []
+    # A sum has more digits than what it adds up.
+    more = {place: len(str(dataset.rows)) + 1 for place in summed}
+    widths = [replace(width, digits=width.digits + more.get(place, 0)) for place, width in enumerate(column_widths(dataset, titles, kinds))]
     capacity = sheet_capacity(options)
     areas: list[tuple[str, int]] = []
     name = WORDS[options.language].sheets[dataset.name]
@@ -53,7 +55,7 @@ def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> I
         rows = min(capacity, dataset.rows - start)
         sheet = workbook.create_sheet(f"{name}_{len(areas) + 1}" if areas else name)
         areas.append((sheet.title, rows))
-        _lay_out(sheet, titles, widths, rows)
+        _lay_out(sheet, titles, kinds, widths, rows)
         is_last = start + rows == dataset.rows
         totals = is_last and bool(summed)
         if totals:
@@ -71,7 +73,7 @@ def column_titles(schema: pa.Schema, options: ExcelOptions) -> list[str]:
     """What heads each column: its name, or its comment; equal comments with the names behind them."""
     if options.labels == "name":
         return list(schema.names)
-    labels = [" ".join(comment(field).split()) or field.name for field in schema]
+    labels = [comment(field) or field.name for field in schema]
     times = Counter(label.casefold() for label in labels)
     titles = [
         label if times[label.casefold()] == 1 else f"{label} ({name})" if label != name else name
@@ -96,14 +98,15 @@ def print_by_width(sheet: Worksheet) -> None:
     sheet.oddFooter.right.text = "&P / &N"
 
 
-def _lay_out(sheet: Worksheet, titles: Sequence[str], widths: Sequence[Width], rows: int) -> None:
-    for column, (title, width) in enumerate(zip(titles, widths, strict=True), start=1):
+def _lay_out(sheet: Worksheet, titles: Sequence[str], kinds: Sequence[CellKind], widths: Sequence[Width], rows: int) -> None:
+    for column, (title, kind, width) in enumerate(zip(titles, kinds, widths, strict=True), start=1):
         cell = sheet.cell(1, column)
         # openpyxl takes a text that begins with = for a formula unless told otherwise.
         cell.value, cell.data_type = plain_cell_text(title), "s"
-        cell.font = Font(bold=True)
-        cell.alignment = Alignment(vertical="top", wrap_text=True)
+        cell.font = BOLD
+        cell.alignment = Alignment(horizontal="right" if kind.kind == "number" else "left", vertical="top", wrap_text=True)
         sheet.column_dimensions[get_column_letter(column)].width = width.digits
+    sheet.row_dimensions[1].height = row_height(titles, [width.digits for width in widths])
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = area(len(titles), rows + 1)
     sheet.print_title_rows = "1:1"
@@ -150,5 +153,5 @@ def _add_totals(sheet: Worksheet, areas: Sequence[tuple[str, int]], summed: Sequ
 
 
 def _as_total(cell: Cell) -> None:
-    cell.font = Font(bold=True)
+    cell.font = BOLD
     cell.border = Border(top=Side(style="thin"))

@@ -14,7 +14,12 @@ from aggregation_pipeline.formats.excel_rows import TEXT, CellKind
 from aggregation_pipeline.formats.text import hex_text, plain_text
 
 _SAMPLE = 200
-_NARROWEST, _WIDEST, _WIDEST_TITLE = 8, 60, 40
+_NARROWEST, _WIDEST = 8, 60
+# A title that is longer goes on in a second line, where it can be broken: at blanks, and between Chinese characters.
+_WIDEST_TITLE = 24
+_UNBROKEN = re.compile("[^\\s\u2e80-\uffff]+")
+# What one line of text needs, in points, and what Excel allows.
+_LINE, _HIGHEST = 15, 409
 # Enough to tell two hashes apart, which is all that people do with them.
 _HASH_WIDTH = 16
 _HASH = re.compile("(?:0x)?[0-9A-Fa-f]{32,}")
@@ -32,7 +37,7 @@ class Width:
 
 def column_widths(dataset: Dataset, titles: Sequence[str], kinds: Sequence[CellKind]) -> tuple[Width, ...]:
     """One a column, from its title and the first 200 rows."""
-    headers = [min(display_width(title) + _BUTTON, _WIDEST_TITLE) for title in titles]
+    headers = [_title_width(title) for title in titles]
     sample = next(islice(slices(dataset), 1), None)
     if sample is None:
         return tuple(Width(float(max(header, _NARROWEST))) for header in headers)
@@ -45,6 +50,19 @@ def column_widths(dataset: Dataset, titles: Sequence[str], kinds: Sequence[CellK
         width = max(header, *(display_width(text) + 1 for text in texts), 0)
         looks.append(Width(float(min(max(width, _NARROWEST), _WIDEST))))
     return tuple(looks)
+
+
+def row_height(texts: Sequence[str], widths: Sequence[float]) -> float:
+    """The height, in points, of a row in which these texts are wrapped: not every program works it out by itself."""
+    lines = [
+        sum(-(-max(display_width(line), 1) // int(width)) for line in text.split("\n")) for text, width in zip(texts, widths, strict=True)
+    ]
+    return float(min(max(lines, default=1) * _LINE, _HIGHEST))
+
+
+def _title_width(title: str) -> int:
+    words = [display_width(word) for word in _UNBROKEN.findall(title)]
+    return min(display_width(title) + _BUTTON, max(_WIDEST_TITLE, max(words, default=0) + _BUTTON), _WIDEST)
 
 
 def _shown(column: pa.Array, field: pa.Field, kind: CellKind) -> list[str | None]:

@@ -23,8 +23,8 @@ def mysql_type(field: pa.Field) -> str:
 
 
 def comment(field: pa.Field) -> str:
-    """The COMMENT of the source's column that an output shows as it is, or nothing."""
-    return str((field.metadata or {}).get(b"comment", b""), "utf-8")
+    """The COMMENT of the source's column that an output shows as it is, in one line, or nothing."""
+    return " ".join(str((field.metadata or {}).get(b"comment", b""), "utf-8").split())
 
 
 def adds_up(field: pa.Field, dataset: str) -> bool:

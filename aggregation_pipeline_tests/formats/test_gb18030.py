@@ -21,7 +21,7 @@ _BREAKING = {'"', "\r", "\n"}
 _CHARACTERS = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and chr(code) not in _BREAKING)
 ALL = [_CHARACTERS[start : start + 16] for start in range(0, len(_CHARACTERS), 16)]
 # What has no place any more that iconv and the WHATWG encoding agree on, and what is written instead.
-REPLACED = {
+REPLACED: dict[str, str | int | None] = {
     **dict(zip("\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864", "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb", strict=True)),
     **dict(zip("\ue816\ue817\ue818\ue831\ue83b\ue855", "\U00020087\U00020089\U000200cc\U000215d7\U0002298f\U000241fe", strict=True)),
     **dict(zip(map(chr, range(0xE78D, 0xE797)), "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19", strict=True)),

@@ -1,5 +1,6 @@
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -55,6 +56,12 @@ def test_rows_that_are_written_anew_keep_their_order_over_row_groups(tmp_path: P
     assert pq.read_table(detail.path).column("s").to_pylist() == values
 
 
+def with_duckdb(sql: str) -> list[Any]:
+    found = duckdb.sql(sql)
+    assert found is not None
+    return found.fetchall()
+
+
 WIDE = [Decimal(1), Decimal(10**39), None, Decimal(-(10**40)), Decimal(0)]
 
 
@@ -64,7 +71,7 @@ def test_a_sum_beyond_38_digits_is_text_that_every_reader_opens_with_all_its_dig
     texts = ["1", "1" + "0" * 39, None, "-1" + "0" * 40, "0"]
     assert pq.read_table(detail.path).to_pydict() == {"s": texts, "n": list(range(5))}
     assert pq.read_schema(detail.path).field("s").metadata == {b"mysql_type": b"DECIMAL(41,0)"}
-    assert duckdb.sql(f"SELECT s, n FROM '{detail.path}'").fetchall() == list(zip(texts, range(5), strict=True))
+    assert with_duckdb(f"SELECT s, n FROM '{detail.path}'") == list(zip(texts, range(5), strict=True))
     assert detail.notes == {"parquet_decimals_as_text": 4}
 
 
@@ -73,7 +80,7 @@ def test_digits_after_the_point_count_as_well_and_are_written_without_exponents(
     detail = render("parquet", make_extract(tmp_path, column("s", pa.decimal256(65, 30), "DECIMAL(65,30)", values)), out, FormatOptions())[
         -1
     ]
-    assert duckdb.sql(f"SELECT s FROM '{detail.path}'").fetchall() == [(f"{value:f}",) for value in values]
+    assert with_duckdb(f"SELECT s FROM '{detail.path}'") == [(f"{value:f}",) for value in values]
 
 
 def test_a_wide_decimal_stays_one_where_that_is_asked_for(tmp_path: Path, out: Path):
@@ -84,7 +91,7 @@ def test_a_wide_decimal_stays_one_where_that_is_asked_for(tmp_path: Path, out: P
     assert pq.read_table(detail.path).column("s").to_pylist() == WIDE
     assert detail.notes == {}
     # What the option's default is for: DuckDB rounds such a column, others refuse the file.
-    assert duckdb.sql(f"SELECT DISTINCT typeof(s) FROM '{detail.path}'").fetchall() == [("DOUBLE",)]
+    assert with_duckdb(f"SELECT DISTINCT typeof(s) FROM '{detail.path}'") == [("DOUBLE",)]
 
 
 def test_an_extract_with_other_rows_than_it_promised_is_not_published(tmp_path: Path, out: Path):
