@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from aggregation_pipeline.config.options import CsvOptions, JsonOptions
+from aggregation_pipeline.config.options import CsvOptions, JsonOptions, ParquetOptions
 from aggregation_pipeline.formats.csv_file import csv_column
 from aggregation_pipeline.formats.excel_rows import TEXT, beyond_excel, kind_by_type, row_pieces
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column
@@ -86,12 +86,17 @@ _NOTES = """
   digits, or a time finer than milliseconds. The one exception are days before 1900-03-01 in Excel, which become text one by one,
   since they stand for "never" more often than for a day.
 - **DECIMAL** is a string in JSON, as MySQL drivers give it (`json.decimals`). In Parquet a DECIMAL wider than 38 digits, which is
-  what SUM of a BIGINT is by its type, is written with 38 where all its values fit, because most readers end there, and with all its
-  digits where one does not.
+  what SUM of a BIGINT is by its type, is written with 38 where all its values fit, because most readers end there. Where one does
+  not, the column is text with all its digits, counted in the manifest, because many readers refuse the whole file for such a column
+  (Polars) or round it (DuckDB); `parquet.wideDecimals: decimal` keeps it a decimal. In Excel a DECIMAL with 1 to 4 decimals, which may
+  be money, is shown with thousands separators (`excel.thousands`).
 - **NULL and the empty text** differ everywhere: in CSV nothing against `""` (`csv.null`), in Excel no cell against an empty text.
   In a CSV file of a single column NULL is the bare word `NULL`, since an empty line is no row to most readers.
 - **CSV** is RFC 4180: CRLF, quotes around all text and nothing else. Text that a spreadsheet would run as a formula begins with `'`
-  (`csv.escapeFormulas`), which is counted in the manifest; a number or a dash never does.
+  (`csv.escapeFormulas`), and has one more where it begins with `'` already: counted in the manifest, and taken away again by the rule
+  in [files.md](files.md). A lone dash and a number never have it: a sign, digits, commas and points, an exponent, one `%`.
+- **GB18030** (`csv.encoding`) is written as iconv and browsers read it today. Twenty-five characters of private use, which they read
+  differently or not at all, become the characters that have taken their places, counted, or fail the file (`onUnrepresentable`).
 - **TIMESTAMP** is an instant. Arrow's type carries the name of the configured time zone; JSON adds the offset that the zone has at that
   instant, CSV and Excel show the clock of the zone. DATETIME is a reading of a clock, without a zone.
 - **Instants turned into a clock** (`DATE(paid_at)`, `paid_at >= '2026-01-01'`, `FROM_UNIXTIME(n)`, a sub-select or a view over TIMESTAMP
@@ -193,7 +198,14 @@ def _lines() -> Iterator[tuple[str, ...]]:
         column = pa.array([value], kind)
         json_token = json_column(column, field, JsonOptions(), quote=pa.types.is_integer(kind) and beyond_javascript(column))
         csv_token, _ = csv_column(column, field, CsvOptions())
-        yield mysql, f"`{kind}`", _code(json_token, "null"), _code(csv_token, ""), _excel(column, field), f"`{portable_type(column)}`"
+        yield (
+            mysql,
+            f"`{kind}`",
+            _code(json_token, "null"),
+            _code(csv_token, ""),
+            _excel(column, field),
+            f"`{portable_type(column, ParquetOptions())}`",
+        )
 
 
 def _excel(column: pa.Array, field: pa.Field) -> str:

@@ -23,6 +23,18 @@ def mysql_type(field: pa.Field) -> str:
     return str((field.metadata or {}).get(b"mysql_type", b""), "utf-8")
 
 
+def comment(field: pa.Field) -> str:
+    """The COMMENT of the source's column that an output shows as it is, in one line, or nothing."""
+    return " ".join(str((field.metadata or {}).get(b"comment", b""), "utf-8").split())
+
+
+def adds_up(field: pa.Field, dataset: str) -> bool:
+    """Whether a sum over the column means something: of sums and counts in a summary, of amounts rather than ids in rows."""
+    if dataset == "summary":
+        return b"adds_up" in (field.metadata or {})
+    return bool(pa.types.is_decimal(field.type) or pa.types.is_floating(field.type))
+
+
 def is_clock_text(field: pa.Field) -> bool:
     """Text that the server made of a time or a date (TIME reaches 838:59:59, zero dates have no day): digits and marks, nobody's words."""
     return pa.types.is_string(field.type) and re.split(r"\W", mysql_type(field), maxsplit=1)[0].upper() in _BARE_TEXT
