@@ -8,6 +8,7 @@ from typing import Final
 import pymysql
 from sqlalchemy.exc import DBAPIError
 
+from aggregation_pipeline.config.expressions import CONSTANTS
 from aggregation_pipeline.errors import SourceError, SourceLostError
 
 # The connection or the server went away, is full, or somebody else was first: the same statement may succeed later.
@@ -68,6 +69,13 @@ _NAMES_ONLY: Final = {
 }
 
 
+_UNKNOWN_COLUMN: Final = 1054
+# They need their brackets, even where there is nothing between them.
+_FUNCTIONS: Final = frozenset(
+    ("now", "curdate", "curtime", "database", "schema", "user", "session_user", "system_user", "version", "unix_timestamp", "pi")
+)
+
+
 @contextlib.contextmanager
 def translated(where: str = "") -> Iterator[None]:
     """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value."""
@@ -89,7 +97,20 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     if isinstance(original, OSError):
         return SourceLostError(f"MySQL{at}: the connection broke ({original}). The run can be repeated; nothing was published.")
     remedy = f" {_REMEDIES[code]}" if code in _REMEDIES else ""
+    if code == _UNKNOWN_COLUMN:
+        remedy = _no_column(said) or remedy
     return SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
+
+
+def _no_column(said: str) -> str:
+    """The remedy where a word that was taken for a column is another thing in MySQL; nothing where it is none."""
+    found = re.search("'(?:[^']*[.])?([^'.]+)'", said)
+    word = found[1] if found else ""
+    if word.lower() in CONSTANTS:
+        return f" A word that stands alone in a list or in `field` is a column; MySQL's own value is written {{expr: {word}, alias: ...}}."
+    if word.lower() in _FUNCTIONS:
+        return f" A word without brackets is a column; the function is written {{expr: {word}(), alias: ...}}."
+    return ""
 
 
 def describe_warning(code: int, message: str) -> str:
