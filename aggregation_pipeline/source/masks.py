@@ -24,7 +24,8 @@ from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.types import Builder, ColumnType
+from aggregation_pipeline.source.cells import Builder
+from aggregation_pipeline.source.types import ColumnType
 from aggregation_pipeline.source.wire import Block, Cells, Field
 
 _STARS: Final = "****"

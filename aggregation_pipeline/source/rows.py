@@ -27,7 +27,7 @@ class ArrowRows:
         self.zero_dates = zero_dates
         with translated():
             self.stream = RowStream(session.driver_connection, shaped.query.sql)
-        self._columns = shaped.columns(self.stream.fields, session.offset_seconds, zero_dates, salt)
+        self._columns = shaped.columns(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
 
     def batches(self) -> Iterator[pa.RecordBatch]:

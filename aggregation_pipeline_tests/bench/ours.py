@@ -62,9 +62,11 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
+        request = _request(keys)
         with open_session(options, logical_time=_TIME, zone=_ZONE) as session:
-            (shaped,) = shape_queries(session, TableEntry.model_validate(keys))
-            return sum(batch.num_rows for batch in ArrowRows(session, shaped, ZeroDates("null"), NO_PASSWORD).batches())
+            settled = request.settled(session)
+            (shaped,) = shape_queries(settled.session, request.entry, settled.columns)
+            return sum(batch.num_rows for batch in ArrowRows(settled.session, shaped, ZeroDates("null"), NO_PASSWORD).batches())
 
     run({**DETAIL, "where": _REHEARSAL})
     return lambda: run(DETAIL)
