@@ -58,8 +58,8 @@ def test_files_have_the_digits_that_the_database_shows(mysql: MySQLServer, tmp_p
     with mysql.connect(database=database, conv={}) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = ''")
         cursor.execute(f"CREATE TABLE t (id INT PRIMARY KEY, {', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
-        for number, cells in enumerate(literals(40), start=1):
-            cursor.execute(f"INSERT INTO t VALUES ({number}, {', '.join(cells)})")
+        for number, values in enumerate(literals(40), start=1):
+            cursor.execute(f"INSERT INTO t VALUES ({number}, {', '.join(values)})")
         outputs = [name for name in COLUMNS if name != "d"] + EXPRESSIONS
         shown = {}
         for dataset, query in (
@@ -67,7 +67,7 @@ def test_files_have_the_digits_that_the_database_shows(mysql: MySQLServer, tmp_p
             ("summary", f"SELECT id DIV 5, {', '.join(FIGURES)} FROM t GROUP BY 1 ORDER BY 1"),
         ):
             cursor.execute(query)
-            shown[dataset] = ([field.scale for field in cursor._result.fields], list(cursor.fetchall()))  # type: ignore[union-attr]
+            shown[dataset] = ([field.scale for field in cursor._result.fields], list(cursor.fetchall()))
     keys: dict[str, Any] = {
         "select_fields": [{"expr": output, "alias": f"c{place}"} for place, output in enumerate(outputs)],
         "group_by": [{"expr": "id DIV 5", "alias": "g"}],
@@ -96,7 +96,7 @@ def test_files_have_the_digits_that_the_database_shows(mysql: MySQLServer, tmp_p
         assert {table.schema.field(place).type for place in places} == {pa.float64()}
         assert [[list(row.values())[place] for place in places] for row in table.to_pylist()] == numbers
 
-        cells = list(workbook[dataset].iter_rows(min_row=2))
+        cells: list[tuple[Any, ...]] = list(workbook[dataset].iter_rows(min_row=2))
         assert [[row[place].value for place in places] for row in cells] == numbers
         formats = {scales[place]: "0." + "0" * scales[place] if scales[place] else "0" for place in places}
         assert all(row[place].number_format == formats[scales[place]] for row in cells for place in places if row[place].value is not None)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
 
 from aggregation_pipeline.config.expressions import Role, as_column, name_of, read_column, read_expression, read_item
+from aggregation_pipeline.config.names import has_unprintable
 from aggregation_pipeline.config.options import OptionsModel
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
@@ -24,8 +25,8 @@ class EntryModel(OptionsModel):
 
 
 def _checked_alias(alias: str) -> str:
-    if not alias.isprintable() or alias != alias.strip() or not alias:
-        raise ValueError("a name without line ends, and without spaces around it, is expected")
+    if has_unprintable(alias) or alias != alias.strip() or not alias:
+        raise ValueError("a name without line ends or other unprintable characters, and without spaces around it, is expected")
     if len(alias) > _MAX_ALIAS:
         raise ValueError(f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}")
     return alias

@@ -83,6 +83,10 @@ def translated(where: str = "") -> Iterator[None]:
         yield
     except (DBAPIError, pymysql.MySQLError, OSError) as error:
         raise explain(error, where) from None
+    except UnicodeDecodeError:
+        raise SourceError(
+            "the server cut a name or a message in the middle of a letter, and what is left is no text. Choose shorter names."
+        ) from None
 
 
 def explain(error: BaseException, where: str = "") -> SourceError:
