@@ -22,6 +22,7 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
 from aggregation_pipeline.source.wire import RowStream
 
@@ -117,10 +118,17 @@ class Session:
             " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
         )
         with translated():
-            result = self.connection.execute(query, {"database": database, "table": table})
-            names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
-            rows = [dict(zip(names, row, strict=True)) for row in result]
+            rows = self._column_rows(query, database, table)
+            if not rows:
+                # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
+                with switched_off(self.driver_connection):
+                    rows = self._column_rows(query, database, table)
         return {str(row["column_name"]): _column(row) for row in rows}
+
+    def _column_rows(self, query: sa.TextClause, database: str | None, table: str) -> list[dict[str, Any]]:
+        result = self.connection.execute(query, {"database": database, "table": table})
+        names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
+        return [dict(zip(names, row, strict=True)) for row in result]
 
     def is_view(self, database: str | None, table: str) -> bool:
         """Whether the name is that of a view."""

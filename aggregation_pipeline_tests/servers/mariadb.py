@@ -44,6 +44,8 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> Mari
     options = [
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
+        # A server that starts deletes temporary tables in its folder, be they of another one.
+        f"--tmpdir={home}",
         "--bind-address=127.0.0.1",
         f"--port={port}",
         "--skip-log-bin",
