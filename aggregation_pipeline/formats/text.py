@@ -48,7 +48,7 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_date32(kind):
         return pc.cast(column, pa.string())
     if pa.types.is_floating(kind):
-        if pc.all(pc.is_finite(column)).as_py() is False:
+        if not _are_finite(column):
             raise FormatError(
                 f"Column {field.name!r} holds NaN or infinity, which MySQL has not: the extract is damaged. Run the table again."
             )
@@ -64,7 +64,13 @@ def shown_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """Any column for people to look at: as CSV writes it, and with no value that it stops at."""
     if pa.types.is_binary(field.type):
         return hex_text(column)
-    return float_text(column, field) if pa.types.is_floating(field.type) else plain_text(column, field)
+    if pa.types.is_floating(field.type) and not _are_finite(column):
+        return pc.cast(column, pa.string())
+    return plain_text(column, field)
+
+
+def _are_finite(column: pa.Array) -> bool:
+    return pc.all(pc.is_finite(column)).as_py() is not False
 
 
 def float_digits(field: pa.Field) -> int | None:

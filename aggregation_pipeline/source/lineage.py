@@ -8,7 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from aggregation_pipeline.config.expressions import is_plain_word, name_of
+from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column, TableEntry
 
 
@@ -75,9 +75,8 @@ def columns_of(expression: str) -> tuple[str, ...]:
         tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql").expressions[0]
     except (SqlglotError, RecursionError):
         return ()
-    # The bare word * in COUNT(*) is no column.
     nodes = tree.walk(bfs=False, prune=lambda node: isinstance(node, exp.Query))
-    return tuple(dict.fromkeys(node.name for node in nodes if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)))
+    return tuple(dict.fromkeys(node.name for node in nodes if is_column(node)))
 
 
 def _argument(figure: Aggregation) -> str:
