@@ -27,8 +27,9 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
-from aggregation_pipeline.config.partitions import Backfill, Partition, ZoneName
+from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
+from aggregation_pipeline.config.zones import ZoneName
 
 __all__ = [
     "ALL_COLUMNS",

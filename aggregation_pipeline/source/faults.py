@@ -2,10 +2,13 @@
 
 import contextlib
 import re
+import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
 import pymysql
+from pymysql.constants import CR
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.errors import SourceError, SourceLostError
@@ -24,6 +27,10 @@ _PASSING: Final = {
     2013: "the server went away in the middle of a statement",
     2014: "the connection is out of step",
     5066: "the connection was killed",
+}
+# What a resolver says of names that are none; EAI_AGAIN is its own trouble, and passes.
+_UNKNOWN_NAME: Final = {
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAIL") if hasattr(socket, name)
 }
 _TOO_LONG: Final = "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds."
 _REMEDIES: Final = {
@@ -112,6 +119,8 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     code = arguments[0] if arguments and isinstance(arguments[0], int) else None
     said = str(arguments[1]) if len(arguments) > 1 else type(original).__name__ if code is None else ""
     at = f" at {where}" if where else ""
+    if lasting := _lasting(original, code):
+        return SourceError(f"MySQL{at}: {lasting}")
     if code in _PASSING:
         return SourceLostError(f"MySQL{at}: {_PASSING[code]} (error {code}: {said}). The run can be repeated; nothing was published.")
     if isinstance(original, OSError):
@@ -120,6 +129,24 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     refusal = SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
     refusal.code, refusal.named = code, frozenset(re.findall(r"`([^`]+)`(?!\.)", said))
     return refusal
+
+
+def _lasting(original: object, code: int | None) -> str:
+    """Why a connection that failed would fail again, in words; empty where it may not."""
+    if code == CR.CR_SSL_CONNECTION_ERROR:
+        return "DB_SSL_MODE demands TLS, and the server offers none. Turn it on there, or set DB_SSL_MODE=PREFERRED."
+    # PyMySQL keeps what a new connection failed by; whatever breaks one that stood may pass.
+    cause = getattr(original, "original_exception", None)
+    if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAME:
+        return f"no host of that name is known ({cause.strerror}). Check DB_HOST."
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate was not accepted ({cause.verify_message.rstrip('.')}). Check DB_SSL_CA, and with "
+            f"DB_SSL_MODE=VERIFY_IDENTITY that DB_HOST is a name in the certificate."
+        )
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return f"TLS was not agreed upon ({cause.reason}). Check DB_SSL_CERT and DB_SSL_KEY, and which versions of TLS the server takes."
+    return ""
 
 
 def describe_warning(code: int, message: str) -> str:

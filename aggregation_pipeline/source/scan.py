@@ -12,7 +12,7 @@ from aggregation_pipeline.source.session import Session
 
 # Below this many rows a table is read in a blink, with an index or without.
 BIG_TABLE: Final = 100_000
-_OPERATOR: Final = re.compile(r"^\|\s*\d+\s*\|[\s│├└─]*(?P<what>TABLE [A-Z -]+?)\s*\|(?P<name>[^|]*)\|\s*(?P<rows>\d+)\s*\|")
+_OPERATOR: Final = re.compile(r"^\|\s*\d+\s*\|[\s│├└─]*(?P<what>[A-Z ]*TABLE [A-Z -]+?)\s*\|(?P<name>[^|]*)\|\s*(?P<rows>\d+)\s*\|")
 # The servers themselves write "avaiable". Those of no use are named again, as pruned; the table itself is one of them.
 _TABLE: Final = re.compile(
     r"^\s*(?P<table>\S+):\s*\n\s*table_rows:(?P<rows>\d+)(?:(?!table_rows:).)*?"
@@ -125,7 +125,8 @@ def _oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
     """OceanBase and seekdb: a drawing of operators, whose estimates count the rows that are left after the filter."""
     found = [match for line in plan.splitlines() if (match := _OPERATOR.match(line))]
     if not found:
-        return None
+        # A view of constants: nothing to go through.
+        return Scan(0, None, narrowed=True) if "EXPRESSION" in plan else None
     scans = []
     for match in found:
         name = _NAME.fullmatch(match["name"].strip())

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hmac
 import math
-import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,6 @@ from zoneinfo import ZoneInfo
 import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
-from pymysql.connections import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlglot.dialects.mysql import MySQL
 
@@ -25,6 +23,7 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.prelude import LIFT_LIMITS, PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.tls import Tls, TlsConnection
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
@@ -33,6 +32,7 @@ _PARSE_ERROR: Final = 1064
 
 NO_PASSWORD: Final = SecretStr("")
 NO_LIMITS: Final = SourceLimits()
+IF_OFFERED: Final = Tls()
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class SourceOptions:
     connect_timeout: int = 10
     stall_timeout: int = 600
     mask_salt: SecretStr = NO_PASSWORD
+    tls: Tls = IF_OFFERED
 
     @property
     def where(self) -> str:
@@ -226,33 +227,18 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> _Connection:
-        return _Connection(**parameters)
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
+        return _Connection(tls=options.tls, **parameters)
 
     return engine
 
 
-class _Connection(Connection):
-    """Takes TLS where the server has it and verifies nothing, as the driver does by itself, without first loading the machine's
-    certificates to that end: it takes longer than all the rest of connecting, for every window.
-    """
-
-    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401
-        return super()._create_ssl_ctx(sslp) if sslp else _unverified()  # type: ignore[misc]
-
+class _Connection(TlsConnection):
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
         super().set_character_set(charset, collation)
         with contextlib.suppress(pymysql.MySQLError):
             self.query(LIFT_LIMITS)
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 @contextlib.contextmanager

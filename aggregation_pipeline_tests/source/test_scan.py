@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.formats import FORMATS
 from aggregation_pipeline.plan import plan_tables
@@ -21,6 +22,7 @@ from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
 from aggregation_pipeline_tests.source.test_reader import Execute
+from aggregation_pipeline_tests.test_broken_off import Observer
 
 Read = Callable[..., Extract]
 DAY = "at >= '2026-01-02' AND at < '2026-01-03'"
@@ -51,11 +53,12 @@ def explained(session: Session, entry: TableEntry) -> str | None:
 
 
 def test_the_format_of_the_answer_is_the_same_whatever_the_server_prefers(mysql: MySQLServer, database: str, execute: Execute):
-    execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    execute(["CREATE TABLE t (id INT PRIMARY KEY)", "CREATE VIEW constants AS SELECT 1 AS id"])
     sent: list[str] = []
     with open_session(options_for(mysql, database), logical_time=LOGICAL_TIME, zone=ZONE) as session:
         sa.event.listen(session.connection.engine, "before_cursor_execute", lambda *seen: sent.append(str(seen[2])))
-        assert explained(session, TableEntry(name="t", select_fields=["id"])) is None
+        for name in ("t", "constants"):
+            assert explained(session, TableEntry(name=name, select_fields=["id"], order="none")) is None
     assert any(sql.startswith("EXPLAIN FORMAT=TRADITIONAL SELECT") for sql in sent)
 
 
@@ -81,3 +84,34 @@ def test_a_refusal_behind_a_view_is_a_note_of_the_first_run_and_an_error_where_s
     strict = TableEntry(name="v_inn", select_fields=["id"], source_limits={"on_scan": "error"})
     with pytest.raises(SourceError, match=WORDS + r".*on_scan is error"):
         read_extract(ReadRequest(strict, "w", LOGICAL_TIME, ZONE), options, tmp_path, silent)
+
+
+class Listener(Observer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.warned: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+
+def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_check_say_it_each_time(
+    with_engines: MySQLServer, mixed: str, account: str, tmp_path: Path
+):
+    run_on(with_engines, mixed, [f"GRANT SELECT ON v_inn TO {account}@'%'"])
+    options = replace(options_for(with_engines, mixed), user=account)
+    entry = TableEntry(name="v_inn", aggregations=[{"function": "COUNT", "alias": "n"}])
+    said = []
+    for night in ("2026-11-20", "2026-11-21"):
+        publication = Publication(FolderStore(tmp_path / "store"), "p", f"run-{night}", entry.options, tmp_path / "temp", lambda: None)
+        listener = Listener()
+        exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], publication, listener)
+        said.append(listener.warned)
+        assert (exported.manifest.consistency, exported.manifest.engines) == ("snapshot", "unknown (view v_inn)")
+        (held,) = [check for check in exported.manifest.checks if check.name == "snapshot_held"]
+        assert held.passed
+        assert "as far as this account can see: engines unknown (view v_inn); GRANT SHOW VIEW" in held.words
+    first, second = said
+    assert len(first) == 1
+    assert "so on_scan cannot be judged" in first[0]
+    assert second == []
