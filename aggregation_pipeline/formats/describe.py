@@ -24,7 +24,6 @@ from aggregation_pipeline.formats.excel_rows import TEXT, beyond_excel, kind_by_
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column
 from aggregation_pipeline.formats.parquet_file import portable_type
 from aggregation_pipeline.formats.text import plain_text, rows_as_bytes
-from aggregation_pipeline.source.variables import FIXED
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _INSTANT = pa.timestamp("us", "Asia/Shanghai")
@@ -144,21 +143,10 @@ _NOTES = """
 """
 
 
-_VARIABLES = """
-## What the server's settings cannot change
-
-A session sets these variables, as far as the server has them, whatever its configuration, its `init_connect` or the account say.
-Where another value would change results and the account may not set it, the table fails and the message names the variable.
-
-| variable | value | servers | what another value does |
-|---|---|---|---|
-"""
-
 _OUTSIDE = """
-Also set: `time_zone`, `timestamp` (so that NOW() is the run's logical time), the limits of `source_limits`, and the timeouts that
-would end an idle session. The character set is utf8mb4, and a `USE` in `init_connect` is undone.
+## What a server's settings can change
 
-What remains with the server:
+The variables that would change, cut or hide a result are set by each session: [variables.md](variables.md). What remains with the server:
 
 - **Long keys.** MySQL and MariaDB group and sort by the first `max_sort_length` bytes. Where a key of the groups, of the order or of a
   window function can be longer than 255 characters, its longest value is asked for first, and the variable set to that: it costs one
@@ -181,18 +169,7 @@ What remains with the server:
 def page() -> str:
     """The whole page as Markdown."""
     head = "| MySQL | Arrow | JSON | CSV | Excel | Parquet |\n|---|---|---|---|---|---|\n"
-    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES + _session()
-
-
-def _session() -> str:
-    lines = ((f"`{name}`", _value(fixed.value), fixed.servers, fixed.why.replace("|", "\\|")) for name, fixed in FIXED.items())
-    return _VARIABLES + "".join(f"| {' | '.join(line)} |\n" for line in lines) + _OUTSIDE
-
-
-def _value(sql: str) -> str:
-    if sql.startswith("("):
-        return "the server's own for utf8mb4"
-    return f"`{sql.strip(chr(39)).replace(',', ', ')}`" if sql.strip("'") else "empty"
+    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES + _OUTSIDE
 
 
 def _lines() -> Iterator[tuple[str, ...]]:
