@@ -56,8 +56,10 @@ class ReadRequest:
             SourceError: the server cannot, or the partition's column does not suit.
         """
         columns = session.columns(*self.entry.source)
-        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), self.within(columns, session.clock))
-        return Settled(clocked, columns, self.within(columns, clocked.clock))
+        engines = engines_of(session, self.entry)
+        within = self.within(columns, session.clock)
+        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
+        return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
 
     def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
         """The condition of the partition, for a table with these columns and a session with this clock; None for the whole table.
@@ -84,11 +86,18 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Settled:
-    """A session in the clock of the entry that it reads, the columns of the entry's table, and the condition of its partition."""
+    """A session in the clock of the entry that it reads, and what is known of the entry's tables.
+
+    Attributes:
+        columns: of the entry's table.
+        within: the condition of its partition.
+        engines: of all tables that the entry names.
+    """
 
     session: Session
     columns: Mapping[str, SourceColumn]
     within: str | None
+    engines: Engines
 
 
 def _refuse_hours_of_days(entry: TableEntry) -> None:
@@ -138,10 +147,9 @@ def read_extract(
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
             settled = request.settled(session)
-            session, columns = settled.session, settled.columns  # noqa: PLW2901 - the same connection, its clock known
+            session, columns, engines = settled.session, settled.columns, settled.engines  # noqa: PLW2901 - the same connection
             comments = {column.name: column.comment for column in columns.values() if column.comment}
             shaped = shape_queries(session, entry, columns, settled.within)
-            engines = engines_of(session, entry)
             require_snapshots(entry, engines)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)

@@ -132,14 +132,6 @@ class Session:
         names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
         return [dict(zip(names, row, strict=True)) for row in result]
 
-    def is_view(self, database: str | None, table: str) -> bool:
-        """Whether the name is that of a view."""
-        query = sa.text(
-            "SELECT table_type FROM information_schema.tables WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table"
-        )
-        with translated():
-            return self.connection.execute(query, {"database": database, "table": table}).scalar() == "VIEW"
-
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names, in lower case, that are functions stored in some database of the server."""
         # What the parser knows by name is the server's own.

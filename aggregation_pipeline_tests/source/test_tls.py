@@ -67,7 +67,7 @@ def shop(server_folder: Path) -> Iterator[Shop]:
 def cipher(options: SourceOptions) -> str:
     """The cipher of a new connection; empty without TLS."""
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
-        return "".join(value for _, value in session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[1])
+        return "".join(value or "" for _, value in session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[1])
 
 
 def refusal(options: SourceOptions) -> str:
