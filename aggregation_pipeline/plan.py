@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceLostError
 from aggregation_pipeline.formats import FORMATS
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.engines import require_snapshots
 from aggregation_pipeline.source.query import build_queries
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.scan import explain, judge
-from aggregation_pipeline.source.session import Session, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
 from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.base import ObjectStore

@@ -14,6 +14,7 @@ from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
@@ -25,7 +26,7 @@ from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
-from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, SourceColumn, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
 from aggregation_pipeline.source.time_zone import settle_clock
 from aggregation_pipeline.source.window import TIMES, Window

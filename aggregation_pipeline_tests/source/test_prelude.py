@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source import describe
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.prelude import SET_BY_US
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import Session, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.variables import FIXED, Fixed
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent

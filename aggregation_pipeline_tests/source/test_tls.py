@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings import Settings
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.connection import SourceOptions
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline.source.tls import Tls
 from aggregation_pipeline_tests.env_files.settings_of import settings_of
 from aggregation_pipeline_tests.servers.certificates import Authority, Pair
