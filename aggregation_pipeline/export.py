@@ -206,7 +206,7 @@ def _render_and_publish(
         run_id=publication.run_id,
         partial=keep_others,
         checks=said if old is None else old.checks,
-        notes=[note for dataset in extract.datasets for note in dataset_notes(dataset)],
+        notes=[*extract.notes, *(note for dataset in extract.datasets for note in dataset_notes(dataset))] if old is None else old.notes,
         report=observer.step,
         guard=publication.guard,
         alone=publication.alone,

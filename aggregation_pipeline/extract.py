@@ -49,10 +49,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Extract:
-    """All datasets of one table and window, read in one snapshot; `comments` are those of the source's columns, by their names."""
+    """All datasets of one table and window, read in one snapshot.
+
+    Attributes:
+        comments: those of the source's columns, by their names.
+        notes: what a consumer should know of how they were read, in words.
+    """
 
     table: str
     window: str
     datasets: tuple[Dataset, ...]
     consistency: str
     comments: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

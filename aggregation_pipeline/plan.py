@@ -14,7 +14,7 @@ from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.scan import explain, judge
 from aggregation_pipeline.source.session import Session, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
-from aggregation_pipeline.source.types import ZeroDates
+from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 
@@ -111,10 +111,12 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         plan.server, plan.snapshot = session.server, session.snapshot
         if not session.snapshot:
             plan.warnings.append("the server gives no snapshot, and consistency is none: summary and detail may disagree")
-        within = None if request.partition is None else request.within(session.columns(*entry.source), session.offset_seconds)
-        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
+        settled = request.settled(session)
+        session = settled.session  # noqa: PLW2901 - the same connection, its clock known
+        plan.warnings += filter(None, [session.clock.note])
+        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=settled.within)
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
-        shaped = shape_queries(session, entry, within)
+        shaped = shape_queries(session, entry, settled.columns, settled.within)
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append("the table has no primary key, so detail rows come in no order: give order_by, or say order: none")
         plan.datasets = [_describe(session, entry, each, plan) for each in shaped]
@@ -125,11 +127,7 @@ def _describe(session: Session, entry: TableEntry, shaped: ShapedQuery, plan: Ta
     scan = explain(session, query)
     if complaint := judge(entry, query, scan):
         (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(complaint)
-    columns = [
-        column.field
-        for column in shaped.columns(shaped.fields, session.offset_seconds, ZeroDates("null"), _NO_VALUES)
-        if column is not None
-    ]
+    columns = [column.field for column in shaped.columns(shaped.fields, session.clock, ZeroDates("null"), _NO_VALUES) if column is not None]
     return DatasetPlan(
         name=query.dataset,
         sql=query.sql,

@@ -8,7 +8,7 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "postgres", "extract", "locks"),
+    ("errors", "progress", "postgres", "extract", "instants", "locks"),
     ("config",),
     ("source", "formats", "storage"),
     ("checks", "notes", "export", "settings", "oss_settings", "plan", "alert_settings"),
@@ -25,6 +25,7 @@ CORE = (
     "progress",
     "postgres",
     "extract",
+    "instants",
     "locks",
     "config",
     "source",

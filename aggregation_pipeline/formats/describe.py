@@ -11,9 +11,10 @@ import html
 import re
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -24,8 +25,8 @@ from aggregation_pipeline.formats.json_file import beyond_javascript, json_colum
 from aggregation_pipeline.formats.parquet_file import portable_type
 from aggregation_pipeline.formats.text import plain_text, rows_as_bytes
 
-_SHANGHAI = timezone(timedelta(hours=8))
-_INSTANT = pa.timestamp("us", "+08:00")
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+_INSTANT = pa.timestamp("us", "Asia/Shanghai")
 
 # MySQL type, Arrow type, a value.
 _EXAMPLES: tuple[tuple[str, pa.DataType, Any], ...] = (

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.batches import columns_where, reaches_beyond
 from aggregation_pipeline.formats.excel_text import cell_text
-from aggregation_pipeline.formats.text import decimal_text, fraction_digits, has_fraction, hex_text, plain_text, wall_clock
+from aggregation_pipeline.formats.text import clock_of, decimal_text, fraction_digits, has_fraction, hex_text, plain_text
 
 # Days from 1899-12-30, Excel's day 0 as far as days from March 1900 on are concerned, to 1970-01-01.
 _EPOCH = 25_569
@@ -112,9 +112,8 @@ def _day_cells(column: pa.Array, field: pa.Field, letter: str, numbers: pa.Array
     if pa.types.is_date32(field.type):
         days = pc.add(column.cast(pa.int32()), _EPOCH)
     else:
-        clock, _ = wall_clock(column)
         # Whole milliseconds, or the column would be text; as microseconds the years from 2256 on would not fit into a float.
-        milliseconds = pc.divide(clock.cast(pa.int64()), 1000).cast(pa.float64())
+        milliseconds = pc.divide(clock_of(column).cast(pa.int64()), 1000).cast(pa.float64())
         days = pc.add(pc.divide(milliseconds, _DAY), float(_EPOCH))
     cells = _number_cell(letter, numbers, style, pc.cast(days, pa.string()))
     early = pc.less(days, _FIRST_DAY)

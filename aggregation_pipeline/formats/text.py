@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.errors import FormatError
+from aggregation_pipeline.instants import Integers, clock_readings, offset_text
 
-_FIXED_OFFSET = re.compile(r"[+-]\d\d:\d\d")
 _BARE_TEXT = frozenset({"TIME", "DATE", "DATETIME", "TIMESTAMP", "YEAR"})
 
 
@@ -62,19 +62,6 @@ def decimal_text(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(sign, *unsigned, "")
 
 
-def wall_clock(column: pa.Array) -> tuple[pa.Array, str]:
-    """Timestamps as clocks show them, and the clock's offset: `+08:00` for an instant in the session's zone, nothing for DATETIME."""
-    zone = column.type.tz
-    if zone is None:
-        return column, ""
-    if not _FIXED_OFFSET.fullmatch(zone):
-        zone = "+00:00"
-    # An offset is added by hand: time zone databases know no "+08:00", and not every machine has one.
-    minutes = int(zone[0] + "1") * (int(zone[1:3]) * 60 + int(zone[4:6]))
-    microseconds = pc.add(column.cast(pa.int64()), minutes * 60_000_000)
-    return microseconds.cast(pa.timestamp("us")), zone
-
-
 def fraction_digits(field: pa.Field) -> int:
     """Digits after the second that the column was declared with; Arrow's six where nobody said."""
     declared = re.fullmatch(r"(?:DATETIME|TIMESTAMP)(?:\((\d)\))?", mysql_type(field).upper())
@@ -83,7 +70,7 @@ def fraction_digits(field: pa.Field) -> int:
 
 def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "mysql"]) -> pa.Array:
     """`2026-11-20 14:00:00.123` with the column's digits, or ISO 8601 with a T, and with the offset where the column is an instant."""
-    clock, offset = wall_clock(column)
+    clock, offsets = (column, None) if column.type.tz is None else clock_readings(column)
     digits = fraction_digits(field)
     if digits < 6 and not has_fraction(clock, 10 ** (6 - digits)):
         text = pc.cast(pc.cast(clock, pa.timestamp("s"), safe=False), pa.string()) if digits == 0 else _cut(clock, 20 + digits)
@@ -92,7 +79,17 @@ def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "m
     if style == "mysql":
         return text
     text = pc.binary_replace_slice(text, 10, 11, "T")
-    return pc.binary_join_element_wise(text, offset, "") if offset else text
+    return text if offsets is None else pc.binary_join_element_wise(text, _offset_texts(offsets), "")
+
+
+def _offset_texts(offsets: Integers) -> pa.Array:
+    distinct, places = np.unique(offsets, return_inverse=True)
+    return pa.array([offset_text(int(seconds)) for seconds in distinct], pa.string()).take(pa.array(places))
+
+
+def clock_of(column: pa.Array) -> pa.Array:
+    """Timestamps as clocks show them: an instant as the clock of its zone does, a DATETIME as it is."""
+    return column if column.type.tz is None else clock_readings(column)[0]
 
 
 def _cut(clock: pa.Array, length: int) -> pa.Array:

@@ -10,7 +10,8 @@
                                        the first alone; of one letter none
     drop      the column is left out.
 
-NULL stays NULL, and partial leaves an empty text empty. A masked column is text.
+NULL stays NULL, and partial leaves an empty text empty. `zeroDates` comes first: a day that no calendar has is NULL, an error, or text to
+mask. A masked column is text.
 """
 
 import hmac
@@ -23,7 +24,8 @@ from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.types import Builder, ColumnType, cell_bytes
+from aggregation_pipeline.source.cells import Builder
+from aggregation_pipeline.source.types import ColumnType
 from aggregation_pipeline.source.wire import Block, Cells, Field
 
 _STARS: Final = "****"
@@ -44,24 +46,24 @@ def masked(column: ColumnType, described: Field, rule: MaskRule, salt: SecretStr
         raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes; hash or drop it.")
     if rule == "hash" and not salt.get_secret_value():
         raise SourceError(f"mask: {name}: hash needs a key; set MASK_SALT to a long random text.")
-    build = _hashed(salt.get_secret_value().encode()) if rule == "hash" else _partial(name)
-    return ColumnType(pa.field(name, pa.string(), metadata={"mysql_type": "VARCHAR", "mask": rule}), build)
+    build = _hashed(column.sent, salt.get_secret_value().encode()) if rule == "hash" else _partial(column.sent, name)
+    return ColumnType(pa.field(name, pa.string(), metadata={"mysql_type": "VARCHAR", "mask": rule}), build, build)
 
 
-def _hashed(key: bytes) -> Builder:
+def _hashed(sent: Builder, key: bytes) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         # Each value once: people occur in many rows.
-        distinct = cell_bytes(block, cells).dictionary_encode()
+        distinct = sent(block, cells).dictionary_encode()
         digests = [hmac.digest(key, value, "sha256").hex() for value in distinct.dictionary.to_pylist()]
         return pa.array(digests, pa.string()).take(distinct.indices)
 
     return build
 
 
-def _partial(name: str) -> Builder:
+def _partial(sent: Builder, name: str) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         try:
-            return partial_text(cell_bytes(block, cells).cast(pa.string()))
+            return partial_text(sent(block, cells).cast(pa.string()))
         except pa.ArrowInvalid:
             raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes that are none; hash or drop it.") from None
 

@@ -4,7 +4,7 @@ Fragments were proved at load to be single expressions and stand in parentheses,
 Groups and their order go by ordinal: a name would mean the column of that name where one exists, and silently count something else.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -20,6 +20,8 @@ _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 # Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the order of a keyed
 # hash they do not.
 ORDER_KEY: Final = "@mask_order"
+# An output's SQL, and the SQL to ask instead.
+Form = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,19 @@ class DatasetQuery:
         outer = _select([(f"grouped.o{position}", name) for position, name in enumerate(self.columns, start=1)])
         return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
 
-    def with_exact_floats(self, names: Sequence[str], floats: Collection[int]) -> "DatasetQuery":
-        """The same query, with those outputs as DOUBLE whose positions (from 0) are FLOAT.
-
-        The protocol sends a FLOAT with six digits, which do not always tell it from its neighbours; as a DOUBLE it comes with all.
+    def asked_as(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
+        """The same query, with some outputs in a form that arrives exactly.
 
         Args:
             names: the outputs as the server names them.
-            floats: the positions.
+            forms: by position, from 0, what becomes of an output's SQL.
         """
-        if not floats:
+        if not forms:
             return self
         outputs = self.outputs or [(quote(name), name) for name in names]
-        exact = tuple((f"({sql} + 0e0)" if place in floats else sql, name) for place, (sql, name) in enumerate(outputs))
-        return replace(self, outputs=exact)
+        return replace(
+            self, outputs=tuple((forms[place](sql) if place in forms else sql, name) for place, (sql, name) in enumerate(outputs))
+        )
 
 
 def build_queries(entry: TableEntry, *, primary_key: Sequence[str], within: str | None = None) -> tuple[DatasetQuery, ...]:

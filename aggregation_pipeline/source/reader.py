@@ -5,7 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import RowCountError, SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.faults import describe_warning
 from aggregation_pipeline.source.query import DatasetQuery
@@ -27,8 +28,9 @@ from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
 from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
-from aggregation_pipeline.source.types import ZeroDates, ZeroDatesPolicy
-from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.source.time_zone import settle_clock
+from aggregation_pipeline.source.window import TIMES, Window
+from aggregation_pipeline.source.zero_dates import ZeroDates, ZeroDatesPolicy
 
 # Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes that is 40 MB
 # more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left alone.
@@ -39,8 +41,6 @@ if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 8 << 20
 _DICTIONARY_BYTES: Final = 32 << 10
-# Types of a column that rows can be cut by.
-_TIMES: Final = {"date", "datetime", "timestamp"}
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
 
@@ -59,23 +59,57 @@ class ReadRequest:
     zero_dates: ZeroDatesPolicy = "null"
     partition: Window | None = None
 
-    def within(self, columns: Mapping[str, SourceColumn], offset_seconds: int) -> str | None:
-        """The condition of the partition, for a table with these columns and a session with this offset; None for the whole table.
+    def settled(self, session: Session) -> "Settled":
+        """Let the session compute in the clock that suits the entry.
 
         Raises:
-            SourceError: the partition's column is not in the table, or holds no time.
+            SourceError: the server cannot, or the partition's column does not suit.
+        """
+        columns = session.columns(*self.entry.source)
+        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), self.within(columns, session.clock))
+        return Settled(clocked, columns, self.within(columns, clocked.clock))
+
+    def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
+        """The condition of the partition, for a table with these columns and a session with this clock; None for the whole table.
+
+        Raises:
+            SourceError: the partition's column is not in the table, holds no time, or holds days where hours are asked for.
         """
         if self.partition is None:
             return None
         name = self.partition.column
         found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
-        if found is None or found.type not in _TIMES:
+        if found is None or found.type not in TIMES:
             what = f"is of the type {found.type.upper()}" if found else f"is not in it; its columns are {', '.join(columns)}"
             raise SourceError(
                 f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name} {what}. Correct the entry."
             )
-        offset = timedelta(seconds=offset_seconds) if found.type == "timestamp" else None
-        return self.partition.predicate(self.entry.source.name, session_offset=offset)
+        if found.type == "date":
+            _refuse_hours_of_days(self.entry)
+        return self.partition.predicate(self.entry.source.name, found.type, clock)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A session in the clock of the entry that it reads, the columns of the entry's table, and the condition of its partition."""
+
+    session: Session
+    columns: Mapping[str, SourceColumn]
+    within: str | None
+
+
+def _refuse_hours_of_days(entry: TableEntry) -> None:
+    partition = entry.partition
+    if partition is not None and partition.every == "hour":
+        raise SourceError(
+            f"{entry.name}: partition.every: {partition.column} is a DATE, and a day has no hours: all its rows would lie in the first. "
+            f"Write every: day, or name a DATETIME or TIMESTAMP column."
+        )
+    if partition is not None and partition.column_timezone is not None:
+        raise SourceError(
+            f"{entry.name}: partition.column_timezone: {partition.column} is a DATE, a day of the calendar, which is the same in every "
+            f"zone. Leave column_timezone out; it is for DATETIME columns."
+        )
 
 
 def read_extract(
@@ -103,8 +137,9 @@ def read_extract(
             ) as session,
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
-            columns = session.columns(*entry.source)
-            shaped = shape_queries(session, entry, request.within(columns, session.offset_seconds))
+            settled = request.settled(session)
+            session, columns = settled.session, settled.columns  # noqa: PLW2901 - the same connection, its clock known
+            shaped = shape_queries(session, entry, columns, settled.within)
             for each in shaped:
                 check_scan(session, entry, each.query, warn)
             datasets = []
@@ -120,7 +155,8 @@ def read_extract(
             path.unlink(missing_ok=True)
         raise
     comments = {column.name: column.comment for column in columns.values() if column.comment}
-    return Extract(entry.name, request.window, tuple(datasets), consistency, comments)
+    notes = tuple(filter(None, [session.clock.note]))
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes)
 
 
 def _read_dataset(session: Session, shaped: ShapedQuery, path: Path, request: ReadRequest, salt: SecretStr, progress: Progress) -> Dataset:

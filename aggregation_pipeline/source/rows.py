@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.shape import ShapedQuery
-from aggregation_pipeline.source.types import ZeroDates
 from aggregation_pipeline.source.wire import RowStream
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 
 class ArrowRows:
@@ -27,7 +27,7 @@ class ArrowRows:
         self.zero_dates = zero_dates
         with translated():
             self.stream = RowStream(session.driver_connection, shaped.query.sql)
-        self._columns = shaped.columns(self.stream.fields, session.offset_seconds, zero_dates, salt)
+        self._columns = shaped.columns(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
 
     def batches(self) -> Iterator[pa.RecordBatch]:

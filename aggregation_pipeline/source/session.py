@@ -5,7 +5,7 @@ import functools
 import hmac
 import math
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from pymysql.connections import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlglot.dialects.mysql import MySQL
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
-from aggregation_pipeline.source.types import offset_text
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
@@ -59,11 +60,18 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column of the source table: `type` as information_schema has it (`datetime`), `comment` empty without one."""
+    """A column of the source table.
+
+    Attributes:
+        type: as information_schema has it: `datetime`.
+        comment: empty without one.
+        virtual: the SQL that a virtual column is computed by whenever it is read; empty for a stored one.
+    """
 
     name: str
     type: str
     comment: str
+    virtual: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,16 +80,18 @@ class Session:
 
     Attributes:
         connection: the only connection, in the only transaction.
-        offset_seconds: offset from UTC in which the session computes and TIMESTAMP columns arrive.
+        clock: in which the session computes and TIMESTAMP columns arrive.
         snapshot: whether all statements see the same rows (False only where the entry says `consistency: none`).
         server: the server's version, as it gives it.
+        identity: tells this server from others.
         statement_limits: the server's own variables that bound a statement.
     """
 
     connection: sa.Connection
-    offset_seconds: int
+    clock: Clock
     snapshot: bool
     server: str
+    identity: str
     statement_limits: tuple[str, ...] = ()
 
     @property
@@ -100,18 +110,55 @@ class Session:
 
     def columns(self, database: str | None, table: str) -> dict[str, SourceColumn]:
         """Return the table's columns by name, in order."""
+        # Not every server has all of its columns.
         query = sa.text(
-            "SELECT column_name, data_type, column_comment FROM information_schema.columns"
+            "SELECT * FROM information_schema.columns"
             " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
         )
         with translated():
-            rows = self.connection.execute(query, {"database": database, "table": table}).all()
-        return {str(name): SourceColumn(str(name), str(kind).lower(), str(comment or "")) for name, kind, comment in rows}
+            result = self.connection.execute(query, {"database": database, "table": table})
+            names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
+            rows = [dict(zip(names, row, strict=True)) for row in result]
+        return {str(row["column_name"]): _column(row) for row in rows}
+
+    def is_view(self, database: str | None, table: str) -> bool:
+        """Whether the name is that of a view."""
+        query = sa.text(
+            "SELECT table_type FROM information_schema.tables WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table"
+        )
+        with translated():
+            return self.connection.execute(query, {"database": database, "table": table}).scalar() == "VIEW"
+
+    def stored_functions(self, names: Collection[str]) -> frozenset[str]:
+        """Those of the names, in lower case, that are functions stored in some database of the server."""
+        # What the parser knows by name is the server's own.
+        unknown = sorted(name for name in names if name.upper() not in MySQL.Parser.FUNCTIONS)
+        if not unknown:
+            return frozenset()
+        query = sa.text(
+            "SELECT LOWER(routine_name) FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND LOWER(routine_name) IN :names"
+        )
+        with translated():
+            return frozenset(row[0] for row in self.connection.execute(query.bindparams(sa.bindparam("names", unknown, expanding=True))))
+
+    def set_time_zone(self, value: str) -> None:
+        """Let the session compute in a zone by its name, or at an offset.
+
+        Raises:
+            SourceError: the server does not know it.
+        """
+        with translated():
+            self.connection.exec_driver_sql("SET SESSION time_zone = %s", (value,))
 
     def scalar(self, sql: str) -> Any:  # noqa: ANN401
         """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
         with translated():
             return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
+
+    def row(self, sql: str) -> tuple[Any, ...]:
+        """Return the single row of a statement without parameters."""
+        with translated():
+            return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
 
     def rows(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Return the names of the columns, and the rows, of a small result."""
@@ -135,6 +182,11 @@ class Session:
         with contextlib.suppress(Exception):
             self.driver_connection._force_close()  # noqa: SLF001
         self.connection.invalidate()
+
+
+def _column(row: Mapping[str, Any]) -> SourceColumn:
+    virtual = str(row.get("generation_expression") or "") if "VIRTUAL" in str(row.get("extra")).upper() else ""
+    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual)
 
 
 @functools.lru_cache(maxsize=8)
@@ -197,7 +249,7 @@ def open_session(
     Args:
         options: the server.
         logical_time: what `NOW()` and `CURDATE()` mean for this window, whenever it really runs.
-        zone: the zone whose offset at `logical_time` the session computes in.
+        zone: the zone in which instants are shown; the session computes at its offset at `logical_time`.
         limits: what may be asked of the server.
         require_snapshot: fail where the server cannot give one.
 
@@ -205,13 +257,12 @@ def open_session(
         SourceLostError: no connection.
         SnapshotError: no snapshot is to be had, and one is required.
     """
-    offset = zone.utcoffset(logical_time.astimezone(zone).replace(tzinfo=None))
-    offset_seconds = int(offset.total_seconds()) if offset else 0
+    clock = Clock.at(zone, logical_time)
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
         with translated(where=options.where):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
-        session = _prepare(connection, options, limits, logical_time, offset_seconds, require_snapshot=require_snapshot)
+        session = _prepare(connection, options, limits, logical_time, clock, require_snapshot=require_snapshot)
         try:
             yield session
         except BaseException:
@@ -224,11 +275,11 @@ def _prepare(
     options: SourceOptions,
     limits: SourceLimits,
     logical_time: datetime,
-    offset_seconds: int,
+    clock: Clock,
     *,
     require_snapshot: bool,
 ) -> Session:
-    wishes = Wishes(offset_text(offset_seconds), logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
+    wishes = Wishes(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
     with translated(where=options.where):
         variables = settle(connection, wishes)
         connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -242,9 +293,9 @@ def _prepare(
             f"the server at {options.where} stays at isolation level {level}, where the summary and the detail rows could disagree. "
             f"Allow REPEATABLE READ for this user, or write `consistency: none` in the table's entry; its manifest will then say so."
         )
-    return Session(
-        connection, offset_seconds, snapshot, str(variables.get("version", "unknown")), tuple(PER_SECOND.keys() & variables.keys())
-    )
+    version = str(variables.get("version", "unknown"))
+    limits_there = tuple(PER_SECOND.keys() & variables.keys())
+    return Session(connection, clock, snapshot, version, f"{options.where} ({version})", limits_there)
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
-from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.exact import exact_forms
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.masks import masked
 from aggregation_pipeline.source.query import DatasetQuery, build_queries
-from aggregation_pipeline.source.session import Session
-from aggregation_pipeline.source.types import ColumnType, ZeroDates, column_type
+from aggregation_pipeline.source.session import Session, SourceColumn
+from aggregation_pipeline.source.types import ColumnType, column_type
 from aggregation_pipeline.source.wire import Field, RowStream
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class ShapedQuery:
     """A query whose columns are known.
 
     Attributes:
-        query: with its FLOAT outputs widened, so that they arrive with all their digits.
+        query: with outputs that would not arrive exactly asked for in a form that does.
+        exact: positions of those outputs.
         fields: the outputs under their true names, with the types that they have in the database.
         masks: by output, in their order, how each masked one is hidden.
     """
@@ -30,13 +33,14 @@ class ShapedQuery:
     query: DatasetQuery
     fields: tuple[Field, ...]
     masks: Mapping[str, MaskRule]
+    exact: frozenset[int] = frozenset()
 
-    def columns(self, sent: Sequence[Field], offset_seconds: int, zero_dates: ZeroDates, salt: SecretStr) -> list[ColumnType | None]:
+    def columns(self, sent: Sequence[Field], clock: Clock, zero_dates: ZeroDates, salt: SecretStr) -> list[ColumnType | None]:
         """Return how each column that the server sends becomes an Arrow column; None for one that is dropped.
 
         Args:
             sent: the columns of the running statement.
-            offset_seconds: the session's offset from UTC.
+            clock: the session's.
             zero_dates: collects what cannot be dates.
             salt: the key of hashes.
 
@@ -46,26 +50,34 @@ class ShapedQuery:
         if len(sent) != len(self.fields) or (not self.query.columns and [f.name for f in sent] != [f.name for f in self.fields]):
             raise SourceError(f"{self.query.dataset}: the table's columns changed while it was read. Nothing was published; run it again.")
         result: list[ColumnType | None] = []
-        for field, true in zip(sent, self.fields, strict=True):
+        for place, (field, true) in enumerate(zip(sent, self.fields, strict=True)):
             rule = self.masks.get(true.name)
             if rule == "drop":
                 result.append(None)
                 continue
-            # A widened FLOAT comes as the text of a double and names exactly one float32.
-            code = FIELD_TYPE.FLOAT if true.type_code == FIELD_TYPE.FLOAT else field.type_code
-            column = column_type(replace(field, name=true.name, type_code=code), offset_seconds, zero_dates)
+            described = true if place in self.exact else replace(field, name=true.name)
+            column = column_type(described, clock, zero_dates)
             result.append(column if rule is None else masked(column, true, rule, salt))
         return result
 
 
-def shape_queries(session: Session, entry: TableEntry, within: str | None = None) -> tuple[ShapedQuery, ...]:
-    """Return the queries of an entry, the summary first, each checked by the server down to its last column; `within` is its partition.
+def shape_queries(
+    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], within: str | None = None
+) -> tuple[ShapedQuery, ...]:
+    """Return the queries of an entry, the summary first, each checked by the server down to its last column.
+
+    Args:
+        session: in the clock that suits the entry.
+        entry: as the config gives it.
+        columns: of the entry's table.
+        within: the condition of its partition; None for the whole table.
 
     Raises:
         SourceError: the server refuses a statement; a mask names a column that is not there; every column would be dropped.
     """
     queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
-    shaped = tuple(_shape(session, entry, query) for query in queries)
+    instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
+    shaped = tuple(_shape(session, entry, query, instants) for query in queries)
     there = {field.name.casefold() for each in shaped for field in each.fields}
     if missing := [name for name in entry.mask if name.casefold() not in there]:
         raise SourceError(
@@ -75,16 +87,16 @@ def shape_queries(session: Session, entry: TableEntry, within: str | None = None
     return shaped
 
 
-def _shape(session: Session, entry: TableEntry, query: DatasetQuery) -> ShapedQuery:
+def _shape(session: Session, entry: TableEntry, query: DatasetQuery, instants: frozenset[str]) -> ShapedQuery:
     with translated():
         stream = RowStream(session.driver_connection, query.probe_sql)
         for _ in stream.blocks():
             pass
     names = query.columns or [field.name for field in stream.fields]
     fields = tuple(replace(field, name=name) for field, name in zip(stream.fields, names, strict=True))
-    floats = {place for place, field in enumerate(fields) if field.type_code == FIELD_TYPE.FLOAT}
+    forms = exact_forms(query, fields, session.clock, instants)
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}
     if len(masks) == len(fields) and set(masks.values()) == {"drop"}:
         raise SourceError(f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead.")
-    return ShapedQuery(query.with_exact_floats(names, floats), fields, masks)
+    return ShapedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms))

@@ -5,10 +5,11 @@
 | TINYINT .. BIGINT, signed / UNSIGNED | int8, int16, int32, int64 / uint8 .. uint64                       |
 | DECIMAL(p, s)                        | decimal128(p, s) up to 38 digits, decimal256(p, s) up to 65       |
 | FLOAT, DOUBLE                        | float32, float64                                                  |
+| FLOAT(M,D), DOUBLE(M,D)              | float64, the nearest to the decimal that the database shows       |
 | BIT(n)                               | uint64                                                            |
 | DATE                                 | date32                                                            |
 | DATETIME(0..6)                       | timestamp[us], no zone: a reading of a calendar and a clock       |
-| TIMESTAMP(0..6)                      | timestamp[us, session's offset]: an instant                       |
+| TIMESTAMP(0..6)                      | timestamp[us, zone]: an instant, and the zone whose clock shows it |
 | TIME                                 | string: it reaches -838:59:59 to 838:59:59, which no time type holds |
 | YEAR                                 | int16                                                             |
 | CHAR, VARCHAR, TEXT, ENUM, SET, JSON | string                                                            |
@@ -17,25 +18,23 @@
 Each Arrow field carries the MySQL type under the metadata key `mysql_type`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
+from zoneinfo import ZoneInfo
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pymysql.constants import FIELD_TYPE, FLAG
 
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.cells import Builder, cell_bytes, cell_text
+from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.timestamps import timestamp_builders
 from aggregation_pipeline.source.wire import Block, Cells, Field
+from aggregation_pipeline.source.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
-# What a server says of a DECIMAL expression whose scale it does not fix.
-_UNFIXED_SCALE: Final = 31
-
-# A block's cells to an array.
-Builder = Callable[[Block, Cells], pa.Array]
-ZeroDatesPolicy = Literal["null", "error", "text"]
+# What a server says of a DECIMAL, FLOAT or DOUBLE whose scale it does not fix.
+UNFIXED_SCALE: Final = 31
 
 _INTEGERS = {
     FIELD_TYPE.TINY: ("TINYINT", pa.int8(), pa.uint8()),
@@ -50,75 +49,53 @@ _STRINGS = {
     FIELD_TYPE.VARCHAR: ("VARCHAR", "VARBINARY"),
     FIELD_TYPE.STRING: ("CHAR", "BINARY"),
 }
-_VIEW = np.dtype([("length", "<i4"), ("inline", "V12")])
-_LONG_VIEW = np.dtype([("length", "<i4"), ("prefix", "V4"), ("buffer", "<i4"), ("offset", "<i4")])
-# Days and months of zero, which MySQL stores and no calendar has.
-_ZERO_DATE = r"^\d{4}-(00-\d\d|\d\d-00)"
 
 
 @dataclass(frozen=True)
 class ColumnType:
-    """One column of a result: its Arrow field, and how a block's cells become an array of that type."""
+    """One column of a result: its Arrow field, how a block's cells become an array of that type, and its bytes for a mask to hide."""
 
     field: pa.Field
     build: Builder
+    sent: Builder
 
 
-class ZeroDates:
-    """What becomes of `0000-00-00` and its like in one result set. `counts` tells how many were made NULL, by column."""
-
-    def __init__(self, policy: ZeroDatesPolicy) -> None:
-        self.policy = policy
-        self.counts: dict[str, int] = {}
-
-    def replace(self, column: str, texts: pa.Array) -> pa.Array:
-        """Return `texts` with zero dates as NULL.
-
-        Raises:
-            SourceError: the policy is `error`.
-        """
-        zero = pc.match_substring_regex(texts, _ZERO_DATE)
-        count = pc.sum(zero).as_py() or 0
-        if count and self.policy == "error":
-            raise SourceError(
-                f"column {column!r} holds dates with a month or day of zero, which no calendar has, and `zero_dates: error` says to stop. "
-                f"Repair the rows, or set options.zero_dates to null or text."
-            )
-        if count:
-            self.counts[column] = self.counts.get(column, 0) + count
-        return pc.if_else(zero, pa.scalar(None, texts.type), texts)
-
-
-def column_type(field: Field, offset_seconds: int, zero_dates: ZeroDates) -> ColumnType:
+def column_type(field: Field, clock: Clock, zero_dates: ZeroDates) -> ColumnType:
     """Choose the Arrow type for a described column.
 
     Args:
         field: the column's description.
-        offset_seconds: the session's offset from UTC, in which TIMESTAMP columns arrive.
+        clock: the session's, in which TIMESTAMP columns arrive.
         zero_dates: collects what cannot be dates.
 
     Raises:
         SourceError: a type that is not known here: better no file than a wrong one.
     """
-    mysql, arrow = _types(field, offset_seconds)
-    if zero_dates.policy == "text" and (pa.types.is_date(arrow) or pa.types.is_timestamp(arrow)):
+    mysql, arrow = _types(field, clock.zone)
+    build, sent = _builders(field, arrow, clock, zero_dates)
+    if zero_dates.policy == "text" and _is_moment(arrow):
         arrow = pa.string()
+    return ColumnType(pa.field(field.name, arrow, metadata={"mysql_type": mysql}), build, sent)
+
+
+def _builders(field: Field, arrow: pa.DataType, clock: Clock, zero_dates: ZeroDates) -> tuple[Builder, Builder]:
     name = field.name
-    build: Builder
-    if field.type_code == FIELD_TYPE.BIT:
-        build = _bits
-    elif pa.types.is_binary(arrow):
-        build = cell_bytes
-    elif pa.types.is_string(arrow):
-        build = _text(name)
-    elif pa.types.is_date(arrow) or pa.types.is_timestamp(arrow):
-        build = _moments(name, arrow, offset_seconds, zero_dates)
-    else:
-        build = _numbers(name, arrow)
-    return ColumnType(pa.field(name, arrow, metadata={"mysql_type": mysql}), build)
+    if field.type_code == FIELD_TYPE.TIMESTAMP:
+        return timestamp_builders(field, clock, zero_dates)
+    if pa.types.is_binary(arrow):
+        return cell_bytes, cell_bytes
+    if pa.types.is_string(arrow) or (zero_dates.policy == "text" and _is_moment(arrow)):
+        return _text(name), cell_bytes
+    if _is_moment(arrow):
+        return _moments(name, arrow, zero_dates), _cleaned(name, arrow, zero_dates)
+    return _numbers(name, arrow), cell_bytes
 
 
-def _types(field: Field, offset_seconds: int) -> tuple[str, pa.DataType]:
+def _is_moment(arrow: pa.DataType) -> bool:
+    return bool(pa.types.is_date(arrow) or pa.types.is_timestamp(arrow))
+
+
+def _types(field: Field, zone: ZoneInfo) -> tuple[str, pa.DataType]:
     code, binary = field.type_code, field.charset == BINARY_CHARSET
     unsigned = bool(field.flags & FLAG.UNSIGNED)
     if code in _INTEGERS:
@@ -133,15 +110,17 @@ def _types(field: Field, offset_seconds: int) -> tuple[str, pa.DataType]:
             return "ENUM" if field.flags & FLAG.ENUM else "SET", pa.string()
         return _STRINGS[code][binary], pa.binary() if binary else pa.string()
     fraction = f"({field.scale})" if 0 < field.scale <= 6 else ""
+    # The server rounds to D digits what it sends, and 1234567.88 needs more bits than the FLOAT(10,2) behind it has.
+    declared = f"({field.length},{field.scale})" if field.scale < UNFIXED_SCALE else ""
     simple: dict[int, tuple[str, pa.DataType]] = {
-        FIELD_TYPE.FLOAT: ("FLOAT", pa.float32()),
-        FIELD_TYPE.DOUBLE: ("DOUBLE", pa.float64()),
+        FIELD_TYPE.FLOAT: (f"FLOAT{declared}", pa.float64() if declared else pa.float32()),
+        FIELD_TYPE.DOUBLE: (f"DOUBLE{declared}", pa.float64()),
         FIELD_TYPE.BIT: (f"BIT({field.length})", pa.uint64()),
         FIELD_TYPE.YEAR: ("YEAR", pa.int16()),
         FIELD_TYPE.DATE: ("DATE", pa.date32()),
         FIELD_TYPE.NEWDATE: ("DATE", pa.date32()),
         FIELD_TYPE.DATETIME: (f"DATETIME{fraction}", pa.timestamp("us")),
-        FIELD_TYPE.TIMESTAMP: (f"TIMESTAMP{fraction}", pa.timestamp("us", tz=offset_text(offset_seconds))),
+        FIELD_TYPE.TIMESTAMP: (f"TIMESTAMP{fraction}", pa.timestamp("us", tz=zone.key)),
         FIELD_TYPE.TIME: (f"TIME{fraction}", pa.string()),
         FIELD_TYPE.JSON: ("JSON", pa.string()),
         FIELD_TYPE.ENUM: ("ENUM", pa.string()),
@@ -161,44 +140,11 @@ def _decimal(field: Field, *, unsigned: bool) -> tuple[str, pa.DataType]:
     # The display width counts a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
     scale = field.scale
     precision = field.length - (scale > 0) - (not unsigned)
-    if scale >= _UNFIXED_SCALE or not 0 < precision <= 65:
+    if scale >= UNFIXED_SCALE or not 0 < precision <= 65:
         precision, scale = 65, min(scale, 30)
     precision = max(precision, scale, 1)
     arrow = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
     return f"DECIMAL({precision},{scale})", arrow
-
-
-def offset_text(offset_seconds: int) -> str:
-    """Return an offset from UTC as MySQL and Arrow write it: `+08:00`."""
-    minutes = abs(offset_seconds) // 60
-    return f"{'-' if offset_seconds < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-def _views(block: Block, cells: Cells, arrow: pa.DataType) -> pa.Array:
-    """Lay Arrow's string views over the block: no cell is copied unless it is of 12 bytes or fewer.
-
-    Layout: https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
-    """
-    windows = np.ndarray(shape=(len(block.data) - 11,), dtype="V12", buffer=block.data, strides=(1,))
-    views = np.empty(block.rows, _VIEW)
-    views["length"] = cells.lengths
-    views["inline"] = windows[np.minimum(cells.starts, len(windows) - 1)]
-    long = np.flatnonzero(cells.lengths > 12)
-    if long.size:
-        references = views.view(_LONG_VIEW)
-        references["buffer"][long] = 0
-        references["offset"][long] = cells.starts[long]
-    validity = None if cells.nulls is None else pa.py_buffer(np.packbits(~cells.nulls, bitorder="little"))
-    return pa.Array.from_buffers(arrow, block.rows, [validity, pa.py_buffer(views), pa.py_buffer(block.data)])
-
-
-def _ascii(block: Block, cells: Cells) -> pa.Array:
-    return _views(block, cells, pa.string_view()).cast(pa.string())
-
-
-def cell_bytes(block: Block, cells: Cells) -> pa.Array:
-    """A column as the server sent it, shape (rows,) of binary."""
-    return _views(block, cells, pa.binary_view()).cast(pa.binary())
 
 
 def _text(name: str) -> Builder:
@@ -217,7 +163,7 @@ def _text(name: str) -> Builder:
 def _numbers(name: str, arrow: pa.DataType) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         try:
-            return _ascii(block, cells).cast(arrow)
+            return cell_text(block, cells).cast(arrow)
         except pa.ArrowInvalid:
             raise SourceError(
                 f"column {name!r} sent a value that is no {arrow}, which the server declared it to be. "
@@ -227,32 +173,9 @@ def _numbers(name: str, arrow: pa.DataType) -> Builder:
     return build
 
 
-def _moments(name: str, arrow: pa.DataType, offset_seconds: int, zero_dates: ZeroDates) -> Builder:
-    naive = pa.date32() if pa.types.is_date(arrow) else pa.timestamp("us")
-
-    def build(block: Block, cells: Cells) -> pa.Array:
-        texts = _ascii(block, cells)
-        try:
-            values = texts.cast(naive)
-        except pa.ArrowInvalid:
-            try:
-                values = zero_dates.replace(name, texts).cast(naive)
-            except pa.ArrowInvalid:
-                raise SourceError(
-                    f"column {name!r} holds a moment that no calendar has; select it as text: CAST({name} AS CHAR)."
-                ) from None
-        if naive.equals(arrow):
-            return values
-        return pc.subtract(values, pa.scalar(offset_seconds * 1_000_000, pa.duration("us"))).view(arrow)
-
-    return build
+def _cleaned(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
+    return lambda block, cells: zero_dates.clean(name, cell_text(block, cells), kind).cast(pa.binary())
 
 
-def _bits(block: Block, cells: Cells) -> pa.Array:
-    # Big-endian, at most 8 bytes, which end where the cell ends; what stands before them in the block is shifted out.
-    padded = np.concatenate([np.zeros(8, np.uint8), block.data])
-    windows = np.ndarray(shape=(len(padded) - 7,), dtype=">u8", buffer=padded, strides=(1,))
-    words = windows[cells.starts + cells.lengths].astype(np.uint64)
-    width = (8 * np.clip(cells.lengths, 1, 8)).astype(np.uint64)
-    values = words & (np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(64) - width))
-    return pa.array(values, mask=cells.nulls)
+def _moments(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
+    return lambda block, cells: zero_dates.read(name, cell_text(block, cells), kind)

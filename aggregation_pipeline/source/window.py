@@ -3,14 +3,22 @@
 A DATETIME holds what a clock on a wall showed, and clocks are set back once a year: for an hour the same times come twice. A row
 then belongs to the window in which its time was shown for the last time. So each row belongs to exactly one window, whatever the
 zones, and a window that is over gets no more rows.
+
+A TIMESTAMP is an instant and is compared as one. A DATE is a day of the calendar and belongs to the window that is called after it,
+whatever the clocks do on that day.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
 
 from aggregation_pipeline.config.tokens import quote
+from aggregation_pipeline.source.clock import Clock
 
-_MINUTE = timedelta(minutes=1)
+# Types of a column that rows can be cut by.
+TIMES: Final = ("date", "datetime", "timestamp")
+_MINUTE: Final = timedelta(minutes=1)
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Window:
         key: what Dagster and the files call it: 2026-11-20.
         column: the column of time, by its true name.
         start, end: aware.
-        column_zone: in which a DATETIME column's values are; a TIMESTAMP is read in the session's zone instead.
+        column_zone: in which a DATETIME column's values are, and whose calendar a DATE is of; a TIMESTAMP needs none.
     """
 
     key: str
@@ -30,19 +38,35 @@ class Window:
     end: datetime
     column_zone: tzinfo
 
-    def predicate(self, table: str, *, session_offset: timedelta | None = None) -> str:
+    def predicate(self, table: str, kind: str, clock: Clock) -> str:
         """The SQL condition that a row is in the window.
 
         Args:
             table: the source table's bare name; it keeps an alias in the SELECT from taking the column's place.
-            session_offset: for a TIMESTAMP column, the offset of the session that reads; None for a DATE or DATETIME.
+            kind: the column's type, one of `TIMES`.
+            clock: of the session that reads.
         """
         column = f"{quote(table)}.{quote(self.column)}"
-        start, end = (
-            wall_time(moment, self.column_zone) if session_offset is None else moment.astimezone(UTC).replace(tzinfo=None) + session_offset
-            for moment in (self.start, self.end)
-        )
-        return f"{column} >= '{_literal(start)}' AND {column} < '{_literal(end)}'"
+        if kind == "timestamp":
+            return self._of_instants(column, clock)
+        start, end = (wall_time(moment, self.column_zone) for moment in (self.start, self.end))
+        if kind == "date":
+            return f"{column} >= '{start:%Y-%m-%d}' AND {column} < '{end:%Y-%m-%d}'"
+        return _between(column, start, end)
+
+    def _of_instants(self, column: str, clock: Clock) -> str:
+        start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (self.start, self.end))
+        if clock.offset_seconds is not None:
+            offset = timedelta(seconds=clock.offset_seconds)
+            return _between(column, start + offset, end + offset)
+        # In the hour that comes twice a text is no instant. The range of texts, a day wider, is for the index.
+        first, last = (int(moment.timestamp()) for moment in (self.start, self.end))
+        wide = _between(column, start - _DAY, end + _DAY)
+        return f"UNIX_TIMESTAMP({column}) >= {first} AND UNIX_TIMESTAMP({column}) < {last} AND {wide}"
+
+
+def _between(column: str, start: datetime, end: datetime) -> str:
+    return f"{column} >= '{_literal(start)}' AND {column} < '{_literal(end)}'"
 
 
 def wall_time(moment: datetime, zone: tzinfo) -> datetime:
@@ -62,4 +86,4 @@ def _offset(local: datetime, *, fold: int) -> timedelta:
 
 
 def _literal(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return moment.isoformat(sep=" ", timespec="seconds")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, window_of
 from aggregation_pipeline.config.model import Partition
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.window import Window, wall_time
 
 # Without DST, with it, by half an hour, by two hours, at midnight, and across the date line.
@@ -25,6 +26,8 @@ ZONES = (
     "Asia/Kathmandu",
     "Pacific/Auckland",
 )
+NEW_YORK = ZoneInfo("America/New_York")
+UTC_CLOCK = Clock(ZoneInfo("UTC"), 0)
 # hypothesis wants them without a zone.
 FIRST, LAST = datetime(2024, 1, 1), datetime(2026, 12, 31)  # noqa: DTZ001
 zones = st.sampled_from(ZONES).map(ZoneInfo)
@@ -100,19 +103,28 @@ def test_the_newest_complete_partition_is_over(every, zone, moment):
 
 def test_an_hour_that_comes_twice_is_read_when_it_is_over_for_good():
     found = {window.key: window for window in windows("hour", ZoneInfo("America/New_York"), datetime(2026, 11, 1, 6, tzinfo=UTC))}
-    assert found["2026-11-01-01:00"].predicate("t") == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 01:00:00'"
-    assert found["2026-11-01-01:00-0500"].predicate("t") == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 02:00:00'"
+    assert (
+        found["2026-11-01-01:00"].predicate("t", "datetime", UTC_CLOCK)
+        == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 01:00:00'"
+    )
+    assert (
+        found["2026-11-01-01:00-0500"].predicate("t", "datetime", UTC_CLOCK)
+        == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 02:00:00'"
+    )
 
 
 def test_a_column_in_utc_is_cut_by_the_days_of_the_zone():
     (window,) = [w for w in windows("day", ZoneInfo("Asia/Shanghai"), datetime(2026, 11, 20, tzinfo=UTC), "UTC") if w.key == "2026-11-20"]
-    assert window.predicate("orders") == "`orders`.`t` >= '2026-11-19 16:00:00' AND `orders`.`t` < '2026-11-20 16:00:00'"
+    assert (
+        window.predicate("orders", "datetime", UTC_CLOCK)
+        == "`orders`.`t` >= '2026-11-19 16:00:00' AND `orders`.`t` < '2026-11-20 16:00:00'"
+    )
 
 
 def test_a_timestamp_is_compared_in_the_zone_of_the_session():
     (window,) = [w for w in windows("day", ZoneInfo("America/New_York"), datetime(2026, 11, 1, tzinfo=UTC)) if w.key == "2026-11-01"]
     # The day has 25 hours: it begins at -4 and ends at -5, and the session is at -5 all the time.
-    assert window.predicate("t", session_offset=timedelta(hours=-5)) == (
+    assert window.predicate("t", "timestamp", Clock(NEW_YORK, -5 * 3600)) == (
         "`t`.`t` >= '2026-10-31 23:00:00' AND `t`.`t` < '2026-11-02 00:00:00'"
     )
 

@@ -20,7 +20,7 @@ from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.session import NO_PASSWORD, SourceOptions, open_session
 from aggregation_pipeline.source.shape import shape_queries
-from aggregation_pipeline.source.types import ZeroDates
+from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.bench.data import TABLE
 
@@ -62,9 +62,11 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
+        request = _request(keys)
         with open_session(options, logical_time=_TIME, zone=_ZONE) as session:
-            (shaped,) = shape_queries(session, TableEntry.model_validate(keys))
-            return sum(batch.num_rows for batch in ArrowRows(session, shaped, ZeroDates("null"), NO_PASSWORD).batches())
+            settled = request.settled(session)
+            (shaped,) = shape_queries(settled.session, request.entry, settled.columns)
+            return sum(batch.num_rows for batch in ArrowRows(settled.session, shaped, ZeroDates("null"), NO_PASSWORD).batches())
 
     run({**DETAIL, "where": _REHEARSAL})
     return lambda: run(DETAIL)

@@ -8,6 +8,7 @@ import pytest
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.query import build_queries
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.window import Window
@@ -75,7 +76,7 @@ def test_a_column_that_cannot_cut_the_table_is_refused(ids, column, words):
 
 def test_both_datasets_and_the_count_carry_the_window_and_the_column_stays_bare_for_its_index():
     entry = TableEntry(name="e", group_by=("n",), select_fields=("id",), where="n = 1 OR n = 2", limit=5)
-    summary, detail = build_queries(entry, primary_key=["id"], within=window("dt").predicate("e"))
+    summary, detail = build_queries(entry, primary_key=["id"], within=window("dt").predicate("e", "datetime", Clock(SHANGHAI, 8 * 3600)))
     where = "WHERE `e`.`dt` >= '2026-11-20 00:00:00' AND `e`.`dt` < '2026-11-21 00:00:00' AND (n = 1 OR n = 2)"
     assert where in summary.sql
     assert where in detail.sql

@@ -1,0 +1,79 @@
+"""Outputs that do not arrive exactly as they are, and how to ask for them instead.
+
+    FLOAT                        (x + 0e0)            it comes with six digits, which do not always tell it from others
+    BIT                          ((x) | 0)            it comes as bytes or as digits, as the server happens to compute it
+    TIMESTAMP                    UNIX_TIMESTAMP(x)    in a named zone two instants of the hour that comes twice have one text
+    MIN, MAX, COUNT(DISTINCT) c  of UNIX_TIMESTAMP(c) likewise: the server compares those texts
+
+What the server does not call FLOAT, BIT or TIMESTAMP is left alone.
+"""
+
+import functools
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from pymysql.constants import FIELD_TYPE
+
+from aggregation_pipeline.config.tokens import tokenize
+from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.query import DatasetQuery, Form
+from aggregation_pipeline.source.turning import bare, is_instant, spelled
+from aggregation_pipeline.source.types import UNFIXED_SCALE
+from aggregation_pipeline.source.wire import Field
+
+
+def _as_double(sql: str) -> str:
+    return f"({sql} + 0e0)"
+
+
+def _as_integer(sql: str) -> str:
+    # `+ 0` would be signed on MySQL 5.6.
+    return f"(({sql}) | 0)"
+
+
+_FORMS: Final[dict[int, Form]] = {FIELD_TYPE.FLOAT: _as_double, FIELD_TYPE.BIT: _as_integer}
+
+
+def exact_forms(query: DatasetQuery, fields: Sequence[Field], clock: Clock, instants: Collection[str]) -> dict[int, Form]:
+    """Return by position, from 0, the form in which an output has to be asked for.
+
+    Args:
+        query: as it was probed.
+        fields: what the server says of its outputs.
+        clock: the session's.
+        instants: the source's TIMESTAMP columns, in lower case.
+    """
+    forms = {place: _FORMS[field.type_code] for place, field in enumerate(fields) if field.type_code in _FORMS and not _is_rounded(field)}
+    if clock.is_named:
+        outputs = query.outputs or [("", "")] * len(fields)
+        for place, (field, (sql, _)) in enumerate(zip(fields, outputs, strict=True)):
+            if inner := _of_one_instant(sql, instants):
+                forms[place] = functools.partial(_replaced, inner)
+            elif field.type_code == FIELD_TYPE.TIMESTAMP:
+                forms[place] = _as_seconds
+    return forms
+
+
+def _is_rounded(field: Field) -> bool:
+    """Whether it is a FLOAT(M,D): the server shows it with D digits, and so do the files."""
+    return field.type_code == FIELD_TYPE.FLOAT and field.scale < UNFIXED_SCALE
+
+
+def _as_seconds(sql: str) -> str:
+    return f"UNIX_TIMESTAMP({sql})"
+
+
+def _replaced(inner: str, _sql: str) -> str:
+    return inner
+
+
+def _of_one_instant(sql: str, instants: Collection[str]) -> str:
+    """`MAX(paid_at)` as the figure of seconds that it has to be, and so MIN and COUNT(DISTINCT ...); empty for anything else."""
+    tokens = bare(tokenize(sql)[0]) if sql else []
+    names = [token.name or token.text for token in tokens]
+    for head in (["min", "("], ["max", "("], ["count", "(", "distinct"]):
+        argument = tokens[len(head) : -1]
+        if names[: len(head)] == head and names[-1] == ")" and is_instant(argument, instants):
+            distinct = "DISTINCT " if head[-1] == "distinct" else ""
+            return f"{names[0].upper()}({distinct}UNIX_TIMESTAMP({spelled(argument).strip()}))"
+    return ""

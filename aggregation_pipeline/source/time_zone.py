@@ -1,0 +1,169 @@
+"""Which clock a session computes in: decided for each entry, by what the entry asks and what the server knows.
+
+1. Nothing in the entry turns instants into clock readings: the session keeps the offset of the logical time. TIMESTAMP values are exact
+   in it, on every server, with or without time zone tables.
+2. The entry does, and the server knows the zone by its name as Python's tzdata knows it: the session takes the zone by its name.
+3. It does, the server does not, and the zone has one offset for all instants that the entry touches: the session takes that offset.
+4. Otherwise the table is refused, with the remedy. What happens inside a view cannot be seen: there a note goes into the manifest.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.instants import offset_text, offsets_of, utc_offset
+from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.session import Session, SourceColumn
+from aggregation_pipeline.source.turning import Columns, Turning, called_names, find_turning, fragments, sub_tables
+
+log = logging.getLogger(__name__)
+
+# What FROM_UNIXTIME takes on every server.
+_LAST_COMPARED: Final = 2**31 - 1
+# Compared where a zone never changes its clock.
+_ORDINARY: Final = (86_400, 1_800_000_000)
+# By server and zone: what is wrong with the server's own idea of the zone, empty where nothing is.
+_compared: Final[dict[tuple[str, str], str]] = {}
+_TABLES: Final = (
+    "Load its time zone tables (`mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql`, or ask whoever runs it), leave out the "
+    "expression, or set the table's timezone to one without summer time"
+)
+
+
+def settle_clock(session: Session, entry: TableEntry, moment: datetime, columns: Sequence[SourceColumn], within: str | None) -> Session:
+    """Return the session with the clock that suits the entry; the snapshot stays.
+
+    Args:
+        session: open, with the offset of the logical time, or UTC where servers take no such offset.
+        entry: as the config gives it.
+        moment: the logical time.
+        columns: of the entry's table.
+        within: the condition of the partition, for the session as it is; None for the whole table.
+
+    Raises:
+        SourceError: the entry turns instants into clock readings, and the server cannot do that right.
+    """
+    zone, offset = session.clock.zone, session.clock.offset_seconds
+    shifted = utc_offset(zone, moment) != offset
+    if len(offsets_of(zone).starts) == 1 and not shifted:
+        return session
+    turning = _turning(session, entry, columns)
+    if not turning and not (shifted and turning.present):
+        return session
+    wrong = _server_differs(session)
+    if not wrong:
+        session.set_time_zone(session.clock.zone.key)
+        return replace(session, clock=replace(session.clock, offset_seconds=None))
+    return _with_one_offset(session, entry, turning, moment, within, wrong)
+
+
+def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn]) -> Turning:
+    texts = [sql for _, sql in fragments(entry)]
+    others = {table: None for sql in texts for table in sub_tables(sql)}
+    known = {table: _columns(session, table, list(session.columns(*table).values())) for table in others}
+    called = frozenset[str]().union(*map(called_names, texts))
+    return find_turning(entry, _columns(session, entry.source, columns), known, session.stored_functions(called))
+
+
+def _columns(session: Session, table: TableName, columns: Sequence[SourceColumn]) -> Columns:
+    return Columns(
+        table.sql,
+        frozenset(column.name.lower() for column in columns if column.type == "timestamp"),
+        {column.name.lower(): column.virtual for column in columns if column.virtual},
+        session.is_view(*table),
+    )
+
+
+def _server_differs(session: Session) -> str:
+    """Say how the server's idea of the zone differs from tzdata's; empty where it does not. Asked once for each server and zone."""
+    zone = session.clock.zone
+    place = (session.identity, zone.key)
+    if place not in _compared:
+        _compared[place] = _compare(session)
+        if _compared[place]:
+            log.info("%s at %s", _compared[place], session.identity)
+    return _compared[place]
+
+
+def _compare(session: Session) -> str:
+    zone = session.clock.zone
+    before = session.clock.time_zone
+    try:
+        session.set_time_zone(zone.key)
+    except SourceLostError:
+        raise
+    except SourceError:
+        return f"the server does not know the time zone {zone.key} by its name"
+    changes = [int(start) for start in offsets_of(zone).starts if 0 < start <= _LAST_COMPARED]
+    moments = [*_ORDINARY, *(moment for change in changes for moment in (change - 1, change))]
+    try:
+        shown = session.row("SELECT " + ", ".join(f"CAST(FROM_UNIXTIME({moment}) AS CHAR)" for moment in moments))
+    finally:
+        session.set_time_zone(before)
+    for moment, text in zip(moments, shown, strict=True):
+        if str(text)[:19] != datetime.fromtimestamp(moment, zone).strftime("%Y-%m-%d %H:%M:%S"):
+            day = datetime.fromtimestamp(moment, UTC).date()
+            return f"the server's time zone tables differ from tzdata for {zone.key}, around {day}"
+    return ""
+
+
+def _with_one_offset(session: Session, entry: TableEntry, turning: Turning, moment: datetime, within: str | None, wrong: str) -> Session:
+    zone = session.clock.zone
+    present = utc_offset(zone, moment) if turning.present else None
+    touched = _touched(session, entry, turning, within)
+    if touched is not None:
+        offset = offsets_of(zone).constant_between(*touched)
+    else:
+        offset = session.clock.offset_seconds if present is None else present
+    if turning.unknown or offset is None or present not in (None, offset) or not _takes(session, offset):
+        why = "; ".join(dict.fromkeys(turning.unknown)) or _several(touched, zone.key)
+        what = turning.where[0] if turning.where else "the time of the run (NOW() and the like)"
+        raise SourceError(
+            f"{entry.name}: {what} asks for clock readings of {zone.key}, whose clock changes with the season, and {wrong}. "
+            f"A fixed offset would be wrong for some of them: {why}. {_TABLES}."
+        )
+    note = ""
+    if turning.views:
+        note = (
+            f"what the view {' or '.join(turning.views)} makes of instants is shown by a clock that stands at UTC{offset_text(offset)} all "
+            f"year round: {wrong}"
+        )
+    return replace(session, clock=Clock(zone, offset, note))
+
+
+def _takes(session: Session, offset: int) -> bool:
+    """Set the session's offset; False where the server takes none so large."""
+    if offset == session.clock.offset_seconds:
+        return True
+    try:
+        session.set_time_zone(offset_text(offset))
+    except SourceLostError:
+        raise
+    except SourceError:
+        return False
+    return True
+
+
+def _touched(session: Session, entry: TableEntry, turning: Turning, within: str | None) -> tuple[int, int] | None:
+    """The first and the last instant that the entry turns, in seconds; None where there is none, or not all are known."""
+    if turning.unknown:
+        return None
+    found: list[int] = []
+    for table, instants in turning.ranges.items():
+        asked = ", ".join(f"MIN({one}), MAX({one})" for one in instants)
+        rows = f"{table} WHERE {within}" if within and table == entry.source.sql else table
+        row = session.row(f"SELECT {asked} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
+        found += [int(float(value)) for value in row if value is not None]
+    return (min(found), max(found)) if found else None
+
+
+def _several(touched: tuple[int, int] | None, zone: str) -> str:
+    if touched is None:
+        return "the server takes no such offset"
+    first, last = (datetime.fromtimestamp(moment, UTC).date() for moment in touched)
+    return f"from {first} to {last}, the time of the run included, {zone} has several offsets"

@@ -1,0 +1,269 @@
+"""Instants turned into clock readings: right all year round, whenever the run is, on servers that know zones by name and on those that do not."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+import pytest
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.instants import clock_readings
+from aggregation_pipeline.source import time_zone
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.window import Window
+from aggregation_pipeline_tests.source.conftest import options_for, silent
+
+WINTER, SUMMER = datetime(2026, 11, 20, 18, tzinfo=UTC), datetime(2026, 7, 1, 18, tzinfo=UTC)
+BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
+# Both have the text 2026-10-25 02:30:00 in Berlin.
+TWICE = [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
+ROWS = [
+    datetime(2026, 1, 15, 12, tzinfo=UTC),
+    datetime(2026, 7, 15, 12, tzinfo=UTC),
+    datetime(2026, 7, 15, 22, 30, tzinfo=UTC),
+    *TWICE,
+]
+
+# seekdb knows no zone by its name.
+on_servers_with_names = pytest.mark.parametrize("mysql", ["mariadb", "mysql56"], indirect=True)
+
+Reading = Callable[..., dict[str, list[dict[str, object]]]]
+
+
+@pytest.fixture
+def extract(mysql, database, tmp_path) -> Callable[..., Extract]:
+    def run(
+        zone: ZoneInfo = BERLIN, moment: datetime = WINTER, window: Window | None = None, zero: str = "null", **keys: object
+    ) -> Extract:
+        entry = TableEntry.model_validate({"name": "ev", **keys})
+        request = ReadRequest(entry, "2026-11-21", moment, zone, zero, partition=window)  # type: ignore[arg-type]
+        return read_extract(request, options_for(mysql, database), tmp_path, silent)
+
+    return run
+
+
+@pytest.fixture
+def reading(extract) -> Reading:
+    def run(*arguments: object, **keys: object) -> dict[str, list[dict[str, object]]]:
+        return {each.name: pq.read_table(each.path).to_pylist() for each in extract(*arguments, **keys).datasets}
+
+    return run
+
+
+@pytest.fixture
+def events(execute) -> None:
+    rows = ", ".join(
+        f"({number}, '{at:%Y-%m-%d %H:%M:%S}', '{at:%Y-%m-%d %H:%M:%S}.250000', {at.timestamp():.0f})" for number, at in enumerate(ROWS, 1)
+    )
+    execute(
+        [
+            "SET time_zone = '+00:00'",
+            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, n INT, KEY (t))",
+            f"INSERT INTO ev VALUES {rows}",
+        ]
+    )
+
+
+def instants(rows: list[dict[str, object]], name: str = "t") -> list[object]:
+    return [None if (at := row[name]) is None else at.astimezone(UTC) for row in rows]  # type: ignore[attr-defined]
+
+
+@pytest.mark.sample56
+@pytest.mark.parametrize("moment", [WINTER, SUMMER])
+@pytest.mark.parametrize("zone", [BERLIN, SHANGHAI, ZoneInfo("America/New_York"), ZoneInfo("Pacific/Kiritimati")])
+def test_instants_stay_instants_on_every_server_whenever_the_run_is(reading, events, zone, moment):
+    found = reading(
+        zone,
+        moment,
+        select_fields=["id", "t", "t6"],
+        group_by=["t"],
+        aggregations=[
+            {"function": "COUNT", "alias": "n"},
+            {"expr": "MAX(t6)", "alias": "last"},
+            {"function": "COUNT DISTINCT", "field": "t", "alias": "d"},
+        ],
+        where="t IS NOT NULL",
+    )
+    assert instants(found["detail"]) == ROWS
+    assert instants(found["detail"], "t6") == [at + timedelta(milliseconds=250) for at in ROWS]
+    assert instants(found["summary"]) == sorted(ROWS)
+    assert [(row["n"], row["d"]) for row in found["summary"]] == [(1, 1)] * 5
+
+
+@pytest.mark.sample56
+@pytest.mark.parametrize("moment", [WINTER, SUMMER])
+def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, events, moment):
+    days = {"group_by": [{"expr": "DATE(t)", "alias": "day"}], "aggregations": [{"function": "COUNT", "alias": "n"}]}
+    if mysql.name == "seekdb":
+        with pytest.raises(
+            SourceError, match=r"ev: group_by: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone"
+        ):
+            reading(BERLIN, moment, **days)
+        return
+    found = reading(
+        BERLIN,
+        moment,
+        **days,
+        select_fields=[
+            "id",
+            "t",
+            {"expr": "HOUR(t)", "alias": "hour"},
+            {"expr": "CONCAT(t)", "alias": "text"},
+            {"expr": "FROM_UNIXTIME(n)", "alias": "u"},
+        ],
+    )
+    assert [(str(row["day"]), row["n"]) for row in found["summary"]] == [
+        ("2026-01-15", 1),
+        ("2026-07-15", 1),
+        ("2026-07-16", 1),
+        ("2026-10-25", 2),
+    ]
+    assert instants(found["detail"]) == ROWS
+    assert [row["hour"] for row in found["detail"]] == [13, 14, 0, 2, 2]
+    assert [row["text"] for row in found["detail"]] == [at.astimezone(BERLIN).strftime("%Y-%m-%d %H:%M:%S") for at in ROWS]
+    assert [row["u"] for row in found["detail"]] == [at.astimezone(BERLIN).replace(tzinfo=None) for at in ROWS]
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_in_the_hour_that_comes_twice_no_instant_is_lost_in_a_named_zone(reading, events):
+    hour = [Window(f"h{n}", "t", at.replace(minute=0), at.replace(minute=0) + timedelta(hours=1), BERLIN) for n, at in enumerate(TWICE)]
+    for window, at in zip(hour, TWICE, strict=True):
+        found = reading(
+            window=window,
+            group_by=["t", {"expr": "HOUR(t)", "alias": "hour"}],
+            aggregations=[
+                {"function": "MAX", "field": "t", "alias": "last"},
+                {"expr": "min( `ev`.`t6` )", "alias": "first"},
+                {"function": "COUNT DISTINCT", "field": "t", "alias": "d"},
+            ],
+            select_fields=["*"],
+        )
+        assert instants(found["detail"]) == instants(found["summary"]) == instants(found["summary"], "last") == [at]
+        assert instants(found["summary"], "first") == [at + timedelta(milliseconds=250)]
+        assert found["summary"][0]["d"] == 1
+    both = reading(
+        aggregations=[
+            {"function": "COUNT DISTINCT", "field": "t", "alias": "d"},
+            {"function": "MAX", "field": "t"},
+            {"expr": "GROUP_CONCAT(DISTINCT YEAR(t))", "alias": "years"},
+        ]
+    )
+    assert both["summary"] == [{"d": 5, "MAX(t)": TWICE[1].astimezone(BERLIN), "years": "2026"}]
+
+
+@pytest.mark.sample56
+def test_summer_time_of_1988_in_shanghai(mysql, reading, execute):
+    execute(
+        [
+            "SET time_zone = '+00:00'",
+            "CREATE TABLE ev (id INT PRIMARY KEY, born TIMESTAMP NULL, paid TIMESTAMP NULL)",
+            "INSERT INTO ev VALUES (1, '1988-06-14 15:00:00', '2026-06-14 16:00:00')",
+        ]
+    )
+    assert reading(SHANGHAI, select_fields=["born"])["detail"] == [{"born": datetime(1988, 6, 15, tzinfo=SHANGHAI)}]
+    birthdays = [{"expr": "DATE(born)", "alias": "day"}]
+    if mysql.name != "seekdb":
+        assert str(reading(SHANGHAI, select_fields=birthdays)["detail"][0]["day"]) == "1988-06-15"
+    else:
+        with pytest.raises(SourceError, match=r"from 1988-06-14 to 1988-06-14"):
+            reading(SHANGHAI, select_fields=[*birthdays, {"expr": "NOW()", "alias": "now"}])
+    # Since 1991 one offset holds, and no name is needed.
+    assert str(reading(SHANGHAI, select_fields=[{"expr": "DATE(paid)", "alias": "day"}])["detail"][0]["day"]) == "2026-06-15"
+
+
+@pytest.fixture
+def nameless(monkeypatch, mysql, database):
+    """A server whose time zone tables are older than the zone's last change."""
+
+    def differ(_session: object) -> str:
+        return "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29"
+
+    monkeypatch.setattr(time_zone, "_server_differs", differ)
+
+
+def test_without_a_name_one_offset_serves_as_far_as_it_holds(reading, events, nameless):
+    summer = Window("2026-07", "t", datetime(2026, 6, 30, 22, tzinfo=UTC), datetime(2026, 7, 31, 22, tzinfo=UTC), BERLIN)
+    days = {"select_fields": ["id", "t", {"expr": "DATE(t)", "alias": "day"}]}
+    found = reading(BERLIN, WINTER, summer, **days)["detail"]
+    assert [(row["id"], str(row["day"])) for row in found] == [(2, "2026-07-15"), (3, "2026-07-16")]
+    assert instants(found) == ROWS[1:3]
+    with pytest.raises(SourceError, match=r"from 2026-01-15 to 2026-10-25.*Europe/Berlin has several offsets.*mysql_tzinfo_to_sql"):
+        reading(BERLIN, WINTER, **days)
+    with pytest.raises(SourceError, match="several offsets"):
+        reading(BERLIN, WINTER, summer, select_fields=[*days["select_fields"], {"expr": "NOW()", "alias": "now"}])
+    found = reading(BERLIN, SUMMER, summer, select_fields=["id"], where="t < NOW() + INTERVAL 60 DAY")["detail"]
+    assert [row["id"] for row in found] == [2, 3]
+
+
+def test_what_is_inside_a_view_is_noted_where_no_name_is_to_be_had(extract, reading, events, nameless, execute):
+    execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
+    found = extract(BERLIN, WINTER, table="v", select_fields=["id", "t"], order_by=["id"])
+    assert found.notes == (
+        "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: "
+        "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29",
+    )
+    assert instants(pq.read_table(found.datasets[0].path).to_pylist()) == ROWS
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_sub_selects_virtual_columns_and_views_turn_instants_too(mysql, reading, events, execute):
+    execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
+    days = ["2026-01-15", "2026-07-15", "2026-07-16", "2026-10-25", "2026-10-25"]
+    found = reading(table="v", select_fields=["id", "t", "day"], order_by=["id"])["detail"]
+    assert [str(row["day"]) for row in found] == days
+    # docs/types.md: behind a view MySQL itself does not tell the two instants of the hour that comes twice.
+    assert instants(found)[:4] == ROWS[:4]
+    inner = "(SELECT DATE(o.t) FROM ev o WHERE o.id = ev.id)"
+    assert [str(row["day"]) for row in reading(select_fields=["id", {"expr": inner, "alias": "day"}])["detail"]] == days
+    if mysql.name == "mariadb":
+        execute("ALTER TABLE ev ADD day DATE AS (CAST(FROM_UNIXTIME(n) AS DATE)) VIRTUAL")
+        assert [str(row["day"]) for row in reading(select_fields=["id", "day"])["detail"]] == days
+
+
+@pytest.mark.sample56
+@pytest.mark.parametrize("zero", ["null", "text"])
+def test_zero_dates_and_text_are_right_in_a_named_zone_and_at_an_offset(mysql, reading, execute, zero):
+    execute(
+        [
+            "SET time_zone = '+00:00', sql_mode = ''",
+            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t3 TIMESTAMP(3) NULL)",
+            "INSERT INTO ev VALUES (1, '2026-07-15 22:30:00', '2026-07-15 22:30:00.125'), (2, NULL, NULL)",
+        ]
+    )
+    if mysql.name != "seekdb":
+        execute(["SET sql_mode = ''", "INSERT INTO ev VALUES (3, '0000-00-00 00:00:00', '0000-00-00 00:00:00')"])
+    for turned in [False, True] if mysql.name != "seekdb" else [False]:
+        extra = [{"expr": "HOUR(t)", "alias": "h"}] if turned else []
+        found = reading(zero=zero, select_fields=["id", "t", "t3", *extra])["detail"]
+        if zero == "text":
+            shown = [("2026-07-16 00:30:00", "2026-07-16 00:30:00.125"), (None, None), ("0000-00-00 00:00:00", "0000-00-00 00:00:00.000")]
+            assert [(row["t"], row["t3"]) for row in found] == shown[: len(found)]
+        else:
+            assert instants(found) == [datetime(2026, 7, 15, 22, 30, tzinfo=UTC), None, None][: len(found)]
+
+
+@on_servers_with_names
+def test_equal_instants_have_equal_hashes_in_every_session(extract, events):
+    hashes = []
+    for moment, fields in ((WINTER, []), (SUMMER, []), (WINTER, [{"expr": "HOUR(t)", "alias": "h"}])):
+        found = extract(BERLIN, moment, select_fields=["id", "t", *fields], mask={"t": "hash", **({"h": "keep"} if fields else {})})
+        hashes.append(pq.read_table(found.datasets[0].path)["t"].to_pylist())
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert len(set(hashes[0])) == len(ROWS)
+
+
+def test_the_clock_of_a_zone_is_what_zoneinfo_says(tmp_path: Path):
+    import pyarrow as pa
+
+    for name in ("Africa/Monrovia", "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"):
+        zone = ZoneInfo(name)
+        moments = [datetime(1970, 1, 2, tzinfo=UTC) + timedelta(days=19.7 * step) for step in range(2000)]
+        shown, offsets = clock_readings(pa.array([*moments, None], pa.timestamp("us", tz=name)))
+        assert shown.to_pylist() == [*(at.astimezone(zone).replace(tzinfo=None) for at in moments), None]
+        assert [int(one) for one in offsets[:-1]] == [at.astimezone(zone).utcoffset().total_seconds() for at in moments]  # type: ignore[union-attr]
