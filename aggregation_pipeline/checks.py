@@ -15,6 +15,7 @@ from aggregation_pipeline.config.checks import Checks, Severity
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats.text import plain_text
 from aggregation_pipeline.storage.manifest import Manifest
 
 NOT_TRUNCATED: Final = "not_truncated"
@@ -138,6 +139,7 @@ def _configured(name: str, kind: str, group: Checks, extract: Extract, before: C
         case "not_null":
             found = {column: _nulls(*_located(extract, kind, [column])) for column in group.not_null}
             passed, words, numbers = _counted(found, "NULLs")
+            words += "".join(_odd_days(*_located(extract, kind, [column])) for column, count in found.items() if count)
         case "unique":
             found = {column: _twins(*_located(extract, kind, column.split(","))) for column in group.unique}
             passed, words, numbers = _counted(found, "values that are there more than once")
@@ -173,12 +175,20 @@ def _nulls(dataset: Dataset, columns: Sequence[str]) -> int:
     return sum(batch.column(columns[0]).null_count for batch in dataset.batches())
 
 
+def _odd_days(dataset: Dataset, columns: Sequence[str]) -> str:
+    count = dataset.zero_dates.get(columns[0], 0)
+    return f"; {count:,} of those in {columns[0]} are dates that no calendar has (zeroDates)" if count else ""
+
+
 def _strangers(dataset: Dataset, columns: Sequence[str], allowed: Sequence[str | int | bool | None]) -> int:
     texts = pa.array([str(int(value)) if isinstance(value, bool) else str(value) for value in allowed if value is not None], pa.string())
     count = 0
     for batch in dataset.batches():
-        cells = pc.cast(batch.column(columns[0]).drop_null(), pa.string())
-        count += len(cells) - (pc.sum(pc.is_in(cells, value_set=texts)).as_py() or 0)
+        field = batch.schema.field(columns[0])
+        cells = batch.column(columns[0]).drop_null()
+        # As the files show them; bytes need not be text.
+        cells = cells if pa.types.is_binary(field.type) else plain_text(cells, field)
+        count += len(cells) - (pc.sum(pc.is_in(cells, value_set=texts.cast(cells.type))).as_py() or 0)
     return count
 
 
@@ -187,25 +197,35 @@ def _twins(dataset: Dataset, columns: Sequence[str]) -> int:
 
     Eight bytes a row are held, not the rows: what seems to be there twice by its hash is looked at again.
     """
-    hashes = [_hashes(_whole(batch, columns)) for batch in dataset.batches()]
+    hashes = [_hashes(_keys(batch, columns)) for batch in dataset.batches()]
     values, counts = np.unique(np.concatenate(hashes), return_counts=True) if hashes else (np.empty(0, np.uint64), np.empty(0, np.int64))
     suspects = values[counts > 1]
     if not len(suspects) or len(suspects) > _COMPARED:
         return int((counts[counts > 1] - 1).sum())
     seen: Counter[tuple[object, ...]] = Counter()
     for batch in dataset.batches():
-        whole = _whole(batch, columns)
-        again = whole.filter(pa.array(np.isin(_hashes(whole), suspects)))
+        keys = _keys(batch, columns)
+        again = keys.filter(pa.array(np.isin(_hashes(keys), suspects)))
         seen.update(tuple(row.values()) for row in again.to_pylist())
     return sum(count - 1 for count in seen.values())
 
 
-def _whole(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
-    return batch.select(columns).drop_null()
+def _keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    """The rows without a NULL, each value as a text of its own, or bytes: Python has no object for some values of the columns."""
+    whole = batch.select(columns).drop_null()
+    return pa.RecordBatch.from_arrays([_key(column) for column in whole.columns], names=whole.schema.names)
 
 
-def _hashes(batch: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    texts = pd.DataFrame({name: pc.cast(batch.column(name), pa.binary() if pa.types.is_binary(batch.column(name).type) else pa.string())
-                          .to_numpy(zero_copy_only=False) for name in batch.schema.names})  # fmt: skip
-    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(texts, index=False, categorize=False).to_numpy()  # type: ignore[assignment]
+def _key(column: pa.Array) -> pa.Array:
+    if pa.types.is_binary(column.type):
+        return column
+    if pa.types.is_timestamp(column.type):
+        # Two moments of the hour that comes twice look alike on the clock.
+        column = column.cast(pa.int64())
+    return pc.cast(column, pa.string())
+
+
+def _hashes(keys: pa.RecordBatch) -> npt.NDArray[np.uint64]:
+    frame = pd.DataFrame({name: keys.column(name).to_numpy(zero_copy_only=False) for name in keys.schema.names})
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False, categorize=False).to_numpy()  # type: ignore[assignment]
     return hashes

@@ -18,7 +18,8 @@ _UNORDERED_CONCAT: Final = re.compile(r"GROUP_CONCAT\s*\((?:(?!ORDER\s+BY)[^()]|
 def dataset_notes(dataset: Dataset) -> Iterator[str]:
     """Yield the notes on one dataset, in words; the same for the same dataset."""
     for column, count in dataset.zero_dates.items():
-        yield f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL"
+        apart = "; as group keys they are groups of their own" if dataset.name == "summary" else ""
+        yield f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL{apart}"
     if dataset.order == "none":
         yield f"{dataset.name}: the rows have no order; the server may give them in another one next time"
     if dataset.name != "summary":

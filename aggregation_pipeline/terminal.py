@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -90,18 +91,18 @@ def show_result(result: RunResult) -> None:
     for name, one in result.tables.items():
         files = [file for file in result.files if file["table"] == name]
         size = sum(file["bytes"] for file in files)
-        table.add_row(name, f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}")
+        table.add_row(escape(name), f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}")
     console.print(table)
     for name, one in result.tables.items():
         if one.error:
-            console.print(f"[red]{name}[/]: ", end="")
+            console.print(f"[red]{escape(name)}[/]: ", end="")
             console.print(one.error, markup=False)
 
 
 def show_files(files: Sequence[Mapping[str, Any]]) -> None:
     """Print where the files are, one a line, short enough to click on; of a year of windows only the first."""
     for file in files[:_FILES_SHOWN]:
-        console.print(f"  {_short(file['uri'])}  [dim]{file['rows']:,} rows, {file['bytes']:,} bytes[/]", soft_wrap=True)
+        console.print(f"  {escape(_short(file['uri']))}  [dim]{file['rows']:,} rows, {file['bytes']:,} bytes[/]", soft_wrap=True)
     if len(files) > _FILES_SHOWN:
         console.print(f"  and {len(files) - _FILES_SHOWN:,} more: aggregation-pipeline files lists what is published", markup=False)
 
@@ -113,7 +114,7 @@ def show_row(row: Mapping[str, Any]) -> None:
     table.add_column(style="dim")
     table.add_column()
     for column, value in row.items():
-        table.add_row(column, str(value))
+        table.add_row(column, escape(str(value)))
     console.print(table)
 
 

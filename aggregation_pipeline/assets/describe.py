@@ -11,6 +11,7 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 from aggregation_pipeline.checks import counted_dataset
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.export import Exported
+from aggregation_pipeline.formats.text import shown_text
 from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
@@ -121,16 +122,20 @@ def file_record(table: str, file: ManifestFile, store: ObjectStore) -> Mapping[s
 
 
 def markdown_table(table: pa.Table) -> str:
-    """Lay out a few rows as Markdown; NULL is told from the text by its slant."""
+    """Lay out a few rows as Markdown; NULL is told from the text by its slant.
+
+    The files are published by now: Python objects, which some values cannot be, are not made.
+    """
     if not table.num_rows:
         return "*no rows*"
-    lines = [table.column_names, ["---"] * table.num_columns]
-    lines += [["*NULL*" if cell is None else _cell(cell) for cell in row.values()] for row in table.to_pylist()]
+    columns = [shown_text(column.combine_chunks(), field).to_pylist() for column, field in zip(table.columns, table.schema, strict=True)]
+    lines = [[_cell(name) for name in table.column_names], ["---"] * table.num_columns]
+    lines += [["*NULL*" if cell is None else _cell(cell) for cell in row] for row in zip(*columns, strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+def _cell(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -71,7 +71,9 @@ def finish(result: "RunResult", *, as_json: bool) -> NoReturn:
     from aggregation_pipeline import terminal  # noqa: PLC0415
 
     if as_json:
-        click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+        # The files are published: a terminal without Chinese letters must not make it a failure.
+        ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=ascii_only, indent=2))
     else:
         terminal.show_result(result)
         terminal.show_files(result.files)

@@ -118,7 +118,8 @@ class FormatOptions(OptionsModel):
     zero_dates: Annotated[
         Literal["null", "error", "text"],
         Field(
-            description="0000-00-00 and other days that no calendar has. null: written as NULL and counted. error: the table fails. "
+            description="0000-00-00, 2026-02-30, year 0 and other days that no calendar has. null: written as NULL and counted, and NULL "
+            "to the checks too. error: the table fails. "
             "text: columns of dates stay the server's text."
         ),
     ] = "null"

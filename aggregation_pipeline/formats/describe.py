@@ -52,6 +52,8 @@ _EXAMPLES: tuple[tuple[str, pa.DataType, Any], ...] = (
     ("FLOAT", pa.float32(), 0.1),
     ("DOUBLE", pa.float64(), 0.1 + 0.2),
     ("DOUBLE", pa.float64(), 1e20),
+    ("FLOAT(10,2)", pa.float64(), 1234567.88),
+    ("DOUBLE(16,4)", pa.float64(), 5.0),
     ("DATE", pa.date32(), date(2026, 11, 20)),
     ("DATE", pa.date32(), date(1900, 1, 1)),
     ("DATETIME", pa.timestamp("us"), datetime(2026, 11, 20, 14)),
@@ -94,6 +96,10 @@ _NOTES = """
 - **FLOAT and DOUBLE** are the shortest digits that give the same bits again. Excel keeps a DOUBLE's bits and shows 15 digits. MySQL's
   protocol sends a FLOAT with six digits, which do not always name it: outputs of that type are selected as `(output + 0e0)`, which the
   SQL in the manifest shows, and narrowed again. A FLOAT inside text (CONCAT, GROUP_CONCAT) keeps the server's six digits.
+- **FLOAT(M,D) and DOUBLE(M,D)**, and figures of them for which the server declares D digits (SUM, AVG, ROUND(x, 2)), are what the
+  database shows, with all D digits: 1234567.88 and 5.00. In Parquet they are the double next to that, for FLOAT too.
+- **ZEROFILL** is a width on the screen, and files hold the number: the server says 000042 for an INT(6) ZEROFILL, the files 42. The
+  text with its zeros is LPAD(column, 6, '0').
 - **Masked columns** (`mask`) are text in every format: `partial` and `hash` as aggregation.yaml's schema describes them; `drop` has no
   column. They are masked before anything is written to disk, and the manifest says which and how (`masks`).
 - **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
@@ -102,7 +108,10 @@ _NOTES = """
 - **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
-- **Zero dates** (`0000-00-00`, `2026-00-15`) are NULL and counted, an error, or keep their column text (`zeroDates`).
+- **Days that no calendar has** (`0000-00-00`, `2026-00-15`, `2026-02-30`, year 0, years beyond 9999) are NULL and counted, an error, or
+  keep their columns text (`zeroDates`); it is one rule for every DATE, DATETIME and TIMESTAMP, in columns, figures, keys and masks. As a
+  NULL such a day is a NULL to the checks as well (`not_null` finds it and says so, `unique` and `values` pass over it), and as a group
+  key it stays a group of its own. A text that holds such a day is text, and stays.
 """
 
 

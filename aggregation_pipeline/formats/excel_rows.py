@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.batches import columns_where, reaches_beyond
 from aggregation_pipeline.formats.excel_text import cell_text
-from aggregation_pipeline.formats.text import clock_of, decimal_text, fraction_digits, has_fraction, hex_text, plain_text
+from aggregation_pipeline.formats.text import clock_of, decimal_text, float_digits, fraction_digits, has_fraction, hex_text, plain_text
 
 # Days from 1899-12-30, Excel's day 0 as far as days from March 1900 on are concerned, to 1970-01-01.
 _EPOCH = 25_569
@@ -48,15 +48,20 @@ def kind_by_type(field: pa.Field) -> CellKind:
     if pa.types.is_integer(kind):
         return CellKind("number", "0")
     if pa.types.is_floating(kind):
-        return CellKind("number", "General")
+        digits = float_digits(field)
+        return CellKind("number", "General" if digits is None else _with_digits(digits))
     if pa.types.is_decimal(kind):
-        return CellKind("number", "0." + "0" * kind.scale if kind.scale else "0")
+        return CellKind("number", _with_digits(kind.scale))
     if pa.types.is_date32(kind):
         return CellKind("date", "yyyy-mm-dd")
     if pa.types.is_timestamp(kind):
         fraction = "." + "0" * min(fraction_digits(field), 3)
         return CellKind("datetime", "yyyy-mm-dd hh:mm:ss" + fraction.rstrip("."))
     return TEXT
+
+
+def _with_digits(count: int) -> str:
+    return "0." + "0" * count if count else "0"
 
 
 def beyond_excel(kind: pa.DataType) -> Callable[[pa.Array], bool] | None:

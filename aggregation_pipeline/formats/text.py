@@ -5,6 +5,7 @@ All functions keep NULL as NULL, and work on whole columns: a million Python obj
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -39,12 +40,47 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
             raise FormatError(
                 f"Column {field.name!r} holds NaN or infinity, which MySQL has not: the extract is damaged. Run the table again."
             )
-        return pc.cast(column, pa.string())
+        return float_text(column, field)
     if pa.types.is_decimal(kind):
         return decimal_text(column)
     if pa.types.is_timestamp(kind):
         return datetime_text(column, field, style="mysql")
     raise FormatError(f"Column {field.name!r} came as Arrow's {kind}, which no format knows; please report it with its MySQL type.")
+
+
+def shown_text(column: pa.Array, field: pa.Field) -> pa.Array:
+    """Any column for people to look at: as CSV writes it, and with no value that it stops at."""
+    if pa.types.is_binary(field.type):
+        return hex_text(column)
+    return float_text(column, field) if pa.types.is_floating(field.type) else plain_text(column, field)
+
+
+def float_digits(field: pa.Field) -> int | None:
+    """Digits after the point that the database shows, of FLOAT(M,D), DOUBLE(M,D) and figures of them; None where it shows what there is."""
+    declared = re.fullmatch(r"(?:FLOAT|DOUBLE)\(\d+,(\d+)\)", mysql_type(field))
+    return int(declared[1]) if declared else None
+
+
+def float_text(column: pa.Array, field: pa.Field) -> pa.Array:
+    """FLOAT and DOUBLE as the shortest text that gives the same bits again; with D digits after the point where D was declared."""
+    text = pc.cast(column, pa.string())
+    digits = float_digits(field)
+    return text if digits is None else _with_digits(text, digits)
+
+
+def _with_digits(text: pa.Array, digits: int) -> pa.Array:
+    """Shortest texts of finite numbers, filled up to so many digits.
+
+    They never have more: a number that the server rounded to D digits is the nearest double to a decimal of D digits, or of fewer.
+    """
+    if pc.any(pc.match_substring(text, "e")).as_py():
+        distinct = text.dictionary_encode()
+        # Decimal's own format never has an exponent here.
+        text = pa.array([f"{Decimal(each):f}" for each in distinct.dictionary.to_pylist()], pa.string()).take(distinct.indices)
+    if digits == 0:
+        return text
+    pointed = pc.if_else(pc.match_substring(text, "."), text, pc.binary_join_element_wise(text, ".", ""))
+    return pc.replace_substring_regex(pc.binary_join_element_wise(pointed, "0" * digits, ""), rf"(\.[0-9]{{{digits}}})[0-9]*$", r"\1")
 
 
 def decimal_text(column: pa.Array) -> pa.Array:

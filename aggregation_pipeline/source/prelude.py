@@ -14,9 +14,10 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.source.query import ORDER_KEY
 
 # ONLY_FULL_GROUP_BY turns a column that is neither grouped nor aggregated into an error where MySQL would pick any row's value.
+# Without ALLOW_INVALID_DATES MySQL 5.6 makes 0000-00-00 of a stored 2026-02-30 in its temporary tables, and groups fall into one.
 # Left out on purpose: ANSI_QUOTES, PIPES_AS_CONCAT and NO_BACKSLASH_ESCAPES, under which a fragment would mean something else
 # than what was validated, and PAD_CHAR_TO_FULL_LENGTH.
-SQL_MODE: Final = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+SQL_MODE: Final = "ONLY_FULL_GROUP_BY,ALLOW_INVALID_DATES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 # The largest that both MySQL and MariaDB take; the default of 1,024 cuts silently.
 GROUP_CONCAT_MAX: Final = 4_294_967_295
 # The longest that a statement may take, and its units in a second: MySQL, MariaDB, OceanBase.

@@ -94,7 +94,7 @@ TYPES: dict[str, tuple[pa.DataType, str, list[Any]]] = {
     "datetime_4": _column(pa.timestamp("us"), "DATETIME(4)", datetime(2026, 11, 20, 14, 0, 0, 123400), None),
     "datetime_6": _column(pa.timestamp("us"), "DATETIME(6)", datetime(2026, 11, 20, 14, 0, 0, 123456), datetime(1000, 1, 1), None),
     "timestamp": _column(
-        pa.timestamp("us", "+08:00"),
+        pa.timestamp("us", "Asia/Shanghai"),
         "TIMESTAMP",
         datetime(1970, 1, 1, 8, 0, 1, tzinfo=SHANGHAI),
         datetime(2026, 11, 20, 23, 30, tzinfo=SHANGHAI),

@@ -29,9 +29,9 @@ def test_every_way_to_a_float_gives_the_nearest_float32(execute: Execute, read: 
     execute("INSERT INTO f (id) VALUES (99)")
     for fields in (["*"], ["id", "f", "u", "two", "d"]):
         extract = read(name="f", selectFields=fields)
-        assert [str(field.type) for field in extract.datasets[0].schema] == ["int32", "float", "float", "float", "double"]
+        assert [str(field.type) for field in extract.datasets[0].schema] == ["int32", "float", "float", "double", "double"]
         assert rows_of(extract) == [
-            *({"id": n, "f": single(value), "u": single(abs(value)), "two": single(1234.57), "d": value} for n, value in enumerate(SINGLE)),
+            *({"id": n, "f": single(value), "u": single(abs(value)), "two": 1234.57, "d": value} for n, value in enumerate(SINGLE)),
             {"id": 99, "f": None, "u": None, "two": None, "d": None},
         ]
     summary = read(

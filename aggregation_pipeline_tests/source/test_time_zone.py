@@ -1,4 +1,4 @@
-"""Instants turned into clock readings: right all year round, whenever the run is, on servers that know zones by name and on those that do not."""
+"""Instants turned into clock readings: right all year round, whenever the run is, whether the server knows zones by name or not."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -204,8 +204,10 @@ def test_what_is_inside_a_view_is_noted_where_no_name_is_to_be_had(extract, read
     execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
     found = extract(BERLIN, WINTER, table="v", select_fields=["id", "t"], order_by=["id"])
     assert found.notes == (
-        "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: "
-        "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29",
+        (
+            "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: "
+            "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29"
+        ),
     )
     assert instants(pq.read_table(found.datasets[0].path).to_pylist()) == ROWS
 
