@@ -67,7 +67,7 @@ _EXAMPLES: tuple[tuple[str, pa.DataType, Any], ...] = (
     ("CHAR, VARCHAR, TEXT", pa.string(), ""),
     ("ENUM, SET", pa.string(), "paid"),
     ("JSON", pa.string(), '{"a": 1}'),
-    ("BINARY, VARBINARY, BLOB, GEOMETRY", pa.binary(), b"\x00\xff"),
+    ("BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR", pa.binary(), b"\x00\xff"),
     ("any, NULL", pa.string(), None),
 )
 
@@ -105,7 +105,8 @@ _NOTES = """
 - **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
 - **Text in Excel** may have 32,767 characters: what is longer is cut, ends in `…`, and is counted, or fails the workbook
   (`onUnrepresentable`). Control characters stand in Excel's own notation, `_x001B_`.
-- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
+- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB;
+  VECTOR is its numbers of 4 bytes, little-endian.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
 - **Days that no calendar has** (`0000-00-00`, `2026-00-15`, `2026-02-30`, year 0, years beyond 9999) are NULL and counted, an error, or

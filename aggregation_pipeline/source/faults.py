@@ -38,6 +38,7 @@ _REMEDIES: Final = {
     1146: "Check the entry's `table` and DB_NAME.",
     1305: "The server has no such function.",
     1317: "Somebody killed the statement.",
+    1524: "MySQL 9 has no mysql_native_password: ALTER USER ... IDENTIFIED WITH caching_sha2_password BY '...' for DB_USER.",
     1792: "Exports run in a read-only transaction: an expression of the entry calls something that writes.",
     1969: _TOO_LONG,
     3024: _TOO_LONG,
@@ -63,6 +64,7 @@ _NAMES_ONLY: Final = {
     1227,
     1247,
     1305,
+    1524,
     1630,
     1792,
 }

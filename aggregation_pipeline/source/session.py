@@ -199,12 +199,13 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     url = sa.URL.create(
         "mysql+pymysql",
         username=options.user,
-        password=options.password.get_secret_value(),
         host=None if options.socket else options.host,
         port=None if options.socket else options.port,
         database=options.database,
     )
     arguments: dict[str, Any] = {
+        # As bytes: PyMySQL would take a password's letters for Latin-1, and servers keep the hash of what a client sent as UTF-8.
+        "password": options.password.get_secret_value().encode(),
         "charset": "utf8mb4",
         "connect_timeout": options.connect_timeout,
         "read_timeout": options.stall_timeout,

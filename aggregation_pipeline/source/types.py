@@ -14,6 +14,7 @@
 | YEAR                                 | int16                                                             |
 | CHAR, VARCHAR, TEXT, ENUM, SET, JSON | string                                                            |
 | BINARY, VARBINARY, BLOB, GEOMETRY    | binary                                                            |
+| VECTOR                               | binary: float32 after float32, little-endian, as VECTOR_TO_STRING reads them |
 
 Each Arrow field carries the MySQL type under the metadata key `mysql_type`.
 """
@@ -35,6 +36,9 @@ from aggregation_pipeline.source.zero_dates import ZeroDates
 BINARY_CHARSET: Final = 63
 # What a server says of a DECIMAL, FLOAT or DOUBLE whose scale it does not fix.
 UNFIXED_SCALE: Final = 31
+
+# MySQL 9's; PyMySQL has no name for it.
+_VECTOR: Final = 242
 
 _INTEGERS = {
     FIELD_TYPE.TINY: ("TINYINT", pa.int8(), pa.uint8()),
@@ -126,6 +130,7 @@ def _types(field: Field, zone: ZoneInfo) -> tuple[str, pa.DataType]:
         FIELD_TYPE.ENUM: ("ENUM", pa.string()),
         FIELD_TYPE.SET: ("SET", pa.string()),
         FIELD_TYPE.GEOMETRY: ("GEOMETRY", pa.binary()),
+        _VECTOR: ("VECTOR", pa.binary()),
         FIELD_TYPE.NULL: ("NULL", pa.string()),
     }
     if code not in simple:

@@ -79,8 +79,8 @@ class Refused(Exception):  # noqa: N818 - what the client is told, not a fault o
         super().__init__(code, state, message)
 
 
-def let_in(wire: Wire, version: str, account: Account, certificate: Certificate, *, tls: bool) -> str:
-    """Go through the handshake and return how the client proved itself: "native", "fast", "full over TLS", "full by RSA".
+def let_in(wire: Wire, version: str, account: Account, certificate: Certificate, *, tls: bool) -> tuple[str, str | None]:
+    """Go through the handshake and return how the client proved itself ("native", "fast", "full over TLS", "full by RSA") and its database.
 
     Raises:
         Refused: wrong name or password, or a plugin that is not there.
@@ -98,7 +98,8 @@ def let_in(wire: Wire, version: str, account: Account, certificate: Certificate,
         wire.socket = certificate.context().wrap_socket(wire.socket, server_side=True)
         greeting = wire.read()
     user, rest = greeting[32:].split(b"\0", 1)
-    proof = rest[1 : 1 + rest[0]]
+    proof, rest = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
+    database = rest.split(b"\0", 1)[0].decode() if struct.unpack_from("<I", greeting)[0] & CLIENT.CONNECT_WITH_DB else None
     if account.plugin == account.unloaded:
         raise Refused(1524, "HY000", f"Plugin '{account.plugin}' is not loaded")
     if account.plugin != account.offered:
@@ -110,13 +111,16 @@ def let_in(wire: Wire, version: str, account: Account, certificate: Certificate,
     if way is None or user.decode() != account.user:
         raise Refused(1045, "28000", f"Access denied for user '{user.decode()}'@'localhost' (using password: YES)")
     wire.write(packets.ok())
-    return way
+    return way, database
 
 
 def _check_native(proof: bytes, nonce: bytes, account: Account) -> str | None:
-    stored = hashlib.sha1(hashlib.sha1(account.password.encode()).digest()).digest()
-    first = _xor(proof, hashlib.sha1(nonce + stored).digest())
-    return "native" if hashlib.sha1(first).digest() == stored else None
+    stored = _sha1(_sha1(account.password.encode()))
+    return "native" if _sha1(_xor(proof, _sha1(nonce + stored))) == stored else None
+
+
+def _sha1(data: bytes) -> bytes:
+    return hashlib.sha1(data, usedforsecurity=False).digest()
 
 
 def _check_sha2(wire: Wire, proof: bytes, nonce: bytes, account: Account, certificate: Certificate, secure: bool) -> str | None:

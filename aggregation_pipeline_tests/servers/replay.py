@@ -9,8 +9,8 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,12 @@ class Replay:
     statements: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
 
-    def reply_to(self, sql: str) -> tuple[Reply, "re.Match[str] | None"]:
+    def reply_to(self, sql: str) -> Reply:
         """The first reply of the script whose pattern is found in the statement, whatever the case of its letters."""
         for pattern, reply in self.script:
             if match := re.search(pattern, sql, re.IGNORECASE | re.DOTALL):
-                return reply, match
-        return self._of_variables(sql), None
+                return replace(reply, sql=match.expand(reply.sql)) if isinstance(reply, Behind) and reply.sql else reply
+        return self._of_variables(sql)
 
     def _of_variables(self, sql: str) -> Reply:
         """What a statement about variables gets on a server that has these: kept for all connections, which is enough for a test."""
@@ -172,17 +172,23 @@ def replaying(
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            with suppress(ConnectionError):
-                _serve(self.request, replay)
+            with suppress(ConnectionError), ExitStack() as stack:
+                _serve(self.request, replay, stack)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    versions = Rows([Column("version")], [[version]])
-    said = [*script, (r"^\s*SELECT\s+(VERSION\(\)|@@(session\.|global\.)?version)\s*$", versions)]
+    renamed = Behind(sql=r"SELECT @@tx_\1")
+    said = [
+        *script,
+        (r"^SELECT VERSION\(\)$", Rows([Column("VERSION()")], [[version]])),
+        (r"^SELECT @@(?:session\.)?transaction_(isolation|read_only)$", renamed),
+    ]
     with Server(("127.0.0.1", 0), Handler) as server:
         certificate = Certificate.make(folder)
-        replay = Replay(server.server_address[1], version, behind, account or Account(), certificate, tls, said, dict(variables))
+        replay = Replay(
+            server.server_address[1], version, behind, account or Account(), certificate, tls, said, {**variables, "version": version}
+        )
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -192,27 +198,31 @@ def replaying(
             thread.join()
 
 
-def _serve(connection: socket.socket, replay: Replay) -> None:
+def _serve(connection: socket.socket, replay: Replay, stack: ExitStack) -> None:
     wire = Wire(connection)
     try:
-        replay.logins.append(let_in(wire, replay.version, replay.account, replay.certificate, tls=replay.tls))
+        way, database = let_in(wire, replay.version, replay.account, replay.certificate, tls=replay.tls)
+        replay.logins.append(way)
     except Refused as refused:
-        return wire.write(packets.error(*refused.args))
+        wire.write(packets.error(*refused.args))
+        return
+    finally:
+        # TLS may have taken the place of the socket that the handler closes.
+        stack.callback(wire.socket.close)
     # Bytes as they come: no converter between the two servers.
-    backend: pymysql.Connection[Any] = replay.behind.connect(database=None, conv={}, use_unicode=False)
-    with wire.socket, backend:
+    backend: Any = replay.behind.connect(database=database, conv={}, use_unicode=False)
+    with backend:
         while (command := wire.read())[0] != _QUIT:
             _answer(wire, replay, backend, command[0], command[1:].decode())
 
 
-def _answer(wire: Wire, replay: Replay, backend: "pymysql.Connection[Any]", command: int, said: str) -> None:
+def _answer(wire: Wire, replay: Replay, backend: Any, command: int, said: str) -> None:
     try:
         if command == _INIT_DB:
             backend.select_db(said)
         elif command == _QUERY:
             replay.statements.append(said)
-            reply, match = replay.reply_to(said)
-            return wire.write(*_packets(reply, match, backend, said))
+            return wire.write(*_packets(replay.reply_to(said), backend, said))
         else:
             assert command == _PING, f"command {command} is not known here"
         wire.write(packets.ok(backend.server_status))
@@ -221,7 +231,7 @@ def _answer(wire: Wire, replay: Replay, backend: "pymysql.Connection[Any]", comm
         wire.write(packets.error(code, getattr(failure, "sqlstate", None) or "HY000", message))
 
 
-def _packets(reply: Reply, match: "re.Match[str] | None", backend: "pymysql.Connection[Any]", said: str) -> list[bytes]:
+def _packets(reply: Reply, backend: Any, said: str) -> list[bytes]:
     status = backend.server_status
     if isinstance(reply, Rows):
         return packets.result(reply.columns, reply.rows, status, reply.warnings)
@@ -229,8 +239,8 @@ def _packets(reply: Reply, match: "re.Match[str] | None", backend: "pymysql.Conn
         return [packets.ok(status, reply.warnings)]
     if isinstance(reply, Error):
         return [packets.error(reply.code, reply.state, reply.message)]
-    backend.query(match.expand(reply.sql) if match and reply.sql else said)
-    result: Any = backend._result
+    backend.query(reply.sql or said)
+    result = backend._result
     warnings = result.warning_count if reply.warnings is None else reply.warnings
     if result.rows is None:
         return [packets.ok(backend.server_status, warnings)]
