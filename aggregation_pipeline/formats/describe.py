@@ -91,8 +91,21 @@ _NOTES = """
   In a CSV file of a single column NULL is the bare word `NULL`, since an empty line is no row to most readers.
 - **CSV** is RFC 4180: CRLF, quotes around all text and nothing else. Text that a spreadsheet would run as a formula begins with `'`
   (`csv.escapeFormulas`), which is counted in the manifest; a number or a dash never does.
-- **TIMESTAMP** is an instant: JSON adds the offset of the configured time zone, CSV and Excel show the clock of that zone. DATETIME
-  is a reading of a clock, without a zone.
+- **TIMESTAMP** is an instant. Arrow's type carries the name of the configured time zone; JSON adds the offset that the zone has at that
+  instant, CSV and Excel show the clock of the zone. DATETIME is a reading of a clock, without a zone.
+- **Instants turned into a clock** (`DATE(paid_at)`, `paid_at >= '2026-01-01'`, `FROM_UNIXTIME(n)`, a sub-select or a view over TIMESTAMP
+  columns) follow the zone all year round. MySQL does that only in a session that has the zone by its name, so the server's time zone
+  tables must know it as tzdata does; this is compared once for each server. A TIMESTAMP is then asked for as `UNIX_TIMESTAMP(output)`,
+  which the SQL in the manifest shows. Without the name a fixed offset serves where the zone has only one for all instants that the entry
+  touches (Asia/Shanghai since September 1991); else the table is refused, with the remedy. Inside a view nothing can be seen: there the
+  manifest has a note.
+- **The hour that comes twice** (when a clock is set back) loses nothing in TIMESTAMP columns, their MIN, MAX, COUNT and COUNT(DISTINCT),
+  and windows by them. In a session with a named zone MySQL itself takes the two instants for one where a TIMESTAMP goes through IF, CASE,
+  COALESCE, GREATEST or a comparison, through arithmetic or text, through DISTINCT inside an expression, and on MySQL through a view.
+- **Windows** of a TIMESTAMP column are compared as instants. A DATE belongs to the window of its own day in every zone; hours of a DATE
+  and `columnTimezone` for one are refused. A DATETIME in the hour that comes twice belongs to the window in which it is over for good.
+- **BIT** is a number in every format. Outputs that the server calls BIT are selected as `((output) | 0)`: MySQL sends `MAX(paid)` of a
+  BIT(1) as a byte or as a digit, as it happens to compute it.
 - **FLOAT and DOUBLE** are the shortest digits that give the same bits again. Excel keeps a DOUBLE's bits and shows 15 digits. MySQL's
   protocol sends a FLOAT with six digits, which do not always name it: outputs of that type are selected as `(output + 0e0)`, which the
   SQL in the manifest shows, and narrowed again. A FLOAT inside text (CONCAT, GROUP_CONCAT) keeps the server's six digits.

@@ -49,10 +49,10 @@ class Window:
         column = f"{quote(table)}.{quote(self.column)}"
         if kind == "timestamp":
             return self._of_instants(column, clock)
-        start, end = (wall_time(moment, self.column_zone) for moment in (self.start, self.end))
         if kind == "date":
-            return f"{column} >= '{start:%Y-%m-%d}' AND {column} < '{end:%Y-%m-%d}'"
-        return _between(column, start, end)
+            first, end_day = (moment.astimezone(self.column_zone).date() for moment in (self.start, self.end))
+            return f"{column} >= '{first.isoformat()}' AND {column} < '{end_day.isoformat()}'"
+        return _between(column, *(wall_time(moment, self.column_zone) for moment in (self.start, self.end)))
 
     def _of_instants(self, column: str, clock: Clock) -> str:
         start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (self.start, self.end))

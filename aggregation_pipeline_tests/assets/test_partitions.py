@@ -2,8 +2,9 @@
 
 import itertools
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, window_of
 from aggregation_pipeline.config.model import Partition
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.instants import offsets_of
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.window import Window, wall_time
 
@@ -127,6 +129,41 @@ def test_a_timestamp_is_compared_in_the_zone_of_the_session():
     assert window.predicate("t", "timestamp", Clock(NEW_YORK, -5 * 3600)) == (
         "`t`.`t` >= '2026-10-31 23:00:00' AND `t`.`t` < '2026-11-02 00:00:00'"
     )
+
+
+FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2035, 12, 31)
+
+
+def days_outside_of_their_own_window(zone: ZoneInfo, *, all_days: bool) -> list[date]:
+    """Days of a DATE column that are not in the window called after them, those around each change of the clock, or all."""
+    partition = Partition(column="d", every="day", start=FIRST_DAY.isoformat())
+    definition = partitions_of(partition, zone)
+    changes = [datetime.fromtimestamp(start, UTC).date() for start in offsets_of(zone).starts if 1_577_000_000 < start < 2_082_000_000]
+    near = {change + timedelta(days=step) for change in changes for step in range(-2, 3)}
+    days = [FIRST_DAY + timedelta(days=step) for step in range((LAST_DAY - FIRST_DAY).days + 1)]
+    return [
+        day
+        for day in days
+        if (all_days or day in near)
+        and window_of(partition, definition, day.isoformat()).predicate("t", "date", UTC_CLOCK)
+        != f"`t`.`d` >= '{day}' AND `t`.`d` < '{day + timedelta(days=1)}'"
+    ]
+
+
+@pytest.mark.parametrize("zone", [*ZONES, "America/Havana", "America/Santiago", "Asia/Beirut", "America/Scoresbysund", "America/St_Johns"])
+def test_each_date_is_in_the_window_of_its_own_day(zone):
+    assert days_outside_of_their_own_window(ZoneInfo(zone), all_days=False) == []
+
+
+@pytest.mark.slow
+def test_each_date_of_sixteen_years_is_in_the_window_of_its_own_day_in_every_zone():
+    distinct = {}
+    for name in sorted(available_timezones()):
+        offsets = offsets_of(ZoneInfo(name))
+        late = offsets.starts > 1_577_000_000
+        distinct[(tuple(offsets.starts[late]), tuple(offsets.seconds[late]), int(offsets.at(np.array([1_577_000_000]))[0]))] = name
+    assert len(distinct) > 50
+    assert {name: days for name in distinct.values() if (days := days_outside_of_their_own_window(ZoneInfo(name), all_days=True))} == {}
 
 
 def test_an_end_offset_adds_the_window_under_way_or_holds_back_the_newest():

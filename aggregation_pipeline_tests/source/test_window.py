@@ -39,7 +39,7 @@ def ids(mysql, database, execute, tmp_path):
         ]
     )
 
-    def run(partition: Window, zone: ZoneInfo = SHANGHAI, **keys: object) -> list[int]:
+    def run(partition: Window, zone: ZoneInfo = SHANGHAI, /, **keys: object) -> list[int]:
         entry = TableEntry.model_validate({"name": "e", "select_fields": ["id"], **keys})
         request = ReadRequest(entry, partition.key, DAY[1], zone, partition=partition)
         extract = read_extract(request, options_for(mysql, database), tmp_path, silent)
@@ -72,6 +72,24 @@ def test_the_entrys_own_condition_and_an_alias_of_the_columns_name_change_nothin
 def test_a_column_that_cannot_cut_the_table_is_refused(ids, column, words):
     with pytest.raises(SourceError, match=words):
         ids(window(column))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"every": "hour"}, r"e: partition\.every: d is a DATE, and a day has no hours.*every: day, or name a DATETIME or TIMESTAMP"),
+        ({"every": "day", "column_timezone": "UTC"}, r"e: partition\.column_timezone: d is a DATE.*Leave column_timezone out"),
+    ],
+)
+def test_a_date_has_neither_hours_nor_a_zone(ids, keys, words):
+    with pytest.raises(SourceError, match=words):
+        ids(window("d"), partition={"column": "d", "start": "2026-01-01", **keys})
+
+
+def test_days_of_a_date_are_those_of_the_calendar_west_of_greenwich_too(ids):
+    new_york = ZoneInfo("America/New_York")
+    day = Window("2026-11-20", "d", datetime(2026, 11, 20, 5, tzinfo=UTC), datetime(2026, 11, 21, 5, tzinfo=UTC), new_york)
+    assert ids(day, new_york) == [2, 3]
 
 
 def test_both_datasets_and_the_count_carry_the_window_and_the_column_stays_bare_for_its_index():
