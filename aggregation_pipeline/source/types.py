@@ -34,8 +34,10 @@ from aggregation_pipeline.source.wire import Block, Cells, Field
 from aggregation_pipeline.source.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
-# What a server says of a DECIMAL, FLOAT or DOUBLE whose scale it does not fix.
+# What a server says of a FLOAT or DOUBLE whose scale it does not fix.
 UNFIXED_SCALE: Final = 31
+# The most digits behind the point that MariaDB computes.
+_MARIADB_SCALE: Final = 38
 
 # MySQL 9's; PyMySQL has no name for it.
 _VECTOR: Final = 242
@@ -145,7 +147,10 @@ def _decimal(field: Field, *, unsigned: bool) -> tuple[str, pa.DataType]:
     # The display width counts a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
     scale = field.scale
     precision = field.length - (scale > 0) - (not unsigned)
-    if scale >= UNFIXED_SCALE or not 0 < precision <= 65:
+    if 30 < scale <= _MARIADB_SCALE:
+        # What it computes from columns of many digits has more than MySQL's 30 behind the point, and up to 76 in all.
+        return f"DECIMAL(65,{scale})", pa.decimal256(76, scale)
+    if scale > _MARIADB_SCALE or not 0 < precision <= 65:
         precision, scale = 65, min(scale, 30)
     precision = max(precision, scale, 1)
     arrow = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
