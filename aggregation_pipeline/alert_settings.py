@@ -1,11 +1,12 @@
 """The variables of alerts: who is told, in which language, how often."""
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from aggregation_pipeline.addresses import FULL_WIDTH, is_full_width, web_problem
 
 AlertLanguage = Literal["en", "zh"]
 
@@ -13,13 +14,15 @@ AlertLanguage = Literal["en", "zh"]
 _BETWEEN: Final = re.compile(r"[\s,]+(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 # Shorter pieces of a URL are words such as "robot" or "send": they give nothing away, and blanking them would maim other texts.
 _SECRET_LENGTH: Final = 12
+# Where a host stands after the scheme, as in any other URL.
+_WEB: Final = {"http", "https", "json", "jsons", "xml", "xmls", "form", "forms"}
 
 
-class AlertSettings(BaseSettings):
+class AlertSettings(BaseModel):
     """Everything about alerts. Without ALERT_URLS nobody is told anything."""
 
     # The address of a group robot is its password: whoever knows it can write there.
-    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    alert_urls: tuple[SecretStr, ...] = ()
     alert_language: AlertLanguage = "en"
     # What goes wrong within so many seconds makes one message.
     alert_window_seconds: int = Field(default=60, ge=5, le=3600)
@@ -42,19 +45,29 @@ class AlertSettings(BaseSettings):
                 raise ValueError(
                     f"entry {number} is no URL; expected such as dingtalk://SECRET@TOKEN, with blanks or commas between several"
                 )
+            if problem := _problem(url.get_secret_value()):
+                raise ValueError(f"entry {number} can never be reached; {problem}")
         return tuple(dict.fromkeys(value))
 
     @field_validator("dagster_ui_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"https?://[^\s/]", value):
-            raise ValueError("the address of Dagster's UI is expected, such as https://dagster.example.com")
+        if value is not None and (problem := web_problem(value)):
+            raise ValueError(f"the address of Dagster's UI is expected, such as https://dagster.example.com; {problem}")
         return value.rstrip("/") if value else None
 
     @property
     def alert_secrets(self) -> tuple[str, ...]:
         """The URLs, and the pieces of them that open the door."""
         return tuple(piece for url in self.alert_urls for piece in pieces(url.get_secret_value()))
+
+
+def _problem(url: str) -> str:
+    """What keeps an address from ever being reached. Most hold a token where others have a host."""
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() in _WEB:
+        return web_problem(f"https://{rest}")
+    return FULL_WIDTH if is_full_width(re.split(r"[/?#]", rest)[0]) else ""
 
 
 def pieces(url: str) -> tuple[str, ...]:

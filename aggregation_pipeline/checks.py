@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.config.checks import Checks, Severity
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.text import plain_text
@@ -107,9 +108,18 @@ def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
     changes = [] if standing is None else list(_schema_changes(extract, standing))
     words = "; ".join(changes) or ALWAYS[SCHEMA_UNCHANGED]
     yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
-    held = extract.consistency == "snapshot"
-    words = ALWAYS[SNAPSHOT_HELD] if held else "consistency: none in the entry; summary and detail rows may be of different moments"
-    yield Verdict(SNAPSHOT_HELD, held, "warn", blocking=False, words=words)
+    yield Verdict(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))
+
+
+def _moments(extract: Extract) -> str:
+    if extract.consistency != "snapshot":
+        engines = f" (engines: {extract.engines})" if extract.engines else ""
+        return f"consistency: none in the entry; summary and detail rows may be of different moments{engines}"
+    if "unknown (" not in extract.engines:
+        return ALWAYS[SNAPSHOT_HELD]
+    hidden = "view " in extract.engines or "table " in extract.engines
+    remedy = "; GRANT SHOW VIEW on the view, and SELECT on its tables, shows more" if hidden else ""
+    return f"All rows are of one moment, as far as this account can see: engines {extract.engines}{remedy}."
 
 
 def _schema_changes(extract: Extract, standing: Manifest) -> Iterator[str]:
@@ -168,7 +178,9 @@ def _located(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Datas
         if set(wanted) <= set(dataset.schema.names):
             return dataset, wanted
     there = "; ".join(f"{dataset.name}: {', '.join(dataset.schema.names)}" for dataset in extract.datasets)
-    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.", ())
+    names = [name for dataset in extract.datasets for name in dataset.schema.names]
+    hints = "".join(nearest(column, names) for column in wanted if column not in names)
+    raise CheckError(f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.{hints}", ())
 
 
 def _nulls(dataset: Dataset, columns: Sequence[str]) -> int:

@@ -30,6 +30,7 @@ def source_options(settings: Settings) -> SourceOptions:
         host=settings.db_host,
         port=settings.db_port,
         socket=settings.db_socket,
+        tls=settings.tls,
         mask_salt=settings.mask_salt or SecretStr(""),
     )
 

@@ -5,6 +5,7 @@ was started: psycopg2 for a plain postgresql://, a session in UTC, and words ins
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any, Final, Self
 
@@ -13,6 +14,7 @@ from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
+from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
 
@@ -77,7 +79,7 @@ class PostgresStorage(DagsterPostgresStorage):
             SettingsError: the URL is of another database or driver, PGTZ in the environment would shift Dagster's times, or no server
                 answers.
         """
-        url = normalize_url(config_value["postgres_url"], name="DAGSTER_PG_URL")
+        url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_right_url(url)
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
@@ -88,6 +90,13 @@ class PostgresStorage(DagsterPostgresStorage):
             raise SettingsError(
                 f"Dagster's PostgreSQL does not answer: {reason(error)}. Check DAGSTER_PG_URL and that the server runs"
             ) from error
+
+
+def _as_it_stands(url: str) -> str:
+    """The URL as `.env` has it, where Dagster has read it from there: an expanded password would be another."""
+    if url != os.environ.get("DAGSTER_PG_URL"):
+        return url
+    return read_environment(("dagster_pg_url",)).get("dagster_pg_url", url)
 
 
 @contextlib.contextmanager

@@ -61,17 +61,19 @@ def run_dev(root: Path, port: int) -> int:
         # That another command of Dagster's is coming is no news for those who type `make dev`.
         environment = {
             **_without_ours(),
+            **_folders(),
             **demo_environment(servers, root),
             "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
         }
-        command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(Path("workspace.yaml").absolute()), "-h", "127.0.0.1", "-p", str(port)]
         # Or every look of every sensor would be a line, each ten seconds.
         command += ["--log-level", "warning"]
         variables = _write_variables(root, demo_environment(servers, root))
         console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] in about ten seconds (Ctrl-C stops it and the servers)")
         say(f"In another terminal, `. {variables}` lets aggregation-pipeline plan, run, ... use these servers.")
-        # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do.
-        process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do. And in a folder
+        # of its own: Dagster lays the .env of its working folder over the environment, and that names somebody's real servers.
+        process = subprocess.Popen(command, env=environment, cwd=environment["DAGSTER_HOME"], start_new_session=True)  # noqa: S603
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -102,8 +104,14 @@ def demo_environment(servers: Servers, root: Path) -> dict[str, str]:
     }
 
 
+def _folders() -> dict[str, str]:
+    """Where files go on this machine, for a process with another working folder."""
+    wanted = {name: os.environ.get(name.upper()) or Settings.model_fields[name].default for name in ("storage_dir", "temp_dir", "log_dir")}
+    return {name.upper(): str(Path(folder).absolute()) for name, folder in wanted.items()}
+
+
 def _home(root: Path) -> str:
-    """Give Dagster a home of its own, with this project's dagster.yaml: with one, it does not read the .env of the working folder."""
+    """Give Dagster a home of its own, with this project's dagster.yaml."""
     here = Path("dagster.yaml")
     if not here.is_file():
         raise SettingsError("There is no dagster.yaml here: run this in the project's folder.")

@@ -39,7 +39,15 @@ class SettingsError(PipelineError):
 
 
 class SourceError(PipelineError):
-    """The source database refused a statement."""
+    """The source database refused a statement.
+
+    Attributes:
+        code: the server's own number for it; None where the refusal is ours.
+        named: names in backticks that the server's message holds. They are not shown: what stands in backticks may be text of a cell.
+    """
+
+    code: int | None = None
+    named: frozenset[str] = frozenset()
 
 
 class SourceLostError(SourceError):

@@ -121,7 +121,9 @@ def export_window(
         standing = _standing(publication, request.entry.name, request.window)
         started = time.monotonic()
         observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
-        extract = read_extract(request, source, directory, observer.rows, observer.warn)
+        # Said in the first run of a table, and in its plan: each night would be a nuisance.
+        note = observer.warn if standing is None else lambda _: None
+        extract = read_extract(request, source, directory, observer.rows, observer.warn, note)
         reading = time.monotonic() - started
         verdicts = judge(request.entry, extract, standing, lambda: _rows_before(publication, request.entry.name, request.window))
         _refuse(verdicts, observer)

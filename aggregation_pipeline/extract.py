@@ -52,8 +52,10 @@ class Extract:
     """All datasets of one table and window, read in one snapshot.
 
     Attributes:
+        consistency: "snapshot", or "none" where rows may be of different moments.
         comments: those of the source's columns, by their names.
         notes: what a consumer should know of how they were read, in words.
+        engines: of the tables that were read, in words; empty where nobody has asked.
     """
 
     table: str
@@ -62,3 +64,4 @@ class Extract:
     consistency: str
     comments: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    engines: str = ""

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.keys import tables_prefix
@@ -19,7 +18,7 @@ _RENEWED = ("OSS_CREDENTIALS_URI", "OSS_ECS_ROLE")
 _MEANT = ("OSS_BUCKET", "OSS_REGION", "OSS_ENDPOINT", *_KEYS, "OSS_SECURITY_TOKEN", *_RENEWED, "OSS_INTERNAL", "OSS_LINK_ENDPOINT")
 
 
-class OssSettings(BaseSettings):
+class OssSettings(BaseModel):
     """Every variable named OSS_...; none of them set means that files go to STORAGE_DIR."""
 
     # Where.

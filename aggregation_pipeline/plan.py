@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceLostError
 from aggregation_pipeline.formats import FORMATS
+from aggregation_pipeline.source.engines import engines_of, require_snapshots
 from aggregation_pipeline.source.query import build_queries
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.scan import explain, judge
@@ -58,7 +59,8 @@ class TablePlan:
 
     Attributes:
         server: version of the source database; None where it was not reached.
-        snapshot: whether both datasets would see one moment.
+        snapshot: whether both datasets would see one moment, as far as the server's isolation level says.
+        engines: of the tables that would be read; empty where that was not asked.
         published: whether the window is there already, and would be replaced where it differs.
         warnings: what is not as it should be and goes on all the same.
         problems: what would fail the table.
@@ -69,6 +71,7 @@ class TablePlan:
     window: str
     server: str | None = None
     snapshot: bool | None = None
+    engines: str = ""
     published: bool | None = None
     datasets: list[DatasetPlan] = field(default_factory=list)
     files: list[FilePlan] = field(default_factory=list)
@@ -117,6 +120,13 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=settled.within)
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
         shaped = shape_queries(session, entry, settled.columns, settled.within)
+        engines = engines_of(session, entry)
+        plan.engines = str(engines)
+        require_snapshots(entry, engines)
+        if engines.unknown:
+            plan.warnings.append(f"whether all tables give snapshots is not known: engines {engines}")
+        if engines.without:
+            plan.warnings.append(f"consistency is none, and rows may be of different moments: engines {engines}")
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append("the table has no primary key, so detail rows come in no order: give order_by, or say order: none")
         plan.datasets = [_describe(session, entry, each, plan) for each in shaped]
@@ -135,8 +145,8 @@ def _describe(session: Session, entry: TableEntry, shaped: ShapedQuery, plan: Ta
         limit=query.limit,
         columns={column.name: column.metadata[b"mysql_type"].decode() for column in columns},
         masks=shaped.masks,
-        estimate=scan.rows if scan else None,
-        index=scan.index if scan else None,
+        estimate=scan.rows,
+        index=scan.index,
     )
 
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 
+from aggregation_pipeline.addresses import host_problem
 from aggregation_pipeline.errors import SettingsError
 
 DRIVER = "postgresql+psycopg2"
@@ -181,6 +182,10 @@ def _parse(url: str, name: str) -> sa.URL:
         ) from None
     if parsed.host and "@" in parsed.host:
         raise SettingsError(f"{name} holds an @ inside the user name or password: {masked(url)}. Write it as %40")
+    # libpq takes several, with commas between.
+    for host in parsed.host.split(",") if parsed.host else ():
+        if problem := host_problem(host):
+            raise SettingsError(f"{name} leads to no host: {problem}. Expected {EXAMPLE}")
     return parsed
 
 

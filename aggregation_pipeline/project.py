@@ -13,11 +13,14 @@ from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.names import require_unique, segment
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.config.cron import to_five_fields
+from aggregation_pipeline.config.document import spelled
 from aggregation_pipeline.config.loading import load_config, select_tables
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
+from aggregation_pipeline.errors import ConfigError, StorageError
 from aggregation_pipeline.settings import Settings
+from aggregation_pipeline.storage.keys import refuse_long_names
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
@@ -60,6 +63,8 @@ def load_project(settings: Settings) -> Project:
     config = load_config(path)
     entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
     require_unique(entry.name for entry in entries)
+    for entry in entries:
+        _refuse_long_keys(entry, settings.oss_prefix, path)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     return Project(
@@ -85,6 +90,13 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, vers
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
         crons=(cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule)),
     )
+
+
+def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
+    try:
+        refuse_long_names(prefix, entry.name)
+    except StorageError as error:
+        raise ConfigError(f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}: {error}") from None
 
 
 def _five_fields(where: str, text: str) -> str:

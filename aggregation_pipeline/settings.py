@@ -1,57 +1,50 @@
-"""The environment, and a `.env` beside it, as one frozen object: the only module that reads variables.
+"""The environment, and a `.env` beside it, as one frozen object.
 
 Names are those of the services that this project replaces. Nothing here opens a connection; what can be wrong with a value
 alone is refused here, what only a server can tell is refused where the server is asked.
 """
 
 import functools
-import os
 import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
-from rapidfuzz import process
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
+from aggregation_pipeline.addresses import web_problem
 from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
+from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
+from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _SHORTEST_SALT = 16
-SOURCE_VARIABLES = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 
 
-class Settings(OssSettings, AlertSettings):
-    """Every variable, with its default; those of OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
+class Settings(SourceSettings, OssSettings, AlertSettings):
+    """Every variable, with its default; those of the source, OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
-    # Source database (MySQL protocol). Either host and port or a unix socket.
-    db_host: str | None = None
-    db_port: int = Field(default=3306, ge=1, le=65535)
-    db_socket: Path | None = None
-    db_user: str | None = None
-    db_password: SecretStr = SecretStr("")
-    db_name: str | None = None
     # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
     mask_salt: SecretStr | None = None
 
     # What runs, when, and into which formats.
     aggregation_config: Path | None = None
-    aggregation_tables: Annotated[tuple[str, ...] | None, NoDecode] = None
-    output_format: Annotated[tuple[FormatName, ...], NoDecode] = ("json",)
+    aggregation_tables: tuple[str, ...] | None = None
+    output_format: tuple[FormatName, ...] = ("json",)
     cron_schedule: str = "0 0 2 * * *"
-    timezone: str = "Asia/Shanghai"
+    timezone: ZoneName = "Asia/Shanghai"
     # Tables of a run one after the other in one process, or each in a process of its own.
     executor: Literal["in_process", "multiprocess"] = "in_process"
 
@@ -92,15 +85,6 @@ class Settings(OssSettings, AlertSettings):
         upper = str(value).strip().upper()
         return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
-            nearest = process.extractOne(value, available_timezones())
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {value!r} is none{hint}")
-        return value
-
     @field_validator("mask_salt")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
@@ -116,12 +100,14 @@ class Settings(OssSettings, AlertSettings):
     def _project_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value.strip())
+        url = value.strip()
+        problem = web_problem(url)
+        parts = urlsplit("" if problem else url)
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):
             raise ValueError(
                 "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
-                "goes into BATCH_JOBS_URL, and by http:// the key would travel in the open"
+                f"goes into BATCH_JOBS_URL, and by http:// the key would travel in the open{f' ({problem})' if problem else ''}"
             )
         return f"{parts.scheme}://{parts.netloc}"
 
@@ -139,6 +125,7 @@ class Settings(OssSettings, AlertSettings):
         supabase = ("SUPABASE_URL", "SUPABASE_KEY")
         problems = [
             *_half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
+            *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
         ]
@@ -240,9 +227,9 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
-    env_file = Path(os.environ.get("AGGREGATION_ENV_FILE", ".env"))
+    variables = read_environment(Settings.model_fields)
     try:
-        return Settings(_env_file=env_file)
+        return Settings.model_validate(variables)
     except ValidationError as error:
         lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False, include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))

@@ -1,5 +1,6 @@
 """The variables of alerts."""
 
+import os
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aggregation_pipeline.settings import Settings, load_settings
 
 
 def settings(**variables: Any) -> Settings:
-    return Settings(_env_file=None, **variables)
+    return Settings(**variables)
 
 
 def test_several_addresses_stand_between_blanks_or_commas_and_keep_their_own_commas():
@@ -46,7 +47,7 @@ def test_nobody_is_told_unless_somebody_is_named():
 def test_a_wrong_value_is_refused_by_name_and_secrets_are_not_repeated(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
 ):
-    monkeypatch.setenv("AGGREGATION_ENV_FILE", "/nonexistent")
+    monkeypatch.setenv("AGGREGATION_ENV_FILE", os.devnull)
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=words) as caught:
         load_settings()

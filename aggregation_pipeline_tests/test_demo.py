@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,7 +97,12 @@ def dev(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     log = (tmp_path / "dev.log").open("wb")
     # As in the background of a script, where Ctrl-C is ignored until somebody asks for it.
     command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND, "dev", "--data", str(tmp_path / ".data"), "--port", str(port)]
-    process = subprocess.Popen(command, env=environment(tmp_path), cwd=REPOSITORY, stdout=log, stderr=log)
+    # A deployment's folder, whose .env names somebody's real servers; Dagster would lay it over the environment.
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    real = "DB_HOST=db.example.invalid\nDB_NAME=production\nDAGSTER_PG_URL=postgresql://u@db.example.invalid/d\nDEPLOYMENT_NAME=real\n"
+    (tmp_path / ".env").write_text(f"{real}OSS_BUCKET=half-configured\n", encoding="utf-8")
+    process = subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: urllib.request.urlopen(f"{base}/server_info", timeout=5).status == 200)

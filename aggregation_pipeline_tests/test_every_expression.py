@@ -8,6 +8,7 @@ without a warning is exported and compared with what the `mariadb` command print
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,19 +208,22 @@ def quoted_names(types: dict[str, tuple[str, Sequence[str]]]) -> dict[str, tuple
     return {quoted(name): each for name, each in types.items()}
 
 
-def taken(source: Source, expressions: Sequence[str], tail: str) -> list[str]:
-    """Those of the expressions that the server takes and has no doubts about; all others are none that a table may be exported with."""
+def taken(source: Source, expressions: Sequence[str], tail: str, beside: Sequence[str] = ()) -> list[str]:
+    """Those of the expressions that the server takes and has no doubts about, with `beside` in the same statement.
+
+    No table may be exported with the others. The driver's own converters stay out of it: they choke on what a server declares wrongly.
+    """
     found = []
-    with source.server.connect(database=source.database) as connection, connection.cursor() as cursor:
+    with source.server.connect(database=source.database, conv={}, use_unicode=False) as connection, connection.cursor() as cursor:
         for statement in source.settings:
             cursor.execute(statement)
         for expression in expressions:
             try:
-                cursor.execute(f"SELECT {expression.replace('%', '%%')} AS x {tail}")
-                doubts = [level for level, _, _ in (connection.show_warnings() if cursor.warning_count else ()) if level != "Note"]
-            except (pymysql.MySQLError, UnicodeDecodeError):
+                cursor.execute(f"SELECT {', '.join([expression, *beside])} {tail}")
+            except pymysql.MySQLError:
                 continue
-            if not doubts:
+            cursor.execute("SHOW WARNINGS")
+            if all(level == b"Note" for level, *_ in cursor.fetchall()):
                 found.append(expression)
     return found
 
@@ -292,8 +296,15 @@ def asked(expression: str, mysql_type: str) -> str:
     return f"({expression}) + 0e0" if mysql_type == "FLOAT" else expression
 
 
+def is_no_day(mysql_type: str, sent: bytes | None) -> bool:
+    """Whether it is a day that no calendar has, which the files have as NULL."""
+    return mysql_type.startswith(("DATE", "TIMESTAMP")) and re.match(rb"\d{4}-(00|\d\d-00)", sent or b"") is not None
+
+
 def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
     """Whether a value from Parquet is what the server sent as text."""
+    if is_no_day(mysql_type, sent):
+        return value is None
     if value is None or sent is None:
         return value is None and sent is None
     if isinstance(value, bytes):
@@ -316,7 +327,7 @@ def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
 
 def is_text(mysql_type: str, text: str, sent: bytes | None) -> bool:
     """Whether a cell of a CSV file is what the server sent."""
-    if sent is None:
+    if sent is None or is_no_day(mysql_type, sent):
         return text == ""
     if "BINARY" in mysql_type or "BLOB" in mysql_type or mysql_type == "GEOMETRY":
         return bytes.fromhex(text.removeprefix("0x")) == sent
@@ -361,8 +372,9 @@ def figures(source: Source, column: str, shape: Shape, folder: Path) -> tuple[in
     named = {
         f"{SERVER_NAMES.get(name, name)}({quoted(column)})": name for name in FUNCTIONS if name not in ("COUNT DISTINCT", "GROUP_CONCAT")
     }
-    written = [each.format(c=quoted(column)) for each in (*FIGURES, *shape.beside)]
-    expressions = taken(source, [*named, *written], f"FROM t {grouped}")
+    written = [each.format(c=quoted(column)) for each in FIGURES]
+    beside = taken(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
+    expressions = [*taken(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
     aggregations = [
         ({"function": named[expression], "field": column} if expression in named else {"expr": expression}) | {"alias": f"x{place}"}
         for place, expression in enumerate(expressions)

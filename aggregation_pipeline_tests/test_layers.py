@@ -8,10 +8,10 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "postgres", "extract", "instants", "locks"),
+    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "environment"),
     ("config",),
     ("source", "formats", "storage"),
-    ("checks", "notes", "export", "settings", "oss_settings", "plan", "alert_settings"),
+    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
@@ -23,6 +23,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 CORE = (
     "errors",
     "progress",
+    "addresses",
+    "env_file",
+    "environment",
     "postgres",
     "extract",
     "instants",
@@ -35,6 +38,7 @@ CORE = (
     "export",
     "notes",
     "settings",
+    "source_settings",
     "oss_settings",
     "alert_settings",
     "plan",

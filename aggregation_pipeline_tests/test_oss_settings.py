@@ -1,5 +1,6 @@
 """What the environment may say about OSS: all of it arrives, and what is half said is refused by name when the settings load."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Settings from these variables and no others."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("AGGREGATION_ENV_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AGGREGATION_ENV_FILE", os.devnull)
 
     def loaded(variables: dict[str, str]) -> Settings:
         for name, value in variables.items():

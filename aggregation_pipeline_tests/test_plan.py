@@ -106,6 +106,26 @@ def test_a_dropped_column_and_a_missing_table_fail_the_plan_and_not_each_other(s
     assert planned("--tables", "good")[0] == 0
 
 
+def test_a_wrong_name_is_planned_with_the_nearest_right_one_wherever_it_stands(shop: Deployment):
+    shop.configure("""
+        tables:
+          order: {}
+          by: {table: orders, select_fields: [id], order_by: [create_at DESC]}
+          cut: {table: orders, select_fields: [id], partition: {column: createdat, every: day, start: 2026-11-01}}
+          hidden: {table: orders, select_fields: ['*'], mask: {phne: drop}}
+          away: {table: zzz, select_fields: [id], partition: {column: created_at, every: day, start: 2026-11-01}}
+        """)
+    code, tables = planned()
+    problems = {name: " ".join(table["problems"]) for name, table in tables.items()}
+    assert code == 1
+    assert "Was orders meant?" in problems["order"]
+    assert "It stands in order_by[0]. Was created_at meant?" in problems["by"]
+    assert "createdat is not in it; its columns are" in problems["cut"]
+    assert "Was created_at meant?" in problems["cut"]
+    assert "mask: phne: no such column. Was phone meant?" in problems["hidden"]
+    assert "1146" in problems["away"]
+
+
 def test_a_scan_that_is_forbidden_fails_the_plan_and_one_that_is_not_warns(shop: Deployment):
     shop.configure(CONFIG + "      all: {table: orders, select_fields: [id]}\n")
     code, tables = planned("--tables", "all")

@@ -45,6 +45,7 @@ def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> M
         ),
         "window": manifest.window,
         "consistency": manifest.consistency,
+        "engines": manifest.engines,
         **{f"{stage} seconds": round(seconds, 3) for stage, seconds in exported.seconds.items()},
     }
     for dataset in manifest.datasets:

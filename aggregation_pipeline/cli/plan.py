@@ -94,7 +94,8 @@ def _show(console: "Console", plan: "TablePlan") -> None:
     for warning in plan.warnings:
         console.print(f"  [yellow]warning[/]   {escape(warning)}")
     snapshot = {True: "one snapshot for all datasets", False: "no snapshot", None: "not asked"}[plan.snapshot]
-    console.print(f"  source    {escape(plan.source)}, {snapshot}" + (f", server {escape(plan.server)}" if plan.server else ""))
+    facts = [plan.source, snapshot, plan.engines, f"server {plan.server}" if plan.server else ""]
+    console.print(f"  source    {escape(', '.join(filter(None, facts)))}")
     console.print(f"  window    {plan.window}" + (", published already: replaced where it differs" if plan.published else ""))
     for dataset in plan.datasets:
         _show_dataset(console, dataset)

@@ -5,15 +5,14 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.options import OptionsModel
 
 Severity = Literal["error", "warn"]
 
 
 def _listed(columns: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
-    if isinstance(columns, str):
-        return (columns,)
-    return tuple(columns) if isinstance(columns, list) else columns
+    return (columns,) if isinstance(columns, str) else columns
 
 
 Columns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
@@ -73,7 +72,8 @@ def refuse_unknown_columns(groups: Sequence[Checks], outputs: Sequence[str]) -> 
         for check, columns in named.items():
             for column in columns:
                 if column not in outputs:
-                    raise ValueError(f"{check} names {column!r}, which is no column of the files; there are {', '.join(outputs)}")
+                    there = f"there are {', '.join(outputs)}.{nearest(column, outputs)}".removesuffix(".")
+                    raise ValueError(f"{check} names {column!r}, which is no column of the files; {there}")
 
 
 CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "change_percent")
@@ -81,9 +81,7 @@ CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "c
 
 def listed_groups(checks: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     """One group or a list of them, as a tuple."""
-    if isinstance(checks, (Mapping, Checks)):
-        return (checks,)
-    return tuple(checks) if isinstance(checks, list) else checks
+    return (checks,) if isinstance(checks, (Mapping, Checks)) else checks
 
 
 CheckGroups = Annotated[tuple[Checks, ...], BeforeValidator(listed_groups)]

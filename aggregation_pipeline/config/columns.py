@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
 
+from aggregation_pipeline.config.document import described
 from aggregation_pipeline.config.expressions import Role, name_of, read_column, read_expression
 from aggregation_pipeline.config.options import OptionsModel
 
@@ -76,7 +77,10 @@ def _as_column(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     if isinstance(value, str):
         return {"expr": value}
     if not isinstance(value, (dict, Column)):
-        raise ValueError("a column name, an expression in quotes, or {expr: ..., alias: ...} is expected")  # noqa: TRY004  # pydantic's way
+        remedy = "; take the empty item out, or put a column of that name in quotes" if value is None else ""
+        remedy = "; put it in quotes" if isinstance(value, (bool, int, float)) else remedy
+        words = "a column name, an expression in quotes, or {expr: ..., alias: ...} is expected"
+        raise ValueError(f"{words}, found {described(value)}{remedy}")  # noqa: TRY004  # pydantic's way
     return value
 
 
@@ -89,6 +93,13 @@ def _spelled(function: Any) -> Any:  # noqa: ANN401
         return function
     words = re.sub(r"[\s_]+", " ", function.strip()).upper()
     return words.replace(" ", "_") if words == "GROUP CONCAT" else words
+
+
+def _as_aggregation(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+    if isinstance(value, str):
+        words = "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...} is expected"
+        raise ValueError(f"{words}, found {described(value)}")  # noqa: TRY004  # pydantic's way
+    return value
 
 
 class Aggregation(EntryModel):
@@ -134,6 +145,8 @@ class Aggregation(EntryModel):
         argument = name_of(self.field or ALL_COLUMNS)
         return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
 
+
+Figure = Annotated[Aggregation, BeforeValidator(_as_aggregation)]
 
 # What an entry that asks for nothing gets: the least that says something of a table.
 COUNT_ROWS: Final = Aggregation(function="COUNT", alias="row_count")

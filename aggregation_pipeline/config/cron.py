@@ -75,6 +75,11 @@ def _note(cron: str, seconds: str | None, five: list[str], rewritten: str) -> st
     if seconds is not None and five[0] == "*":
         often, rarely = ("every minute", "every hour") if five[1] == "*" else ("every minute of those hours", "once in each")
         notes.append(f"The first field is the second, so that is {often}, not {rarely}; {rarely} is '0 0 {' '.join(five[1:])}'.")
+    if "*" not in (five[2], five[4]):
+        notes.append(
+            f"The day of the month {five[2]!r} and the day of the week {five[4]!r} are both given: it runs on each day that is one of the "
+            "two. node-cron runs on days that are both; for one of them alone write * for the other."
+        )
     return " ".join(notes) or None
 
 

@@ -13,6 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, likely_cause
+from aggregation_pipeline.config.flow import Cut, rejoined_items, rejoined_pairs
+from aggregation_pipeline.config.not_yaml import explained
 from aggregation_pipeline.errors import ConfigError
 
 _NULL: Final = re.compile(r"~|null|Null|NULL|")
@@ -26,6 +29,7 @@ _TAGS: Final = frozenset(("map", "seq", "str", "null", "bool", "int", "float", "
 # Anchors can make a small file huge; no config comes near this.
 _MAX_VALUES: Final = 200_000
 _MAX_SHOWN: Final = 60
+_NO_KEY: Final = "a key is one word or text in quotes, not a list or a mapping"
 _PLAIN_KEY: Final = re.compile(r"[\w-]+")
 
 
@@ -35,6 +39,11 @@ class Mistake(NamedTuple):
     line: int
     column: int
     words: str
+
+    @property
+    def key(self) -> str:
+        """The path that the words begin with."""
+        return self.words.partition(": ")[0]
 
 
 @dataclass
@@ -86,7 +95,9 @@ class Composer:
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, spot, path), spot
             if isinstance(node, yaml.SequenceNode):
-                items = [self.value(item, [*path, index]) for index, item in enumerate(node.value)]
+                nodes, cuts = rejoined_items(node.value) if node.flow_style else (node.value, [])
+                self._note(cuts, path)
+                items = [self.value(item, [*path, index]) for index, item in enumerate(nodes)]
                 spot.inner.update((index, inner) for index, (_, inner) in enumerate(items))
                 return [item for item, _ in items], spot
             text = str(node.value)
@@ -103,12 +114,14 @@ class Composer:
     def _mapping(self, node: yaml.MappingNode, spot: Spot, path: Sequence[str | int]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         merged: list[tuple[str, Any, Spot]] = []
-        for key_node, value_node in node.value:
+        pairs, cuts = rejoined_pairs(node.value) if node.flow_style else (node.value, [])
+        self._note(cuts, path)
+        for key_node, value_node in pairs:
             key_spot = _spot(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.mistakes.append(
-                    key_spot.mistake(f"{spelled(path) or 'the file'}: a key is one word or text in quotes, not a list or a mapping")
-                )
+                template = isinstance(key_node, yaml.MappingNode) and key_node.flow_style
+                words = f"this is {{{{ }}}} of a template: {NOT_FILLED_IN}" if template else _NO_KEY
+                self.mistakes.append(key_spot.mistake(f"{spelled(path) or 'the file'}: {words}"))
                 continue
             if key_node.value == "<<" and key_node.style is None:
                 merged.extend(self._merged(value_node, path))
@@ -128,6 +141,9 @@ class Composer:
             if key not in result:
                 result[key], spot.inner[key] = value, inner
         return result
+
+    def _note(self, cuts: Sequence[Cut], path: Sequence[str | int]) -> None:
+        self.mistakes += [_spot(cut.first).mistake(f"{spelled([*path, cut.key])}: {cut.words}") for cut in cuts]
 
     def _merged(self, node: yaml.Node, path: Sequence[str | int]) -> Iterator[tuple[str, Any, Spot]]:
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
@@ -168,6 +184,12 @@ def described(value: Any) -> str:  # noqa: ANN401
     return f"{kind} {shown}"
 
 
+def as_found(value: Any) -> str:  # noqa: ANN401
+    """The same behind `found`, with the likely cause where the text shows one."""
+    cause = likely_cause(value) if isinstance(value, str) else ""
+    return f"found {described(value)}{f': {cause}' if cause else ''}"
+
+
 def read_document(path: Path) -> Document:
     """Read and place a YAML file.
 
@@ -184,7 +206,7 @@ def read_document(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
-        raise ConfigError(f"{path}:{place}: this is not YAML: {_problem(error, text)}") from None
+        raise ConfigError(f"{path}:{place}: this is not YAML: {explained(error, text)}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}:{_place_of_reader_error(error, text)}: this is not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
@@ -207,20 +229,6 @@ def _read_text(path: Path) -> str:
         before = raw[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise ConfigError(f"{path}:{line}:{column}: the file is not UTF-8 here; save it as UTF-8 (it may be GB18030 or Latin-1)") from None
-
-
-def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
-    mark = error.problem_mark
-    rest = text.splitlines()[mark.line] if mark and mark.line < len(text.splitlines()) else ""
-    if "\\t" in str(error.problem) or "\t" in rest[: len(rest) - len(rest.lstrip())]:
-        return "a tab stands where YAML takes only spaces; indent with spaces"
-    words = ", ".join(part for part in (error.context, error.problem) if part)
-    hint = (
-        "; a value that begins with ` @ % * & or holds ': ' or ' #' stands in quotes"
-        if "token" in words or "mapping values" in words
-        else ""
-    )
-    return words + hint
 
 
 def _place_of_reader_error(error: yaml.YAMLError, text: str) -> str:

@@ -14,8 +14,10 @@ from typing import Final, Literal
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 
+from aggregation_pipeline.config.causes import foreign_comment, template
+from aggregation_pipeline.config.clauses import refuse_clauses, refuse_placeholders
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize, unquote
 
 # Beyond what people write, and within what the parser's recursion takes whatever limit other libraries have set.
@@ -109,8 +111,8 @@ def read_expression(text: str, role: Role) -> str:
     tokens, clean = tokenize(text)
     if not tokens:
         raise FragmentError("it is empty; a column or an expression is expected")
-    _check_tokens(tokens)
-    _check_tree(_parse(clean), role)
+    _check_tokens(tokens, role)
+    _check_tree(_parse(clean, text), role)
     return clean
 
 
@@ -136,7 +138,7 @@ def _is_quoted_name(text: str) -> bool:
     return re.fullmatch(r"`(?:[^`]|``)+`", text) is not None
 
 
-def _check_tokens(tokens: list[Token]) -> None:
+def _check_tokens(tokens: list[Token], role: Role) -> None:
     """The server's view: nothing reaches out of the parentheses that the fragment will stand in, and nothing acts."""
     depth = 0
     for token, following in zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True):
@@ -153,6 +155,8 @@ def _check_tokens(tokens: list[Token]) -> None:
     if depth:
         raise FragmentError("an opening parenthesis is never closed")
     _check_first(tokens[0], following=tokens[1] if len(tokens) > 1 else None)
+    refuse_placeholders(tokens)
+    refuse_clauses(tokens, role)
 
 
 def _check_first(first: Token, following: Token | None) -> None:
@@ -177,12 +181,13 @@ def _check_names(token: Token, following: Token) -> None:
             raise FragmentError(f"{token.text} is refused: {reason}. A column of that name stands in backticks: {quote(token.text)}")
 
 
-def _parse(clean: str) -> exp.Expression:
-    """The tree of the one expression in the text."""
+def _parse(clean: str, text: str) -> exp.Expression:
+    """The tree of the one expression in the text, `clean` without its comments."""
     try:
         statements = sqlglot.parse(f"SELECT ({clean})", read="mysql")
-    except SqlglotError as error:
-        raise FragmentError(f"it does not parse as an expression of MySQL: {_first_line(error)}") from None
+    except (SqlglotError, AttributeError, TypeError) as error:  # some slips make the parser itself stumble
+        cause = template(text) or foreign_comment(text) or _where_it_stops(error)
+        raise FragmentError(f"it does not parse as an expression of MySQL: {cause}") from None
     except RecursionError:
         raise FragmentError("it is nested too deeply; make it a view in the database") from None
     select = statements[0] if len(statements) == 1 else None
@@ -199,10 +204,16 @@ def _parse(clean: str) -> exp.Expression:
     return found
 
 
-def _first_line(error: SqlglotError) -> str:
-    """sqlglot's words without its positions, which count the text that we put around the fragment."""
-    words = str(error).splitlines()[0]
-    return re.sub(r"\s*Line \d+, Col: \d+\.?", "", words).rstrip(". ") + ". A reserved word used as a name stands in backticks"
+def _where_it_stops(error: Exception) -> str:
+    """Where the parser gave up, in words; sqlglot's own name its classes."""
+    place = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    word, behind = str(place.get("highlight") or ""), str(place.get("end_context") or "")
+    # The last parenthesis is the one that we put around the fragment.
+    if word == ")" and not behind:
+        near = "something is missing at its end"
+    else:
+        near = f"it is not understood near {word}" if word else "a comma, an operator or a part of a function is missing"
+    return f"{near}. A reserved word used as a name stands in backticks"
 
 
 def _check_tree(tree: exp.Expression, role: Role) -> None:

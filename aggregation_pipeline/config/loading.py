@@ -1,6 +1,5 @@
 """aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and remedy."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +8,7 @@ import yaml
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from aggregation_pipeline.config.document import Document, Mistake, Spot, described, read_document, spelled
+from aggregation_pipeline.config.document import Document, Mistake, Spot, as_found, read_document, spelled
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
 from aggregation_pipeline.errors import ConfigError
@@ -30,9 +29,11 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
     data, keys = _arranged(document, mistakes)
     config = None
     try:
-        config = PipelineConfig.model_validate_json(json.dumps(data), strict=True)
+        config = PipelineConfig.model_validate(_frozen(data), strict=True)
     except ValidationError as error:
-        mistakes += to_mistakes(error, document.spot, keys)
+        # What could not be read as YAML is said already.
+        said = {mistake.key for mistake in document.mistakes}
+        mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys) if mistake.key not in said]
     if config is None or mistakes:
         raise ConfigError(_report(path, mistakes))
     return config
@@ -44,9 +45,15 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     A table without an entry has its rows counted, and `warn` is called with the entry to write.
 
     Raises:
-        ConfigError: a name can be no table's.
+        ConfigError: a name can be no table's; there is no table at all.
     """
     wanted = list(dict.fromkeys(name.strip() for name in names or () if name.strip()))
+    if not wanted and not config.tables:
+        # A run of nothing would succeed, each night.
+        raise ConfigError(
+            "there is no table: nothing stands under tables in aggregation.yaml, and AGGREGATION_TABLES names none. "
+            "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
+        )
     if not wanted:
         return config.tables
     entries = {entry.name: entry for entry in config.tables}
@@ -83,7 +90,7 @@ def _advice(name: str, known: list[str]) -> str:
 def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, Any], dict[str, str]]:
     """The document in the shape of the model, entries as a list; and what the file calls `tables`."""
     if not isinstance(document.data, dict):
-        mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, found {described(document.data)}"))
+        mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, {as_found(document.data)}"))
         return {}, {}
     data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _TABLES}
     spellings = [key for key in document.data if key in _TABLES]
@@ -98,17 +105,19 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
 
 def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
     """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
-    if not isinstance(tables, dict):
-        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, found {described(tables)}"))
+    if not isinstance(tables, dict | None):
+        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, {as_found(tables)}"))
         return []
+    # Nothing under tables is no table, as {} is: AGGREGATION_TABLES may name tables that have no entry.
+    entries = tables or {}
     seen: dict[str, str] = {}
-    for name in tables:
+    for name in entries:
         first = seen.setdefault(name.casefold(), name)
         if first != name:
             words = f"the table is there twice, as {first} in line {spot.inner[first].line}, and case alone tells no names apart"
             remedy = "to cut one table in two ways, give the entries different names, and the table by the key table"
             mistakes.append(spot.inner[name].mistake(f"{spelled([key, name])}: {words}; {remedy}"))
-    return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in tables.items()]
+    return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in entries.items()]
 
 
 def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> Any:  # noqa: ANN401
@@ -118,6 +127,13 @@ def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> A
     given = HIDDEN & (body or {}).keys()
     mistakes += [spot.inner[key].mistake(f"{spelled([*path, key])}: {unknown_key(key, TableEntry)}") for key in given]
     return (body or {}) | {"name": path[-1], "line": spot.line}
+
+
+def _frozen(value: Any) -> Any:  # noqa: ANN401
+    """Lists as tuples, which is what the models hold: strict, they take no list for one, whatever a validator before them made of it."""
+    if isinstance(value, dict):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _report(path: Path, mistakes: list[Mistake]) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 import sqlglot
-from rapidfuzz import process
 from sqlglot import exp
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Column
 from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction
+from aggregation_pipeline.config.nearest import nearest
 
 MaskRule = Literal["partial", "hash", "drop", "keep"]
 
@@ -50,8 +50,7 @@ def check_masks(
     outputs = {output.name.casefold(): output.name for output in named}
     for name in masks:
         if name.casefold() not in outputs and not star:
-            near = process.extractOne(name, list(outputs.values()), score_cutoff=70)
-            hint = f" Was {near[0]} meant?" if near else ""
+            hint = nearest(name, outputs.values())
             raise ValueError(
                 f"{name} is no output of this entry, so nothing would be masked.{hint} Outputs are {', '.join(outputs.values())}"
             )

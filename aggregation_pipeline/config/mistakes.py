@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
-from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
 
-from aggregation_pipeline.config.document import Mistake, Spot, described, spelled
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, likely_cause, template
+from aggregation_pipeline.config.document import Mistake, Spot, as_found, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.nearest import nearest
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -33,41 +33,62 @@ def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str]) -> 
     """Each error with its place in the file. `keys` gives the file's spelling of root keys that the model calls otherwise."""
     # A default that is made of a refused value is not a mistake of its own.
     own = [details for details in error.errors(include_url=False) if details["type"] != "default_factory_not_called"]
-    return [_mistake(details, root, keys) for details in own]
+    # A value that may be of several kinds has an error for each, and pydantic puts the kinds behind the place.
+    by_place: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
+    for details in own:
+        place = details["loc"][:-1] if _of_a_union(details["loc"], root, keys, str(details["type"])) else details["loc"]
+        by_place.setdefault(place, []).append(details)
+    return [_mistake(place, together, root, keys) for place, together in by_place.items()]
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A question that names the nearest right name, or nothing where none is near."""
-    simple = {re.sub(r"[\s_-]", "", to_snake(name)).casefold(): name for name in known}
-    match = process.extractOne(re.sub(r"[\s_-]", "", word).casefold(), simple.keys(), scorer=_likeness, score_cutoff=0.75)
-    return f" Was {simple[match[0]]} meant?" if match else ""
-
-
-def _likeness(word: str, other: str, **_: Any) -> float:  # noqa: ANN401  # rapidfuzz's own protocol
-    """Jaro-Winkler sees `select` in `select_fields`; the edit distance sees that `cvs` is `csv` with two letters changed round."""
-    return max(JaroWinkler.similarity(word, other), OSA.normalized_similarity(word, other) + 0.1)
-
-
-def unknown_key(key: str, model: type[BaseModel]) -> str:
-    """The words for a key that a model does not have."""
+def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str:
+    """The words for a key that a model does not have; `empty` where no value stands behind it."""
+    if cause := likely_cause(key):
+        return f"unknown key: {cause}"
     fields = [
         field.alias.rstrip("_") if field.alias and field.alias == name.rstrip("_") else name for name, field in model.model_fields.items()
     ]
     known = [name for name in fields if model is not TableEntry or name not in HIDDEN]
     if key in known:
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
-    return f"unknown key.{nearest(key, known)} Known are {', '.join(known)}"
+    rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
+    return f"unknown key.{nearest(key, known)}{rest} Known are {', '.join(known)}"
 
 
-def _mistake(details: Mapping[str, Any], root: Spot, keys: Mapping[str, str]) -> Mistake:
-    spot, path = _located(details["loc"], root, keys)
-    return spot.mistake(f"{spelled(path)}: {_words(details)}")
+def _of_a_union(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str], kind: str) -> bool:
+    """Whether the last part of a place names no key of the file, but one of the kinds that a value may be of."""
+    spot, path = _located(loc, root, keys)
+    above, _ = _located(loc[:-1], root, keys)
+    return kind not in ("missing", "value_error") and spot is above and path[-1] not in spot.inner
+
+
+def _mistake(place: Sequence[str | int], together: Sequence[Mapping[str, Any]], root: Spot, keys: Mapping[str, str]) -> Mistake:
+    spot, path = _located(place, root, keys)
+    # One that fits by its kind is the one that was meant.
+    meant = [details for details in together if details["type"] not in _EXPECTED and details["type"] != "literal_error"]
+    if len(together) == 1 or meant:
+        return spot.mistake(f"{spelled(path)}: {_words((meant or together)[0])}")
+    expected = [_EXPECTED.get(str(details["type"])) or _choices(details) for details in together]
+    kinds = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
+    value = together[0].get("input")
+    return spot.mistake(f"{spelled(path)}: {kinds} is expected, {as_found(value)}{_quotes(value) if 'text' in kinds else ''}")
+
+
+def _choices(details: Mapping[str, Any]) -> str:
+    return ", ".join(re.findall(r"'([^']*)'", str(details["ctx"]["expected"])))
+
+
+def _quotes(value: Any) -> str:  # noqa: ANN401
+    """The remedy for a scalar of another kind, where text would do."""
+    return "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
 
 
 def _located(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str]) -> tuple[Spot, list[str | int]]:
     """The deepest spot on the way to an error that the file has, and the whole way as the file spells it."""
     spot, path, known = root, [], True
     for depth, part in enumerate(loc):
+        if isinstance(part, int) and spot.inner and all(isinstance(key, str) for key in spot.inner) and depth > 1:
+            continue  # one that may be written without the brackets of a list
         key = part
         if depth == 0:
             key = keys.get(str(part), str(part))
@@ -82,20 +103,27 @@ def _located(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str]) -> t
 
 
 def _words(details: Mapping[str, Any]) -> str:
-    kind, found = str(details["type"]), details.get("input")
+    kind, value = str(details["type"]), details.get("input")
     if kind == "extra_forbidden":
-        return unknown_key(str(details["loc"][-1]), _model_at(details["loc"][:-1]))
+        return unknown_key(str(details["loc"][-1]), _model_at(details["loc"][:-1]), empty=value is None)
     if kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", str(details["ctx"]["expected"]))
-        return f"one of {', '.join(choices)} is expected, found {described(found)}.{nearest(str(found), choices)}".removesuffix(".")
+        choices = _choices(details)
+        return f"one of {choices} is expected, {as_found(value)}.{nearest(str(value), choices.split(', '))}".removesuffix(".")
     if kind == "missing":
         return "the key is missing"
     if kind == "value_error":
         words = str(details["ctx"]["error"])
-        return f"{words} (found {described(found)})" if isinstance(found, str) and str(found) not in words else words
-    quotes = "; put it in quotes" if kind == "string_type" and not isinstance(found, (dict, list, type(None))) else ""
-    expected = _EXPECTED.get(kind) or str(details["msg"]).replace("Input should", "it should")
-    return f"{expected}, found {described(found)}{quotes}"
+        if not isinstance(value, str):
+            return words
+        cause = "" if NOT_FILLED_IN in words else template(value)
+        return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {described(value)})'}"
+    bound = re.fullmatch(r"String should have (at (?:most|least) \d+ characters?)", str(details["msg"]))
+    plain = f"{bound[1]} is expected" if bound else str(details["msg"]).replace("Input should", "it should")
+    expected = _EXPECTED.get(kind) or plain
+    remedy = _quotes(value) if kind == "string_type" else ""
+    if value is None:
+        remedy = "; take the empty item out" if isinstance(details["loc"][-1], int) else "; leave the key out for its default"
+    return f"{expected}, {as_found(value)}{remedy}"
 
 
 def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:

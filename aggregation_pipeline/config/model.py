@@ -17,6 +17,7 @@ from aggregation_pipeline.config.columns import (
     Aggregation,
     Column,
     EntryModel,
+    Figure,
     GroupKey,
     SelectedField,
     refuse_twins,
@@ -26,8 +27,9 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
-from aggregation_pipeline.config.partitions import Backfill, Partition, ZoneName
+from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
+from aggregation_pipeline.config.zones import ZoneName
 
 __all__ = [
     "ALL_COLUMNS",
@@ -62,7 +64,7 @@ _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; pydantic judges it next
     if isinstance(formats, str):
         return FORMAT_NAMES if formats == "all" else (formats,)
-    return tuple(formats) if isinstance(formats, list) else formats
+    return formats
 
 
 def _checked_period(text: str) -> str:
@@ -96,7 +98,7 @@ class TableEntry(EntryModel):
     """Shown and searched in Dagster: letters, digits, . _ - only, at most 63."""
     group_by: tuple[GroupKey, ...] = ()
     """Keys of the summary. Without aggregations: the distinct keys."""
-    aggregations: tuple[Aggregation, ...] = ()
+    aggregations: tuple[Figure, ...] = ()
     """Figures of the summary. Without group_by: one row."""
     select_fields: tuple[SelectedField, ...] = ()
     """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""
@@ -115,7 +117,8 @@ class TableEntry(EntryModel):
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
     """Files to write, or all. Default: OUTPUT_FORMAT."""
     consistency: Literal["snapshot", "none"] = "snapshot"
-    """snapshot: both datasets see one moment, or the run fails. none: for servers without snapshots; the manifest says so."""
+    """snapshot: all rows are of one moment, or the run fails. none: for servers, and for engines such as MyISAM, that have no snapshots;
+    the manifest says so."""
     partition: Partition | None = None
     """Cut the table into windows of time, each with files of its own: {column: created_at, every: day, start: 2026-01-01}."""
     schedule: Schedule | None = None

@@ -130,3 +130,8 @@ class FormatOptions(OptionsModel):
             "replace: cut to what fits, counted in the metadata. error: the file is not written and the table fails."
         ),
     ] = "replace"
+
+    @field_validator("zero_dates", mode="before")
+    @classmethod
+    def _null_is_a_word_here(cls, value: object) -> object:
+        return "null" if value is None else value

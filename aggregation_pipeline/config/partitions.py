@@ -2,34 +2,17 @@
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
-from rapidfuzz import process
+from pydantic import ConfigDict, Field, field_validator
 
 from aggregation_pipeline.config.expressions import is_plain_word, name_of, read_column
 from aggregation_pipeline.config.options import OptionsModel
+from aggregation_pipeline.config.zones import ZoneName
 
 Every = Literal["hour", "day", "week", "month"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 # As Dagster counts a week's days.
 WEEKDAYS: Final = {"sunday": 0, "monday": 1, "tuesday": 2, "wednesday": 3, "thursday": 4, "friday": 5, "saturday": 6}
-
-
-def checked_zone(name: str) -> str:
-    """An IANA time zone's name, proved to be one.
-
-    Raises:
-        ValueError: names the nearest zone that there is.
-    """
-    if name not in available_timezones():
-        nearest = process.extractOne(name, available_timezones())
-        hint = f"; was {nearest[0]} meant?" if nearest else ""
-        raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {name!r} is none{hint}")
-    return name
-
-
-ZoneName = Annotated[str, AfterValidator(checked_zone)]
 
 
 class Partition(OptionsModel):

@@ -36,9 +36,10 @@ def json_schema() -> Schema:
     for name in ("notNull", "unique"):
         columns = models["Checks"]["properties"][name]
         columns["anyOf"] = [{"type": "string"}, {"type": columns.pop("type"), "items": columns.pop("items")}]
+    models["FormatOptions"]["properties"]["zeroDates"]["enum"].append(None)
     tables: Schema = {
         "description": schema["properties"]["tables"]["description"],
-        "type": "object",
+        "type": ["object", "null"],
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/TableEntry"}, {"type": "null"}]},
     }
     schema["properties"] = {"tables": tables, "tableConfigs": tables, **{k: v for k, v in schema["properties"].items() if k != "tables"}}

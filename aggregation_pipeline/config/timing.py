@@ -43,7 +43,7 @@ CatchUp = Annotated[str, AfterValidator(_checked_length_or_none)]
 def _listed(schedule: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     if isinstance(schedule, str):
         return () if schedule.strip().lower() == NONE else (schedule,)
-    return tuple(schedule) if isinstance(schedule, list) else schedule
+    return schedule
 
 
 def _checked_crons(crons: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from typing import Final, Literal, NamedTuple
 
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, describe_sign, is_template, template
+
 _WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
 _PATTERN: Final = re.compile(
     rf"""
@@ -23,6 +25,11 @@ _PATTERN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _SEPARATES: Final = ("space", "comment")
+_COMPLAINTS: Final = {
+    "/*": "the comment /* is never closed",
+    ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",
+    ":=": "assignments (:=) change the session; only expressions that read are taken",
+}
 
 
 class FragmentError(ValueError):
@@ -66,7 +73,7 @@ def tokenize(text: str) -> tuple[list[Token], str]:
     while position < len(text):
         match = _PATTERN.match(text, position)
         if match is None:
-            raise FragmentError(_complaint(text[position:]))
+            raise FragmentError(_complaint(text[position:], text))
         kind, lexeme = str(match.lastgroup), match.group()
         if kind in _SEPARATES:
             if lexeme.startswith(("/*!", "/*+", "/*M!")):
@@ -82,19 +89,20 @@ def tokenize(text: str) -> tuple[list[Token], str]:
     return tokens, "".join(parts).strip()
 
 
-def _complaint(rest: str) -> str:
+def _complaint(rest: str, text: str) -> str:
     first = rest[0]
     if first in "'\"`":
         return f"the quote {first} is never closed"
-    if rest.startswith("/*"):
-        return "the comment /* is never closed"
-    if first == ";":
-        return "a semicolon ends a statement; one expression is expected, not a statement"
-    if rest.startswith(":="):
-        return "assignments (:=) change the session; only expressions that read are taken"
+    for begin, words in _COMPLAINTS.items():
+        if rest.startswith(begin):
+            return words
     if first.isdigit():
         word = re.match(rf"{_WORD}+", rest)
-        return f"a name that begins with a digit stands in backticks: {quote(word.group() if word else first)}"
+        name = word.group() if word else first
+        sign = next(filter(None, map(describe_sign, name)), None)
+        return sign or f"a name that begins with a digit stands in backticks: {quote(name)}"
+    if first in "?:" or template(text):
+        return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
     return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
 
 
@@ -106,12 +114,10 @@ def _refuse_unprintable(text: str) -> None:
 
 def _refuse_odd_letters(kind: str, lexeme: str) -> None:
     """MySQL reads every letter beyond ASCII as part of a name: a full-width bracket or space would end up in one."""
-    if kind != "word":
-        return
-    for letter in lexeme:
-        if not letter.isascii() and unicodedata.category(letter)[0] not in "LMN":
-            known = unicodedata.name(letter, f"U+{ord(letter):04X}").lower()
-            raise FragmentError(f"{letter!r} ({known}) stands outside of quotes, where MySQL takes it for a letter; write the ASCII sign")
+    if kind == "string" and is_template(lexeme[1:-1]):
+        raise FragmentError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
+    if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
+        raise FragmentError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name")
 
 
 def _refuse_doubled_signs(parts: list[str]) -> None:
@@ -119,5 +125,7 @@ def _refuse_doubled_signs(parts: list[str]) -> None:
     for before, after in itertools.pairwise(parts):
         if before == after == "-":
             raise FragmentError("-- is a comment for some readers and two minus signs for others; put a space between them")
+        if before == after == "/":
+            raise FragmentError("// begins no comment in SQL; comments are /* ... */")
         if before == after == "=":
             raise FragmentError("== is not an operator of MySQL; write =")

@@ -24,6 +24,7 @@ from aggregation_pipeline.formats.excel_rows import TEXT, beyond_excel, kind_by_
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column
 from aggregation_pipeline.formats.parquet_file import portable_type
 from aggregation_pipeline.formats.text import plain_text, rows_as_bytes
+from aggregation_pipeline.source.variables import FIXED
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _INSTANT = pa.timestamp("us", "Asia/Shanghai")
@@ -122,6 +123,13 @@ _NOTES = """
   VECTOR is its numbers of 4 bytes, little-endian.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
+- **One moment.** All rows of a window are of one moment where every table behind the entry has an engine with snapshots (InnoDB,
+  RocksDB, TokuDB, OceanBase); sub-selects and views are followed. MyISAM, Aria, MEMORY, CSV, FEDERATED and the server's own tables
+  have none: such an entry is refused, unless it says `consistency: none`. The manifest says which (`consistency`, `engines`), and
+  `unknown (view v)` where the account may not look behind a view (GRANT SHOW VIEW on it, SELECT on its tables) or a stored function
+  is called: then "one moment" holds as far as the account can see.
+- **Warnings** of the server about a value stop a table, whatever their level, and so do more of them than it lists. Deprecated syntax
+  (`&&`, `BINARY x`, `'2026/01/01'`) goes to the run's log.
 - **Days that no calendar has** (`0000-00-00`, `2026-00-15`, `2026-02-30`, year 0, years beyond 9999) are NULL and counted, an error, or
   keep their columns text (`zeroDates`); it is one rule for every DATE, DATETIME and TIMESTAMP, in columns, figures, keys and masks. As a
   NULL such a day is a NULL to the checks as well (`not_null` finds it and says so, `unique` and `values` pass over it), and as a group
@@ -129,10 +137,55 @@ _NOTES = """
 """
 
 
+_VARIABLES = """
+## What the server's settings cannot change
+
+A session sets these variables, as far as the server has them, whatever its configuration, its `init_connect` or the account say.
+Where another value would change results and the account may not set it, the table fails and the message names the variable.
+
+| variable | value | servers | what another value does |
+|---|---|---|---|
+"""
+
+_OUTSIDE = """
+Also set: `time_zone`, `timestamp` (so that NOW() is the run's logical time), the limits of `source_limits`, and the timeouts that
+would end an idle session. The character set is utf8mb4, and a `USE` in `init_connect` is undone.
+
+What remains with the server:
+
+- **Long keys.** MySQL and MariaDB group and sort by the first `max_sort_length` bytes. Where a key of the groups, of the order or of a
+  window function can be longer than 255 characters, its longest value is asked for first, and the variable set to that: it costs one
+  more look at the rows, and room on the server's disk for each row's key in that length. Keys beyond 8 MiB, or 16 GiB of them, are
+  refused with the remedy. A GROUP BY, DISTINCT or window inside a view keeps 1,024 bytes.
+- `max_allowed_packet`: a text that CONCAT, GROUP_CONCAT or REPEAT makes longer than it is NULL with a warning, which fails the table; a
+  row beyond it is an error.
+- `default_collation_for_utf8mb4` on MySQL 8 takes a right to set: an administrator's global value decides how `CONVERT(x USING utf8mb4)`
+  compares.
+- `ft_boolean_syntax`, `ft_min_word_len`, `innodb_ft_min_token_size` and stop words are the server's or the index's: MATCH finds by them.
+- Settings that end a statement or a session with an error, and never with another result: `max_session_mem_used`,
+  `tmp_disk_table_size`, `max_sp_recursion_depth`, `parser_max_mem_size`, `wsrep_sync_wait`, `ob_trx_lock_timeout` and their like.
+  `lc_messages` is the language of the server's words in errors and logs.
+- Which of several equal spellings stands for a group (`a` or `A` where the collation takes them for one), the order of rows without
+  an order, and CONNECTION_ID() depend on the plan and the session. A temporary table that `init_connect` makes hides the real one.
+- A replica and a node of a cluster show what has arrived there.
+"""
+
+
 def page() -> str:
     """The whole page as Markdown."""
     head = "| MySQL | Arrow | JSON | CSV | Excel | Parquet |\n|---|---|---|---|---|---|\n"
-    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES
+    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES + _session()
+
+
+def _session() -> str:
+    lines = ((f"`{name}`", _value(fixed.value), fixed.servers, fixed.why.replace("|", "\\|")) for name, fixed in FIXED.items())
+    return _VARIABLES + "".join(f"| {' | '.join(line)} |\n" for line in lines) + _OUTSIDE
+
+
+def _value(sql: str) -> str:
+    if sql.startswith("("):
+        return "the server's own for utf8mb4"
+    return f"`{sql.strip(chr(39)).replace(',', ', ')}`" if sql.strip("'") else "empty"
 
 
 def _lines() -> Iterator[tuple[str, ...]]:

@@ -2,10 +2,13 @@
 
 import contextlib
 import re
+import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
 import pymysql
+from pymysql.constants import CR
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.errors import SourceError, SourceLostError
@@ -25,11 +28,15 @@ _PASSING: Final = {
     2014: "the connection is out of step",
     5066: "the connection was killed",
 }
+# What a resolver says of names that are none; EAI_AGAIN is its own trouble, and passes.
+_UNKNOWN_NAME: Final = {
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAIL") if hasattr(socket, name)
+}
 _TOO_LONG: Final = "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds."
 _REMEDIES: Final = {
-    1044: "Grant SELECT on the database to DB_USER.",
+    1044: "Check DB_NAME, whose case counts on most servers, or grant SELECT on the database to DB_USER.",
     1045: "Check DB_USER and DB_PASSWORD, and from which hosts that user may connect.",
-    1049: "Check DB_NAME.",
+    1049: "Check DB_NAME, whose case counts on most servers.",
     1054: "A column in the entry is not (or no longer) in the table: compare the entry with SHOW COLUMNS.",
     1055: "Group by the column as well, or aggregate it.",
     1064: "The server does not understand an expression of the entry; its syntax may be another version's.",
@@ -37,7 +44,12 @@ _REMEDIES: Final = {
     1143: "Grant SELECT on the column to DB_USER.",
     1146: "Check the entry's `table` and DB_NAME.",
     1305: "The server has no such function.",
+    1267: "Texts of two collations are compared or joined: write COLLATE utf8mb4_bin, or another, behind one of them.",
     1317: "Somebody killed the statement.",
+    1356: "The view itself is broken: what it reads was renamed or dropped, or its definer lost a right. Mend it (SHOW CREATE VIEW).",
+    1370: "Grant EXECUTE on the function to DB_USER.",
+    1449: "The view's or the function's definer is gone: create that account, or the view, anew.",
+    1690: "Write CAST(... AS DECIMAL(65)) around a part of it, or AS SIGNED where columns that are UNSIGNED are subtracted.",
     1524: "MySQL 9 has no mysql_native_password: ALTER USER ... IDENTIFIED WITH caching_sha2_password BY '...' for DB_USER.",
     1792: "Exports run in a read-only transaction: an expression of the entry calls something that writes.",
     1969: _TOO_LONG,
@@ -45,29 +57,52 @@ _REMEDIES: Final = {
     4012: _TOO_LONG,
 }
 # Errors whose quoted parts are names and SQL from the configuration. In all others they may be values of cells.
-_NAMES_ONLY: Final = {
-    1044,
-    1045,
-    1049,
-    1052,
-    1054,
-    1055,
-    1056,
-    1060,
-    1064,
-    1109,
-    1111,
-    1140,
-    1142,
-    1143,
-    1146,
-    1227,
-    1247,
-    1305,
-    1524,
-    1630,
-    1792,
-}
+_NAMES_ONLY: Final = frozenset(
+    (
+        1044,
+        1045,
+        1049,
+        1052,
+        1054,
+        1055,
+        1056,
+        1060,
+        1064,
+        1109,
+        1111,
+        1115,
+        1140,
+        1142,
+        1143,
+        1146,
+        1193,
+        1227,
+        1235,
+        1247,
+        1253,
+        1267,
+        1273,
+        1287,
+        1305,
+        1356,
+        1370,
+        1449,
+        1524,
+        1554,
+        1582,
+        1630,
+        1681,
+        1792,
+        3719,
+        3720,
+        3778,
+        4079,
+        4119,
+        4162,
+    )
+)
+# From the first quote to the last, since quotes inside of a value are not doubled; only the name of a column behind it stays.
+_QUOTED_VALUES: Final = re.compile(r"['\"].*?(?P<tail>(?: for column '[^']*')?(?: at row \d+)?)\Z", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -86,12 +121,34 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     code = arguments[0] if arguments and isinstance(arguments[0], int) else None
     said = str(arguments[1]) if len(arguments) > 1 else type(original).__name__ if code is None else ""
     at = f" at {where}" if where else ""
+    if lasting := _lasting(original, code):
+        return SourceError(f"MySQL{at}: {lasting}")
     if code in _PASSING:
         return SourceLostError(f"MySQL{at}: {_PASSING[code]} (error {code}: {said}). The run can be repeated; nothing was published.")
     if isinstance(original, OSError):
         return SourceLostError(f"MySQL{at}: the connection broke ({original}). The run can be repeated; nothing was published.")
     remedy = f" {_REMEDIES[code]}" if code in _REMEDIES else ""
-    return SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
+    refusal = SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
+    refusal.code, refusal.named = code, frozenset(re.findall(r"`([^`]+)`(?!\.)", said))
+    return refusal
+
+
+def _lasting(original: object, code: int | None) -> str:
+    """Why a connection that failed would fail again, in words; empty where it may not."""
+    if code == CR.CR_SSL_CONNECTION_ERROR:
+        return "DB_SSL_MODE demands TLS, and the server offers none. Turn it on there, or set DB_SSL_MODE=PREFERRED."
+    # PyMySQL keeps what a new connection failed by; whatever breaks one that stood may pass.
+    cause = getattr(original, "original_exception", None)
+    if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAME:
+        return f"no host of that name is known ({cause.strerror}). Check DB_HOST."
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate was not accepted ({cause.verify_message.rstrip('.')}). Check DB_SSL_CA, and with "
+            f"DB_SSL_MODE=VERIFY_IDENTITY that DB_HOST is a name in the certificate."
+        )
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return f"TLS was not agreed upon ({cause.reason}). Check DB_SSL_CERT and DB_SSL_KEY, and which versions of TLS the server takes."
+    return ""
 
 
 def describe_warning(code: int, message: str) -> str:
@@ -101,4 +158,4 @@ def describe_warning(code: int, message: str) -> str:
 
 def _without_values(code: int | None, message: str) -> str:
     text = message.rstrip(".")
-    return text if code in _NAMES_ONLY else re.sub(r"'(?:[^']|'')*'|\"[^\"]*\"", "'…'", text)
+    return text if code in _NAMES_ONLY else _QUOTED_VALUES.sub(r"'…'\g<tail>", text)

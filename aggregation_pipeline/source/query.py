@@ -64,13 +64,16 @@ class DatasetQuery:
         The one too many tells a dataset that was capped from one that just fits: the reader keeps `limit` rows and says `truncated`
         when it met another.
         """
-        ordered = f"ORDER BY {', '.join(self.order_terms)}" if self.order_terms else ""
-        return "\n".join(filter(None, (*self._rows, ordered, _cap(self.limit))))
+        return "\n".join(filter(None, (*self._rows, self._ordered, _cap(self.limit))))
 
     @property
     def probe_sql(self) -> str:
         """The statement without its rows: the server checks all of it and describes the columns, and reads nothing."""
-        return _statement(*self._rows, "LIMIT 0")
+        return _statement(*self._rows, self._ordered, "LIMIT 0")
+
+    @property
+    def _ordered(self) -> str:
+        return f"ORDER BY {', '.join(self.order_terms)}" if self.order_terms else ""
 
     @property
     def _rows(self) -> tuple[str, str]:

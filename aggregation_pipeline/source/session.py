@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hmac
 import math
-import ssl
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
-from pymysql.connections import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlglot.dialects.mysql import MySQL
 
@@ -22,7 +21,9 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import translated
-from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.full_group_by import switched_off
+from aggregation_pipeline.source.prelude import LIFT_LIMITS, PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.tls import Tls, TlsConnection
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
@@ -31,6 +32,7 @@ _PARSE_ERROR: Final = 1064
 
 NO_PASSWORD: Final = SecretStr("")
 NO_LIMITS: Final = SourceLimits()
+IF_OFFERED: Final = Tls()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class SourceOptions:
     connect_timeout: int = 10
     stall_timeout: int = 600
     mask_salt: SecretStr = NO_PASSWORD
+    tls: Tls = IF_OFFERED
 
     @property
     def where(self) -> str:
@@ -116,10 +119,17 @@ class Session:
             " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
         )
         with translated():
-            result = self.connection.execute(query, {"database": database, "table": table})
-            names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
-            rows = [dict(zip(names, row, strict=True)) for row in result]
+            rows = self._column_rows(query, database, table)
+            if not rows:
+                # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
+                with switched_off(self.driver_connection):
+                    rows = self._column_rows(query, database, table)
         return {str(row["column_name"]): _column(row) for row in rows}
+
+    def _column_rows(self, query: sa.TextClause, database: str | None, table: str) -> list[dict[str, Any]]:
+        result = self.connection.execute(query, {"database": database, "table": table})
+        names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
+        return [dict(zip(names, row, strict=True)) for row in result]
 
     def is_view(self, database: str | None, table: str) -> bool:
         """Whether the name is that of a view."""
@@ -218,27 +228,18 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> _Connection:
-        return _Connection(**parameters)
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
+        return _Connection(tls=options.tls, **parameters)
 
     return engine
 
 
-class _Connection(Connection):
-    """Takes TLS where the server has it and verifies nothing, as the driver does by itself, without first loading the machine's
-    certificates to that end: it takes longer than all the rest of connecting, for every window.
-    """
-
-    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401
-        return super()._create_ssl_ctx(sslp) if sslp else _unverified()  # type: ignore[misc]
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+class _Connection(TlsConnection):
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
+        super().set_character_set(charset, collation)
+        with contextlib.suppress(pymysql.MySQLError):
+            self.query(LIFT_LIMITS)
 
 
 @contextlib.contextmanager
@@ -283,11 +284,13 @@ def _prepare(
     wishes = Wishes(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
     with translated(where=options.where):
         variables = settle(connection, wishes)
-        connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
         name = "transaction_isolation" if "transaction_isolation" in variables else "tx_isolation"
-        level = str(connection.exec_driver_sql(f"SELECT @@{name}").scalar_one()).upper()
+        level, database = connection.exec_driver_sql(f"SELECT UPPER(@@{name}), DATABASE()").one()
+        if str(database).casefold() != options.database.casefold():
+            # The server's init_connect holds a USE.
+            connection.connection.driver_connection.select_db(options.database)  # type: ignore[union-attr]
     snapshot = level in _SNAPSHOT_LEVELS
     if require_snapshot and not snapshot:
         raise SnapshotError(

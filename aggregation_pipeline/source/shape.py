@@ -7,15 +7,17 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.masks import MaskRule
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.exact import exact_forms
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.masks import masked
+from aggregation_pipeline.source.nearest import explained
+from aggregation_pipeline.source.probing import probe
 from aggregation_pipeline.source.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.session import Session, SourceColumn
 from aggregation_pipeline.source.types import ColumnType, column_type
-from aggregation_pipeline.source.wire import Field, RowStream
+from aggregation_pipeline.source.wire import Field
 from aggregation_pipeline.source.zero_dates import ZeroDates
 
 
@@ -77,23 +79,23 @@ def shape_queries(
     """
     queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
     instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
-    shaped = tuple(_shape(session, entry, query, instants) for query in queries)
+    with explained(session, entry):
+        described = zip(queries, probe(session, queries), strict=True)
+    shaped = tuple(_shape(session, entry, query, fields, instants) for query, fields in described)
     there = {field.name.casefold() for each in shaped for field in each.fields}
     if missing := [name for name in entry.mask if name.casefold() not in there]:
+        hints = "".join(nearest(name, there) for name in missing)
         raise SourceError(
-            f"mask: {', '.join(missing)}: no such column. Was it renamed or dropped in {entry.table}? Until the mask is mended nothing is "
-            f"read, because the data might stand unmasked in another column. Columns are {', '.join(f.name for f in shaped[-1].fields)}."
+            f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the mask is mended "
+            f"nothing is read, because the data might stand unmasked in another column. "
+            f"Columns are {', '.join(f.name for f in shaped[-1].fields)}."
         )
     return shaped
 
 
-def _shape(session: Session, entry: TableEntry, query: DatasetQuery, instants: frozenset[str]) -> ShapedQuery:
-    with translated():
-        stream = RowStream(session.driver_connection, query.probe_sql)
-        for _ in stream.blocks():
-            pass
-    names = query.columns or [field.name for field in stream.fields]
-    fields = tuple(replace(field, name=name) for field, name in zip(stream.fields, names, strict=True))
+def _shape(session: Session, entry: TableEntry, query: DatasetQuery, described: Sequence[Field], instants: frozenset[str]) -> ShapedQuery:
+    names = query.columns or [field.name for field in described]
+    fields = tuple(replace(field, name=name) for field, name in zip(described, names, strict=True))
     forms = exact_forms(query, fields, session.clock, instants)
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}

@@ -18,6 +18,7 @@ from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.instants import offset_text, offsets_of, utc_offset
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.session import Session, SourceColumn
 from aggregation_pipeline.source.turning import Columns, Turning, called_names, find_turning, fragments, sub_tables
 
@@ -157,7 +158,8 @@ def _touched(session: Session, entry: TableEntry, turning: Turning, within: str 
     for table, instants in turning.ranges.items():
         asked = ", ".join(f"MIN({one}), MAX({one})" for one in instants)
         rows = f"{table} WHERE {within}" if within and table == entry.source.sql else table
-        row = session.row(f"SELECT {asked} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
+        with switched_off(session.driver_connection):
+            row = session.row(f"SELECT {asked} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
         found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None
 

@@ -8,9 +8,9 @@ Names are the user's true names. What no path segment can hold (`/`, `\\`) is pe
 never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an attack.
 """
 
-import unicodedata
 from urllib.parse import unquote
 
+from aggregation_pipeline.config.names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
 
 MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
@@ -18,8 +18,6 @@ MANIFEST = "manifest.json"
 LATEST = "latest.json"
 EXPIRED = "expired.json"
 EXTRACTS = "_extracts"
-
-_ENCODED = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C", ":": "%3A"})
 
 
 def window_folder(prefix: str, table: str, window: str) -> str:
@@ -62,6 +60,17 @@ def extract_key(prefix: str, table: str, window: str, run_id: str, dataset: str)
     return _fits(f"{extracts_folder(prefix, table, window)}{_name(run_id, 'run')}/{_name(dataset, 'dataset')}.parquet")
 
 
+def refuse_long_names(prefix: str, table: str) -> None:
+    """Prove, before anything runs, that each key of a table fits.
+
+    Raises:
+        StorageError: one would be longer than OSS takes, or the name or the prefix can be part of none.
+    """
+    window, run = "2026-11-20-14:00", "00000000-0000-0000-0000-000000000000"
+    window_key(prefix, table, window, f"{table}.summary.parquet", version=run)
+    extract_key(prefix, table, window, run, "summary")
+
+
 def tables_prefix(prefix: str) -> str:
     """Key prefix under which all tables lie; empty at the root."""
     return "" if not (clean := _prefix(prefix)) else clean + "/"
@@ -82,7 +91,7 @@ def check_key(key: str) -> str:
     if not key or key.startswith("/"):
         raise StorageError(f"The object key {key!r} is empty or begins with '/': keys are relative to the store's root.")
     for segment in key.split("/"):
-        _refuse_hostile(segment, "object key", key)
+        _refuse(segment_problem(segment), "object key", key)
     if "\\" in key:
         raise StorageError(f"The object key {key!r} holds a backslash, which some systems read as a folder separator.")
     return _fits(key)
@@ -90,18 +99,17 @@ def check_key(key: str) -> str:
 
 def _name(name: str, what: str) -> str:
     """A user's name as one path segment."""
-    for part in name.replace("\\", "/").split("/"):
-        _refuse_hostile(part, what, name)
+    _refuse(name_problem(name), what, name)
     if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
         return "%5F" + name[1:]
-    return name.translate(_ENCODED)
+    return as_segment(name)
 
 
 def _prefix(prefix: str) -> str:
     clean = prefix.removesuffix("/")
     if clean:
         for part in clean.replace("\\", "/").split("/"):
-            _refuse_hostile(part, "prefix (OSS_PREFIX)", prefix)
+            _refuse(segment_problem(part), "prefix (OSS_PREFIX)", prefix)
     if "\\" in clean:
         raise StorageError(f"The prefix (OSS_PREFIX) {prefix!r} holds a backslash: write folders with '/'.")
     return clean
@@ -112,14 +120,7 @@ def _join(prefix: str, *segments: str) -> str:
     return _fits("/".join([clean, *segments] if clean else segments))
 
 
-def _refuse_hostile(part: str, what: str, whole: str) -> None:
-    problem = None
-    if not part:
-        problem = "has an empty part (a leading '/', a doubled one, or no text at all)"
-    elif part in {".", ".."}:
-        problem = f"has the part {part!r}, which would point to another folder"
-    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
-        problem = "holds a control character or half of a surrogate pair"
+def _refuse(problem: str | None, what: str, whole: str) -> None:
     if problem:
         raise StorageError(
             f"The {what} {whole!r} cannot be part of an object key: it {problem}. "

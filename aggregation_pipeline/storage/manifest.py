@@ -71,13 +71,18 @@ class ManifestCheck(_Part):
 
 
 class Manifest(_Part):
-    """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is equal bytes."""
+    """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is equal bytes.
+
+    `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were read, views
+    followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)` where the account may not see.
+    """
 
     version: Literal[1] = 1
     table: str
     window: str
     run_id: str
     consistency: str
+    engines: str = ""
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from aggregation_pipeline.addresses import web_problem
 from aggregation_pipeline.errors import SettingsError
 
 MIB = 1024 * 1024
@@ -132,10 +133,11 @@ def _url(endpoint: str) -> str:
 
 
 def _host(endpoint: str, *, name: str = "OSS_ENDPOINT") -> str:
-    parts = urlsplit(_url(endpoint))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
+    url = _url(endpoint)
+    problem = web_problem(url)
+    if problem or (parts := urlsplit(url)).path or parts.query or parts.fragment or parts.username is not None:
         raise SettingsError(
             f"{name} {endpoint.rpartition('@')[2]!r} is no endpoint: "
-            "expected a host such as oss-cn-hangzhou.aliyuncs.com, with http(s):// if need be."
+            f"expected a host such as oss-cn-hangzhou.aliyuncs.com, with http(s):// if need be{f'; {problem}' if problem else ''}."
         )
-    return parts.hostname
+    return str(parts.hostname)

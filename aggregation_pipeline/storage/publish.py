@@ -71,6 +71,7 @@ def publish_window(
         window=extract.window,
         run_id=run_id,
         consistency=extract.consistency,
+        engines=extract.engines,
         datasets=datasets,
         files=tuple(sorted(entries, key=lambda entry: entry.key)),
         notes=tuple(notes),

@@ -1,5 +1,7 @@
 """`aggregation-pipeline alerts test`."""
 
+import os
+
 import pytest
 from click.testing import CliRunner
 
@@ -10,7 +12,7 @@ from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
 
 @pytest.fixture(autouse=True)
 def _no_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AGGREGATION_ENV_FILE", "/nonexistent")
+    monkeypatch.setenv("AGGREGATION_ENV_FILE", os.devnull)
 
 
 def test_each_channel_is_tried_and_named_without_its_address(monkeypatch: pytest.MonkeyPatch, sink: Sink):

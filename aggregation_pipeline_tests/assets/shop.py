@@ -60,7 +60,7 @@ class Shop:
             "timezone": "UTC",
             **variables,
         }
-        return load_project(Settings(_env_file=None, **values))
+        return load_project(Settings(**values))
 
     def definitions(self, text: str = ORDERS, **variables: Any) -> Definitions:
         return build_definitions(self.project(text, **variables))

@@ -76,7 +76,7 @@ class Desk:
     def __init__(self, instance: DagsterInstance, url: str, sink: Sink, definitions: Definitions | None = None, **variables: Any) -> None:
         self.instance, self.url, self.sink = instance, url, sink
         self.cursor: str | None = None
-        settings = Settings(_env_file=None, batch_jobs_url=url, alert_urls=sink.webhook, alert_window_seconds=5, **variables)
+        settings = Settings(batch_jobs_url=url, alert_urls=sink.webhook, alert_window_seconds=5, **variables)
         (self.sensor,) = build_alert_sensors(settings, TABLES)
         self.repository = (definitions or Definitions()).get_repository_def()
 
@@ -120,14 +120,14 @@ def fail(instance: DagsterInstance, segments: Sequence[str] = ("users",)) -> str
 
 
 def test_without_addresses_there_is_no_sensor_and_with_them_building_needs_no_server():
-    assert build_alert_sensors(Settings(_env_file=None, batch_jobs_url=DOWN), TABLES) == []
-    (sensor,) = build_alert_sensors(Settings(_env_file=None, batch_jobs_url=DOWN, alert_urls="wecombot://k"), TABLES)
+    assert build_alert_sensors(Settings(batch_jobs_url=DOWN), TABLES) == []
+    (sensor,) = build_alert_sensors(Settings(batch_jobs_url=DOWN, alert_urls="wecombot://k"), TABLES)
     assert (sensor.name, sensor.default_status) == ("alerts", DefaultSensorStatus.RUNNING)
 
 
 def test_a_wrong_address_is_refused_when_loading():
     with pytest.raises(SettingsError, match="ALERT_URLS cannot be used: entry 1"):
-        build_alert_sensors(Settings(_env_file=None, batch_jobs_url=DOWN, alert_urls="nonsense://x"), TABLES)
+        build_alert_sensors(Settings(batch_jobs_url=DOWN, alert_urls="nonsense://x"), TABLES)
 
 
 def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(desk: Desk, instance: DagsterInstance):

@@ -41,9 +41,7 @@ tables:
 def definitions(folder: Path, text: str = RICH, **variables: Any) -> Definitions:
     path = folder / "aggregation.yaml"
     path.write_text(text, encoding="utf-8")
-    settings = Settings(
-        _env_file=None, aggregation_config=path, dagster_pg_url="postgresql://nobody@127.0.0.1:1/none", storage_dir=folder, **variables
-    )
+    settings = Settings(aggregation_config=path, dagster_pg_url="postgresql://nobody@127.0.0.1:1/none", storage_dir=folder, **variables)
     return build_definitions(load_project(settings))
 
 

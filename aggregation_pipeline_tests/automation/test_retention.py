@@ -1,6 +1,7 @@
 """The job `retention`, its schedule and its command: thin over storage/retention.py, whose promises are proved there."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> FolderSt
         monkeypatch.delenv(name.upper(), raising=False)
     (tmp_path / "aggregation.yaml").write_text(CONFIG, encoding="utf-8")
     given = {
-        "AGGREGATION_ENV_FILE": str(tmp_path / "none"),
+        "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(tmp_path / "aggregation.yaml"),
         "STORAGE_DIR": str(tmp_path / "exports"),
         "OSS_PREFIX": "daily",

@@ -195,7 +195,7 @@ def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
 ):
     from aggregation_pipeline_tests.automation.test_sensors import tick
 
-    settings = Settings(_env_file=None, supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x")
+    settings = Settings(supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x")
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
     sensors = build_sensors(open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"})
     tick(next(sensor for sensor in sensors if sensor.name == "batch_jobs_reconcile"), dagster_instance)
@@ -217,12 +217,9 @@ def test_hardening_shuts_the_anonymous_key_out_of_a_table_that_was_open(engine: 
 def test_the_address_of_the_project_is_checked_before_a_key_is_sent_anywhere():
     for wrong in ("postgresql://postgres:pw@db.abc.supabase.co:5432/postgres", "http://abc.supabase.co", "abc.supabase.co"):
         with pytest.raises(ValidationError, match=r"https://<reference>.supabase.co.*BATCH_JOBS_URL") as caught:
-            Settings(_env_file=None, supabase_url=wrong, supabase_key="service-key")
+            Settings(supabase_url=wrong, supabase_key="service-key")
         assert "service-key" not in str(caught.value)
-    assert (
-        Settings(_env_file=None, supabase_url="https://abc.supabase.co/rest/v1/", supabase_key="k").supabase_url
-        == "https://abc.supabase.co"
-    )
+    assert Settings(supabase_url="https://abc.supabase.co/rest/v1/", supabase_key="k").supabase_url == "https://abc.supabase.co"
 
 
 def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():

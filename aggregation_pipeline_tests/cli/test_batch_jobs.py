@@ -142,6 +142,6 @@ def test_the_daily_job_prunes_like_the_command(instance: DagsterInstance, engine
 
 
 def test_a_run_older_than_the_retention_gets_no_row(instance: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
-    assert Settings(_env_file=None, batch_jobs_retention_days=7).batch_jobs_history == timedelta(days=7)
-    assert Settings(_env_file=None, batch_jobs_retention_days=90).batch_jobs_history == timedelta(days=30)
-    assert Settings(_env_file=None, batch_jobs_history_days=60).batch_jobs_history == timedelta(days=60)
+    assert Settings(batch_jobs_retention_days=7).batch_jobs_history == timedelta(days=7)
+    assert Settings(batch_jobs_retention_days=90).batch_jobs_history == timedelta(days=30)
+    assert Settings(batch_jobs_history_days=60).batch_jobs_history == timedelta(days=60)

@@ -26,6 +26,17 @@ from aggregation_pipeline.errors import ConfigError
         ("@daily", "0 0 * * *", "runs as '0 0 * * *'"),
         ("@Weekly", "0 0 * * 0", "runs as"),
         ("  0  2 * * *  ", "0 2 * * *", None),
+        # Both days: node-cron means "and", Dagster "or".
+        (
+            "0 0 2 1 * 1",
+            "0 2 1 * 1",
+            "The day of the month '1' and the day of the week '1' are both given: it runs on each day that is one",
+        ),
+        ("0 2 1 * MON", "0 2 1 * MON", "node-cron runs on days that are both"),
+        ("0 2 */2 * 1", "0 2 */2 * 1", "are both given"),
+        ("0 0 2 L * 5", "0 2 L * 5", "are both given"),
+        ("0 2 1 * ?", "0 2 1 * *", "runs as"),
+        ("0 2 1 * *", "0 2 1 * *", None),
         # Five fields stay as they are.
         ("0 2 * * *", "0 2 * * *", None),
         ("* * * * *", "* * * * *", None),

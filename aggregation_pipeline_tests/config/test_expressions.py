@@ -81,8 +81,8 @@ REFUSED = {
     "group_replication_set_as_primary('x')": "administers the server",
     # What MySQL reads otherwise than a person does.
     "status\u00a0= 1": "no-break space",
-    "status = 1）": "begins with a digit",
-    "状态 = 甲，乙": "fullwidth comma",
+    "status = 1）": "full-width right parenthesis",
+    "状态 = 甲，乙": "full-width comma",
     "a == b": "write =",
     "\\N": "does not belong",
     "?": "does not belong",

@@ -8,6 +8,7 @@ import yaml
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.storage.keys import refuse_long_names
 
 Load = Callable[[str | bytes], PipelineConfig]
 Mistakes = Callable[[str | bytes], list[str]]
@@ -151,6 +152,15 @@ def test_options_of_the_formats_are_read(load: Load):
         ("tables: {a: {where: 'b; DROP TABLE c'}}", "1:14: tables.a.where: a semicolon ends a statement"),
         ("tables: {a: {where: 'b; DROP TABLE c'}}", '(found the text "b; DROP TABLE c")'),
         ("tables: {a: {select_fields: [id, SLEEP(1)]}}", "1:34: tables.a.select_fields[1]: SLEEP() is refused"),
+        ("tables: {/etc/passwd: {table: users}}", "1:10: tables.'/etc/passwd'.name: the name of an entry is the name of its folder"),
+        ("tables: {/etc/passwd: {table: users}}", "has an empty part (a leading '/'"),
+        ("tables: {a/../b: {table: users}}", "has the part '..', which would point to another folder"),
+        ("tables: {'a\\..\\b': {table: users}}", "has the part '..'"),
+        ("tables: {'..': {table: users}}", "Give it another name, and the table's by the key table"),
+        ('tables: {"a\\u0007": {table: users}}', "is printable"),
+        (f"tables: {{{'x' * 300}: {{table: users}}}}", "has at most 239 bytes in UTF-8; this one has 300"),
+        (f"tables: {{{'表' * 80}: {{table: users}}}}", "this one has 240"),
+        (f"tables: {{'{'/'.join('x' * 65)}': {{table: users}}}}", "has at most 239 bytes"),
         ("tables: {a.b.c: {}}", "1:10: tables.'a.b.c'.table: a table as `orders` or `shop.orders` is expected"),
         ("tables: {}\noptions: {csv: {encodng: x}}", "2:17: options.csv.encodng: unknown key. Was encoding meant?"),
         ("tables: {}\noptions: {json: {bigIntegers: x}}", "2:18: options.json.bigIntegers: one of string, number is expected"),
@@ -237,6 +247,23 @@ def test_a_name_near_an_entry_brings_a_hint_and_one_that_differs_in_case_the_ent
     entries, (warning,) = chosen("ORDERS", "orders")
     assert entries == [("orders", 2)]
     assert "differs in case only" in warning
+
+
+@pytest.mark.parametrize("text", ["tables:\n", "tables: {}", "tables: null", "tableConfigs:\n"])
+def test_no_table_loads_in_every_spelling_and_is_refused_where_tables_are_chosen(load: Load, text: str):
+    config = load(text)
+    assert config.tables == ()
+    with pytest.raises(ConfigError, match=r"there is no table: nothing stands under tables .* and AGGREGATION_TABLES names none"):
+        select_tables(config, None, warn=pytest.fail)
+    heard: list[str] = []
+    assert [entry.name for entry in select_tables(config, ["users"], warn=heard.append)] == ["users"]
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "订单 2026", "x" * 239, "manifest", "_extracts", "a%2Fb", "con", "表" * 64])
+def test_a_name_that_a_key_can_hold_stays_possible(load: Load, name: str):
+    (entry,) = load(yaml.safe_dump({"tables": {name: {"table": "users"}}}, allow_unicode=True, width=1000)).tables
+    refuse_long_names("prefix", entry.name)
 
 
 def test_a_name_that_can_be_no_table_is_refused():

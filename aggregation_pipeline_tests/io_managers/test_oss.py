@@ -14,7 +14,7 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.io_managers.oss import TABLE_METADATA, OSSIOManager
-from aggregation_pipeline.source.reader import ParquetSink
+from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.publish import publish_window

@@ -44,6 +44,8 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> Mari
     options = [
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
+        # A server that starts deletes temporary tables in its folder, be they of another one.
+        f"--tmpdir={home}",
         "--bind-address=127.0.0.1",
         f"--port={port}",
         "--skip-log-bin",
@@ -71,11 +73,15 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> Mari
 
 
 def _certificate(home: Path) -> list[str]:
-    """A certificate that nobody vouches for, as MySQL 8 makes one for itself on its first start."""
-    key, certificate = home / "key.pem", home / "certificate.pem"
+    """A certificate that nobody vouches for, as MySQL 8 makes one for itself on its first start; `ca.pem` is who vouches for clients.
+
+    FLUSH SSL reads the three files again.
+    """
+    key, certificate, authority = home / "key.pem", home / "certificate.pem", home / "ca.pem"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=MariaDB"]
     subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    return [f"--ssl-key={key}", f"--ssl-cert={certificate}"]
+    shutil.copy(certificate, authority)
+    return [f"--ssl-key={key}", f"--ssl-cert={certificate}", f"--ssl-ca={authority}"]
 
 
 def _find(name: str) -> str:

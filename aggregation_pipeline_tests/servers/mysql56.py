@@ -59,6 +59,7 @@ def start_mysql56(home: Path) -> MySQL56:
         f"--datadir={data}",
         f"--socket={sock}",
         f"--pid-file={home / 'mysql.pid'}",
+        f"--tmpdir={home}",
         "--bind-address=127.0.0.1",
         f"--port={port}",
         "--skip-name-resolve",

@@ -1,6 +1,6 @@
 """Ways into the source database that several tests take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -52,3 +52,51 @@ def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Callable[..., Ext
         return read_extract(request, options_for(mysql, database), tmp_path, progress, warn)
 
     return run
+
+
+# seekdb has one engine, whatever a table is said to have.
+WITH_ENGINES = ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)]
+TABLES = [
+    "CREATE TABLE inn (id INT PRIMARY KEY, v INT)",
+    "CREATE TABLE par (id INT PRIMARY KEY, v INT) PARTITION BY HASH(id) PARTITIONS 2",
+    "CREATE TABLE myi (id INT PRIMARY KEY, v INT) ENGINE=MyISAM",
+    "CREATE TABLE myi_par (id INT PRIMARY KEY, v INT) ENGINE=MyISAM PARTITION BY HASH(id) PARTITIONS 2",
+    "CREATE TABLE mem (id INT PRIMARY KEY, v INT) ENGINE=MEMORY",
+    "CREATE TABLE csv_ (id INT NOT NULL, v INT NOT NULL) ENGINE=CSV",
+    "CREATE TABLE mrg (id INT, v INT, KEY(id)) ENGINE=MyISAM",
+    "CREATE TABLE merged (id INT, v INT, KEY(id)) ENGINE=MERGE UNION=(mrg)",
+    "CREATE VIEW v_inn AS SELECT * FROM inn",
+    "CREATE VIEW v_myi AS SELECT * FROM myi",
+    "CREATE VIEW v_deep AS SELECT v_inn.id, (SELECT MAX(v) FROM v_myi) AS v FROM v_inn",
+    "CREATE FUNCTION f_inn() RETURNS INT DETERMINISTIC READS SQL DATA RETURN (SELECT MAX(v) FROM myi)",
+    "CREATE VIEW v_function AS SELECT id, f_inn() AS v FROM inn",
+]
+ACCOUNT = "reader_of_views"
+
+
+@pytest.fixture(params=WITH_ENGINES)
+def with_engines(request: pytest.FixtureRequest) -> MySQLServer:
+    found: MySQLServer = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def mixed(with_engines: MySQLServer) -> str:
+    """A database of tables with and without snapshots, and views over them."""
+    database = with_engines.fresh_database()
+    run_on(with_engines, database, TABLES)
+    return database
+
+
+@pytest.fixture
+def account(with_engines: MySQLServer, mixed: str) -> Iterator[str]:
+    """An account without rights."""
+    run_on(with_engines, mixed, [f"CREATE USER {ACCOUNT}@'%'"])
+    yield ACCOUNT
+    run_on(with_engines, mixed, [f"DROP USER {ACCOUNT}@'%'"])
+
+
+def run_on(server: MySQLServer, database: str, statements: Sequence[str]) -> None:
+    with server.connect(database=database) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aggregation_pipeline.source.reader import ParquetSink
+from aggregation_pipeline.source.parquet_sink import ParquetSink
 
 ROWS = 70_000
 AMOUNT = pa.decimal128(12, 2)

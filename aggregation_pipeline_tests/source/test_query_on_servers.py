@@ -12,8 +12,8 @@ from pymysql import Connection, MySQLError
 from aggregation_pipeline.config.expressions import read_expression
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.tokens import FragmentError
-from aggregation_pipeline.source.prelude import SQL_MODE
 from aggregation_pipeline.source.query import build_queries
+from aggregation_pipeline.source.variables import SQL_MODE
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 
 pytestmark = pytest.mark.sample56

@@ -1,0 +1,83 @@
+"""What a server says besides a result: about values, which stops a table, or about the words of a statement."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.faults import describe_warning
+from aggregation_pipeline.source.session import Session
+
+# Deprecated syntax: the result is right, and another version will refuse the statement. Numbers: MySQL's error reference.
+_DEPRECATED: Final = {1287, 1554, 1681}
+# From 3000 on the same numbers mean other things on MariaDB, and from 4000 on OceanBase.
+_DEPRECATED_BY_MYSQL: Final = {
+    3005,  # legacy syntax was converted
+    3719,  # utf8 is an alias of utf8mb3
+    3720,  # NATIONAL, NCHAR
+    3778,  # a collation of utf8mb3
+    3779,  # a comment in a comment
+    3961,  # ON ERROR before ON EMPTY
+    3964,  # SQL_CALC_FOUND_ROWS
+    3965,  # FOUND_ROWS()
+    4079,  # a collation
+    4095,  # '2026/01/01'
+    4096,  # '2026-01-01  10:00'
+    4119,  # a name that begins with $
+    4162,  # a collation of the user's
+}
+# A long IN list cost more memory than the optimizer may take: no index is used for it, and the rows are the same.
+_MEMORY: Final = (3170, "range_optimizer_max_mem_size")
+# Notes that tell of another value than was stored or computed: cut, or out of range (1916: of a number, by MariaDB).
+_CHANGED: Final = {1264, 1265, 1916}
+# What the protocol has room for: there may be more.
+_MOST: Final = 65_535
+_OTHER_SIGN: Final = (1105, "Cast to ")
+
+
+def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[str], None] = lambda _: None) -> None:
+    """Read what the last statement brought about, and raise where its result may not be what the table says.
+
+    Args:
+        session: whose last statement it was; its warnings are gone afterwards.
+        count: how many warnings the server counted.
+        dataset: for the message.
+        warn: hears of deprecated syntax.
+
+    Raises:
+        SourceError: the server had doubts about a value, such as a GROUP_CONCAT that it cut or text that it took for a
+            number, or it counted more warnings than it lists.
+    """
+    if count == 0:
+        return
+    listed = session.warnings()
+    serious: list[str] = []
+    harmless: list[str] = []
+    for level, code, message in listed:
+        if _is_harmless(session.server, code, message):
+            harmless.append(describe_warning(code, message))
+        elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
+            serious.append(describe_warning(code, message))
+    if count > len(listed) or count == _MOST:
+        serious.append(f"{count - len(listed):,} or more that the server counted and does not list (see its max_error_count)")
+    if serious:
+        serious = list(dict.fromkeys(serious))
+        raise SourceError(
+            f"{dataset}: the server warned about the result, so it may not say what the table says: "
+            f"{'; '.join(serious[:3])}{f' and {len(serious) - 3} more' if len(serious) > 3 else ''}. "
+            f"Mend the expression (or the rows) that brings it about."
+        )
+    for words in dict.fromkeys(harmless):
+        warn(f"{dataset}: the server says of the entry, or of a view behind it: {words}. The result is right all the same.")
+
+
+def _tells_of_a_change(code: int, message: str) -> bool:
+    return code in _CHANGED or (code == _OTHER_SIGN[0] and message.startswith(_OTHER_SIGN[1]))
+
+
+def _is_harmless(server: str, code: int, message: str) -> bool:
+    if code in _DEPRECATED:
+        return True
+    others = ("mariadb", "oceanbase", "tidb")
+    if any(name in server.casefold() for name in others):
+        return False
+    return code in _DEPRECATED_BY_MYSQL or (code == _MEMORY[0] and _MEMORY[1] in message)

@@ -1,0 +1,105 @@
+"""Let the server group and sort by all of a long text, not by its beginning.
+
+MySQL and MariaDB compare the first `max_sort_length` bytes where they sort: longer keys fall into one group, or one key into several.
+Most of them write every key in that full length, to memory and to disk, so it is made as long as the longest key there is.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from aggregation_pipeline.config.expressions import split_direction, to_sql
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.tokens import quote
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.query import ORDER_KEY
+from aggregation_pipeline.source.session import Session, SourceColumn
+from aggregation_pipeline.source.shape import ShapedQuery
+from aggregation_pipeline.source.variables import SORT_BUFFER, SORT_LENGTH
+from aggregation_pipeline.source.wire import Field
+
+# The most that max_sort_length can be.
+LONGEST: Final = 8 << 20
+# What the sort of one dataset may write to the server's disk at most; a server that is out of space there fails everybody.
+MOST_BYTES: Final = 16 << 30
+# The longest character. A server divides max_sort_length by it, whatever the characters are; a column's length is given in it too.
+_BYTES: Final = 4
+_TEXTS: Final = {"varchar", "varbinary", "tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob"}
+_WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
+# Some for the bytes that a server adds to a key.
+_MARGIN: Final = 16
+# MySQL sorts nothing whose keys do not fit 15 times into its buffer.
+_TIMES: Final = 16
+
+
+def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> None:
+    """Raise the session's `max_sort_length` to what the longest key of these queries needs. Where none can be long, nothing is asked.
+
+    Raises:
+        SourceError: a key is longer than the server can sort by, or sorting by it would fill the server's disk.
+    """
+    keys = tuple(dict.fromkeys(_keys(entry, shaped, columns)))
+    # OceanBase lists the variable and compares whole texts.
+    if not keys or "ob_query_timeout" in session.statement_limits or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
+        return
+    lengths = ", ".join(
+        f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys
+    )
+    rows, *found = map(int, session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
+    longest = max(found) + _MARGIN
+    if longest <= SORT_LENGTH:
+        return
+    if longest > LONGEST or longest * rows > MOST_BYTES:
+        key = keys[found.index(max(found))]
+        raise SourceError(
+            f"{entry.table}: {key}, by which rows are grouped or ordered, has up to {max(found):,} bytes, and there are {rows:,} rows. "
+            f"To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so nothing was read. Group by "
+            f"SHA2(column, 256) instead of the column, or leave it out of `order_by`, or write `order: none`."
+        )
+    terms = len(entry.group_by or ()) + len(entry.order_by or ()) + len(keys)
+    buffer = max(SORT_BUFFER, _TIMES * (longest * len(keys) + SORT_LENGTH * terms))
+    with translated():
+        session.connection.exec_driver_sql(f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}")
+
+
+def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
+    """What the server may sort by and what may be long, as SQL."""
+    table = quote(entry.source.name)
+    texts = {f"{table}.{quote(column.name)}": column.type in _TEXTS for column in columns.values()}
+    for each in shaped:
+        if each.query.dataset == "summary":
+            yield from (to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field))
+        else:
+            # What `*` selects is known by name.
+            short = set() if each.query.columns else {f"{table}.{quote(field.name)}" for field in each.fields if not _long(field)}
+            yield from _order_keys(entry, each, texts | dict.fromkeys(short, False))
+        if any(_WINDOW.search(sql) for sql, _ in each.query.outputs):
+            yield from (column for column, text in texts.items() if text)
+
+
+def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
+    for term in shaped.query.order_terms:
+        expression, _ = split_direction(term)
+        if expression.isdigit():
+            place = int(expression) - 1
+            if _long(shaped.fields[place]):
+                yield to_sql((entry.select_fields or ())[place].expr)
+        elif texts.get(expression, True) and ORDER_KEY not in expression:
+            yield expression
+
+
+def _longest(key: str) -> str:
+    """What sorting by it takes at most, in bytes; beyond max_allowed_packet WEIGHT_STRING is NULL, as it is for a number."""
+    return f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)"
+
+
+def _long(field: Field) -> bool:
+    return field.length > SORT_LENGTH
+
+
+def _source(entry: TableEntry, shaped: ShapedQuery) -> str:
+    """FROM and WHERE, the same for all queries of an entry."""
+    positions = ", ".join(str(position) for position, _ in enumerate(entry.group_by or (), start=1))
+    clauses = shaped.query.clauses
+    return clauses.removesuffix(f" GROUP BY {positions}") if shaped.query.dataset == "summary" else clauses

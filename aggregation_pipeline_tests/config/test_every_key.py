@@ -1,0 +1,300 @@
+"""Every key of aggregation.yaml, read from a file in each spelling that the docs show; a key without an example fails here."""
+
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
+from aggregation_pipeline.config.mistakes import HIDDEN
+from aggregation_pipeline.config.model import FORMAT_NAMES, PipelineConfig, TableEntry
+from aggregation_pipeline.errors import ConfigError
+
+Keys = tuple[str, ...]
+REPOSITORY = Path(__file__).parent.parent.parent
+PLACE = "PLACE"
+
+NAMES = {"[a, b]": ("a", "b"), "\n- a\n- b": ("a", "b"), "[\"a\", 'b']": ("a", "b"), "[]": ()}
+COLUMNS = {"status": ("status",), "[status]": ("status",), "\n- status": ("status",), "'status'": ("status",)}
+# What a model cannot tell of itself: free text and structures. Each spelling of a value, and what it means.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "tables": {"{a: {}}": ("a",), "\na:\nb: {}": ("a", "b"), "{a: null}": ("a",), "{}": (), "": (), "null": ()},
+    "tables.table": {"orders": "orders", "shop.orders": "shop.orders", "'`v1.orders`'": "`v1.orders`"},
+    "tables.description": {"two words": "two words", "'a: b'": "a: b", ">\n  folded\n  text": "folded text\n", "null": None},
+    "tables.platform": {"shop": "shop"},
+    "tables.owners": {"[team:sales, a@b.com]": ("team:sales", "a@b.com"), "\n- team:sales": ("team:sales",), "[]": ()},
+    "tables.tags": {"{domain: sales}": {"domain": "sales"}, "\ndomain: sales": {"domain": "sales"}, "{}": {}},
+    "tables.group_by": NAMES | {"['DATE(d)', {expr: a, alias: b}]": ("DATE(d)", "b"), "\n- {expr: DATE(d), alias: day}\n- a": ("day", "a")},
+    "tables.group_by.expr": {"a": "a", "DATE(d)": "DATE(d)"},
+    "tables.group_by.alias": {"day": "day", "日期": "日期", "null": None},
+    "tables.aggregations": {
+        "[{function: COUNT, alias: n}]": ("n",),
+        "\n- {function: SUM, field: price, alias: s}\n- {expr: SUM(a), alias: t}": ("s", "t"),
+        "\n- function: AVG\n  field: age\n  alias: avg_age": ("avg_age",),
+        "[]": (),
+    },
+    "tables.aggregations.function": {
+        **{text: text for text in ("COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT")},
+        "sum": "SUM",
+        "count_distinct": "COUNT DISTINCT",
+        "'AVG'": "AVG",
+    },
+    "tables.aggregations.field": {"price": "price", "price * quantity": "price * quantity"},
+    "tables.aggregations.expr": {"SUM(price * quantity)": "SUM(price * quantity)", '"COUNT(DISTINCT a, b)"': "COUNT(DISTINCT a, b)"},
+    "tables.aggregations.alias": {"n": "n", "null": None},
+    "tables.select_fields": NAMES | {"['*']": ("*",), "[{expr: price * 2, alias: x}, a]": ("x", "a")},
+    "tables.select_fields.expr": {"a": "a", "'`odd name`'": "`odd name`"},
+    "tables.select_fields.alias": {"day": "day", "null": None},
+    "tables.where": {
+        "id > 1": "id > 1",
+        "'created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)'": "created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)",
+        "|\n  a = 1\n  AND b = 2": "a = 1 AND b = 2",
+        "null": None,
+    },
+    "tables.order_by": {"[created_at DESC]": ("created_at DESC",), "\n- a\n- b desc": ("a", "b DESC"), "null": None},
+    "tables.mask": {"{status: partial}": {"status": "partial"}, "\nstatus: hash": {"status": "hash"}, "{status: keep}": {"status": "keep"}},
+    "tables.formats": {
+        "[csv, excel]": ("csv", "excel"),
+        "\n- json\n- parquet": ("json", "parquet"),
+        "csv": ("csv",),
+        "all": FORMAT_NAMES,
+        "null": None,
+    },
+    "tables.partition": {
+        "{column: d, every: day, start: 2026-01-01}": {"column": "d", "every": "day", "start": "2026-01-01T00:00"},
+        "\ncolumn: d\nevery: hour\nstart: 2026-01-01T06:00": {"column": "d", "every": "hour", "start": "2026-01-01T06:00"},
+        "null": None,
+    },
+    "tables.partition.column": {"created_at": "created_at", "'`odd name`'": "odd name"},
+    "tables.partition.start": {"2026-01-01": "2026-01-01T00:00", "'2026-01-01T06:00'": "2026-01-01T06:00"},
+    "tables.partition.timezone": {"Europe/Berlin": "Europe/Berlin", "null": None},
+    "tables.partition.column_timezone": {"UTC": "UTC", "null": None},
+    "tables.schedule": {
+        "'0 0 6 * * 1'": ("0 0 6 * * 1",),
+        "['0 2 * * *', '@daily']": ("0 2 * * *", "@daily"),
+        "\n- '0 2 * * *'": ("0 2 * * *",),
+        "none": (),
+        "[]": (),
+        "null": None,
+    },
+    "tables.timezone": {"Asia/Shanghai": "Asia/Shanghai", "null": None},
+    "tables.catch_up": {"7d": "7d", "none": "none", "2w": "2w"},
+    "tables.backfill": {"{partitions_per_run: all}": {"partitions_per_run": "all"}, "{partitions_per_run: 31}": {"partitions_per_run": 31}},
+    "tables.backfill.partitions_per_run": {"31": 31, "all": "all"},
+    "tables.checks": {
+        "{min_rows: 1}": ({"min_rows": 1},),
+        "[{min_rows: 1}, {unique: [status], severity: warn}]": ({"min_rows": 1}, {"unique": ("status",), "severity": "warn"}),
+        "\n- min_rows: 1\n- not_null: status\n  blocking: true": ({"min_rows": 1}, {"not_null": ("status",), "blocking": True}),
+        "\nmin_rows: 1\nvalues: {status: [new]}": ({"min_rows": 1, "values": {"status": ("new",)}},),
+        "[]": (),
+    },
+    "tables.checks.not_null": COLUMNS,
+    "tables.checks.unique": COLUMNS | {"['status, status']": ("status, status",)},
+    "tables.checks.values": {
+        "{status: [new, paid]}": {"status": ("new", "paid")},
+        "\nstatus:\n  - new\n  - paid": {"status": ("new", "paid")},
+        "{status: [1, null, true, 2026-01-01, 'a b']}": {"status": (1, None, True, "2026-01-01", "a b")},
+    },
+    "tables.checks.change_percent": {"50": 50.0, "0.5": 0.5, "null": None},
+    "tables.freshness": {
+        "{fail_after: 26h}": {"fail_after": "26h"},
+        "{fail_after: 2d, warn_after: 25h}": {"fail_after": "2d", "warn_after": "25h"},
+    },
+    "tables.freshness.fail_after": {"26h": "26h", "90m": "90m"},
+    "tables.freshness.warn_after": {"25h": "25h", "null": None},
+    "tables.keep": {"90d": "90d", "12w": "12w", "null": None},
+    "options": {"{csv: {delimiter: ';'}}": {"csv": {"delimiter": ";"}}, "{}": {}},
+    "options.csv": {"{delimiter: ';'}": {"delimiter": ";"}},
+    "options.csv.null": {"'NULL'": "NULL", "'\\N'": "\\N", "''": ""},
+    "options.csv.delimiter": {"';'": ";", '"\\t"': "\t", ";": ";", "'|'": "|"},
+    "options.zero_dates": {"null": "null", "'null'": "null", "error": "error", "text": "text"},
+    "options.json": {"{decimals: number}": {"decimals": "number"}},
+    "options.excel": {"{about: false}": {"about": False}},
+    "options.parquet": {"{compression: snappy}": {"compression": "snappy"}},
+    "source_limits": {"{max_rows: 1000000, on_scan: error}": {"max_rows": 1_000_000, "on_scan": "error"}, "{}": {}},
+}  # fmt: skip
+for shared in [key for key in EXAMPLES if key.split(".")[0] in ("options", "source_limits")]:
+    EXAMPLES[f"tables.{shared}"] = EXAMPLES[shared]
+# What has to stand beside a key.
+BESIDE: dict[str, dict[str, object]] = {
+    "partition": {"column": "d", "every": "day", "start": "2026-01-01"},
+    "freshness": {"fail_after": "26h"},
+    "aggregations": {"function": "SUM", "field": "price"},
+    "group_by": {"expr": "a"},
+    "select_fields": {"expr": "a"},
+    "checks": {"min_rows": 0, "max_rows": 1_000_000},
+}
+LISTS = ("aggregations", "group_by", "select_fields")
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from models_in(part)
+
+
+def fields_of(model: type[BaseModel], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every key that a file may hold, as its names from the top, with the type of its value."""
+    for name, field in model.model_fields.items():
+        if model is TableEntry and name in HIDDEN:
+            continue
+        yield (*above, name.rstrip("_")), field.annotation
+        for inner in models_in(field.annotation):
+            yield from fields_of(inner, (*above, name.rstrip("_")))
+
+
+def plain_values(annotation: Any) -> dict[str, Any]:
+    """Values that the type alone tells: words, true and false, numbers, null."""
+    if typing.get_origin(annotation) is Literal:
+        return {str(word): word for word in typing.get_args(annotation)}
+    if annotation is bool:
+        return {"true": True, "false": False}
+    if annotation is int:
+        return {"1": 1}
+    if annotation is types.NoneType:
+        return {"null": None}
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        parts = [plain_values(part) for part in typing.get_args(annotation) if not isinstance(part, BaseModel)]
+        return {text: value for part in parts for text, value in part.items()}
+    return {}
+
+
+FIELDS = dict(fields_of(PipelineConfig))
+
+
+def examples_of(keys: Keys) -> dict[str, Any]:
+    plain = plain_values(FIELDS[keys])
+    # Of function, field and expr one stands for the other, so that null has no meaning of its own.
+    nothing = {"null": None} if "null" in plain and keys[1:2] != ("aggregations",) else {}
+    return nothing | EXAMPLES.get(".".join(keys), plain)
+
+
+def written(keys: Keys, value: str, *, camel: bool) -> str:
+    """A whole file in which the value stands under these keys."""
+
+    def spelled(key: str) -> str:
+        return to_camel(key) if camel else key
+
+    structure: Any = PLACE
+    for depth in range(len(keys) - 1, -1, -1):
+        parent = keys[depth - 1] if depth else ""
+        beside = {} if (parent, keys[depth]) == ("aggregations", "expr") else BESIDE.get(parent, {})
+        body = {**{spelled(key): other for key, other in beside.items() if key != keys[depth]}, spelled(keys[depth]): structure}
+        if depth == 1 and keys[0] == "tables":
+            shown = {} if keys[1] == "select_fields" else {spelled("select_fields"): ["*"]}
+            body = {"t": shown | body}
+        structure = [body] if parent in LISTS else body
+    if keys[0] != "tables":
+        structure = {"tables": {"t": {}}} | structure
+    text = yaml.safe_dump(structure, sort_keys=False, allow_unicode=True, width=1000)
+    line = next(line for line in text.splitlines() if PLACE in line)
+    indent = len(re.match(r"[ -]*", line)[0]) + 2  # type: ignore[index]
+    return text.replace(PLACE, textwrap.indent(value, " " * indent).lstrip(" "))
+
+
+def meaning(config: PipelineConfig, keys: Keys) -> Any:
+    found: Any = config
+    for key in keys:
+        found = found[0] if isinstance(found, tuple) else found
+        found = getattr(found, "json_" if key == "json" else key)
+    return plainly(found)
+
+
+def plainly(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(getattr(item, "name", None) or plainly(item) for item in value)
+    return value.model_dump(exclude_unset=True, by_alias=False) if isinstance(value, BaseModel) else value
+
+
+def covers(found: Any, expected: Any) -> bool:
+    """Whether it is what was expected; after loading, an entry holds the project's options beside its own."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return expected.keys() <= found.keys() and all(covers(found[key], value) for key, value in expected.items())
+    return bool(found == expected)
+
+
+def load(tmp_path: Path, text: str) -> PipelineConfig:
+    path = tmp_path / "aggregation.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+@pytest.mark.parametrize("keys", FIELDS, ids=".".join)
+def test_a_key_loads_from_a_file_in_every_spelling(tmp_path: Path, keys: Keys):
+    examples = examples_of(keys)
+    assert examples, f"write the spellings of {'.'.join(keys)} into EXAMPLES"
+    for value, expected in examples.items():
+        for camel in (False, True):
+            text = written(keys, value, camel=camel)
+            found = meaning(load(tmp_path, text), keys)
+            assert covers(found, expected), text
+
+
+def test_no_example_is_of_a_key_that_is_gone():
+    assert {key for key in EXAMPLES if tuple(key.split(".")) not in FIELDS} == set()
+
+
+def test_a_null_where_none_has_a_meaning_is_answered_in_words(tmp_path: Path):
+    """Nothing under mask must not read as no mask."""
+    for keys in FIELDS:
+        if "null" in examples_of(keys):
+            continue
+        text = written(keys, "null", camel=False)
+        with pytest.raises(ConfigError, match=r"found nothing|is expected|needs a field") as refusal:
+            load(tmp_path, text)
+        assert keys[-1] in str(refusal.value)
+
+
+FRAGMENT = re.compile(r"`(\w+): ([^`\n]+)`")
+COMMENTED = re.compile(r"^#   (\w+): (.+?)(?:\s{2,}.*|; .*|$)", re.MULTILINE)
+BY_NAME: dict[str, list[Keys]] = {}
+for known in FIELDS:
+    for spelling in {known[-1], to_camel(known[-1])}:
+        BY_NAME.setdefault(spelling, []).append(known)
+
+
+def fragments() -> Iterator[tuple[str, str, str]]:
+    """Whatever the docs, the descriptions of keys and the comments of the shipped file show as `key: value`."""
+    for path in [*REPOSITORY.glob("README*.md"), *REPOSITORY.glob("docs/*.md")]:
+        yield from ((path.name, *match) for match in FRAGMENT.findall(path.read_text(encoding="utf-8")))
+    yield from (("aggregation.yaml", *match) for match in COMMENTED.findall(DEFAULT_CONFIG.read_text(encoding="utf-8")))
+    every: list[type[BaseModel]] = [PipelineConfig, *models_below(PipelineConfig)]
+    for model in dict.fromkeys(every):
+        texts = [model.__doc__ or "", *(field.description or "" for field in model.model_fields.values())]
+        yield from ((model.__name__, *match) for text in texts for match in FRAGMENT.findall(text))
+
+
+def models_below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for field in model.model_fields.values():
+        for inner in models_in(field.annotation):
+            yield inner
+            yield from models_below(inner)
+
+
+def test_every_fragment_that_the_docs_show_loads(tmp_path: Path):
+    tried, refused = 0, []
+    for source, key, shown in sorted(set(fragments())):
+        if key not in BY_NAME:
+            continue
+        tried += 1
+        value = shown.replace("...", "x").replace(" N}", " 5}")
+        reasons = []
+        for keys in BY_NAME[key]:
+            try:
+                load(tmp_path, written(keys, value, camel=key not in keys))
+                break
+            except ConfigError as error:
+                reasons.append(str(error))
+        else:
+            refused.append((source, key, shown, reasons))
+    assert refused == []
+    assert tried > 20

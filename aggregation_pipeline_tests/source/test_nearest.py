@@ -1,0 +1,89 @@
+"""A wrong name is answered with the key that holds it and the right name that is nearest."""
+
+from collections.abc import Callable
+
+import pytest
+
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+
+Execute = Callable[..., None]
+Read = Callable[..., Extract]
+
+TABLES = (
+    "CREATE TABLE orders (id BIGINT PRIMARY KEY, user_id INT, price DECIMAL(10,2), big BIGINT, more BIGINT, created_at DATETIME)",
+    "INSERT INTO orders VALUES (1, 1, 1.5, 9223372036854775807, 9223372036854775807, '2026-11-01')",
+    "CREATE TABLE users (id INT PRIMARY KEY, signed_up DATETIME)",
+)
+
+
+def refusal(read: Read, **keys: object) -> str:
+    with pytest.raises(SourceError) as error:
+        read(**{"name": "orders", **keys})
+    return str(error.value)
+
+
+def test_a_wrong_column_brings_its_key_and_the_nearest_right_one(execute: Execute, read: Read):
+    execute(TABLES)
+    for keys, place in (
+        ({"group_by": ["creatd_at"]}, "group_by[0]"),
+        ({"group_by": ["id", "DATE(creatd_at)"]}, "group_by[1]"),
+        ({"aggregations": [{"function": "COUNT"}, {"function": "MAX", "field": "creatd_at"}]}, "aggregations[1]"),
+        ({"aggregations": [{"expr": "MAX(`creatd_at`)"}]}, "aggregations[0]"),
+        ({"select_fields": ["id", "creatd_at"]}, "select_fields[1]"),
+        ({"select_fields": ["id", "createdAt"]}, "select_fields[1]"),
+        ({"where": "creatd_at > NOW()"}, "where"),
+        ({"where": "orders.creatd_at > NOW()"}, "where"),
+        ({"select_fields": ["id"], "order_by": ["creatd_at DESC"]}, "order_by[0]"),
+        ({"select_fields": ["creatd_at"], "where": "creatd_at > NOW()"}, "select_fields[0], where"),
+    ):
+        words = refusal(read, **keys)
+        assert f"It stands in {place}." in words
+        assert "Was created_at meant?" in words
+
+
+def test_a_column_that_is_near_none_or_that_another_table_lacks_brings_no_name(execute: Execute, read: Read):
+    execute(TABLES)
+    assert "meant" not in refusal(read, select_fields=["zzz"])
+    words = refusal(read, where="id IN (SELECT users.price FROM users)")
+    assert "meant" not in words
+    assert "It stands in where." in words
+
+
+def test_a_wrong_table_brings_the_nearest_and_one_of_another_case_says_so(execute: Execute, read: Read):
+    execute(TABLES)
+    assert "Was orders meant?" in refusal(read, table="ordrs")
+    assert "Was orders meant?" in refusal(read, table="order")
+    assert "meant" not in refusal(read, table="zzz")
+
+
+def test_case_alone_is_named_where_the_server_tells_names_apart_by_it(execute: Execute, read: Read, mysql: MySQLServer):
+    if mysql.name == "seekdb":
+        pytest.skip("seekdb takes names in any case")
+    execute(TABLES)
+    assert "There is orders, which differs in case only" in refusal(read, table="Orders")
+
+
+def test_a_mask_of_a_wrong_column_brings_the_nearest(execute: Execute, read: Read):
+    execute(TABLES)
+    words = refusal(read, select_fields=["*"], mask={"user_ids": "drop"})
+    assert "mask: user_ids: no such column. Was user_id meant?" in words
+
+
+def test_an_overflow_names_the_output_and_no_value(execute: Execute, read: Read):
+    execute(TABLES)
+    words = refusal(read, select_fields=["id", {"expr": "big + 1", "alias": "next"}])
+    assert "It comes of the output next." in words
+    assert "9223372036854775807" not in words
+    assert "CAST(... AS DECIMAL(65))" in words
+    words = refusal(read, select_fields=["id", {"expr": "price + 1", "alias": "dearer"}, {"expr": "more * big", "alias": "product"}])
+    assert "product" in words
+    assert "9223372036854775807" not in words
+
+
+def test_a_broken_view_is_named_with_its_remedy(execute: Execute, read: Read):
+    execute([*TABLES, "CREATE VIEW broken AS SELECT id, signed_up FROM users", "DROP TABLE users"])
+    words = refusal(read, name="broken")
+    assert "broken" in words
+    assert "'…'" not in words

@@ -1,0 +1,93 @@
+"""The docs' examples are true: each YAML block loads, and those on the sample shop run on it."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of
+from aggregation_pipeline.checks import judge
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.embedded import sample_data
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.window import Window
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import ZONE, options_for, silent
+
+REPOSITORY = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHOP = ("users", "products", "orders")
+ROWS = 300
+NOW = datetime(2026, 11, 20, 2, tzinfo=ZONE)
+
+
+def examples() -> Iterator[Any]:
+    for path in sorted([*REPOSITORY.glob("README*.md"), *REPOSITORY.glob("docs/*.md")]):
+        for block in BLOCK.finditer(path.read_text(encoding="utf-8")):
+            line = path.read_text(encoding="utf-8")[: block.start()].count("\n") + 1
+            yield pytest.param(block[1], id=f"{path.name}:{line}")
+    yield pytest.param(DEFAULT_CONFIG.read_text(encoding="utf-8"), id="aggregation.yaml")
+
+
+def completed(text: str) -> str:
+    """A block as a whole file: one of entries stands under tables, one of an entry's keys under an entry, one of options beside tables."""
+    keys = yaml.safe_load(text).keys()
+    if keys & {"tables", "tableConfigs"}:
+        return text
+    if keys <= PipelineConfig.model_fields.keys():
+        return f"tables: {{orders: {{}}}}\n{text}"
+    camel = {field.alias for field in TableEntry.model_fields.values()}
+    entry = text if not keys <= TableEntry.model_fields.keys() | camel else f"orders:\n{indented(text)}"
+    return f"tables:\n{indented(entry)}"
+
+
+def indented(text: str) -> str:
+    return "".join(f"  {line}" for line in text.splitlines(keepends=True))
+
+
+@pytest.fixture(scope="module")
+def shop(seekdb: MySQLServer) -> str:
+    """The sample shop, of each table the first rows."""
+    database = seekdb.fresh_database()
+    few = {
+        name: (columns, lambda today, rows=rows: islice(rows(today), ROWS), ROWS)
+        for name, (columns, rows, _) in sample_data._TABLES.items()
+    }
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sample_data, "_TABLES", few)
+        connect = {"unix_socket": seekdb.unix_socket, "user": seekdb.user, "database": database}
+        sample_data.load_sample_data(connect, today=NOW.date(), progress=lambda _done, _total: None)
+    return database
+
+
+def newest_window(entry: TableEntry) -> Window | None:
+    if entry.partition is None:
+        return None
+    definition = partitions_of(entry.partition, ZONE)
+    return window_of(entry.partition, definition, str(newest_complete(definition, NOW)))
+
+
+@pytest.mark.parametrize("text", list(examples()))
+def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(seekdb: MySQLServer, shop: str, tmp_path: Path, text: str):
+    path = tmp_path / "aggregation.yaml"
+    path.write_text(completed(text), encoding="utf-8")
+    entries = load_config(path).tables
+    assert entries
+    for entry in entries:
+        assert entry.table in SHOP, "examples are of the sample shop, so that people can try them"
+        request = ReadRequest(entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry))
+        extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
+        wanted = [name for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields)) if asked]
+        assert [dataset.name for dataset in extract.datasets] == (wanted or ["summary"])
+        # A check that names a column of no file raises.
+        judge(entry, extract, None, lambda: None)
+
+
+def test_the_docs_have_examples():
+    assert len(list(examples())) >= 5
