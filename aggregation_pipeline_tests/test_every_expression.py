@@ -153,6 +153,7 @@ FIGURES = (
     "VAR_SAMP({c})",
 )
 TEMPORARY = ("COUNT(DISTINCT {c})", "GROUP_CONCAT({c} ORDER BY {c})", "GROUP_CONCAT(DISTINCT {c} ORDER BY {c} SEPARATOR '|')")
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
 SERVER_NAMES = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 
 
@@ -222,8 +223,7 @@ def taken(source: Source, expressions: Sequence[str], tail: str, beside: Sequenc
                 cursor.execute(f"SELECT {', '.join([expression, *beside])} {tail}")
             except pymysql.MySQLError:
                 continue
-            cursor.execute("SHOW WARNINGS")
-            if all(level == b"Note" for level, *_ in cursor.fetchall()):
+            if not cursor.warning_count:
                 found.append(expression)
     return found
 
@@ -316,10 +316,11 @@ def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
         return float(text) == value
     if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
         offset = dt.timedelta(hours=8) if mysql_type.startswith("TIMESTAMP") else dt.timedelta()
-        return bool(dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=value) + offset == dt.datetime.fromisoformat(text))
+        return bool(EPOCH + dt.timedelta(microseconds=value) + offset == dt.datetime.fromisoformat(text))
     if isinstance(value, Decimal):
         # MariaDB keeps up to 38 digits behind the point, and through a temporary table 30 of them.
-        return f"{value:f}"[: text.index(".") + 31 if "." in text else None] == text[: text.index(".") + 31 if "." in text else None]
+        kept = text.index(".") + 31 if "." in text else None
+        return f"{value:f}"[:kept] == text[:kept]
     if isinstance(value, int):
         return value == int(text)
     return str(value) == text
@@ -338,7 +339,15 @@ def is_text(mysql_type: str, text: str, sent: bytes | None) -> bool:
         return float(text) == float(said)
     if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
         return dt.datetime.fromisoformat(text).replace(tzinfo=None) == dt.datetime.fromisoformat(said)
-    if mysql_type.split("(")[0].split(" ")[0] in {"TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "YEAR", "BIT"}:
+    if mysql_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0] in {
+        "TINYINT",
+        "SMALLINT",
+        "MEDIUMINT",
+        "INT",
+        "BIGINT",
+        "YEAR",
+        "BIT",
+    }:
         return int(text) == int(said)
     return text in (said, f"'{said}")
 

@@ -13,7 +13,8 @@ _ESCAPED = {ord("0"): b"\0", ord("t"): b"\t", ord("n"): b"\n", ord("\\"): b"\\"}
 def ask(server: MySQLServer, database: str, statements: Sequence[str]) -> list[list[bytes | None]]:
     """Return the rows that the last of the statements gives, each cell as the bytes that came.
 
-    A text that reads NULL cannot be told from NULL here. Raises FileNotFoundError without the client, CalledProcessError when the server refuses.
+    A text that reads NULL cannot be told from NULL here.
+    Raises FileNotFoundError without the client, CalledProcessError when the server refuses.
     """
     program = shutil.which("mariadb") or shutil.which("mysql")
     if program is None:
