@@ -24,7 +24,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats import RenderedFile, render
+from aggregation_pipeline.formats import RenderedFile, render, stems
 from aggregation_pipeline.notes import dataset_notes
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import SourceOptions
@@ -209,6 +209,7 @@ def _render_and_publish(
         partial=keep_others,
         checks=said if old is None else old.checks,
         notes=[*extract.notes, *(note for dataset in extract.datasets for note in dataset_notes(dataset))] if old is None else old.notes,
+        stems=stems(extract.table, extract.window, publication.options),
         report=observer.step,
         guard=publication.guard,
         alone=publication.alone,

@@ -152,8 +152,9 @@ def _describe(session: Session, entry: TableEntry, shaped: ShapedQuery, plan: Ta
 
 def _ask_store(request: ReadRequest, formats: Sequence[str], store: ObjectStore, prefix: str, plan: TablePlan) -> None:
     table, window = request.entry.name, request.window
-    datasets = [query.dataset for query in build_queries(request.entry, primary_key=())]
-    names = [(name, file) for name in formats for file in FORMATS[name].file_names(table, datasets)]
+    datasets = request.entry.datasets
+    options = request.entry.options
+    names = [(name, file) for name in formats for file in FORMATS[name].file_names(table, window, datasets, options).values()]
     keys = [(name, window_key(prefix, table, window, file)) for name, file in names]
     mark = manifest_key(prefix, table, window)
     plan.files = [FilePlan(name, key, store.uri(key)) for name, key in [*keys, ("manifest", mark)]]

@@ -170,7 +170,11 @@ def test_a_server_that_is_away_is_waited_for_once(tmp_path: Path):
     assert [file.key for file in plans[1].files] == ["b/w/b.summary.csv", "b/w/manifest.json"]
 
 
-def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path: Path):
+@pytest.mark.parametrize(
+    "options",
+    [{"csv": {"delimiter": ";"}}, {"fileNames": "{dataset}-{table}_{window}", "json": {"shape": "lines"}}, {"json": {"shape": "array"}}],
+)
+def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path: Path, options: dict[str, Any]):
     database = mariadb.fresh_database()
     with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE `a/b 中` (id INT PRIMARY KEY, phone VARCHAR(20))")
@@ -183,7 +187,7 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
             "group_by": ["id"],
             "select_fields": ["*"],
             "mask": {"phone": "drop"},
-            "options": {"csv": {"delimiter": ";"}},
+            "options": options,
         }
     )
     request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)

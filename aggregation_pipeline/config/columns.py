@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
 
 from aggregation_pipeline.config.document import described
-from aggregation_pipeline.config.expressions import Role, name_of, read_column, read_expression
+from aggregation_pipeline.config.expressions import Role, as_column, name_of, read_column, read_expression, read_item
+from aggregation_pipeline.config.names import has_unprintable
 from aggregation_pipeline.config.options import OptionsModel
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
@@ -25,8 +26,8 @@ class EntryModel(OptionsModel):
 
 
 def _checked_alias(alias: str) -> str:
-    if not alias.isprintable() or alias != alias.strip() or not alias:
-        raise ValueError("a name without line ends, and without spaces around it, is expected")
+    if has_unprintable(alias) or alias != alias.strip() or not alias:
+        raise ValueError("a name without line ends or other unprintable characters, and without spaces around it, is expected")
     if len(alias) > _MAX_ALIAS:
         raise ValueError(f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}")
     return alias
@@ -56,7 +57,9 @@ class Column(EntryModel):
     """A group key or a selected field: `status`, `DATE(created_at)`, or `{expr: DATE(created_at), alias: day}`."""
 
     expr: str
-    """A column by its name (odd names in backticks), or one SQL expression."""
+    """A column by its name (odd names in backticks), or one SQL expression. MySQL's words for a value (CURRENT_DATE, CURRENT_TIMESTAMP,
+    CURRENT_USER, UTC_DATE, TRUE, NULL and their like) are that value here, and a column of that name stands in backticks; an item of the
+    list that is nothing but a word is a column, whatever the word."""
     alias: Alias | None = None
     """Its name in the files. Default: the column's name, or the expression's text."""
 
@@ -68,14 +71,14 @@ class Column(EntryModel):
     def checked(self, role: Role) -> Self:
         """The same column, its expression proved to suit its role."""
         star = role == "field" and self.expr.strip() == ALL_COLUMNS and not self.alias
-        checked = self.model_copy(update={"expr": ALL_COLUMNS if star else read_column(self.expr, role)})
+        checked = self.model_copy(update={"expr": ALL_COLUMNS if star else read_item(self.expr, role)})
         _refuse_long_name(checked.name)
         return checked
 
 
 def _as_column(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     if isinstance(value, str):
-        return {"expr": value}
+        return {"expr": as_column(value)}
     if not isinstance(value, (dict, Column)):
         remedy = "; take the empty item out, or put a column of that name in quotes" if value is None else ""
         remedy = "; put it in quotes" if isinstance(value, (bool, int, float)) else remedy
@@ -108,7 +111,8 @@ class Aggregation(EntryModel):
     function: Annotated[Function | None, BeforeValidator(_spelled)] = None
     """In any case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr: STDDEV_SAMP(price)."""
     field: str | None = None
-    """The column or expression that the function takes. COUNT with * or without a field counts rows, else values that are not NULL."""
+    """The column or expression that the function takes; a plain word is a column. COUNT with * or without a field counts rows, else values
+    that are not NULL."""
     expr: str | None = None
     """Custom: one SQL expression that aggregates, instead of function and field."""
     alias: Alias | None = None

@@ -72,9 +72,29 @@ _NUMBER: Final = re.compile(r"[0-9]+(?:[eE][0-9]+)?|0x[0-9A-Fa-f]+|0b[01]+")
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Lock, exp.PropertyEQ)
 
 
+# Words without brackets that are values in MySQL, and no names.
+CONSTANTS: Final = frozenset((
+    "current_date", "current_time", "current_timestamp", "current_user", "localtime", "localtimestamp",
+    "utc_date", "utc_time", "utc_timestamp", "true", "false", "null",
+))  # fmt: skip
+
+
 def is_plain_word(text: str) -> bool:
-    """Whether the text is a column by its bare name: letters of any script, digits and `_`, and not a number."""
-    return bool(text) and all(c == "_" or unicodedata.category(c)[0] in "LMN" for c in text) and not _NUMBER.fullmatch(text)
+    """Whether the text is a column by its bare name: letters of any script, digits and `_`, and neither a number nor a constant."""
+    letters = bool(text) and all(c == "_" or unicodedata.category(c)[0] in "LMN" for c in text)
+    return letters and not _NUMBER.fullmatch(text) and text.lower() not in CONSTANTS
+
+
+def as_column(text: str) -> str:
+    """The text of a place where a plain word is a column, whatever the word: one that MySQL has a constant for goes into backticks."""
+    return quote(text.strip()) if text.strip().lower() in CONSTANTS else text
+
+
+def is_column(node: exp.Expression) -> bool:
+    """Whether a node is a column by its name; sqlglot takes `*` for one, and some of the constants."""
+    if not isinstance(node, exp.Column) or isinstance(node.this, exp.Star):
+        return False
+    return bool(node.table) or bool(node.this.args.get("quoted")) or node.name.lower() not in CONSTANTS
 
 
 def to_sql(expression: str) -> str:
@@ -90,7 +110,16 @@ def name_of(expression: str) -> str:
 
 
 def read_column(text: str, role: Role) -> str:
-    """A column's bare name as it is, or a checked expression.
+    """A column's bare name as it is, or a checked expression. A plain word is a column here, even `current_date`.
+
+    Raises:
+        FragmentError: as for `read_expression`.
+    """
+    return read_item(as_column(text), role)
+
+
+def read_item(text: str, role: Role) -> str:
+    """The same where MySQL's constants are what they are in SQL: `CURRENT_DATE` is the day, and a column in backticks alone.
 
     Raises:
         FragmentError: as for `read_expression`.

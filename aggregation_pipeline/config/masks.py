@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Column
-from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction
+from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of, split_direction
 from aggregation_pipeline.config.nearest import nearest
 
 MaskRule = Literal["partial", "hash", "drop", "keep"]
@@ -102,7 +102,7 @@ def columns_of(expression: str) -> frozenset[str]:
     if is_plain_word(expression):
         return frozenset((expression.casefold(),))
     tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql")
-    return frozenset(column.name.casefold() for column in tree.find_all(exp.Column) if not _in_figure(column))
+    return frozenset(column.name.casefold() for column in tree.find_all(exp.Column) if is_column(column) and not _in_figure(column))
 
 
 def _in_figure(column: exp.Expression) -> bool:

@@ -23,6 +23,7 @@ from aggregation_pipeline.config.columns import (
     refuse_twins,
 )
 from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.file_names import refuse_collisions
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
@@ -153,6 +154,12 @@ class TableEntry(EntryModel):
         return split_table(self.table)
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """What is made of the table: summary, detail or both."""
+        summary = () if self.select_fields and not self.group_by and not self.aggregations else ("summary",)
+        return (*summary, "detail") if self.select_fields else summary
+
+    @property
     def keep_for(self) -> timedelta | None:
         """`keep` as a time; None where it is not set."""
         if self.keep is None:
@@ -172,10 +179,12 @@ class TableEntry(EntryModel):
             ValueError: the two do not go together.
         """
         try:
-            return self.model_copy(update={"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)})
+            whole = self.model_copy(update={"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)})
         except ValidationError as error:
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} do not go with those of the project: {words}") from None
+        refuse_collisions(whole.options.file_names, self.name, self.datasets)
+        return whole
 
     @field_validator("owners")
     @classmethod

@@ -28,6 +28,11 @@ class TableName(NamedTuple):
         return ".".join(quote(part) for part in self if part is not None)
 
 
+def has_unprintable(name: str) -> bool:
+    """Whether a name holds what cannot be seen; all kinds of blanks count as seen, U+3000 among them, which Chinese names have."""
+    return any(not letter.isprintable() and unicodedata.category(letter) != "Zs" for letter in name)
+
+
 def split_table(text: str) -> TableName:
     """`orders`, `shop.orders`; a name that itself holds a dot stands in backticks: `` `v1.orders` ``, `` shop.`v1.orders` ``.
 
@@ -39,7 +44,7 @@ def split_table(text: str) -> TableName:
         raise ValueError('a table as `orders` or `shop.orders` is expected; a name that holds a dot stands in backticks: "`v1.orders`"')
     names = [unquote(part) if part.startswith("`") else part for part in parts]
     for name in names:
-        if len(name) > _MAX_NAME or not name.isprintable() or name != name.rstrip():
+        if len(name) > _MAX_NAME or has_unprintable(name) or name.endswith(" "):
             raise ValueError(f"a table's name has 1 to {_MAX_NAME} printable characters and does not end in a space; found {name[:80]!r}")
     return TableName(names[0] if len(names) == 2 else None, names[-1])
 

@@ -6,8 +6,10 @@ other value is there for a consumer that is known not to fall into it.
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+
+from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
 
 # A delimiter that can occur in a number, a date or a line end would make the file ambiguous, whatever is quoted.
 _BAD_DELIMITERS = frozenset('"\r\n.-+:') | frozenset("0123456789")
@@ -40,7 +42,10 @@ class CsvOptions(OptionsModel):
 
     encoding: Annotated[
         Literal["utf-8-sig", "utf-8", "gb18030"],
-        Field(description="utf-8-sig opens right in Excel by a double click; utf-8 suits programs; gb18030 suits older Chinese software."),
+        Field(
+            description="utf-8-sig opens right in Excel by a double click; utf-8 suits programs; gb18030 suits older "
+            "Chinese software, and is written as iconv and browsers read it."
+        ),
     ] = "utf-8-sig"
     null: Annotated[
         str,
@@ -52,7 +57,11 @@ class CsvOptions(OptionsModel):
     delimiter: Annotated[str, Field(min_length=1, max_length=1, description="One ASCII character between fields.")] = ","
     escape_formulas: Annotated[
         bool,
-        Field(description="Put ' before text that a spreadsheet would run as a formula. Numbers are never touched; escapes are counted."),
+        Field(
+            description="Put ' before text that a spreadsheet would run as a formula, and one more where it begins with "
+            "' already, so that readers can take it away again (docs/files.md). Numbers are never touched; escapes are "
+            "counted."
+        ),
     ] = True
 
     @field_validator("delimiter")
@@ -72,8 +81,16 @@ class CsvOptions(OptionsModel):
 
 
 class JsonOptions(OptionsModel):
-    """`json:` what to do where a JavaScript reader, which has only 64-bit floats, would lose digits."""
+    """`json:` the document's shape, and what to do where a JavaScript reader, which has only 64-bit floats, would lose digits."""
 
+    shape: Annotated[
+        Literal["object", "array", "lines"],
+        Field(
+            description='object: one file with both datasets, {"table", "window", "summary": [...], "detail": [...]}. '
+            "array: one file a dataset, an array of its rows. lines: one file a dataset, ending in .jsonl, a row a line "
+            "(NDJSON)."
+        ),
+    ] = "object"
     big_integers: Annotated[
         Literal["string", "number"],
         Field(
@@ -97,6 +114,31 @@ class ExcelOptions(OptionsModel):
     """`excel:` one workbook a table."""
 
     about: Annotated[bool, Field(description="The sheet that names table, window, SQL and row counts.")] = True
+    language: Annotated[
+        Literal["en", "zh"], Field(description="Of what the workbook itself says: the sheets' names, the sheet about, the word Total.")
+    ] = "en"
+    labels: Annotated[
+        Literal["name", "comment"],
+        Field(
+            description="What heads a column. name: its name. comment: the COMMENT of the table's column that it shows, "
+            "where there is one; what an expression makes keeps its name. Equal labels have the names behind them."
+        ),
+    ] = "name"
+    thousands: Annotated[
+        bool,
+        Field(
+            description="Show what may be money, DECIMAL with 1 to 4 decimals, as 1,234,567.80. Whole numbers, which may "
+            "be ids or years, are never shown so. The cells hold the same numbers either way."
+        ),
+    ] = True
+    totals: Annotated[
+        bool | tuple[str, ...],
+        Field(
+            description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
+            "formulas follow the filter. true: of SUM and COUNT in the summary, of DECIMAL and floating-point columns in "
+            "the detail rows. A list of column names: of these, wherever they hold numbers."
+        ),
+    ] = False
 
 
 class ParquetOptions(OptionsModel):
@@ -106,6 +148,13 @@ class ParquetOptions(OptionsModel):
         Literal["zstd", "snappy"],
         Field(description="zstd is the smaller; snappy is for readers from before 2020."),
     ] = "zstd"
+    wide_decimals: Annotated[
+        Literal["text", "decimal"],
+        Field(
+            description="A DECIMAL column with a value of more than 38 digits. text: written as text with all its digits, "
+            "counted, because many readers refuse the whole file for such a column (Polars) or round it (DuckDB). decimal: kept."
+        ),
+    ] = "text"
 
 
 class FormatOptions(OptionsModel):
@@ -115,6 +164,15 @@ class FormatOptions(OptionsModel):
     json_: Annotated[JsonOptions, Field(alias="json")] = JsonOptions()
     excel: ExcelOptions = ExcelOptions()
     parquet: ParquetOptions = ParquetOptions()
+    file_names: Annotated[
+        str,
+        AfterValidator(checked_template),
+        Field(
+            description="What files are called, without the ending, which each format adds. Placeholders: {table}; "
+            "{dataset}, summary or detail; {window}, 2026-11-20; {date}, 20261120; {format}. In a file that holds both "
+            "datasets {dataset} falls away, with the mark before it."
+        ),
+    ] = DEFAULT_TEMPLATE
     zero_dates: Annotated[
         Literal["null", "error", "text"],
         Field(
@@ -126,8 +184,9 @@ class FormatOptions(OptionsModel):
     on_unrepresentable: Annotated[
         Literal["error", "replace"],
         Field(
-            description="A value that a format cannot hold, which is text over 32,767 characters in a cell of Excel. "
-            "replace: cut to what fits, counted in the metadata. error: the file is not written and the table fails."
+            description="A value that a format cannot hold: text over 32,767 characters in a cell of Excel, and 25 "
+            "characters of private use in a CSV in gb18030. replace: cut to what fits, or another character instead, "
+            "counted in the metadata. error: the file is not written and the table fails."
         ),
     ] = "replace"
 

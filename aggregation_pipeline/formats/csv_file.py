@@ -5,44 +5,51 @@ apart; numbers keep all digits, dates look as MySQL writes them, bytes are 0x00F
 """
 
 import codecs
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.config.options import CsvOptions, FormatOptions
+from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats import gb18030
 from aggregation_pipeline.formats.batches import slices
-from aggregation_pipeline.formats.files import FileFormat, RenderedFile, local_path, whole_file
+from aggregation_pipeline.formats.files import FileFormat, FileKind
 from aggregation_pipeline.formats.text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
 
 _double_quotes = escaper({'"': '""'})
-# What a spreadsheet runs when it opens the file. A sign before nothing but digits is a number or a dash, which harms nobody.
-_FORMULA = r"^(?:[=@\t\r]|[+-][0-9.]*[^0-9.])"
+# What a spreadsheet runs when it opens the file: text with one of these before it, those of East Asian keyboards included ...
+_RUN = r"^'*[=@+\-\t\r\n＝＠＋－]"
+# ... but for a lone dash, and for numbers: digits with the marks that parts of numbers have in any country, an exponent, one percent sign.
+_HARMLESS = r"^'*[+-](?:[.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?\z"
 
 
-def render_csv(extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
-    """One file a dataset."""
-    for dataset in extract.datasets:
-        name = f"{extract.table}.{dataset.name}.csv"
-        path = local_path(directory, name)
-        with whole_file(path) as file:
-            escaped = _write(dataset, file, options.csv)
-        notes = {"csv_formulas_escaped": escaped} if escaped else {}
-        yield RenderedFile(path, name, "csv", dataset.name, dataset.rows, path.stat().st_size, CSV.media_type, notes)
+def write_csv(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:
+    """Write the one dataset of a file; returns how many texts were escaped, and how many characters another one stands for."""
+    (dataset,) = datasets
+    encode = gb18030.Encoder() if options.csv.encoding == "gb18030" else None
+    escaped = _write(dataset, file, options.csv, encode)
+    replaced = encode.replaced if encode else 0
+    if replaced and options.on_unrepresentable == "error":
+        raise FormatError(
+            f"{extract.table}: {dataset.name}: {replaced} characters of private use (such as U+E816) have no bytes in "
+            "GB18030 that iconv and browsers read alike. Set csv.encoding to utf-8-sig, leave the text out of the query, "
+            "or set onUnrepresentable to replace, which writes the characters that have taken their places."
+        )
+    return {name: count for name, count in (("csv_formulas_escaped", escaped), ("csv_characters_replaced", replaced)) if count}
 
 
-def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions) -> int:
+def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb18030.Encoder | None) -> int:
     """Returns how many texts were escaped."""
-    encoding = None if options.encoding.startswith("utf-8") else options.encoding
     # A line with nothing on it is no row to most readers.
     null = "NULL" if not options.null and len(dataset.schema) == 1 else options.null
     if options.encoding == "utf-8-sig":
         file.write(codecs.BOM_UTF8)
     names, escaped = _quoted(pa.array(dataset.schema.names, pa.string()), escape_formulas=options.escape_formulas)
-    file.write((options.delimiter.join(names.to_pylist()) + "\r\n").encode(encoding or "utf-8"))
+    header = (options.delimiter.join(names.to_pylist()) + "\r\n").encode()
+    file.write(encode(header) if encode else header)
     for batch in slices(dataset):
         pieces: list[pa.Array | str] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
@@ -51,7 +58,7 @@ def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions) -> int:
             pieces += [text, options.delimiter]
         pieces[-1] = "\r\n"
         data = rows_as_bytes(pieces, null=null)
-        file.write(data if encoding is None else data.decode().encode(encoding))
+        file.write(encode(data) if encode else data)
     return escaped
 
 
@@ -67,11 +74,13 @@ def csv_column(column: pa.Array, field: pa.Field, options: CsvOptions) -> tuple[
 def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[pa.Array, int]:
     count = 0
     if escape_formulas:
-        formulas = pc.match_substring_regex(text, _FORMULA)
-        count = pc.sum(formulas).as_py() or 0
-        if count:
+        # A text that looks escaped is escaped once more: otherwise nobody could tell =1 from '=1 afterwards.
+        formulas = pc.match_substring_regex(text, _RUN)
+        if pc.any(formulas).as_py():
+            formulas = pc.and_not(formulas, pc.match_substring_regex(text, _HARMLESS))
+            count = pc.sum(formulas).as_py() or 0
             text = pc.if_else(formulas, pc.binary_join_element_wise("'", text, ""), text)
     return pc.binary_join_element_wise('"', _double_quotes(text), '"', ""), count
 
 
-CSV = FileFormat("csv", "csv", "text/csv", render_csv, whole_table=False)
+CSV = FileFormat("csv", lambda _: FileKind("csv", "text/csv", whole_table=False), write_csv)

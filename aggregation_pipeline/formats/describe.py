@@ -18,13 +18,12 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from aggregation_pipeline.config.options import CsvOptions, JsonOptions
+from aggregation_pipeline.config.options import CsvOptions, JsonOptions, ParquetOptions
 from aggregation_pipeline.formats.csv_file import csv_column
 from aggregation_pipeline.formats.excel_rows import TEXT, beyond_excel, kind_by_type, row_pieces
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column
 from aggregation_pipeline.formats.parquet_file import portable_type
 from aggregation_pipeline.formats.text import plain_text, rows_as_bytes
-from aggregation_pipeline.source.variables import FIXED
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _INSTANT = pa.timestamp("us", "Asia/Shanghai")
@@ -86,12 +85,17 @@ _NOTES = """
   digits, or a time finer than milliseconds. The one exception are days before 1900-03-01 in Excel, which become text one by one,
   since they stand for "never" more often than for a day.
 - **DECIMAL** is a string in JSON, as MySQL drivers give it (`json.decimals`). In Parquet a DECIMAL wider than 38 digits, which is
-  what SUM of a BIGINT is by its type, is written with 38 where all its values fit, because most readers end there, and with all its
-  digits where one does not.
+  what SUM of a BIGINT is by its type, is written with 38 where all its values fit, because most readers end there. Where one does
+  not, the column is text with all its digits, counted in the manifest, because many readers refuse the whole file for such a column
+  (Polars) or round it (DuckDB); `parquet.wideDecimals: decimal` keeps it a decimal. In Excel a DECIMAL with 1 to 4 decimals, which may
+  be money, is shown with thousands separators (`excel.thousands`).
 - **NULL and the empty text** differ everywhere: in CSV nothing against `""` (`csv.null`), in Excel no cell against an empty text.
   In a CSV file of a single column NULL is the bare word `NULL`, since an empty line is no row to most readers.
 - **CSV** is RFC 4180: CRLF, quotes around all text and nothing else. Text that a spreadsheet would run as a formula begins with `'`
-  (`csv.escapeFormulas`), which is counted in the manifest; a number or a dash never does.
+  (`csv.escapeFormulas`), and has one more where it begins with `'` already: counted in the manifest, and taken away again by the rule
+  in [files.md](files.md). A lone dash and a number never have it: a sign, digits, commas and points, an exponent, one `%`.
+- **GB18030** (`csv.encoding`) is written as iconv and browsers read it today. Twenty-five characters of private use, which they read
+  differently or not at all, become the characters that have taken their places, counted, or fail the file (`onUnrepresentable`).
 - **TIMESTAMP** is an instant. Arrow's type carries the name of the configured time zone; JSON adds the offset that the zone has at that
   instant, CSV and Excel show the clock of the zone. DATETIME is a reading of a clock, without a zone.
 - **Instants turned into a clock** (`DATE(paid_at)`, `paid_at >= '2026-01-01'`, `FROM_UNIXTIME(n)`, a sub-select or a view over TIMESTAMP
@@ -119,8 +123,15 @@ _NOTES = """
 - **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
 - **Text in Excel** may have 32,767 characters: what is longer is cut, ends in `…`, and is counted, or fails the workbook
   (`onUnrepresentable`). Control characters stand in Excel's own notation, `_x001B_`.
+<<<<<<< HEAD
 - **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB;
   VECTOR is its numbers of 4 bytes, little-endian.
+=======
+- **Names** of columns and outputs are in every format as the database or the alias has them; CSV puts `'` before one that a spreadsheet
+  would run, as before text. An output that servers garble the name of (over 64 characters, letters beyond U+FFFF, blanks around it) is
+  called `output 3`, by its place, in the SQL of the manifest alone.
+- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
+>>>>>>> main
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
 - **One moment.** All rows of a window are of one moment where every table behind the entry has an engine with snapshots (InnoDB,
@@ -137,21 +148,10 @@ _NOTES = """
 """
 
 
-_VARIABLES = """
-## What the server's settings cannot change
-
-A session sets these variables, as far as the server has them, whatever its configuration, its `init_connect` or the account say.
-Where another value would change results and the account may not set it, the table fails and the message names the variable.
-
-| variable | value | servers | what another value does |
-|---|---|---|---|
-"""
-
 _OUTSIDE = """
-Also set: `time_zone`, `timestamp` (so that NOW() is the run's logical time), the limits of `source_limits`, and the timeouts that
-would end an idle session. The character set is utf8mb4, and a `USE` in `init_connect` is undone.
+## What a server's settings can change
 
-What remains with the server:
+The variables that would change, cut or hide a result are set by each session: [variables.md](variables.md). What remains with the server:
 
 - **Long keys.** MySQL and MariaDB group and sort by the first `max_sort_length` bytes. Where a key of the groups, of the order or of a
   window function can be longer than 255 characters, its longest value is asked for first, and the variable set to that: it costs one
@@ -174,18 +174,7 @@ What remains with the server:
 def page() -> str:
     """The whole page as Markdown."""
     head = "| MySQL | Arrow | JSON | CSV | Excel | Parquet |\n|---|---|---|---|---|---|\n"
-    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES + _session()
-
-
-def _session() -> str:
-    lines = ((f"`{name}`", _value(fixed.value), fixed.servers, fixed.why.replace("|", "\\|")) for name, fixed in FIXED.items())
-    return _VARIABLES + "".join(f"| {' | '.join(line)} |\n" for line in lines) + _OUTSIDE
-
-
-def _value(sql: str) -> str:
-    if sql.startswith("("):
-        return "the server's own for utf8mb4"
-    return f"`{sql.strip(chr(39)).replace(',', ', ')}`" if sql.strip("'") else "empty"
+    return _INTRODUCTION + head + "".join(f"| {' | '.join(line)} |\n" for line in _lines()) + _NOTES + _OUTSIDE
 
 
 def _lines() -> Iterator[tuple[str, ...]]:
@@ -194,7 +183,14 @@ def _lines() -> Iterator[tuple[str, ...]]:
         column = pa.array([value], kind)
         json_token = json_column(column, field, JsonOptions(), quote=pa.types.is_integer(kind) and beyond_javascript(column))
         csv_token, _ = csv_column(column, field, CsvOptions())
-        yield mysql, f"`{kind}`", _code(json_token, "null"), _code(csv_token, ""), _excel(column, field), f"`{portable_type(column)}`"
+        yield (
+            mysql,
+            f"`{kind}`",
+            _code(json_token, "null"),
+            _code(csv_token, ""),
+            _excel(column, field),
+            f"`{portable_type(column, ParquetOptions())}`",
+        )
 
 
 def _excel(column: pa.Array, field: pa.Field) -> str:

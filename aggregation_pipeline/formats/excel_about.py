@@ -1,31 +1,51 @@
 """The sheet that says what the others are: so that a workbook still explains itself when it has been mailed around."""
 
-from openpyxl.styles import Alignment, Font
+from openpyxl.styles import Alignment
 from openpyxl.worksheet.worksheet import Worksheet
 
-from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.formats.excel_text import plain_cell_text
-from aggregation_pipeline.formats.text import mysql_type
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats.excel_text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel_widths import row_height
+from aggregation_pipeline.formats.excel_words import Words
+from aggregation_pipeline.formats.text import comment, mysql_type
+
+_WIDTHS = {"A": 20, "B": 110}
 
 
-def fill_about(sheet: Worksheet, extract: Extract) -> None:
+def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
     """Names and values in two columns. No clock and no run: the same data gives the same sheet."""
-    lines: list[tuple[str, str | int]] = [("table", extract.table), ("window", extract.window), ("consistency", extract.consistency)]
+    lines: list[tuple[str, str | int]] = [
+        (words.table, extract.table),
+        (words.window, extract.window),
+        (words.consistency, words.phrase(extract.consistency)),
+    ]
     for dataset in extract.datasets:
+        name = words.sheets[dataset.name]
         lines += [
-            (f"{dataset.name} rows", dataset.rows),
-            (f"{dataset.name} order", dataset.order),
-            (f"{dataset.name} truncated", "yes: the configured limit cut it" if dataset.truncated else "no"),
-            (f"{dataset.name} columns", ", ".join(f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema)),
-            (f"{dataset.name} SQL", dataset.sql),
+            (words.rows.format(name), dataset.rows),
+            (words.order.format(name), words.phrase(dataset.order)),
+            (words.truncated.format(name), words.cut if dataset.truncated else words.whole),
+            (words.columns.format(name), _columns(dataset)),
+            (words.sql.format(name), dataset.sql),
         ]
     for row, (label, value) in enumerate(lines, start=1):
-        sheet.cell(row, 1, label).font = Font(bold=True)
+        sheet.cell(row, 1, label).font = BOLD
+        sheet.cell(row, 1).alignment = Alignment(vertical="top")
         cell = sheet.cell(row, 2)
         if isinstance(value, int):
             cell.value = value
         else:
             cell.value, cell.data_type = plain_cell_text(value), "s"
         cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="left")
-    sheet.column_dimensions["A"].width = 20
-    sheet.column_dimensions["B"].width = 110
+        sheet.row_dimensions[row].height = row_height([str(value)], [_WIDTHS["B"]])
+    for letter, width in _WIDTHS.items():
+        sheet.column_dimensions[letter].width = width
+
+
+def _columns(dataset: Dataset) -> str:
+    """Names and types, a line each where there are comments to tell."""
+    told = [f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema]
+    comments = [comment(field) for field in dataset.schema]
+    if not any(comments):
+        return ", ".join(told)
+    return "\n".join(f"{name}: {text}" if text else name for name, text in zip(told, comments, strict=True))

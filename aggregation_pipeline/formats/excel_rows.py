@@ -22,6 +22,8 @@ _EPOCH = 25_569
 _DAY = 86_400_000.0
 # 1900-03-01: before it Excel's calendar has a day that never was.
 _FIRST_DAY = 61
+# Money has two decimals, unit prices and averages four; what has more is a rate, a weight or a place on the earth.
+_MONEY_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,23 @@ class CellKind:
 TEXT = CellKind("text", "@")
 
 
-def cell_kinds(dataset: Dataset) -> tuple[CellKind, ...]:
+def cell_kinds(dataset: Dataset, *, thousands: bool) -> tuple[CellKind, ...]:
     """One kind a column, from its type and, where the type allows values that Excel would change, from its values."""
     tests = {field.name: test for field in dataset.schema if (test := beyond_excel(field.type)) is not None}
     as_text = columns_where(dataset, tests)
-    return tuple(TEXT if field.name in as_text else kind_by_type(field) for field in dataset.schema)
+    return tuple(TEXT if field.name in as_text else kind_by_type(field, thousands=thousands) for field in dataset.schema)
 
 
-def kind_by_type(field: pa.Field) -> CellKind:
-    """The kind of a column none of whose values is beyond Excel."""
+def kind_by_type(field: pa.Field, *, thousands: bool = True) -> CellKind:
+    """The kind of a column none of whose values is beyond Excel; with `thousands`, what may be money is shown as 1,234.50."""
     kind = field.type
     if pa.types.is_integer(kind):
         return CellKind("number", "0")
     if pa.types.is_floating(kind):
         digits = float_digits(field)
-        return CellKind("number", "General" if digits is None else _with_digits(digits))
+        return CellKind("number", "General" if digits is None else _with_digits(digits, thousands=thousands))
     if pa.types.is_decimal(kind):
-        return CellKind("number", _with_digits(kind.scale))
+        return CellKind("number", _with_digits(kind.scale, thousands=thousands))
     if pa.types.is_date32(kind):
         return CellKind("date", "yyyy-mm-dd")
     if pa.types.is_timestamp(kind):
@@ -60,8 +62,9 @@ def kind_by_type(field: pa.Field) -> CellKind:
     return TEXT
 
 
-def _with_digits(count: int) -> str:
-    return "0." + "0" * count if count else "0"
+def _with_digits(count: int, *, thousands: bool) -> str:
+    whole = "#,##0" if thousands and 1 <= count <= _MONEY_DECIMALS else "0"
+    return f"{whole}.{'0' * count}".rstrip(".")
 
 
 def beyond_excel(kind: pa.DataType) -> Callable[[pa.Array], bool] | None:

@@ -6,9 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from openpyxl.styles import Font
 
 from aggregation_pipeline.formats.text import escaper, utf8_bytes
 
+# With the name of the font that other cells have: without one, some programs take another.
+BOLD = Font(name="Calibri", sz=11, family=2, bold=True)
 # Excel counts UTF-16 units: an emoji is two.
 CELL_UNITS = 32_767
 # Excel reads _x0041_ as "A", so text that says just that has its first underscore written in the same way. Two may share an underscore.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from aggregation_pipeline.config.file_names import file_stem
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.extract import Dataset, Extract
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,44 @@ class RenderedFile:
 
 
 @dataclass(frozen=True)
-class FileFormat:
-    """A way of writing an extract. `render` takes (extract, directory, options) and yields each file when it is whole.
+class FileKind:
+    """What the files of a format are. `whole_table`: one file holds both datasets; otherwise each has a file of its own."""
 
-    `whole_table`: one file holds both datasets; otherwise each has a file of its own.
+    extension: str
+    media_type: str
+    whole_table: bool
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A way of writing an extract.
+
+    `kind` tells what its files are with these options. `write` takes (extract, the datasets of one file, the file, options) and returns
+    what it had to change, as `RenderedFile.notes` counts it.
     """
 
     name: str
-    extension: str
-    media_type: str
-    render: Callable[[Extract, Path, FormatOptions], Iterator[RenderedFile]]
-    whole_table: bool
+    kind: Callable[[FormatOptions], FileKind]
+    write: Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Mapping[str, int]]
 
-    def file_names(self, table: str, datasets: Sequence[str]) -> list[str]:
-        """What the files of a table with these datasets are called."""
-        return [f"{table}.{self.extension}"] if self.whole_table else [f"{table}.{dataset}.{self.extension}" for dataset in datasets]
+    def file_names(self, table: str, window: str, datasets: Sequence[str], options: FormatOptions) -> dict[str, str]:
+        """What the files of a table's window are called, by dataset; under "all" the one that holds them all."""
+        kind = self.kind(options)
+        parts = [None] if kind.whole_table else datasets
+        stems = {part or "all": file_stem(options.file_names, table, window, self.name, part) for part in parts}
+        return {part: f"{stem}.{kind.extension}" for part, stem in stems.items()}
+
+    def render(self, extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
+        """Write the files into `directory`, and yield each when it is whole."""
+        names = self.file_names(extract.table, extract.window, [dataset.name for dataset in extract.datasets], options)
+        for part, name in names.items():
+            datasets = [dataset for dataset in extract.datasets if part in ("all", dataset.name)]
+            path = local_path(directory, name)
+            with whole_file(path) as file:
+                notes = self.write(extract, datasets, file, options)
+            holds = datasets[0].name if part != "all" else "all"
+            rows = sum(dataset.rows for dataset in datasets)
+            yield RenderedFile(path, name, self.name, holds, rows, path.stat().st_size, self.kind(options).media_type, notes)
 
 
 def local_path(directory: Path, name: str) -> Path:

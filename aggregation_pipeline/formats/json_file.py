@@ -7,13 +7,13 @@
     "detail": [
     ]}
 
-docs/export.schema.json describes it. A table without detail has an empty `detail`.
+A table without detail has an empty `detail`. With `json.shape` the rows of each dataset stand in a file of their own, as an array or a row
+a line. docs/export.schema.json describes all three.
 """
 
 import base64
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.batches import columns_where, reaches_beyond, slices
-from aggregation_pipeline.formats.files import FileFormat, RenderedFile, local_path, whole_file
+from aggregation_pipeline.formats.files import FileFormat, FileKind
 from aggregation_pipeline.formats.text import datetime_text, escaper, plain_text, rows_as_bytes
 
 # Number.MAX_SAFE_INTEGER: beyond it JavaScript rounds.
@@ -31,35 +31,39 @@ _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
 _escape = escaper({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 
 
-def render_json(extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
-    """One file with both datasets."""
-    name = f"{extract.table}.json"
-    path = local_path(directory, name)
-    datasets = {dataset.name: dataset for dataset in extract.datasets}
-    with whole_file(path) as file:
+def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:
+    """Write the datasets of a file in the shape asked for. JSON holds every value, so nothing is ever changed."""
+    if options.json_.shape == "object":
+        by_name = {dataset.name: dataset for dataset in datasets}
         file.write(f'{{"table": {_string(extract.table)}, "window": {_string(extract.window)}'.encode())
         for section in ("summary", "detail"):
             file.write(f',\n"{section}": ['.encode())
-            if section in datasets:
-                _write_rows(datasets[section], file, options.json_)
+            if section in by_name:
+                _write_rows(by_name[section], file, options.json_)
             file.write(b"\n]")
         file.write(b"}\n")
-    rows = sum(dataset.rows for dataset in extract.datasets)
-    yield RenderedFile(path, name, "json", "all", rows, path.stat().st_size, JSON.media_type)
+    elif options.json_.shape == "array":
+        file.write(b"[")
+        _write_rows(datasets[0], file, options.json_)
+        file.write(b"\n]\n")
+    else:
+        _write_rows(datasets[0], file, options.json_)
+    return {}
 
 
 def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
     strings: frozenset[str] = frozenset()
     if options.big_integers == "string":
         strings = columns_where(dataset, {field.name: beyond_javascript for field in dataset.schema if pa.types.is_integer(field.type)})
-    # A row begins with the comma and the line end that part it from the row before; the very first row has no comma.
-    surplus = 1
+    # In an array a row begins with the comma and the line end that part it from the row before; the very first row has no comma.
+    begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
+    surplus = 0 if options.shape == "lines" else 1
     for batch in slices(dataset):
         pieces: list[pa.Array | str] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
-            pieces.append(("," if pieces else ",\n{") + _string(field.name) + ":")
+            pieces.append(("," if pieces else begin) + _string(field.name) + ":")
             pieces.append(json_column(column, field, options, quote=field.name in strings))
-        pieces.append("}")
+        pieces.append(end)
         file.write(memoryview(rows_as_bytes(pieces, null="null"))[surplus:])
         surplus = 0
 
@@ -92,4 +96,10 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-JSON = FileFormat("json", "json", "application/json", render_json, whole_table=True)
+def _kind(options: FormatOptions) -> FileKind:
+    if options.json_.shape == "lines":
+        return FileKind("jsonl", "application/x-ndjson", whole_table=False)
+    return FileKind("json", "application/json", whole_table=options.json_.shape == "object")
+
+
+JSON = FileFormat("json", _kind, write_json)

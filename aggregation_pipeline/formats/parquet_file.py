@@ -1,13 +1,12 @@
 """Parquet: the database's own types, one file a dataset. The extract is Parquet already, and mostly is the very file to publish.
 
 Only two things ask for other contents: another compression, and DECIMAL wider than 38 digits. MySQL gives SUM of a BIGINT 41 digits,
-whatever the sum is, and Spark, DuckDB and Polars refuse or round beyond 38. Where all values of such a column fit into 38 digits it
-is written with 38; where one does not, all digits are kept.
+whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column, others round it. Where all values of a
+column fit into 38 digits it is written with 38; where one does not, it becomes text, unless `parquet.wideDecimals` keeps it a decimal.
 """
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -16,7 +15,8 @@ import pyarrow.parquet as pq
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.batches import columns_where, not_whole, slices
-from aggregation_pipeline.formats.files import FileFormat, RenderedFile, local_path, whole_file
+from aggregation_pipeline.formats.files import FileFormat, FileKind
+from aggregation_pipeline.formats.text import decimal_text
 
 _WIDEST_EVERYWHERE = 38
 # What is held back for one row group: large enough to compress well, small enough for flat memory.
@@ -24,41 +24,46 @@ _GROUP_ROWS = 131_072
 _GROUP_BYTES = 32 * 1024 * 1024
 
 
-def render_parquet(extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
-    """One file a dataset."""
-    for dataset in extract.datasets:
-        name = f"{extract.table}.{dataset.name}.parquet"
-        path = local_path(directory, name)
-        schema = portable_schema(dataset)
-        with whole_file(path) as file:
-            if schema.equals(dataset.schema) and _is_as_asked(dataset, options.parquet):
-                with dataset.path.open("rb") as extracted:
-                    shutil.copyfileobj(extracted, file, 1024 * 1024)
-            else:
-                _rewrite(dataset, schema, file, options.parquet)
-        yield RenderedFile(path, name, "parquet", dataset.name, dataset.rows, path.stat().st_size, PARQUET.media_type)
+def write_parquet(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:  # noqa: ARG001
+    """Write the one dataset of a file; returns how many decimals became text."""
+    (dataset,) = datasets
+    schema = portable_schema(dataset, options.parquet)
+    if not schema.equals(dataset.schema) or not _is_as_asked(dataset, options.parquet):
+        return _rewrite(dataset, schema, file, options.parquet)
+    with dataset.path.open("rb") as extracted:
+        shutil.copyfileobj(extracted, file, 1024 * 1024)
+    return {}
 
 
-def portable_schema(dataset: Dataset) -> pa.Schema:
-    """The extract's schema, decimals narrowed to 38 digits where all values allow it."""
+def portable_schema(dataset: Dataset, options: ParquetOptions) -> pa.Schema:
+    """The extract's schema, wide decimals narrowed to 38 digits where all values allow it, and otherwise as the options say."""
     wide = {i: field for i, field in enumerate(dataset.schema) if pa.types.is_decimal256(field.type)}
-    must_stay = columns_where(dataset, {field.name: lambda column: portable_type(column) == column.type for field in wide.values()})
+    too_wide = columns_where(dataset, {field.name: _has_over_38_digits for field in wide.values()})
     schema = dataset.schema
     for i, field in wide.items():
-        if field.name not in must_stay:
-            schema = schema.set(i, field.with_type(_narrow(field.type)))
+        schema = schema.set(i, field.with_type(_portable(field.type, options, too_wide=field.name in too_wide)))
     return schema
 
 
-def portable_type(column: pa.Array) -> pa.DataType:
-    """The type that these values can be written with for every reader, as far as there is one."""
+def portable_type(column: pa.Array, options: ParquetOptions) -> pa.DataType:
+    """The type that these values are written with."""
     if not pa.types.is_decimal256(column.type):
         return column.type
+    return _portable(column.type, options, too_wide=_has_over_38_digits(column))
+
+
+def _portable(kind: pa.DataType, options: ParquetOptions, *, too_wide: bool) -> pa.DataType:
+    if not too_wide:
+        return _narrow(kind)
+    return pa.string() if options.wide_decimals == "text" else kind
+
+
+def _has_over_38_digits(column: pa.Array) -> bool:
     try:
         column.cast(_narrow(column.type))
     except pa.ArrowInvalid:
-        return column.type
-    return _narrow(column.type)
+        return True
+    return False
 
 
 def _narrow(kind: pa.DataType) -> pa.DataType:
@@ -74,16 +79,21 @@ def _is_as_asked(dataset: Dataset, options: ParquetOptions) -> bool:
         return all(chunk.compression == options.compression.upper() for chunk in chunks)
 
 
-def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> None:
+def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> Mapping[str, int]:
+    texts = [i for i, field in enumerate(schema) if field.type != dataset.schema.field(i).type and pa.types.is_string(field.type)]
     group: list[pa.RecordBatch] = []
+    count = 0
     with pq.ParquetWriter(file, schema, compression=options.compression) as writer:
         for batch in slices(dataset):
-            group.append(batch.cast(schema))
+            columns = [decimal_text(column) if i in texts else column.cast(schema.field(i).type) for i, column in enumerate(batch.columns)]
+            count += sum(batch.num_rows - batch.column(i).null_count for i in texts)
+            group.append(pa.RecordBatch.from_arrays(columns, schema=schema))
             if sum(each.num_rows for each in group) >= _GROUP_ROWS or sum(each.nbytes for each in group) >= _GROUP_BYTES:
                 writer.write_table(pa.Table.from_batches(group))
                 group.clear()
         if group:
             writer.write_table(pa.Table.from_batches(group))
+    return {"parquet_decimals_as_text": count} if count else {}
 
 
-PARQUET = FileFormat("parquet", "parquet", "application/vnd.apache.parquet", render_parquet, whole_table=False)
+PARQUET = FileFormat("parquet", lambda _: FileKind("parquet", "application/vnd.apache.parquet", whole_table=False), write_parquet)

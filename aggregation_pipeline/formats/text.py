@@ -23,6 +23,18 @@ def mysql_type(field: pa.Field) -> str:
     return str((field.metadata or {}).get(b"mysql_type", b""), "utf-8")
 
 
+def comment(field: pa.Field) -> str:
+    """The COMMENT of the source's column that an output shows as it is, in one line, or nothing."""
+    return " ".join(str((field.metadata or {}).get(b"comment", b""), "utf-8").split())
+
+
+def adds_up(field: pa.Field, dataset: str) -> bool:
+    """Whether a sum over the column means something: of sums and counts in a summary, of amounts rather than ids in rows."""
+    if dataset == "summary":
+        return b"adds_up" in (field.metadata or {})
+    return bool(pa.types.is_decimal(field.type) or pa.types.is_floating(field.type))
+
+
 def is_clock_text(field: pa.Field) -> bool:
     """Text that the server made of a time or a date (TIME reaches 838:59:59, zero dates have no day): digits and marks, nobody's words."""
     return pa.types.is_string(field.type) and re.split(r"\W", mysql_type(field), maxsplit=1)[0].upper() in _BARE_TEXT
@@ -36,7 +48,7 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_date32(kind):
         return pc.cast(column, pa.string())
     if pa.types.is_floating(kind):
-        if pc.all(pc.is_finite(column)).as_py() is False:
+        if not _are_finite(column):
             raise FormatError(
                 f"Column {field.name!r} holds NaN or infinity, which MySQL has not: the extract is damaged. Run the table again."
             )
@@ -52,7 +64,13 @@ def shown_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """Any column for people to look at: as CSV writes it, and with no value that it stops at."""
     if pa.types.is_binary(field.type):
         return hex_text(column)
-    return float_text(column, field) if pa.types.is_floating(field.type) else plain_text(column, field)
+    if pa.types.is_floating(field.type) and not _are_finite(column):
+        return pc.cast(column, pa.string())
+    return plain_text(column, field)
+
+
+def _are_finite(column: pa.Array) -> bool:
+    return pc.all(pc.is_finite(column)).as_py() is not False
 
 
 def float_digits(field: pa.Field) -> int | None:

@@ -11,6 +11,7 @@ import pymysql
 from pymysql.constants import CR
 from sqlalchemy.exc import DBAPIError
 
+from aggregation_pipeline.config.expressions import CONSTANTS
 from aggregation_pipeline.errors import SourceError, SourceLostError
 
 # The connection or the server went away, is full, or somebody else was first: the same statement may succeed later.
@@ -105,6 +106,13 @@ _NAMES_ONLY: Final = frozenset(
 _QUOTED_VALUES: Final = re.compile(r"['\"].*?(?P<tail>(?: for column '[^']*')?(?: at row \d+)?)\Z", re.DOTALL)
 
 
+_UNKNOWN_COLUMN: Final = 1054
+# They need their brackets, even where there is nothing between them.
+_FUNCTIONS: Final = frozenset(
+    ("now", "curdate", "curtime", "database", "schema", "user", "session_user", "system_user", "version", "unix_timestamp", "pi")
+)
+
+
 @contextlib.contextmanager
 def translated(where: str = "") -> Iterator[None]:
     """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value."""
@@ -112,6 +120,10 @@ def translated(where: str = "") -> Iterator[None]:
         yield
     except (DBAPIError, pymysql.MySQLError, OSError) as error:
         raise explain(error, where) from None
+    except UnicodeDecodeError:
+        raise SourceError(
+            "the server cut a name or a message in the middle of a letter, and what is left is no text. Choose shorter names."
+        ) from None
 
 
 def explain(error: BaseException, where: str = "") -> SourceError:
@@ -128,6 +140,8 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     if isinstance(original, OSError):
         return SourceLostError(f"MySQL{at}: the connection broke ({original}). The run can be repeated; nothing was published.")
     remedy = f" {_REMEDIES[code]}" if code in _REMEDIES else ""
+    if code == _UNKNOWN_COLUMN:
+        remedy = _no_column(said) or remedy
     refusal = SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
     refusal.code, refusal.named = code, frozenset(re.findall(r"`([^`]+)`(?!\.)", said))
     return refusal
@@ -148,6 +162,17 @@ def _lasting(original: object, code: int | None) -> str:
         )
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"TLS was not agreed upon ({cause.reason}). Check DB_SSL_CERT and DB_SSL_KEY, and which versions of TLS the server takes."
+    return ""
+
+
+def _no_column(said: str) -> str:
+    """The remedy where a word that was taken for a column is another thing in MySQL; nothing where it is none."""
+    found = re.search("'(?:[^']*[.])?([^'.]+)'", said)
+    word = found[1] if found else ""
+    if word.lower() in CONSTANTS:
+        return f" A word that stands alone in a list or in `field` is a column; MySQL's own value is written {{expr: {word}, alias: ...}}."
+    if word.lower() in _FUNCTIONS:
+        return f" A word without brackets is a column; the function is written {{expr: {word}(), alias: ...}}."
     return ""
 
 

@@ -1,14 +1,15 @@
 """From which columns of the source an output column is made, read from the expressions of the entry."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from aggregation_pipeline.config.expressions import is_plain_word, name_of
-from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
+from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of
+from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column, TableEntry
 
 
 def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -26,18 +27,56 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
     return {name: columns_of(named[name]) for name in outputs if name in named}
 
 
+def described(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
+    """`schema` with what the entry knows of each output, as metadata that stays with the stored extract.
+
+    `comment` is that of the column of the source that an output shows as it is; `adds_up` marks sums and counts. `comments` are by column.
+    """
+    known = {name.casefold(): text for name, text in comments.items()}
+    plain = {field.name: name_of(field.expr) for field in _outputs(entry, dataset) if _is_column(field.expr)}
+    sums = {figure.name for figure in entry.aggregations if _adds_up(figure)} if dataset == "summary" else set()
+    if dataset == "summary" and not entry.aggregations and not entry.group_by:
+        sums = {COUNT_ROWS.name}
+    whole = dataset == "detail" and ALL_COLUMNS in (field.expr for field in entry.select_fields)
+    fields = []
+    for field in schema:
+        shown = field.name if whole else plain.get(field.name, "")
+        more = {"comment": known.get(shown.casefold(), ""), "adds_up": "yes" if field.name in sums else ""}
+        more = {key: value for key, value in more.items() if value}
+        fields.append(field.with_metadata({**(field.metadata or {}), **more}) if more else field)
+    return pa.schema(fields)
+
+
+def _outputs(entry: TableEntry, dataset: str) -> Sequence[Column]:
+    return entry.group_by if dataset == "summary" else entry.select_fields
+
+
+def _is_column(expression: str) -> bool:
+    return is_plain_word(expression) or name_of(expression) != expression
+
+
+def _adds_up(figure: Aggregation) -> bool:
+    """Whether the figures of groups may be added: a number of distinct values, or an average, may not."""
+    if figure.expr is None:
+        return figure.function in ("SUM", "COUNT")
+    try:
+        tree = sqlglot.parse_one(f"SELECT {figure.expr}", read="mysql").expressions[0]
+    except (SqlglotError, RecursionError):
+        return False
+    return isinstance(tree, exp.Sum | exp.Count) and not isinstance(tree.this, exp.Distinct)
+
+
 @functools.lru_cache(maxsize=4096)
 def columns_of(expression: str) -> tuple[str, ...]:
     """The columns that an expression names, each once, in order."""
-    if is_plain_word(expression) or name_of(expression) != expression:
+    if _is_column(expression):
         return (name_of(expression),)
     try:
         tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql").expressions[0]
     except (SqlglotError, RecursionError):
         return ()
-    # The bare word * in COUNT(*) is no column.
     nodes = tree.walk(bfs=False, prune=lambda node: isinstance(node, exp.Query))
-    return tuple(dict.fromkeys(node.name for node in nodes if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)))
+    return tuple(dict.fromkeys(node.name for node in nodes if is_column(node)))
 
 
 def _argument(figure: Aggregation) -> str:

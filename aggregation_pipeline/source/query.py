@@ -20,6 +20,8 @@ _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 # Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the order of a keyed
 # hash they do not.
 ORDER_KEY: Final = "@mask_order"
+# MySQL's limit for the name of a column; it lets aliases be longer and does not cope with all of them.
+_LONGEST_NAME: Final = 64
 # An output's SQL, and the SQL to ask instead.
 Form = Callable[[str], str]
 
@@ -201,12 +203,21 @@ def _figure(figure: Aggregation) -> str:
 
 
 def _select(outputs: Sequence[tuple[str, str]]) -> str:
-    return "SELECT " + ", ".join(sql if sql == quote(_servable(name)) else f"{sql} AS {quote(_servable(name))}" for sql, name in outputs)
+    return "SELECT " + ", ".join(_named(sql, name, position) for position, (sql, name) in enumerate(outputs, start=1))
 
 
-def _servable(name: str) -> str:
-    """Servers keep names in three bytes a character and refuse an emoji in one; the reader takes the true name from `columns`."""
-    return "".join(letter if letter <= "\uffff" else "\ufffd" for letter in name)
+def _named(sql: str, name: str, position: int) -> str:
+    # The reader takes the true name from `columns`, so what servers would garble need not be said to them.
+    return sql if sql == quote(name) else f"{sql} AS {quote(name if _is_servable(name) else f'output {position}')}"
+
+
+def _is_servable(name: str) -> bool:
+    """Whether every server takes the name for an output and sends it back as it is.
+
+    Names are kept in three bytes a character, which an emoji does not fit; MySQL 5.6 and seekdb cut long ones, in the middle of a letter
+    or with a warning, and all of them warn of a blank in front.
+    """
+    return len(name) <= _LONGEST_NAME and name == name.strip() and name.isprintable() and max(name, default="") <= "\uffff"
 
 
 def _rows(entry: TableEntry, within: str | None) -> str:

@@ -18,6 +18,7 @@ from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import Engines, engines_of, require_snapshots
+from aggregation_pipeline.source.lineage import described
 from aggregation_pipeline.source.long_keys import fit_long_keys
 from aggregation_pipeline.source.nearest import explained
 from aggregation_pipeline.source.parquet_sink import ParquetSink
@@ -138,12 +139,14 @@ def read_extract(
         ):
             settled = request.settled(session)
             session, columns = settled.session, settled.columns  # noqa: PLW2901 - the same connection, its clock known
+            comments = {column.name: column.comment for column in columns.values() if column.comment}
             shaped = shape_queries(session, entry, columns, settled.within)
             engines = engines_of(session, entry)
             require_snapshots(entry, engines)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)
             fit_long_keys(session, entry, shaped, columns)
+            reading = _Reading(session, request, engines, comments, options.mask_salt, progress, warn)
             datasets = []
             for each in shaped:
                 path = directory / f"{each.query.dataset}.parquet"
@@ -151,62 +154,65 @@ def read_extract(
                 # A second more than is left, so that whoever comes too late is told by us why.
                 session.limit_statements(min(limits.timeout_seconds, end.left() + 1))
                 with explained(session, entry, each.query):
-                    datasets.append(_read_dataset(session, each, path, request, engines, options.mask_salt, progress, warn))
+                    datasets.append(reading.dataset(each, path))
             consistency = "snapshot" if session.snapshot and not engines.without else "none"
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    comments = {column.name: column.comment for column in columns.values() if column.comment}
     notes = tuple(filter(None, [session.clock.note]))
     return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines))
 
 
-def _read_dataset(
-    session: Session,
-    shaped: ShapedQuery,
-    path: Path,
-    request: ReadRequest,
-    engines: Engines,
-    salt: SecretStr,
-    progress: Progress,
-    warn: Callable[[str], None],
-) -> Dataset:
-    query, max_rows = shaped.query, request.entry.source_limits.max_rows
-    # Counted before, in the same snapshot: the total for the progress bar and the number that the rows have to match.
-    expected = count_before(session, query)
-    _refuse_too_many(query, expected, max_rows)
-    rows = ArrowRows(session, shaped, ZeroDates(request.zero_dates), salt)
-    arrived = kept = 0
-    with ParquetSink(path, rows.schema) as sink:
-        for received in rows.batches():
-            arrived += received.num_rows
-            # The statement asks for one row more than the limit, to know whether there is one.
-            batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
-            kept += batch.num_rows
-            _refuse_too_many(query, kept, max_rows)
-            sink.write(batch)
-            progress(query.dataset, kept, expected)
-    # Before any other statement, which would put its own in their place.
-    judge_warnings(session, rows.stream.warnings, query.dataset, warn)
-    compare_counts(session, query, arrived, expected, engines)
-    if session.snapshot and not rows.stream.status & _IN_TRANSACTION:
-        raise SnapshotError(
-            f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot did not hold. "
-            f"A proxy or a limit on transactions stands between: connect to the database itself, or raise the limit."
+@dataclass(frozen=True)
+class _Reading:
+    """One entry and window on the way from the server to the disk."""
+
+    session: Session
+    request: ReadRequest
+    engines: Engines
+    comments: Mapping[str, str]
+    salt: SecretStr
+    progress: Progress
+    warn: Callable[[str], None]
+
+    def dataset(self, shaped: ShapedQuery, path: Path) -> Dataset:
+        query, max_rows = shaped.query, self.request.entry.source_limits.max_rows
+        # Counted before, in the same snapshot: the total for the progress bar and the number that the rows have to match.
+        expected = count_before(self.session, query)
+        _refuse_too_many(query, expected, max_rows)
+        rows = ArrowRows(self.session, shaped, ZeroDates(self.request.zero_dates), self.salt)
+        schema = described(rows.schema, self.request.entry, query.dataset, self.comments)
+        arrived = kept = 0
+        with ParquetSink(path, schema) as sink:
+            for received in rows.batches():
+                arrived += received.num_rows
+                # The statement asks for one row more than the limit, to know whether there is one.
+                batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
+                kept += batch.num_rows
+                _refuse_too_many(query, kept, max_rows)
+                sink.write(batch)
+                self.progress(query.dataset, kept, expected)
+        # Before any other statement, which would put its own in their place.
+        judge_warnings(self.session, rows.stream.warnings, query.dataset, self.warn)
+        compare_counts(self.session, query, arrived, expected, self.engines)
+        if self.session.snapshot and not rows.stream.status & _IN_TRANSACTION:
+            raise SnapshotError(
+                f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot did not hold. "
+                f"A proxy or a limit on transactions stands between: connect to the database itself, or raise the limit."
+            )
+        self.progress(query.dataset, kept, kept)
+        return Dataset(
+            name=query.dataset,
+            path=path,
+            rows=kept,
+            schema=schema,
+            truncated=arrived > kept,
+            sql=query.sql,
+            order=query.order,
+            zero_dates=rows.zero_dates.counts,
+            masks=shaped.masks,
         )
-    progress(query.dataset, kept, kept)
-    return Dataset(
-        name=query.dataset,
-        path=path,
-        rows=kept,
-        schema=rows.schema,
-        truncated=arrived > kept,
-        sql=query.sql,
-        order=query.order,
-        zero_dates=rows.zero_dates.counts,
-        masks=shaped.masks,
-    )
 
 
 def _refuse_too_many(query: DatasetQuery, rows: int | None, max_rows: int | None) -> None:

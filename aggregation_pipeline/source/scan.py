@@ -105,7 +105,7 @@ def check_scan(
         (note if scan.unknown else warn)(problem)
 
 
-def _mysql(lines: list[dict[str, object]]) -> Scan | None:
+def _mysql(lines: list[dict[str, str | None]]) -> Scan | None:
     """MySQL and MariaDB: a line a table."""
     tables = [line for line in lines if line.get("table") and not str(line["table"]).startswith("<") and line.get("rows") is not None]
     if not all({"type", "key", "rows"} <= line.keys() for line in lines):

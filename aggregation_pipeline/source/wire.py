@@ -64,6 +64,18 @@ class Block:
     rows: int
     columns: tuple[Cells, ...]
 
+    def texts(self) -> list[tuple[str | None, ...]]:
+        """Return the rows as text, for small results; � stands for bytes that are none."""
+        return list(zip(*(self._texts_of(cells) for cells in self.columns), strict=True))
+
+    def _texts_of(self, cells: Cells) -> list[str | None]:
+        nulls = [False] * self.rows if cells.nulls is None else cells.nulls.tolist()
+        ends = cells.starts + cells.lengths
+        return [
+            None if null else self.data[start:end].tobytes().decode(errors="replace")
+            for start, end, null in zip(cells.starts.tolist(), ends.tolist(), nulls, strict=True)
+        ]
+
 
 class RowStream:
     """The rows of one statement. Iterate it to the end, or `abort`: nothing else may use the connection meanwhile.

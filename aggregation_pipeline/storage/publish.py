@@ -7,7 +7,7 @@ takes for finished; the next run sends only what does not stand there yet. The c
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libra
     from aggregation_pipeline.formats.files import RenderedFile
 
 _AT_ONCE = 4  # a window's files are few and mostly small: their round trips overlap
-_OUR_ENDINGS = (".json", ".csv", ".xlsx", ".parquet")
+_OUR_ENDINGS = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 Report = Callable[[str], None]
 
@@ -41,6 +41,7 @@ def publish_window(
     versioned: bool = False,
     notes: Sequence[str] = (),
     checks: Sequence[ManifestCheck] = (),
+    stems: Collection[str] = (),
     report: Report = lambda _: None,
     guard: Callable[[], None] = lambda: None,
     alone: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -51,6 +52,7 @@ def publish_window(
     made from the same data (the extracts' checksums say so); otherwise they go, for a manifest never mixes two states of a table.
     `versioned`: the files lie in a folder of their run, with a manifest of their own, and are never overwritten, so the old manifest holds
     until the new one replaces it.
+    `stems`: what files of this window may be called without their endings, besides the names that begin with the table's.
     `report` is told, file by file, what was sent, left alone or removed. `guard` raises when the window's lock is lost; it is asked
     before the old manifest goes and before the new one is written. `alone` keeps the publishers of the table's other windows off
     latest.json while it is read and written.
@@ -77,7 +79,7 @@ def publish_window(
         notes=tuple(notes),
         checks=tuple(checks),
     )
-    obsolete = [] if versioned else _obsolete(store, prefix, new, old)
+    obsolete = [] if versioned else _obsolete(store, prefix, new, old, stems)
     key = manifest_key(prefix, extract.table, extract.window)
     named = {file.key for file in old.files} | _extract_keys(old) if old else set()
     withdrawn = False
@@ -101,7 +103,7 @@ def publish_window(
             store.put(manifest_key(prefix, extract.table, extract.window, version=run_id), new.to_json(), media_type="application/json")
         store.put(key, new.to_json(), media_type="application/json")
     # With `versioned`, files of the other layout: whoever reads by the old manifest has them until now.
-    unversioned = _obsolete(store, prefix, new, old) if versioned and old else []
+    unversioned = _obsolete(store, prefix, new, old, stems) if versioned and old else []
     for superseded in (*(_extract_keys(old) - _extract_keys(new)), *unversioned):
         store.delete(superseded)
     _point_latest(store, prefix, new, alone)
@@ -179,7 +181,7 @@ def _stands(store: ObjectStore, wanted: Upload | ManifestFile) -> bool:
     return found is not None and (found.bytes, found.crc64) == (wanted.bytes, wanted.crc64)
 
 
-def _obsolete(store: ObjectStore, prefix: str, new: Manifest, old: Manifest | None) -> list[str]:
+def _obsolete(store: ObjectStore, prefix: str, new: Manifest, old: Manifest | None, stems: Collection[str]) -> list[str]:
     """Data files in the window's folder that the new manifest does not name; what lies deeper belongs to a run and stays.
 
     The old manifest knows them. Without one, a run may have died half-way: then the folder is searched, for names of our own making only.
@@ -188,7 +190,7 @@ def _obsolete(store: ObjectStore, prefix: str, new: Manifest, old: Manifest | No
         folder = window_folder(prefix, new.table, new.window)
         candidates = [file.key for file in old.files if file.key.startswith(folder) and "/" not in file.key.removeprefix(folder)]
     else:
-        ours = window_key(prefix, new.table, new.window, f"{new.table}.x").removesuffix("x")
+        ours = tuple(window_key(prefix, new.table, new.window, f"{stem}.x").removesuffix("x") for stem in (new.table, *stems))
         listed = [stored.key for stored in store.list(window_folder(prefix, new.table, new.window))]
         candidates = [key for key in listed if key.startswith(ours) and key.endswith(_OUR_ENDINGS)]
     named = {file.key for file in new.files} | {manifest_key(prefix, new.table, new.window)}

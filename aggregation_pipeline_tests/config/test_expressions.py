@@ -4,8 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregation_pipeline.config.columns import Aggregation
 from aggregation_pipeline.config.expressions import Role, is_plain_word, name_of, read_column, read_expression, read_order, to_sql
+from aggregation_pipeline.config.masks import columns_of as hidden_behind
+from aggregation_pipeline.config.model import Partition, TableEntry
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize, unquote
+from aggregation_pipeline.source.lineage import columns_of
 
 REFUSED = {
     # More than one expression, or a statement.
@@ -189,10 +193,25 @@ def test_aggregates_and_windows_are_taken_where_they_belong(text: str, role: Rol
     assert read_expression(text, role) == text
 
 
-@pytest.mark.parametrize("word", ["status", "order", "group", "null", "状态", "naïve_2", "कीमत", "2024年", "_"])
+@pytest.mark.parametrize("word", ["status", "order", "group", "状态", "naïve_2", "कीमत", "2024年", "_"])
 def test_a_plain_word_is_a_column_reserved_or_not(word: str):
     assert is_plain_word(word)
     assert to_sql(read_column(f" {word} ", "group key")) == f"`{word}`"
+
+
+@pytest.mark.parametrize("word", ["null", "CURRENT_DATE", "True", "utc_timestamp"])
+def test_a_word_that_mysql_has_a_value_for_is_a_column_as_an_item_and_the_value_as_an_expr(word: str):
+    for written, sql in ((word, f"`{word}`"), ({"expr": word}, f"({word})"), ({"expr": f"`{word}`"}, f"`{word}`")):
+        entry = TableEntry.model_validate({"name": "t", "groupBy": [written], "selectFields": [written]})
+        for column in (*entry.group_by, *entry.select_fields):
+            assert (to_sql(column.expr), column.name) == (sql, word)
+    figure = Aggregation.model_validate({"function": "COUNT", "field": word})
+    assert (to_sql(str(figure.field)), figure.name) == (f"`{word}`", f"COUNT({word})")
+    assert read_order(f"{word} desc") == f"`{word}` DESC"
+    assert Partition.model_validate({"column": word, "every": "day", "start": "2026-01-01"}).column == word
+    # No column of the table is behind the value: no lineage, and nothing for a mask to hide.
+    assert (columns_of(word), hidden_behind(word)) == ((), frozenset())
+    assert (columns_of(f"`{word}`"), hidden_behind(f"`{word}`")) == ((word,), frozenset((word.lower(),)))
 
 
 @pytest.mark.parametrize("number", ["1", "20", "1e5", "0x1F", "0b1"])

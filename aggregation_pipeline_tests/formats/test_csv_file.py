@@ -1,5 +1,7 @@
 import csv
+import functools
 import io
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +19,16 @@ from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline_tests.formats.cases import TYPES, all_types, column, make_extract
 
 NULL = "\\N"
+DOCS = Path(__file__).parents[2] / "docs" / "files.md"
+
+
+@functools.cache
+def documented(function: str) -> Any:
+    """A function as docs/files.md gives it to those who read the files."""
+    names: dict[str, Any] = {}
+    (block,) = (text for text in re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL) if f"def {function}(" in text)
+    exec(block, names)  # noqa: S102 - our own page
+    return names[function]
 
 
 def render_detail(folder: Path, out: Path, table: pa.Table, **options: Any) -> RenderedFile:
@@ -99,6 +111,81 @@ def test_what_a_spreadsheet_would_run_is_escaped_in_text_and_counted(tmp_path: P
     file = render_detail(tmp_path, out, table)
     assert [row[0] for row in read(file.path)[1:]] == ["'=1+1", "'+86 138", "'-2+3", "'@SUM(A1)", "'\t=1", "'\r=1", "safe", ""]
     assert file.notes == {"csv_formulas_escaped": 6}
+
+
+# What MySQL's FORMAT makes in several countries, percentages, exponents, phone numbers without blanks, dashes.
+NUMBERS = [
+    "-1,234.50",
+    "-12.3%",
+    "-99.9%",
+    "+1e5",
+    "-1E-7",
+    "-1.5e+10",
+    "+0",
+    "-.5",
+    "-5.",
+    "-1.234,50",
+    "-1.234.567,89",
+    "-12,34,567.00",
+    "+1,2,3",
+    "+8613800138000",
+    "-",
+    "+",
+    "-,5",
+    "-1e5%",
+]
+FORMULAS = [
+    *[
+        "=1+1",
+        "=",
+        "=cmd|'/C_calc'!A1",
+        "@SUM(A1)",
+        "@",
+        "-2+3",
+        "-1-1",
+        "--1",
+        "--",
+        "+-1",
+        "-1%%",
+        "-%",
+        "-1e",
+        "-e5",
+        "-1e5e5",
+        "+A1",
+        "-A1:B2",
+        "-1:2",
+        "+1;2",
+        "-x",
+        "+86-138",
+        "-１",
+    ],
+    *("+86 138", "- 5", "-5 ", "-1 234,50", "\t1", "\r1", "\n=1", "-1\n", "＝1+1", "＠SUM(A1)", "＋1", "－1", "-\0"),
+]
+
+
+def test_each_text_that_a_spreadsheet_would_run_is_escaped_and_each_number_is_not(tmp_path: Path, out: Path):
+    for quotes in ("", "'", "''"):
+        values = [quotes + text for text in NUMBERS]
+        assert texts(tmp_path, out, *values) == values
+        assert texts(tmp_path, out, *(quotes + text for text in FORMULAS)) == [f"'{quotes}{text}" for text in FORMULAS]
+    plain = ["1+1", "a=1", " =1", "'", "''", "it's", "'quoted'", "5%", "", "e5"]
+    assert texts(tmp_path, out, *plain) == plain
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.text(alphabet="'=@+-\t\r\n＝＠＋－0123456789.,eE%a ") | st.text(), min_size=1, max_size=40))
+def test_the_escape_is_taken_away_again_as_the_docs_say_and_no_two_texts_become_one(tmp_path: Path, out: Path, values: list[str]):
+    values = [value for value in values if not re.search("[\ud800-\udfff]", value)]
+    written = texts(tmp_path, out, *values, *NUMBERS, *FORMULAS)
+    assert [documented("unescaped")(text) for text in written] == [*values, *NUMBERS, *FORMULAS]
+    # A spreadsheet starts no formula with any of them.
+    assert not any(re.match("[=@\t\r\n＝＠＋－]", text) for text in written)
+
+
+def test_names_that_differ_by_an_escape_stay_two_names(tmp_path: Path, out: Path):
+    names = read(render_detail(tmp_path, out, pa.table({"=x": [1], "'=x": [2], "-5": [3]})).path)[0]
+    assert names == ["'=x", "''=x", "-5"]
+    assert [documented("unescaped")(name) for name in names] == ["=x", "'=x", "-5"]
 
 
 def test_numbers_stay_numbers_in_whatever_column_they_stand(tmp_path: Path, out: Path):

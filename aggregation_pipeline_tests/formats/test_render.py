@@ -5,16 +5,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats import FORMATS, render
+from aggregation_pipeline.formats import FORMATS, render, stems
 from aggregation_pipeline_tests.formats.cases import all_types, column, make_extract
 
 each_format = pytest.mark.parametrize("name", FORMATS)
@@ -79,6 +80,20 @@ def test_any_name_of_a_table_is_a_name_of_a_file(tmp_path: Path, out: Path, name
         files = render(name, make_extract(tmp_path, table=table), out, FormatOptions())
         assert all(file.name.startswith(f"{table}.") for file in files)
         assert all(file.path.parent == out and file.path.is_file() for file in files)
+
+
+def test_files_are_called_what_the_template_says_and_what_a_plan_was_told(tmp_path: Path, out: Path):
+    extract = make_extract(tmp_path, all_types())
+    for shape in get_args(JsonOptions.model_fields["shape"].annotation):
+        options = FormatOptions(file_names="{format}_{table}_{date}-{dataset}", json_=JsonOptions(shape=shape))
+        for name, each in FORMATS.items():
+            files = render(name, extract, out, options)
+            planned = each.file_names("orders", "2026-11-20", ("summary", "detail"), options)
+            assert {file.dataset: file.name for file in files} == planned
+            ending = each.kind(options).extension
+            parts = [""] if "all" in planned else ["-summary", "-detail"]
+            assert [file.name for file in files] == [f"{name}_orders_20261120{part}.{ending}" for part in parts]
+            assert {file.name.removesuffix(f".{ending}") for file in files} <= stems("orders", "2026-11-20", options)
 
 
 @each_format

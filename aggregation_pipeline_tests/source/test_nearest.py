@@ -1,12 +1,17 @@
 """A wrong name is answered with the key that holds it and the right name that is nearest."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
 
 Execute = Callable[..., None]
 Read = Callable[..., Extract]
@@ -87,3 +92,19 @@ def test_a_broken_view_is_named_with_its_remedy(execute: Execute, read: Read):
     words = refusal(read, name="broken")
     assert "broken" in words
     assert "'…'" not in words
+
+
+def test_an_account_that_may_not_know_what_there_is_gets_the_nearest_that_it_may_read(mariadb: MySQLServer, tmp_path: Path):
+    """Where SELECT was granted on tables alone, a wrong name is a forbidden one to the server."""
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        for statement in (*TABLES, "CREATE USER reader@localhost", f"GRANT SELECT ON {database}.orders TO reader@localhost"):
+            cursor.execute(statement)
+    request = ReadRequest(TableEntry.model_validate({"name": "order"}), "w", LOGICAL_TIME, ZONE)
+    options = replace(options_for(mariadb, database), user="reader")
+    try:
+        with pytest.raises(SourceError, match=r"error 1142.*Grant SELECT on the table to DB_USER\. Was orders meant\?"):
+            read_extract(request, options, tmp_path, silent)
+    finally:
+        with mariadb.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("DROP USER reader@localhost")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source import describe
 from aggregation_pipeline.source.prelude import SET_BY_US
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import Session, SourceOptions, open_session
@@ -233,6 +234,10 @@ def test_variables_that_are_right_already_need_no_right_to_set_them(mariadb: MyS
     monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", loud=True))
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
         assert session.scalar("SELECT @@div_precision_increment = 4 AND @@max_sort_length = 1024") == 1
+
+
+def test_the_page_of_the_variables_is_what_the_code_sets():
+    assert (Path(__file__).parents[2] / "docs" / "variables.md").read_text(encoding="utf-8") == describe.page()
 
 
 def test_a_session_begins_with_few_statements(mariadb: MySQLServer):

@@ -26,12 +26,11 @@ CLOCK = "01:02:03"
 Read = Callable[..., Extract]
 
 
-@pytest.fixture(scope="module", params=["seekdb", "mariadb", "mysql56"])
-def calendar(request: pytest.FixtureRequest) -> tuple[MySQLServer, str]:
+@pytest.fixture(scope="module")
+def calendar(mysql: MySQLServer) -> tuple[MySQLServer, str]:
     """A server, and a database with the table `days`: each odd and each real day as DATE, DATETIME and DATETIME(6), and a TIMESTAMP."""
-    server: MySQLServer = request.getfixturevalue(request.param)
-    database = server.fresh_database()
-    with server.connect(database=database) as connection, connection.cursor() as cursor:
+    database = mysql.fresh_database()
+    with mysql.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+08:00'")
         cursor.execute(
             "CREATE TABLE days (id INT PRIMARY KEY, s VARCHAR(10), d DATE, m DATETIME, m6 DATETIME(6),"
@@ -40,7 +39,7 @@ def calendar(request: pytest.FixtureRequest) -> tuple[MySQLServer, str]:
         rows = [f"({n}, '{day}', '{day}', '{day} {CLOCK}', '{day} {CLOCK}.000004', NULL, NULL)" for n, day in enumerate(ODD + REAL)]
         stamps = ["(90, 'x', NULL, NULL, NULL, '0000-00-00', '0000-00-00')", "(91, 'x', NULL, NULL, NULL, '2026-01-01', '2026-01-01')"]
         cursor.execute(f"INSERT INTO days VALUES {', '.join(rows + stamps)}")
-    return server, database
+    return mysql, database
 
 
 @pytest.fixture
@@ -54,6 +53,7 @@ def read(calendar: tuple[MySQLServer, str], tmp_path: Path) -> Read:
     return run
 
 
+@pytest.mark.sample56
 def test_null_makes_every_odd_day_null_and_keeps_every_real_one(read: Read):
     extract = read(selectFields=["*"])
     rows = rows_of(extract)
@@ -67,6 +67,7 @@ def test_null_makes_every_odd_day_null_and_keeps_every_real_one(read: Read):
     assert extract.datasets[0].zero_dates == {"d": len(ODD), "m": len(ODD), "m6": len(ODD), "t": 1, "t3": 1}
 
 
+@pytest.mark.sample56
 def test_text_keeps_what_the_server_says_of_all_days(read: Read):
     rows = rows_of(read("text", selectFields=["*"]))
     assert [row["d"] for row in rows[:-2]] == [*ODD, *REAL]
@@ -138,6 +139,7 @@ def test_years_before_1_and_after_9999_that_an_expression_gives_are_no_days(read
     assert set(extract.datasets[0].zero_dates) <= {"e"}
 
 
+@pytest.mark.sample56
 def test_each_odd_day_stays_a_group_of_its_own(read: Read):
     extract = read(groupBy=["d"], aggregations=[{"function": "COUNT", "alias": "n"}], where="s <> 'x'")
     assert [row["n"] for row in rows_of(extract, "summary")] == [1] * len(ODD + REAL)

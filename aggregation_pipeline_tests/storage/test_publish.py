@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError, LockError, StorageError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.formats import RenderedFile, render, stems
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import manifest_key, window_key
+from aggregation_pipeline.storage.keys import manifest_key, window_folder, window_key
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, load_manifest
 from aggregation_pipeline_tests.storage.publishing import Watched, publish
@@ -205,6 +208,38 @@ def test_leftovers_of_a_run_that_died_are_swept_when_the_next_one_makes_other_fi
     store.delete(manifest_key("daily", "orders", WINDOW))  # as if the run had died before it
     publish(store, extract, tmp_path / "out", run="run-2", formats="csv")
     assert store.head(window_key("daily", "orders", WINDOW, "orders.json")) is None
+
+
+def renamed(folder: Path, extract: Extract, template: str) -> list[RenderedFile]:
+    folder.mkdir(parents=True)
+    options = FormatOptions(file_names=template)
+    return [file for name in ("csv", "json") for file in render(name, extract, folder, options)]
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_window_that_is_published_under_other_names_loses_the_files_of_the_old_ones(store: ObjectStore, tmp_path: Path, partial: bool):
+    extract = sample_extract(tmp_path / "extract")
+    publish_window(store, "daily", extract, renamed(tmp_path / "a", extract, "{table}.{dataset}"), run_id="run-1")
+    files = renamed(tmp_path / "b", extract, "{date}-{dataset}")
+    manifest = publish_window(store, "daily", extract, files[:2] if partial else files, run_id="run-2", partial=partial)
+    names = ["20261120-detail.csv", "20261120-summary.csv", "orders.json" if partial else "20261120.json"]
+    assert sorted(file.name for file in manifest.files) == sorted(names)
+    folder = window_folder("daily", "orders", WINDOW)
+    assert sorted(each.key for each in store.list(folder)) == sorted(folder + name for name in [*names, "manifest.json"])
+    fetch_window(store, manifest, tmp_path / "fetched")
+
+
+def test_leftovers_under_the_names_of_a_template_are_swept_and_nobody_elses_files(store: ObjectStore, tmp_path: Path):
+    extract = sample_extract(tmp_path / "extract")
+    files = renamed(tmp_path / "a", extract, "{date}-{dataset}")
+    publish_window(store, "daily", extract, files, run_id="run-1")
+    store.delete(manifest_key("daily", "orders", WINDOW))  # as if the run had died before it
+    theirs = window_key("daily", "orders", WINDOW, "notes.csv")
+    store.put(theirs, b"ours", media_type="text/csv")
+    known = stems("orders", WINDOW, FormatOptions(file_names="{date}-{dataset}"))
+    publish_window(store, "daily", extract, files[:2], run_id="run-2", stems=known)
+    assert store.head(window_key("daily", "orders", WINDOW, "20261120.json")) is None
+    assert store.head(theirs) is not None
 
 
 def test_a_retry_of_the_same_run_with_other_data_withdraws_the_manifest_before_its_extract_is_overwritten(watched: Watched, tmp_path: Path):

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import crcmod
+from crcmod.crcmod import mkCrcFun
 
 from aggregation_pipeline_tests.servers.oss.errors import OssFault
 
 MIN_PART, MAX_PART_NUMBER, MAX_KEY = 100 * 1024, 10_000, 1023
-_new_crc64 = crcmod.mkCrcFun(0x142F0E1EBA9EA3693, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)
+_new_crc64 = mkCrcFun(0x142F0E1EBA9EA3693, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""What a workbook itself says, in the project's language; names, SQL and values stay as they are."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Sheets' names by dataset, the word beside totals, and the lines of the sheet about; `{}` stands for a dataset."""
+
+    sheets: dict[str, str]
+    about: str
+    total: str
+    table: str
+    window: str
+    consistency: str
+    rows: str
+    order: str
+    truncated: str
+    columns: str
+    sql: str
+    cut: str
+    whole: str
+    # What the pipeline says in English of consistency and order; the rest of it are the user's own names.
+    phrases: dict[str, str]
+
+    def phrase(self, text: str) -> str:
+        """A description by the pipeline in this language."""
+        if text in self.phrases:
+            return self.phrases[text]
+        return text.replace("primary key (", self.phrases.get("primary key (", "primary key ("))
+
+
+_EN = Words(
+    sheets={"summary": "summary", "detail": "detail"},
+    about="about",
+    total="Total",
+    table="table",
+    window="window",
+    consistency="consistency",
+    rows="{} rows",
+    order="{} order",
+    truncated="{} truncated",
+    columns="{} columns",
+    sql="{} SQL",
+    cut="yes: the configured limit cut it",
+    whole="no",
+    phrases={},
+)
+_ZH = Words(
+    sheets={"summary": "汇总", "detail": "明细"},
+    about="说明",
+    total="合计",
+    table="数据表",
+    window="数据窗口",
+    consistency="一致性",
+    rows="{}行数",
+    order="{}排序",
+    truncated="{}是否截断",
+    columns="{}字段",
+    sql="{} SQL",
+    cut="是，已按配置的 limit 截断",
+    whole="否",
+    phrases={
+        "snapshot": "同一快照",
+        "none": "无",
+        "one row": "仅一行",
+        "group keys": "分组字段",
+        "group keys, masked ones by a keyed hash": "分组字段，脱敏字段按密钥哈希",
+        "primary key (": "主键 (",
+    },
+)
+WORDS: dict[Language, Words] = {"en": _EN, "zh": _ZH}

@@ -1,0 +1,105 @@
+"""Templates of file names: judged when the config loads, so that no run finds two files under one name."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregation_pipeline.config.file_names import PLACEHOLDERS, RESERVED, checked_template, file_stem, refuse_collisions
+from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline_tests.config.test_overrides import load
+
+PARTS = ("summary", "detail", None)
+
+
+def stems(template: str, table: str = "orders", window: str = "2026-11-20-14:00") -> list[str]:
+    return [file_stem(template, table, window, "csv", dataset) for dataset in PARTS]
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        ("{table}.{dataset}", ["orders.summary", "orders.detail", "orders"]),
+        ("{table}_{date}_{dataset}", ["orders_20261120_summary", "orders_20261120_detail", "orders_20261120"]),
+        ("{dataset}-{table}", ["summary-orders", "detail-orders", "orders"]),
+        ("{table}-{dataset}-{window}", ["orders-summary-2026-11-20-1400", "orders-detail-2026-11-20-1400", "orders-2026-11-20-1400"]),
+        ("日报 {dataset}（{format}）", ["日报 summary（csv）", "日报 detail（csv）", "日报（csv）"]),
+    ],
+)
+def test_a_template_names_each_dataset_and_the_file_that_holds_both(template: str, names: list[str]):
+    assert stems(checked_template(template)) == names
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{tabel}", r"\{tabel\} is no placeholder of file names; there are \{table\}, \{dataset\}, \{window\}, \{date\}, \{format\}"),
+        ("{date:%Y}", r"\{date:%Y\} is no placeholder"),
+        ("{table.__class__}", "is no placeholder"),
+        ("{table}.{dataset", "a brace stands alone"),
+        ("{{table}}.{dataset}", "a brace stands alone"),
+        ("out/{table}.{dataset}", r"'/' can be in no file's name.*a template makes no folders"),
+        ("out\\\\{table}.{dataset}", "can be in no file's name"),
+        ("{table}: {dataset}", "':' can be in no file's name"),
+        ("{table}..{dataset}", r"without '\.\.'"),
+        ("../{table}", "can be in no file's name"),
+        (".{table}.{dataset}", "without a dot or a blank at its ends"),
+        ("{table} ", "without a dot or a blank at its ends"),
+        ("", "a name of 1 to 100 characters is expected"),
+        ("{dataset}", "is left where {dataset} falls away"),
+        ("x" * 101, "a name of 1 to 100 characters is expected"),
+        ("{table}.{dataset}.csv", "each format adds its own ending"),
+        ("{table}", r"calls the summary and the detail rows of t the same; put \{dataset\} in"),
+        ("{date}", "calls the summary and the detail rows of t the same"),
+        ("manifest.{dataset}", "calls a file of t 'manifest', as the store calls its own"),
+        ("{dataset}.Latest", "calls a file of t 'Latest'"),
+    ],
+)
+@pytest.mark.parametrize("place", ["project", "table"])
+def test_a_template_that_could_not_be_followed_is_refused_when_the_config_loads(tmp_path: Path, template: str, words: str, place: str):
+    options = f'options: {{fileNames: "{template}"}}'
+    entry = "t: {select_fields: ['*'], group_by: [a]" + (f", {options}}}" if place == "table" else "}")
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path, "\n".join([*([options] if place == "project" else []), f"tables: {{{entry}}}"]))
+
+
+def test_a_table_of_one_dataset_needs_no_placeholder_for_it_and_its_own_template_wins(tmp_path: Path):
+    config = load(
+        tmp_path,
+        """
+        options: {fileNames: "{table}-{date}"}
+        tables:
+          counts: {}
+          rows: {select_fields: ['*']}
+          both: {select_fields: ['*'], group_by: [a], options: {file_names: "{table}-{dataset}"}}
+          manifest: {options: {file_names: "{table}.{dataset}"}}
+        """,
+    )
+    assert [entry.options.file_names for entry in config.tables] == [
+        *["{table}-{date}"] * 2,
+        "{table}-{dataset}",
+        "{table}.{dataset}",
+    ]
+    assert [entry.datasets for entry in config.tables] == [("summary",), ("detail",), ("summary", "detail"), ("summary",)]
+
+
+@given(
+    template=st.lists(st.sampled_from([f"{{{name}}}" for name in PLACEHOLDERS]) | st.text(max_size=3), max_size=6).map("".join),
+    table=st.text(min_size=1, max_size=10),
+)
+def test_whatever_is_taken_gives_names_that_differ_and_lead_nowhere_else(template: str, table: str):
+    try:
+        checked_template(template)
+        refuse_collisions(template, "t", ("summary", "detail"))
+    except ValueError:
+        return
+    found = stems(template, "t")
+    assert len(set(found)) == 3
+    for stem in found:
+        assert stem.strip(" .") == stem != ""
+        assert not set(stem) & set("/\\:{}")
+        assert ".." not in stem
+        assert stem.lower() not in RESERVED
+    # Placeholders in a table's name are the name's own.
+    assert stems("{dataset} {table}", table)[0] == f"summary {table}"

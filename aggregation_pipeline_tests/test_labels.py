@@ -1,0 +1,51 @@
+"""Comments of MySQL's columns on their way into a workbook, from the database and from the stored extract."""
+
+from pathlib import Path
+
+import openpyxl
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.export import Publication, export_window, render_window
+from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.test_broken_off import Observer
+
+EXCEL = {"labels": "comment", "totals": True, "language": "zh"}
+
+
+def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_stored_extract_alike(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE o (id INT PRIMARY KEY COMMENT '编号', state INT COMMENT '状态', paid DECIMAL(10,2) COMMENT '金额')")
+        cursor.execute("INSERT INTO o VALUES (1, 1, 1234.5), (2, 1, 2), (3, 2, NULL)")
+    entry = TableEntry.model_validate(
+        {
+            "name": "o",
+            "group_by": ["state"],
+            "aggregations": [
+                {"function": "COUNT", "alias": "n"},
+                {"expr": "SUM(paid)", "alias": "sum"},
+                {"expr": "AVG(paid)", "alias": "avg"},
+            ],
+            "select_fields": ["*"],
+            "options": {"excel": EXCEL},
+        }
+    )
+    store = FolderStore(tmp_path / "exports")
+    publication = Publication(store, "", "run", entry.options, tmp_path / "temp", lambda: None)
+    exported = export_window(
+        ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
+    )
+    path = tmp_path / "exports" / exported.files[0].key
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["汇总", "明细", "说明"]
+    assert [cell.value for cell in book["明细"][1]] == ["编号", "状态", "金额"]
+    assert [cell.value for cell in book["明细"][6]] == ["合计", None, "=SUBTOTAL(9,C2:C4)"]
+    assert [cell.value for cell in book["汇总"][1]] == ["状态", "n", "sum", "avg"]
+    assert [cell.value for cell in book["汇总"][5]] == ["合计", "=SUBTOTAL(9,B2:B3)", "=SUBTOTAL(9,C2:C3)", None]
+    before = path.read_bytes()
+    path.unlink()
+    render_window("o", "w", ["excel"], publication, Observer())
+    assert path.read_bytes() == before
