@@ -123,15 +123,11 @@ _NOTES = """
 - **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
 - **Text in Excel** may have 32,767 characters: what is longer is cut, ends in `…`, and is counted, or fails the workbook
   (`onUnrepresentable`). Control characters stand in Excel's own notation, `_x001B_`.
-<<<<<<< HEAD
-- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB;
-  VECTOR is its numbers of 4 bytes, little-endian.
-=======
 - **Names** of columns and outputs are in every format as the database or the alias has them; CSV puts `'` before one that a spreadsheet
   would run, as before text. An output that servers garble the name of (over 64 characters, letters beyond U+FFFF, blanks around it) is
   called `output 3`, by its place, in the SQL of the manifest alone.
-- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
->>>>>>> main
+- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB;
+  VECTOR is its numbers of 4 bytes, little-endian.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
 - **One moment.** All rows of a window are of one moment where every table behind the entry has an engine with snapshots (InnoDB,
