@@ -142,7 +142,7 @@ def dagster_database(postgres: "PostgresServer") -> str:
 
 @pytest.fixture
 def deployment(mysql: "MySQLServer", dagster_database: str, tmp_path: Path) -> "Deployment":
-    """A deployment with a source database and a folder of its own, on seekdb and on MariaDB."""
+    """A deployment with a source database and a folder of its own, on every server."""
     from aggregation_pipeline_tests.deployment import Deployment
 
     return Deployment(tmp_path, mysql, mysql.fresh_database(), dagster_database)

@@ -35,6 +35,7 @@ from aggregation_pipeline_tests.formats.test_csv_file import documented
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 
+pytestmark = pytest.mark.sample56
 SHANGHAI = dt.timezone(dt.timedelta(hours=8))
 NASTY = r"'a\0b\nc\r\nd\te\"f''g,h;i|\\ \Z'"
 
@@ -108,7 +109,6 @@ COLUMNS: dict[str, Kind] = {
 ROWS = 1 + max(len(kind.literals) for kind in COLUMNS.values())
 # So that the row of NULLs is a row in every format.
 NUMBER = {"id": Kind("INT PRIMARY KEY", [str(number) for number in range(ROWS)], "int")}
-# seekdb has neither.
 CHARACTER_SETS = {
     "latin": Kind("VARCHAR(20) CHARACTER SET latin1", ["'café ÿ'", "''"], "text"),
     "gbk": Kind("VARCHAR(20) CHARACTER SET gbk", ["'中文'", "''"], "text"),
@@ -149,7 +149,9 @@ class Silent:
 
 @pytest.fixture(scope="module")
 def published(mysql: MySQLServer, tmp_path_factory: pytest.TempPathFactory) -> Published:
-    kinds = NUMBER | COLUMNS | (CHARACTER_SETS if mysql.name == "mariadb" else {})
+    kinds = NUMBER | COLUMNS | (CHARACTER_SETS if "legacy character sets" in mysql.capabilities else {})
+    if "json" not in mysql.capabilities:
+        del kinds["json"]
     database = mysql.fresh_database()
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+08:00', sql_mode = ''")

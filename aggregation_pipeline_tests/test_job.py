@@ -90,6 +90,7 @@ def assert_whole(deployment: Deployment, folder: Path) -> Manifest:
     return manifest
 
 
+@pytest.mark.sample56
 def test_every_format_says_what_the_database_says(shop: Deployment):
     result = run()
     assert (result.status, {name: (table.status, table.items) for name, table in result.tables.items()}) == (

@@ -67,7 +67,7 @@ _EXAMPLES: tuple[tuple[str, pa.DataType, Any], ...] = (
     ("CHAR, VARCHAR, TEXT", pa.string(), ""),
     ("ENUM, SET", pa.string(), "paid"),
     ("JSON", pa.string(), '{"a": 1}'),
-    ("BINARY, VARBINARY, BLOB, GEOMETRY", pa.binary(), b"\x00\xff"),
+    ("BINARY, VARBINARY, BLOB, GEOMETRY, VECTOR", pa.binary(), b"\x00\xff"),
     ("any, NULL", pa.string(), None),
 )
 
@@ -126,7 +126,8 @@ _NOTES = """
 - **Names** of columns and outputs are in every format as the database or the alias has them; CSV puts `'` before one that a spreadsheet
   would run, as before text. An output that servers garble the name of (over 64 characters, letters beyond U+FFFF, blanks around it) is
   called `output 3`, by its place, in the SQL of the manifest alone.
-- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB.
+- **Bytes** are base64 in JSON and `0x00FF` in CSV and Excel. GEOMETRY is bytes as MySQL keeps them: the SRID in 4 bytes, then WKB;
+  VECTOR is its numbers of 4 bytes, little-endian.
 - **JSON documents** are text, letter for letter as the server gives them. MariaDB stores JSON as LONGTEXT and does not tell the two
   apart; MySQL sorts keys and drops blanks before it stores a document.
 - **One moment.** All rows of a window are of one moment where every table behind the entry has an engine with snapshots (InnoDB,

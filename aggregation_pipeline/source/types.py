@@ -14,6 +14,7 @@
 | YEAR                                 | int16                                                             |
 | CHAR, VARCHAR, TEXT, ENUM, SET, JSON | string                                                            |
 | BINARY, VARBINARY, BLOB, GEOMETRY    | binary                                                            |
+| VECTOR                               | binary: float32 after float32, little-endian, as VECTOR_TO_STRING reads them |
 
 Each Arrow field carries the MySQL type under the metadata key `mysql_type`.
 """
@@ -33,8 +34,13 @@ from aggregation_pipeline.source.wire import Block, Cells, Field
 from aggregation_pipeline.source.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
-# What a server says of a DECIMAL, FLOAT or DOUBLE whose scale it does not fix.
+# What a server says of a FLOAT or DOUBLE whose scale it does not fix.
 UNFIXED_SCALE: Final = 31
+# The most digits behind the point that MariaDB computes.
+_MARIADB_SCALE: Final = 38
+
+# MySQL 9's; PyMySQL has no name for it.
+_VECTOR: Final = 242
 
 _INTEGERS = {
     FIELD_TYPE.TINY: ("TINYINT", pa.int8(), pa.uint8()),
@@ -126,6 +132,7 @@ def _types(field: Field, zone: ZoneInfo) -> tuple[str, pa.DataType]:
         FIELD_TYPE.ENUM: ("ENUM", pa.string()),
         FIELD_TYPE.SET: ("SET", pa.string()),
         FIELD_TYPE.GEOMETRY: ("GEOMETRY", pa.binary()),
+        _VECTOR: ("VECTOR", pa.binary()),
         FIELD_TYPE.NULL: ("NULL", pa.string()),
     }
     if code not in simple:
@@ -140,7 +147,10 @@ def _decimal(field: Field, *, unsigned: bool) -> tuple[str, pa.DataType]:
     # The display width counts a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
     scale = field.scale
     precision = field.length - (scale > 0) - (not unsigned)
-    if scale >= UNFIXED_SCALE or not 0 < precision <= 65:
+    if 30 < scale <= _MARIADB_SCALE:
+        # What it computes from columns of many digits has more than MySQL's 30 behind the point, and up to 76 in all.
+        return f"DECIMAL(65,{scale})", pa.decimal256(76, scale)
+    if scale > _MARIADB_SCALE or not 0 < precision <= 65:
         precision, scale = 65, min(scale, 30)
     precision = max(precision, scale, 1)
     arrow = pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)

@@ -1,11 +1,16 @@
 """The servers that all other tests rely on are what they claim to be."""
 
+import datetime as dt
+import zoneinfo
+
 import psycopg2
+import pytest
 import sqlalchemy
 
 from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
 
+@pytest.mark.sample56
 def test_a_mysql_server_keeps_chinese_and_emoji_and_reads_committed_by_default(mysql: MySQLServer):
     name = mysql.fresh_database()
     with mysql.connect(database=name) as connection, connection.cursor() as cursor:
@@ -31,3 +36,36 @@ def test_the_postgres_server_is_in_shanghai_and_every_url_speaks_utc(postgres: P
         cursor.execute("SHOW timezone")
         assert cursor.fetchone() == ("Asia/Shanghai",)
     plain.close()
+
+
+@pytest.mark.sample56
+def test_a_mysql_server_says_itself_what_it_has(mysql: MySQLServer):
+    everything = {"json", "window functions", "common table expressions", "statement timeout", "named zones", "legacy character sets"}
+    lacking = {
+        "seekdb": {"named zones", "legacy character sets"},
+        "mariadb": set(),
+        "mysql56": {"json", "window functions", "common table expressions", "statement timeout"},
+    }
+    assert mysql.capabilities == everything - lacking[mysql.name]
+
+
+def test_oracles_mysql_lets_nobody_in_without_a_name(mysql56: MySQLServer):
+    with mysql56.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*), SUM(user = '') FROM mysql.user")
+        assert cursor.fetchall() == ((4, 0),)
+        cursor.execute("SELECT @@version, @@version_comment")
+        assert cursor.fetchall() == (("5.6.24", "MySQL Community Server (GPL)"),)
+
+
+@pytest.mark.parametrize("server", ["mariadb", "mysql56"])
+def test_zone_tables_turn_instants_into_the_clock_that_python_shows(server: str, request: pytest.FixtureRequest):
+    """A server that lacks one refuses its name."""
+    handle: MySQLServer = request.getfixturevalue(server)
+    moments = [0, 577_000_000, 1_000_000_000, 1_753_000_000, 1_763_000_000, 2_130_000_000]
+    with handle.connect() as connection, connection.cursor() as cursor:
+        for name in sorted(zoneinfo.available_timezones() - {"localtime", "Factory"}):
+            cursor.execute(f"SET time_zone = '{name}'")
+            cursor.execute("SELECT " + ", ".join(f"CAST(FROM_UNIXTIME({moment}) AS CHAR)" for moment in moments))
+            zone = zoneinfo.ZoneInfo(name)
+            expected = tuple(f"{dt.datetime.fromtimestamp(moment, zone):%Y-%m-%d %H:%M:%S}" for moment in moments)
+            assert cursor.fetchone() == expected, name

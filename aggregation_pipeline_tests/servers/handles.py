@@ -1,12 +1,25 @@
 """What the fixtures hand to tests."""
 
+import functools
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pymysql
+import pytest
 
 from aggregation_pipeline.embedded.postgres import Postgres
+
+# What not every server has, each with a statement that gives a row only where it is there.
+_PROBES: Final[Mapping[str, str]] = {
+    "json": "SELECT JSON_VALID('[]')",
+    "window functions": "SELECT ROW_NUMBER() OVER ()",
+    "common table expressions": "WITH one AS (SELECT 1 AS n) SELECT n FROM one",
+    "statement timeout": "SHOW VARIABLES WHERE Variable_name IN ('max_execution_time', 'max_statement_time', 'ob_query_timeout')",
+    "named zones": "SELECT 1 FROM (SELECT CONVERT_TZ('2026-01-01', 'UTC', 'Asia/Shanghai') AS t) AS d WHERE t IS NOT NULL",
+    "legacy character sets": "SELECT _gbk'x', _latin1'x'",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,25 @@ class MySQLServer:
         with self.connect(database=None) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         return name
+
+    @functools.cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What it has of that which not every server has, asked of the server itself."""
+        found = set()
+        with self.connect(database="information_schema") as connection, connection.cursor() as cursor:
+            for name, statement in _PROBES.items():
+                try:
+                    if cursor.execute(statement):
+                        found.add(name)
+                except pymysql.MySQLError:
+                    continue
+        return frozenset(found)
+
+    def require(self, capability: str) -> None:
+        """Skip a test that has nothing left on a server without `capability`."""
+        assert capability in _PROBES
+        if capability not in self.capabilities:
+            pytest.skip(f"{self.name} has no {capability}: it does not take {_PROBES[capability]!r}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""What MySQL 8 and 9 are documented to answer, which no server here answers by itself: see servers/replay.py."""
+
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.servers.packets import BINARY, Column
+from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, replaying
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
+
+
+@pytest.fixture(scope="module")
+def shop(mysql56: MySQLServer) -> str:
+    """A database with the table `t`: 1 and 2, `new` and NULL."""
+    database = mysql56.fresh_database()
+    with mysql56.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(20), v VARBINARY(12))")
+        cursor.execute("INSERT INTO t VALUES (1, 'new', %s), (2, NULL, NULL)", (struct.pack("<3f", 1.5, -2.0, 0.1),))
+    return database
+
+
+def options_of(replay: Replay, database: str) -> SourceOptions:
+    return SourceOptions(database, replay.account.user, host="127.0.0.1", port=replay.port, mask_salt=SALT)
+
+
+def test_the_session_is_settled_by_the_names_that_mysql_8_has(mysql56: MySQLServer, shop: str, tmp_path: Path):
+    with replaying(mysql56, tmp_path) as replay:
+        limits = SourceLimits(timeout_seconds=123)
+        with open_session(options_of(replay, shop), logical_time=LOGICAL_TIME, zone=ZONE, limits=limits) as session:
+            assert session.scalar("SELECT @@session.max_execution_time") == "123000"
+            assert session.scalar("SELECT @@transaction_isolation") == "REPEATABLE-READ"
+            session.limit_statements(4.2)
+            assert session.scalar("SELECT @@session.max_execution_time") == "4200"
+    assert not [statement for statement in replay.statements if "tx_isolation" in statement and "transaction_isolation" not in statement]
+
+
+Read = Callable[..., Extract]
+
+
+@pytest.fixture
+def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
+    """Read an entry from a server with the script `said`."""
+
+    def run(said: Sequence[tuple[str, Reply]], **keys: object) -> Extract:
+        with replaying(mysql56, tmp_path, said, version="9.5.0") as replay:
+            request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-21", LOGICAL_TIME, ZONE)
+            return read_extract(request, options_of(replay, shop), tmp_path, silent, pytest.fail)
+
+    return run
+
+
+def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
+    """https://dev.mysql.com/doc/refman/9.5/en/vector.html: four bytes an entry, little-endian, type 242 in the protocol."""
+    column = Column("v", type_code=242, charset=BINARY, length=65532)
+    extract = read([(r"^SELECT `id`, `v`\s+FROM", Behind(columns={1: column}))], select_fields=["id", "v"])
+    table = pq.read_table(extract.datasets[0].path)
+    assert table.column("v").to_pylist() == [struct.pack("<3f", 1.5, -2.0, 0.1), None]
+    assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}

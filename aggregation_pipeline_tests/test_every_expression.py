@@ -1,0 +1,422 @@
+"""Every type in every function, with and without a temporary table: the files say what another client reads.
+
+What a server declares and what it sends differ more often than one thinks: `MAX(paid)` of a BIT came as the bytes of a number or as its
+digits, by what stood beside it. So the walk is generated: each column type is put into each function, and whatever a server takes
+without a warning is exported and compared with what the `mariadb` command prints, which shares no code with the driver.
+"""
+
+import csv
+import datetime as dt
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pymysql
+import pytest
+
+from aggregation_pipeline.config.columns import FUNCTIONS
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.export import Publication, export_window
+from aggregation_pipeline.source.prelude import SQL_MODE
+from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.servers.client import ask
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.test_fidelity import Silent, quoted
+
+pytestmark = pytest.mark.sample56
+
+# Each column's type, and four values of it, in no order.
+TYPES: dict[str, tuple[str, Sequence[str]]] = {
+    "tiny1": ("TINYINT(1)", ("1", "-128", "0", "127")),
+    "tiny_u": ("TINYINT UNSIGNED", ("49", "255", "0", "128")),
+    "small": ("SMALLINT", ("7", "-32768", "0", "32767")),
+    "medium_u": ("MEDIUMINT UNSIGNED", ("7", "16777215", "0", "48")),
+    "int": ("INT", ("7", "-2147483648", "0", "2147483647")),
+    "int_u": ("INT UNSIGNED", ("7", "4294967295", "0", "48")),
+    "big": ("BIGINT", ("9007199254740993", "-9223372036854775808", "0", "48")),
+    "big_u": ("BIGINT UNSIGNED", ("9007199254740993", "18446744073709551615", "0", "48")),
+    "filled": ("INT(8) ZEROFILL", ("42", "7", "0", "12345678")),
+    "money": ("DECIMAL(10,2)", ("10.50", "-99999999.99", "0.01", "0")),
+    "wide": ("DECIMAL(38,10)", ("1.0000000001", "-1234567890123456789012345678.0123456789", "0.5", "0")),
+    "widest": ("DECIMAL(65,30)", ("0.000000000000000000000000000001", "-12345678901234567890123456789012345", "0.5", "0")),
+    "whole_u": ("DECIMAL(20,0) UNSIGNED", ("99999999999999999999", "1", "0", "48")),
+    "float": ("FLOAT", ("0.1", "-16777217", "0.5", "1234567.9")),
+    "float_md": ("FLOAT(10,2)", ("1234567.89", "-0.1", "0.5", "99999999.99")),
+    "double": ("DOUBLE", ("0.1", "-1e22", "5e-324", "0.30000000000000004")),
+    "double_md": ("DOUBLE(16,3)", ("0.1", "-1234567890123.457", "0.5", "2.001")),
+    "bit1": ("BIT(1)", ("b'1'", "b'0'", "b'1'", "b'0'")),
+    "bit8": ("BIT(8)", ("b'110001'", "b'0'", "b'11111111'", "b'1010'")),
+    "bit13": ("BIT(13)", ("b'1000000000001'", "b'0'", "b'11111'", "b'11000100110001'>>1")),
+    "bit64": ("BIT(64)", ("~0", "b'0'", "1 << 63", "49")),
+    "day": ("DATE", ("'2026-11-20'", "'1000-01-01'", "'9999-12-31'", "'2024-02-29'")),
+    "clock": ("DATETIME", ("'2026-11-20 14:00:00'", "'1000-01-01 00:00:00'", "'9999-12-31 23:59:59'", "'2024-02-29 00:00:00'")),
+    "micros": ("DATETIME(6)", ("'2026-11-20 14:00:00.000001'", "'1969-12-31 23:59:59.999999'", "'2026-01-01'", "'2024-02-29 01:02:03.5'")),
+    "stamp": ("TIMESTAMP NULL", ("'2026-11-20 14:00:00'", "'1999-01-01 00:00:00'", "'2037-12-31 23:59:59'", "'2024-02-29 00:00:00'")),
+    "stamp3": ("TIMESTAMP(3) NULL", ("'2026-11-20 14:00:00.001'", "'1999-01-01'", "'2037-12-31 23:59:59.999'", "'2024-02-29 01:02:03.5'")),
+    "time": ("TIME", ("'-838:59:59'", "'838:59:59'", "'00:00:00'", "'12:34:56'")),
+    "time6": ("TIME(6)", ("'-00:00:00.000001'", "'25:00:00.5'", "'00:00:00'", "'12:34:56.7'")),
+    "year": ("YEAR", ("2026", "1901", "2155", "0")),
+    "char": ("CHAR(20)", ("'中文 x '", "'a'", "''", "'ß'")),
+    "text": ("VARCHAR(50)", ("'你好，世界😀'", "'a\\tb\\nc\\\\\\\\d'", "''", "'Zürich'")),
+    "bin_text": ("VARCHAR(50) COLLATE utf8mb4_bin", ("'b'", "'B'", "''", "'é'")),
+    "long": ("LONGTEXT", ("REPEAT('很', 3000)", "'a'", "''", "'b'")),
+    "binary": ("BINARY(4)", ("x'00ff1a0d'", "'a'", "''", "x'31'")),
+    "varbinary": ("VARBINARY(20)", ("x'00ff1a0d0a09'", "'a'", "''", "x'31'")),
+    "blob": ("BLOB", ("REPEAT(x'ff', 2000)", "'a'", "''", "x'31'")),
+    "enum": ("ENUM('b','a','贰','')", ("'贰'", "'a'", "''", "'b'")),
+    "set": ("SET('b','a','贰')", ("'b,贰'", "'a'", "''", "'a,贰'")),
+    "json": ("JSON", ('\'{"键": [1, 2.50, "😀"]}\'', "'null'", "'[]'", "'\"x\"'")),
+    "shape": ("GEOMETRY", ("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(0 0)')") * 2),
+}
+SAMPLE = ("tiny1", "big_u", "money", "float", "bit1", "bit64", "stamp", "time", "year", "text", "varbinary", "enum")
+# A group of values, one of values and NULL, one of NULL.
+GROUPS = (1, 1, 1, 2, 2, 3)
+
+SCALARS = (
+    "{c}",
+    "IF(id > 2, {c}, NULL)",
+    "IF(id > 2, {c}, {c})",
+    "CASE WHEN id > 2 THEN {c} END",
+    "CASE id WHEN 1 THEN {c} ELSE {c} END",
+    "COALESCE({c}, {c})",
+    "COALESCE({c}, 0)",
+    "IFNULL({c}, {c})",
+    "IFNULL(NULL, {c})",
+    "NULLIF({c}, 'zzz')",
+    "GREATEST({c}, {c})",
+    "LEAST({c}, {c})",
+    "(SELECT u.{c} FROM t u WHERE u.id = t.id)",
+    "(SELECT MAX(u.{c}) FROM t u WHERE u.g = t.g)",
+    "{c} + 0",
+    "-{c}",
+    "{c} * 1.5",
+    "{c} | 0",
+    "~{c}",
+    "{c} << 1",
+    "{c} = {c}",
+    "NOT {c}",
+    "CONCAT({c})",
+    "CONCAT({c}, '')",
+    "REPLACE({c}, 'zzz', '')",
+    "LENGTH({c})",
+    "HEX({c})",
+    "ROUND({c}, 1)",
+    "ABS({c})",
+    "CAST({c} AS CHAR)",
+    "CAST({c} AS BINARY)",
+    "CAST({c} AS DATE)",
+    "CAST({c} AS DECIMAL(65,2))",
+    "CAST({c} AS UNSIGNED)",
+    "DATE({c})",
+    "ELT(1, {c})",
+    "MD5({c})",
+)
+# Of the functions that an entry names, see `figures_of`; these are written out.
+FIGURES = (
+    "MAX(IF(id > 2, {c}, NULL))",
+    "MAX(CASE WHEN id > 2 THEN {c} END)",
+    "MIN(COALESCE({c}, {c}))",
+    "MAX({c} + 0)",
+    "MAX(CONCAT({c}))",
+    "COALESCE(MAX({c}), 0)",
+    "COALESCE(MAX({c}), MIN({c}))",
+    "IFNULL(MAX({c}), MIN({c}))",
+    "IF(COUNT(*) > 1, MAX({c}), MIN({c}))",
+    "CASE WHEN COUNT(*) > 1 THEN MAX({c}) END",
+    "NULLIF(MAX({c}), 'zzz')",
+    "GREATEST(MAX({c}), MIN({c}))",
+    "LEAST(MAX({c}), MIN({c}))",
+    "(SELECT MAX(u.{c}) FROM t u)",
+    "CONCAT(MAX({c}))",
+    "MAX({c}) + 0",
+    "MAX({c}) = MIN({c})",
+    "SUM({c} + 0)",
+    "SUM({c} IS NULL)",
+    "SUM(DISTINCT {c})",
+    "AVG({c} * 2)",
+    "BIT_AND({c})",
+    "BIT_OR({c})",
+    "BIT_XOR({c})",
+    "STDDEV_SAMP({c})",
+    "VAR_SAMP({c})",
+)
+TEMPORARY = ("COUNT(DISTINCT {c})", "GROUP_CONCAT({c} ORDER BY {c})", "GROUP_CONCAT(DISTINCT {c} ORDER BY {c} SEPARATOR '|')")
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
+SERVER_NAMES = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the figures are asked for: what stands beside them decides whether the server makes a temporary table."""
+
+    key: str | None
+    beside: Sequence[str] = ()
+    buffered: bool = False
+
+
+SHAPES = {
+    "one row": Shape(None),
+    "groups by an index": Shape("k"),
+    "groups by a temporary table": Shape("g", TEMPORARY),
+    "one row, buffered": Shape(None, buffered=True),
+    "groups beside distinct values": Shape("k", TEMPORARY, buffered=True),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The table `t` on one server, and what was found to be taken there."""
+
+    server: MySQLServer
+    database: str
+    types: dict[str, tuple[str, Sequence[str]]]
+
+    @property
+    def settings(self) -> list[str]:
+        zone = "Asia/Shanghai" if "named zones" in self.server.capabilities else "+08:00"
+        moment = LOGICAL_TIME.timestamp()
+        return [f"SET SESSION sql_mode = '{SQL_MODE}', time_zone = '{zone}', timestamp = {moment}, group_concat_max_len = 1000000"]
+
+
+@pytest.fixture(scope="module")
+def source(mysql: MySQLServer) -> Source:
+    types = {name: each for name, each in TYPES.items() if name != "json" or "json" in mysql.capabilities}
+    database = mysql.fresh_database()
+    with mysql.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+08:00', sql_mode = ''")
+        columns = ", ".join(f"{name} {sql}" if "NULL" in sql else f"{name} {sql} NULL" for name, (sql, _) in quoted_names(types).items())
+        cursor.execute(f"CREATE TABLE t (id INT PRIMARY KEY, g INT, k INT, {columns}, KEY (k)) CHARACTER SET utf8mb4")
+        for row, group in enumerate(GROUPS):
+            place = {0: 0, 1: 1, 2: 2, 3: 3}.get(row)
+            cells = ["NULL" if place is None else values[place] for _, values in types.values()]
+            cursor.execute(f"INSERT INTO t VALUES ({row + 1}, {group}, {group}, {', '.join(cells)})")
+    return Source(mysql, database, types)
+
+
+def quoted_names(types: dict[str, tuple[str, Sequence[str]]]) -> dict[str, tuple[str, Sequence[str]]]:
+    return {quoted(name): each for name, each in types.items()}
+
+
+def taken(source: Source, expressions: Sequence[str], tail: str, beside: Sequence[str] = ()) -> list[str]:
+    """Those of the expressions that the server takes and has no doubts about, with `beside` in the same statement.
+
+    No table may be exported with the others. The driver's own converters stay out of it: they choke on what a server declares wrongly.
+    """
+    found = []
+    with source.server.connect(database=source.database, conv={}, use_unicode=False) as connection, connection.cursor() as cursor:
+        for statement in source.settings:
+            cursor.execute(statement)
+        for expression in expressions:
+            try:
+                cursor.execute(f"SELECT {', '.join([expression, *beside])} {tail}")
+            except pymysql.MySQLError:
+                continue
+            if not cursor.warning_count:
+                found.append(expression)
+    return found
+
+
+@contextmanager
+def buffering(server: MySQLServer, shape: Shape) -> Iterator[None]:
+    """Let new sessions put every result into a temporary table first."""
+    if not shape.buffered:
+        yield
+        return
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL sql_buffer_result = 1")
+        try:
+            yield
+        finally:
+            cursor.execute("SET GLOBAL sql_buffer_result = 0")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was published of one dataset.
+
+    Attributes:
+        types: each output's MySQL type as the files have it.
+        parquet: rows as DuckDB reads them, decimals beyond its 38 digits as pyarrow does.
+        texts: rows as the csv module reads them.
+    """
+
+    types: list[str]
+    parquet: list[tuple[Any, ...]]
+    texts: list[list[str]]
+
+
+def export(source: Source, folder: Path, **keys: Any) -> Path:
+    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", lambda: None)
+    request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "w", LOGICAL_TIME, ZONE)
+    export_window(request, options_for(source.server, source.database), ("csv", "parquet"), publication, Silent())
+    return folder / "t" / "w"
+
+
+def published(window: Path, dataset: str) -> Dataset:
+    path = window / f"t.{dataset}.parquet"
+    schema = pq.read_schema(path)
+    narrow = [field.name for field in schema if not (pa.types.is_decimal(field.type) and field.type.precision > 38)]
+    fields = [f"epoch_us({quote(name)})" if pa.types.is_timestamp(schema.field(name).type) else quote(name) for name in narrow]
+    cells = dict(
+        zip(
+            narrow,
+            zip(*duckdb.connect().execute(f"SELECT {', '.join(fields)} FROM read_parquet(?)", [str(path)]).fetchall(), strict=True),
+            strict=True,
+        )
+    )
+    wide = [name for name in schema.names if name not in cells]
+    cells |= {name: tuple(column.to_pylist()) for name, column in zip(wide, pq.read_table(path, columns=wide).columns, strict=True)}
+    text = (window / f"t.{dataset}.csv").read_bytes().decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert rows[0] == schema.names
+    types = [field.metadata[b"mysql_type"].decode() for field in schema]
+    return Dataset(types, list(zip(*(cells[name] for name in schema.names), strict=True)), rows[1:])
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def asked(expression: str, mysql_type: str) -> str:
+    """How the client asks for an output: as it stands, but for the two types that do not come with all they hold."""
+    if mysql_type.startswith("BIT("):
+        return f"CAST({expression} AS UNSIGNED)"
+    return f"({expression}) + 0e0" if mysql_type == "FLOAT" else expression
+
+
+def is_no_day(mysql_type: str, sent: bytes | None) -> bool:
+    """Whether it is a day that no calendar has, which the files have as NULL."""
+    return mysql_type.startswith(("DATE", "TIMESTAMP")) and re.match(rb"\d{4}-(00|\d\d-00)", sent or b"") is not None
+
+
+def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
+    """Whether a value from Parquet is what the server sent as text."""
+    if is_no_day(mysql_type, sent):
+        return value is None
+    if value is None or sent is None:
+        return value is None and sent is None
+    if isinstance(value, bytes):
+        return value == sent
+    text = sent.decode()
+    if mysql_type == "FLOAT":
+        return bool(np.float32(text) == np.float32(value))
+    if mysql_type.startswith(("DOUBLE", "FLOAT")):
+        return float(text) == value
+    if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
+        offset = dt.timedelta(hours=8) if mysql_type.startswith("TIMESTAMP") else dt.timedelta()
+        return bool(EPOCH + dt.timedelta(microseconds=value) + offset == dt.datetime.fromisoformat(text))
+    if isinstance(value, Decimal):
+        # MariaDB keeps up to 38 digits behind the point, and through a temporary table 30 of them.
+        kept = text.index(".") + 31 if "." in text else None
+        return f"{value:f}"[:kept] == text[:kept]
+    if isinstance(value, int):
+        return value == int(text)
+    return str(value) == text
+
+
+def is_text(mysql_type: str, text: str, sent: bytes | None) -> bool:
+    """Whether a cell of a CSV file is what the server sent."""
+    if sent is None or is_no_day(mysql_type, sent):
+        return text == ""
+    if "BINARY" in mysql_type or "BLOB" in mysql_type or mysql_type == "GEOMETRY":
+        return bytes.fromhex(text.removeprefix("0x")) == sent
+    said = sent.decode()
+    if mysql_type == "FLOAT":
+        return bool(np.float32(text) == np.float32(said))
+    if mysql_type.startswith(("DOUBLE", "FLOAT")):
+        return float(text) == float(said)
+    if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
+        return dt.datetime.fromisoformat(text).replace(tzinfo=None) == dt.datetime.fromisoformat(said)
+    if mysql_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0] in {
+        "TINYINT",
+        "SMALLINT",
+        "MEDIUMINT",
+        "INT",
+        "BIGINT",
+        "YEAR",
+        "BIT",
+    }:
+        return int(text) == int(said)
+    return text in (said, f"'{said}")
+
+
+def differences(source: Source, window: Path, dataset: str, expressions: Sequence[str], tail: str, width: int) -> list[str]:
+    """Compare a published dataset, its first `width` outputs aside, with what the client is told; return what differs, in words."""
+    found = published(window, dataset)
+    types = found.types[width:]
+    questions = [asked(expression, mysql_type) for expression, mysql_type in zip(expressions, types, strict=True)]
+    expected = ask(source.server, source.database, [*source.settings, f"SELECT {', '.join(questions)} {tail}"])
+    assert len(found.parquet) == len(found.texts) == len(expected) > 0
+    wrong = []
+    for row, (values, texts, sent) in enumerate(zip(found.parquet, found.texts, expected, strict=True)):
+        for expression, mysql_type, value, text, cell in zip(expressions, types, values[width:], texts[width:], sent, strict=True):
+            if not is_value(mysql_type, value, cell):
+                wrong.append(f"row {row}: {expression} as {mysql_type}: Parquet has {str(value)[:60]!r}, the client {str(cell)[:60]}")
+            if not is_text(mysql_type, text, cell):
+                wrong.append(f"row {row}: {expression} as {mysql_type}: CSV has {text[:60]!r}, the client {str(cell)[:60]}")
+    return wrong
+
+
+def details(source: Source, column: str, folder: Path) -> tuple[int, list[str]]:
+    expressions = taken(source, [each.format(c=quoted(column)) for each in SCALARS], "FROM t")
+    fields = [{"expr": expression, "alias": f"x{place}"} for place, expression in enumerate(expressions)]
+    window = export(source, folder, select_fields=fields)
+    return len(expressions), differences(source, window, "detail", expressions, "FROM t ORDER BY id", 0)
+
+
+def figures(source: Source, column: str, shape: Shape, folder: Path) -> tuple[int, list[str]]:
+    grouped = f"GROUP BY {shape.key}" if shape.key else ""
+    named = {
+        f"{SERVER_NAMES.get(name, name)}({quoted(column)})": name for name in FUNCTIONS if name not in ("COUNT DISTINCT", "GROUP_CONCAT")
+    }
+    written = [each.format(c=quoted(column)) for each in FIGURES]
+    beside = taken(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
+    expressions = [*taken(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
+    aggregations = [
+        ({"function": named[expression], "field": column} if expression in named else {"expr": expression}) | {"alias": f"x{place}"}
+        for place, expression in enumerate(expressions)
+    ]
+    keys = {"group_by": [shape.key]} if shape.key else {}
+    window = export(source, folder, aggregations=aggregations, **keys)
+    order = f"{grouped} ORDER BY {shape.key}" if shape.key else ""
+    return len(expressions), differences(source, window, "summary", expressions, f"FROM t {order}", len(keys))
+
+
+def walk(source: Source, folder: Path, columns: Sequence[str], compare: Callable[[str, Path], tuple[int, list[str]]]) -> None:
+    taken_at_all, wrong = 0, []
+    for column in columns:
+        try:
+            count, found = compare(column, folder / column)
+        except PipelineError as error:
+            count, found = 0, [f"{column}: {error}"]
+        taken_at_all += count
+        wrong += found
+    # A server that refused nearly everything would please this test.
+    assert taken_at_all > 10 * len(columns)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("columns", ["sample", pytest.param("all", marks=pytest.mark.slow)])
+def test_every_type_in_every_function_comes_out_as_the_client_reads_it(source: Source, columns: str, tmp_path: Path):
+    names = SAMPLE if columns == "sample" else tuple(source.types)
+    walk(source, tmp_path, names, lambda column, folder: details(source, column, folder))
+
+
+@pytest.mark.parametrize("columns", ["sample", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_aggregate_of_every_type_comes_out_as_the_client_reads_it(source: Source, columns: str, shape: Shape, tmp_path: Path):
+    names = SAMPLE if columns == "sample" else tuple(source.types)
+    with buffering(source.server, shape):
+        walk(source, tmp_path, names, lambda column, folder: figures(source, column, shape, folder))
