@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import SourceOptions, open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.packets import BINARY, Column
-from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, replaying
+from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, Rows, replaying
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 
 
@@ -50,10 +52,10 @@ Read = Callable[..., Extract]
 def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
     """Read an entry from a server with the script `said`."""
 
-    def run(said: Sequence[tuple[str, Reply]], **keys: object) -> Extract:
+    def run(said: Sequence[tuple[str, Reply]], warn: Callable[[str], None] = pytest.fail, **keys: object) -> Extract:
         with replaying(mysql56, tmp_path, said, version="9.5.0") as replay:
             request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-21", LOGICAL_TIME, ZONE)
-            return read_extract(request, options_of(replay, shop), tmp_path, silent, pytest.fail)
+            return read_extract(request, options_of(replay, shop), tmp_path, silent, warn)
 
     return run
 
@@ -65,3 +67,47 @@ def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
     table = pq.read_table(extract.datasets[0].path)
     assert table.column("v").to_pylist() == [struct.pack("<3f", 1.5, -2.0, 0.1), None]
     assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}
+
+
+TREE = Rows([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
+
+
+def test_a_tree_that_explain_alone_gives_since_9_5_is_not_asked_for(read: Read):
+    """https://dev.mysql.com/doc/refman/9.5/en/explain.html"""
+    read([(r"^EXPLAIN (?!FORMAT=TRADITIONAL )", TREE)], select_fields=["id"], source_limits={"on_scan": "error"})
+
+
+def test_an_answer_of_explain_that_is_not_understood_is_an_error_where_scans_are(read: Read):
+    said = [(r"^EXPLAIN ", TREE)]
+    read(said, select_fields=["id"])
+    with pytest.raises(SourceError, match=r"EXPLAIN answered in a form that is not understood \(EXPLAIN\).*on_scan is error"):
+        read(said, select_fields=["id"], source_limits={"on_scan": "error"})
+
+
+def warning(code: int, message: str) -> list[tuple[str, Reply]]:
+    """The script of a server that warns of each query."""
+    columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG), Column("Message")]
+    listed = Rows(columns, [["Warning", str(code), message]])
+    return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Behind(warnings=1))]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (1287, "'&& as a synonym for AND' is deprecated and will be removed in a future release. Please use AND instead"),
+        (3719, "'utf8' is currently an alias for the character set UTF8MB3, but will be an alias for UTF8MB4 in a future release."),
+        (4095, "Delimiter '/' in position 4 in datetime value '2026/01/01' at row 1 is deprecated. Prefer the standard '-'."),
+        (3170, "Memory capacity of 8 bytes for 'range_optimizer_max_mem_size' exceeded. Range optimization was not done for this query."),
+    ],
+)
+def test_deprecated_words_are_published_and_said(read: Read, code: int, message: str):
+    """https://dev.mysql.com/doc/mysql-errors/9.5/en/server-error-reference.html"""
+    heard: list[str] = []
+    assert read(warning(code, message), heard.append, select_fields=["id"]).datasets[0].rows == 2
+    assert len(heard) == 1
+    assert heard[0].startswith(f"detail: the server says of the entry, or of a view behind it: {code} ")
+
+
+def test_a_warning_of_mysql_8_about_a_value_stops_the_table(read: Read):
+    with pytest.raises(SourceError, match=r"the server warned about the result.*1292"):
+        read(warning(1292, "Truncated incorrect DOUBLE value: 'x'"), select_fields=["id"])
