@@ -27,8 +27,8 @@ from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.export import Publication, export_window
-from aggregation_pipeline.source.prelude import SQL_MODE
 from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.source.variables import SQL_MODE
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.servers.client import ask
 from aggregation_pipeline_tests.servers.handles import MySQLServer
@@ -308,7 +308,7 @@ def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
     if value is None or sent is None:
         return value is None and sent is None
     if isinstance(value, bytes):
-        return value == sent
+        return bool(value == sent)
     text = sent.decode()
     if mysql_type == "FLOAT":
         return bool(np.float32(text) == np.float32(value))
@@ -322,7 +322,7 @@ def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
         kept = text.index(".") + 31 if "." in text else None
         return f"{value:f}"[:kept] == text[:kept]
     if isinstance(value, int):
-        return value == int(text)
+        return bool(value == int(text))
     return str(value) == text
 
 

@@ -12,8 +12,9 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.packets import BINARY, Column
 from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, Rows, replaying
