@@ -142,6 +142,9 @@ class Replay:
             name, value = (part.strip() for part in assignment.removeprefix("SESSION ").split("=", 1))
             if name.lower() in self.variables:
                 self.variables[name.lower()] = value.strip("'")
+                if name.lower().startswith("transaction_"):
+                    # The server behind has it too, under its former name.
+                    rest.append(f"SESSION tx_{name.lower().removeprefix('transaction_')} = {value}")
             else:
                 rest.append(assignment)
         return Behind(sql=f"SET {', '.join(rest)}") if rest else Done()
@@ -183,6 +186,7 @@ def replaying(
         *script,
         (r"^SELECT VERSION\(\)$", Rows([Column("VERSION()")], [[version]])),
         (r"^SELECT @@(?:session\.)?transaction_(isolation|read_only)$", renamed),
+        (r"^SELECT UPPER\(@@transaction_isolation\), DATABASE\(\)$", Behind(sql="SELECT UPPER(@@tx_isolation), DATABASE()")),
     ]
     with Server(("127.0.0.1", 0), Handler) as server:
         certificate = Certificate.make(folder)
