@@ -82,7 +82,7 @@ def find_turning(entry: TableEntry, source: Columns, others: Mapping[TableName, 
     for key, sql in fragments(entry):
         tokens = bare(tokenize(sql)[0])
         named = touched_by_expression(sql)
-        inside = [others[table] for table in sorted(named.tables, key=str)]
+        inside = [others.get(table, source) for table in sorted(named.tables, key=str)]
         reasons = [*_of_functions(tokens, source, found), *_of_virtual_columns(tokens, source, found)]
         touched = _sub_select_columns(tokens, [source, *inside]) if inside else _turned_columns(tokens, source)
         for columns, name in touched:
