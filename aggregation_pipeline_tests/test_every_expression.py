@@ -313,7 +313,7 @@ def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
     if mysql_type == "FLOAT":
         return bool(np.float32(text) == np.float32(value))
     if mysql_type.startswith(("DOUBLE", "FLOAT")):
-        return float(text) == value
+        return bool(float(text) == value)
     if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
         offset = dt.timedelta(hours=8) if mysql_type.startswith("TIMESTAMP") else dt.timedelta()
         return bool(EPOCH + dt.timedelta(microseconds=value) + offset == dt.datetime.fromisoformat(text))

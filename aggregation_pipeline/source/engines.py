@@ -42,6 +42,11 @@ class Relation(NamedTuple):
         return self.kind == "VIEW"
 
     @property
+    def is_system_view(self) -> bool:
+        """Whether the server makes it up: information_schema, and mysql's own."""
+        return self.kind == "SYSTEM VIEW"
+
+    @property
     def engine_word(self) -> str:
         """What the rows come from, for people."""
         if self.kind in ("SYSTEM VIEW", "SEQUENCE"):
@@ -106,7 +111,7 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
             return engines
-        engines.views |= {name for name, found in relations.items() if any(each.is_view for each in found)}
+        engines.views |= {name for name, found in relations.items() if any(each.is_view or each.is_system_view for each in found)}
         touched = Touched()
         for name in wanted:
             touched |= _judge(engines, name, relations[name])

@@ -16,8 +16,8 @@ from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.tokens import tokenize
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.instant_sql import bare, is_instant, spelled
 from aggregation_pipeline.source.query import DatasetQuery, Form
-from aggregation_pipeline.source.turning import bare, is_instant, spelled
 from aggregation_pipeline.source.types import UNFIXED_SCALE
 from aggregation_pipeline.source.wire import Field
 

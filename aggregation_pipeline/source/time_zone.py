@@ -8,7 +8,7 @@
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 
 # What FROM_UNIXTIME takes on every server.
 _LAST_COMPARED: Final = 2**31 - 1
-# Compared where a zone never changes its clock.
-_ORDINARY: Final = (86_400, 1_800_000_000)
+# Compared besides: a server may change its clock where tzdata does not, as tables from before summer time was given up do. No change of
+# a clock has ever lasted less than this.
+_STEP: Final = 6 * 86_400
+# Outputs of one statement; MySQL takes 4,096.
+_ASKED: Final = 1000
 # By server and zone: what is wrong with the server's own idea of the zone, empty where nothing is.
 _compared: Final[dict[tuple[str, str], str]] = {}
 _TABLES: Final = (
@@ -59,7 +62,7 @@ def settle_clock(
     if len(offsets_of(zone).starts) == 1 and not shifted:
         return session
     turning = _turning(session, entry, columns, engines)
-    if not turning and not (shifted and turning.present):
+    if not turning and not shifted:
         return session
     wrong = _server_differs(session)
     if not wrong:
@@ -104,9 +107,9 @@ def _compare(session: Session) -> str:
     except SourceError:
         return f"the server does not know the time zone {zone.key} by its name"
     changes = [int(start) for start in offsets_of(zone).starts if 0 < start <= _LAST_COMPARED]
-    moments = [*_ORDINARY, *(moment for change in changes for moment in (change - 1, change))]
+    moments = [*range(_STEP, _LAST_COMPARED, _STEP), *(moment for change in changes for moment in (change - 1, change))]
     try:
-        shown = session.row("SELECT " + ", ".join(f"CAST(FROM_UNIXTIME({moment}) AS CHAR)" for moment in moments))
+        shown = [text for group in _groups(moments, _ASKED) for text in session.row(f"SELECT {', '.join(map(_from_unixtime, group))}")]
     finally:
         session.set_time_zone(before)
     for moment, text in zip(moments, shown, strict=True):
@@ -116,15 +119,23 @@ def _compare(session: Session) -> str:
     return ""
 
 
+def _groups(moments: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (moments[start : start + size] for start in range(0, len(moments), size))
+
+
+def _from_unixtime(moment: int) -> str:
+    return f"CAST(FROM_UNIXTIME({moment}) AS CHAR)"
+
+
 def _with_one_offset(session: Session, entry: TableEntry, turning: Turning, moment: datetime, within: str | None, wrong: str) -> Session:
     zone = session.clock.zone
-    present = utc_offset(zone, moment) if turning.present else None
+    present = utc_offset(zone, moment)
     touched = _touched(session, entry, turning, within)
-    if touched is not None:
-        offset = offsets_of(zone).constant_between(*touched)
-    else:
-        offset = session.clock.offset_seconds if present is None else present
-    if turning.unknown or offset is None or present not in (None, offset) or not _takes(session, offset):
+    offset = present if touched is None else offsets_of(zone).constant_between(*touched)
+    if not turning and not turning.present and not _takes(session, present):
+        # Instants are exact at any offset.
+        return session
+    if turning.unknown or offset is None or (turning.present and offset != present) or not _takes(session, offset):
         why = "; ".join(dict.fromkeys(turning.unknown)) or _several(touched, zone.key)
         what = turning.where[0] if turning.where else "the time of the run (NOW() and the like)"
         raise SourceError(
