@@ -21,7 +21,7 @@ from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, Row
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 
 Read = Callable[..., Extract]
-Say = Callable[[str], object]
+Say = Callable[[str], None]
 ROWS = r"^SELECT .*FROM `t`.*ORDER BY"
 
 
