@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings import Settings
-from aggregation_pipeline.source.session import SourceOptions
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.oss import OssStore

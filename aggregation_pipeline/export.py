@@ -26,8 +26,8 @@ from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyErro
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats import RenderedFile, render, stems
 from aggregation_pipeline.notes import dataset_notes
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
 from aggregation_pipeline.storage.planning import reconcile

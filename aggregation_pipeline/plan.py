@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceLostError
 from aggregation_pipeline.formats import FORMATS
-from aggregation_pipeline.source.engines import engines_of, require_snapshots
+from aggregation_pipeline.source.connection import SourceOptions
+from aggregation_pipeline.source.engines import require_snapshots
 from aggregation_pipeline.source.query import build_queries
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.scan import explain, judge
-from aggregation_pipeline.source.session import Session, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
 from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.base import ObjectStore
@@ -120,7 +121,7 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=settled.within)
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
         shaped = shape_queries(session, entry, settled.columns, settled.within)
-        engines = engines_of(session, entry)
+        engines = settled.engines
         plan.engines = str(engines)
         require_snapshots(entry, engines)
         if engines.unknown:

@@ -13,8 +13,9 @@ from aggregation_pipeline.addresses import host_problem, web_problem
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings import Settings
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.faults import explain
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline_tests.env_files.settings_of import settings_of
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE
 

@@ -13,8 +13,8 @@ from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import SourceLostError, StorageError
 from aggregation_pipeline.export import Publication, export_window
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.missing import missing

@@ -13,8 +13,8 @@ from aggregation_pipeline.cli import main
 from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
 from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.plan import plan_tables
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.deployment import Deployment
 from aggregation_pipeline_tests.servers.handles import MySQLServer

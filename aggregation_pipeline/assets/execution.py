@@ -26,8 +26,8 @@ from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.source.window import Window
 from aggregation_pipeline.storage import keys
 

@@ -22,6 +22,10 @@ class TableName(NamedTuple):
     database: str | None
     name: str
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.database}.{self.name}" if self.database else self.name
+
     @property
     def sql(self) -> str:
         """As it stands in a query."""

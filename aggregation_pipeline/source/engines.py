@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.session import Session
-from aggregation_pipeline.source.touched import Name, Touched, touched_by_entry, touched_by_view
+from aggregation_pipeline.source.touched import Touched, touched_by_entry, touched_by_view
 
 # Engines whose consistent reads are known to be of one moment. SEQUENCE makes up its rows, the same ones each time.
 _SNAPSHOTS: Final = {"innodb", "xtradb", "percona-xtradb", "oceanbase", "seekdb", "tokudb", "rocksdb", "xengine", "sequence"}
@@ -66,11 +67,15 @@ class Engines:
         held: names of those that give snapshots.
         without: tables whose engine gives none, as `MyISAM (hits)`.
         unknown: what cannot be seen by this account, as `view v`.
+        views: which of the names in the entry are views.
+        functions: stored functions that the entry calls, in lower case.
     """
 
     held: set[str] = field(default_factory=set)
     without: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
+    views: set[TableName] = field(default_factory=set)
+    functions: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """For the manifest: `InnoDB`, `InnoDB, MyISAM (hits)`, `unknown (view v)`."""
@@ -84,9 +89,10 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
     Raises:
         SourceLostError: the server went away. A refusal is no error: what cannot be seen is `unknown`.
     """
-    engines, seen = Engines(), set[Name]()
+    engines, seen = Engines(), set[TableName]()
     touched = touched_by_entry(entry)
-    engines.unknown |= {f"function {name}" for name in session.stored_functions(touched.called)}
+    engines.functions = session.stored_functions(touched.called)
+    engines.unknown |= {f"function {name}" for name in engines.functions}
     for _ in range(_DEPTH):
         engines.unknown |= {f"function {name}" for name in touched.stored}
         wanted = touched.tables - seen
@@ -100,6 +106,7 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
             return engines
+        engines.views |= {name for name, found in relations.items() if any(each.is_view for each in found)}
         touched = Touched()
         for name in wanted:
             touched |= _judge(engines, name, relations[name])
@@ -123,7 +130,7 @@ def require_snapshots(entry: TableEntry, engines: Engines) -> None:
     )
 
 
-def relations_of(session: Session, wanted: Iterable[Name]) -> dict[Name, list[Relation]]:
+def relations_of(session: Session, wanted: Iterable[TableName]) -> dict[TableName, list[Relation]]:
     """What information_schema has of some tables and views: nothing of those that this account may not see.
 
     One statement for all of them, each by constants: else servers open all tables of the database to find one.
@@ -140,7 +147,7 @@ def relations_of(session: Session, wanted: Iterable[Name]) -> dict[Name, list[Re
     return {name: list(_exact(name, relations)) for name, relations in zip(names, found, strict=True)}
 
 
-def _judge(engines: Engines, name: Name, found: list[Relation]) -> Touched:
+def _judge(engines: Engines, name: TableName, found: list[Relation]) -> Touched:
     """Note the engine of one table; return what a view leads to."""
     if not found:
         engines.unknown.add(f"table {name}")
@@ -163,7 +170,7 @@ def _judge(engines: Engines, name: Name, found: list[Relation]) -> Touched:
 
 def _within(database: str, touched: Touched) -> Touched:
     """Names in a view are those of its database."""
-    tables = frozenset(Name(name.database or database, name.name) for name in touched.tables)
+    tables = frozenset(TableName(name.database or database, name.name) for name in touched.tables)
     return Touched(tables, touched.stored)
 
 
@@ -176,7 +183,7 @@ _RELATION: Final = (
 )
 
 
-def _exact(name: Name, relations: list[Relation]) -> Iterator[Relation]:
+def _exact(name: TableName, relations: list[Relation]) -> Iterator[Relation]:
     """Where letters of both cases make different tables, the one that is meant."""
     same = [relation for relation in relations if relation.name == name.name]
     yield from same or relations

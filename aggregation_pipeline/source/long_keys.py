@@ -46,7 +46,7 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     lengths = ", ".join(
         f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys
     )
-    rows, *found = map(int, session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
+    rows, *found = (int(str(value)) for value in session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
     longest = max(found) + _MARGIN
     if longest <= SORT_LENGTH:
         return

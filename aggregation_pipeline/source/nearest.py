@@ -2,16 +2,17 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.tokens import FragmentError, tokenize
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.fragments import fragments
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.session import Session
 
@@ -73,7 +74,7 @@ def _case_hint(wrong: str, known: list[str]) -> str:
 def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
     known = session.columns(*entry.source)
-    keys = [key for key, text in _fragments(entry).items() if bare.casefold() in _names_in(text)]
+    keys = [key for key, text in fragments(entry) if bare.casefold() in _names_in(text)]
     place = f" It stands in {', '.join(keys)}." if keys else ""
     # One that the table has is missing in another table, of a sub-select.
     hint = "" if any(name.casefold() == bare.casefold() for name in known) else nearest(bare, known)
@@ -88,15 +89,6 @@ def _overflow_hint(query: DatasetQuery, named: frozenset[str]) -> str:
     if not meant:
         return ""
     return f" It comes of the output {meant[0]}." if len(meant) == 1 else f" It comes of one of the outputs {', '.join(meant)}."
-
-
-def _fragments(entry: TableEntry) -> Mapping[str, str]:
-    """The SQL of an entry, by the key under which it stands."""
-    found = {f"group_by[{place}]": key.expr for place, key in enumerate(entry.group_by)}
-    found |= {f"aggregations[{place}]": str(figure.expr or figure.field) for place, figure in enumerate(entry.aggregations)}
-    found |= {f"select_fields[{place}]": field.expr for place, field in enumerate(entry.select_fields) if field.expr != ALL_COLUMNS}
-    found |= {} if entry.where is None else {"where": entry.where}
-    return found | {f"order_by[{place}]": item for place, item in enumerate(entry.order_by or ())}
 
 
 def _names_in(text: str) -> frozenset[str]:

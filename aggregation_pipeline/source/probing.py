@@ -15,6 +15,7 @@ from pymysql.constants import FIELD_TYPE
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.errors import SourceLostError
 from aggregation_pipeline.source.doubts import judge_warnings
@@ -23,7 +24,7 @@ from aggregation_pipeline.source.faults import explain, translated
 from aggregation_pipeline.source.full_group_by import switch_off, switched_off
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.session import Session
-from aggregation_pipeline.source.touched import Name, table_nodes
+from aggregation_pipeline.source.touched import table_nodes
 from aggregation_pipeline.source.wire import Field, RowStream
 
 Fields = tuple[Field, ...]
@@ -83,7 +84,7 @@ def _views_alone_offend(session: Session, query: DatasetQuery) -> bool:
         nodes = table_nodes(sqlglot.parse_one(query.probe_sql, read="mysql"))
     except (SqlglotError, RecursionError):
         return False
-    places = [(node, Name(node.db or None, node.name)) for node in nodes]
+    places = [(node, TableName(node.db or None, node.name)) for node in nodes]
     relations = relations_of(session, {name for _, name in places})
     views = [name for name, found in relations.items() if any(each.is_view for each in found)]
     offending = [name for name in views if not _passes(session, _all_of(name))]
@@ -106,12 +107,12 @@ def _passes(session: Session, sql: str) -> bool:
     return True
 
 
-def _all_of(name: Name) -> str:
+def _all_of(name: TableName) -> str:
     table = f"{quote(name.database)}.{quote(name.name)}" if name.database else quote(name.name)
     return f"SELECT * FROM {table} LIMIT 0"  # noqa: S608 - a quoted name
 
 
-def _with_stand_ins(sql: str, places: Sequence[tuple[exp.Table, Name]], columns: Mapping[Name, Fields]) -> str:
+def _with_stand_ins(sql: str, places: Sequence[tuple[exp.Table, TableName]], columns: Mapping[TableName, Fields]) -> str:
     """The statement with other text where it names those views; the rest of it stays as it was written."""
     cuts = []
     for node, name in places:

@@ -127,7 +127,7 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
         terms = [str(position) for position in positions]
     return DatasetQuery(
         dataset="summary",
-        outputs=tuple([(to_sql(key.expr), key.name) for key in entry.group_by] + [(_figure(figure), figure.name) for figure in figures]),
+        outputs=tuple([(to_sql(key.expr), key.name) for key in entry.group_by] + [(figure_sql(figure), figure.name) for figure in figures]),
         source=quote(entry.source.name),
         table=entry.source.sql,
         clauses=_statement(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
@@ -189,7 +189,7 @@ def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
     return f"{term} {direction}".rstrip()
 
 
-def _figure(figure: Aggregation) -> str:
+def figure_sql(figure: Aggregation) -> str:
     """An aggregation as SQL, without its name."""
     if figure.expr is not None:
         return to_sql(figure.expr)

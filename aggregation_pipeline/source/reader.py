@@ -14,6 +14,7 @@ from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.counting import compare_counts, count_before
 from aggregation_pipeline.source.deadline import deadline
 from aggregation_pipeline.source.doubts import judge_warnings
@@ -25,7 +26,7 @@ from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.rows import ArrowRows
 from aggregation_pipeline.source.scan import check_scan
-from aggregation_pipeline.source.session import Session, SourceColumn, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, SourceColumn, open_session
 from aggregation_pipeline.source.shape import ShapedQuery, shape_queries
 from aggregation_pipeline.source.time_zone import settle_clock
 from aggregation_pipeline.source.window import TIMES, Window
@@ -56,8 +57,10 @@ class ReadRequest:
             SourceError: the server cannot, or the partition's column does not suit.
         """
         columns = session.columns(*self.entry.source)
-        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), self.within(columns, session.clock))
-        return Settled(clocked, columns, self.within(columns, clocked.clock))
+        engines = engines_of(session, self.entry)
+        within = self.within(columns, session.clock)
+        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
+        return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
 
     def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
         """The condition of the partition, for a table with these columns and a session with this clock; None for the whole table.
@@ -84,11 +87,18 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Settled:
-    """A session in the clock of the entry that it reads, the columns of the entry's table, and the condition of its partition."""
+    """A session in the clock of the entry that it reads, and what is known of the entry's tables.
+
+    Attributes:
+        columns: of the entry's table.
+        within: the condition of its partition.
+        engines: of all tables that the entry names.
+    """
 
     session: Session
     columns: Mapping[str, SourceColumn]
     within: str | None
+    engines: Engines
 
 
 def _refuse_hours_of_days(entry: TableEntry) -> None:
@@ -138,10 +148,9 @@ def read_extract(
             deadline(session, limits.max_snapshot_seconds) as end,
         ):
             settled = request.settled(session)
-            session, columns = settled.session, settled.columns  # noqa: PLW2901 - the same connection, its clock known
+            session, columns, engines = settled.session, settled.columns, settled.engines  # noqa: PLW2901 - the same connection
             comments = {column.name: column.comment for column in columns.values() if column.comment}
             shaped = shape_queries(session, entry, columns, settled.within)
-            engines = engines_of(session, entry)
             require_snapshots(entry, engines)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)

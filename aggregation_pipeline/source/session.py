@@ -1,17 +1,14 @@
 """One connection, one read-only snapshot: everything that one table's window reads from MySQL."""
 
 import contextlib
-import functools
 import hmac
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
@@ -20,10 +17,10 @@ from sqlglot.dialects.mysql import MySQL
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.connection import SourceOptions, source_engine
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
-from aggregation_pipeline.source.prelude import LIFT_LIMITS, PER_SECOND, Wishes, settle
-from aggregation_pipeline.source.tls import Tls, TlsConnection
+from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
 from aggregation_pipeline.source.wire import RowStream
 
 # The isolation levels under which a consistent snapshot really is one.
@@ -31,35 +28,7 @@ _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
 _PARSE_ERROR: Final = 1064
 
 
-NO_PASSWORD: Final = SecretStr("")
 NO_LIMITS: Final = SourceLimits()
-IF_OFFERED: Final = Tls()
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """Where the source database is, and how to reach it.
-
-    Attributes:
-        stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
-        mask_salt: the key of hashes that stand for personal data; empty where there are none.
-    """
-
-    database: str
-    user: str
-    password: SecretStr = NO_PASSWORD
-    host: str | None = None
-    port: int = 3306
-    socket: Path | None = None
-    connect_timeout: int = 10
-    stall_timeout: int = 600
-    mask_salt: SecretStr = NO_PASSWORD
-    tls: Tls = IF_OFFERED
-
-    @property
-    def where(self) -> str:
-        """The server, for people."""
-        return str(self.socket) if self.socket else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -132,14 +101,6 @@ class Session:
         names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
         return [dict(zip(names, row, strict=True)) for row in result]
 
-    def is_view(self, database: str | None, table: str) -> bool:
-        """Whether the name is that of a view."""
-        query = sa.text(
-            "SELECT table_type FROM information_schema.tables WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table"
-        )
-        with translated():
-            return self.connection.execute(query, {"database": database, "table": table}).scalar() == "VIEW"
-
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names, in lower case, that are functions stored in some database of the server."""
         # What the parser knows by name is the server's own.
@@ -202,48 +163,6 @@ class Session:
 def _column(row: Mapping[str, Any]) -> SourceColumn:
     virtual = str(row.get("generation_expression") or "") if "VIRTUAL" in str(row.get("extra")).upper() else ""
     return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual)
-
-
-@functools.lru_cache(maxsize=8)
-def source_engine(options: SourceOptions) -> sa.Engine:
-    """Return the engine of a server, which opens a new connection each time.
-
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is kept: what it asks
-    a server for before its first connection would otherwise be asked for every window.
-    """
-    url = sa.URL.create(
-        "mysql+pymysql",
-        username=options.user,
-        password=options.password.get_secret_value(),
-        host=None if options.socket else options.host,
-        port=None if options.socket else options.port,
-        database=options.database,
-    )
-    arguments: dict[str, Any] = {
-        "charset": "utf8mb4",
-        "connect_timeout": options.connect_timeout,
-        "read_timeout": options.stall_timeout,
-        "write_timeout": options.stall_timeout,
-        "local_infile": False,
-        "program_name": "aggregation_pipeline",
-    }
-    if options.socket:
-        arguments["unix_socket"] = str(options.socket)
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
-
-    @sa.event.listens_for(engine, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
-        return _Connection(tls=options.tls, **parameters)
-
-    return engine
-
-
-class _Connection(TlsConnection):
-    def set_character_set(self, charset: str, collation: str | None = None) -> None:
-        """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
-        super().set_character_set(charset, collation)
-        with contextlib.suppress(pymysql.MySQLError):
-            self.query(LIFT_LIMITS)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -18,9 +18,11 @@ from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.instants import offset_text, offsets_of, utc_offset
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.engines import Engines
 from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.session import Session, SourceColumn
-from aggregation_pipeline.source.turning import Columns, Turning, called_names, find_turning, fragments, sub_tables
+from aggregation_pipeline.source.touched import touched_by_entry
+from aggregation_pipeline.source.turning import Columns, Turning, find_turning
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,9 @@ _TABLES: Final = (
 )
 
 
-def settle_clock(session: Session, entry: TableEntry, moment: datetime, columns: Sequence[SourceColumn], within: str | None) -> Session:
+def settle_clock(
+    session: Session, entry: TableEntry, moment: datetime, columns: Sequence[SourceColumn], within: str | None, engines: Engines
+) -> Session:
     """Return the session with the clock that suits the entry; the snapshot stays.
 
     Args:
@@ -45,6 +49,7 @@ def settle_clock(session: Session, entry: TableEntry, moment: datetime, columns:
         moment: the logical time.
         columns: of the entry's table.
         within: the condition of the partition, for the session as it is; None for the whole table.
+        engines: what is known of the tables.
 
     Raises:
         SourceError: the entry turns instants into clock readings, and the server cannot do that right.
@@ -53,7 +58,7 @@ def settle_clock(session: Session, entry: TableEntry, moment: datetime, columns:
     shifted = utc_offset(zone, moment) != offset
     if len(offsets_of(zone).starts) == 1 and not shifted:
         return session
-    turning = _turning(session, entry, columns)
+    turning = _turning(session, entry, columns, engines)
     if not turning and not (shifted and turning.present):
         return session
     wrong = _server_differs(session)
@@ -63,20 +68,18 @@ def settle_clock(session: Session, entry: TableEntry, moment: datetime, columns:
     return _with_one_offset(session, entry, turning, moment, within, wrong)
 
 
-def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn]) -> Turning:
-    texts = [sql for _, sql in fragments(entry)]
-    others = {table: None for sql in texts for table in sub_tables(sql)}
-    known = {table: _columns(session, table, list(session.columns(*table).values())) for table in others}
-    called = frozenset[str]().union(*map(called_names, texts))
-    return find_turning(entry, _columns(session, entry.source, columns), known, session.stored_functions(called))
+def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: Engines) -> Turning:
+    others = touched_by_entry(entry).tables - {entry.source}
+    known = {table: _columns(table, session.columns(*table).values(), engines) for table in others}
+    return find_turning(entry, _columns(entry.source, columns, engines), known, engines.functions)
 
 
-def _columns(session: Session, table: TableName, columns: Sequence[SourceColumn]) -> Columns:
+def _columns(table: TableName, columns: Collection[SourceColumn], engines: Engines) -> Columns:
     return Columns(
         table.sql,
         frozenset(column.name.lower() for column in columns if column.type == "timestamp"),
         {column.name.lower(): column.virtual for column in columns if column.virtual},
-        session.is_view(*table),
+        table in engines.views,
     )
 
 

@@ -3,7 +3,7 @@
 import functools
 import itertools
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
@@ -11,17 +11,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.source.turning import fragments
-
-
-class Name(NamedTuple):
-    """A table or function as it is written; `database` is None for one of the database at hand."""
-
-    database: str | None
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.database}.{self.name}" if self.database else self.name
+from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.source.fragments import fragments
 
 
 @dataclass(frozen=True)
@@ -34,8 +25,8 @@ class Touched:
         called: other functions, in lower case; some may be stored ones.
     """
 
-    tables: frozenset[Name] = frozenset()
-    stored: frozenset[Name] = frozenset()
+    tables: frozenset[TableName] = frozenset()
+    stored: frozenset[TableName] = frozenset()
     called: frozenset[str] = frozenset()
 
     def __or__(self, other: "Touched") -> "Touched":
@@ -47,15 +38,15 @@ _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 def touched_by_entry(entry: TableEntry) -> Touched:
     """What the statements of an entry read: its table, and what its expressions name."""
-    found = Touched(frozenset({Name(*entry.source)}))
+    found = Touched(frozenset({TableName(*entry.source)}))
     for _, sql in fragments(entry):
-        found |= _touched_by_expression(sql)
+        found |= touched_by_expression(sql)
     return found
 
 
 @functools.lru_cache(maxsize=4096)
-def _touched_by_expression(expression: str) -> Touched:
-    """Most name no table, which is seen without parsing."""
+def touched_by_expression(expression: str) -> Touched:
+    """What one expression names. Most name no table, which is seen without parsing."""
     called = [name for name, _ in _calls(expression)]
     tables = tables_of(f"SELECT ({expression})") if "select" in expression.casefold() else frozenset()
     stored = frozenset(name for name in called if name.database)
@@ -73,13 +64,13 @@ def touched_by_view(definition: str) -> Touched | None:
         return None
 
 
-def tables_of(sql: str) -> frozenset[Name]:
+def tables_of(sql: str) -> frozenset[TableName]:
     """The tables and views in FROM and JOIN, at any depth, without names that a WITH of the same statement gives.
 
     Raises:
         SqlglotError: it does not parse.
     """
-    return frozenset(Name(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql")))
+    return frozenset(TableName(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql")))
 
 
 def table_nodes(tree: exp.Expr) -> list[exp.Table]:
@@ -89,7 +80,7 @@ def table_nodes(tree: exp.Expr) -> list[exp.Table]:
     return [node for node in named if node.db or node.name.casefold() not in given]
 
 
-def _calls(sql: str) -> list[tuple[Name, bool]]:
+def _calls(sql: str) -> list[tuple[TableName, bool]]:
     """Each name with an opening parenthesis behind it, and whether it is in backticks."""
     tokens = sqlglot.tokenize(sql, read="mysql")
     found = []
@@ -98,5 +89,5 @@ def _calls(sql: str) -> list[tuple[Name, bool]]:
             continue
         qualified = place >= 2 and tokens[place - 1].token_type == TokenType.DOT
         database = tokens[place - 2].text if qualified else None
-        found.append((Name(database, token.text), token.token_type == TokenType.IDENTIFIER))
+        found.append((TableName(database, token.text), token.token_type == TokenType.IDENTIFIER))
     return found

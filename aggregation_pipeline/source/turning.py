@@ -10,13 +10,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import sqlglot
-from sqlglot import exp
-
-from aggregation_pipeline.config.expressions import split_direction, to_sql
-from aggregation_pipeline.config.model import ALL_COLUMNS, Aggregation, TableEntry
+from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
 from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize
+from aggregation_pipeline.source.fragments import fragments
+from aggregation_pipeline.source.touched import touched_by_expression
 
 _CLOCKS: Final = ("from_unixtime", "unix_timestamp", "convert_tz")
 _PRESENT: Final = frozenset(
@@ -69,39 +67,7 @@ class Turning:
         return bool(self.where or self.views)
 
 
-def fragments(entry: TableEntry) -> Iterator[tuple[str, str]]:
-    """The key and the SQL of each expression of an entry; `*` is none."""
-    yield from (("group_by", to_sql(key.expr)) for key in entry.group_by)
-    yield from (("aggregations", _figure(figure)) for figure in entry.aggregations)
-    yield from (("select_fields", to_sql(each.expr)) for each in entry.select_fields if each.expr != ALL_COLUMNS)
-    yield from (("where", text) for text in (entry.where,) if text is not None)
-    yield from (("order_by", to_sql(split_direction(item)[0])) for item in entry.order_by or ())
-
-
-def _figure(figure: Aggregation) -> str:
-    if figure.expr is not None:
-        return to_sql(figure.expr)
-    argument = ALL_COLUMNS if figure.field in (None, ALL_COLUMNS) else to_sql(str(figure.field))
-    return f"COUNT(DISTINCT {argument})" if figure.function == "COUNT DISTINCT" else f"{figure.function}({argument})"
-
-
-def sub_tables(sql: str) -> tuple[TableName, ...]:
-    """The tables that the sub-selects of an expression read; names that WITH gives are none."""
-    if not re.search(r"\bselect\b", sql, re.IGNORECASE):
-        return ()
-    tree = sqlglot.parse_one(f"SELECT ({sql})", read="mysql")
-    given = {each.alias.casefold() for each in tree.find_all(exp.CTE)}
-    tables = (TableName(each.db or None, each.name) for each in tree.find_all(exp.Table) if each.name)
-    return tuple(dict.fromkeys(table for table in tables if table.database or table.name.casefold() not in given))
-
-
-def called_names(sql: str) -> frozenset[str]:
-    """What stands before an opening bracket, in lower case: functions, stored ones among them, and some words of SQL."""
-    tokens = tokenize(sql)[0]
-    return frozenset(one.name for one, two in itertools.pairwise(tokens) if two.text == "(" and one.name)
-
-
-def find_turning(entry: TableEntry, source: Columns, others: Mapping[TableName, Columns], stored: frozenset[str]) -> Turning:
+def find_turning(entry: TableEntry, source: Columns, others: Mapping[TableName, Columns], stored: Collection[str]) -> Turning:
     """Look through all fragments of an entry.
 
     Args:
@@ -115,12 +81,14 @@ def find_turning(entry: TableEntry, source: Columns, others: Mapping[TableName, 
     found.views += views
     for key, sql in fragments(entry):
         tokens = bare(tokenize(sql)[0])
-        inside = [others[table] for table in sub_tables(sql)]
+        named = touched_by_expression(sql)
+        inside = [others.get(table, source) for table in sorted(named.tables, key=str)]
         reasons = [*_of_functions(tokens, source, found), *_of_virtual_columns(tokens, source, found)]
         touched = _sub_select_columns(tokens, [source, *inside]) if inside else _turned_columns(tokens, source)
         for columns, name in touched:
             _add(found, columns.table, f"NULLIF(UNIX_TIMESTAMP({quote(name)}), 0)")
-        unknown = [f"{name} is a stored function" for name in sorted(called_names(sql) & stored)]
+        functions = [*sorted(named.called.intersection(stored)), *sorted(map(str, named.stored))]
+        unknown = [f"{name} is a stored function" for name in functions]
         found.unknown += unknown
         found.present = found.present or any(token.kind == "word" and token.name in _PRESENT for token in tokens)
         if reasons or touched or unknown:

@@ -23,8 +23,8 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.settings import load_settings
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline.storage.windows import fetch_window, latest_window, load_manifest
 from aggregation_pipeline_tests.assets.oss_deployment import WINDOW, run_job, variables

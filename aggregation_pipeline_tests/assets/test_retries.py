@@ -9,7 +9,7 @@ from aggregation_pipeline.assets import tables
 from aggregation_pipeline.assets.names import manifest_key
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError, SourceLostError
-from aggregation_pipeline.source.session import SourceOptions
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline_tests.assets.shop import DAYS, Shop
 from aggregation_pipeline_tests.assets.test_tables import materialized, span, told
 

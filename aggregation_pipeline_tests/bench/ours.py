@@ -15,10 +15,11 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats import render
+from aggregation_pipeline.source.connection import NO_PASSWORD, SourceOptions
 from aggregation_pipeline.source.query import build_queries
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.rows import ArrowRows
-from aggregation_pipeline.source.session import NO_PASSWORD, SourceOptions, open_session
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline.source.shape import shape_queries
 from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.folder import FolderStore

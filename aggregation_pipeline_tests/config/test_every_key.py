@@ -115,6 +115,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "options.csv": {"{delimiter: ';'}": {"delimiter": ";"}},
     "options.csv.null": {"'NULL'": "NULL", "'\\N'": "\\N", "''": ""},
     "options.csv.delimiter": {"';'": ";", '"\\t"': "\t", ";": ";", "'|'": "|"},
+    "options.file_names": {"'{table}_{date}.{dataset}'": "{table}_{date}.{dataset}"},
     "options.zero_dates": {"null": "null", "'null'": "null", "error": "error", "text": "text"},
     "options.json": {"{decimals: number}": {"decimals": "number"}},
     "options.excel": {"{about: false}": {"about": False}},

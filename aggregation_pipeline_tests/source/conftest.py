@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import Progress, ReadRequest, read_extract
-from aggregation_pipeline.source.session import SourceOptions
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 
 LOGICAL_TIME = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)

@@ -6,7 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.connection import SourceOptions
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.login import NATIVE, Account
 from aggregation_pipeline_tests.servers.replay import Replay, replaying

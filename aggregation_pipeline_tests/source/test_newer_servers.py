@@ -1,6 +1,5 @@
 """What MySQL 8 and 9 are documented to answer, which no server here answers by itself: see servers/replay.py."""
 
-import re
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,16 +12,13 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.packets import BINARY, Column
 from aggregation_pipeline_tests.servers.replay import Behind, Replay, Reply, Rows, replaying
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
-
-Read = Callable[..., Extract]
-Say = Callable[[str], None]
-ROWS = r"^SELECT .*FROM `t`.*ORDER BY"
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +46,17 @@ def test_the_session_is_settled_by_the_names_that_mysql_8_has(mysql56: MySQLServ
     assert not [statement for statement in replay.statements if "tx_isolation" in statement and "transaction_isolation" not in statement]
 
 
+Read = Callable[..., Extract]
+
+
 @pytest.fixture
 def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
-    """Read an entry from a MySQL 9.5 that answers what the script says."""
+    """Read an entry from a server with the script `said`."""
 
-    def run(said: Sequence[tuple[str, Reply]], warn: Say = pytest.fail, note: Say = pytest.fail, **keys: object) -> Extract:
+    def run(said: Sequence[tuple[str, Reply]], warn: Callable[[str], None] = pytest.fail, **keys: object) -> Extract:
         with replaying(mysql56, tmp_path, said, version="9.5.0") as replay:
             request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-21", LOGICAL_TIME, ZONE)
-            return read_extract(request, options_of(replay, shop), tmp_path, silent, warn, note)
+            return read_extract(request, options_of(replay, shop), tmp_path, silent, warn)
 
     return run
 
@@ -71,48 +70,45 @@ def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
     assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}
 
 
-DEPRECATIONS = (
-    (1287, "'&&' is deprecated and will be removed in a future release. Please use AND instead"),
-    (1681, "'BINARY as attribute of a type' is deprecated and will be removed in a future release."),
-    (3719, "'utf8' is currently an alias for the character set UTF8MB3, but will be an alias for UTF8MB4 in a future release."),
-    (4095, "Delimiter '/' in position 4 in datetime value '2026/01/01' at row 1 is deprecated. Prefer the standard '-'."),
+TREE = Rows([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
+
+
+def test_a_tree_that_explain_alone_gives_since_9_5_is_not_asked_for(read: Read):
+    """https://dev.mysql.com/doc/refman/9.5/en/explain.html"""
+    read([(r"^EXPLAIN (?!FORMAT=TRADITIONAL )", TREE)], select_fields=["id"], source_limits={"on_scan": "error"})
+
+
+def test_an_answer_of_explain_that_is_not_understood_is_an_error_where_scans_are(read: Read):
+    said = [(r"^EXPLAIN ", TREE)]
+    read(said, select_fields=["id"])
+    with pytest.raises(SourceError, match=r"EXPLAIN answered in a form that is not understood \(EXPLAIN\).*on_scan is error"):
+        read(said, select_fields=["id"], source_limits={"on_scan": "error"})
+
+
+def warning(code: int, message: str) -> list[tuple[str, Reply]]:
+    """The script of a server that warns of each query."""
+    columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG), Column("Message")]
+    listed = Rows(columns, [["Warning", str(code), message]])
+    return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Behind(warnings=1))]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (1287, "'&& as a synonym for AND' is deprecated and will be removed in a future release. Please use AND instead"),
+        (3719, "'utf8' is currently an alias for the character set UTF8MB3, but will be an alias for UTF8MB4 in a future release."),
+        (4095, "Delimiter '/' in position 4 in datetime value '2026/01/01' at row 1 is deprecated. Prefer the standard '-'."),
+        (3170, "Memory capacity of 8 bytes for 'range_optimizer_max_mem_size' exceeded. Range optimization was not done for this query."),
+    ],
 )
+def test_deprecated_words_are_published_and_said(read: Read, code: int, message: str):
+    """https://dev.mysql.com/doc/mysql-errors/9.5/en/server-error-reference.html"""
+    heard: list[str] = []
+    assert read(warning(code, message), heard.append, select_fields=["id"]).datasets[0].rows == 2
+    assert len(heard) == 1
+    assert heard[0].startswith(f"detail: the server says of the entry, or of a view behind it: {code} ")
 
 
-def warnings_of(*listed: tuple[str, int, str]) -> list[tuple[str, Reply]]:
-    """A script in which the rows come with such warnings."""
-    columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG, charset=BINARY, length=4), Column("Message")]
-    rows = Rows(columns, [[level, str(code), message] for level, code, message in listed])
-    return [(ROWS, Behind(warnings=len(listed))), (r"^SHOW WARNINGS", rows)]
-
-
-def test_deprecated_words_are_told_and_stop_nothing(read: Read):
-    said: list[str] = []
-    script = warnings_of(*[("Warning", code, message) for code, message in DEPRECATIONS])
-    extract = read(script, warn=said.append, select_fields=["id"], where="id > 0 && id < 9")
-    assert pq.read_table(extract.datasets[0].path).column("id").to_pylist() == [1, 2]
-    assert [str(code) for code, _ in DEPRECATIONS] == [re.findall(r"\b\d{4}\b", line)[0] for line in said]
-
-
-def test_a_doubt_about_a_value_stops_the_table_beside_any_deprecation(read: Read):
-    script = warnings_of(("Warning", *DEPRECATIONS[0]), ("Warning", 1292, "Truncated incorrect DOUBLE value: 'new'"))
-    with pytest.raises(SourceError, match=r"warned about the result.*1292") as caught:
-        read(script, select_fields=["id"])
-    assert "new" not in str(caught.value)
-
-
-TREE = "-> Filter: (t.id > 0)  (cost=0.45 rows=2)\n    -> Table scan on t  (cost=0.45 rows=2)\n"
-
-
-def test_a_plan_in_the_shape_of_a_tree_is_never_asked_for_and_never_misread(read: Read):
-    """https://dev.mysql.com/doc/refman/9.5/en/explain.html: EXPLAIN alone answers with a tree, FORMAT=TRADITIONAL as ever."""
-    tree = Rows([Column("EXPLAIN")], [[TREE]])
-    alone = (r"^EXPLAIN (?!FORMAT)", tree)
-    read([alone, (r"^EXPLAIN FORMAT=TRADITIONAL (.*)", Behind(sql=r"EXPLAIN \1"))], select_fields=["id"], where="id > 0")
-    # A server that answers with a tree all the same is not understood, and says so.
-    notes: list[str] = []
-    read([("^EXPLAIN", tree)], note=notes.append, select_fields=["id"], where="id > 0")
-    assert len(notes) == 1
-    assert "in a form that is not understood" in notes[0]
-    with pytest.raises(SourceError, match=r"not understood.*on_scan is error"):
-        read([("^EXPLAIN", tree)], select_fields=["id"], where="id > 0", source_limits={"on_scan": "error"})
+def test_a_warning_of_mysql_8_about_a_value_stops_the_table(read: Read):
+    with pytest.raises(SourceError, match=r"the server warned about the result.*1292"):
+        read(warning(1292, "Truncated incorrect DOUBLE value: 'x'"), select_fields=["id"])

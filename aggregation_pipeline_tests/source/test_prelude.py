@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source import describe
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.prelude import SET_BY_US
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import Session, SourceOptions, open_session
+from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.variables import FIXED, Fixed
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
@@ -244,6 +245,6 @@ def test_a_session_begins_with_few_statements(mariadb: MySQLServer):
     options = SourceOptions(database=mariadb.fresh_database(), user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT)
     for _ in range(2):
         with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
-            asked_for = int(session.rows("SHOW SESSION STATUS LIKE 'Questions'")[1][0][1])
+            asked_for = int(session.row("SHOW SESSION STATUS LIKE 'Questions'")[1])
     # The statement that asks counts, and so does connecting.
     assert asked_for <= 11

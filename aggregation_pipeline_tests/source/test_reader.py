@@ -20,8 +20,9 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
 

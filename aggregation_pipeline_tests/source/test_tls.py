@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings import Settings
-from aggregation_pipeline.source.session import SourceOptions, open_session
+from aggregation_pipeline.source.connection import SourceOptions
+from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline.source.tls import Tls
 from aggregation_pipeline_tests.env_files.settings_of import settings_of
 from aggregation_pipeline_tests.servers.certificates import Authority, Pair
@@ -67,7 +68,7 @@ def shop(server_folder: Path) -> Iterator[Shop]:
 def cipher(options: SourceOptions) -> str:
     """The cipher of a new connection; empty without TLS."""
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
-        return "".join(value for _, value in session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[1])
+        return "".join(value or "" for _, value in session.rows("SHOW STATUS LIKE 'Ssl_cipher'")[1])
 
 
 def refusal(options: SourceOptions) -> str:

@@ -4,7 +4,8 @@ import pymysql
 import pytest
 
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.source.touched import Name, touched_by_entry, touched_by_view
+from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.source.touched import touched_by_entry, touched_by_view
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 
 
@@ -42,7 +43,7 @@ def test_functions_are_named_for_the_server_to_tell_which_are_stored():
     entry = TableEntry(name="t", where="f(id) = 1 AND shop.g (id) = 2 AND note <> 'h(1)' AND `k`(1) = 3 AND id IN (1, 2)")
     touched = touched_by_entry(entry)
     assert {"f", "k"} <= touched.called
-    assert touched.stored == {Name("shop", "g")}
+    assert touched.stored == {TableName("shop", "g")}
     assert not {"g", "h"} & touched.called
 
 
@@ -52,8 +53,8 @@ def test_a_view_is_read_as_servers_print_it():
         " from (`tr`.`a` join `b` on((`a`.`id` = `b`.`id`)))"
     )
     assert touched is not None
-    assert touched.tables == {Name("tr", "a"), Name(None, "b")}
-    assert touched.stored == {Name(None, "f"), Name("shop", "g")}
+    assert touched.tables == {TableName("tr", "a"), TableName(None, "b")}
+    assert touched.stored == {TableName(None, "f"), TableName("shop", "g")}
     assert touched_by_view("select from where ((") is None
 
 
