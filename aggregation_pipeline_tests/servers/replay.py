@@ -39,6 +39,7 @@ MYSQL_8: Mapping[str, str | None] = {
     "internal_tmp_mem_storage_engine": "TempTable",
 }
 
+_RENAMED = {"transaction_isolation": "tx_isolation", "transaction_read_only": "tx_read_only"}
 _QUIT, _INIT_DB, _QUERY, _PING = 1, 2, 3, 14
 
 
@@ -122,29 +123,28 @@ class Replay:
         """What a statement about variables gets on a server that has these: kept for all connections, which is enough for a test."""
         if match := re.fullmatch(r"SELECT @@(?:session\.|global\.)?(\w+)", sql):
             name = match[1].lower()
-            known = name in self.variables
+            known = name in self.variables and name not in _RENAMED
             if known and self.variables[name] is None:
                 return Error(1193, "HY000", f"Unknown system variable '{name}'")
-            return Rows([Column(match[0][7:])], [[self.variables[name]]]) if known else Behind()
+            if known:
+                return Rows([Column(match[0][7:])], [[self.variables[name]]])
         if match := re.fullmatch(r"SHOW VARIABLES WHERE Variable_name IN \((.*)\)", sql):
             names = match[1].lower()
             ours = [(name, value) for name, value in self.variables.items() if f"'{name}'" in names]
             return Behind(hidden=[name for name, _ in ours], more=[(name, value) for name, value in ours if value is not None])
         if re.match(r"SET\s+SESSION\s+\w+\s*=", sql):
             return self._set(sql)
-        return Behind()
+        return Behind(sql=re.sub(r"@@(session\.|global\.)?transaction_(isolation|read_only)", r"@@\1tx_\2", sql))
 
     def _set(self, sql: str) -> Reply:
         """Keep what is set of ours, and leave the rest for the server behind."""
-        assignments = re.findall(r"(?:SESSION\s+|@)\w+\s*=\s*(?:'[^']*'|[^,']+)", sql)
         rest = []
-        for assignment in assignments:
+        for assignment in re.split(r",\s*(?=SESSION\s|@)", sql.removeprefix("SET ")):
             name, value = (part.strip() for part in assignment.removeprefix("SESSION ").split("=", 1))
-            if name.lower() in self.variables:
+            if name in _RENAMED:
+                rest.append(f"SESSION {_RENAMED[name]} = {value}")
+            elif name.lower() in self.variables:
                 self.variables[name.lower()] = value.strip("'")
-                if name.lower().startswith("transaction_"):
-                    # The server behind has it too, under its former name.
-                    rest.append(f"SESSION tx_{name.lower().removeprefix('transaction_')} = {value}")
             else:
                 rest.append(assignment)
         return Behind(sql=f"SET {', '.join(rest)}") if rest else Done()
@@ -181,12 +181,9 @@ def replaying(
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    renamed = Behind(sql=r"SELECT @@tx_\1")
     said = [
         *script,
         (r"^SELECT VERSION\(\)$", Rows([Column("VERSION()")], [[version]])),
-        (r"^SELECT @@(?:session\.)?transaction_(isolation|read_only)$", renamed),
-        (r"^SELECT UPPER\(@@transaction_isolation\), DATABASE\(\)$", Behind(sql="SELECT UPPER(@@tx_isolation), DATABASE()")),
     ]
     with Server(("127.0.0.1", 0), Handler) as server:
         certificate = Certificate.make(folder)
