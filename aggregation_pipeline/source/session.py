@@ -39,12 +39,14 @@ class SourceColumn:
         type: as information_schema has it: `datetime`.
         comment: empty without one.
         virtual: the SQL that a virtual column is computed by whenever it is read; empty for a stored one.
+        letters: the most that a text or bytes may have; 0 for other types.
     """
 
     name: str
     type: str
     comment: str
     virtual: str = ""
+    letters: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ class Session:
 
 def _column(row: Mapping[str, Any]) -> SourceColumn:
     virtual = str(row.get("generation_expression") or "") if "VIRTUAL" in str(row.get("extra")).upper() else ""
-    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual)
+    letters = int(row["character_maximum_length"] or 0)
+    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual, letters)
 
 
 @contextlib.contextmanager
