@@ -114,6 +114,9 @@ def _add(found: Turning, table: str, sql: str) -> None:
 def _of_functions(tokens: Sequence[Token], source: Columns, found: Turning) -> Iterator[str]:
     """Yield the names of functions that turn, noting the instants that they take or give."""
     selects = any(token.name == "select" for token in tokens)
+    if any(token.name == "system_time" for token in tokens):
+        found.unknown.append("FOR SYSTEM_TIME reads rows by the clock")
+        yield "system_time"
     for place, (token, following) in enumerate(zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True)):
         if token.name not in _CLOCKS or following.text != "(":
             continue
