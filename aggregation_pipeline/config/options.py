@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
 
-# A delimiter that can occur in a number, a date or a line end would make the file ambiguous, whatever is quoted.
-_BAD_DELIMITERS = frozenset('"\r\n.-+:') | frozenset("0123456789")
+# A delimiter that can occur in a number, a date and time or a line end would make the file ambiguous, whatever is quoted.
+_BAD_DELIMITERS = frozenset('"\r\n.-+: ') | frozenset("0123456789")
 
 
 class OptionsModel(BaseModel):
@@ -170,7 +170,7 @@ class FormatOptions(OptionsModel):
         Field(
             description="What files are called, without the ending, which each format adds. Placeholders: {table}; "
             "{dataset}, summary or detail; {window}, 2026-11-20; {date}, 20261120; {format}. In a file that holds both "
-            "datasets {dataset} falls away, with the mark before it."
+            "datasets {dataset} falls away, with the marks before it and brackets around it."
         ),
     ] = DEFAULT_TEMPLATE
     zero_dates: Annotated[
