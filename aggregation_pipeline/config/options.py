@@ -121,7 +121,8 @@ class ExcelOptions(OptionsModel):
         Literal["name", "comment"],
         Field(
             description="What heads a column. name: its name. comment: the COMMENT of the table's column that it shows, "
-            "where there is one; what an expression makes keeps its name. Equal labels have the names behind them."
+            "where there is one; what an expression makes keeps its name, and so does what has an alias. Equal labels have the "
+            "names behind them."
         ),
     ] = "name"
     thousands: Annotated[
@@ -135,8 +136,8 @@ class ExcelOptions(OptionsModel):
         bool | tuple[str, ...],
         Field(
             description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
-            "formulas follow the filter. true: of SUM and COUNT in the summary, of DECIMAL and floating-point columns in "
-            "the detail rows. A list of column names: of these, wherever they hold numbers."
+            "formulas follow the filter. true: of SUM and COUNT in the summary, of floating-point columns and of DECIMAL with "
+            "at most 4 decimals in the detail rows. A list of column names: of these, wherever they hold numbers."
         ),
     ] = False
 
