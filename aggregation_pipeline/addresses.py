@@ -11,12 +11,16 @@ _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
 FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
 _LABEL: Final = re.compile(r"[\w-]+")
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
+# What programs write where a value is missing.
+_NO_VALUE: Final = frozenset(("null", "none", "nil", "undefined", "nan"))
 
 
 def host_problem(host: str) -> str:
     """What keeps `host` from ever being one; empty where nothing does. Host names, IPv4 and IPv6 without brackets are hosts."""
-    if _is_ip(host):
-        return ""
+    if (address := _ip(host)) is not None:
+        # Those that are set apart for many hosts, or for none.
+        no_host = address.is_multicast or (address.version == 4 and address.is_reserved)
+        return "that address belongs to no single host (multicast, broadcast or reserved)" if no_host else ""
     labels = host.removesuffix(".").split(".")
     strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
     for wrong, problem in (
@@ -26,6 +30,8 @@ def host_problem(host: str) -> str:
         (any(char.isspace() for char in host), "a blank does not belong there"),
         (strange, f"{strange!r} does not belong there"),
         (not all(labels), "a name stands before each dot"),
+        (any(label.startswith("-") for label in labels), "names do not begin with a hyphen"),
+        (host.casefold() in _NO_VALUE, f"{host} is what programs write where there is no value"),
         (labels[-1].isdecimal(), "it is no IPv4 address, and names do not end in a number"),
         (not _fits(labels), f"names have at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between two dots"),
     ):
@@ -51,16 +57,12 @@ def web_problem(url: str) -> str:
     return "its port is 0" if port == 0 else host_problem(parts.hostname)
 
 
-def _is_ip(host: str) -> bool:
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        if ":" in host:
-            ipaddress.IPv6Address(host)
-        else:
-            # As the resolver reads it, which takes 127.1 too.
-            socket.inet_aton(host)
+        # As the resolver reads it, which takes 127.1 too.
+        return ipaddress.IPv6Address(host) if ":" in host else ipaddress.IPv4Address(socket.inet_aton(host))
     except (OSError, ValueError):
-        return False
-    return True
+        return None
 
 
 def _fits(labels: list[str]) -> bool:

@@ -33,15 +33,7 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     Raises:
         SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments.
     """
-    named = os.environ.get("AGGREGATION_ENV_FILE")
-    path = Path(named or ".env").absolute()
-    try:
-        text = read_env_file(path)
-    except FileNotFoundError:
-        if named:
-            raise SettingsError(f"AGGREGATION_ENV_FILE names {path}, and there is no such file") from None
-        text = ""
-    standing = parse_env_file(text, path)
+    path, text, standing = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
     read_by_dagster = _as_dagster_reads(text)
     for name, value in standing.items():
@@ -51,6 +43,27 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     # Small letters first, so that the usual spelling wins where both are there.
     both = {name.lower(): value for part in (standing, environment) for name, value in sorted(part.items(), reverse=True) if value}
     return {name: both[name] for name in names if name in both}
+
+
+def names_set() -> list[str]:
+    """The names of all variables that are set, here or in the file, in capitals.
+
+    Raises:
+        SettingsError: as for `read_environment`.
+    """
+    return sorted({name.upper() for part in (_read_file()[2], os.environ) for name, value in part.items() if value})
+
+
+def _read_file() -> tuple[Path, str, dict[str, str]]:
+    named = os.environ.get("AGGREGATION_ENV_FILE")
+    path = Path(named or ".env").absolute()
+    try:
+        text = read_env_file(path)
+    except FileNotFoundError:
+        if named:
+            raise SettingsError(f"AGGREGATION_ENV_FILE names {path}, and there is no such file") from None
+        text = ""
+    return path, text, parse_env_file(text, path)
 
 
 def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:

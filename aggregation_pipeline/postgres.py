@@ -21,6 +21,7 @@ from aggregation_pipeline.errors import SettingsError
 
 DRIVER = "postgresql+psycopg2"
 EXAMPLE = "postgresql://user:password@host:5432/database"
+_HIGHEST_PORT = 65_535
 
 # libpq notices a dead peer in about a minute instead of the operating system's two hours.
 KEEPALIVES: Mapping[str, int] = {
@@ -44,7 +45,10 @@ _UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", 
 # or `--name=value`.
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
 _ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL)
-_BROKEN_USERINFO = re.compile(r"//.*@", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z0-9+]+://")
+_CUT = "in .env an unquoted # begins a comment, which cuts the URL: put quotes around it, and write # in a password as %23"
+# As Supabase shows it, to be filled in.
+_PLACEHOLDER = re.compile(r"\[?YOUR[-_ ]PASSWORD\]?", re.IGNORECASE)
 _SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
 
 
@@ -88,13 +92,13 @@ def require_right_url(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
 
 
 def masked(url: sa.URL | str) -> str:
-    """The URL for people's eyes: no password, wherever it stood."""
+    """The URL for people's eyes: no password, wherever it stood, and nothing at all of one in which it may stand anywhere."""
     try:
         parsed: sa.URL | None = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         parsed = None
     if parsed is None or "@" in (parsed.host or ""):
-        return _BROKEN_USERINFO.sub("//***@", str(url))
+        return "***"
     secret = {key: "***" for key in parsed.query if "password" in key.lower()}
     return _render(parsed.update_query_dict(secret).set(password="***" if parsed.password is not None else None)).replace("%2A", "*")
 
@@ -172,21 +176,48 @@ def reason(error: Exception) -> str:
 
 
 def _parse(url: str, name: str) -> sa.URL:
+    written = _SCHEME.sub(lambda scheme: scheme[0].lower(), url.strip(), count=1)
     try:
-        parsed = sa.make_url(url.strip())
+        parsed = sa.make_url(written)
     except (sa.exc.ArgumentError, ValueError):
-        # SQLAlchemy's own words may quote a piece of the password.
+        # Neither the text nor SQLAlchemy's words for it: each piece may be one of the password.
         raise SettingsError(
-            f"{name} cannot be read as a URL: {masked(url)}. Expected {EXAMPLE}; several hosts are written ?host=one:5432&host=two:5432, "
-            "and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+            f"{name} cannot be read as a URL: {_why_unread(written)}. Expected {EXAMPLE}; several hosts are written "
+            "?host=one:5432&host=two:5432, and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
         ) from None
     if parsed.host and "@" in parsed.host:
-        raise SettingsError(f"{name} holds an @ inside the user name or password: {masked(url)}. Write it as %40")
-    # libpq takes several, with commas between.
-    for host in parsed.host.split(",") if parsed.host else ():
-        if problem := host_problem(host):
-            raise SettingsError(f"{name} leads to no host: {problem}. Expected {EXAMPLE}")
+        raise SettingsError(f"{name} holds an @ inside the user name or password. Write it as %40")
+    if parsed.get_backend_name() in {"postgresql", "postgres"} and (problem := _problem(parsed)):
+        raise SettingsError(f"{name} {problem}. Expected {EXAMPLE}")
     return parsed
+
+
+def _why_unread(url: str) -> str:
+    """The likely mistake of a text that is no URL, without a piece of it."""
+    for found, words in (
+        (url.startswith("jdbc:"), "it is one of Java's; take jdbc: off, and write user and password before the host"),
+        (re.match(r"\w+\s*=", url), "it is made of keys and values, as libpq takes them too"),
+        (_SCHEME.match(url) is None, "it does not begin with postgresql://"),
+        ("@" not in url, f"no @ stands in it; {_CUT}"),
+    ):
+        if found:
+            return words
+    return "what stands between // and /, user, password, host and port, is not of that form"
+
+
+def _problem(parsed: sa.URL) -> str:
+    """What keeps a URL from ever leading to a database; empty where nothing does."""
+    # libpq takes several hosts, with commas between.
+    hosts = filter(None, map(host_problem, parsed.host.split(",") if parsed.host else ()))
+    if problem := next(hosts, None):
+        return f"leads to no host: {problem}"
+    if parsed.port is not None and not 1 <= parsed.port <= _HIGHEST_PORT:
+        return f"has a port that is none: ports are 1 to {_HIGHEST_PORT}"
+    if any(_PLACEHOLDER.fullmatch(part or "") for part in (parsed.username, parsed.password)):
+        return "holds the placeholder [YOUR-PASSWORD]: write the password in its place"
+    if not parsed.database and not {"dbname", "service"} & parsed.query.keys():
+        return f"names no database{'' if parsed.username or parsed.query else f', nor a user; {_CUT}'}"
+    return ""
 
 
 def _right(parsed: sa.URL) -> sa.URL:

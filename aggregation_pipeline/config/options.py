@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
 
-# A delimiter that can occur in a number, a date or a line end would make the file ambiguous, whatever is quoted.
-_BAD_DELIMITERS = frozenset('"\r\n.-+:') | frozenset("0123456789")
+# A delimiter that can occur in a number, a date and time or a line end would make the file ambiguous, whatever is quoted.
+_BAD_DELIMITERS = frozenset('"\r\n.-+: ') | frozenset("0123456789")
 
 
 class OptionsModel(BaseModel):
@@ -121,7 +121,8 @@ class ExcelOptions(OptionsModel):
         Literal["name", "comment"],
         Field(
             description="What heads a column. name: its name. comment: the COMMENT of the table's column that it shows, "
-            "where there is one; what an expression makes keeps its name. Equal labels have the names behind them."
+            "where there is one; what an expression makes keeps its name, and so does what has an alias. Equal labels have the "
+            "names behind them."
         ),
     ] = "name"
     thousands: Annotated[
@@ -135,8 +136,8 @@ class ExcelOptions(OptionsModel):
         bool | tuple[str, ...],
         Field(
             description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
-            "formulas follow the filter. true: of SUM and COUNT in the summary, of DECIMAL and floating-point columns in "
-            "the detail rows. A list of column names: of these, wherever they hold numbers."
+            "formulas follow the filter. true: of SUM and COUNT in the summary, of floating-point columns and of DECIMAL with "
+            "at most 4 decimals in the detail rows. A list of column names: of these, wherever they hold numbers."
         ),
     ] = False
 
@@ -170,7 +171,7 @@ class FormatOptions(OptionsModel):
         Field(
             description="What files are called, without the ending, which each format adds. Placeholders: {table}; "
             "{dataset}, summary or detail; {window}, 2026-11-20; {date}, 20261120; {format}. In a file that holds both "
-            "datasets {dataset} falls away, with the mark before it."
+            "datasets {dataset} falls away, with the marks before it and brackets around it."
         ),
     ] = DEFAULT_TEMPLATE
     zero_dates: Annotated[
