@@ -367,6 +367,25 @@ def test_beyond_thirteen_hours_the_present_is_that_of_the_zone_whatever_asks_for
 
 @pytest.mark.sample56
 @on_servers_with_names
+def test_figures_of_instants_lose_none_however_they_are_spelt(reading, events, database):
+    spelt = {
+        "MAX((t))": TWICE[1],
+        "max( ALL t )": TWICE[1],
+        "MAX(DISTINCT ev.t)": TWICE[1],
+        f"MAX({database}.ev.t)": TWICE[1],
+        f"MIN(`{database}`.`ev`.`t`)": ROWS[0],
+        "COUNT(DISTINCT (t))": 5,
+        f"COUNT(DISTINCT {database}.ev.t)": 5,
+        "UNIX_TIMESTAMP(MAX(t))": int(TWICE[1].timestamp()),
+    }
+    figures = [{"expr": sql, "alias": f"f{place}"} for place, sql in enumerate(spelt)]
+    (row,) = reading(aggregations=[*figures, {"expr": "MAX(DATE(t))", "alias": "day"}])["summary"]
+    found = [row[f"f{place}"] for place in range(len(spelt))]
+    assert [at.astimezone(UTC) if isinstance(at, datetime) else at for at in found] == list(spelt.values())
+
+
+@pytest.mark.sample56
+@on_servers_with_names
 def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, events, execute):
     execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-30 02:30:00' FROM ev WHERE id = 1"])
     hour = Window("2026-03-30-04:00", "t", datetime(2026, 3, 30, 2, tzinfo=UTC), datetime(2026, 3, 30, 3, tzinfo=UTC), BERLIN)
@@ -401,3 +420,22 @@ def test_periods_of_versioned_tables_and_rows_of_the_past_follow_the_zone(mariad
         assert (str(row["day"]), row["past"]) == ("2026-07-02", 10)
         assert row["row_start"].astimezone(UTC) == datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
         assert row["json"].astimezone(UTC) == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_the_last_seven_days_work_in_the_night_that_skips_their_hour(extract, events, execute):
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-29 00:59:59' FROM ev WHERE id < 3"])
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 200, '2026-03-29 01:00:00' FROM ev WHERE id < 4"])
+    fields = {"select_fields": ["id", {"expr": "DATE(t)", "alias": "day"}], "where": "t >= DATE_SUB(NOW(), INTERVAL 7 DAY) AND id > 100"}
+    found = extract(BERLIN, datetime(2026, 4, 5, 0, tzinfo=UTC), **fields)
+    assert pq.read_table(found.datasets[0].path)["id"].to_pylist() == [201, 202, 203]
+
+
+def test_an_order_that_leaves_ties_is_noted(extract, execute):
+    from aggregation_pipeline.notes import dataset_notes
+
+    execute(["CREATE TABLE ev (g INT, v INT)", "INSERT INTO ev VALUES (1, 3), (1, 1), (2, 9)"])
+    found = extract(select_fields=["g", "v"], order_by=["g"], limit=2)
+    (note,) = dataset_notes(found.datasets[0])
+    assert note.startswith("detail: rows that are equal by order_by have no order, and another of them may be the last that limit keeps")
