@@ -36,6 +36,7 @@ def json_schema() -> Schema:
     for name in ("notNull", "unique"):
         columns = models["Checks"]["properties"][name]
         columns["anyOf"] = [{"type": "string"}, {"type": columns.pop("type"), "items": columns.pop("items")}]
+    models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
     models["FormatOptions"]["properties"]["zeroDates"]["enum"].append(None)
     tables: Schema = {
         "description": schema["properties"]["tables"]["description"],
