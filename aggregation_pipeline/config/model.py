@@ -189,7 +189,8 @@ class TableEntry(EntryModel):
     @property
     def outputs(self) -> tuple[str, ...]:
         """What the columns of its files are called; '*' among them stands for all columns of the table."""
-        return tuple(item.name for item in (*self.group_by, *self.aggregations, *self.select_fields)) or (COUNT_ROWS.name,)
+        items: tuple[Column | Aggregation, ...] = (*self.group_by, *self.aggregations, *self.select_fields)
+        return tuple(item.name for item in items) or (COUNT_ROWS.name,)
 
     @field_validator("owners")
     @classmethod

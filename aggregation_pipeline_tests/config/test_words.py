@@ -195,6 +195,10 @@ WORDS = {
     entry("enabled: false"): "unknown key. Known are",
     entry("schedule: 0 0 2 * * ？"): "the sign ？ is the full-width question mark (U+FF1F), not an ASCII sign; write the ASCII sign '?'",
     entry("schedule: ０ 0 2 * * *"): "the first of 6 fields is the second, and '０' is no plain number",
+    "tableConfigs: {\n  t: {\n    groupBy: [a],\n  },\n},\n":
+        "5:2: this is not YAML: a comma stands behind the end of a value; take it out",
+    "tables:\n  t: {},\n  u: {}": "2:8: this is not YAML: a comma stands behind the end of a value; take it out",
+    "tables:\n  t:\n    limit: 5,\n    where: a": 'found the text "5,": a comma stands at its end; take it out',
     entry("limit: undefined"): 'a whole number is expected, found the text "undefined"; leave the key out for its default',
     "tables:\n  /* x */ users: {}": "comments begin with #, not with /*",
     entry("mask: {emial: partial}"): "Outputs are row_count",
