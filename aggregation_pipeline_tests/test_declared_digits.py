@@ -98,7 +98,9 @@ def test_files_have_the_digits_that_the_database_shows(mysql: MySQLServer, tmp_p
 
         cells: list[tuple[Any, ...]] = list(workbook[dataset].iter_rows(min_row=2))
         assert [[row[place].value for place in places] for row in cells] == numbers
-        formats = {scales[place]: "0." + "0" * scales[place] if scales[place] else "0" for place in places}
+        # One to four digits may be money, which is shown with thousands.
+        whole = {scale: "#,##0" if 1 <= scale <= 4 else "0" for scale in scales}
+        formats = {scale: f"{whole[scale]}.{'0' * scale}".rstrip(".") for scale in scales}
         assert all(row[place].number_format == formats[scales[place]] for row in cells for place in places if row[place].value is not None)
 
 

@@ -199,7 +199,7 @@ def asked(expression: str, mysql_type: str) -> str:
     """How the client asks for an output: as it stands, but for the two types that do not come with all they hold."""
     if mysql_type.startswith("BIT("):
         return f"CAST({expression} AS UNSIGNED)"
-    return f"({expression}) + 0e0" if mysql_type == "FLOAT" else expression
+    return f"({expression}) * 1e0" if mysql_type == "FLOAT" else expression
 
 
 def is_no_day(mysql_type: str, sent: bytes | None) -> bool:

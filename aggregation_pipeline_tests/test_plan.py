@@ -69,7 +69,7 @@ def test_a_table_that_is_right_is_shown_with_all_that_a_run_would_do(shop: Deplo
     assert orders["published"] is False
     summary, detail = orders["datasets"]
     assert summary["sql"].startswith("SELECT `status`, COUNT(*) AS `n`\nFROM `orders` WHERE")
-    assert detail["sql"].startswith("SELECT `id`, `phone`, (`ratio` + 0e0) AS `ratio`\nFROM `orders` WHERE")
+    assert detail["sql"].startswith("SELECT `id`, `phone`, (`ratio` * 1e0) AS `ratio`\nFROM `orders` WHERE")
     assert (detail["columns"], detail["masks"], detail["limit"]) == (
         {"id": "INT", "phone": "VARCHAR", "ratio": "FLOAT"},
         {"phone": "partial"},

@@ -112,7 +112,7 @@ _NOTES = """
 - **BIT** is a number in every format. Outputs that the server calls BIT are selected as `((output) | 0)`: MySQL sends `MAX(paid)` of a
   BIT(1) as a byte or as a digit, as it happens to compute it.
 - **FLOAT and DOUBLE** are the shortest digits that give the same bits again. Excel keeps a DOUBLE's bits and shows 15 digits. MySQL's
-  protocol sends a FLOAT with six digits, which do not always name it: outputs of that type are selected as `(output + 0e0)`, which the
+  protocol sends a FLOAT with six digits, which do not always name it: outputs of that type are selected as `(output * 1e0)`, which the
   SQL in the manifest shows, and narrowed again. A FLOAT inside text (CONCAT, GROUP_CONCAT) keeps the server's six digits.
 - **FLOAT(M,D) and DOUBLE(M,D)**, and figures of them for which the server declares D digits (SUM, AVG, ROUND(x, 2)), are what the
   database shows, with all D digits: 1234567.88 and 5.00. In Parquet they are the double next to that, for FLOAT too.

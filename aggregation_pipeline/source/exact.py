@@ -1,6 +1,6 @@
 """Outputs that do not arrive exactly as they are, and how to ask for them instead.
 
-    FLOAT                        (x + 0e0)            it comes with six digits, which do not always tell it from others
+    FLOAT                        (x * 1e0)            it comes with six digits, which do not always tell it from others
     BIT                          ((x) | 0)            it comes as bytes or as digits, as the server happens to compute it
     TIMESTAMP                    UNIX_TIMESTAMP(x)    in a named zone two instants of the hour that comes twice have one text
     MIN, MAX, COUNT(DISTINCT) c  of UNIX_TIMESTAMP(c) likewise: the server compares those texts
@@ -23,7 +23,8 @@ from aggregation_pipeline.source.wire import Field
 
 
 def _as_double(sql: str) -> str:
-    return f"({sql} + 0e0)"
+    # `+ 0e0` would make 0 of -0.
+    return f"({sql} * 1e0)"
 
 
 def _as_integer(sql: str) -> str:

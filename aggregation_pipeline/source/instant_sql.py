@@ -104,7 +104,7 @@ class _Span:
     def _sub_select(self) -> Self | None:
         """All of a sub-select whose one output it is."""
         start = self.first - (1 if self.before() == "select" else 2)
-        if self.after() != "from" or self._at(start - 1).text != "(":
+        if self.after() != "from" or (start > 0 and self._at(start - 1).text != "("):
             return None
         depth = 0
         for place in range(start, len(self.tokens)):
@@ -113,7 +113,7 @@ class _Span:
                 return self._span(start, place - 1)
             if depth == 0 and self.tokens[place].name in _SETS:
                 return None
-        return None
+        return self._span(start, len(self.tokens) - 1) if start == 0 else None
 
     def is_whole(self) -> bool:
         return self.first == 0 and (self.last == len(self.tokens) - 1 or self.after() == "over")

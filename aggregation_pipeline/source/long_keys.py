@@ -6,6 +6,7 @@ Most of them write every key in that full length, to memory and to disk, so it i
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aggregation_pipeline.config.expressions import split_direction, to_sql
@@ -13,9 +14,11 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.fragments import fragments
 from aggregation_pipeline.source.query import ORDER_KEY
 from aggregation_pipeline.source.session import Session, SourceColumn
 from aggregation_pipeline.source.shape import ShapedQuery
+from aggregation_pipeline.source.touched import touched_by_expression
 from aggregation_pipeline.source.variables import SORT_BUFFER, SORT_LENGTH
 from aggregation_pipeline.source.wire import Field
 
@@ -25,12 +28,22 @@ LONGEST: Final = 8 << 20
 MOST_BYTES: Final = 16 << 30
 # The longest character. A server divides max_sort_length by it, whatever the characters are; a column's length is given in it too.
 _BYTES: Final = 4
-_TEXTS: Final = {"varchar", "varbinary", "tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob"}
+# Letters of a column that need no more than is set anyway.
+_SHORT: Final = SORT_LENGTH // _BYTES
+_SORTS: Final = re.compile(r"\bSELECT\b.*\b(?:BY|OVER|DISTINCT|UNION|MIN|MAX)\b", re.IGNORECASE | re.DOTALL)
 _WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
 # Some for the bytes that a server adds to a key.
 _MARGIN: Final = 16
 # MySQL sorts nothing whose keys do not fit 15 times into its buffer.
 _TIMES: Final = 16
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """What the server may sort by: `keys` of the rows that `rows`, FROM to WHERE, gives."""
+
+    rows: str
+    keys: tuple[str, ...]
 
 
 def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> None:
@@ -39,41 +52,56 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     Raises:
         SourceError: a key is longer than the server can sort by, or sorting by it would fill the server's disk.
     """
-    keys = tuple(dict.fromkeys(_keys(entry, shaped, columns)))
+    own = tuple(dict.fromkeys(_keys(entry, shaped, columns)))
+    sorted_rows = [each for each in _in_sub_selects(session, entry) if each.keys]
+    if own:
+        sorted_rows.append(_Sorted(_source(entry, shaped[0]), own))
     # OceanBase lists the variable and compares whole texts.
-    if not keys or "ob_query_timeout" in session.statement_limits or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
+    compares_all = "ob_query_timeout" in session.statement_limits
+    if not sorted_rows or compares_all or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
         return
-    lengths = ", ".join(
-        f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)" for key in keys
-    )
-    rows, *found = (int(str(value)) for value in session.rows(f"SELECT COUNT(*), {lengths} {_source(entry, shaped[0])}")[1][0])
-    longest = max(found) + _MARGIN
+    longest = max(_longest(session, entry, each) for each in sorted_rows)
     if longest <= SORT_LENGTH:
         return
-    if longest > LONGEST or longest * rows > MOST_BYTES:
-        key = keys[found.index(max(found))]
+    keys = sum(len(each.keys) for each in sorted_rows)
+    terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
+    buffer = max(SORT_BUFFER, _TIMES * (longest * keys + SORT_LENGTH * terms))
+    with translated():
+        session.connection.exec_driver_sql(f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}")
+
+
+def _longest(session: Session, entry: TableEntry, each: _Sorted) -> int:
+    """The bytes that the longest key needs."""
+    lengths = ", ".join(map(_length, each.keys))
+    rows, *found = (int(value) for value in session.row(f"SELECT COUNT(*), {lengths} {each.rows}"))
+    longest = max(found) + _MARGIN
+    if longest > LONGEST or (longest > SORT_LENGTH and longest * rows > MOST_BYTES):
+        key = each.keys[found.index(max(found))]
         raise SourceError(
             f"{entry.table}: {key}, by which rows are grouped or ordered, has up to {max(found):,} bytes, and there are {rows:,} rows. "
             f"To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so nothing was read. Group by "
             f"SHA2(column, 256) instead of the column, or leave it out of `order_by`, or write `order: none`."
         )
-    terms = len(entry.group_by or ()) + len(entry.order_by or ()) + len(keys)
-    buffer = max(SORT_BUFFER, _TIMES * (longest * len(keys) + SORT_LENGTH * terms))
-    with translated():
-        session.connection.exec_driver_sql(f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}")
+    return longest
+
+
+def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
+    """Long columns of the tables whose rows a sub-select may sort, any of them: what it sorts by is not followed."""
+    tables = {table for _, sql in fragments(entry) if _SORTS.search(sql) for table in touched_by_expression(sql).tables}
+    for table in sorted(tables, key=str):
+        columns = session.columns(*table).values()
+        yield _Sorted(f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.letters > _SHORT))
 
 
 def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
     """What the server may sort by and what may be long, as SQL."""
     table = quote(entry.source.name)
-    texts = {f"{table}.{quote(column.name)}": column.type in _TEXTS for column in columns.values()}
+    texts = {f"{table}.{quote(column.name)}": column.letters > _SHORT for column in columns.values()}
     for each in shaped:
         if each.query.dataset == "summary":
             yield from (to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field))
         else:
-            # What `*` selects is known by name.
-            short = set() if each.query.columns else {f"{table}.{quote(field.name)}" for field in each.fields if not _long(field)}
-            yield from _order_keys(entry, each, texts | dict.fromkeys(short, False))
+            yield from _order_keys(entry, each, texts)
         if any(_WINDOW.search(sql) for sql, _ in each.query.outputs):
             yield from (column for column, text in texts.items() if text)
 
@@ -89,7 +117,7 @@ def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool
             yield expression
 
 
-def _longest(key: str) -> str:
+def _length(key: str) -> str:
     """What sorting by it takes at most, in bytes; beyond max_allowed_packet WEIGHT_STRING is NULL, as it is for a number."""
     return f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)"
 

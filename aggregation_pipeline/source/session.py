@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
-from sqlglot.dialects.mysql import MySQL
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
@@ -21,6 +20,7 @@ from aggregation_pipeline.source.connection import SourceOptions, source_engine
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.source.wire import RowStream
 
 # The isolation levels under which a consistent snapshot really is one.
@@ -39,12 +39,14 @@ class SourceColumn:
         type: as information_schema has it: `datetime`.
         comment: empty without one.
         virtual: the SQL that a virtual column is computed by whenever it is read; empty for a stored one.
+        letters: the most that a text or bytes may have; 0 for other types.
     """
 
     name: str
     type: str
     comment: str
     virtual: str = ""
+    letters: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,7 @@ class Session:
 
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names, in lower case, that are functions stored in some database of the server."""
-        # What the parser knows by name is the server's own.
-        unknown = sorted(name for name in names if name.upper() not in MySQL.Parser.FUNCTIONS)
+        unknown = sorted(set(names) - SERVER_FUNCTIONS)
         if not unknown:
             return frozenset()
         query = sa.text(
@@ -162,7 +163,8 @@ class Session:
 
 def _column(row: Mapping[str, Any]) -> SourceColumn:
     virtual = str(row.get("generation_expression") or "") if "VIRTUAL" in str(row.get("extra")).upper() else ""
-    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual)
+    letters = int(row["character_maximum_length"] or 0)
+    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual, letters)
 
 
 @contextlib.contextmanager

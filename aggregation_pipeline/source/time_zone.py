@@ -78,9 +78,11 @@ def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn
 
 
 def _columns(table: TableName, columns: Collection[SourceColumn], engines: Engines) -> Columns:
+    # Of a system-versioned table information_schema does not list the columns of its periods.
+    periods = {"row_start", "row_end"} if table in engines.versioned else set()
     return Columns(
         table.sql,
-        frozenset(column.name.lower() for column in columns if column.type == "timestamp"),
+        frozenset(column.name.lower() for column in columns if column.type == "timestamp") | periods,
         {column.name.lower(): column.virtual for column in columns if column.virtual},
         table in engines.views,
     )

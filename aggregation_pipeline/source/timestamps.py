@@ -22,13 +22,16 @@ def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tup
     instants = _instants(field.name, clock, zero_dates if zero_dates.policy != "text" else ZeroDates("null"))
 
     def in_utc(block: Block, cells: Cells) -> pa.Array:
-        return _cut(instants(block, cells).view(pa.int64()).view(_NAIVE), digits).cast(pa.binary())
+        shown = _cut(instants(block, cells).view(pa.int64()).view(_NAIVE), digits)
+        return (with_zeros(shown, cells) if zero_dates.policy == "text" else shown).cast(pa.binary())
 
     def in_zone(block: Block, cells: Cells) -> pa.Array:
-        shown = _cut(clock_readings(instants(block, cells))[0], digits)
-        if cells.nulls is None:
-            return pc.fill_null(shown, _zero(digits))
-        return pc.if_else(pa.array(cells.nulls), shown, pc.fill_null(shown, _zero(digits)))
+        return with_zeros(_cut(clock_readings(instants(block, cells))[0], digits), cells)
+
+    def with_zeros(shown: pa.Array, cells: Cells) -> pa.Array:
+        """The text of the server for zero dates, which are no instants."""
+        filled = pc.fill_null(shown, _zero(digits))
+        return filled if cells.nulls is None else pc.if_else(pa.array(cells.nulls), shown, filled)
 
     return (in_zone if zero_dates.policy == "text" else instants), in_utc
 

@@ -67,6 +67,8 @@ FIXED: Final[dict[str, Fixed]] = {
     "default_collation_for_utf8mb4": Fixed("'utf8mb4_general_ci'", _OCEANBASE, "the same", beside="ob_query_timeout"),
     "lc_time_names": Fixed("'en_US'", _ALL, "the language of DATE_FORMAT, DAYNAME, MONTHNAME"),
     "max_error_count": Fixed("1024", _OURS, "warnings are hidden"),
+    "sql_notes": Fixed("'ON'", _ALL, "notes of a value that overflowed are hidden"),
+    "note_verbosity": Fixed("'basic'", _MARIADB, "the same"),
     "max_sort_length": Fixed(str(SORT_LENGTH), _OURS, "longer text is one group, or sorted by its beginning"),
     "sort_buffer_size": Fixed(str(SORT_BUFFER), _OURS, "error 1038", loud=True),
     "system_versioning_asof": Fixed("DEFAULT", _MARIADB, "rows of the past"),

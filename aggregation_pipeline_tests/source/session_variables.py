@@ -56,11 +56,11 @@ LOGS_AND_REPLICATION = """
     binlog_rows_query_log_events debug default_master_connection general_log gtid_domain_id gtid_next gtid_seq_no log_disabled_statements
     log_queries_not_using_indexes log_row_value_options log_slow_admin_statements log_slow_disabled_statements log_slow_filter
     log_slow_max_warnings log_slow_min_examined_row_limit log_slow_query log_slow_query_time log_slow_rate_limit
-    log_slow_slave_statements log_slow_verbosity log_warnings long_query_time max_relay_log_size min_examined_row_limit note_verbosity
+    log_slow_slave_statements log_slow_verbosity log_warnings long_query_time max_relay_log_size min_examined_row_limit
     ob_log_level profiling profiling_history_size progress_report_time pseudo_slave_mode pseudo_thread_id rand_seed1 rand_seed2
     rbr_exec_mode server_id session_track_gtids session_track_schema session_track_state_change session_track_system_variables
     session_track_transaction_info show_old_temporals skip_parallel_replication skip_replication slave_rows_search_algorithms
-    slave_type_conversions slow_query_log sql_log_off sql_notes sql_quote_show_create sql_slave_skip_counter sql_warnings
+    slave_type_conversions slow_query_log sql_log_off sql_quote_show_create sql_slave_skip_counter sql_warnings
     transaction_allow_batching transaction_write_set_extraction version_tokens_session wsrep_gtid_seq_no wsrep_osu_method
     wsrep_retry_autocommit wsrep_trx_fragment_size wsrep_trx_fragment_unit lc_messages concurrent_insert log_slave_updates
     master_info_repository ob_max_read_stale_time
@@ -119,6 +119,7 @@ NASTY = {
     "max_join_size": "1",
     "sql_big_selects": "0",
     "sql_notes": "0",
+    "note_verbosity": "''",
     "sql_safe_updates": "1",
     "big_tables": "1",
     "lc_messages": "'de_DE'",

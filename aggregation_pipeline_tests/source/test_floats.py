@@ -69,3 +69,22 @@ def test_any_float_and_double_comes_back_bit_for_bit(server: str, request: pytes
         assert [tuple(row.values()) for row in rows_of(extract)] == rows
 
     check()
+
+
+@pytest.mark.sample56
+def test_minus_zero_is_what_the_server_says_that_it_is(mysql, database, execute, read):
+    execute(
+        [
+            "CREATE TABLE f (id INT PRIMARY KEY, f FLOAT)",
+            "INSERT INTO f VALUES (1, -0e0), (2, 0), (3, -1)",
+            "UPDATE f SET f = f * 0 WHERE id = 3",
+        ]
+    )
+    with mysql.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT CONCAT(f) FROM f ORDER BY id")
+        shown = [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT COUNT(*) FROM f GROUP BY f")
+        groups = len(cursor.fetchall())
+    extract = read(name="f", select_fields=["f"], group_by=["f"])
+    assert [f"{row['f']:g}" for row in rows_of(extract)] == shown
+    assert len(rows_of(extract, "summary")) == groups

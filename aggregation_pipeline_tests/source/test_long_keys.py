@@ -70,6 +70,13 @@ def test_windows_compare_whole_texts(read: Read, execute: Callable[..., None], m
     assert len({row["place"] for row in found}) == 4
 
 
+def test_sub_selects_sort_whole_texts(read: Read, execute: Callable[..., None]):
+    fill(execute, "TEXT")
+    execute(["CREATE TABLE pages (id INT PRIMARY KEY)", "INSERT INTO pages VALUES (1)"])
+    last = {"expr": "(SELECT id FROM hits WHERE id < 6 ORDER BY url DESC, id LIMIT 1)", "alias": "last"}
+    assert rows(read(name="pages", select_fields=["id", last])) == [{"id": 1, "last": 4}]
+
+
 def test_short_keys_are_not_measured(read: Read, execute: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     execute(["CREATE TABLE hits (id INT PRIMARY KEY, url VARCHAR(200), n INT)", "INSERT INTO hits VALUES (1, 'a', 1)"])
     monkeypatch.setattr(long_keys, "_source", lambda *_: pytest.fail("nothing can be long here"))

@@ -91,8 +91,9 @@ def asked(session: Session) -> list[Any]:
             found.append((query, session.rows(query)[1]))
         except SourceError as error:
             found.append((query, re.findall(r"error \d+", str(error))))
-    session.rows("SELECT CAST('x' AS SIGNED), CAST('y' AS SIGNED)")
-    found.append([(code, level) for level, code, _ in session.warnings()])
+    for query in ("SELECT CAST('x' AS SIGNED), CAST('y' AS SIGNED)", "SELECT CAST(1e30 AS SIGNED)"):
+        session.rows(query)
+        found.append([(code, level) for level, code, _ in session.warnings()])
     return found
 
 

@@ -55,7 +55,7 @@ def run(connection: "Connection[Any]") -> Run:
                 names = tuple(column[0] for column in cursor.description)
                 cursor.execute("SHOW WARNINGS")
                 assert cursor.fetchall() == ()
-                if query.columns and all(max(name) <= "\uffff" for name in query.columns):
+                if query.columns and all(max(name) <= "\uffff" and len(name) <= 64 for name in query.columns):
                     assert names == query.columns
                 if query.count_sql:
                     cursor.execute(query.count_sql)

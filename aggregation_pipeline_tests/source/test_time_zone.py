@@ -100,7 +100,7 @@ def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, e
     days = {"group_by": [{"expr": "DATE(t)", "alias": "day"}], "aggregations": [{"function": "COUNT", "alias": "n"}]}
     if mysql.name == "seekdb":
         with pytest.raises(
-            SourceError, match=r"ev: group_by: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone"
+            SourceError, match=r"ev: group_by\[0\]: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone"
         ):
             reading(BERLIN, moment, **days)
         return
@@ -251,6 +251,24 @@ def test_zero_dates_and_text_are_right_in_a_named_zone_and_at_an_offset(mysql, r
 
 
 @on_servers_with_names
+def test_a_masked_zero_date_is_not_taken_for_null(extract, execute):
+    execute(
+        [
+            "SET time_zone = '+00:00', sql_mode = ''",
+            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t3 TIMESTAMP(3) NULL)",
+            "INSERT INTO ev VALUES (1, '0000-00-00 00:00:00', '0000-00-00 00:00:00'), (2, NULL, NULL)",
+        ]
+    )
+    masks = {"t": "partial", "t3": "hash"}
+    kept = pq.read_table(extract(zero="text", select_fields=["*"], mask=masks).datasets[0].path).to_pylist()
+    assert (kept[0]["t"], kept[1]["t"], kept[1]["t3"]) == ("0****0", None, None)
+    assert len(kept[0]["t3"]) == 64
+    nulled = extract(select_fields=["*"], mask=masks).datasets[0]
+    assert pq.read_table(nulled.path).to_pylist()[0] == {"id": 1, "t": None, "t3": None}
+    assert nulled.zero_dates == {"t": 1, "t3": 1}
+
+
+@on_servers_with_names
 def test_equal_instants_have_equal_hashes_in_every_session(extract, events):
     hashes = []
     for moment, fields in ((WINTER, []), (SUMMER, []), (WINTER, [{"expr": "HOUR(t)", "alias": "h"}])):
@@ -269,3 +287,117 @@ def test_the_clock_of_a_zone_is_what_zoneinfo_says(tmp_path: Path):
         shown, offsets = clock_readings(pa.array([*moments, None], pa.timestamp("us", tz=name)))
         assert shown.to_pylist() == [*(at.astimezone(zone).replace(tzinfo=None) for at in moments), None]
         assert [int(one) for one in offsets[:-1]] == [at.astimezone(zone).utcoffset().total_seconds() for at in moments]  # type: ignore[union-attr]
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(mysql, reading, execute):
+    """Tables of before 2022: Mexico City has summer time for ever, on a server that calls it by a name of this test's own."""
+    zone = ZoneInfo("America/Mexico_City")
+    with mysql.connect(database="mysql") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT Time_zone_id FROM time_zone_name WHERE Name = 'America/Mexico_City'")
+        (number,) = cursor.fetchone()
+        cursor.execute("SELECT Transition_type_id, `Offset` FROM time_zone_transition_type WHERE Time_zone_id = %s", (number,))
+        types = {offset: kind for kind, offset in cursor.fetchall()}
+        springs = [(number, datetime(year, 4, 5, 8, tzinfo=UTC).timestamp(), types[-18000]) for year in range(2024, 2030)]
+        autumns = [(number, datetime(year, 10, 25, 7, tzinfo=UTC).timestamp(), types[-21600]) for year in range(2024, 2030)]
+        cursor.executemany("INSERT INTO time_zone_transition VALUES (%s, %s, %s)", [*springs, *autumns])
+        if mysql.name == "mariadb":
+            cursor.execute("FLUSH TABLES")
+    execute(
+        [
+            "SET time_zone = '+00:00'",
+            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL)",
+            "INSERT INTO ev VALUES (1, '2026-07-02 05:30:00'), (2, '2021-07-02 05:30:00')",
+        ]
+    )
+    with pytest.raises(SourceError, match=r"time zone tables differ from tzdata for America/Mexico_City, around 2024-04-"):
+        reading(zone, select_fields=["id", {"expr": "DATE(t)", "alias": "day"}])
+
+
+@on_servers_with_names
+def test_virtual_columns_over_virtual_ones_and_in_sub_selects_are_seen_through(mysql, reading, events, execute):
+    if mysql.name == "mysql56":
+        execute("CREATE VIEW days AS SELECT id, DATE(t) AS v1, DAYOFMONTH(DATE(t)) AS v2 FROM ev")
+        assert [row["v2"] for row in reading(table="days", select_fields=["v2"], order_by=["id"])["detail"]] == [15, 15, 16, 25, 25]
+        return
+    execute(
+        ["ALTER TABLE ev ADD v1 DATE AS (DATE(t)) VIRTUAL, ADD v2 INT AS (DAYOFMONTH(v1)) VIRTUAL", "CREATE TABLE o AS SELECT id FROM ev"]
+    )
+    assert [row["v2"] for row in reading(select_fields=["id", "v2"])["detail"]] == [15, 15, 16, 25, 25]
+    inner = {"expr": "(SELECT e.v1 FROM ev e WHERE e.id = o.id)", "alias": "day"}
+    found = reading(table="o", select_fields=["id", inner], order_by=["id"])["detail"]
+    assert [str(row["day"]) for row in found] == ["2026-01-15", "2026-07-15", "2026-07-16", "2026-10-25", "2026-10-25"]
+
+
+@pytest.mark.sample56
+def test_a_sub_select_that_only_selects_an_instant_loses_none(reading, events):
+    inner = [
+        {"expr": "(SELECT MAX(b.t) FROM ev b WHERE b.id = ev.id)", "alias": "last"},
+        {"expr": "(SELECT b.t6 FROM ev b WHERE b.id = ev.id ORDER BY b.t LIMIT 1)", "alias": "one"},
+    ]
+    found = reading(select_fields=["id", *inner], aggregations=[{"expr": "COUNT(DISTINCT t, n)", "alias": "d"}])
+    assert instants(found["detail"], "last") == ROWS
+    assert instants(found["detail"], "one") == [at + timedelta(milliseconds=250) for at in ROWS]
+    assert found["summary"] == [{"d": 5}]
+
+
+@on_servers_with_names
+def test_times_of_information_schema_are_those_of_the_zone_all_year_round(reading, events):
+    tables = {
+        "table": "information_schema.tables",
+        "consistency": "none",
+        "select_fields": ["create_time"],
+        "where": "table_name = 'ev' AND table_schema = DATABASE()",
+    }
+    summer, winter = (reading(BERLIN, moment, **tables)["detail"][0] for moment in (SUMMER, WINTER))
+    assert list(summer.values()) == list(winter.values())
+
+
+@on_servers_with_names
+def test_beyond_thirteen_hours_the_present_is_that_of_the_zone_whatever_asks_for_it(reading, execute):
+    execute(["CREATE TABLE ev (id INT PRIMARY KEY, tt TIME)", "INSERT INTO ev VALUES (1, '10:00:00')"])
+    (row,) = reading(
+        ZoneInfo("Pacific/Kiritimati"),
+        datetime(2026, 11, 20, 2, tzinfo=UTC),
+        select_fields=[{"expr": "CAST(tt AS DATETIME)", "alias": "x"}],
+    )["detail"]
+    assert str(row["x"]) == "2026-11-20 10:00:00"
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, events, execute):
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-30 02:30:00' FROM ev WHERE id = 1"])
+    hour = Window("2026-03-30-04:00", "t", datetime(2026, 3, 30, 2, tzinfo=UTC), datetime(2026, 3, 30, 3, tzinfo=UTC), BERLIN)
+    found = reading(BERLIN, WINTER, hour, select_fields=["id", {"expr": "HOUR(t)", "alias": "hour"}])["detail"]
+    assert found == [{"id": 101, "hour": 4}]
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_a_stored_function_is_one_whatever_other_dialects_call_theirs(reading, events, execute, database):
+    execute("CREATE FUNCTION unix_to_time(n BIGINT) RETURNS DATETIME DETERMINISTIC NO SQL RETURN FROM_UNIXTIME(n)")
+    found = reading(select_fields=["id", {"expr": "unix_to_time(n)", "alias": "at"}])["detail"]
+    assert [row["at"] for row in found] == [at.astimezone(BERLIN).replace(tzinfo=None) for at in ROWS]
+
+
+def test_periods_of_versioned_tables_and_rows_of_the_past_follow_the_zone(mariadb, tmp_path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute("CREATE TABLE ev (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING")
+        for at, statement in (("2026-07-01 21:30:00", "INSERT INTO ev VALUES (1, 10)"), ("2026-07-01 22:30:00", "UPDATE ev SET n = 20")):
+            cursor.execute(f"SET timestamp = UNIX_TIMESTAMP('{at}')")
+            cursor.execute(statement)
+    past = "(SELECT MAX(n) FROM ev FOR SYSTEM_TIME AS OF '2026-07-02 00:00:00')"
+    json = "(SELECT MAX(j.a) FROM JSON_TABLE('[{\"a\": \"2026-07-01 12:00:00\"}]', '$[*]' COLUMNS (a TIMESTAMP PATH '$.a')) j)"
+    made = [{"expr": past, "alias": "past"}, {"expr": json, "alias": "json"}]
+    fields = ["id", "row_start", {"expr": "DATE(row_start)", "alias": "day"}, *made]
+    for moment in (WINTER, SUMMER):
+        entry = TableEntry.model_validate({"name": "ev", "select_fields": fields})
+        extract = read_extract(ReadRequest(entry, "w", moment, BERLIN), options_for(mariadb, database), tmp_path, silent)
+        (row,) = pq.read_table(extract.datasets[0].path).to_pylist()
+        assert (str(row["day"]), row["past"]) == ("2026-07-02", 10)
+        assert row["row_start"].astimezone(UTC) == datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+        assert row["json"].astimezone(UTC) == datetime(2026, 7, 1, 10, tzinfo=UTC)
