@@ -95,6 +95,8 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
     """The words for a key that a model does not have; `empty` where no value stands behind it."""
     if cause := likely_cause(key):
         return f"unknown key: {cause}"
+    if model is PipelineConfig and (own := _of_an_entry(key)):
+        return own
     fields = [
         field.alias.rstrip("_") if field.alias and field.alias == name.rstrip("_") else name for name, field in model.model_fields.items()
     ]
@@ -103,6 +105,19 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
     rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
     return f"unknown key.{nearest(key, known)}{rest} Known are {', '.join(known)}"
+
+
+# What an entry and the environment have a word for.
+_VARIABLES: Final = {"formats": "OUTPUT_FORMAT", "schedule": "CRON_SCHEDULE", "timezone": "TIMEZONE"}
+
+
+def _of_an_entry(key: str) -> str:
+    """The words for a key beside tables that belongs to an entry; empty for any other."""
+    name = {"output_format": "formats", "cron_schedule": "schedule", "time_zone": "timezone"}.get(to_snake(key), to_snake(key))
+    if name not in TableEntry.model_fields or name in HIDDEN:
+        return ""
+    for_all = f"; for all tables the variable {_VARIABLES[name]} says it, in the environment or .env" if name in _VARIABLES else ""
+    return f"the key {name} belongs to an entry, under tables{for_all}"
 
 
 def _without_kinds(loc: tuple[str | int, ...], root: Spot, keys: Mapping[str, str], kind: str) -> tuple[str | int, ...]:
