@@ -1,7 +1,5 @@
 """Options that no entry, or not their own one, can follow: file names that meet, totals of columns that are not there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,12 +13,12 @@ if TYPE_CHECKING:
     from aggregation_pipeline.config.model import TableEntry
 
 
-def misfits(options: FormatOptions, entries: Sequence[TableEntry], whole: Sequence[TableEntry]) -> list[Placed]:
+def misfits(options: FormatOptions, entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]") -> list[Placed]:
     """Every such mistake, at the option's own place: the project's or the entry's. `whole` are the entries within the project's options."""
     return [*_names_that_meet(entries, whole), *_unknown_totals(options, entries)]
 
 
-def _names_that_meet(entries: Sequence[TableEntry], whole: Sequence[TableEntry]) -> Iterator[Placed]:
+def _names_that_meet(entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]") -> Iterator[Placed]:
     for number, (entry, merged) in enumerate(zip(entries, whole, strict=True)):
         try:
             refuse_collisions(merged.options.file_names, entry.name, entry.datasets)
@@ -29,14 +27,14 @@ def _names_that_meet(entries: Sequence[TableEntry], whole: Sequence[TableEntry])
             yield Placed((*above, "options", "file_names"), str(error))
 
 
-def _unknown_totals(options: FormatOptions, entries: Sequence[TableEntry]) -> Iterator[Placed]:
+def _unknown_totals(options: FormatOptions, entries: "Sequence[TableEntry]") -> Iterator[Placed]:
     """The project's list is for all tables, so that each name has to be there in one of them."""
     yield from _missing((), options, entries, "of any table")
     for number, entry in enumerate(entries):
         yield from _missing(("tables", number), entry.options, [entry], "of this entry's files")
 
 
-def _missing(above: Place, options: FormatOptions, entries: Sequence[TableEntry], where: str) -> Iterator[Placed]:
+def _missing(above: Place, options: FormatOptions, entries: "Sequence[TableEntry]", where: str) -> Iterator[Placed]:
     named = options.excel.totals
     if not isinstance(named, tuple) or not entries or any(ALL_COLUMNS in entry.outputs for entry in entries):
         return
