@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from aggregation_pipeline.config.causes import NOT_FILLED_IN, likely_cause, template
+from aggregation_pipeline.config.causes import likely_cause, template
 from aggregation_pipeline.config.document import Mistake, Spot, as_found, as_written, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
@@ -103,8 +103,20 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
     known = [name for name in fields if model is not TableEntry or name not in HIDDEN]
     if key in known:
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
+    if len(above := _keys_with(key, model)) == 1:
+        return f"the key {key} stands under {above[0]}, as in {above[0]}: {{{key}: ...}}"
     rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
     return f"unknown key.{nearest(key, known)}{rest} Known are {', '.join(known)}"
+
+
+def _keys_with(key: str, model: type[BaseModel]) -> list[str]:
+    """The keys of a model under which the key would be right."""
+    inner = {name.rstrip("_"): _model_in(field.annotation) for name, field in model.model_fields.items()}
+    return [
+        name
+        for name, found in inner.items()
+        if found and found is not TableEntry and to_snake(key) in {known.rstrip("_") for known in found.model_fields}
+    ]
 
 
 # What an entry and the environment have a word for.
@@ -201,7 +213,7 @@ def _of_a_validator(words: str, value: Any) -> str:  # noqa: ANN401
         return words if f"'{as_written(value)}'" in words else f"{words.removesuffix('.')} (found {described(value)})"
     if not isinstance(value, str):
         return words
-    cause = "" if NOT_FILLED_IN in words else template(value)
+    cause = "" if "placeholder" in words else template(value)
     return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {described(value)})'}"
 
 
