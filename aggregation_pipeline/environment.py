@@ -1,8 +1,8 @@
 """The variables of this process, and below them those of `.env`, each as it stands in the file.
 
 Dagster's services lay `.env` over their environment before any code of ours runs, and by other rules: python-dotenv expands `${...}`,
-keeps backquotes and does not know `NAME: value`. So a variable that holds just what python-dotenv makes of the file came from the
-file, and its value is taken from there; every other variable was set by somebody and goes before the file, as ever.
+keeps backquotes and does not know `NAME: value`. So where most of the variables hold just what python-dotenv makes of the file, they
+came from the file, and their values are taken from there; every other variable was set by somebody and goes before the file, as ever.
 """
 
 import functools
@@ -36,9 +36,8 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     path, text, standing = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
     read_by_dagster = _as_dagster_reads(text)
-    for name, value in standing.items():
-        if environment.get(name) in read_by_dagster[name]:
-            environment[name] = value
+    if _was_laid_over(environment, read_by_dagster):
+        environment |= {name: value for name, value in standing.items() if environment.get(name) in read_by_dagster[name]}
     _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
     # Small letters first, so that the usual spelling wins where both are there.
     both = {name.lower(): value for part in (standing, environment) for name, value in sorted(part.items(), reverse=True) if value}
@@ -76,8 +75,15 @@ def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:
         for _ in range(_LAYERS):
             for name, value in bindings:
                 seen[name] = "".join(atom.resolve(seen) for atom in parse_variables(value))
+            for name in written:
                 found[name].add(seen[name])
     return found
+
+
+def _was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
+    """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two sets no more."""
+    same = sum(environment.get(name, "") in readings for name, readings in read_by_dagster.items())
+    return 2 * same > len(read_by_dagster)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 import click
 
@@ -37,6 +38,11 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
 def names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Read an option of several names with commas between."""
     return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def readable(uri: str) -> str:
+    """An address as people read it: the path of a file, not percent-encoded."""
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
 def formats(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:

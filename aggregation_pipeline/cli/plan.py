@@ -45,7 +45,8 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
 
     settings = load_settings()
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
-    entries = select_tables(config, tables or settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
+    chosen = select_tables(config, tables or settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
+    entries = [entry.model_copy(update={"layout": entry.layout or config.layout}) for entry in chosen]
     require_unique(entry.name for entry in entries)
     settings.require_mask_salt(entries)
     moment = datetime.now(UTC)
@@ -100,7 +101,7 @@ def _show(console: "Console", plan: "TablePlan") -> None:
     for dataset in plan.datasets:
         _show_dataset(console, dataset)
     for file in plan.files:
-        console.print(f"  file      {escape(file.uri)}")
+        console.print(f"  file      {escape(common.readable(file.uri))}")
     console.print()
 
 

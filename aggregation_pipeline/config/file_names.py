@@ -84,9 +84,9 @@ def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> N
         return
     if len(datasets) > 1 and "{dataset}" not in template:
         raise ValueError(
-            f"file_names: {template!r} calls the summary and the detail rows of {table} the same; put {{dataset}} in. "
+            f"{template!r} calls the summary and the detail rows of {table} the same; put {{dataset}} in. "
             "It falls away in a file that holds both"
         )
     for dataset in (*datasets, None):
         if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED:
-            raise ValueError(f"file_names: {template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another")
+            raise ValueError(f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another")

@@ -23,6 +23,8 @@ _OTHER_WORDS: Final = {
         "DISABLED": "false off no 0 disable none",
         "PREFERRED": "prefer allow",
         "VERIFY_IDENTITY": "verifyfull full strict",
+        "ASC": "升序 ascending 正序",
+        "DESC": "降序 descending 倒序",
         "where": "filter filters condition conditions",
         "select_fields": "columns fields detail",
         "order_by": "sort sortby",

@@ -4,9 +4,9 @@ Each default is the safe side of a real trap (Excel reading a CSV in the wrong e
 other value is there for a consumer that is known not to fall into it.
 """
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
@@ -110,6 +110,10 @@ class JsonOptions(OptionsModel):
     ] = "iso"
 
 
+def _listed(columns: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+    return (columns,) if isinstance(columns, str) else columns
+
+
 class ExcelOptions(OptionsModel):
     """`excel:` one workbook a table."""
 
@@ -134,6 +138,7 @@ class ExcelOptions(OptionsModel):
     ] = True
     totals: Annotated[
         bool | tuple[str, ...],
+        BeforeValidator(_listed),
         Field(
             description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
             "formulas follow the filter. true: of SUM and COUNT in the summary, of floating-point columns and of DECIMAL with "

@@ -42,6 +42,8 @@ class CellKind:
 
 
 TEXT = CellKind("text", "@")
+# What one line of text needs, in points, and how many of them are shown at once, so that the rows around stay in sight.
+LINE, MOST_LINES = 15, 8
 
 
 class Style(NamedTuple):
@@ -110,31 +112,40 @@ def row_pieces(
 ) -> tuple[list[pa.Array | str], int]:
     """The texts that make up the batch's rows, to be joined side by side with NULL as nothing; and how many cells were cut."""
     numbers = pc.cast(pa.array(range(first_row, first_row + batch.num_rows), pa.int32()), pa.string())
-    pieces: list[pa.Array | str] = ['<row r="', numbers, '">']
-    cut = 0
+    pieces: list[pa.Array | str] = []
+    cut, most_lines = 0, None
     for column, field, kind, letter, style in zip(batch.columns, schema, kinds, letters, styles, strict=True):
         if kind is TEXT:
             text, count = cell_text(hex_text(column) if pa.types.is_binary(field.type) else plain_text(column, field))
             cut += count
-            cells = _text_cell(letter, numbers, _style_of(text, style), text)
+            breaks = pc.fill_null(pc.count_substring(text, "\n"), 0)
+            several = bool(pc.any(pc.greater(breaks, 0)).as_py())
+            if several:
+                most_lines = breaks if most_lines is None else pc.max_element_wise(most_lines, breaks)
+            cells = _text_cell(letter, numbers, _style_of(breaks, style) if several else style.number, text)
         elif kind.kind == "number":
             cells = _number_cell(letter, numbers, style.number, plain_text(column, field))
         else:
             cells = _day_cells(column, field, letter, numbers, style.number)
         # A NULL has no cell. Where there is none, the parts go into the row as they are: one copy of everything less.
         pieces += cells if column.null_count == 0 else [pc.binary_join_element_wise(*cells, "")]
-    pieces.append("</row>")
-    return pieces, cut
+    return ['<row r="', numbers, _row_end(most_lines), *pieces, "</row>"], cut
+
+
+def _row_end(breaks: pa.Array | None) -> pa.Array | str:
+    """The end of each row's own tag, with its height in points where a cell of it has line breaks."""
+    if breaks is None:
+        return '">'
+    points = pc.min_element_wise(pc.multiply(pc.add(breaks, 1), LINE), MOST_LINES * LINE)
+    return pc.if_else(pc.equal(breaks, 0), '">', pc.binary_join_element_wise('" ht="', pc.cast(points, pa.string()), '">', ""))
 
 
 def _number_cell(letter: str, numbers: pa.Array, style: int, value: pa.Array) -> list[pa.Array | str]:
     return [f'<c r="{letter}', numbers, f'" s="{style}"><v>', value, "</v></c>"]
 
 
-def _style_of(text: pa.Array, style: Style) -> pa.Array | int:
-    """One style for the column, or one for each cell where some have several lines."""
-    lines = pc.match_substring(text, "\n")
-    return pc.if_else(lines, str(style.of_lines), str(style.number)) if pc.any(lines).as_py() else style.number
+def _style_of(breaks: pa.Array, style: Style) -> pa.Array:
+    return pc.if_else(pc.greater(breaks, 0), str(style.of_lines), str(style.number))
 
 
 def _text_cell(letter: str, numbers: pa.Array, style: pa.Array | int, text: pa.Array) -> list[pa.Array | str]:

@@ -13,7 +13,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.excel_rows import TEXT, CellKind, Style, cell_kinds
+from aggregation_pipeline.formats.excel_rows import LINE, MOST_LINES, TEXT, CellKind, Style, cell_kinds
 from aggregation_pipeline.formats.excel_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel_widths import Width, column_widths, row_height
 from aggregation_pipeline.formats.excel_words import WORDS
@@ -26,8 +26,6 @@ _TOTALS_ROWS = 2
 _A4 = 9
 # What fits on an upright page of A4 at full size.
 _UPRIGHT = 90
-# In points, six lines: the titles stay in sight, and rows have to be seen beside them.
-_HIGHEST_TITLES = 90.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _lay_out(sheet: Worksheet, titles: Sequence[str], kinds: Sequence[CellKind],
         cell.font = BOLD
         cell.alignment = Alignment(horizontal="right" if kind.kind == "number" else "left", vertical="top", wrap_text=True)
         sheet.column_dimensions[get_column_letter(column)].width = width.digits
-    sheet.row_dimensions[1].height = min(row_height(titles, [width.digits for width in widths]), _HIGHEST_TITLES)
+    sheet.row_dimensions[1].height = min(row_height(titles, [width.digits for width in widths]), MOST_LINES * LINE)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = area(len(titles), rows + 1)
     sheet.print_title_rows = "1:1"
@@ -125,7 +123,7 @@ def _style(sheet: Worksheet, kind: CellKind, width: Width) -> Style:
         clipped = _style_number(sheet, kind, Alignment(horizontal="fill"))
         return Style(clipped, clipped)
     plain = _style_number(sheet, kind, None)
-    # Unwrapped, lines would be drawn over the row above. The height is left to the program that opens the file.
+    # Unwrapped, lines would be drawn over the row above.
     return Style(plain, _style_number(sheet, kind, Alignment(vertical="top", wrap_text=True)) if kind is TEXT else plain)
 
 

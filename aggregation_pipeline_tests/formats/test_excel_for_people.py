@@ -100,7 +100,7 @@ def test_titles_always_differ(names: list[str], labels: list[str]):
 def test_titles_of_many_words_leave_room_for_the_rows(tmp_path: Path, out: Path):
     long = table(labelled("a", pa.int64(), [1], comment="说明" * 450))
     path = workbook(tmp_path, out, make_extract(tmp_path, long), labels="comment")
-    assert sheet(path).row_dimensions[1].height == 90
+    assert sheet(path).row_dimensions[1].height == 120
     assert row(path, 1) == ["说明" * 450]
 
 
@@ -113,9 +113,10 @@ def test_a_text_of_several_lines_is_wrapped_in_a_row_of_its_height(tmp_path: Pat
     assert wrapped == [False, True, False, True, False]
     assert found["A3"].alignment.vertical == "top"
     assert found["A2"].number_format == found["A3"].number_format == "@"
-    # Programs make a row as high as its text needs where the file names no height.
-    assert all(found.row_dimensions[number].height is None for number in range(2, 7))
+    assert [found.row_dimensions[number].height for number in range(2, 7)] == [None, 30, None, 30, None]
     assert found["A3"].value == "王五\n换行"
+    many = table(labelled("t", pa.string(), ["a\n" * 500, "b\nc"]), labelled("u", pa.string(), [None, "1\n2\n3"]))
+    assert [sheet(workbook(tmp_path, out, make_extract(tmp_path, many))).row_dimensions[row].height for row in (2, 3)] == [120, 45]
 
 
 def test_rates_are_not_added_up_unasked(tmp_path: Path, out: Path):
