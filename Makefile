@@ -30,8 +30,8 @@ test: $(STAMP) ## Everything that fits in six minutes, on real servers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: test ## The long tests too
-	@# One at a time: some of them measure.
-	$(BIN)/python -m pytest -m slow --timeout=900
+	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist worksteal --timeout=900
+	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
 
 mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL
 	$(BIN)/python -m aggregation_pipeline_tests.servers.mysql56

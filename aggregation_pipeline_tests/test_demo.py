@@ -142,6 +142,7 @@ AUTOMATION = """
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_run_launched_in_dev_is_mirrored_and_ctrl_c_stops_everything(dev: tuple[str, "subprocess.Popen[bytes]"], tmp_path: Path):
     base, process = dev
     (repository,) = graphql(base, AUTOMATION)["repositoriesOrError"]["nodes"]

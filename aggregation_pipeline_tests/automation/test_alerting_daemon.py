@@ -100,6 +100,7 @@ def dagster_dev(folder: Path, url: str, sink: Sink) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(480)
 def test_a_real_daemon_tells_each_kind_once_although_the_channel_was_dead_and_the_daemon_restarted(postgres: Any, tmp_path: Path):
     url, sink = postgres.fresh_database(), new_sink()

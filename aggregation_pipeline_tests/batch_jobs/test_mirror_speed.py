@@ -17,7 +17,7 @@ from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline_tests.automation.test_sensors import tick
 from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 PLATFORMS = {f"t{number}": f"t{number}" for number in range(15)}
 

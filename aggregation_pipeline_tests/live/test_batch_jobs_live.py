@@ -24,7 +24,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 BAIDU = FakeTable("baidu", 30)
 # One interval of the reconciler is 10 s; the rest is for a machine that does other things as well.
 SOON = 45

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pymysql
-import pytest
 
 from aggregation_pipeline.embedded.postgres import Postgres
 from aggregation_pipeline.embedded.process import socket_accepts
@@ -79,12 +78,6 @@ class MySQLServer:
                 except pymysql.MySQLError:
                     continue
         return frozenset(found)
-
-    def require(self, capability: str) -> None:
-        """Skip a test that has nothing left on a server without `capability`."""
-        assert capability in _PROBES
-        if capability not in self.capabilities:
-            pytest.skip(f"{self.name} has no {capability}: it does not take {_PROBES[capability]!r}")
 
 
 @dataclass(frozen=True)

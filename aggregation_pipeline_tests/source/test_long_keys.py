@@ -9,7 +9,7 @@ import pytest
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source import long_keys
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.servers.chosen import on
 
 pytestmark = pytest.mark.sample56
 
@@ -60,9 +60,9 @@ def test_long_texts_are_sorted_to_their_ends(read: Read, execute: Callable[..., 
         assert [key for key in ids if key != 6] == [4, 2, 1, 3, 5]
 
 
-def test_windows_compare_whole_texts(read: Read, execute: Callable[..., None], mysql: MySQLServer):
-    if mysql.name == "mysql56":
-        pytest.skip("MySQL 5.6 has no window functions")
+# MySQL 5.6 has no window functions.
+@on("seekdb", "mariadb")
+def test_windows_compare_whole_texts(read: Read, execute: Callable[..., None]):
     fill(execute, "TEXT")
     window = [{"expr": "COUNT(*) OVER (PARTITION BY url)", "alias": "n"}, {"expr": "DENSE_RANK() OVER (ORDER BY url)", "alias": "place"}]
     found = rows(read(name="hits", select_fields=["id", *window], order_by=["id"]))
@@ -97,11 +97,9 @@ def test_short_keys_are_not_measured(read: Read, execute: Callable[..., None], m
     assert [len(rows(found, place)) for place in (0, 1)] == [1, 1]
 
 
-def test_keys_that_would_fill_the_servers_disk_are_refused(
-    read: Read, execute: Callable[..., None], mysql: MySQLServer, monkeypatch: pytest.MonkeyPatch
-):
-    if mysql.name == "seekdb":
-        pytest.skip("seekdb compares whole texts and needs no room for it")
+# seekdb compares whole texts and needs no room for it.
+@on("mariadb", "mysql56")
+def test_keys_that_would_fill_the_servers_disk_are_refused(read: Read, execute: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     fill(execute, "TEXT")
     monkeypatch.setattr(long_keys, "MOST_BYTES", 5_000)
     with pytest.raises(SourceError, match=r"hits: `url`, by which rows are grouped .* 2,808 bytes, .* 6 rows.*SHA2\(column, 256\)"):

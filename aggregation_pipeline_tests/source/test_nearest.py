@@ -10,6 +10,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline_tests.servers.chosen import on
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
 
@@ -63,9 +64,9 @@ def test_a_wrong_table_brings_the_nearest_and_one_of_another_case_says_so(execut
     assert "meant" not in refusal(read, table="zzz")
 
 
-def test_case_alone_is_named_where_the_server_tells_names_apart_by_it(execute: Execute, read: Read, mysql: MySQLServer):
-    if mysql.name == "seekdb":
-        pytest.skip("seekdb takes names in any case")
+# seekdb takes names in any case.
+@on("mariadb", "mysql56")
+def test_case_alone_is_named_where_the_server_tells_names_apart_by_it(execute: Execute, read: Read):
     execute(TABLES)
     assert "There is orders, which differs in case only" in refusal(read, table="Orders")
 

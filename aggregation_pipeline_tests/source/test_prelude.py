@@ -19,6 +19,7 @@ from aggregation_pipeline.source.prelude import SET_BY_US
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.variables import FIXED, Fixed
+from aggregation_pipeline_tests.servers.chosen import on
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 from aggregation_pipeline_tests.source.session_variables import BUFFERS, HARMLESS, KNOWN, NASTY
@@ -143,9 +144,9 @@ def globally(mysql: MySQLServer, statements: Callable[[Any], list[tuple[str, str
                 cursor.execute(f"SET GLOBAL {name} = " + ("DEFAULT" if default else old if number else connection.escape(old)))
 
 
+# seekdb takes init_connect and does not run it.
+@on("mariadb", "mysql56")
 def test_init_connect_changes_no_result(mysql: MySQLServer, options: SourceOptions):
-    if mysql.name == "seekdb":
-        pytest.skip("seekdb takes init_connect and does not run it")
     clean = battery(options)
     with mysql.connect() as connection, connection.cursor() as cursor:
         nasty = accepted(cursor, list(NASTY.items()))

@@ -15,6 +15,7 @@ from aggregation_pipeline.instants import clock_readings
 from aggregation_pipeline.source import time_zone
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.window import Window
+from aggregation_pipeline_tests.servers.chosen import on
 from aggregation_pipeline_tests.source.conftest import options_for, silent
 
 WINTER, SUMMER = datetime(2026, 11, 20, 18, tzinfo=UTC), datetime(2026, 7, 1, 18, tzinfo=UTC)
@@ -29,7 +30,7 @@ ROWS = [
 ]
 
 # seekdb knows no zone by its name.
-on_servers_with_names = pytest.mark.parametrize("mysql", ["mariadb", "mysql56"], indirect=True)
+on_servers_with_names = on("mariadb", "mysql56")
 
 Reading = Callable[..., dict[str, list[dict[str, object]]]]
 
