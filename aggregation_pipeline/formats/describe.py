@@ -120,6 +120,8 @@ _NOTES = """
   text with its zeros is LPAD(column, 6, '0').
 - **Masked columns** (`mask`) are text in every format: `partial` and `hash` as aggregation.yaml's schema describes them; `drop` has no
   column. They are masked before anything is written to disk, and the manifest says which and how (`masks`).
+- **Declared too narrow.** A column has the type that the server declares for it. Where it then sends more (MySQL 5.6 for CEIL of a wide
+  DECIMAL, or GREATEST of UNSIGNED; seekdb for AVG of a BOOLEAN) the table is refused, with the CAST that helps: nothing is cut.
 - **seekdb** sends ENUM and SET as CHAR, so their columns carry that name; their values are the same.
 - **Text in Excel** may have 32,767 characters: what is longer is cut, ends in `…`, and is counted, or fails the workbook
   (`onUnrepresentable`). Control characters stand in Excel's own notation, `_x001B_`.
