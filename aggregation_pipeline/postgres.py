@@ -3,6 +3,8 @@
 Two things go wrong silently with the URL that people have at hand. SQLAlchemy 2.1 reads `postgresql://` as psycopg 3, while
 dagster-postgres brings psycopg2; and Dagster stores naive times, which shift by the server's zone unless the session is in UTC.
 Both are put right here, once, in the URL itself, because Dagster makes its own engines out of it.
+
+A URL is never repeated in a message, not even in part: in one that is wrong the password may stand anywhere.
 """
 
 import os
@@ -44,7 +46,10 @@ _UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", 
 # or `--name=value`.
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
 _ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL)
-_BROKEN_USERINFO = re.compile(r"//.*@", re.DOTALL)
+# What may be named of a URL without giving a password away.
+_OTHERS = frozenset({"mysql", "mariadb", "sqlite", "oracle", "mssql", "mongodb", "redis"})
+_DRIVERS = frozenset({"psycopg", "asyncpg", "pg8000", "psycopg2cffi"})
+_LAST_PORT = 65_535
 _SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
 
 
@@ -55,48 +60,41 @@ def normalize_url(url: str, *, name: str = "the PostgreSQL URL") -> str:
     raised for another database, another driver, Supabase's transaction pooler, or text that is no URL.
     """
     parsed = _parse(url, name)
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+    database, _, driver = parsed.drivername.partition("+")
+    if database not in {"postgresql", "postgres"}:
         raise SettingsError(
-            f"{name} is a {parsed.get_backend_name()} URL, and PostgreSQL is needed there: {EXAMPLE}. "
+            f"{name} is {f'a {database}' if database in _OTHERS else 'another'} URL, and PostgreSQL is needed there: {EXAMPLE}. "
             "The MySQL database goes into DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
         )
-    if "+" in parsed.drivername and parsed.drivername.partition("+")[2] != "psycopg2":
+    if driver not in {"", "psycopg2"}:
         raise SettingsError(
-            f"{name} asks for the driver {parsed.drivername.partition('+')[2]}, but Dagster's PostgreSQL storage is built on psycopg2. "
-            f"Write {masked(_right(parsed))}"
+            f"{name} asks for {f'the driver {driver}' if driver in _DRIVERS else 'another driver'}, but Dagster's PostgreSQL storage is "
+            f"built on psycopg2. Begin it with postgresql:// or {DRIVER}://"
         )
     _refuse_transaction_pooler(parsed, name)
     return _render(_right(parsed))
 
 
 def require_right_url(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
-    """Raise SettingsError, with the right URL in it, unless `url` already names psycopg2 and a session in UTC.
+    """Raise SettingsError, with what is wrong in it, unless `url` already names psycopg2 and a session in UTC.
 
     For what Dagster itself has read, where it is too late to put anything right.
     """
-    right = normalize_url(url, name=name)
+    normalize_url(url, name=name)
     parsed = _parse(url, name)
-    if parsed.drivername != DRIVER or not _is_utc(_options(parsed)):
-        why = "its driver must be psycopg2" if parsed.drivername != DRIVER else "its session must be in UTC, or the times of runs shift"
-        raise SettingsError(f"{name} reached Dagster as {masked(parsed)}, and {why}. Set {name}={masked(sa.make_url(right))}")
+    if parsed.drivername != DRIVER:
+        raise SettingsError(f"{name} reached Dagster with another driver than psycopg2. Begin it with {DRIVER}://")
+    if not _is_utc(_options(parsed)):
+        raise SettingsError(
+            f"{name} reached Dagster without its session in UTC, and the times of runs would shift. "
+            "Its options are to end in -c timezone=UTC: ?options=-c%20timezone%3DUTC"
+        )
     zone = os.environ.get("PGTZ")
     if zone and zone.casefold() not in _UTC_NAMES:
         raise SettingsError(
             f"The environment variable PGTZ={zone} overrules the time zone in {name}, and the times of Dagster's runs would shift. "
             "Unset PGTZ"
         )
-
-
-def masked(url: sa.URL | str) -> str:
-    """The URL for people's eyes: no password, wherever it stood."""
-    try:
-        parsed: sa.URL | None = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or "@" in (parsed.host or ""):
-        return _BROKEN_USERINFO.sub("//***@", str(url))
-    secret = {key: "***" for key in parsed.query if "password" in key.lower()}
-    return _render(parsed.update_query_dict(secret).set(password="***" if parsed.password is not None else None)).replace("%2A", "*")
 
 
 def create_engine(url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5) -> sa.Engine:
@@ -173,20 +171,45 @@ def reason(error: Exception) -> str:
 
 def _parse(url: str, name: str) -> sa.URL:
     try:
-        parsed = sa.make_url(url.strip())
+        # The scheme of a URL may stand in any case.
+        parsed = sa.make_url(re.sub(r"\A[\w+]+(?=://)", lambda scheme: scheme[0].lower(), url.strip()))
     except (sa.exc.ArgumentError, ValueError):
         # SQLAlchemy's own words may quote a piece of the password.
-        raise SettingsError(
-            f"{name} cannot be read as a URL: {masked(url)}. Expected {EXAMPLE}; several hosts are written ?host=one:5432&host=two:5432, "
-            "and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
-        ) from None
+        raise SettingsError(_unreadable(url, name)) from None
     if parsed.host and "@" in parsed.host:
-        raise SettingsError(f"{name} holds an @ inside the user name or password: {masked(url)}. Write it as %40")
-    # libpq takes several, with commas between.
-    for host in parsed.host.split(",") if parsed.host else ():
-        if problem := host_problem(host):
-            raise SettingsError(f"{name} leads to no host: {problem}. Expected {EXAMPLE}")
+        raise SettingsError(f"{name} holds an @ inside the user name or password. Write it as %40")
+    if parsed.port is not None and parsed.username is None and parsed.database is None and not parsed.query:
+        # All that an unquoted # leaves of a password of digits looks like a port.
+        raise SettingsError(_unreadable(url, name))
+    if "[YOUR-PASSWORD]" in (parsed.username, parsed.password):
+        raise SettingsError(f"{name} holds Supabase's placeholder [YOUR-PASSWORD]: write the database's password there, without brackets")
+    if problem := _address_problem(parsed, url):
+        raise SettingsError(f"{name} leads to no host: {problem}. Expected {EXAMPLE}")
     return parsed
+
+
+def _unreadable(url: str, name: str) -> str:
+    """Say what is wrong with text that is no URL, and the likely cause."""
+    if re.match(r"\s*jdbc:", url, re.IGNORECASE):
+        cause = "That is a URL of JDBC: leave out jdbc:, and user and password stand before the host"
+    elif re.match(r"\s*\w+\s*=", url):
+        cause = "That is libpq's list of name=value"
+    elif "://" in url and "@" not in url:
+        cause = "No @ stands before the host. In .env an unquoted # begins a comment and cuts the value: put it in quotes"
+    else:
+        cause = "Several hosts are written ?host=one:5432&host=two:5432"
+    return f"{name} cannot be read as a URL. {cause}. Expected {EXAMPLE}, with @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+
+
+def _address_problem(parsed: sa.URL, url: str) -> str:
+    """What keeps host and port from ever answering; libpq takes several hosts, with commas between."""
+    if parsed.port is not None and not 1 <= parsed.port <= _LAST_PORT:
+        return f"a port is from 1 to {_LAST_PORT}"
+    if not parsed.host:
+        return ""
+    if ":" not in parsed.host and f"[{parsed.host}]" in url:
+        return "brackets are for an address of IPv6 alone"
+    return next(filter(None, map(host_problem, parsed.host.split(","))), "")
 
 
 def _right(parsed: sa.URL) -> sa.URL:
@@ -223,6 +246,6 @@ def _refuse_transaction_pooler(parsed: sa.URL, name: str) -> None:
         address, _, own_port = host.partition(":")
         if _SUPABASE_HOST.fullmatch(address) and "6543" in (own_port or ports):
             raise SettingsError(
-                f"{name} leads to Supabase's transaction pooler ({address}, port 6543). It gives every transaction another session, so "
+                f"{name} leads to Supabase's transaction pooler (port 6543). It gives every transaction another session, so "
                 "time zone, timeouts and advisory locks are lost in between. Take the session pooler or the direct connection, on port 5432"
             )

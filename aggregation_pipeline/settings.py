@@ -34,7 +34,7 @@ _SHORTEST_SALT = 16
 class Settings(SourceSettings, OssSettings, AlertSettings):
     """Every variable, with its default; those of the source, OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
 
-    model_config = ConfigDict(frozen=True, validate_default=True)
+    model_config = ConfigDict(frozen=True, validate_default=True, hide_input_in_errors=True)
 
     # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
     mask_salt: SecretStr | None = None
