@@ -43,7 +43,7 @@ def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
     """Read ALERT_URLS. Nothing is sent, nothing is resolved.
 
     Raises:
-        SettingsError: an entry that nobody understands, by its number; its scheme is named only where it is one, since a token may stand there.
+        SettingsError: an entry that nobody understands, by its number: where the scheme should be, a token may stand.
     """
     channels, mistakes = [], []
     for number, url in enumerate(urls, 1):
