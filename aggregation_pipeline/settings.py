@@ -18,10 +18,11 @@ from sqlalchemy import make_url
 
 from aggregation_pipeline.addresses import web_problem
 from aggregation_pipeline.alert_settings import AlertSettings
+from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.config.zones import ZoneName
 from aggregation_pipeline.environment import read_environment
-from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
@@ -84,6 +85,15 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
     def _any_case(cls, value: object) -> object:
         upper = str(value).strip().upper()
         return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
+
+    @field_validator("cron_schedule")
+    @classmethod
+    def _known_to_dagster(cls, value: str) -> str:
+        try:
+            to_five_fields(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("mask_salt")
     @classmethod

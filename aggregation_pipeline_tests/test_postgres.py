@@ -69,9 +69,7 @@ def test_another_database_is_refused():
     "url", ["not a url", "", "postgresql://ada:se:cr@et:secret@db.example:5432/shop", "postgresql://ada:secret@one:5432,two:5432/shop"]
 )
 def test_text_that_is_no_url_is_refused_without_showing_a_password(url: str):
-    with pytest.raises(
-        SettingsError, match=r"cannot be read as a URL\. .*Expected postgresql://user:password@host"
-    ) as caught:
+    with pytest.raises(SettingsError, match=r"cannot be read as a URL\. .*Expected postgresql://user:password@host") as caught:
         normalize_url(url)
     assert "secret" not in str(caught.value)
 

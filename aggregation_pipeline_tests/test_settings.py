@@ -132,3 +132,10 @@ def test_dagster_itself_takes_a_plain_url_and_refuses_a_wrong_one_in_words(monke
     with pytest.raises(SettingsError, match=r"DAGSTER_PG_URL is a mysql URL, and PostgreSQL is needed there") as caught:
         DagsterInstance.from_config(str(REPOSITORY))
     assert "hidden-3" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["每天", "0 0 2 * * ？", "0 99 * * *", "@often", "0 0 31 4 *"])
+def test_a_wrong_cron_schedule_is_refused_by_name_with_the_other_mistakes(read, text):
+    with pytest.raises(SettingsError, match=r"CRON_SCHEDULE: the cron expression .* cannot be used") as caught:
+        read(CRON_SCHEDULE=text, DB_PORT="many")
+    assert "DB_PORT" in str(caught.value)

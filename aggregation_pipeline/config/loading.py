@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
-from rapidfuzz import process
 
+from aggregation_pipeline.config.chosen import list_problem
 from aggregation_pipeline.config.document import Document, Mistake, Spot, as_found, read_document, spelled
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
@@ -70,6 +71,8 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
 
 
 def _counted(name: str) -> TableEntry:
+    if problem := list_problem(name):
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}")
     try:
         return TableEntry(name=name)
     except ValidationError as error:
@@ -82,8 +85,7 @@ def _counted(name: str) -> TableEntry:
 def _advice(name: str, known: list[str]) -> str:
     body = {"tables": {name: {"aggregations": [{"function": COUNT_ROWS.function, "alias": COUNT_ROWS.alias}]}}}
     entry = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
-    close = process.extractOne(name, known, score_cutoff=70)
-    hint = f" Was {close[0]!r} meant?" if close else ""
+    hint = nearest(name, known)
     return f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted.{hint} The entry to write:\n{entry}"
 
 

@@ -243,7 +243,7 @@ def test_a_table_without_an_entry_is_counted_and_the_entry_to_write_is_shown():
 def test_a_name_near_an_entry_brings_a_hint_and_one_that_differs_in_case_the_entry():
     entries, (warning,) = chosen("order")
     assert entries == [("order", None)]
-    assert "Was 'orders' meant?" in warning
+    assert "Was orders meant?" in warning
     entries, (warning,) = chosen("ORDERS", "orders")
     assert entries == [("orders", 2)]
     assert "differs in case only" in warning
