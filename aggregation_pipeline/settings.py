@@ -114,12 +114,27 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
         problem = web_problem(url)
         parts = urlsplit("" if problem else url)
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if parts.hostname in {"supabase.com", "www.supabase.com", "app.supabase.com"}:
+            raise ValueError(
+                "that is the address of Supabase's dashboard; the URL of the project is https://<reference>.supabase.co "
+                "(Project Settings, Data API)"
+            )
+        if parts.query or parts.fragment:
+            raise ValueError("the URL of the project ends with its host, https://<reference>.supabase.co; the key goes into SUPABASE_KEY")
         if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):
             raise ValueError(
                 "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
                 f"goes into BATCH_JOBS_URL, and by http:// the key would travel in the open{f' ({problem})' if problem else ''}"
             )
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("supabase_key")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = None if value is None else value.get_secret_value().strip()
+        if key is not None and not re.fullmatch(r"[!-~]+", key):
+            raise ValueError("it holds a blank, a line break or another character that no key has: copy it again")
+        return None if key is None else SecretStr(key)
 
     @field_validator("dagster_pg_url", "batch_jobs_url")
     @classmethod
