@@ -16,6 +16,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
+from aggregation_pipeline import misspelt
 from aggregation_pipeline.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.errors import SettingsError
 
@@ -50,7 +51,10 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
     # Small letters first, so that the usual spelling wins where both are there.
     both = {name.lower(): value for part in (standing, environment) for name, value in sorted(part.items(), reverse=True) if value}
-    return {name: both[name] for name in names if name in both}
+    known = tuple(names)
+    if len(known) > 1:
+        misspelt.tell(tuple(sorted(misspelt.misspelt(both, known).items())))
+    return {name: both[name] for name in known if name in both}
 
 
 def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:

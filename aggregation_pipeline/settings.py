@@ -26,6 +26,7 @@ from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
+from aggregation_pipeline.variable_mistakes import variable_mistake
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -256,10 +257,5 @@ def load_settings() -> Settings:
     try:
         return Settings.model_validate(variables)
     except ValidationError as error:
-        lines = [_explain(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False, include_url=False)]
+        lines = [variable_mistake(problem, Settings.model_fields) for problem in error.errors(include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
-
-
-def _explain(location: tuple[int | str, ...], message: str) -> str:
-    text = re.sub(r"^(Value|Assertion) error, ", "", message)
-    return f"{str(location[0]).upper()}: {text}" if location else text

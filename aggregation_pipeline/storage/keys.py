@@ -109,9 +109,10 @@ def _prefix(prefix: str) -> str:
     clean = prefix.removesuffix("/")
     if clean:
         for part in clean.replace("\\", "/").split("/"):
-            _refuse(segment_problem(part), "prefix (OSS_PREFIX)", prefix)
+            if problem := segment_problem(part):
+                raise StorageError(f"OSS_PREFIX {prefix!r} cannot begin an object key: it {problem}. Expected are folders: exports/daily.")
     if "\\" in clean:
-        raise StorageError(f"The prefix (OSS_PREFIX) {prefix!r} holds a backslash: write folders with '/'.")
+        raise StorageError(f"OSS_PREFIX {prefix!r} holds a backslash: write folders with '/'.")
     return clean
 
 
@@ -123,8 +124,7 @@ def _join(prefix: str, *segments: str) -> str:
 def _refuse(problem: str | None, what: str, whole: str) -> None:
     if problem:
         raise StorageError(
-            f"The {what} {whole!r} cannot be part of an object key: it {problem}. "
-            "Give the entry in aggregation.yaml another name, or correct the setting."
+            f"The {what} {whole!r} cannot be part of an object key: it {problem}. Give the entry in aggregation.yaml another name."
         )
 
 
