@@ -8,10 +8,10 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "environment"),
+    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "environment", "misspelt"),
     ("config",),
     ("source", "formats", "storage"),
-    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "plan", "alert_settings"),
+    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "plan", "alert_settings", "variable_mistakes"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
@@ -26,6 +26,7 @@ CORE = (
     "addresses",
     "env_file",
     "environment",
+    "misspelt",
     "postgres",
     "extract",
     "instants",
@@ -41,6 +42,7 @@ CORE = (
     "source_settings",
     "oss_settings",
     "alert_settings",
+    "variable_mistakes",
     "plan",
     "connections",
 )
