@@ -10,18 +10,17 @@ from urllib.parse import urlsplit
 _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
 FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
 _LABEL: Final = re.compile(r"[\w-]+")
-# What JavaScript, Python and others write where a template had nothing to fill in.
-_NOTHING: Final = frozenset(("null", "undefined", "none", "nil", "nan"))
-_OLD_IP: Final = 4
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
+# What programs write where a value is missing.
+_NO_VALUE: Final = frozenset(("null", "none", "nil", "undefined", "nan"))
 
 
 def host_problem(host: str) -> str:
     """What keeps `host` from ever being one; empty where nothing does. Host names, IPv4 and IPv6 without brackets are hosts."""
-    if (address := _read_ip(host)) is not None:
-        # 0.0.0.0 leads to this machine.
-        nobody = address.is_multicast or (address.is_reserved and address.version == _OLD_IP)
-        return "it is an address for many machines, or for none" if nobody else ""
+    if (address := _ip(host)) is not None:
+        # Those that are set apart for many hosts, or for none.
+        no_host = address.is_multicast or (address.version == 4 and address.is_reserved)
+        return "that address belongs to no single host (multicast, broadcast or reserved)" if no_host else ""
     labels = host.removesuffix(".").split(".")
     strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
     for wrong, problem in (
@@ -30,9 +29,9 @@ def host_problem(host: str) -> str:
         (":" in host, "a colon does not belong there, and it is no IPv6 address"),
         (any(char.isspace() for char in host), "a blank does not belong there"),
         (strange, f"{strange!r} does not belong there"),
-        (host.casefold() in _NOTHING, "that word stands for nothing: the value was not filled in"),
-        (host.startswith("-"), "a name does not begin with -"),
         (not all(labels), "a name stands before each dot"),
+        (any(label.startswith("-") for label in labels), "names do not begin with a hyphen"),
+        (host.casefold() in _NO_VALUE, f"{host} is what programs write where there is no value"),
         (labels[-1].isdecimal(), "it is no IPv4 address, and names do not end in a number"),
         (not _fits(labels), f"names have at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between two dots"),
     ):
@@ -58,7 +57,7 @@ def web_problem(url: str) -> str:
     return "its port is 0" if port == 0 else host_problem(parts.hostname)
 
 
-def _read_ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         # As the resolver reads it, which takes 127.1 too.
         return ipaddress.IPv6Address(host) if ":" in host else ipaddress.IPv4Address(socket.inet_aton(host))

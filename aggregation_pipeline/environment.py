@@ -1,8 +1,8 @@
 """The variables of this process, and below them those of `.env`, each as it stands in the file.
 
 Dagster's services lay `.env` over their environment before any code of ours runs, and by other rules: python-dotenv expands `${...}`,
-keeps backquotes and does not know `NAME: value`. So a variable that holds just what python-dotenv makes of the file came from the
-file, and its value is taken from there; every other variable was set by somebody and goes before the file, as ever.
+keeps backquotes and does not know `NAME: value`. So where most of the variables hold just what python-dotenv makes of the file, they
+came from the file, and their values are taken from there; every other variable was set by somebody and goes before the file, as ever.
 """
 
 import functools
@@ -16,7 +16,6 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
-from aggregation_pipeline import misspelt
 from aggregation_pipeline.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.errors import SettingsError
 
@@ -34,6 +33,27 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     Raises:
         SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments.
     """
+    path, text, standing = _read_file()
+    environment = {name: value for name, value in os.environ.items() if value}
+    read_by_dagster = _as_dagster_reads(text)
+    if _was_laid_over(environment, read_by_dagster):
+        environment |= {name: value for name, value in standing.items() if environment.get(name) in read_by_dagster[name]}
+    _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
+    # Small letters first, so that the usual spelling wins where both are there.
+    both = {name.lower(): value for part in (standing, environment) for name, value in sorted(part.items(), reverse=True) if value}
+    return {name: both[name] for name in names if name in both}
+
+
+def names_set() -> list[str]:
+    """The names of all variables that are set, here or in the file, in capitals.
+
+    Raises:
+        SettingsError: as for `read_environment`.
+    """
+    return sorted({name.upper() for part in (_read_file()[2], os.environ) for name, value in part.items() if value})
+
+
+def _read_file() -> tuple[Path, str, dict[str, str]]:
     named = os.environ.get("AGGREGATION_ENV_FILE")
     path = Path(named or ".env").absolute()
     try:
@@ -42,19 +62,7 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
         if named:
             raise SettingsError(f"AGGREGATION_ENV_FILE names {path}, and there is no such file") from None
         text = ""
-    standing = parse_env_file(text, path)
-    environment = {name: value for name, value in os.environ.items() if value}
-    read_by_dagster = _as_dagster_reads(text)
-    for name, value in standing.items():
-        if environment.get(name) in read_by_dagster[name]:
-            environment[name] = value
-    _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
-    # Small letters first, so that the usual spelling wins where both are there.
-    both = {name.lower(): value for part in (standing, environment) for name, value in sorted(part.items(), reverse=True) if value}
-    known = tuple(names)
-    if len(known) > 1:
-        misspelt.tell(tuple(sorted(misspelt.misspelt(both, known).items())))
-    return {name: both[name] for name in known if name in both}
+    return path, text, parse_env_file(text, path)
 
 
 def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:
@@ -67,8 +75,15 @@ def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:
         for _ in range(_LAYERS):
             for name, value in bindings:
                 seen[name] = "".join(atom.resolve(seen) for atom in parse_variables(value))
+            for name in written:
                 found[name].add(seen[name])
     return found
+
+
+def _was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
+    """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two sets no more."""
+    same = sum(environment.get(name, "") in readings for name, readings in read_by_dagster.items())
+    return 2 * same > len(read_by_dagster)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from aggregation_pipeline.extract import Dataset
+from aggregation_pipeline.source.query import TIES
 
 _UNORDERED_CONCAT: Final = re.compile(r"GROUP_CONCAT\s*\((?:(?!ORDER\s+BY)[^()]|\([^()]*\))*\)", re.IGNORECASE)
 
@@ -22,6 +23,9 @@ def dataset_notes(dataset: Dataset) -> Iterator[str]:
         yield f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL{apart}"
     if dataset.order == "none":
         yield f"{dataset.name}: the rows have no order; the server may give them in another one next time"
+    if dataset.order.endswith(TIES):
+        kept = ", and another of them may be the last that limit keeps" if dataset.truncated else ""
+        yield f"{dataset.name}: rows that are equal by order_by have no order{kept}; a column that tells them apart gives one"
     if dataset.name != "summary":
         return
     floats = [field.name for field in dataset.schema if pa.types.is_floating(field.type)]

@@ -67,7 +67,7 @@ class OssSettings(BaseModel):
         try:
             tables_prefix(value)
         except StorageError as error:
-            raise ValueError(str(error).removeprefix("OSS_PREFIX ")) from None
+            raise ValueError(str(error)) from None
         return value
 
     @field_validator("oss_signature_version", mode="before")

@@ -23,6 +23,11 @@ from aggregation_pipeline.errors import SettingsError
 
 DRIVER = "postgresql+psycopg2"
 EXAMPLE = "postgresql://user:password@host:5432/database"
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
+# What may be named of a URL without giving a password away.
+_OTHERS = frozenset({"mysql", "mariadb", "sqlite", "oracle", "mssql", "mongodb", "redis"})
+_DRIVERS = frozenset({"psycopg", "asyncpg", "pg8000", "psycopg2cffi"})
+_HIGHEST_PORT = 65_535
 
 # libpq notices a dead peer in about a minute instead of the operating system's two hours.
 KEEPALIVES: Mapping[str, int] = {
@@ -46,10 +51,10 @@ _UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", 
 # or `--name=value`.
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
 _ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL)
-# What may be named of a URL without giving a password away.
-_OTHERS = frozenset({"mysql", "mariadb", "sqlite", "oracle", "mssql", "mongodb", "redis"})
-_DRIVERS = frozenset({"psycopg", "asyncpg", "pg8000", "psycopg2cffi"})
-_LAST_PORT = 65_535
+_SCHEME = re.compile(r"[A-Za-z0-9+]+://")
+_CUT = "in .env an unquoted # begins a comment, which cuts the URL: put quotes around it, and write # in a password as %23"
+# As Supabase shows it, to be filled in.
+_PLACEHOLDER = re.compile(r"\[?YOUR[-_ ]PASSWORD\]?", re.IGNORECASE)
 _SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
 
 
@@ -61,7 +66,7 @@ def normalize_url(url: str, *, name: str = "the PostgreSQL URL") -> str:
     """
     parsed = _parse(url, name)
     database, _, driver = parsed.drivername.partition("+")
-    if database not in {"postgresql", "postgres"}:
+    if database not in _POSTGRESQL:
         raise SettingsError(
             f"{name} is {f'a {database}' if database in _OTHERS else 'another'} URL, and PostgreSQL is needed there: {EXAMPLE}. "
             "The MySQL database goes into DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
@@ -170,46 +175,50 @@ def reason(error: Exception) -> str:
 
 
 def _parse(url: str, name: str) -> sa.URL:
+    written = _SCHEME.sub(lambda scheme: scheme[0].lower(), url.strip(), count=1)
     try:
-        # The scheme of a URL may stand in any case.
-        parsed = sa.make_url(re.sub(r"\A[\w+]+(?=://)", lambda scheme: scheme[0].lower(), url.strip()))
+        parsed = sa.make_url(written)
     except (sa.exc.ArgumentError, ValueError):
-        # SQLAlchemy's own words may quote a piece of the password.
-        raise SettingsError(_unreadable(url, name)) from None
+        # Neither the text nor SQLAlchemy's words for it: each piece may be one of the password.
+        raise SettingsError(
+            f"{name} cannot be read as a URL: {_why_unread(written)}. Expected {EXAMPLE}; several hosts are written "
+            "?host=one:5432&host=two:5432, and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+        ) from None
     if parsed.host and "@" in parsed.host:
         raise SettingsError(f"{name} holds an @ inside the user name or password. Write it as %40")
-    if parsed.port is not None and parsed.username is None and parsed.database is None and not parsed.query:
-        # All that an unquoted # leaves of a password of digits looks like a port.
-        raise SettingsError(_unreadable(url, name))
-    if "[YOUR-PASSWORD]" in (parsed.username, parsed.password):
-        raise SettingsError(f"{name} holds Supabase's placeholder [YOUR-PASSWORD]: write the database's password there, without brackets")
-    if problem := _address_problem(parsed, url):
-        raise SettingsError(f"{name} leads to no host: {problem}. Expected {EXAMPLE}")
+    if parsed.host and ":" not in parsed.host and f"[{parsed.host}]" in written:
+        raise SettingsError(f"{name} holds brackets, which are for an address of IPv6 alone. Expected {EXAMPLE}")
+    if parsed.drivername.partition("+")[0] in _POSTGRESQL and (problem := _problem(parsed)):
+        raise SettingsError(f"{name} {problem}. Expected {EXAMPLE}")
     return parsed
 
 
-def _unreadable(url: str, name: str) -> str:
-    """Say what is wrong with text that is no URL, and the likely cause."""
-    if re.match(r"\s*jdbc:", url, re.IGNORECASE):
-        cause = "That is a URL of JDBC: leave out jdbc:, and user and password stand before the host"
-    elif re.match(r"\s*\w+\s*=", url):
-        cause = "That is libpq's list of name=value"
-    elif "://" in url and "@" not in url:
-        cause = "No @ stands before the host. In .env an unquoted # begins a comment and cuts the value: put it in quotes"
-    else:
-        cause = "Several hosts are written ?host=one:5432&host=two:5432"
-    return f"{name} cannot be read as a URL. {cause}. Expected {EXAMPLE}, with @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
+def _why_unread(url: str) -> str:
+    """The likely mistake of a text that is no URL, without a piece of it."""
+    for found, words in (
+        (url.startswith("jdbc:"), "it is one of Java's; take jdbc: off, and write user and password before the host"),
+        (re.match(r"\w+\s*=", url), "it is made of keys and values, as libpq takes them too"),
+        (_SCHEME.match(url) is None, "it does not begin with postgresql://"),
+        ("@" not in url, f"no @ stands in it; {_CUT}"),
+    ):
+        if found:
+            return words
+    return "what stands between // and /, user, password, host and port, is not of that form"
 
 
-def _address_problem(parsed: sa.URL, url: str) -> str:
-    """What keeps host and port from ever answering; libpq takes several hosts, with commas between."""
-    if parsed.port is not None and not 1 <= parsed.port <= _LAST_PORT:
-        return f"a port is from 1 to {_LAST_PORT}"
-    if not parsed.host:
-        return ""
-    if ":" not in parsed.host and f"[{parsed.host}]" in url:
-        return "brackets are for an address of IPv6 alone"
-    return next(filter(None, map(host_problem, parsed.host.split(","))), "")
+def _problem(parsed: sa.URL) -> str:
+    """What keeps a URL from ever leading to a database; empty where nothing does."""
+    # libpq takes several hosts, with commas between.
+    hosts = filter(None, map(host_problem, parsed.host.split(",") if parsed.host else ()))
+    if problem := next(hosts, None):
+        return f"leads to no host: {problem}"
+    if parsed.port is not None and not 1 <= parsed.port <= _HIGHEST_PORT:
+        return f"has a port that is none: ports are 1 to {_HIGHEST_PORT}"
+    if any(_PLACEHOLDER.fullmatch(part or "") for part in (parsed.username, parsed.password)):
+        return "holds the placeholder [YOUR-PASSWORD]: write the password in its place"
+    if not parsed.database and not {"dbname", "service"} & parsed.query.keys():
+        return f"names no database{'' if parsed.username or parsed.query else f', nor a user; {_CUT}'}"
+    return ""
 
 
 def _right(parsed: sa.URL) -> sa.URL:

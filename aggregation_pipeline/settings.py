@@ -5,38 +5,40 @@ alone is refused here, what only a server can tell is refused where the server i
 """
 
 import functools
-import re
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
-from aggregation_pipeline.addresses import web_problem
 from aggregation_pipeline.alert_settings import AlertSettings
+from aggregation_pipeline.config.causes import foreign_sign
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.zones import ZoneName
-from aggregation_pipeline.environment import read_environment
+from aggregation_pipeline.environment import names_set, read_environment
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
 from aggregation_pipeline.postgres import normalize_url
+from aggregation_pipeline.setting_words import explained, misspelt
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
-from aggregation_pipeline.variable_mistakes import variable_mistake
+from aggregation_pipeline.supabase_settings import SupabaseSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
+_log = logging.getLogger(__name__)
 _SHORTEST_SALT = 16
 
 
-class Settings(SourceSettings, OssSettings, AlertSettings):
-    """Every variable, with its default; those of the source, OSS and alerts stand in modules of their own. Secrets are `SecretStr`."""
+class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
+    """Every variable, with its default; those of one service stand in its own module. Secrets are `SecretStr`."""
 
-    model_config = ConfigDict(frozen=True, validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
     # The key of `mask: {phone: hash}`. Whoever has it can try out all phone numbers; with another one all hashes change.
     mask_salt: SecretStr | None = None
@@ -53,8 +55,6 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
     # PostgreSQL: Dagster's own storage, and batch_jobs (which defaults to the former).
     dagster_pg_url: SecretStr | None = None
     batch_jobs_url: SecretStr | None = None
-    supabase_url: str | None = None
-    supabase_key: SecretStr | None = None
     batch_job_type: str = Field(default="data_collection", min_length=1, max_length=50)
     deployment_name: str = Field(default="default", min_length=1, max_length=63)
     # Terminal rows of ours are deleted after so many days; unset keeps them for ever.
@@ -81,20 +81,20 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
     def _read_formats(cls, value: object) -> object:
         return parse_formats(value) if isinstance(value, str) else value
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _any_case(cls, value: object) -> object:
-        upper = str(value).strip().upper()
-        return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
-
     @field_validator("cron_schedule")
     @classmethod
-    def _known_to_dagster(cls, value: str) -> str:
+    def _can_be_followed(cls, value: str) -> str:
         try:
             to_five_fields(value)
         except ConfigError as error:
             raise ValueError(str(error)) from None
         return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        upper = str(value).strip().upper()
+        return {"WARN": "WARNING", "TRACE": "DEBUG", "VERBOSE": "DEBUG", "SILLY": "DEBUG", "FATAL": "CRITICAL"}.get(upper, upper)
 
     @field_validator("mask_salt")
     @classmethod
@@ -105,37 +105,6 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
                 f"make one with: openssl rand -hex 32"
             )
         return value
-
-    @field_validator("supabase_url")
-    @classmethod
-    def _project_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        url = value.strip()
-        problem = web_problem(url)
-        parts = urlsplit("" if problem else url)
-        local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        if parts.hostname in {"supabase.com", "www.supabase.com", "app.supabase.com"}:
-            raise ValueError(
-                "that is the address of Supabase's dashboard; the URL of the project is https://<reference>.supabase.co "
-                "(Project Settings, Data API)"
-            )
-        if parts.query or parts.fragment:
-            raise ValueError("the URL of the project ends with its host, https://<reference>.supabase.co; the key goes into SUPABASE_KEY")
-        if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):
-            raise ValueError(
-                "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql:// connection string "
-                f"goes into BATCH_JOBS_URL, and by http:// the key would travel in the open{f' ({problem})' if problem else ''}"
-            )
-        return f"{parts.scheme}://{parts.netloc}"
-
-    @field_validator("supabase_key")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        key = None if value is None else value.get_secret_value().strip()
-        if key is not None and not re.fullmatch(r"[!-~]+", key):
-            raise ValueError("it holds a blank, a line break or another character that no key has: copy it again")
-        return None if key is None else SecretStr(key)
 
     @field_validator("dagster_pg_url", "batch_jobs_url")
     @classmethod
@@ -198,8 +167,10 @@ class Settings(SourceSettings, OssSettings, AlertSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, to be kept out of texts that others wrote."""
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
-        passwords = [make_url(value).password for value in values if value.startswith("postgres")]
-        return tuple(value for value in (*values, *passwords, *self.alert_secrets) if value)
+        urls = [make_url(value) for value in values if value.startswith("postgres")]
+        passwords = [url.password for url in urls]
+        in_query = [str(value) for url in urls for key, value in url.query.items() if "password" in key.lower()]
+        return tuple(value for value in (*values, *passwords, *in_query, *self.alert_secrets) if value)
 
     def require_dagster_url(self) -> str:
         """Return the URL of Dagster's PostgreSQL.
@@ -230,9 +201,10 @@ def parse_formats(text: str) -> tuple[FormatName, ...]:
     names = {"excel" if name == "xlsx" else name for name in names}
     unknown = sorted(names - {*FORMAT_NAMES, "all"})
     if unknown or not names:
-        raise ValueError(
-            f"expected one or more of {', '.join(FORMAT_NAMES)} (with commas between), or all; found {', '.join(unknown) or 'nothing'}"
-        )
+        cause = foreign_sign(text)
+        hint = f": {cause}" if cause else f".{''.join(nearest(name, FORMAT_NAMES) for name in unknown)}".removesuffix(".")
+        found = ", ".join(unknown) or "nothing"
+        raise ValueError(f"expected one or more of {', '.join(FORMAT_NAMES)} (with commas between), or all; found {found}{hint}")
     return tuple(name for name in get_args(FormatName) if name in names or "all" in names)
 
 
@@ -254,8 +226,16 @@ def load_settings() -> Settings:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
     variables = read_environment(Settings.model_fields)
+    _tell_misspelt(tuple(names_set()))
     try:
         return Settings.model_validate(variables)
     except ValidationError as error:
-        lines = [variable_mistake(problem, Settings.model_fields) for problem in error.errors(include_url=False)]
+        lines = [explained(problem) for problem in error.errors(include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
+
+
+@functools.cache
+def _tell_misspelt(names: tuple[str, ...]) -> None:
+    """Say once in each process which variables nobody reads that were likely meant for us."""
+    for name, meant in misspelt(names, [known.upper() for known in Settings.model_fields]).items():
+        _log.warning("The environment (or .env) sets %s, which has no meaning here. Was %s meant?", name, meant)

@@ -40,8 +40,6 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
         ("::1", "::1"),
         ("[::1]", "::1"),
         ("fe80::1%eth0", "fe80::1%eth0"),
-        ("0.0.0.0", "0.0.0.0"),
-        ("null.internal", "null.internal"),
         ("[2001:db8::7]", "2001:db8::7"),
     ],
 )
@@ -80,15 +78,15 @@ def test_a_host_is_read_with_or_without_what_belongs_to_urls(load: Load, written
         ("1.2.3.4.5", "it is no IPv4 address"),
         ("db,db2", "',' does not belong there"),
         ("<host>", "'<' does not belong there"),
-        ("255.255.255.255", "an address for many machines, or for none"),
-        ("224.0.0.1", "an address for many machines"),
-        ("240.0.0.1", "an address for many machines, or for none"),
-        ("[ff02::1]", "an address for many machines"),
-        ("undefined", "that word stands for nothing: the value was not filled in"),
-        ("NULL", "that word stands for nothing"),
-        ("-a", "a name does not begin with -"),
         (f"{'a' * 64}.internal", "names have at most 253 characters, 63 between two dots"),
         (".".join(["abcdefg"] * 40), "names have at most 253 characters"),
+        ("255.255.255.255", "that address belongs to no single host"),
+        ("224.0.0.1", "that address belongs to no single host"),
+        ("240.0.0.1", "that address belongs to no single host"),
+        ("ff02::1", "that address belongs to no single host"),
+        ("-a", "names do not begin with a hyphen"),
+        ("undefined", "undefined is what programs write where there is no value"),
+        ("null", "null is what programs write where there is no value"),
     ],
 )
 def test_a_host_that_can_never_answer_is_refused_and_no_password_is_shown(load: Load, written: str, words: str):
@@ -122,24 +120,18 @@ KEY = {"OSS_BUCKET": "exports", "OSS_REGION": "oss-cn-hangzhou", "OSS_ACCESS_KEY
         ({"DAGSTER_PG_URL": "postgresql://u:hush-hush@db..internal/d"}, "DAGSTER_PG_URL leads to no host: a name stands before each dot"),
         ({"DAGSTER_PG_URL": "postgresql://u:hush-hush@db．internal/d"}, "DAGSTER_PG_URL leads to no host: .*full-width"),
         ({"BATCH_JOBS_URL": "postgresql://u:hush-hush@10.0.0.256:5432/d"}, "BATCH_JOBS_URL leads to no host: it is no IPv4 address"),
-        ({"DAGSTER_PG_URL": "postgresql://u:hush-hush@255.255.255.255/d"}, "DAGSTER_PG_URL leads to no host: it is an address for many"),
-        ({"DAGSTER_PG_URL": "postgresql://u:hush-hush@h:99999/d"}, "DAGSTER_PG_URL leads to no host: a port is from 1 to 65535"),
-        ({"BATCH_JOBS_URL": "postgresql://u:hush-hush@h:0/d"}, "BATCH_JOBS_URL leads to no host: a port is from 1 to 65535"),
-        (
-            {"BATCH_JOBS_URL": "postgresql://postgres:[YOUR-PASSWORD]@db.abc.supabase.co:5432/postgres"},
-            r"BATCH_JOBS_URL holds Supabase's placeholder \[YOUR-PASSWORD\]: write the database's password there",
-        ),
-        ({**KEY, "OSS_ENDPOINT": "https://255.255.255.255"}, "OSS_ENDPOINT .* it is an address for many machines"),
-        ({"ALERT_URLS": "json://255.255.255.255/hush-hush"}, "ALERT_URLS: entry 1 can never be reached; it is an address for many"),
         (
             {"SUPABASE_URL": "https://supabase.com/dashboard/project/abc", "SUPABASE_KEY": "k"},
-            r"SUPABASE_URL: that is the address of Supabase's dashboard; the URL of the project is https://<reference>\.supabase\.co",
+            "SUPABASE_URL: .*Supabase's own pages.*expected: https://abc.supabase.co",
         ),
+        ({"SUPABASE_URL": "https://app.supabase.com", "SUPABASE_KEY": "k"}, "expected: https://<reference>.supabase.co"),
         (
-            {"SUPABASE_URL": "https://abc.supabase.co?apikey=hush-hush", "SUPABASE_KEY": "k"},
-            "SUPABASE_URL: the URL of the project ends with its host, .*; the key goes into SUPABASE_KEY",
+            {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_KEY": "hush-hush-密钥"},
+            "SUPABASE_KEY: a key is expected",
         ),
-        ({"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_KEY": "hush 密钥"}, "SUPABASE_KEY: it holds .* that no key has: copy it"),
+        ({"BATCH_JOBS_URL": "postgresql://u:hush-hush"}, "BATCH_JOBS_URL cannot be read as a URL: no @ stands in it"),
+        ({**KEY, "OSS_ENDPOINT": "255.255.255.255"}, "OSS_ENDPOINT .* belongs to no single host"),
+        ({"ALERT_URLS": "json://255.255.255.255/hush-hush"}, "ALERT_URLS: entry 1 can never be reached; that address belongs"),
         ({"DAGSTER_UI_URL": "https://dagster..example.com"}, "DAGSTER_UI_URL: .*; a name stands before each dot"),
         ({"DAGSTER_UI_URL": "https://dagster.example.com:x"}, "DAGSTER_UI_URL: .*; its host or port cannot be read"),
         ({"ALERT_URLS": "json://hook．example.com/hush-hush"}, "ALERT_URLS: entry 1 can never be reached; .*full-width"),
@@ -157,7 +149,18 @@ def test_other_addresses_are_looked_at_too(load: Load, variables: dict[str, str]
 
 
 def test_right_addresses_pass():
-    for host in ("localhost", "a.b-c.example", "xn--fiq228c.cn", "192.168.0.1", "2001:db8::1", "db.internal."):
+    for host in (
+        "localhost",
+        "a.b-c.example",
+        "xn--fiq228c.cn",
+        "192.168.0.1",
+        "0.0.0.0",
+        "2001:db8::1",
+        "::1",
+        "fd00::1",
+        "db.internal.",
+        "a-.b",
+    ):
         assert host_problem(host) == "", host
     for url in ("https://a.example", "http://localhost:3000/", "http://[::1]:3000", "https://a.example/path?x=1"):
         assert web_problem(url) == "", url

@@ -49,3 +49,28 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
     path.unlink()
     render_window("o", "w", ["excel"], publication, Observer())
     assert path.read_bytes() == before
+
+
+def test_an_alias_goes_before_a_comment_and_a_column_behind_its_table_has_one(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE o (id INT PRIMARY KEY COMMENT '编号', b DECIMAL(10,2) COMMENT '金额', `c d` INT COMMENT '数量')")
+        cursor.execute("INSERT INTO o VALUES (1, 1.5, 2)")
+    fields = ["o.id", {"expr": "b", "alias": "单价"}, {"expr": "o.b", "alias": "price"}, "`o`.`c d`", "b"]
+    entry = TableEntry.model_validate(
+        {
+            "name": "o",
+            "group_by": [{"expr": "b", "alias": "金"}, "o.id"],
+            "select_fields": fields,
+            "options": {"excel": {"labels": "comment"}},
+        }
+    )
+    publication = Publication(FolderStore(tmp_path / "exports"), "", "run", entry.options, tmp_path / "temp", lambda: None)
+    exported = export_window(
+        ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
+    )
+    book = openpyxl.load_workbook(tmp_path / "exports" / exported.files[0].key)
+    assert [cell.value for cell in book["detail"][1]] == ["编号", "单价", "price", "数量", "金额"]
+    assert [cell.value for cell in book["summary"][1]] == ["金", "编号"]
+    about = dict(book["about"].iter_rows(values_only=True))
+    assert "单价 DECIMAL(10,2): 金额" in about["detail columns"]

@@ -8,10 +8,11 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "environment", "misspelt"),
+    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
     ("config",),
+    ("setting_words", "environment"),
     ("source", "formats", "storage"),
-    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "plan", "alert_settings", "variable_mistakes"),
+    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
@@ -26,7 +27,6 @@ CORE = (
     "addresses",
     "env_file",
     "environment",
-    "misspelt",
     "postgres",
     "extract",
     "instants",
@@ -39,10 +39,11 @@ CORE = (
     "export",
     "notes",
     "settings",
+    "setting_words",
     "source_settings",
     "oss_settings",
+    "supabase_settings",
     "alert_settings",
-    "variable_mistakes",
     "plan",
     "connections",
 )

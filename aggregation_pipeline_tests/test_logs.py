@@ -12,13 +12,18 @@ from aggregation_pipeline.logs import AppLog, CombinedLog, ErrorLog, JsonStdout
 from aggregation_pipeline_tests.deployment import use_environment
 
 WRITER = """
-import logging, sys
-from aggregation_pipeline.logs import CombinedLog
-log = logging.Logger("writer")
-log.addHandler(CombinedLog(sys.argv[1]))
-for number in range(400):
-    log.info("process %s line %s %s", sys.argv[2], number, "x" * 200)
+import sys
+from aggregation_pipeline_tests.test_logs import write_lines
+print("ready", flush=True)
+write_lines(*sys.argv[1:])
 """
+
+
+def write_lines(folder: str, process: str) -> None:
+    log = logging.Logger("writer")  # noqa: LOG001 - outside the tree
+    log.addHandler(CombinedLog(folder))
+    for number in range(400):
+        log.info("process %s line %s %s", process, number, "x" * 200)
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +53,15 @@ def test_each_file_holds_its_share(tmp_path):
 
 
 def test_several_processes_write_whole_lines(tmp_path):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(number)], env=dict(os.environ)) for number in range(3)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    # This process is the third.
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(number)], stdout=subprocess.PIPE) for number in (1, 2)]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+    write_lines(str(tmp_path), "0")
+    for writer in writers:
+        writer.communicate(timeout=60)
+    assert [writer.returncode for writer in writers] == [0, 0]
     lines = [line.split("] ", 1)[1] for line in (tmp_path / "combined.log").read_text(encoding="utf-8").splitlines()]
     assert sorted(lines) == sorted(f"process {process} line {number} {'x' * 200}" for process in range(3) for number in range(400))
 

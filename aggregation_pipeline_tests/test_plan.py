@@ -229,3 +229,26 @@ def test_a_bucket_without_a_rule_for_abandoned_parts_is_a_warning(shop: Deployme
         document = json.loads(plan("--json").stdout)
         assert "no lifecycle rule that removes abandoned parts" in document["store_warning"]
         assert document["ok"]
+
+
+def test_files_of_the_layout_versioned_are_planned_in_the_folder_of_the_run(shop: Deployment):
+    shop.configure("""
+        layout: versioned
+        tables:
+          orders: {select_fields: [id], formats: [csv]}
+          once: {table: orders, select_fields: [id], formats: [csv], layout: overwrite}
+        """)
+    _, tables = planned()
+    window = tables["orders"]["window"]
+    assert [file["key"] for file in tables["orders"]["files"]] == [
+        f"orders/{window}/<run>/orders.detail.csv",
+        f"orders/{window}/manifest.json",
+    ]
+    assert [file["key"] for file in tables["once"]["files"]] == [f"once/{window}/once.detail.csv", f"once/{window}/manifest.json"]
+
+
+def test_people_read_the_names_of_files_as_they_are(shop: Deployment):
+    shop.configure("tables: {订单: {table: orders, select_fields: [id], formats: [csv]}}")
+    shown = CliRunner().invoke(main, ["plan"]).output
+    assert "/订单.detail.csv" in shown
+    assert "%E8" not in shown

@@ -1,6 +1,8 @@
 """The environment: right values are read, wrong ones are all named at once, and no secret is ever shown."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
@@ -134,8 +136,54 @@ def test_dagster_itself_takes_a_plain_url_and_refuses_a_wrong_one_in_words(monke
     assert "hidden-3" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["每天", "0 0 2 * * ？", "0 99 * * *", "@often", "0 0 31 4 *"])
-def test_a_wrong_cron_schedule_is_refused_by_name_with_the_other_mistakes(read, text):
-    with pytest.raises(SettingsError, match=r"CRON_SCHEDULE: the cron expression .* cannot be used") as caught:
-        read(CRON_SCHEDULE=text, DB_PORT="many")
-    assert "DB_PORT" in str(caught.value)
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DB_SSL_MODE": "true"}, "DB_SSL_MODE: one of DISABLED, .*is expected, found 'TRUE'. Was REQUIRED meant?"),
+        ({"DB_SSL_MODE": "off"}, "Was DISABLED meant?"),
+        ({"DB_SSL_MODE": "verify-full"}, "Was VERIFY_IDENTITY meant?"),
+        ({"DB_SSL_MODE": "REQUIRED；"}, "Was REQUIRED meant?"),
+        ({"ALERT_LANGUAGE": "zh-CN"}, "ALERT_LANGUAGE: one of en, zh is expected, found 'zh-CN'. Was zh meant?"),
+        ({"LOG_FORMAT": "JSON"}, "LOG_FORMAT: .*Was json meant?"),
+        ({"DB_PORT": "３３０６"}, "DB_PORT: a whole number is expected; it holds a full-width character"),
+        ({"DB_PORT": "hush-hush"}, "DB_PORT: a whole number is expected"),
+        ({"OSS_INTERNAL": "maybe"}, "OSS_INTERNAL: true or false is expected"),
+        ({"OUTPUT_FORMAT": "csv，excel"}, "OUTPUT_FORMAT: .*the full-width comma .*write the ASCII sign ','"),
+        ({"OUTPUT_FORMAT": "csv、json"}, "write the ASCII sign ','"),
+        ({"OUTPUT_FORMAT": "cvs"}, "found cvs. Was csv meant?"),
+        ({"CRON_SCHEDULE": "每天"}, "CRON_SCHEDULE: the cron expression '每天' cannot be used: 5 fields"),
+        ({"CRON_SCHEDULE": "0 0 2 * * ？"}, "CRON_SCHEDULE: .*the full-width question mark"),
+        ({"OSS_PREFIX": "/a/"}, "OSS_PREFIX: .*Correct OSS_PREFIX: folders are written as exports/daily"),
+        ({"DAGSTER_PG_URL": "mysql://u:hush-hush@h/d"}, "  - DAGSTER_PG_URL is a mysql URL"),
+    ],
+)
+def test_a_value_that_no_variable_takes_is_named_with_its_likely_cause(read, variables: dict[str, str], words: str):
+    with pytest.raises(SettingsError) as caught:
+        read(**variables)
+    assert re.search(words, str(caught.value)), str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_wrong_schedule_is_named_together_with_the_other_mistakes(read):
+    with pytest.raises(SettingsError) as caught:
+        read(CRON_SCHEDULE="61 * * * *", DB_PORT="0", TIMEZONE="Nowhere")
+    assert all(f"  - {name}: " in str(caught.value) for name in ("CRON_SCHEDULE", "DB_PORT", "TIMEZONE"))
+
+
+def test_a_variable_that_nobody_reads_but_that_was_meant_for_us_is_told(read, caplog: pytest.LogCaptureFixture, tmp_path: Path):
+    path = tmp_path / ".env"
+    path.write_text("DB_SSLMODE=VERIFY_CA\nAGGREGATION_TABLE=users\nDB_POOL_SIZE=5\nLOG_FILE=x\nDAGSTER_PG_HOST=h\nDB_NAME_=\n")
+    read(AGGREGATION_ENV_FILE=str(path), OUTPUT_FORMATS="csv", DB_SSL="hush-hush")
+    assert [record.getMessage() for record in caplog.records if "no meaning" in record.getMessage()] == [
+        f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?"
+        for name, meant in (
+            ("AGGREGATION_TABLE", "AGGREGATION_TABLES"),
+            ("DB_SSL", "DB_SSL_MODE"),
+            ("DB_SSLMODE", "DB_SSL_MODE"),
+            ("OUTPUT_FORMATS", "OUTPUT_FORMAT"),
+        )
+    ]
+
+
+def test_a_password_in_the_query_of_a_url_is_a_secret_too(read):
+    assert "hush-hush" in read(DAGSTER_PG_URL="postgresql://u@h/d?password=hush-hush").secrets

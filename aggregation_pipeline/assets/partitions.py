@@ -1,9 +1,11 @@
 """An entry's partitions as Dagster counts them, and a partition key as the window of time that is read."""
 
-from datetime import UTC, datetime, timedelta
+import itertools
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from dagster import (
     AutomationCondition,
     BackfillPolicy,
@@ -19,6 +21,7 @@ from aggregation_pipeline.config.model import Backfill, Partition
 from aggregation_pipeline.config.partitions import WEEKDAYS
 from aggregation_pipeline.config.timing import NONE, to_timedelta
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.instants import offsets_of
 from aggregation_pipeline.source.window import Window
 
 PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly"}
@@ -31,10 +34,10 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
         ConfigError: hours in a zone whose clock is put forward by half an hour: Dagster's hours have a gap there.
     """
     timezone = partition.timezone or zone.key
-    if partition.every == "hour" and _shifts_by_less_than_an_hour(ZoneInfo(timezone)):
+    if partition.every == "hour" and _shifts_by_less_than_an_hour(ZoneInfo(timezone), partition.start_local):
         raise ConfigError(
-            f"partition.timezone: every: hour leaves out half an hour of rows in {timezone} on the day when its clock is put forward. "
-            f"Take hours of another zone, such as UTC, or every: day"
+            f"partition.timezone: every: hour leaves out a part of an hour of rows in {timezone} on a day when its clock is put forward by "
+            f"half an hour or so. Take hours of another zone, such as UTC, or every: day"
         )
     start, offset = partition.start_local, partition.end_offset
     match partition.every:
@@ -49,10 +52,12 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
             return MonthlyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
 
 
-def _shifts_by_less_than_an_hour(zone: ZoneInfo) -> bool:
-    """Whether summer and winter time differ by a part of an hour, as they do on Lord Howe Island and nowhere else."""
-    offsets = {datetime(2025, month, 1, tzinfo=zone).utcoffset() or timedelta() for month in range(1, 13)}
-    return (max(offsets) - min(offsets)) % timedelta(hours=1) != timedelta()
+def _shifts_by_less_than_an_hour(zone: ZoneInfo, start: datetime) -> bool:
+    """Whether the clock is changed by a part of an hour after `start`, as on Lord Howe Island each year, or in Caracas in 2016."""
+    offsets = offsets_of(zone)
+    first = int(start.replace(tzinfo=zone).timestamp())
+    seconds = [int(offsets.at(np.array([first]))[0]), *offsets.seconds[offsets.starts > first].tolist()]
+    return any((after - before) % 3600 for before, after in itertools.pairwise(seconds))
 
 
 def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> Window:

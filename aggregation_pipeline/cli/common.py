@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 import click
 
@@ -51,6 +52,11 @@ def moment(_context: click.Context, _parameter: click.Parameter, value: str | No
         with suppress(ValueError):
             return datetime.strptime(value.strip(), form)  # noqa: DTZ007  # the zone is a setting
     raise click.BadParameter(f"{value!r} is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00")
+
+
+def readable(uri: str) -> str:
+    """An address as people read it: the path of a file, not percent-encoded."""
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
 def formats(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -173,6 +173,6 @@ def _row(store: "ObjectStore", manifest: "Manifest", file: Any, link_seconds: in
 def _show(manifest: "Manifest", rows: list[dict[str, Any]]) -> None:
     click.echo(f"{manifest.table} {manifest.window}  {manifest.rows:,} rows, run {manifest.run_id}")
     for row in rows:
-        click.echo(f"  {row['uri']}  {row['rows']:,} rows, {row['bytes']:,} bytes")
+        click.echo(f"  {common.readable(row['uri'])}  {row['rows']:,} rows, {row['bytes']:,} bytes")
         if row.get("link"):
             click.echo(f"    {row['link']}")

@@ -47,9 +47,8 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     settings = load_settings()
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
     entries = select_tables(config, settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
-    if tables:
-        named = {entry.name: entry for entry in entries}
-        entries = tuple(named[name] for name in chosen(tables, named))
+    named = {entry.name: entry.model_copy(update={"layout": entry.layout or config.layout}) for entry in entries}
+    entries = tuple(named.values()) if tables is None else tuple(named[name] for name in chosen(tables, named))
     require_unique(entry.name for entry in entries)
     settings.require_mask_salt(entries)
     moment = datetime.now(UTC)
@@ -104,7 +103,7 @@ def _show(console: "Console", plan: "TablePlan") -> None:
     for dataset in plan.datasets:
         _show_dataset(console, dataset)
     for file in plan.files:
-        console.print(f"  file      {escape(file.uri)}")
+        console.print(f"  file      {escape(common.readable(file.uri))}")
     console.print()
 
 

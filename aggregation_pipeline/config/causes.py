@@ -64,7 +64,7 @@ def is_template(text: str) -> bool:
 
 def likely_cause(text: str) -> str:
     """The likeliest mistake of a text that is not what was expected; empty where nothing stands out."""
-    return foreign_sign(text) or foreign_comment(text) or template(text) or _missing_space(text) or _escape(text)
+    return foreign_sign(text) or foreign_comment(text) or template(text) or _missing_space(text) or _escape(text) or _comma(text)
 
 
 def alien_line(line: str) -> str:
@@ -84,6 +84,10 @@ def _missing_space(text: str) -> str:
     if re.match(r"-[^\s\d-]", text):
         return "an item of a list begins with - and a space"
     return "a key is followed by a colon and a space" if re.match(r"\w+:[^\s/]", text) else ""
+
+
+def _comma(text: str) -> str:
+    return "a comma stands at its end; take it out" if text.endswith(",") else ""
 
 
 def _escape(text: str) -> str:

@@ -1,26 +1,26 @@
 """Names that somebody asks for, among those that there are."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from aggregation_pipeline.config.causes import describe_sign
+from aggregation_pipeline.config.causes import foreign_sign
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import ConfigError
 
-# Between names these are commas that were meant.
-_COMMAS: Final = "，、；;|"
-_AROUND: Final = "[]{}\"'"
+_BETWEEN_NAMES: Final = re.compile(r"[，、；;|]")
+_AROUND_NAMES: Final = re.compile(r"^[\[({'\"]|[\])}'\"]$")
 
 
 def list_problem(name: str) -> str:
     """What shows that a name is a list that was written in another way; empty where nothing does."""
-    if name == "*":
-        return "without the option or variable all tables are taken"
-    sign = next((letter for letter in name if letter in _COMMAS), "")
-    if sign:
-        return describe_sign(sign) or f"several names stand with a comma between, not with {sign}"
-    if any(letter in _AROUND for letter in name):
-        return "names stand without brackets and quotes, with commas between"
+    for found, words in (
+        (_BETWEEN_NAMES.search(name), "names stand with a comma between, as in users,orders"),
+        (name == "*", "for all entries leave the option or variable out"),
+        (_AROUND_NAMES.search(name), "names stand without brackets and quotes, as in users,orders"),
+    ):
+        if found:
+            return f"{sign}; {words}" if (sign := foreign_sign(name)) else words
     return ""
 
 

@@ -6,6 +6,7 @@ The small check here is stricter than Dagster's parser: whatever passes, Dagster
 import re
 from typing import Final, NamedTuple
 
+from aggregation_pipeline.config.causes import foreign_sign
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -123,4 +124,6 @@ def _refuse_days_that_never_come(cron: str, *, days: set[int], months: set[int])
 
 
 def _refused(cron: str, why: str) -> ConfigError:
+    if cause := foreign_sign(cron):
+        why = f"{why.removesuffix('.')}; {cause}"
     return ConfigError(f"the cron expression {cron!r} cannot be used: {why}")

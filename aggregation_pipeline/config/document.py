@@ -177,11 +177,16 @@ def described(value: Any) -> str:  # noqa: ANN401
         return "nothing"
     if isinstance(value, (dict, list, tuple)):
         return "a mapping" if isinstance(value, dict) else "a list"
-    shown = json.dumps(value, ensure_ascii=False)
+    shown = as_written(value) if not isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     kind = {bool: "the boolean", int: "the number", float: "the number"}.get(type(value), "the text")
     if len(shown) > _MAX_SHOWN:
         shown = shown[: _MAX_SHOWN - 4] + '..."'
     return f"{kind} {shown}"
+
+
+def as_written(value: float | bool) -> str:  # noqa: FBT001
+    """A number or a boolean as YAML writes it."""
+    return json.dumps(value)
 
 
 def as_found(value: Any) -> str:  # noqa: ANN401

@@ -18,6 +18,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from aggregation_pipeline.config.causes import foreign_comment, template
 from aggregation_pipeline.config.clauses import refuse_clauses, refuse_placeholders
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize, unquote
 
 # Beyond what people write, and within what the parser's recursion takes whatever limit other libraries have set.
@@ -29,6 +30,7 @@ Role = Literal["group key", "field", "argument", "condition", "aggregate", "orde
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _MAX_LENGTH: Final = 16_384
+_DIRECTIONS: Final = ("ASC", "DESC")
 _WAITS: Final = "holds the connection, and the snapshot with it"
 _RANDOM: Final = "gives another result each time, so the same data would not give the same file"
 _LOCKS: Final = "works on locks of the server, which other programs rely on"
@@ -141,7 +143,7 @@ def read_expression(text: str, role: Role) -> str:
     if not tokens:
         raise FragmentError("it is empty; a column or an expression is expected")
     _check_tokens(tokens, role)
-    _check_tree(_parse(clean, text), role)
+    _check_tree(_parse(clean, text, role), role)
     return clean
 
 
@@ -160,7 +162,7 @@ def read_order(text: str) -> str:
 def split_direction(text: str) -> tuple[str, str]:
     """`"created_at desc"` -> `("created_at", "DESC")`; the direction is empty where none is given."""
     head, _, tail = text.rpartition(" ")
-    return (head, tail.upper()) if head and tail.upper() in ("ASC", "DESC") else (text, "")
+    return (head, tail.upper()) if head and tail.upper() in _DIRECTIONS else (text, "")
 
 
 def _is_quoted_name(text: str) -> bool:
@@ -210,7 +212,7 @@ def _check_names(token: Token, following: Token) -> None:
             raise FragmentError(f"{token.text} is refused: {reason}. A column of that name stands in backticks: {quote(token.text)}")
 
 
-def _parse(clean: str, text: str) -> exp.Expression:
+def _parse(clean: str, text: str, role: Role) -> exp.Expression:
     """The tree of the one expression in the text, `clean` without its comments."""
     try:
         statements = sqlglot.parse(f"SELECT ({clean})", read="mysql")
@@ -226,11 +228,21 @@ def _parse(clean: str, text: str) -> exp.Expression:
     while isinstance(inner, (exp.Paren, exp.Subquery)):
         inner = inner.this
     if isinstance(inner, exp.Alias):
-        raise FragmentError(f"a name is given by the key alias, not inside the SQL: {{expr: ..., alias: {inner.alias}}}")
+        raise FragmentError(_why_no_alias(inner.alias, role))
     if isinstance(inner, (exp.Tuple, exp.Values)):
         raise FragmentError("one expression is expected, and this is a list; write its items one by one")
     found: exp.Expression = inner
     return found
+
+
+def _why_no_alias(alias: str, role: Role) -> str:
+    """What a second name behind an expression was meant for."""
+    if role == "order":
+        hint = nearest(alias, _DIRECTIONS)
+        return f"the column or expression stands alone, or with ASC or DESC behind it; found {alias}{f'.{hint}' if hint else ''}"
+    if alias.upper() in _DIRECTIONS:
+        return f"{alias} is an order, and the order of the rows stands under the key order_by, as in order_by: [created_at DESC]"
+    return f"a name is given by the key alias, not inside the SQL: {{expr: ..., alias: {alias}}}"
 
 
 def _where_it_stops(error: Exception) -> str:

@@ -10,8 +10,10 @@ PLACEHOLDERS: Final = ("table", "dataset", "window", "date", "format")
 RESERVED: Final = frozenset({"manifest", "latest", "expired"})
 _MAX_LENGTH: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
-# With the mark that parts it from its neighbour, which would part nothing any more.
-_DATASET: Final = re.compile(r"[-._ ]\{dataset\}|\{dataset\}[-._ ]?")
+_DATASET: Final = "{dataset}"
+# What parts {dataset} from its neighbours, and would part nothing any more.
+_MARKS: Final = "-._ ~+,;&@#=·–—，、；"
+_BRACKETS: Final = dict(zip("([（【［〔《〈「『", ")]）】］〕》〉」』", strict=True))
 _BAD_CHARACTERS: Final = frozenset('/\\:*?"<>|%{}')
 _ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
@@ -26,12 +28,16 @@ def checked_template(template: str) -> str:
     for name in _PLACEHOLDER.findall(template):
         if name not in PLACEHOLDERS:
             raise ValueError(f"{{{name}}} is no placeholder of file names; there are {known}")
+    if "${" in template:
+        raise ValueError(f"placeholders have no $ before them; there are {known}; found {template!r}")
+    if any(brace in template for brace in "｛｝"):
+        raise ValueError(f"a placeholder's braces are the ASCII signs {{ and }}; found {template!r}")
     literal = _PLACEHOLDER.sub("x", template)
     bad = [character for character in literal if character in _BAD_CHARACTERS or not character.isprintable()]
     if bad:
         what = "a brace stands alone; placeholders are " + known if bad[0] in "{}" else f"{bad[0]!r} can be in no file's name"
         raise ValueError(f"{what}; found {template!r}. Files of a window lie in one folder, so a template makes no folders")
-    if ".." in literal or literal != literal.strip(" .") or len(template) > _MAX_LENGTH or not _DATASET.sub("", template):
+    if ".." in literal or literal != literal.strip(" .") or len(template) > _MAX_LENGTH or not _without_dataset(template):
         raise ValueError(
             f"a name of 1 to {_MAX_LENGTH} characters is expected, without '..' and without a dot or a blank at its "
             f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
@@ -52,7 +58,20 @@ def file_stem(template: str, table: str, window: str, format_name: str, dataset:
         "date": window[:10].replace("-", ""),
         "format": format_name,
     }
-    return _PLACEHOLDER.sub(lambda found: values[found[1]], template if dataset else _DATASET.sub("", template))
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], template if dataset else _without_dataset(template))
+
+
+def _without_dataset(template: str) -> str:
+    """The template of a file that holds both datasets: no {dataset}, no brackets around nothing, no mark that parts nothing."""
+    while _DATASET in template:
+        before, _, after = template.partition(_DATASET)
+        while _BRACKETS.get(before.rstrip()[-1:]) == after.lstrip()[:1] != "":
+            before, after = before.rstrip()[:-1], after.lstrip()[1:]
+        before = before.rstrip(_MARKS)
+        if not before or before[-1] in _BRACKETS:
+            after = after.lstrip(_MARKS)
+        template = before + after
+    return template
 
 
 def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> None:
@@ -65,9 +84,9 @@ def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> N
         return
     if len(datasets) > 1 and "{dataset}" not in template:
         raise ValueError(
-            f"file_names: {template!r} calls the summary and the detail rows of {table} the same; put {{dataset}} in. "
+            f"{template!r} calls the summary and the detail rows of {table} the same; put {{dataset}} in. "
             "It falls away in a file that holds both"
         )
     for dataset in (*datasets, None):
         if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED:
-            raise ValueError(f"file_names: {template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another")
+            raise ValueError(f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another")

@@ -30,11 +30,12 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
     data, keys = _arranged(document, mistakes)
     config = None
     try:
-        config = PipelineConfig.model_validate(_frozen(data), strict=True)
+        data = _frozen(data)
+        config = PipelineConfig.model_validate(data, strict=True)
     except ValidationError as error:
         # What could not be read as YAML is said already.
         said = {mistake.key for mistake in document.mistakes}
-        mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys) if mistake.key not in said]
+        mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys, data) if mistake.key not in said]
     if config is None or mistakes:
         raise ConfigError(_report(path, mistakes))
     return config
@@ -71,8 +72,9 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
 
 
 def _counted(name: str) -> TableEntry:
+    # Such a name is none's but by mistake; a table that really has it gets an entry.
     if problem := list_problem(name):
-        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}")
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}.")
     try:
         return TableEntry(name=name)
     except ValidationError as error:

@@ -23,12 +23,13 @@ from aggregation_pipeline.config.columns import (
     refuse_twins,
 )
 from aggregation_pipeline.config.expressions import read_expression, read_order
-from aggregation_pipeline.config.file_names import refuse_collisions
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
+from aggregation_pipeline.config.misfits import misfits
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
 from aggregation_pipeline.config.partitions import Backfill, Partition
+from aggregation_pipeline.config.places import PlacedError
 from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
 from aggregation_pipeline.config.zones import ZoneName
 
@@ -63,9 +64,9 @@ _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 
 
 def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; pydantic judges it next
-    if isinstance(formats, str):
-        return FORMAT_NAMES if formats == "all" else (formats,)
-    return formats
+    # As in OUTPUT_FORMAT, several may stand in one text.
+    names = tuple(name.strip() for name in formats.split(",")) if isinstance(formats, str) else formats
+    return FORMAT_NAMES if isinstance(names, tuple) and "all" in names else names
 
 
 def _checked_period(text: str) -> str:
@@ -183,8 +184,13 @@ class TableEntry(EntryModel):
         except ValidationError as error:
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} do not go with those of the project: {words}") from None
-        refuse_collisions(whole.options.file_names, self.name, self.datasets)
         return whole
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the columns of its files are called; '*' among them stands for all columns of the table."""
+        items: tuple[Column | Aggregation, ...] = (*self.group_by, *self.aggregations, *self.select_fields)
+        return tuple(item.name for item in items) or (COUNT_ROWS.name,)
 
     @field_validator("owners")
     @classmethod
@@ -241,7 +247,7 @@ class TableEntry(EntryModel):
         lists = [info.data.get(name) for name in ("group_by", "aggregations", "select_fields")]
         if mask and None not in lists:  # a list that was refused is a mistake of its own
             groups, figures, fields = (found or () for found in lists)
-            check_masks(mask, [*groups, *figures], fields, info.data.get("order_by") or ())
+            check_masks(mask, [*groups, *figures] or ([] if fields else [COUNT_ROWS]), fields, info.data.get("order_by") or ())
         return mask
 
     @field_validator("checks")
@@ -281,4 +287,7 @@ class PipelineConfig(EntryModel):
         options, limits = info.data.get("options"), info.data.get("source_limits")
         if options is None or limits is None:  # refused, and reported
             return tables
-        return tuple(entry.within(options, limits) for entry in tables)
+        whole = tuple(entry.within(options, limits) for entry in tables)
+        if mistakes := misfits(options, tables, whole):
+            raise PlacedError(mistakes)
+        return whole

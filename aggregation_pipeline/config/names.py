@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.config.causes import NOT_FILLED_IN, is_template
+from aggregation_pipeline.config.causes import NOT_FILLED_IN, foreign_comment, is_template
 from aggregation_pipeline.config.tokens import quote, unquote
 
 _PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
@@ -86,6 +86,8 @@ def checked_entry_name(name: str) -> str:
     """The key of an entry, proved usable as a name for files and assets."""
     if not name.strip() or name != name.strip() or not name.isprintable():
         raise ValueError("the name of an entry is printable, not empty, and has no spaces around it")
+    if cause := foreign_comment(name):
+        raise ValueError(cause)
     if problem := name_problem(name):
         raise ValueError(f"the name of an entry is the name of its folder and files, and this one {problem}. {_OTHER_NAME}")
     if (size := len(as_segment(name).encode())) > _MAX_SEGMENT:

@@ -35,6 +35,8 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> str:
     column = mark.column if mark else 0
     if tab := _tab(error, lines[at]):
         return tab
+    if lines[at][column : column + 1] == "," and lines[at][:column].rstrip().endswith(("}", "]", '"', "'")):
+        return "a comma stands behind the end of a value; take it out"
     words = _alien(lines, at) or _foreign(lines, at) or _with_sign(_by_kind(error, lines, at, column) or _said(error), lines[at])
     path = _keys_above(lines, at, column)
     return f"{words} (in {path})" if path else words

@@ -4,15 +4,15 @@ Each default is the safe side of a real trap (Excel reading a CSV in the wrong e
 other value is there for a consumer that is known not to fall into it.
 """
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
 
-# A delimiter that can occur in a number, a date or a line end would make the file ambiguous, whatever is quoted.
-_BAD_DELIMITERS = frozenset('"\r\n.-+:') | frozenset("0123456789")
+# A delimiter that can occur in a number, a date and time or a line end would make the file ambiguous, whatever is quoted.
+_BAD_DELIMITERS = frozenset('"\r\n.-+: ') | frozenset("0123456789")
 
 
 class OptionsModel(BaseModel):
@@ -110,6 +110,10 @@ class JsonOptions(OptionsModel):
     ] = "iso"
 
 
+def _listed(columns: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+    return (columns,) if isinstance(columns, str) else columns
+
+
 class ExcelOptions(OptionsModel):
     """`excel:` one workbook a table."""
 
@@ -121,7 +125,8 @@ class ExcelOptions(OptionsModel):
         Literal["name", "comment"],
         Field(
             description="What heads a column. name: its name. comment: the COMMENT of the table's column that it shows, "
-            "where there is one; what an expression makes keeps its name. Equal labels have the names behind them."
+            "where there is one; what an expression makes keeps its name, and so does what has an alias. Equal labels have the "
+            "names behind them."
         ),
     ] = "name"
     thousands: Annotated[
@@ -133,10 +138,11 @@ class ExcelOptions(OptionsModel):
     ] = True
     totals: Annotated[
         bool | tuple[str, ...],
+        BeforeValidator(_listed),
         Field(
             description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
-            "formulas follow the filter. true: of SUM and COUNT in the summary, of DECIMAL and floating-point columns in "
-            "the detail rows. A list of column names: of these, wherever they hold numbers."
+            "formulas follow the filter. true: of SUM and COUNT in the summary, of floating-point columns and of DECIMAL with "
+            "at most 4 decimals in the detail rows. A list of column names: of these, wherever they hold numbers."
         ),
     ] = False
 
@@ -170,7 +176,7 @@ class FormatOptions(OptionsModel):
         Field(
             description="What files are called, without the ending, which each format adds. Placeholders: {table}; "
             "{dataset}, summary or detail; {window}, 2026-11-20; {date}, 20261120; {format}. In a file that holds both "
-            "datasets {dataset} falls away, with the mark before it."
+            "datasets {dataset} falls away, with the marks before it and brackets around it."
         ),
     ] = DEFAULT_TEMPLATE
     zero_dates: Annotated[

@@ -29,14 +29,20 @@ def json_schema() -> Schema:
     models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}
     function = models["Aggregation"]["properties"]["function"]
     function["anyOf"] = [{"enum": list(FUNCTIONS)}, {"type": "string", "pattern": _any_case(FUNCTIONS)}, {"type": "null"}]
-    entry["properties"]["formats"]["anyOf"].insert(0, {"enum": ["all", *FORMAT_NAMES]})
+    formats = entry["properties"]["formats"]["anyOf"]
+    name = f"({'|'.join(('all', *FORMAT_NAMES))})"
+    formats[0]["items"]["enum"].insert(0, "all")
+    formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
     entry["properties"]["schedule"]["anyOf"].insert(0, {"type": "string"})
     groups = entry["properties"]["checks"]
     groups["anyOf"] = [{"$ref": "#/$defs/Checks"}, {"type": groups.pop("type"), "items": groups.pop("items")}]
     for name in ("notNull", "unique"):
         columns = models["Checks"]["properties"][name]
         columns["anyOf"] = [{"type": "string"}, {"type": columns.pop("type"), "items": columns.pop("items")}]
-    models["FormatOptions"]["properties"]["zeroDates"]["enum"].append(None)
+    models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
+    zero_dates = models["FormatOptions"]["properties"]["zeroDates"]
+    zero_dates["enum"].append(None)
+    del zero_dates["type"]
     tables: Schema = {
         "description": schema["properties"]["tables"]["description"],
         "type": ["object", "null"],
@@ -77,6 +83,10 @@ def _in_both_spellings(node: Any) -> Any:  # noqa: ANN401
         }
         # tableConfigs has its twin already, by its own name.
         result["properties"].pop("table_configs", None)
+    required = [(name, to_snake(name)) for name in node.get("required", ()) if name != to_snake(name) and "properties" in node]
+    if required:
+        result["required"] = [name for name in node["required"] if name == to_snake(name)]
+        result["allOf"] = [{"anyOf": [{"required": [name]}, {"required": [twin]}]} for name, twin in required]
     return result
 
 

@@ -100,10 +100,14 @@ def _complaint(rest: str, text: str) -> str:
         word = re.match(rf"{_WORD}+", rest)
         name = word.group() if word else first
         sign = next(filter(None, map(describe_sign, name)), None)
-        return sign or f"a name that begins with a digit stands in backticks: {quote(name)}"
+        return f"{sign}; {_really_so(name)}" if sign else f"a name that begins with a digit stands in backticks: {quote(name)}"
     if first in "?:" or template(text):
         return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
     return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
+
+
+def _really_so(name: str) -> str:
+    return f'a column that is really called so stands in backticks, as text in quotes: "{quote(name)}"'
 
 
 def _refuse_unprintable(text: str) -> None:
@@ -117,7 +121,7 @@ def _refuse_odd_letters(kind: str, lexeme: str) -> None:
     if kind == "string" and is_template(lexeme[1:-1]):
         raise FragmentError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
     if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
-        raise FragmentError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name")
+        raise FragmentError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_really_so(lexeme)}")
 
 
 def _refuse_doubled_signs(parts: list[str]) -> None:

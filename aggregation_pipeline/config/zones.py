@@ -14,6 +14,8 @@ from rapidfuzz.distance import OSA
 from aggregation_pipeline.config.zone_names import ALIASES, WELL_KNOWN, WINDOWS
 
 _AREAS: Final = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
+# What stands for the zone of whatever machine this runs on, or for none at all, though tzdata has some of it.
+_OF_THE_MACHINE: Final = frozenset(("localtime", "local", "system", "factory", "default", "本地", "系统", "Factory"))
 # As many names as people read.
 _SHOWN: Final = 3
 # +08:00, 8, UTC+8, UTC +08:00:00, what JavaScript prints, GMT+0800 (China Standard Time), and Windows, (UTC+08:00) Beijing, ...
@@ -37,7 +39,7 @@ def checked_zone(name: str) -> str:
     Raises:
         ValueError: it is none; the right name stands in the message where one is near, the same each time.
     """
-    if name not in available_timezones():
+    if name in _OF_THE_MACHINE or name not in available_timezones():
         raise ValueError(f"an IANA time zone such as Asia/Shanghai is expected, {name!r} is none{_hint(name.strip().translate(_ORDINARY))}")
     return name
 
@@ -46,6 +48,8 @@ ZoneName = Annotated[str, AfterValidator(checked_zone)]
 
 
 def _hint(written: str) -> str:
+    if written.casefold() in _OF_THE_MACHINE:
+        return "; a zone is named, so that every machine and server means the same"
     offset = _offset(written)
     if offset is not None:
         return _with_offset(offset)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from aggregation_pipeline.config.options import CsvOptions, JsonOptions, ParquetOptions
 from aggregation_pipeline.formats.csv_file import csv_column
-from aggregation_pipeline.formats.excel_rows import TEXT, beyond_excel, kind_by_type, row_pieces
+from aggregation_pipeline.formats.excel_rows import TEXT, Style, beyond_excel, kind_by_type, row_pieces
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column
 from aggregation_pipeline.formats.parquet_file import portable_type
 from aggregation_pipeline.formats.text import plain_text, rows_as_bytes
@@ -193,7 +193,7 @@ def _excel(column: pa.Array, field: pa.Field) -> str:
     beyond = beyond_excel(field.type)
     kind = TEXT if beyond is not None and beyond(column) else kind_by_type(field)
     schema = pa.schema([field])
-    pieces, _ = row_pieces(pa.RecordBatch.from_arrays([column], schema=schema), schema, (kind,), ("A",), (0,), 2)
+    pieces, _ = row_pieces(pa.RecordBatch.from_arrays([column], schema=schema), schema, (kind,), ("A",), (Style(0, 0),), 2)
     cell = rows_as_bytes(pieces, null="").decode()
     if "<c " not in cell:
         return "no cell"

@@ -7,7 +7,7 @@ are stand-ins for "never" more often than dates, become text one by one.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,15 +15,22 @@ import pyarrow.compute as pc
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.batches import columns_where, reaches_beyond
 from aggregation_pipeline.formats.excel_text import cell_text
-from aggregation_pipeline.formats.text import clock_of, decimal_text, float_digits, fraction_digits, has_fraction, hex_text, plain_text
+from aggregation_pipeline.formats.text import (
+    MONEY_DECIMALS,
+    clock_of,
+    decimal_text,
+    float_digits,
+    fraction_digits,
+    has_fraction,
+    hex_text,
+    plain_text,
+)
 
 # Days from 1899-12-30, Excel's day 0 as far as days from March 1900 on are concerned, to 1970-01-01.
 _EPOCH = 25_569
 _DAY = 86_400_000.0
 # 1900-03-01: before it Excel's calendar has a day that never was.
 _FIRST_DAY = 61
-# Money has two decimals, unit prices and averages four; what has more is a rate, a weight or a place on the earth.
-_MONEY_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,15 @@ class CellKind:
 
 
 TEXT = CellKind("text", "@")
+# What one line of text needs, in points, and how many of them are shown at once, so that the rows around stay in sight.
+LINE, MOST_LINES = 15, 8
+
+
+class Style(NamedTuple):
+    """The workbook's numbers for the style of a column's cells, and of those whose text has several lines."""
+
+    number: int
+    of_lines: int
 
 
 def cell_kinds(dataset: Dataset, *, thousands: bool) -> tuple[CellKind, ...]:
@@ -63,7 +79,7 @@ def kind_by_type(field: pa.Field, *, thousands: bool = True) -> CellKind:
 
 
 def _with_digits(count: int, *, thousands: bool) -> str:
-    whole = "#,##0" if thousands and 1 <= count <= _MONEY_DECIMALS else "0"
+    whole = "#,##0" if thousands and 1 <= count <= MONEY_DECIMALS else "0"
     return f"{whole}.{'0' * count}".rstrip(".")
 
 
@@ -87,33 +103,56 @@ def _has_over_15_digits(column: pa.Array) -> bool:
 
 
 def row_pieces(
-    batch: pa.RecordBatch, schema: pa.Schema, kinds: tuple[CellKind, ...], letters: tuple[str, ...], styles: tuple[int, ...], first_row: int
+    batch: pa.RecordBatch,
+    schema: pa.Schema,
+    kinds: tuple[CellKind, ...],
+    letters: tuple[str, ...],
+    styles: tuple[Style, ...],
+    first_row: int,
 ) -> tuple[list[pa.Array | str], int]:
     """The texts that make up the batch's rows, to be joined side by side with NULL as nothing; and how many cells were cut."""
     numbers = pc.cast(pa.array(range(first_row, first_row + batch.num_rows), pa.int32()), pa.string())
-    pieces: list[pa.Array | str] = ['<row r="', numbers, '">']
-    cut = 0
+    pieces: list[pa.Array | str] = []
+    cut, most_lines = 0, None
     for column, field, kind, letter, style in zip(batch.columns, schema, kinds, letters, styles, strict=True):
         if kind is TEXT:
             text, count = cell_text(hex_text(column) if pa.types.is_binary(field.type) else plain_text(column, field))
             cut += count
-            cells = _text_cell(letter, numbers, style, text)
+            breaks = pc.fill_null(pc.count_substring(text, "\n"), 0)
+            several = bool(pc.any(pc.greater(breaks, 0)).as_py())
+            if several:
+                most_lines = breaks if most_lines is None else pc.max_element_wise(most_lines, breaks)
+            cells = _text_cell(letter, numbers, _style_of(breaks, style) if several else style.number, text)
         elif kind.kind == "number":
-            cells = _number_cell(letter, numbers, style, plain_text(column, field))
+            cells = _number_cell(letter, numbers, style.number, plain_text(column, field))
         else:
-            cells = _day_cells(column, field, letter, numbers, style)
+            cells = _day_cells(column, field, letter, numbers, style.number)
         # A NULL has no cell. Where there is none, the parts go into the row as they are: one copy of everything less.
         pieces += cells if column.null_count == 0 else [pc.binary_join_element_wise(*cells, "")]
-    pieces.append("</row>")
-    return pieces, cut
+    return ['<row r="', numbers, _row_end(most_lines), *pieces, "</row>"], cut
+
+
+def _row_end(breaks: pa.Array | None) -> pa.Array | str:
+    """The end of each row's own tag, with its height in points where a cell of it has line breaks."""
+    if breaks is None:
+        return '">'
+    points = pc.min_element_wise(pc.multiply(pc.add(breaks, 1), LINE), MOST_LINES * LINE)
+    return pc.if_else(pc.equal(breaks, 0), '">', pc.binary_join_element_wise('" ht="', pc.cast(points, pa.string()), '">', ""))
 
 
 def _number_cell(letter: str, numbers: pa.Array, style: int, value: pa.Array) -> list[pa.Array | str]:
     return [f'<c r="{letter}', numbers, f'" s="{style}"><v>', value, "</v></c>"]
 
 
-def _text_cell(letter: str, numbers: pa.Array, style: int, text: pa.Array) -> list[pa.Array | str]:
-    return [f'<c r="{letter}', numbers, f'" s="{style}" t="inlineStr"><is><t xml:space="preserve">', text, "</t></is></c>"]
+def _style_of(breaks: pa.Array, style: Style) -> pa.Array:
+    return pc.if_else(pc.greater(breaks, 0), str(style.of_lines), str(style.number))
+
+
+def _text_cell(letter: str, numbers: pa.Array, style: pa.Array | int, text: pa.Array) -> list[pa.Array | str]:
+    before, behind = f'<c r="{letter}', '" t="inlineStr"><is><t xml:space="preserve">'
+    if isinstance(style, int):
+        return [before, numbers, f'" s="{style}{behind}', text, "</t></is></c>"]
+    return [before, numbers, '" s="', style, behind, text, "</t></is></c>"]
 
 
 def _day_cells(column: pa.Array, field: pa.Field, letter: str, numbers: pa.Array, style: int) -> list[pa.Array | str]:

@@ -13,11 +13,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.excel_rows import CellKind, cell_kinds
+from aggregation_pipeline.formats.excel_rows import LINE, MOST_LINES, TEXT, CellKind, Style, cell_kinds
 from aggregation_pipeline.formats.excel_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel_widths import Width, column_widths, row_height
 from aggregation_pipeline.formats.excel_words import WORDS
-from aggregation_pipeline.formats.text import adds_up, comment
+from aggregation_pipeline.formats.text import adds_up, comment, is_named
 
 # Excel's 1,048,576 less the header.
 SHEET_ROWS = 1_048_575
@@ -34,7 +34,7 @@ class Part:
 
     dataset: Dataset
     kinds: tuple[CellKind, ...]
-    styles: tuple[int, ...]
+    styles: tuple[Style, ...]
     rows: int
     height: int
     is_last: bool
@@ -73,13 +73,18 @@ def column_titles(schema: pa.Schema, options: ExcelOptions) -> list[str]:
     """What heads each column: its name, or its comment; equal comments with the names behind them."""
     if options.labels == "name":
         return list(schema.names)
-    labels = [comment(field) or field.name for field in schema]
-    times = Counter(label.casefold() for label in labels)
-    titles = [
-        label if times[label.casefold()] == 1 else f"{label} ({name})" if label != name else name
-        for label, name in zip(labels, schema.names, strict=True)
-    ]
-    return titles if len({title.casefold() for title in titles}) == len(titles) else list(schema.names)
+    choices = [_titles(field) for field in schema]
+    titles = [choice.pop(0) for choice in choices]
+    # Names differ among themselves, so that this ends with them if not before.
+    while equal := [title for title, times in Counter(title.casefold() for title in titles).items() if times > 1]:
+        titles = [choice.pop(0) if choice and title.casefold() in equal else title for title, choice in zip(titles, choices, strict=True)]
+    return titles
+
+
+def _titles(field: pa.Field) -> list[str]:
+    """What a column may be called, the best first."""
+    label = "" if is_named(field) else comment(field)
+    return [label, f"{label} ({field.name})", field.name] if label and label != field.name else [field.name]
 
 
 def area(columns: int, height: int) -> str:
@@ -106,19 +111,28 @@ def _lay_out(sheet: Worksheet, titles: Sequence[str], kinds: Sequence[CellKind],
         cell.font = BOLD
         cell.alignment = Alignment(horizontal="right" if kind.kind == "number" else "left", vertical="top", wrap_text=True)
         sheet.column_dimensions[get_column_letter(column)].width = width.digits
-    sheet.row_dimensions[1].height = row_height(titles, [width.digits for width in widths])
+    sheet.row_dimensions[1].height = min(row_height(titles, [width.digits for width in widths]), MOST_LINES * LINE)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = area(len(titles), rows + 1)
     sheet.print_title_rows = "1:1"
     print_by_width(sheet)
 
 
-def _style(sheet: Worksheet, kind: CellKind, width: Width) -> int:
-    """The workbook's number for the style, which openpyxl gives to the first cell that has it."""
+def _style(sheet: Worksheet, kind: CellKind, width: Width) -> Style:
+    if width.clipped:
+        clipped = _style_number(sheet, kind, Alignment(horizontal="fill"))
+        return Style(clipped, clipped)
+    plain = _style_number(sheet, kind, None)
+    # Unwrapped, lines would be drawn over the row above.
+    return Style(plain, _style_number(sheet, kind, Alignment(vertical="top", wrap_text=True)) if kind is TEXT else plain)
+
+
+def _style_number(sheet: Worksheet, kind: CellKind, alignment: Alignment | None) -> int:
+    """The workbook's number for a style, which openpyxl gives to the first cell that has it."""
     cell = WriteOnlyCell(sheet)
     cell.number_format = kind.number_format
-    if width.clipped:
-        cell.alignment = Alignment(horizontal="fill")
+    if alignment is not None:
+        cell.alignment = alignment
     return int(cell.style_id)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.batches import slices
-from aggregation_pipeline.formats.excel_rows import TEXT, CellKind
+from aggregation_pipeline.formats.excel_rows import LINE, TEXT, CellKind
 from aggregation_pipeline.formats.text import hex_text, plain_text
 
 _SAMPLE = 200
@@ -18,8 +18,8 @@ _NARROWEST, _WIDEST = 8, 60
 # A title that is longer goes on in a second line, where it can be broken: at blanks, and between Chinese characters.
 _WIDEST_TITLE = 24
 _UNBROKEN = re.compile("[^\\s\u2e80-\uffff]+")
-# What one line of text needs, in points, and what Excel allows.
-_LINE, _HIGHEST = 15, 409
+# What Excel allows, in points.
+_HIGHEST = 409
 # Enough to tell two hashes apart, which is all that people do with them.
 _HASH_WIDTH = 16
 _HASH = re.compile("(?:0x)?[0-9A-Fa-f]{32,}")
@@ -57,7 +57,7 @@ def row_height(texts: Sequence[str], widths: Sequence[float]) -> float:
     lines = [
         sum(-(-max(display_width(line), 1) // int(width)) for line in text.split("\n")) for text, width in zip(texts, widths, strict=True)
     ]
-    return float(min(max(lines, default=1) * _LINE, _HIGHEST))
+    return float(min(max(lines, default=1) * LINE, _HIGHEST))
 
 
 def _title_width(title: str) -> int:

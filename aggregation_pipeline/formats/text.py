@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.instants import Integers, clock_readings, offset_text
 
+# Money has two decimals, unit prices and averages four; what has more is a rate, a weight or a place on the earth.
+MONEY_DECIMALS = 4
 _BARE_TEXT = frozenset({"TIME", "DATE", "DATETIME", "TIMESTAMP", "YEAR"})
 
 
@@ -28,11 +30,18 @@ def comment(field: pa.Field) -> str:
     return " ".join(str((field.metadata or {}).get(b"comment", b""), "utf-8").split())
 
 
+def is_named(field: pa.Field) -> bool:
+    """Whether the entry gave the output a name of its own."""
+    return b"alias" in (field.metadata or {})
+
+
 def adds_up(field: pa.Field, dataset: str) -> bool:
-    """Whether a sum over the column means something: of sums and counts in a summary, of amounts rather than ids in rows."""
+    """Whether a sum over the column means something: of sums and counts in a summary, of amounts rather than ids and rates in rows."""
     if dataset == "summary":
         return b"adds_up" in (field.metadata or {})
-    return bool(pa.types.is_decimal(field.type) or pa.types.is_floating(field.type))
+    if pa.types.is_decimal(field.type):
+        return bool(field.type.scale <= MONEY_DECIMALS)
+    return bool(pa.types.is_floating(field.type))
 
 
 def is_clock_text(field: pa.Field) -> bool:

@@ -1,9 +1,12 @@
 """What a server says besides a result: about values, which stops a table, or about the words of a statement."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.faults import describe_warning
 from aggregation_pipeline.source.session import Session
 
@@ -32,6 +35,9 @@ _CHANGED: Final = {1264, 1265, 1916}
 # What the protocol has room for: there may be more.
 _MOST: Final = 65_535
 _OTHER_SIGN: Final = (1105, "Cast to ")
+# A datetime that cannot be used.
+_WRONG_MOMENT: Final = 1292
+_CLOCK_READING: Final = re.compile(r"'(\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d)(?:\.\d+)?'")
 
 
 def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[str], None] = lambda _: None) -> None:
@@ -53,7 +59,7 @@ def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
     serious: list[str] = []
     harmless: list[str] = []
     for level, code, message in listed:
-        if _is_harmless(session.server, code, message):
+        if _is_harmless(session.server, code, message) or _is_skipped_hour(session.clock, code, message):
             harmless.append(describe_warning(code, message))
         elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
             serious.append(describe_warning(code, message))
@@ -72,6 +78,16 @@ def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
 
 def _tells_of_a_change(code: int, message: str) -> bool:
     return code in _CHANGED or (code == _OTHER_SIGN[0] and message.startswith(_OTHER_SIGN[1]))
+
+
+def _is_skipped_hour(clock: Clock, code: int, message: str) -> bool:
+    """Whether MySQL warns of a reading that the clock of the session's zone skips in spring: it rightly takes the moment of the change."""
+    found = _CLOCK_READING.search(message) if clock.is_named and code == _WRONG_MOMENT else None
+    if found is None:
+        return False
+    reading = datetime.fromisoformat(found[1])
+    shown = reading.replace(tzinfo=clock.zone).astimezone(UTC).astimezone(clock.zone)
+    return shown.replace(tzinfo=None) != reading
 
 
 def _is_harmless(server: str, code: int, message: str) -> bool:

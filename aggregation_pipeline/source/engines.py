@@ -73,6 +73,7 @@ class Engines:
         without: tables whose engine gives none, as `MyISAM (hits)`.
         unknown: what cannot be seen by this account, as `view v`.
         views: which of the names in the entry are views.
+        versioned: which of them are system-versioned tables, of MariaDB.
         functions: stored functions that the entry calls, in lower case.
     """
 
@@ -80,6 +81,7 @@ class Engines:
     without: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     views: set[TableName] = field(default_factory=set)
+    versioned: set[TableName] = field(default_factory=set)
     functions: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
@@ -112,6 +114,7 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
             engines.unknown |= {f"table {name}" for name in wanted}
             return engines
         engines.views |= {name for name, found in relations.items() if any(each.is_view or each.is_system_view for each in found)}
+        engines.versioned |= {name for name, found in relations.items() if any(each.kind == "SYSTEM VERSIONED" for each in found)}
         touched = Touched()
         for name in wanted:
             touched |= _judge(engines, name, relations[name])

@@ -14,9 +14,9 @@ from typing import Final
 
 from pymysql.constants import FIELD_TYPE
 
-from aggregation_pipeline.config.tokens import tokenize
+from aggregation_pipeline.config.tokens import Token, tokenize
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.instant_sql import bare, is_instant, spelled
+from aggregation_pipeline.source.instant_sql import arguments_of, bare, is_instant, spelled
 from aggregation_pipeline.source.query import DatasetQuery, Form
 from aggregation_pipeline.source.types import UNFIXED_SCALE
 from aggregation_pipeline.source.wire import Field
@@ -71,10 +71,29 @@ def _replaced(inner: str, _sql: str) -> str:
 def _of_one_instant(sql: str, instants: Collection[str]) -> str:
     """`MAX(paid_at)` as the figure of seconds that it has to be, and so MIN and COUNT(DISTINCT ...); empty for anything else."""
     tokens = bare(tokenize(sql)[0]) if sql else []
-    names = [token.name or token.text for token in tokens]
-    for head in (["min", "("], ["max", "("], ["count", "(", "distinct"]):
-        argument = tokens[len(head) : -1]
-        if names[: len(head)] == head and names[-1] == ")" and is_instant(argument, instants):
-            distinct = "DISTINCT " if head[-1] == "distinct" else ""
-            return f"{names[0].upper()}({distinct}UNIX_TIMESTAMP({spelled(argument).strip()}))"
-    return ""
+    function, arguments = _call(tokens)
+    if function == "unix_timestamp" and len(arguments) == 1:
+        # MySQL takes the instant that it is the extreme of for a text on the way.
+        tokens = bare(arguments[0])
+        function, arguments = _call(tokens)
+        if function == "count":
+            return ""
+    if function not in ("min", "max", "count") or len(arguments) != 1:
+        return ""
+    argument = arguments[0]
+    distinct = argument[0].name == "distinct"
+    if distinct or argument[0].name == "all":
+        argument = argument[1:]
+    if not is_instant(bare(argument), instants) or (function == "count" and not distinct):
+        return ""
+    seconds = f"UNIX_TIMESTAMP({spelled(bare(argument)).strip()})"
+    return f"COUNT(DISTINCT {seconds})" if function == "count" else f"{function.upper()}({seconds})"
+
+
+def _call(tokens: list[Token]) -> tuple[str, list[list[Token]]]:
+    """The function and the arguments where all of it is one call; nothing else."""
+    if len(tokens) < 4 or tokens[1].text != "(" or tokens[-1].text != ")":
+        return "", []
+    arguments = arguments_of(tokens, 2)
+    whole = sum(map(len, arguments)) + len(arguments) - 1 == len(tokens) - 3
+    return (tokens[0].name, arguments) if whole else ("", [])

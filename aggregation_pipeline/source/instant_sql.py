@@ -38,7 +38,7 @@ def arguments_of(tokens: Sequence[Token], start: int) -> list[list[Token]]:
 
 def is_instant(argument: Sequence[Token], instants: Collection[str]) -> bool:
     """Whether an argument is nothing but one of the columns `instants`, maybe with its table's name."""
-    return len(argument) in (1, 3) and argument[-1].name in instants and all(token.text == "." for token in argument[1:-1])
+    return len(argument) in (1, 3, 5) and argument[-1].name in instants and all(token.text == "." for token in argument[1::2])
 
 
 def spelled(tokens: Sequence[Token]) -> str:

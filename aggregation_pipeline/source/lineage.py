@@ -1,7 +1,9 @@
 """From which columns of the source an output column is made, read from the expressions of the entry."""
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pyarrow as pa
 import sqlglot
@@ -10,6 +12,10 @@ from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column, TableEntry
+
+_NAME: Final = r"(?:(?!\d)\w+|`(?:[^`]|``)+`)"
+# orders.id, shop.orders.id
+_QUALIFIED: Final = re.compile(rf"(?:{_NAME}\s*\.\s*){{1,2}}({_NAME})")
 
 
 def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -30,10 +36,12 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
 def described(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
     """`schema` with what the entry knows of each output, as metadata that stays with the stored extract.
 
-    `comment` is that of the column of the source that an output shows as it is; `adds_up` marks sums and counts. `comments` are by column.
+    `comment` is that of the column of the source that an output shows as it is; `alias` marks those of them that
+    the entry names otherwise, `adds_up` sums and counts. `comments` are by column.
     """
     known = {name.casefold(): text for name, text in comments.items()}
-    plain = {field.name: name_of(field.expr) for field in _outputs(entry, dataset) if _is_column(field.expr)}
+    plain = {field.name: _column_in(field.expr) for field in _outputs(entry, dataset)}
+    named = {field.name for field in _outputs(entry, dataset) if field.alias}
     sums = {figure.name for figure in entry.aggregations if _adds_up(figure)} if dataset == "summary" else set()
     if dataset == "summary" and not entry.aggregations and not entry.group_by:
         sums = {COUNT_ROWS.name}
@@ -41,7 +49,11 @@ def described(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapp
     fields = []
     for field in schema:
         shown = field.name if whole else plain.get(field.name, "")
-        more = {"comment": known.get(shown.casefold(), ""), "adds_up": "yes" if field.name in sums else ""}
+        more = {
+            "comment": known.get(shown.casefold(), ""),
+            "alias": "yes" if field.name in named and shown.casefold() in known else "",
+            "adds_up": "yes" if field.name in sums else "",
+        }
         more = {key: value for key, value in more.items() if value}
         fields.append(field.with_metadata({**(field.metadata or {}), **more}) if more else field)
     return pa.schema(fields)
@@ -49,6 +61,13 @@ def described(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapp
 
 def _outputs(entry: TableEntry, dataset: str) -> Sequence[Column]:
     return entry.group_by if dataset == "summary" else entry.select_fields
+
+
+def _column_in(expression: str) -> str:
+    """The column that an expression is, by its name with or without the table's before it; empty for anything else."""
+    if _is_column(expression):
+        return name_of(expression)
+    return name_of(found[1]) if (found := _QUALIFIED.fullmatch(expression)) else ""
 
 
 def _is_column(expression: str) -> bool:

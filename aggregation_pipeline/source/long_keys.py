@@ -4,6 +4,7 @@ MySQL and MariaDB compare the first `max_sort_length` bytes where they sort: lon
 Most of them write every key in that full length, to memory and to disk, so it is made as long as the longest key there is.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Final
 
 from aggregation_pipeline.config.expressions import split_direction, to_sql
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.tokens import quote
+from aggregation_pipeline.config.tokens import Token, quote, tokenize
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.fragments import fragments
+from aggregation_pipeline.source.instant_sql import spelled
 from aggregation_pipeline.source.query import ORDER_KEY
 from aggregation_pipeline.source.session import Session, SourceColumn
 from aggregation_pipeline.source.shape import ShapedQuery
@@ -32,6 +34,8 @@ _BYTES: Final = 4
 _SHORT: Final = SORT_LENGTH // _BYTES
 _SORTS: Final = re.compile(r"\bSELECT\b.*\b(?:BY|OVER|DISTINCT|UNION|MIN|MAX)\b", re.IGNORECASE | re.DOTALL)
 _WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
+_FRAMES: Final = frozenset(("rows", "range", "groups"))
+_BETWEEN_TERMS: Final = frozenset(("partition", "order", "by", "asc", "desc"))
 # Some for the bytes that a server adds to a key.
 _MARGIN: Final = 16
 # MySQL sorts nothing whose keys do not fit 15 times into its buffer.
@@ -102,8 +106,37 @@ def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str
             yield from (to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field))
         else:
             yield from _order_keys(entry, each, texts)
-        if any(_WINDOW.search(sql) for sql, _ in each.query.outputs):
-            yield from (column for column, text in texts.items() if text)
+        for sql, _ in each.query.outputs:
+            if _WINDOW.search(sql):
+                yield from (term for term in window_terms(sql) if texts.get(_qualified(table, term), True))
+
+
+def _qualified(table: str, term: str) -> str:
+    return f"{table}.{term if term.startswith('`') else quote(term)}"
+
+
+def window_terms(sql: str) -> Iterator[str]:
+    """What the windows of an expression are cut and ordered by, as SQL."""
+    tokens = tokenize(sql)[0]
+    for place, (token, following) in enumerate(itertools.pairwise(tokens)):
+        if token.name == "over" and following.text == "(":
+            yield from (spelled(term).strip() for term in _terms(tokens[place + 2 :]) if term)
+
+
+def _terms(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The terms up to the closing bracket or the frame."""
+    term: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0 or (depth == 0 and token.name in _FRAMES):
+            break
+        if depth == 0 and (token.text == "," or token.name in _BETWEEN_TERMS):
+            yield term
+            term = []
+        else:
+            term.append(token)
+    yield term
 
 
 def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool]) -> Iterator[str]:

@@ -20,6 +20,8 @@ _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 # Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the order of a keyed
 # hash they do not.
 ORDER_KEY: Final = "@mask_order"
+# Said of an order that has no key at its end.
+TIES: Final = ", equal rows as the server gives them"
 # MySQL's limit for the name of a column; it lets aliases be longer and does not cope with all of them.
 _LONGEST_NAME: Final = 64
 # An output's SQL, and the SQL to ask instead.
@@ -168,7 +170,7 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
     hidden = [column for column in keys if column.casefold() in entry.hidden_columns]
     terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
-    parts = [", ".join(entry.order_by)] if entry.order_by else []
+    parts = [", ".join(entry.order_by) + ("" if primary_key else TIES)] if entry.order_by else []
     parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
     return terms, ", then ".join(parts) or "none"
 

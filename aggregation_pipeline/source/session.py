@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
-from sqlglot.dialects.mysql import MySQL
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError
@@ -21,6 +20,7 @@ from aggregation_pipeline.source.connection import SourceOptions, source_engine
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
+from aggregation_pipeline.source.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.source.wire import RowStream
 
 # The isolation levels under which a consistent snapshot really is one.
@@ -105,8 +105,7 @@ class Session:
 
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names, in lower case, that are functions stored in some database of the server."""
-        # What the parser knows by name is the server's own.
-        unknown = sorted(name for name in names if name.upper() not in MySQL.Parser.FUNCTIONS)
+        unknown = sorted(set(names) - SERVER_FUNCTIONS)
         if not unknown:
             return frozenset()
         query = sa.text(

@@ -33,8 +33,8 @@ _LAST_COMPARED: Final = 2**31 - 1
 _STEP: Final = 6 * 86_400
 # Outputs of one statement; MySQL takes 4,096.
 _ASKED: Final = 1000
-# By server and zone: what is wrong with the server's own idea of the zone, empty where nothing is.
-_compared: Final[dict[tuple[str, str], str]] = {}
+# Servers, each with a zone that it knows as tzdata does. One that does not may be mended at any time, and is asked again.
+_trusted: Final[set[tuple[str, str]]] = set()
 _TABLES: Final = (
     "Load its time zone tables (`mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql`, or ask whoever runs it), leave out the "
     "expression, or set the table's timezone to one without summer time"
@@ -78,23 +78,27 @@ def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn
 
 
 def _columns(table: TableName, columns: Collection[SourceColumn], engines: Engines) -> Columns:
+    # Of a system-versioned table information_schema does not list the columns of its periods.
+    periods = {"row_start", "row_end"} if table in engines.versioned else set()
     return Columns(
         table.sql,
-        frozenset(column.name.lower() for column in columns if column.type == "timestamp"),
+        frozenset(column.name.lower() for column in columns if column.type == "timestamp") | periods,
         {column.name.lower(): column.virtual for column in columns if column.virtual},
         table in engines.views,
     )
 
 
 def _server_differs(session: Session) -> str:
-    """Say how the server's idea of the zone differs from tzdata's; empty where it does not. Asked once for each server and zone."""
-    zone = session.clock.zone
-    place = (session.identity, zone.key)
-    if place not in _compared:
-        _compared[place] = _compare(session)
-        if _compared[place]:
-            log.info("%s at %s", _compared[place], session.identity)
-    return _compared[place]
+    """Say how the server's idea of the zone differs from tzdata's; empty where it does not."""
+    place = (session.identity, session.clock.zone.key)
+    if place in _trusted:
+        return ""
+    wrong = _compare(session)
+    if wrong:
+        log.info("%s at %s", wrong, session.identity)
+    else:
+        _trusted.add(place)
+    return wrong
 
 
 def _compare(session: Session) -> str:

@@ -75,9 +75,23 @@ def tables_of(sql: str) -> frozenset[TableName]:
 
 def table_nodes(tree: exp.Expr) -> list[exp.Table]:
     """The places where a tree names a table or view of the database."""
-    given = {node.alias.casefold() for node in tree.find_all(exp.CTE)} | {"dual"}
     named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
-    return [node for node in named if node.db or node.name.casefold() not in given]
+    return [node for node in named if node.db or not (node.name.casefold() == "dual" or _is_given(node))]
+
+
+def _is_given(table: exp.Table) -> bool:
+    """Whether a WITH around a name gives it. In its own definition, and in those before it, the name is still that of the table."""
+    inner: exp.Expr = table
+    while (outer := inner.parent) is not None:
+        given: list[exp.Expr] = []
+        if isinstance(outer, exp.With):
+            given = outer.expressions if outer.recursive else outer.expressions[: inner.index]
+        elif (definitions := outer.args.get("with_")) is not None and definitions is not inner:
+            given = definitions.expressions
+        if any(each.alias.casefold() == table.name.casefold() for each in given):
+            return True
+        inner = outer
+    return False
 
 
 def _calls(sql: str) -> list[tuple[TableName, bool]]:

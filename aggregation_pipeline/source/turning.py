@@ -113,7 +113,14 @@ def _add(found: Turning, table: str, sql: str) -> None:
 
 def _of_functions(tokens: Sequence[Token], source: Columns, found: Turning) -> Iterator[str]:
     """Yield the names of functions that turn, noting the instants that they take or give."""
-    selects = any(token.name == "select" for token in tokens)
+    names = {token.name for token in tokens}
+    selects = "select" in names
+    if "system_time" in names:
+        found.unknown.append("FOR SYSTEM_TIME reads rows by the clock")
+        yield "system_time"
+    if {"json_table", "timestamp"} <= names:
+        found.unknown.append("JSON_TABLE makes instants of the clock's text")
+        yield "json_table"
     for place, (token, following) in enumerate(zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True)):
         if token.name not in _CLOCKS or following.text != "(":
             continue

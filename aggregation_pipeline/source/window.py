@@ -9,7 +9,7 @@ whatever the clocks do on that day.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 from aggregation_pipeline.config.tokens import quote
@@ -55,13 +55,12 @@ class Window:
         return _between(column, *(wall_time(moment, self.column_zone) for moment in (self.start, self.end)))
 
     def _of_instants(self, column: str, clock: Clock) -> str:
-        start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (self.start, self.end))
         if clock.offset_seconds is not None:
-            offset = timedelta(seconds=clock.offset_seconds)
-            return _between(column, start + offset, end + offset)
-        # In the hour that comes twice a text is no instant. The range of texts, a day wider, is for the index.
+            fixed = timezone(timedelta(seconds=clock.offset_seconds))
+            return _between(column, *(moment.astimezone(fixed).replace(tzinfo=None) for moment in (self.start, self.end)))
+        # In the hour that comes twice a text is no instant. The range of texts, a day wider, is for the index; a clock has shown both.
         first, last = (int(moment.timestamp()) for moment in (self.start, self.end))
-        wide = _between(column, start - _DAY, end + _DAY)
+        wide = _between(column, *(moment.astimezone(clock.zone).replace(tzinfo=None) for moment in (self.start - _DAY, self.end + _DAY)))
         return f"UNIX_TIMESTAMP({column}) >= {first} AND UNIX_TIMESTAMP({column}) < {last} AND {wide}"
 
 

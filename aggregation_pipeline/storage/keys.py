@@ -109,10 +109,9 @@ def _prefix(prefix: str) -> str:
     clean = prefix.removesuffix("/")
     if clean:
         for part in clean.replace("\\", "/").split("/"):
-            if problem := segment_problem(part):
-                raise StorageError(f"OSS_PREFIX {prefix!r} cannot begin an object key: it {problem}. Expected are folders: exports/daily.")
+            _refuse(segment_problem(part), "prefix", prefix, remedy="Correct OSS_PREFIX: folders are written as exports/daily.")
     if "\\" in clean:
-        raise StorageError(f"OSS_PREFIX {prefix!r} holds a backslash: write folders with '/'.")
+        raise StorageError(f"The prefix (OSS_PREFIX) {prefix!r} holds a backslash: write folders with '/'.")
     return clean
 
 
@@ -121,11 +120,9 @@ def _join(prefix: str, *segments: str) -> str:
     return _fits("/".join([clean, *segments] if clean else segments))
 
 
-def _refuse(problem: str | None, what: str, whole: str) -> None:
+def _refuse(problem: str | None, what: str, whole: str, *, remedy: str = "Give the entry in aggregation.yaml another name.") -> None:
     if problem:
-        raise StorageError(
-            f"The {what} {whole!r} cannot be part of an object key: it {problem}. Give the entry in aggregation.yaml another name."
-        )
+        raise StorageError(f"The {what} {whole!r} cannot be part of an object key: it {problem}. {remedy}")
 
 
 def _fits(key: str) -> str:

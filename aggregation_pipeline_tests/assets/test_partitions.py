@@ -57,8 +57,10 @@ def test_windows_follow_each_other_without_gap_or_overlap_on_the_world_clock_and
 
 
 def test_hours_are_refused_where_a_clock_is_put_forward_by_half_an_hour():
-    with pytest.raises(ConfigError, match=r"Australia/Lord_Howe.*UTC, or every: day"):
-        windows("hour", ZoneInfo("Australia/Lord_Howe"), datetime(2025, 6, 1, tzinfo=UTC))
+    for zone, moment in (("Australia/Lord_Howe", datetime(2025, 6, 1, tzinfo=UTC)), ("America/Caracas", datetime(2016, 4, 1, tzinfo=UTC))):
+        with pytest.raises(ConfigError, match=rf"{zone}.*UTC, or every: day"):
+            windows("hour", ZoneInfo(zone), moment)
+    assert windows("hour", ZoneInfo("America/Caracas"), datetime(2025, 6, 1, tzinfo=UTC))
 
 
 @given(zones, moments)

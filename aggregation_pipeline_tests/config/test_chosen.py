@@ -14,13 +14,13 @@ LISTS = [
     ("users，orders", COMMA),
     ("订单，users", COMMA),
     ("users、orders", r"sign 、 .* write the ASCII sign ','"),
-    ("users；orders", r"sign ； is the full-width semicolon"),
-    ("users;orders", "everal names stand with a comma between, not with ;"),
-    ("users|orders", "everal names stand with a comma between"),
-    ("[users]", "ames stand without brackets and quotes, with commas between"),
+    ("users；orders", r"sign ； is the full-width semicolon .*; names stand with a comma between, as in users,orders"),
+    ("users;orders", "ames stand with a comma between, as in users,orders"),
+    ("users|orders", "ames stand with a comma between"),
+    ("[users]", "ames stand without brackets and quotes, as in users,orders"),
     ('["users"', "ames stand without brackets and quotes"),
     ("'users'", "ames stand without brackets and quotes"),
-    ("*", "ithout the option or variable all tables are taken"),
+    ("*", "or all entries leave the option or variable out"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Every key of aggregation.yaml, read from a file in each spelling that the docs show; a key without an example fails here."""
 
+import json
 import re
 import textwrap
 import types
@@ -8,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import jsonschema
 import pytest
 import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from aggregation_pipeline.config.document import read_document
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.mistakes import HIDDEN
 from aggregation_pipeline.config.model import FORMAT_NAMES, PipelineConfig, TableEntry
+from aggregation_pipeline.config.schema import SCHEMA_FILE
 from aggregation_pipeline.errors import ConfigError
 
 Keys = tuple[str, ...]
@@ -170,6 +174,7 @@ def plain_values(annotation: Any) -> dict[str, Any]:
 
 
 FIELDS = dict(fields_of(PipelineConfig))
+SCHEMA = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 def examples_of(keys: Keys) -> dict[str, Any]:
@@ -238,6 +243,8 @@ def test_a_key_loads_from_a_file_in_every_spelling(tmp_path: Path, keys: Keys):
             text = written(keys, value, camel=camel)
             found = meaning(load(tmp_path, text), keys)
             assert covers(found, expected), text
+            # An editor that has the schema says the same.
+            assert [error.message for error in SCHEMA.iter_errors(read_document(tmp_path / "aggregation.yaml").data)] == [], text
 
 
 def test_no_example_is_of_a_key_that_is_gone():

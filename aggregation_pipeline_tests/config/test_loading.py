@@ -274,3 +274,23 @@ def test_a_name_that_can_be_no_table_is_refused():
 def test_the_shipped_config_is_where_packaging_looks_for_it():
     assert DEFAULT_CONFIG.name == "aggregation.yaml"
     assert "yaml-language-server: $schema=./aggregation.schema.json" in DEFAULT_CONFIG.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("users，orders", "the full-width comma .*; names stand with a comma between, as in users,orders"),
+        ("users、orders", "the ideographic comma .*; names stand with a comma between"),
+        ("users;orders", "names stand with a comma between"),
+        ("[users]", "names stand without brackets and quotes"),
+        ("'users'", "names stand without brackets and quotes"),
+        ("*", "for all entries leave the option or variable out"),
+    ],
+)
+def test_what_is_no_list_of_names_is_not_taken_for_a_table_without_an_entry(tmp_path: Path, name: str, words: str):
+    path = tmp_path / "aggregation.yaml"
+    path.write_text("tables: {users: {}, 订单，旧: {}}")
+    with pytest.raises(ConfigError, match=words):
+        select_tables(load_config(path), [name], warn=pytest.fail)
+    # An entry has the name that it has.
+    assert [entry.name for entry in select_tables(load_config(path), ["订单，旧"], warn=pytest.fail)] == ["订单，旧"]

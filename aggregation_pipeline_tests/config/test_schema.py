@@ -27,6 +27,9 @@ def test_the_shipped_config_follows_the_schema():
     [
         "tableConfigs: {a: {groupBy: [x, {expr: y, alias: z}], selectFields: ['*'], formats: all}}",
         "tables: {a: null, b: {group_by: [x], aggregations: [{function: count_distinct, field: x}, {function: Group_Concat, field: y}]}}",
+        "tables: {a: {freshness: {fail_after: 26h}}, b: {freshness: {failAfter: 26h, warn_after: 25h}}}",
+        "tables: {}\noptions: {zeroDates: null, excel: {totals: amount}}",
+        "tables: {a: {formats: 'csv, excel'}, b: {formats: [all]}}",
         "tables: {}\noptions: {zeroDates: error, on_unrepresentable: replace, json: {big_integers: number}}",
     ],
 )
@@ -43,6 +46,8 @@ def test_an_editor_marks_nothing_that_the_loader_takes(text: str):
         "tables: {a: {aggregations: [{function: SUMM}]}}",
         "tables: {a: {formats: [xls]}}",
         "tables: {a: {line: 1}}",
+        "tables: {a: {formats: 'csv, xls'}}",
+        "tables: {a: {freshness: {warn_after: 25h}}}",
     ],
 )
 def test_an_editor_marks_what_the_loader_refuses(text: str):

@@ -147,7 +147,76 @@ WORDS = {
     entry("aggregations: [SUM(price)]"): "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...} is expected",
     entry("owners: [null]"): "tables.t.owners[0]: text is expected, found nothing; take the empty item out",
     entry("mask: null"): "found nothing; leave the key out for its default",
-    entry("schedule: [5]"): "tables.t.schedule[0]: text is expected, found the number 5; put it in quotes",
+    entry("owners: [5]"): "tables.t.owners[0]: an e-mail address or team:name is expected, found '5'",
+    entry("description: 5"): "tables.t.description: text is expected, found the number 5; put it in quotes",
+    entry("platform: true"): "tables.t.platform: text is expected, found the boolean true; put it in quotes",
+    # Where the same in quotes would be refused too, what is right is said at once.
+    entry("schedule: [5]"): "tables.t.schedule[0]: the cron expression '5' cannot be used: 5 fields",
+    entry("keep: 90"): "tables.t.keep: a number of days or weeks is expected, such as 90d or 12w (found the number 90)",
+    entry("catch_up: 7"): "tables.t.catch_up: a length of time such as 90m, 26h, 7d or 2w is expected (found the number 7)",
+    entry("freshness: {fail_after: 26}"): "tables.t.freshness.fail_after: a length of time such as 90m, 26h",
+    entry("timezone: 8"): "tables.t.timezone: an IANA time zone such as Asia/Shanghai is expected, '8' is none; was Asia/Shanghai meant?",
+    entry("options: {csv: {delimiter: 1}}"): "tables.t.options.csv.delimiter: delimiter must be one of",
+    entry("options: {csv: {null: 0}}"): "tables.t.options.csv.null: null is written without quotes, so it cannot hold",
+    # Columns of a list.
+    entry("options: {excel: {totals: [null]}}"): "tables.t.options.excel.totals[0]: text is expected, found nothing; take the empty item",
+    entry("options: {excel: {totals: [1]}}"): "tables.t.options.excel.totals[0]: text is expected, found the number 1; put it in quotes",
+    entry("options: {excel: {totals: {a: 1}}}"): "totals: true or false or a list is expected, as in [a, b]",
+    entry("select_fields: [id, username], options: {excel: {totals: [usrname]}}"):
+        "tables.t.options.excel.totals: 'usrname' is no column of this entry's files; there are id, username. Was username meant?",
+    entry("options: {excel: {totals: nope}}"): "'nope' is no column of this entry's files; there are row_count",
+    entry("select_fields: [id, e], mask: {e: drop}, options: {excel: {totals: [e]}}"): "'e' is no column of this entry",
+    "options: {excel: {totals: [amuont]}}\ntables: {a: {}, t: {select_fields: [amount]}}":
+        "1:19: options.excel.totals: 'amuont' is no column of any table; there are row_count, amount. Was amount meant?",
+    # File names that meet, at the place of the option.
+    "tables:\n  t: {}\n  u:\n    select_fields: [id]\n    group_by: [a]\n    options:\n      fileNames: '{table}'":
+        "7:7: tables.u.options.fileNames: '{table}' calls the summary and the detail rows of u the same",
+    "tables:\n  u: {select_fields: [id], group_by: [a]}\noptions:\n  file_names: '{table}'":
+        "4:3: options.file_names: '{table}' calls the summary and the detail rows of u the same",
+    # Odd names of columns.
+    entry('select_fields: ["金额（元）"]'): 'a column that is really called so stands in backticks, as text in quotes: "`金额（元）`"',
+    entry('group_by: ["2024（年）"]'): 'a column that is really called so stands in backticks, as text in quotes: "`2024（年）`"',
+    # An order where none belongs, or another word for one.
+    entry("order_by: [id DSC]"): "the column or expression stands alone, or with ASC or DESC behind it; found DSC. Was DESC meant?",
+    entry("order_by: [id 降序]"): "found 降序. Was DESC meant?",
+    entry("order_by: [id x]"): "with ASC or DESC behind it; found x",
+    entry("group_by: [status desc]"): "desc is an order, and the order of the rows stands under the key order_by",
+    entry("select_fields: [status s]"): "{expr: ..., alias: s}",
+    # Other programs' words.
+    entry("formats: [xlsx]"): "Was excel meant?",
+    entry("formats: xls"): "Was excel meant?",
+    entry("options: {csv: {encoding: gbk}}"): "Was gb18030 meant?",
+    entry("options: {csv: {encoding: ANSI}}"): "Was gb18030 meant?",
+    entry("options: {json: {shape: ndjson}}"): "Was lines meant?",
+    entry("options: {excel: {language: 中文}}"): "Was zh meant?",
+    entry("options: {excel: {language: zh_CN}}"): "Was zh meant?",
+    entry("filter: a"): "unknown key. Was where meant?",
+    "formats: csv\ntables: {t: {}}": "1:1: formats: the key formats belongs to an entry, under tables",
+    "outputFormat: csv\ntables: {t: {}}": "the key formats belongs to an entry, under tables; for all tables the variable OUTPUT_FORMAT",
+    "schedule: '@daily'\ntables: {t: {}}": "for all tables the variable CRON_SCHEDULE says it, in the environment or .env",
+    "timezone: UTC\ntables: {t: {}}": "for all tables the variable TIMEZONE says it",
+    "keep: 90d\ntables: {t: {}}": "1:1: keep: the key keep belongs to an entry, under tables",
+    "name: x\ntables: {t: {}}": "unknown key. Known are options, source_limits, layout, tables",
+    entry("fileNames: x"): "tables.t.fileNames: the key fileNames stands under options, as in options: {fileNames: ...}",
+    entry("csv: {null: x}"): "the key csv stands under options",
+    entry("min_rows: 1"): "the key min_rows stands under checks",
+    entry("every: day"): "the key every stands under partition",
+    entry("timeoutSeconds: 5"): "the key timeoutSeconds stands under source_limits",
+    "zeroDates: error\ntables: {t: {}}": "1:1: zeroDates: the key zeroDates stands under options",
+    entry("options: {delimiter: ;}"): "the key delimiter stands under csv",
+    entry("alias: x"): "unknown key. Known are",
+    entry("options: {fileNames: '${table}.${dataset}'}"): "placeholders have no $ before them; there are {table}, {dataset},",
+    entry("joins: []"): "unknown key. Known are",
+    entry("enabled: false"): "unknown key. Known are",
+    entry("schedule: 0 0 2 * * ？"): "the sign ？ is the full-width question mark (U+FF1F), not an ASCII sign; write the ASCII sign '?'",
+    entry("schedule: ０ 0 2 * * *"): "the first of 6 fields is the second, and '０' is no plain number",
+    "tableConfigs: {\n  t: {\n    groupBy: [a],\n  },\n},\n":
+        "5:2: this is not YAML: a comma stands behind the end of a value; take it out",
+    "tables:\n  t: {},\n  u: {}": "2:8: this is not YAML: a comma stands behind the end of a value; take it out",
+    "tables:\n  t:\n    limit: 5,\n    where: a": 'found the text "5,": a comma stands at its end; take it out',
+    entry("limit: undefined"): 'a whole number is expected, found the text "undefined"; leave the key out for its default',
+    "tables:\n  /* x */ users: {}": "comments begin with #, not with /*",
+    entry("mask: {emial: partial}"): "Outputs are row_count",
     entry("select_fields: [s], checks: {values: {s: [1.5]}}"): "a whole number or true or false is expected, found the number 1.5; put it",
     entry("select_fields: [s], checks: {values: {s: x}}"): "tables.t.checks.values.s: a list is expected, as in [a, b]",
     entry("backfill: {partitions_per_run: 0}"): "tables.t.backfill.partitions_per_run: it should be greater than or equal to 1",
@@ -213,3 +282,19 @@ def test_any_fragment_is_taken_or_refused_in_our_own_words(text: str):
     words = refusal_of(text)
     assert "sqlglot" not in words
     assert "<class" not in words
+
+
+def test_formats_may_be_written_as_in_output_format(tmp_path: Path):
+    path = tmp_path / "aggregation.yaml"
+    path.write_text("tables:\n  a: {formats: 'csv, excel'}\n  b: {formats: [all]}\n  c: {formats: all}\n  d: {formats: csv}\n")
+    every = ("json", "csv", "excel", "parquet")
+    assert [entry.formats for entry in load_config(path).tables] == [("csv", "excel"), every, every, ("csv",)]
+
+
+def test_totals_may_name_one_column_and_columns_that_any_table_has(tmp_path: Path):
+    path = tmp_path / "aggregation.yaml"
+    path.write_text(
+        "options: {excel: {totals: [amount, n]}}\ntables:\n  a: {select_fields: [amount]}\n"
+        "  b: {aggregations: [{function: COUNT, alias: n}]}\n  c: {select_fields: ['*'], options: {excel: {totals: anything}}}\n"
+    )
+    assert [entry.options.excel.totals for entry in load_config(path).tables] == [("amount", "n"), ("amount", "n"), ("anything",)]

@@ -71,7 +71,7 @@ def test_an_abbreviation_of_several_zones_names_the_others():
     assert "Others with CST are Asia/Taipei, America/Chicago." in hint("CST")
 
 
-@pytest.mark.parametrize("name", ["", " ", "x", "nonsense", "Mars/Phobos", "local", "🙂", "Etc/GMT+08", "Asia/", "/", "(", "2026-01-01"])
+@pytest.mark.parametrize("name", ["", " ", "x", "nonsense", "Mars/Phobos", "🙂", "Etc/GMT+08", "Asia/", "/", "(", "2026-01-01"])
 def test_where_nothing_is_near_there_is_no_hint(name):
     assert hint(name) == ""
 
@@ -107,3 +107,8 @@ def test_yaml_says_the_same_as_the_environment(tmp_path, key):
         path.write_text(f"tables: {{a: {{select_fields: [id], {place}}}}}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"timezone: an IANA time zone .* 'GMT\+8' is none; was Asia/Shanghai meant\?"):
             load_config(path)
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory", "local", "Local", "SYSTEM"])
+def test_the_zone_of_whatever_machine_this_is_is_none(name):
+    assert hint(name) == "; a zone is named, so that every machine and server means the same"

@@ -104,7 +104,7 @@ def gone(pids: list[int], seconds: float = 15) -> bool:
     return not any(command_line(pid) for pid in pids)
 
 
-def test_servers_start_serve_stop_and_start_again_on_the_same_data(root: Path):
+def test_servers_start_serve_stop_start_again_on_the_same_data_and_set_broken_data_aside(root: Path):
     said: list[str] = []
     with start_servers(root, report=said.append) as servers:
         pids = [servers.seekdb.child.pid, servers.postgres.child.pid]
@@ -122,6 +122,14 @@ def test_servers_start_serve_stop_and_start_again_on_the_same_data(root: Path):
         assert cursor.fetchall() == ((7,),)
     assert said == []
     servers.close()  # a second time does nothing
+    # A folder that a server dies on is set aside.
+    (root / "postgres" / "data" / "global" / "pg_control").write_bytes(b"broken")
+    for file in (root / "seekdb" / "store").rglob("*"):
+        if file.is_file():
+            os.truncate(file, 100)
+    with start_servers(root, report=said.append) as servers:
+        assert everything_works(servers)
+    assert "postgres.old" in " ".join(said)
 
 
 def test_the_pipelines_account_can_read_the_shop_and_nothing_more(running: Servers):
@@ -153,36 +161,35 @@ def test_no_server_listens_on_the_network(running: Servers):
         assert not inodes & {f"socket:[{line.split()[9]}]" for line in lines}
 
 
-def test_a_second_owner_is_told_who_holds_the_folder_and_what_to_do(root: Path, owner: StartOwner):
-    process, _ = owner()
+def test_a_folder_has_one_owner_and_what_a_killed_one_left_harms_nobody(root: Path, owner: StartOwner):
+    process, orphans = owner()
     with pytest.raises(PipelineError, match=rf"in use by process {process.pid}: another `make demo` or `make dev`.*kill {process.pid}"):
         start_servers(root, report=print)
     assert process.poll() is None
-
-
-def test_servers_of_a_killed_owner_are_ended_by_the_next_start(root: Path, owner: StartOwner):
-    process, orphans = owner()
     process.kill()
     process.wait()
     with start_servers(root, report=print) as servers:
         assert gone(orphans)
         assert everything_works(servers)
+    # Numbers of processes that have become somebody else's since.
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        stale = f"{bystander.pid}\n{root}/postgres/data\n0\n5432\n/nowhere\n\n  0 0\nready\n"
+        (root / "postgres" / "data" / "postmaster.pid").write_text(stale)
+        (root / "seekdb" / "run" / "seekdb.pid").write_text(str(bystander.pid))
+        (root / "seekdb" / "run" / "sql.sock").unlink(missing_ok=True)
+        (root / "seekdb" / "run" / "sql.sock").touch()
+        with start_servers(root, report=print) as servers:
+            assert everything_works(servers)
+        assert bystander.poll() is None
+        bystander.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_that_ends_the_owner_stops_its_servers(number: signal.Signals, owner: StartOwner):
-    process, pids = owner()
-    process.send_signal(number)
-    assert process.wait(30) != 0
-    assert gone(pids)
-
-
-def test_a_half_made_folder_is_made_anew(root: Path):
-    (root / "postgres" / "data").mkdir(parents=True)
-    (root / "postgres" / "data" / "PG_VERSION").write_text("18\n")
-    (root / "seekdb" / "store").mkdir(parents=True)
-    with start_servers(root, report=print) as servers:
-        assert everything_works(servers)
+def test_a_signal_that_ends_the_owner_stops_its_servers(owner: StartOwner):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        process, pids = owner()
+        process.send_signal(number)
+        assert process.wait(30) != 0, number
+        assert gone(pids), number
 
 
 def test_a_folder_of_another_version_is_set_aside_and_said_so(root: Path):
@@ -199,36 +206,11 @@ def test_a_folder_of_another_version_is_set_aside_and_said_so(root: Path):
     assert f"made by postgres 3.1, and this is {postgres_module.version()}" in said[1]
 
 
-def test_a_folder_that_a_server_dies_on_is_set_aside(root: Path):
-    with start_servers(root, report=print):
-        pass
-    (root / "postgres" / "data" / "global" / "pg_control").write_bytes(b"broken")
-    for file in (root / "seekdb" / "store").rglob("*"):
-        if file.is_file():
-            os.truncate(file, 100)
-    said: list[str] = []
-    with start_servers(root, report=said.append) as servers:
-        assert everything_works(servers)
-    assert "postgres.old" in " ".join(said)
-
-
-def test_a_stale_pid_file_with_somebody_elses_number_harms_nobody(root: Path):
-    with subprocess.Popen(["sleep", "60"]) as bystander:
-        with start_servers(root, report=print):
-            pass
-        stale = f"{bystander.pid}\n{root}/postgres/data\n0\n5432\n/nowhere\n\n  0 0\nready\n"
-        (root / "postgres" / "data" / "postmaster.pid").write_text(stale)
-        (root / "seekdb" / "run" / "seekdb.pid").write_text(str(bystander.pid))
-        (root / "seekdb" / "run" / "sql.sock").unlink(missing_ok=True)
-        (root / "seekdb" / "run" / "sql.sock").touch()
-        with start_servers(root, report=print) as servers:
-            assert everything_works(servers)
-        assert bystander.poll() is None
-        bystander.kill()
-
-
-def test_a_path_too_long_for_a_socket_works(root: Path):
+def test_a_half_made_folder_is_made_anew_and_a_path_too_long_for_a_socket_works(root: Path):
     deep = root / ("long" * 20) / ("路径" * 10)
+    (deep / "postgres" / "data").mkdir(parents=True)
+    (deep / "postgres" / "data" / "PG_VERSION").write_text("18\n")
+    (deep / "seekdb" / "store").mkdir(parents=True)
     with start_servers(deep, report=print) as servers:
         assert len(servers.mysql_socket.encode()) < 104
         assert everything_works(servers)

@@ -62,6 +62,23 @@ def test_the_environment_goes_before_the_file_and_an_empty_value_does_not(monkey
     assert (read["db_password"], read["db_user"], read["db_name"]) == ("from-outside", "small", "shop")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("DB_PASSWORD", "pa/home/adax"), ("SUPABASE_KEY", "p@ss#1"), ("DB_NAME", "`shop`"), ("STORAGE_DIR", "files")]
+)
+def test_a_variable_that_somebody_sets_goes_before_the_file_whatever_its_value_looks_like(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert read_environment(WANTED)[name.lower()] == value
+
+
+def test_of_a_variable_that_stands_twice_the_last_counts_and_the_environment_goes_before_it(folder, monkeypatch, caplog):
+    (folder / ".env").write_text("OUTPUT_FORMAT=csv\nDB_NAME=x\nDB_USER=u\nOUTPUT_FORMAT=excel\n", encoding="utf-8")
+    assert read_environment(["output_format"]) == {"output_format": "excel"}
+    monkeypatch.setenv("OUTPUT_FORMAT", "csv")
+    assert read_environment(["output_format"]) == {"output_format": "csv"}
+    # All that reads the file has the last one.
+    assert not caplog.records
+
+
 def test_names_are_told_whose_values_others_see_differently_once_and_without_the_values(caplog):
     for _ in range(2):
         read_environment(WANTED)

@@ -106,6 +106,25 @@ def test_utf_8_without_a_mark_and_another_delimiter(tmp_path: Path, out: Path):
     assert file.path.read_bytes() == b'"a";"b"\r\n"x;y";1\r\n'
 
 
+def accepted(delimiter: str) -> bool:
+    try:
+        CsvOptions(delimiter=delimiter)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_every_delimiter_that_is_taken_parts_the_fields_of_every_type(tmp_path: Path, out: Path):
+    taken = [mark for mark in map(chr, range(128)) if accepted(mark)]
+    assert {",", ";", "|", "\t"} <= set(taken)
+    assert not set(taken) & set(" .-+:0")
+    for mark in taken:
+        file = render_detail(tmp_path, out, all_types(), delimiter=mark, null="")
+        rows = read(file.path, delimiter=mark)
+        assert {len(row) for row in rows} == {len(TYPES)}, mark
+        assert rows[0] == list(TYPES), mark
+
+
 def test_what_a_spreadsheet_would_run_is_escaped_in_text_and_counted(tmp_path: Path, out: Path):
     table = pa.table({"t": ["=1+1", "+86 138", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "safe", ""], "n": range(8)})
     file = render_detail(tmp_path, out, table)
@@ -214,7 +233,15 @@ def test_each_dataset_is_a_file(tmp_path: Path, out: Path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"delimiter": "5"}, {"delimiter": "é"}, {"delimiter": '"'}, {"null": 'a"b'}, {"null": "0"}, {"null": "a;b", "delimiter": ";"}],
+    [
+        {"delimiter": "5"},
+        {"delimiter": " "},
+        {"delimiter": "é"},
+        {"delimiter": '"'},
+        {"null": 'a"b'},
+        {"null": "0"},
+        {"null": "a;b", "delimiter": ";"},
+    ],
 )
 def test_options_that_make_a_file_ambiguous_are_refused(options: dict[str, str]):
     with pytest.raises(ValidationError, match=r"delimiter must be one of|null is written without quotes"):

@@ -10,6 +10,8 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
@@ -70,9 +72,62 @@ def test_comments_head_the_columns_where_that_is_wished_and_equal_ones_are_told_
     assert row(workbook(tmp_path, out), 1) == DETAIL.schema.names
 
 
-def test_a_comment_that_says_what_another_column_is_called_leaves_all_their_names(tmp_path: Path, out: Path):
-    tricky = table(*(labelled(name, pa.int64(), [1], comment=text) for name, text in (("a", "x"), ("b", "X"), ("x (a)", ""))))
-    assert row(workbook(tmp_path, out, make_extract(tmp_path, tricky), labels="comment"), 1) == ["a", "b", "x (a)"]
+@pytest.mark.parametrize(
+    ("comments", "titles"),
+    [
+        ({"a": "x", "b": "X", "x (a)": ""}, ["a", "X (b)", "x (a)"]),
+        ({"id": "编号", "b": "金额", "c": "金额", "l": "金额 (b)"}, ["编号", "b", "金额 (c)", "金额 (b) (l)"]),
+        ({"a": "b", "b": ""}, ["b (a)", "b"]),
+        ({"a": "b", "b": "a"}, ["b", "a"]),
+        ({"a": "x", "b": "x", "c": "x (a)", "x (c)": ""}, ["a", "x (b)", "x (a) (c)", "x (c)"]),
+    ],
+)
+def test_comments_that_meet_others_lose_no_other_comment(tmp_path: Path, out: Path, comments: dict[str, str], titles: list[str]):
+    tricky = table(*(labelled(name, pa.int64(), [1], comment=text) for name, text in comments.items()))
+    assert row(workbook(tmp_path, out, make_extract(tmp_path, tricky), labels="comment"), 1) == titles
+
+
+NAMES = st.lists(st.text("ab (x)", min_size=1, max_size=7), min_size=1, max_size=5, unique_by=str.casefold)
+
+
+@given(names=NAMES, labels=st.lists(st.sampled_from(["", "a", "b", "a (b)", "x", "x (a)"]), min_size=5, max_size=5))
+def test_titles_always_differ(names: list[str], labels: list[str]):
+    schema = pa.schema([labelled(name, pa.int64(), [], comment=label)[0] for name, label in zip(names, labels, strict=False)])
+    titles = excel_sheets.column_titles(schema, ExcelOptions(labels="comment"))
+    assert len({title.casefold() for title in titles}) == len(names)
+
+
+def test_titles_of_many_words_leave_room_for_the_rows(tmp_path: Path, out: Path):
+    long = table(labelled("a", pa.int64(), [1], comment="说明" * 450))
+    path = workbook(tmp_path, out, make_extract(tmp_path, long), labels="comment")
+    assert sheet(path).row_dimensions[1].height == 120
+    assert row(path, 1) == ["说明" * 450]
+
+
+def test_a_text_of_several_lines_is_wrapped_in_a_row_of_its_height(tmp_path: Path, out: Path):
+    texts = ["李四", "王五\n换行", None, "a\r\nb", "carriage\rreturn"]
+    lines = table(labelled("t", pa.string(), texts), labelled("n", pa.int64(), [1, 2, 3, 4, 5]))
+    path = workbook(tmp_path, out, make_extract(tmp_path, lines))
+    found = sheet(path)
+    wrapped = [bool(found.cell(number, 1).alignment.wrap_text) for number in range(2, 7)]
+    assert wrapped == [False, True, False, True, False]
+    assert found["A3"].alignment.vertical == "top"
+    assert found["A2"].number_format == found["A3"].number_format == "@"
+    assert [found.row_dimensions[number].height for number in range(2, 7)] == [None, 30, None, 30, None]
+    assert found["A3"].value == "王五\n换行"
+    many = table(labelled("t", pa.string(), ["a\n" * 500, "b\nc"]), labelled("u", pa.string(), [None, "1\n2\n3"]))
+    assert [sheet(workbook(tmp_path, out, make_extract(tmp_path, many))).row_dimensions[row].height for row in (2, 3)] == [120, 45]
+
+
+def test_rates_are_not_added_up_unasked(tmp_path: Path, out: Path):
+    rates = table(
+        labelled("tax", pa.decimal128(8, 6), [Decimal("0.130001")]),
+        labelled("paid", MONEY, [Decimal(1)]),
+        labelled("whole", pa.decimal128(8, 0), [Decimal(1)]),
+    )
+    extract = make_extract(tmp_path, rates)
+    assert row(workbook(tmp_path, out, extract, totals=True), 4) == ["Total", "=SUBTOTAL(9,B2:B2)", "=SUBTOTAL(9,C2:C2)"]
+    assert row(workbook(tmp_path, out, extract, totals=("tax",)), 4)[0] == "=SUBTOTAL(9,A2:A2)"
 
 
 def test_a_comment_that_begins_with_an_equals_sign_is_no_formula(tmp_path: Path, out: Path):

@@ -4,12 +4,15 @@ import functools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pymysql
 import pytest
 
 from aggregation_pipeline.embedded.postgres import Postgres
+from aggregation_pipeline.embedded.process import socket_accepts
+from aggregation_pipeline_tests.servers.endings import endings
 
 # What not every server has, each with a statement that gives a row only where it is there.
 _PROBES: Final[Mapping[str, str]] = {
@@ -49,11 +52,20 @@ class MySQLServer:
         return connection
 
     def fresh_database(self) -> str:
-        """Create an empty utf8mb4 database of its own and return its name."""
+        """Create an empty utf8mb4 database of its own and return its name. A test's own is dropped after it."""
         name = f"t_{uuid.uuid4().hex[:12]}"
-        with self.connect(database=None) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        self._outside(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        endings.append(lambda: self._drop(name))
         return name
+
+    def _drop(self, database: str) -> None:
+        # A test may have ended a server of its own.
+        if socket_accepts(Path(self.unix_socket)):
+            self._outside(f"DROP DATABASE IF EXISTS {database}")
+
+    def _outside(self, statement: str) -> None:
+        with self.connect(database=None) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
 
     @functools.cached_property
     def capabilities(self) -> frozenset[str]:

@@ -56,9 +56,9 @@ def test_an_output_has_the_comment_of_the_column_that_it_shows_as_it_is():
     entry = TableEntry.model_validate({"name": "t", "group_by": ["status", "YEAR(at)"], "select_fields": fields})
     assert described_as(entry, "detail", ["status", "p", "double", "price"]) == {
         "status": {"comment": "the state"},
-        "p": {"comment": "in yuan"},
+        "p": {"comment": "in yuan", "alias": "yes"},
         "double": {},
-        "price": {"comment": "number"},
+        "price": {"comment": "number", "alias": "yes"},
     }
     assert described_as(entry, "summary", ["status", "YEAR(at)"]) == {"status": {"comment": "the state"}, "YEAR(at)": {}}
     whole = TableEntry.model_validate({"name": "t", "select_fields": ["*"]})

@@ -68,6 +68,14 @@ def test_windows_compare_whole_texts(read: Read, execute: Callable[..., None], m
     found = rows(read(name="hits", select_fields=["id", *window], order_by=["id"]))
     assert [row["n"] for row in found] == [3, 1, 3, 1, 3, 1]
     assert len({row["place"] for row in found}) == 4
+    columns = [f"c{number}" for number in range(6)]
+    long = ", ".join(["REPEAT('x', 240)"] * 5)
+    values = ", ".join(f"({key}, {long}, '{end}')" for key, end in enumerate("cab", 1))
+    execute(
+        [f"CREATE TABLE wide (id INT PRIMARY KEY, {' VARCHAR(250), '.join(columns)} VARCHAR(250))", f"INSERT INTO wide VALUES {values}"]
+    )
+    rank = {"expr": f"RANK() OVER (ORDER BY CONCAT({', '.join(columns)}) DESC)", "alias": "place"}
+    assert [row["place"] for row in rows(read(name="wide", select_fields=["id", rank]))] == [1, 3, 2]
 
 
 def test_sub_selects_sort_whole_texts(read: Read, execute: Callable[..., None]):
@@ -75,6 +83,11 @@ def test_sub_selects_sort_whole_texts(read: Read, execute: Callable[..., None]):
     execute(["CREATE TABLE pages (id INT PRIMARY KEY)", "INSERT INTO pages VALUES (1)"])
     last = {"expr": "(SELECT id FROM hits WHERE id < 6 ORDER BY url DESC, id LIMIT 1)", "alias": "last"}
     assert rows(read(name="pages", select_fields=["id", last])) == [{"id": 1, "last": 4}]
+
+
+def test_the_terms_of_a_window_are_found():
+    sql = "SUM(n) OVER (PARTITION BY a, `b c`, CONCAT(x, ',') ORDER BY t.d DESC, e ROWS UNBOUNDED PRECEDING) + RANK() OVER (ORDER BY f)"
+    assert list(long_keys.window_terms(sql)) == ["a", "`b c`", "CONCAT( x , ',' )", "t.d", "e", "f"]
 
 
 def test_short_keys_are_not_measured(read: Read, execute: Callable[..., None], monkeypatch: pytest.MonkeyPatch):

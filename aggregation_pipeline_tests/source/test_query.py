@@ -91,9 +91,14 @@ def test_a_limit_reads_one_row_more_and_the_count_agrees():
         ({"order": "none"}, ("id",), "", "none"),
         ({"order_by": []}, ("id",), "\nORDER BY `orders`.`id`", "primary key (id)"),
         ({"order_by": ["at desc"]}, ("id",), "\nORDER BY `orders`.`at` DESC, `orders`.`id`", "at DESC, then primary key (id)"),
-        ({"order_by": ["at", "DATE(b) DESC"]}, (), "\nORDER BY `orders`.`at`, (DATE(b)) DESC", "at, DATE(b) DESC"),
-        ({"order_by": ["Day"]}, (), "\nORDER BY 2", "Day"),
-        ({"order_by": ["`day`"]}, (), "\nORDER BY 2", "`day`"),
+        (
+            {"order_by": ["at", "DATE(b) DESC"]},
+            (),
+            "\nORDER BY `orders`.`at`, (DATE(b)) DESC",
+            "at, DATE(b) DESC, equal rows as the server gives them",
+        ),
+        ({"order_by": ["Day"]}, (), "\nORDER BY 2", "Day, equal rows as the server gives them"),
+        ({"order_by": ["`day`"]}, (), "\nORDER BY 2", "`day`, equal rows as the server gives them"),
     ],
 )
 def test_detail_rows_have_one_order_or_say_that_they_have_none(entry: dict[str, Any], key: tuple[str, ...], clause: str, words: str):

@@ -363,3 +363,79 @@ def test_beyond_thirteen_hours_the_present_is_that_of_the_zone_whatever_asks_for
         select_fields=[{"expr": "CAST(tt AS DATETIME)", "alias": "x"}],
     )["detail"]
     assert str(row["x"]) == "2026-11-20 10:00:00"
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_figures_of_instants_lose_none_however_they_are_spelt(reading, events, database):
+    spelt = {
+        "MAX((t))": TWICE[1],
+        "max( ALL t )": TWICE[1],
+        "MAX(DISTINCT ev.t)": TWICE[1],
+        f"MAX({database}.ev.t)": TWICE[1],
+        f"MIN(`{database}`.`ev`.`t`)": ROWS[0],
+        "COUNT(DISTINCT (t))": 5,
+        f"COUNT(DISTINCT {database}.ev.t)": 5,
+        "UNIX_TIMESTAMP(MAX(t))": int(TWICE[1].timestamp()),
+    }
+    figures = [{"expr": sql, "alias": f"f{place}"} for place, sql in enumerate(spelt)]
+    (row,) = reading(aggregations=[*figures, {"expr": "MAX(DATE(t))", "alias": "day"}])["summary"]
+    found = [row[f"f{place}"] for place in range(len(spelt))]
+    assert [at.astimezone(UTC) if isinstance(at, datetime) else at for at in found] == list(spelt.values())
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, events, execute):
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-30 02:30:00' FROM ev WHERE id = 1"])
+    hour = Window("2026-03-30-04:00", "t", datetime(2026, 3, 30, 2, tzinfo=UTC), datetime(2026, 3, 30, 3, tzinfo=UTC), BERLIN)
+    found = reading(BERLIN, WINTER, hour, select_fields=["id", {"expr": "HOUR(t)", "alias": "hour"}])["detail"]
+    assert found == [{"id": 101, "hour": 4}]
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_a_stored_function_is_one_whatever_other_dialects_call_theirs(reading, events, execute, database):
+    execute("CREATE FUNCTION unix_to_time(n BIGINT) RETURNS DATETIME DETERMINISTIC NO SQL RETURN FROM_UNIXTIME(n)")
+    found = reading(select_fields=["id", {"expr": "unix_to_time(n)", "alias": "at"}])["detail"]
+    assert [row["at"] for row in found] == [at.astimezone(BERLIN).replace(tzinfo=None) for at in ROWS]
+
+
+def test_periods_of_versioned_tables_and_rows_of_the_past_follow_the_zone(mariadb, tmp_path):
+    database = mariadb.fresh_database()
+    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute("CREATE TABLE ev (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING")
+        for at, statement in (("2026-07-01 21:30:00", "INSERT INTO ev VALUES (1, 10)"), ("2026-07-01 22:30:00", "UPDATE ev SET n = 20")):
+            cursor.execute(f"SET timestamp = UNIX_TIMESTAMP('{at}')")
+            cursor.execute(statement)
+    past = "(SELECT MAX(n) FROM ev FOR SYSTEM_TIME AS OF '2026-07-02 00:00:00')"
+    json = "(SELECT MAX(j.a) FROM JSON_TABLE('[{\"a\": \"2026-07-01 12:00:00\"}]', '$[*]' COLUMNS (a TIMESTAMP PATH '$.a')) j)"
+    made = [{"expr": past, "alias": "past"}, {"expr": json, "alias": "json"}]
+    fields = ["id", "row_start", {"expr": "DATE(row_start)", "alias": "day"}, *made]
+    for moment in (WINTER, SUMMER):
+        entry = TableEntry.model_validate({"name": "ev", "select_fields": fields})
+        extract = read_extract(ReadRequest(entry, "w", moment, BERLIN), options_for(mariadb, database), tmp_path, silent)
+        (row,) = pq.read_table(extract.datasets[0].path).to_pylist()
+        assert (str(row["day"]), row["past"]) == ("2026-07-02", 10)
+        assert row["row_start"].astimezone(UTC) == datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+        assert row["json"].astimezone(UTC) == datetime(2026, 7, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.sample56
+@on_servers_with_names
+def test_the_last_seven_days_work_in_the_night_that_skips_their_hour(extract, events, execute):
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-29 00:59:59' FROM ev WHERE id < 3"])
+    execute(["SET time_zone = '+00:00'", "INSERT INTO ev (id, t) SELECT id + 200, '2026-03-29 01:00:00' FROM ev WHERE id < 4"])
+    fields = {"select_fields": ["id", {"expr": "DATE(t)", "alias": "day"}], "where": "t >= DATE_SUB(NOW(), INTERVAL 7 DAY) AND id > 100"}
+    found = extract(BERLIN, datetime(2026, 4, 5, 0, tzinfo=UTC), **fields)
+    assert pq.read_table(found.datasets[0].path)["id"].to_pylist() == [201, 202, 203]
+
+
+def test_an_order_that_leaves_ties_is_noted(extract, execute):
+    from aggregation_pipeline.notes import dataset_notes
+
+    execute(["CREATE TABLE ev (g INT, v INT)", "INSERT INTO ev VALUES (1, 3), (1, 1), (2, 9)"])
+    found = extract(select_fields=["g", "v"], order_by=["g"], limit=2)
+    (note,) = dataset_notes(found.datasets[0])
+    assert note.startswith("detail: rows that are equal by order_by have no order, and another of them may be the last that limit keeps")

@@ -34,6 +34,13 @@ def test_a_union_and_a_with_are_looked_into_and_their_own_names_are_no_tables():
     assert tables(where=where) == {"t", "real_one", "other_one"}
 
 
+def test_a_with_whose_name_is_that_of_the_table_that_it_reads_hides_no_table():
+    assert tables(where="1 IN (WITH q AS (SELECT id FROM q) SELECT id FROM q)") == {"t", "q"}
+    assert tables(where="1 IN (WITH a AS (SELECT id FROM b), b AS (SELECT id FROM a) SELECT id FROM b)") == {"t", "b"}
+    assert tables(where="1 IN (WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r)") == {"t"}
+    assert tables(where="1 IN (SELECT id FROM (WITH w AS (SELECT id FROM x) SELECT id FROM w) d, w)") == {"t", "x", "w"}
+
+
 @pytest.mark.parametrize("where", ["note = 'SELECT 1 FROM x'", "`select` = 1 AND `from` > 2", "selected_from_x = 1"])
 def test_the_word_select_in_a_text_or_a_name_is_no_table(where: str):
     assert tables(where=where) == {"t"}

@@ -1,6 +1,7 @@
 """A partition's window on real servers: the rows of the day and no others, whatever the column holds."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
@@ -90,6 +91,18 @@ def test_days_of_a_date_are_those_of_the_calendar_west_of_greenwich_too(ids):
     new_york = ZoneInfo("America/New_York")
     day = Window("2026-11-20", "d", datetime(2026, 11, 20, 5, tzinfo=UTC), datetime(2026, 11, 21, 5, tzinfo=UTC), new_york)
     assert ids(day, new_york) == [2, 3]
+
+
+@pytest.mark.parametrize(("zone", "start"), [("Europe/Berlin", "2026-03-30T02:00+00:00"), ("Atlantic/Azores", "2026-03-30T00:00+00:00")])
+def test_the_range_for_the_index_names_no_hour_that_does_not_exist(zone, start):
+    begin = datetime.fromisoformat(start)
+    named = Clock(ZoneInfo(zone), None)
+    for hours in range(-72, 72):
+        one = begin + timedelta(hours=hours)
+        predicate = Window("w", "t", one, one + timedelta(hours=1), UTC).predicate("e", "timestamp", named)
+        for text in re.findall(r"'([^']+)'", predicate):
+            local = datetime.fromisoformat(text).replace(tzinfo=named.zone)
+            assert local.astimezone(UTC).astimezone(named.zone).replace(tzinfo=None) == local.replace(tzinfo=None), text
 
 
 def test_both_datasets_and_the_count_carry_the_window_and_the_column_stays_bare_for_its_index():
