@@ -67,6 +67,11 @@ def _problem(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme.lower() in _WEB:
         return web_problem(f"https://{rest}")
+    try:
+        # Its own words repeat what is wrong.
+        urlsplit(url)
+    except ValueError:
+        return FULL_WIDTH if is_full_width(url) else "it cannot be read as a URL"
     return FULL_WIDTH if is_full_width(re.split(r"[/?#]", rest)[0]) else ""
 
 

@@ -3,6 +3,8 @@
 Two things go wrong silently with the URL that people have at hand. SQLAlchemy 2.1 reads `postgresql://` as psycopg 3, while
 dagster-postgres brings psycopg2; and Dagster stores naive times, which shift by the server's zone unless the session is in UTC.
 Both are put right here, once, in the URL itself, because Dagster makes its own engines out of it.
+
+A URL is never repeated in a message, not even in part: in one that is wrong the password may stand anywhere.
 """
 
 import os
@@ -21,6 +23,10 @@ from aggregation_pipeline.errors import SettingsError
 
 DRIVER = "postgresql+psycopg2"
 EXAMPLE = "postgresql://user:password@host:5432/database"
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
+# What may be named of a URL without giving a password away.
+_OTHERS = frozenset({"mysql", "mariadb", "sqlite", "oracle", "mssql", "mongodb", "redis"})
+_DRIVERS = frozenset({"psycopg", "asyncpg", "pg8000", "psycopg2cffi"})
 _HIGHEST_PORT = 65_535
 
 # libpq notices a dead peer in about a minute instead of the operating system's two hours.
@@ -59,48 +65,41 @@ def normalize_url(url: str, *, name: str = "the PostgreSQL URL") -> str:
     raised for another database, another driver, Supabase's transaction pooler, or text that is no URL.
     """
     parsed = _parse(url, name)
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+    database, _, driver = parsed.drivername.partition("+")
+    if database not in _POSTGRESQL:
         raise SettingsError(
-            f"{name} is a {parsed.get_backend_name()} URL, and PostgreSQL is needed there: {EXAMPLE}. "
+            f"{name} is {f'a {database}' if database in _OTHERS else 'another'} URL, and PostgreSQL is needed there: {EXAMPLE}. "
             "The MySQL database goes into DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
         )
-    if "+" in parsed.drivername and parsed.drivername.partition("+")[2] != "psycopg2":
+    if driver not in {"", "psycopg2"}:
         raise SettingsError(
-            f"{name} asks for the driver {parsed.drivername.partition('+')[2]}, but Dagster's PostgreSQL storage is built on psycopg2. "
-            f"Write {masked(_right(parsed))}"
+            f"{name} asks for {f'the driver {driver}' if driver in _DRIVERS else 'another driver'}, but Dagster's PostgreSQL storage is "
+            f"built on psycopg2. Begin it with postgresql:// or {DRIVER}://"
         )
     _refuse_transaction_pooler(parsed, name)
     return _render(_right(parsed))
 
 
 def require_right_url(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
-    """Raise SettingsError, with the right URL in it, unless `url` already names psycopg2 and a session in UTC.
+    """Raise SettingsError, with what is wrong in it, unless `url` already names psycopg2 and a session in UTC.
 
     For what Dagster itself has read, where it is too late to put anything right.
     """
-    right = normalize_url(url, name=name)
+    normalize_url(url, name=name)
     parsed = _parse(url, name)
-    if parsed.drivername != DRIVER or not _is_utc(_options(parsed)):
-        why = "its driver must be psycopg2" if parsed.drivername != DRIVER else "its session must be in UTC, or the times of runs shift"
-        raise SettingsError(f"{name} reached Dagster as {masked(parsed)}, and {why}. Set {name}={masked(sa.make_url(right))}")
+    if parsed.drivername != DRIVER:
+        raise SettingsError(f"{name} reached Dagster with another driver than psycopg2. Begin it with {DRIVER}://")
+    if not _is_utc(_options(parsed)):
+        raise SettingsError(
+            f"{name} reached Dagster without its session in UTC, and the times of runs would shift. "
+            "Its options are to end in -c timezone=UTC: ?options=-c%20timezone%3DUTC"
+        )
     zone = os.environ.get("PGTZ")
     if zone and zone.casefold() not in _UTC_NAMES:
         raise SettingsError(
             f"The environment variable PGTZ={zone} overrules the time zone in {name}, and the times of Dagster's runs would shift. "
             "Unset PGTZ"
         )
-
-
-def masked(url: sa.URL | str) -> str:
-    """The URL for people's eyes: no password, wherever it stood, and nothing at all of one in which it may stand anywhere."""
-    try:
-        parsed: sa.URL | None = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or "@" in (parsed.host or ""):
-        return "***"
-    secret = {key: "***" for key in parsed.query if "password" in key.lower()}
-    return _render(parsed.update_query_dict(secret).set(password="***" if parsed.password is not None else None)).replace("%2A", "*")
 
 
 def create_engine(url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5) -> sa.Engine:
@@ -187,7 +186,9 @@ def _parse(url: str, name: str) -> sa.URL:
         ) from None
     if parsed.host and "@" in parsed.host:
         raise SettingsError(f"{name} holds an @ inside the user name or password. Write it as %40")
-    if parsed.get_backend_name() in {"postgresql", "postgres"} and (problem := _problem(parsed)):
+    if parsed.host and ":" not in parsed.host and f"[{parsed.host}]" in written:
+        raise SettingsError(f"{name} holds brackets, which are for an address of IPv6 alone. Expected {EXAMPLE}")
+    if parsed.drivername.partition("+")[0] in _POSTGRESQL and (problem := _problem(parsed)):
         raise SettingsError(f"{name} {problem}. Expected {EXAMPLE}")
     return parsed
 
@@ -254,6 +255,6 @@ def _refuse_transaction_pooler(parsed: sa.URL, name: str) -> None:
         address, _, own_port = host.partition(":")
         if _SUPABASE_HOST.fullmatch(address) and "6543" in (own_port or ports):
             raise SettingsError(
-                f"{name} leads to Supabase's transaction pooler ({address}, port 6543). It gives every transaction another session, so "
+                f"{name} leads to Supabase's transaction pooler (port 6543). It gives every transaction another session, so "
                 "time zone, timeouts and advisory locks are lost in between. Take the session pooler or the direct connection, on port 5432"
             )

@@ -22,6 +22,7 @@ from aggregation_pipeline.batch_jobs.facts import Failed, Finished
 from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
+from aggregation_pipeline.config.chosen import chosen
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
@@ -54,9 +55,8 @@ def select_assets(project: Project, tables: Sequence[str] | None, formats: Seque
         ConfigError: a table or format that is not configured; the message lists those that are.
     """
     known = {table.entry.name: table for table in project.tables}
-    unknown = [name for name in tables or () if name not in known]
-    if unknown:
-        raise ConfigError(f"no table named {', '.join(map(repr, unknown))} is configured; there are {', '.join(known)}")
+    if tables is not None:
+        tables = chosen(tables, known)
     keys: list[AssetKey] = []
     for name, table in known.items():
         if tables is not None and name not in tables:
@@ -129,6 +129,7 @@ def run_backfill(
     Raises:
         ConfigError: the table is not configured or has no partitions, or none of these.
     """
+    (table,) = chosen([table], [each.entry.name for each in project.tables])
     assets = select_assets(project, [table], formats)
     groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
     job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)

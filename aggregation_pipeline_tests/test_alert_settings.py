@@ -39,8 +39,8 @@ def test_nobody_is_told_unless_somebody_is_named():
     [
         ("ALERT_URLS", "dingtalk://a@b T0KENverysecret", "ALERT_URLS: entry 1 is no URL"),
         ("ALERT_URLS", "T0KENverysecret", "ALERT_URLS: entry 1 is no URL; expected such as dingtalk://SECRET@TOKEN"),
-        ("ALERT_LANGUAGE", "fr", "ALERT_LANGUAGE: Input should be 'en' or 'zh'"),
-        ("ALERT_WINDOW_SECONDS", "1", "ALERT_WINDOW_SECONDS: Input should be greater than or equal to 5"),
+        ("ALERT_LANGUAGE", "fr", "ALERT_LANGUAGE: one of en, zh is expected, found 'fr'"),
+        ("ALERT_WINDOW_SECONDS", "1", "ALERT_WINDOW_SECONDS: it should be greater than or equal to 5"),
         ("DAGSTER_UI_URL", "dagster.example.com", "DAGSTER_UI_URL: the address of Dagster's UI is expected, such as https://"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.postgres import create_engine, deadline, masked, normalize_url, require_right_url
+from aggregation_pipeline.postgres import create_engine, deadline, normalize_url, require_right_url
 
 RIGHT = "postgresql+psycopg2://ada:secret@db.example:5432/shop?options=-c%20timezone%3DUTC"
 
@@ -46,18 +46,17 @@ def test_other_options_are_kept_and_only_the_time_zone_is_replaced(given_options
 
 
 @given(password=st.text(min_size=1).filter(lambda text: text.isprintable()), database=st.from_regex(r"[a-z_]{1,20}", fullmatch=True))
-def test_any_password_survives_and_is_never_shown(password: str, database: str):
+def test_any_password_survives(password: str, database: str):
     url = normalize_url(sa.URL.create("postgres", "ada", password, "db.example", 5432, database).render_as_string(hide_password=False))
     assert sa.make_url(url).password == password
-    assert masked(url) == f"postgresql+psycopg2://ada:***@db.example:5432/{database}?options=-c%20timezone%3DUTC"
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "pg8000", "psycopg2cffi"])
-def test_another_driver_is_refused_with_the_right_url_shown(driver: str):
+def test_another_driver_is_refused_with_the_right_one(driver: str):
     with pytest.raises(SettingsError) as caught:
         normalize_url(f"postgresql+{driver}://ada:secret@db.example:5432/shop", name="BATCH_JOBS_URL")
     assert f"BATCH_JOBS_URL asks for the driver {driver}" in str(caught.value)
-    assert "Write postgresql+psycopg2://ada:***@db.example:5432/shop?options=-c%20timezone%3DUTC" in str(caught.value)
+    assert "Begin it with postgresql:// or postgresql+psycopg2://" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -156,19 +155,21 @@ def test_supabases_session_pooler_and_other_peoples_port_6543_are_taken():
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("postgresql://ada:secret@db.example:5432/shop?options=-c%20timezone%3DUTC", "its driver must be psycopg2"),
-        ("postgresql+psycopg2://ada:secret@db.example:5432/shop", "its session must be in UTC"),
+        (
+            "postgresql://ada:secret@db.example:5432/shop?options=-c%20timezone%3DUTC",
+            "with another driver than psycopg2. Begin it with postgresql+psycopg2://",
+        ),
+        ("postgresql+psycopg2://ada:secret@db.example:5432/shop", "without its session in UTC"),
         (
             "postgresql+psycopg2://ada:secret@db.example:5432/shop?options=-c%20timezone%3DUTC%20-c%20timezone%3DAsia/Shanghai",
-            "its session must be in UTC",
+            "Its options are to end in -c timezone=UTC: ?options=-c%20timezone%3DUTC",
         ),
     ],
 )
-def test_a_wrong_url_that_dagster_has_read_already_is_refused_with_the_right_one_shown(url: str, why: str):
+def test_a_wrong_url_that_dagster_has_read_already_is_refused_with_what_is_right(url: str, why: str):
     with pytest.raises(SettingsError) as caught:
         require_right_url(url)
     assert why in str(caught.value)
-    assert "Set DAGSTER_PG_URL=postgresql+psycopg2://ada:***@db.example:5432/shop?options=-c%20timezone%3DUTC" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -43,7 +43,7 @@ def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
     """Read ALERT_URLS. Nothing is sent, nothing is resolved.
 
     Raises:
-        SettingsError: an entry that nobody understands, by its number and scheme.
+        SettingsError: an entry that nobody understands, by its number: where the scheme should be, a token may stand.
     """
     channels, mistakes = [], []
     for number, url in enumerate(urls, 1):
@@ -52,7 +52,7 @@ def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
             name = f"{scheme}:{hashlib.sha256(url.encode()).hexdigest()[:8]}"
             channels.append(Channel(name, _sender(url), pieces(url)))
         except AlertError as error:
-            mistakes.append(f"entry {number} ({scheme}://…): {error}")
+            mistakes.append(f"entry {number}: {error}")
     if mistakes:
         raise SettingsError(
             f"ALERT_URLS cannot be used: {'; '.join(mistakes)}. Write dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, a "
@@ -88,9 +88,9 @@ def _service(url: str) -> "NotifyBase":
             service = Apprise.instantiate(url, asset=asset, suppress_exceptions=False)
         except (exception.AppriseException, TypeError, ValueError):
             # Its words repeat the token.
-            raise AlertError("something is missing or malformed in it") from None
+            raise AlertError(f"something is missing or malformed in this URL of {url.partition('://')[0].lower()}") from None
     if service is None:
-        raise AlertError("apprise knows no channel of that form")
+        raise AlertError("apprise knows no channel of that form, or not its scheme")
     return service
 
 

@@ -4,7 +4,8 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 from urllib.parse import unquote
 
@@ -37,7 +38,20 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
 
 def names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Read an option of several names with commas between."""
-    return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+    found = None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
+    if found == ():
+        raise click.BadParameter("it names no table; leave it out for all of them")
+    return found
+
+
+def moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    """Read an option that is a day, or a time of the day in TIMEZONE."""
+    if value is None:
+        return None
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"):
+        with suppress(ValueError):
+            return datetime.strptime(value.strip(), form)  # noqa: DTZ007  # the zone is a setting
+    raise click.BadParameter(f"{value!r} is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00")
 
 
 def readable(uri: str) -> str:

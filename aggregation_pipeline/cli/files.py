@@ -1,6 +1,7 @@
 """`files` and `download`: what is published, by way of the manifests. Neither needs the database, PostgreSQL or aggregation.yaml."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from aggregation_pipeline.storage.manifest import Manifest
 
 _TRIES = 3
+_SHOWN = 5
+_DIGIT = re.compile("[0-9]")
 
 
 @click.command()
@@ -29,6 +32,8 @@ _TRIES = 3
 @common.explained
 def files(table: str | None, window: str | None, *, links: bool, as_json: bool) -> None:
     """List what is published.
+
+    Exit code 1 where --table or --window is misspelt: nothing has that name, and something has a name that is near.
 
     \b
     aggregation-pipeline files --table orders --window latest --links
@@ -47,7 +52,9 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
             _show(manifest, rows)
     if as_json:
         click.echo(json.dumps({"files": found}, ensure_ascii=False, indent=2))
-    elif not found:
+    if not found and not problems:
+        problems += _not_there(settings, store, table, window)
+    if not found and not problems and not as_json:
         click.echo("Nothing is published" + (" there" if table or window else "") + " yet.", err=True)
     if links and found and not any(row["link"] for row in found):
         click.echo("Files in a folder have no download links; they lie where their URIs say.", err=True)
@@ -123,9 +130,28 @@ def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window
         return manifest
     there = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
     if there:
-        shown = ", ".join(there[-5:])
+        shown = ", ".join(there[-_SHOWN:])
         raise StorageError(f"Table {table!r} has no window {wanted!r}, or it is just being published anew; the newest there are: {shown}.")
+    if problems := _not_there(settings, store, table, window):
+        raise StorageError(problems[0])
     raise StorageError(f"Nothing is published of table {table!r}. `aggregation-pipeline files` lists what is.")
+
+
+def _not_there(settings: "Settings", store: "ObjectStore", table: str | None, window: str | None) -> list[str]:
+    """A table or window whose name is misspelt: it is near another, or of another form. Any other may be published yet."""
+    from aggregation_pipeline.config.chosen import list_problem, there  # noqa: PLC0415
+    from aggregation_pipeline.config.nearest import nearest  # noqa: PLC0415
+    from aggregation_pipeline.storage.windows import published_windows  # noqa: PLC0415
+
+    windows = list(published_windows(store, settings.oss_prefix, None))
+    tables = sorted({name for name, _ in windows})
+    days = sorted({day for name, day in windows if table in (None, name)})
+    if table is not None and table not in tables and (list_problem(table) or nearest(table, tables)):
+        return [f"Nothing is published of table {table!r}{there(table, tables)}"]
+    shapes = {_DIGIT.sub("0", day) for day in days}
+    if window not in (None, "latest") and shapes and _DIGIT.sub("0", str(window)) not in shapes:
+        return [f"There is no window {window!r}; the newest there are: {', '.join(days[-_SHOWN:])}."]
+    return []
 
 
 def _row(store: "ObjectStore", manifest: "Manifest", file: Any, link_seconds: int | None) -> dict[str, Any]:  # noqa: ANN401

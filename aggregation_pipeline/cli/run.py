@@ -12,7 +12,7 @@ from aggregation_pipeline.cli import common
 @click.option("--formats", callback=common.formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet or all.")
 @click.option(
     "--at",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    callback=common.moment,
     metavar="TIME",
     help="Repeat the schedule's tick of this time in TIMEZONE (2026-11-20T02:00): NOW() means then, and that tick's window is written.",
 )

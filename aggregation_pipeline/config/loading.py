@@ -1,25 +1,22 @@
 """aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and remedy."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
-from rapidfuzz import process
 
-from aggregation_pipeline.config.causes import foreign_sign
+from aggregation_pipeline.config.chosen import list_problem
 from aggregation_pipeline.config.document import Document, Mistake, Spot, as_found, read_document, spelled
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
+from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
 # The seed's spelling of `tables`.
 _TABLES: Final = ("tables", "tableConfigs", "table_configs")
-_BETWEEN_NAMES: Final = re.compile(r"[，、；;|]")
-_AROUND_NAMES: Final = re.compile(r"^[\[({'\"]|[\])}'\"]$")
 
 
 def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
@@ -76,14 +73,8 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
 
 def _counted(name: str) -> TableEntry:
     # Such a name is none's but by mistake; a table that really has it gets an entry.
-    for found, words in (
-        (_BETWEEN_NAMES.search(name), "names stand with a comma between, as in users,orders"),
-        (name == "*", "for all entries leave AGGREGATION_TABLES out"),
-        (_AROUND_NAMES.search(name), "names stand without brackets and quotes, as in users,orders"),
-    ):
-        if found:
-            sign = f": {cause}" if (cause := foreign_sign(name)) else ""
-            raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml{sign}; {words}.")
+    if problem := list_problem(name):
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}.")
     try:
         return TableEntry(name=name)
     except ValidationError as error:
@@ -96,8 +87,7 @@ def _counted(name: str) -> TableEntry:
 def _advice(name: str, known: list[str]) -> str:
     body = {"tables": {name: {"aggregations": [{"function": COUNT_ROWS.function, "alias": COUNT_ROWS.alias}]}}}
     entry = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
-    close = process.extractOne(name, known, score_cutoff=70)
-    hint = f" Was {close[0]!r} meant?" if close else ""
+    hint = nearest(name, known)
     return f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted.{hint} The entry to write:\n{entry}"
 
 

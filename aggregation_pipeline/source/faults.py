@@ -48,7 +48,7 @@ _REMEDIES: Final = {
     1267: "Texts of two collations are compared or joined: write COLLATE utf8mb4_bin, or another, behind one of them.",
     1317: "Somebody killed the statement.",
     1356: "The view itself is broken: what it reads was renamed or dropped, or its definer lost a right. Mend it (SHOW CREATE VIEW).",
-    1370: "Grant EXECUTE on the function to DB_USER.",
+    1370: "Check the function's name (the server says the same of one that there is not), or grant EXECUTE on it to DB_USER.",
     1449: "The view's or the function's definer is gone: create that account, or the view, anew.",
     1690: "Write CAST(... AS DECIMAL(65)) around a part of it, or AS SIGNED where columns that are UNSIGNED are subtracted.",
     1524: "MySQL 9 has no mysql_native_password: ALTER USER ... IDENTIFIED WITH caching_sha2_password BY '...' for DB_USER.",
@@ -107,6 +107,8 @@ _QUOTED_VALUES: Final = re.compile(r"['\"].*?(?P<tail>(?: for column '[^']*')?(?
 
 
 _UNKNOWN_COLUMN: Final = 1054
+_SYNTAX: Final = 1064
+_PLURAL: Final = re.compile(r"near '(second|minute|hour|day|week|month|quarter|year)s\b", re.IGNORECASE)
 # They need their brackets, even where there is nothing between them.
 _FUNCTIONS: Final = frozenset(
     ("now", "curdate", "curtime", "database", "schema", "user", "session_user", "system_user", "version", "unix_timestamp", "pi")
@@ -142,6 +144,8 @@ def explain(error: BaseException, where: str = "") -> SourceError:
     remedy = f" {_REMEDIES[code]}" if code in _REMEDIES else ""
     if code == _UNKNOWN_COLUMN:
         remedy = _no_column(said) or remedy
+    if code == _SYNTAX and (unit := _PLURAL.search(said)):
+        remedy = f" MySQL's units have no s: INTERVAL 7 {unit[1].upper()}."
     refusal = SourceError(f"MySQL{at} refused a statement (error {code}): {_without_values(code, said)}.{remedy}")
     refusal.code, refusal.named = code, frozenset(re.findall(r"`([^`]+)`(?!\.)", said))
     return refusal

@@ -13,6 +13,7 @@ from aggregation_pipeline.config.tokens import FragmentError, tokenize
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.fragments import fragments
+from aggregation_pipeline.source.functions import FUNCTIONS
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.session import Session
 
@@ -21,6 +22,8 @@ _OUT_OF_RANGE: Final = 1690
 # An account without a right to a table is told 1142 whether there is such a table or not.
 _UNKNOWN_TABLE: Final = (1142, 1146)
 _UNKNOWN_DATABASE: Final = (1044, 1049)
+_UNKNOWN_FUNCTION: Final = (1305, 1370)
+_FUNCTION: Final = re.compile(r"(?:FUNCTION |routine ')(?:[^\s'.]+\.)?([\w$]+)")
 _COLUMN: Final = re.compile(r"Unknown column '([^']+)'")
 
 
@@ -47,8 +50,10 @@ def _hint(session: Session, entry: TableEntry, query: DatasetQuery | None, error
     if error.code == _OUT_OF_RANGE and query is not None:
         return _overflow_hint(query, error.named)
     database, table = entry.source
+    if error.code in _UNKNOWN_FUNCTION and (match := _FUNCTION.search(str(error))):
+        return nearest(match[1], FUNCTIONS)
     if error.code in _UNKNOWN_TABLE:
-        return _case_hint(table, _names(session, _TABLES, database))
+        return _table_hint(session, database, table)
     if error.code in _UNKNOWN_DATABASE and database is not None:
         return _case_hint(database, _names(session, _DATABASES, None))
     return ""
@@ -71,6 +76,13 @@ def _case_hint(wrong: str, known: list[str]) -> str:
     return "" if wrong in known else nearest(wrong, known)
 
 
+def _table_hint(session: Session, database: str | None, table: str) -> str:
+    if database is not None and database not in (databases := _names(session, _DATABASES, None)):
+        near = _case_hint(database, databases) or " Check its name, or grant SELECT in it to DB_USER."
+        return f" DB_USER sees no database {database}.{near}"
+    return _case_hint(table, _names(session, _TABLES, database))
+
+
 def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
     known = session.columns(*entry.source)
@@ -78,7 +90,9 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     place = f" It stands in {', '.join(keys)}." if keys else ""
     # One that the table has is missing in another table, of a sub-select.
     hint = "" if any(name.casefold() == bare.casefold() for name in known) else nearest(bare, known)
-    return f"{place}{hint}"
+    # A server that knows no such column may have been given a text without quotes.
+    text = f" If it is a text, it stands in quotes: '{wrong}'." if keys == ["where"] and not hint and "." not in wrong else ""
+    return f"{place}{hint}{text}"
 
 
 def _overflow_hint(query: DatasetQuery, named: frozenset[str]) -> str:

@@ -105,8 +105,7 @@ class OssOptions:
                 "OSS needs one way to sign requests: OSS_ACCESS_KEY_ID with OSS_ACCESS_KEY_SECRET, OSS_CREDENTIALS_URI or OSS_ECS_ROLE; "
                 f"{sum(given)} are set."
             )
-        uri = urlsplit(self.credentials_uri)
-        if self.credentials_uri and (uri.scheme not in {"http", "https"} or not uri.hostname):
+        if self.credentials_uri and web_problem(self.credentials_uri):
             raise SettingsError("OSS_CREDENTIALS_URI is no address: expected http://... or https://..., which answers with keys as JSON.")
         for name, value in (("OSS_ACCESS_KEY_ID", self.access_key_id), ("OSS_ACCESS_KEY_SECRET", self.access_key_secret)):
             if given[0] and not value.strip():

@@ -130,7 +130,7 @@ def test_an_address_appears_in_no_error_and_no_log(
 
 @pytest.mark.parametrize("url", ["slack://T0KEN-very-secret", "nonsense://T0KEN-very-secret", "feishu://?x=T0KEN-very-secret"])
 def test_an_entry_that_nobody_understands_is_refused_without_repeating_it(url: str, caplog: pytest.LogCaptureFixture):
-    with pytest.raises(SettingsError, match=r"ALERT_URLS cannot be used: entry 2 .*Write dingtalk://SECRET@TOKEN") as caught:
+    with pytest.raises(SettingsError, match=r"ALERT_URLS cannot be used: entry 2: .*Write dingtalk://SECRET@TOKEN") as caught:
         open_channels(["wecombot://k", url])
     assert "very" not in str(caught.value) + caplog.text
 

@@ -159,6 +159,25 @@ def test_download_of_what_is_not_there_says_what_is(published: ObjectStore, run:
     assert "Nothing is published of table 'nobody'" in run("download", "--table", "nobody").stderr
 
 
+def test_a_misspelt_name_is_a_mistake_and_what_is_not_there_yet_is_none(published: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch):
+    for arguments, words in (
+        (("--table", "ordrs"), "Nothing is published of table 'ordrs'; there are orders, 用户/表. Was orders meant?"),
+        (("--table", "Orders"), "Was orders meant?"),
+        (("--table", "用户/婊"), "Was 用户/表 meant?"),
+        (("--table", "orders，users"), "The sign ， is the full-width comma (U+FF0C), not an ASCII sign; write the ASCII sign ','"),
+        (("--table", "orders", "--window", "2026-11-2"), "There is no window '2026-11-2'; the newest there are: 2026-11-19, 2026-11-20."),
+    ):
+        for more in ((), ("--json",)):
+            result = run("files", *arguments, *more)
+            assert result.exit_code == 1
+            assert words in result.stderr
+    assert "Was orders meant?" in run("download", "--table", "oders").stderr
+    assert run("files", "--table", "orders", "--window", "2026-11-21").exit_code == 0
+    monkeypatch.setenv("OSS_PREFIX", "another")
+    result = run("files", "--table", "ordrs")
+    assert (result.exit_code, result.stderr) == (0, "Nothing is published there yet.\n")
+
+
 def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_no_manifest(
     published: ObjectStore, run: Run, tmp_path: Path
 ):

@@ -243,7 +243,7 @@ def test_a_table_without_an_entry_is_counted_and_the_entry_to_write_is_shown():
 def test_a_name_near_an_entry_brings_a_hint_and_one_that_differs_in_case_the_entry():
     entries, (warning,) = chosen("order")
     assert entries == [("order", None)]
-    assert "Was 'orders' meant?" in warning
+    assert "Was orders meant?" in warning
     entries, (warning,) = chosen("ORDERS", "orders")
     assert entries == [("orders", 2)]
     assert "differs in case only" in warning
@@ -284,7 +284,7 @@ def test_the_shipped_config_is_where_packaging_looks_for_it():
         ("users;orders", "names stand with a comma between"),
         ("[users]", "names stand without brackets and quotes"),
         ("'users'", "names stand without brackets and quotes"),
-        ("*", "for all entries leave AGGREGATION_TABLES out"),
+        ("*", "for all entries leave the option or variable out"),
     ],
 )
 def test_what_is_no_list_of_names_is_not_taken_for_a_table_without_an_entry(tmp_path: Path, name: str, words: str):

@@ -108,7 +108,7 @@ def test_dagsters_own_url_is_taken_as_it_stands_too(folder, monkeypatch):
 
     monkeypatch.setattr("aggregation_pipeline.dagster_storage.normalize_url", normalized)
     for url in ("mysql://u:/home/ada@h/d", "postgresql://another@h/d"):
-        with pytest.raises(SettingsError, match="DAGSTER_PG_URL reached Dagster as"):
+        with pytest.raises(SettingsError, match="DAGSTER_PG_URL reached Dagster with"):
             PostgresStorage.from_config_value(None, {"postgres_url": url})
     assert asked == ["mysql://u:${HOME}@h/d", "postgresql://another@h/d"]
 

@@ -29,7 +29,19 @@ def test_names_stay_and_values_go(code: int, said: str, shown: str):
 
 
 @pytest.mark.parametrize(
-    ("code", "remedy"), [(1356, "SHOW CREATE VIEW"), (1690, "CAST(... AS DECIMAL(65))"), (1044, "Check DB_NAME, whose case")]
+    ("code", "remedy"),
+    [
+        (1370, "Check the function's name"),
+        (1356, "SHOW CREATE VIEW"),
+        (1690, "CAST(... AS DECIMAL(65))"),
+        (1044, "Check DB_NAME, whose case"),
+    ],
 )
 def test_a_refusal_brings_its_remedy(code: int, remedy: str):
     assert remedy in str(explain(pymysql.err.OperationalError(code, "x")))
+
+
+def test_a_unit_in_the_plural_is_told():
+    said = "You have an error in your SQL syntax; check the manual for the right syntax to use near 'DAYS)' at line 1"
+    assert "MySQL's units have no s: INTERVAL 7 DAY." in str(explain(pymysql.err.OperationalError(1064, said)))
+    assert "units" not in str(explain(pymysql.err.OperationalError(1064, said.replace("DAYS", "DAYSHIFT"))))

@@ -109,3 +109,30 @@ def test_an_account_that_may_not_know_what_there_is_gets_the_nearest_that_it_may
     finally:
         with mariadb.connect() as connection, connection.cursor() as cursor:
             cursor.execute("DROP USER reader@localhost")
+
+
+def test_a_wrong_chinese_name_brings_the_nearest_too(execute: Execute, read: Read):
+    execute(("CREATE TABLE 订单 (编号 INT PRIMARY KEY, 金额 INT)", "CREATE TABLE 用户 (id INT PRIMARY KEY)"))
+    assert "Was 订单 meant?" in refusal(read, name="x", table="订弹")
+    assert "Was 编号 meant?" in refusal(read, name="x", table="订单", select_fields=["编码"])
+    assert "meant" not in refusal(read, name="x", table="订单", select_fields=["名称"])
+
+
+def test_a_wrong_function_brings_the_nearest(execute: Execute, read: Read):
+    execute(TABLES)
+    words = refusal(read, select_fields=["id", {"expr": "DATEFORMAT(created_at, '%Y')", "alias": "y"}])
+    assert "Was DATE_FORMAT meant?" in words
+    assert "Grant EXECUTE" not in words
+
+
+def test_a_text_without_quotes_is_told(execute: Execute, read: Read):
+    execute(TABLES)
+    assert "It stands in where. If it is a text, it stands in quotes: '已付'." in refusal(read, where="more = 已付")
+    assert "in quotes" not in refusal(read, where="creatd_at > NOW()")
+
+
+def test_a_wrong_database_is_told_and_not_the_table_in_it(execute: Execute, read: Read, database: str):
+    execute(TABLES)
+    words = refusal(read, name="x", table=f"{database}x.orders")
+    assert f"Was {database} meant?" in words or "1049" in words
+    assert f"DB_USER sees no database {database}x." in words or "1049" in words
