@@ -13,8 +13,8 @@ from aggregation_pipeline.config.tokens import FragmentError, tokenize
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.fragments import fragments
-from aggregation_pipeline.source.functions import FUNCTIONS
 from aggregation_pipeline.source.query import DatasetQuery
+from aggregation_pipeline.source.server_functions import FUNCTIONS
 from aggregation_pipeline.source.session import Session
 
 _UNKNOWN_COLUMN: Final = 1054

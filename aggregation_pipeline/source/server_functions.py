@@ -12,7 +12,7 @@ _AGGREGATES = (
 )
 _FLOW = "if ifnull nullif case coalesce greatest least interval isnull cast convert binary"
 _NUMBERS = (
-    "abs ceil ceiling floor round truncate mod pow power sqrt exp ln log log10 log2 sign sin cos tan acos asin atan pi radians degrees "
+    "abs bit_count ceil ceiling floor round truncate mod pow power sqrt exp ln log log10 log2 sign sin cos tan acos asin atan pi radians degrees "
     "crc32 conv bin oct hex unhex format"
 )
 _TEXT = (
@@ -28,10 +28,12 @@ _TIME = (
     "sec_to_time second str_to_date subdate subtime sysdate time time_format time_to_sec timediff timestamp timestampadd "
     "timestampdiff to_days to_seconds unix_timestamp utc_date utc_time utc_timestamp week weekday weekofyear year yearweek"
 )
-_JSON = "json_extract json_unquote json_value json_contains json_length json_keys json_type json_valid json_object json_array json_search"
+_JSON = "json_extract json_unquote json_value json_contains json_length json_keys json_type json_valid json_object json_array json_search json_arrayagg json_objectagg"
 _KEYWORDS = (
     "all and any as between by distinct div else exists from having in index is join key like limit not on or over partition regexp rlike "
     "select separator some then union using values when where with xor char varchar decimal signed unsigned datetime"
 )
 
-SERVER_FUNCTIONS: Final = frozenset(f"{_AGGREGATES} {_FLOW} {_NUMBERS} {_TEXT} {_TIME} {_JSON} {_KEYWORDS}".split())
+# For the nearest right name.
+FUNCTIONS: Final = tuple(f"{_AGGREGATES} {_FLOW} {_NUMBERS} {_TEXT} {_TIME} {_JSON}".upper().split())
+SERVER_FUNCTIONS: Final = frozenset((*(name.lower() for name in FUNCTIONS), *_KEYWORDS.split()))
