@@ -10,8 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.source.query import TIES
+from aggregation_pipeline.extract import TIES, Dataset
 
 _UNORDERED_CONCAT: Final = re.compile(r"GROUP_CONCAT\s*\((?:(?!ORDER\s+BY)[^()]|\([^()]*\))*\)", re.IGNORECASE)
 

@@ -26,6 +26,7 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
             (words.order.format(name), words.phrase(dataset.order)),
             (words.truncated.format(name), words.cut if dataset.truncated else words.whole),
             (words.columns.format(name), _columns(dataset)),
+            *_masks(dataset, words),
             (words.sql.format(name), dataset.sql),
         ]
     for row, (label, value) in enumerate(lines, start=1):
@@ -40,6 +41,12 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
         sheet.row_dimensions[row].height = row_height([str(value)], [_WIDTHS["B"]])
     for letter, width in _WIDTHS.items():
         sheet.column_dimensions[letter].width = width
+
+
+def _masks(dataset: Dataset, words: Words) -> list[tuple[str, str | int]]:
+    """How personal data is hidden; a column that is dropped stands in the SQL alone."""
+    told = ", ".join(f"{column}: {words.phrase(rule)}" for column, rule in dataset.masks.items())
+    return [(words.masks.format(words.sheets[dataset.name]), told)] if told else []
 
 
 def _columns(dataset: Dataset) -> str:

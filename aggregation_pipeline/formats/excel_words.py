@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from aggregation_pipeline.extract import TIES
+
 Language = Literal["en", "zh"]
 
 
@@ -20,18 +22,24 @@ class Words:
     order: str
     truncated: str
     columns: str
+    masks: str
     sql: str
     cut: str
     whole: str
-    # What the pipeline says in English of consistency and order; the rest of it are the user's own names.
+    # What the pipeline says in English of consistency, masks and order, in which the user's own names stand.
     phrases: dict[str, str]
 
     def phrase(self, text: str) -> str:
         """A description by the pipeline in this language."""
         if text in self.phrases:
             return self.phrases[text]
-        return text.replace("primary key (", self.phrases.get("primary key (", "primary key ("))
+        for part in _IN_ORDERS:
+            text = text.replace(part, self.phrases.get(part, part))
+        return text
 
+
+# Parts of the words for an order.
+_IN_ORDERS = ("primary key (", TIES)
 
 _EN = Words(
     sheets={"summary": "summary", "detail": "detail"},
@@ -44,6 +52,7 @@ _EN = Words(
     order="{} order",
     truncated="{} truncated",
     columns="{} columns",
+    masks="{} masks",
     sql="{} SQL",
     cut="yes: the configured limit cut it",
     whole="no",
@@ -60,6 +69,7 @@ _ZH = Words(
     order="{}排序",
     truncated="{}是否截断",
     columns="{}字段",
+    masks="{}脱敏",
     sql="{} SQL",
     cut="是，已按配置的 limit 截断",
     whole="否",
@@ -70,6 +80,10 @@ _ZH = Words(
         "group keys": "分组字段",
         "group keys, masked ones by a keyed hash": "分组字段，脱敏字段按密钥哈希",
         "primary key (": "主键 (",
+        TIES: "，相同的行以服务器返回的先后为准",
+        "partial": "部分隐藏",
+        "hash": "密钥哈希",
+        "drop": "不导出",
     },
 )
 WORDS: dict[Language, Words] = {"en": _EN, "zh": _ZH}

@@ -12,6 +12,7 @@ from aggregation_pipeline.config.expressions import is_plain_word, name_of, spli
 from aggregation_pipeline.config.masks import columns_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
 from aggregation_pipeline.config.tokens import quote
+from aggregation_pipeline.extract import TIES
 
 # MySQL's STDDEV and VARIANCE are these; elsewhere the short names mean the sample's.
 _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
@@ -20,8 +21,6 @@ _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 # Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the order of a keyed
 # hash they do not.
 ORDER_KEY: Final = "@mask_order"
-# Said of an order that has no key at its end.
-TIES: Final = ", equal rows as the server gives them"
 # MySQL's limit for the name of a column; it lets aliases be longer and does not cope with all of them.
 _LONGEST_NAME: Final = 64
 # An output's SQL, and the SQL to ask instead.

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.extract import TIES, Dataset, Extract
 from aggregation_pipeline.formats import excel_sheets, render
+from aggregation_pipeline.formats.excel_about import fill_about
+from aggregation_pipeline.formats.excel_words import WORDS
 from aggregation_pipeline_tests.formats.cases import all_types, column, make_extract
 from aggregation_pipeline_tests.formats.test_excel_file import converted
 
@@ -244,3 +246,14 @@ def test_libreoffice_works_the_totals_out(tmp_path: Path, out: Path):
     path = converted(workbook(tmp_path, out, totals=True, language="zh"), tmp_path)
     totals = list(openpyxl.load_workbook(path, data_only=True)["明细"].iter_rows(min_row=6, values_only=True))
     assert totals == [("合计", None, 1234567.3, 6, 1)]
+
+
+def test_the_about_sheet_says_what_is_masked_and_that_equal_rows_have_no_order():
+    dataset = Dataset(
+        "detail", Path("none"), 0, pa.schema([]), False, "SELECT", f"金额{TIES}", masks={"phone": "partial", "id": "hash", "note": "drop"}
+    )  # fmt: skip
+    found = openpyxl.Workbook().create_sheet()
+    fill_about(found, Extract("t", "w", (dataset,), "snapshot"), WORDS["zh"])
+    about = dict(found.iter_rows(values_only=True))
+    assert about["明细脱敏"] == "phone: 部分隐藏, id: 密钥哈希, note: 不导出"
+    assert about["明细排序"] == "金额，相同的行以服务器返回的先后为准"
