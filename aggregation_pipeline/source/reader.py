@@ -105,12 +105,12 @@ def _refuse_hours_of_days(entry: TableEntry) -> None:
     partition = entry.partition
     if partition is not None and partition.every == "hour":
         raise SourceError(
-            f"{entry.name}: partition.every: {partition.column} is a DATE, and a day has no hours: all its rows would lie in the first. "
+            f"partition.every: {partition.column} is a DATE, and a day has no hours: all its rows would lie in the first. "
             f"Write every: day, or name a DATETIME or TIMESTAMP column."
         )
     if partition is not None and partition.column_timezone is not None:
         raise SourceError(
-            f"{entry.name}: partition.column_timezone: {partition.column} is a DATE, a day of the calendar, which is the same in every "
+            f"partition.column_timezone: {partition.column} is a DATE, a day of the calendar, which is the same in every "
             f"zone. Leave column_timezone out; it is for DATETIME columns."
         )
 
@@ -152,6 +152,8 @@ def read_extract(
             comments = {column.name: column.comment for column in columns.values() if column.comment}
             shaped = shape_queries(session, entry, columns, settled.within)
             require_snapshots(entry, engines)
+            if session.clock.note:
+                warn(session.clock.note)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)
             fit_long_keys(session, entry, shaped, columns)

@@ -35,10 +35,6 @@ _STEP: Final = 6 * 86_400
 _ASKED: Final = 1000
 # Servers, each with a zone that it knows as tzdata does. One that does not may be mended at any time, and is asked again.
 _trusted: Final[set[tuple[str, str]]] = set()
-_TABLES: Final = (
-    "Load its time zone tables (`mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql`, or ask whoever runs it), leave out the "
-    "expression, or set the table's timezone to one without summer time"
-)
 
 
 def settle_clock(
@@ -143,16 +139,23 @@ def _with_one_offset(session: Session, entry: TableEntry, turning: Turning, mome
         why = "; ".join(dict.fromkeys(turning.unknown)) or _several(touched, zone.key)
         what = turning.where[0] if turning.where else "the time of the run (NOW() and the like)"
         raise SourceError(
-            f"{entry.name}: {what} asks for clock readings of {zone.key}, whose clock changes with the season, and {wrong}. "
-            f"A fixed offset would be wrong for some of them: {why}. {_TABLES}."
+            f"{what} asks for clock readings of {zone.key}, whose clock changes with the season, and {wrong}. A fixed offset would be "
+            f"wrong for some of them: {why}. {_load_tables(session)}, leave out the expression, or set the table's timezone to one "
+            f"without summer time."
         )
     note = ""
     if turning.views:
         note = (
             f"what the view {' or '.join(turning.views)} makes of instants is shown by a clock that stands at UTC{offset_text(offset)} all "
-            f"year round: {wrong}"
+            f"year round: {wrong}. {_load_tables(session)}"
         )
     return replace(session, clock=Clock(zone, offset, note))
+
+
+def _load_tables(session: Session) -> str:
+    """The remedy on the side of the server."""
+    tool = "mariadb-tzinfo-to-sql" if "mariadb" in session.server.casefold() else "mysql_tzinfo_to_sql"
+    return f"Load the server's time zone tables ({tool} /usr/share/zoneinfo, fed to its database mysql; or ask whoever runs it)"
 
 
 def _takes(session: Session, offset: int) -> bool:

@@ -101,7 +101,7 @@ def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, e
     days = {"group_by": [{"expr": "DATE(t)", "alias": "day"}], "aggregations": [{"function": "COUNT", "alias": "n"}]}
     if mysql.name == "seekdb":
         with pytest.raises(
-            SourceError, match=r"ev: group_by\[0\]: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone"
+            SourceError, match=r"group_by\[0\]: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone"
         ):
             reading(BERLIN, moment, **days)
         return
@@ -193,7 +193,7 @@ def test_without_a_name_one_offset_serves_as_far_as_it_holds(reading, events, na
     found = reading(BERLIN, WINTER, summer, **days)["detail"]
     assert [(row["id"], str(row["day"])) for row in found] == [(2, "2026-07-15"), (3, "2026-07-16")]
     assert instants(found) == ROWS[1:3]
-    with pytest.raises(SourceError, match=r"from 2026-01-15 to 2026-10-25.*Europe/Berlin has several offsets.*mysql_tzinfo_to_sql"):
+    with pytest.raises(SourceError, match=r"from 2026-01-15 to 2026-10-25.*Europe/Berlin has several offsets.*tzinfo.to.sql"):
         reading(BERLIN, WINTER, **days)
     with pytest.raises(SourceError, match="several offsets"):
         reading(BERLIN, WINTER, summer, select_fields=[*days["select_fields"], {"expr": "NOW()", "alias": "now"}])
@@ -204,11 +204,10 @@ def test_without_a_name_one_offset_serves_as_far_as_it_holds(reading, events, na
 def test_what_is_inside_a_view_is_noted_where_no_name_is_to_be_had(extract, reading, events, nameless, execute):
     execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
     found = extract(BERLIN, WINTER, table="v", select_fields=["id", "t"], order_by=["id"])
-    assert found.notes == (
-        (
-            "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: "
-            "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29"
-        ),
+    (note,) = found.notes
+    assert note.startswith(
+        "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: "
+        "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29. Load the server's time zone tables ("
     )
     assert instants(pq.read_table(found.datasets[0].path).to_pylist()) == ROWS
 

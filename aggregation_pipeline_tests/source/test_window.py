@@ -78,8 +78,8 @@ def test_a_column_that_cannot_cut_the_table_is_refused(ids, column, words):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"every": "hour"}, r"e: partition\.every: d is a DATE, and a day has no hours.*every: day, or name a DATETIME or TIMESTAMP"),
-        ({"every": "day", "column_timezone": "UTC"}, r"e: partition\.column_timezone: d is a DATE.*Leave column_timezone out"),
+        ({"every": "hour"}, r"partition\.every: d is a DATE, and a day has no hours.*every: day, or name a DATETIME or TIMESTAMP"),
+        ({"every": "day", "column_timezone": "UTC"}, r"partition\.column_timezone: d is a DATE.*Leave column_timezone out"),
     ],
 )
 def test_a_date_has_neither_hours_nor_a_zone(ids, keys, words):
