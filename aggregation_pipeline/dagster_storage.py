@@ -18,6 +18,10 @@ from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
 
+# Webserver and daemon send away and delete the files in $DAGSTER_HOME/logs, which are ours where that is LOG_DIR, whatever `telemetry:` in
+# dagster.yaml says. This variable alone stops them, and they load this module before they begin.
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+
 # Any number does; it is another one than batch_jobs has for its own table.
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
 # Less than firewalls and poolers let a connection sit idle.
