@@ -1,6 +1,7 @@
 """Instants turned into clock readings: right all year round, whenever the run is, whether the server knows zones by name or not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -289,30 +290,32 @@ def test_the_clock_of_a_zone_is_what_zoneinfo_says(tmp_path: Path):
         assert [int(one) for one in offsets[:-1]] == [at.astimezone(zone).utcoffset().total_seconds() for at in moments]  # type: ignore[union-attr]
 
 
-@pytest.mark.sample56
-@on_servers_with_names
-def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(mysql, reading, execute):
-    """Tables of before 2022: Mexico City has summer time for ever, on a server that calls it by a name of this test's own."""
-    zone = ZoneInfo("America/Mexico_City")
-    with mysql.connect(database="mysql") as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT Time_zone_id FROM time_zone_name WHERE Name = 'America/Mexico_City'")
-        (number,) = cursor.fetchone()
-        cursor.execute("SELECT Transition_type_id, `Offset` FROM time_zone_transition_type WHERE Time_zone_id = %s", (number,))
-        types = {offset: kind for kind, offset in cursor.fetchall()}
-        springs = [(number, datetime(year, 4, 5, 8, tzinfo=UTC).timestamp(), types[-18000]) for year in range(2024, 2030)]
-        autumns = [(number, datetime(year, 10, 25, 7, tzinfo=UTC).timestamp(), types[-21600]) for year in range(2024, 2030)]
-        cursor.executemany("INSERT INTO time_zone_transition VALUES (%s, %s, %s)", [*springs, *autumns])
-        if mysql.name == "mariadb":
-            cursor.execute("FLUSH TABLES")
-    execute(
-        [
-            "SET time_zone = '+00:00'",
-            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL)",
-            "INSERT INTO ev VALUES (1, '2026-07-02 05:30:00'), (2, '2021-07-02 05:30:00')",
-        ]
-    )
-    with pytest.raises(SourceError, match=r"time zone tables differ from tzdata for America/Mexico_City, around 2024-04-"):
-        reading(zone, select_fields=["id", {"expr": "DATE(t)", "alias": "day"}])
+def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(mysql56, server_folder, tmp_path):
+    """Tables of before 2022, on a server of this test's own: Mexico City has summer time for ever."""
+    from aggregation_pipeline_tests.servers.mysql56 import start_mysql56
+
+    server = start_mysql56(server_folder / "mexico")
+    try:
+        old = replace(mysql56, unix_socket=str(server.socket))
+        with old.connect(database="mysql") as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT Time_zone_id FROM time_zone_name WHERE Name = 'America/Mexico_City'")
+            ((number,),) = cursor.fetchall()
+            cursor.execute("SELECT `Offset`, Transition_type_id FROM time_zone_transition_type WHERE Time_zone_id = %s", (number,))
+            types = dict(cursor.fetchall())
+            for year in range(2024, 2030):
+                spring, autumn = datetime(year, 4, 5, 8, tzinfo=UTC).timestamp(), datetime(year, 10, 25, 7, tzinfo=UTC).timestamp()
+                changes = [(number, spring, types[-18000]), (number, autumn, types[-21600])]
+                cursor.executemany("INSERT INTO time_zone_transition VALUES (%s, %s, %s)", changes)
+            cursor.execute("CREATE DATABASE shop")
+            cursor.execute("SET time_zone = '+00:00'")
+            cursor.execute("CREATE TABLE shop.ev (id INT PRIMARY KEY, t TIMESTAMP NULL)")
+            cursor.execute("INSERT INTO shop.ev VALUES (1, '2026-07-02 05:30:00'), (2, '2021-07-02 05:30:00')")
+        entry = TableEntry.model_validate({"name": "ev", "select_fields": ["id", {"expr": "DATE(t)", "alias": "day"}]})
+        request = ReadRequest(entry, "w", WINTER, ZoneInfo("America/Mexico_City"))
+        with pytest.raises(SourceError, match=r"time zone tables differ from tzdata for America/Mexico_City, around 2024-04-"):
+            read_extract(request, options_for(old, "shop"), tmp_path, silent)
+    finally:
+        server.stop()
 
 
 @on_servers_with_names

@@ -176,7 +176,10 @@ def test_mysqls_words_are_read_in_any_case_and_reach_the_connection(load: Load, 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"DB_SSL_MODE": "on"}, "DB_SSL_MODE: Input should be 'DISABLED', 'PREFERRED', 'REQUIRED', 'VERIFY_CA' or 'VERIFY_IDENTITY'"),
+        (
+            {"DB_SSL_MODE": "on"},
+            "DB_SSL_MODE: one of DISABLED, PREFERRED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY is expected, found 'ON'. Was REQUIRED meant?",
+        ),
         ({"DB_SSL_CA": "ca"}, "DB_SSL_CA is set, but DB_SSL_MODE=PREFERRED verifies nothing: set DB_SSL_MODE=VERIFY_IDENTITY"),
         ({"DB_SSL_CA": "ca", "DB_SSL_MODE": "REQUIRED"}, "DB_SSL_MODE=REQUIRED verifies nothing"),
         ({"DB_SSL_MODE": "VERIFY_CA"}, "DB_SSL_MODE=VERIFY_CA needs DB_SSL_CA"),
