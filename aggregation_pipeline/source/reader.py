@@ -153,7 +153,7 @@ def read_extract(
             shaped = shape_queries(session, entry, columns, settled.within)
             require_snapshots(entry, engines)
             if session.clock.note:
-                warn(session.clock.note)
+                note(session.clock.note)
             for each in shaped:
                 check_scan(session, entry, each.query, warn, note)
             fit_long_keys(session, entry, shaped, columns)
