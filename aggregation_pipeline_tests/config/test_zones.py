@@ -1,7 +1,9 @@
 """A time zone that is none is answered with the name that was meant, the same each time, or with no name at all."""
 
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -62,9 +64,17 @@ def test_other_spellings_are_answered_with_the_zone_that_was_meant(name, right):
 
 
 def test_zones_that_have_an_offset_all_year_round_come_before_those_that_change_their_clocks():
+    """Which zones those are changes with the law: Vancouver has one offset since tzdata of 2026."""
     said = hint("-07:00")
-    assert said.startswith("; was America/Phoenix meant? UTC-07:00 is the clock of America/Phoenix, ")
-    assert "all year round, and of America/" in said
+    found = re.fullmatch(r"; was (\S+) meant\? UTC-07:00 is the clock of (.*) all year round, and of (.*) at this time of the year", said)
+    assert found is not None, said
+    always, now = found[2].split(", "), found[3].split(", ")
+    assert always[0] == found[1]
+    assert "America/Phoenix" in always
+    moments = [datetime(2030 + month // 12, month % 12 + 1, 15, tzinfo=UTC) for month in range(24)]
+    for name in [*always, *now]:
+        offsets = {moment.astimezone(ZoneInfo(name)).utcoffset() for moment in moments}
+        assert (offsets == {timedelta(hours=-7)}) is (name in always), name
 
 
 def test_an_abbreviation_of_several_zones_names_the_others():
