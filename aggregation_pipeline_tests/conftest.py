@@ -20,6 +20,8 @@ from aggregation_pipeline_tests.servers.missing import missing
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.deployment import Deployment
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.servers.mariadb import MariaDB
+    from aggregation_pipeline_tests.servers.mysql56 import MySQL56
     from aggregation_pipeline_tests.servers.oss import OssServer
 
 # The same examples each time, and no verdict by the clock: machines are as slow as they are.
@@ -78,36 +80,37 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     server.stop()
 
 
+def _serving(name: str, server: "MariaDB | MySQL56") -> "Iterator[MySQLServer]":
+    """Hand a server that has just started to the tests, with a database, and stop it afterwards."""
+    from aggregation_pipeline_tests.servers.handles import MySQLServer
+
+    handle = MySQLServer(name, str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
+    with handle.connect(database=None) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
+    yield handle
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
     from aggregation_pipeline_tests.servers.mariadb import start_mariadb
 
     try:
         server = start_mariadb(server_folder / "mariadb", tls=True, zones=True)
     except FileNotFoundError as error:
         missing(str(error))
-    handle = MySQLServer("mariadb", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
-    with handle.connect(database=None) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
-    yield handle
-    server.stop()
+    yield from _serving("mariadb", server)
 
 
 @pytest.fixture(scope="session")
 def mysql56(server_folder: Path) -> "Iterator[MySQLServer]":
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
     from aggregation_pipeline_tests.servers.mysql56 import start_mysql56
 
     try:
         server = start_mysql56(server_folder / "mysql56")
     except FileNotFoundError as error:
         missing(str(error))
-    handle = MySQLServer("mysql56", str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
-    with handle.connect(database=None) as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
-    yield handle
-    server.stop()
+    yield from _serving("mysql56", server)
 
 
 @pytest.fixture(scope="session", params=["seekdb", "mariadb", "mysql56"])

@@ -11,7 +11,7 @@ _NOTHING: Final = Token("symbol", "")
 _BEFORE_IS_NULL: Final = frozenset(("", "(", ",", "and", "or", "not", "xor", "when", "where", "having", "on", "select", "&&", "||", "!"))
 # What may follow a column that rows are ordered or grouped by.
 _BEHIND_A_KEY: Final = frozenset(("", ")", ",", "asc", "desc", "limit", "having", "order"))
-_SETS: Final = frozenset(("union", "except", "intersect"))
+SET_OPERATIONS: Final = frozenset(("union", "except", "intersect"))
 
 
 def bare(tokens: list[Token]) -> list[Token]:
@@ -111,7 +111,7 @@ class _Span:
             depth += {"(": 1, ")": -1}.get(self.tokens[place].text, 0)
             if depth < 0:
                 return self._span(start, place - 1)
-            if depth == 0 and self.tokens[place].name in _SETS:
+            if depth == 0 and self.tokens[place].name in SET_OPERATIONS:
                 return None
         return self._span(start, len(self.tokens) - 1) if start == 0 else None
 

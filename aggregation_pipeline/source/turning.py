@@ -14,7 +14,7 @@ from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
 from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize
 from aggregation_pipeline.source.fragments import fragments
-from aggregation_pipeline.source.instant_sql import arguments_of, bare, is_instant, spelled, stays_instant
+from aggregation_pipeline.source.instant_sql import SET_OPERATIONS, arguments_of, bare, is_instant, spelled, stays_instant
 from aggregation_pipeline.source.touched import touched_by_expression
 
 _CLOCKS: Final = ("from_unixtime", "unix_timestamp", "convert_tz")
@@ -26,7 +26,7 @@ _AGGREGATES: Final = frozenset(
 )
 _OFFSET: Final = re.compile(r"""(['"])[+-]\d{1,2}:\d\d\1""")
 # Where types of several tables meet.
-_SETS: Final = frozenset(("union", "except", "intersect", "natural", "using"))
+_MEETINGS: Final = SET_OPERATIONS | {"natural", "using"}
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def _without_extremes(argument: Sequence[Token]) -> Sequence[Token] | None:
 def _turned_columns(tokens: Sequence[Token], tables: Sequence[Columns]) -> list[tuple[Columns, str]]:
     """The TIMESTAMP columns that stand in an expression otherwise than as what they are."""
     names = {token.name for token in tokens}
-    if len(tables) > 1 and (not names.isdisjoint(_SETS) or _selects_all(tokens)):
+    if len(tables) > 1 and (not names.isdisjoint(_MEETINGS) or _selects_all(tokens)):
         # What becomes of columns that are not named, or that meet others, is not followed.
         return [(columns, name) for columns in tables for name in sorted(columns.instants)]
     known = frozenset[str]().union(*(columns.instants for columns in tables))
