@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.names import require_unique, segment
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.document import spelled
@@ -19,6 +18,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.errors import ConfigError, StorageError
+from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.storage.keys import refuse_long_names
 
@@ -62,7 +62,7 @@ def load_project(settings: Settings) -> Project:
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
     entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
-    require_unique(entry.name for entry in entries)
+    require_unique(entries, settings.db_name or "default")
     for entry in entries:
         _refuse_long_keys(entry, settings.oss_prefix, path)
     settings.require_mask_salt(entries)

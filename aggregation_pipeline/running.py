@@ -12,7 +12,7 @@ from uuid import uuid4
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from aggregation_pipeline.assets.names import export_key, manifest_key, segment, table_key
+from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.assets.windows import tick_tags
 from aggregation_pipeline.automation.groups import group_tables
@@ -26,6 +26,7 @@ from aggregation_pipeline.config.chosen import chosen
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
+from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment
 
 log = logging.getLogger(__name__)
 _MIRROR_SECONDS = 10.0
@@ -227,9 +228,8 @@ def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iter
         event = entry.dagster_event
         if event is None:
             return
-        window_done = (
-            event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key and event.asset_key.path[-1] == "manifest"
-        )
+        place = place_of(event.asset_key.path) if event.asset_key else None
+        window_done = event.event_type == DagsterEventType.ASSET_MATERIALIZATION and place is not None and place.output == MANIFEST
         if window_done or event.event_type in {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE}:
             mirror()
 

@@ -12,7 +12,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("setting_words", "environment"),
     ("source", "formats", "storage"),
-    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
+    ("checks", "notes", "export", "runs", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
@@ -50,6 +50,7 @@ CORE = (
 ALERTS = ("causes", "words", "plain", "timing", "table", "outbox", "robots", "channels", "courier")
 CORE_MODULES = (
     *(f"alerts.{name}" for name in ALERTS),
+    "runs.asset_keys",
     "batch_jobs.table",
     "batch_jobs.facts",
     "batch_jobs.projection",

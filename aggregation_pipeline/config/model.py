@@ -58,6 +58,7 @@ FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
 Layout = Literal["overwrite", "versioned"]
 # Five digits of weeks are a thousand years; more would be beyond what dates can hold.
 _PERIOD: Final = re.compile(r"^[1-9][0-9]{0,4}[dw]$")
+_GROUP: Final = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
 _OWNER: Final = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
@@ -72,6 +73,12 @@ def _listed(formats: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds; py
 def _checked_period(text: str) -> str:
     if not _PERIOD.fullmatch(text):
         raise ValueError("a number of days or weeks is expected, such as 90d or 12w")
+    return text
+
+
+def _checked_group(text: str) -> str:
+    if not _GROUP.fullmatch(text):
+        raise ValueError(f"Dagster takes letters A to Z, digits and _ in a group's name, and / between its parts; found {text!r}")
     return text
 
 
@@ -94,6 +101,8 @@ class TableEntry(EntryModel):
     """Shown in Dagster."""
     platform: Annotated[str, Field(default_factory=_entry_name, min_length=1)]
     """What batch_jobs calls it in platforms_processed. Default: the entry's name."""
+    group: Annotated[str, Field(json_schema_extra={"pattern": _GROUP.pattern}), AfterValidator(_checked_group)] | None = None
+    """The box of Dagster's lineage that it is drawn in, with its files: sales, shop/sales. Default: one of its own."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or team:name."""
     tags: Annotated[dict[str, str], Field(default_factory=dict)]
