@@ -4,13 +4,9 @@ read (one snapshot) -> render -> publish -> manifest
 """
 
 import contextlib
-import errno
 import functools
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +29,11 @@ from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, Manif
 from aggregation_pipeline.storage.planning import reconcile
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest, published_windows
+from aggregation_pipeline.working_directory import working_directory
 
 PREVIEW_ROWS: Final = 10
 # Seconds before publishing is tried again, besides the store's own patience with each request: a long reading is worth waiting for.
 PAUSES: Final = (2.0, 6.0, 18.0, 54.0)
-# No space, no quota, or more than the process may write into one file.
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Observer(Protocol):
@@ -282,25 +277,3 @@ def _rows_before(publication: Publication, table: str, window: str) -> int | Non
 def _first_rows(dataset: Dataset) -> pa.Table:
     first = next(dataset.batches(), None)
     return pa.Table.from_batches([] if first is None else [first], dataset.schema).slice(0, PREVIEW_ROWS)
-
-
-@contextlib.contextmanager
-def working_directory(temp_dir: Path) -> Iterator[Path]:
-    """Give a private folder under `temp_dir` that is gone afterwards, whatever happens.
-
-    Raises:
-        StorageError: the disk under it is full.
-    """
-    temp_dir.mkdir(parents=True, exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="window-", dir=temp_dir))
-    try:
-        yield directory
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise StorageError(
-            f"the local disk took no more ({os.strerror(error.errno)}), so nothing was published. A window needs room in TEMP_DIR "
-            f"({temp_dir}) for its extract and all of its files at once: free some, or set TEMP_DIR to a larger disk."
-        ) from error
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -16,12 +16,13 @@ from dagster import InputContext, IOManager, OutputContext
 
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.export import Publication, working_directory
+from aggregation_pipeline.export import Publication
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest
+from aggregation_pipeline.working_directory import working_directory
 
 _PARQUET: Final = "application/vnd.apache.parquet"
 # Where the values of assets other than tables lie.
