@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
@@ -30,7 +31,7 @@ _DENIED = {errno.EACCES, errno.EPERM}
 # Some file systems have no hard links, and some files may have no more of them.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 # Nobody writes into a published file: what is new takes its place. The umask says who may read.
-_PUBLISHED, _ORDINARY = 0o444, 0o666
+_PUBLISHED = 0o444
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
@@ -56,7 +57,7 @@ class FolderStore:
         """Copy to a hidden file in the same folder, flush it to the disk, then rename: readers see the old file or the new."""
         target = self._path(key)
         with _explained("store", target):
-            return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file), _PUBLISHED))
+            return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file)))
 
     def copy(
         self,
@@ -78,7 +79,7 @@ class FolderStore:
                     raise
                 if _same_content(source, target):
                     return False
-                _write_whole(target, lambda file: _copy(source, file), _PUBLISHED)
+                _write_whole(target, lambda file: _copy(source, file))
             return True
 
     def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
@@ -88,8 +89,8 @@ class FolderStore:
     def get(self, key: str, target: Path) -> StoredObject:
         """Copy out, atomically. A plain file carries no checksum to compare with: the one returned is of what was read."""
         source = self._path(key)
-        with _explained("read", source):
-            return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file), _ORDINARY))
+        with _explained("read", source), arriving(target) as file:
+            return StoredObject(key, *_copy(source, file))
 
     def read(self, key: str) -> bytes:
         """The file's content."""
@@ -215,11 +216,11 @@ def _link(source: Path, target: Path) -> None:
     _sync_folder(target.parent)
 
 
-def _write_whole(target: Path, write: Callable[[IO[bytes]], tuple[int, str]], mode: int) -> tuple[int, str]:
+def _write_whole(target: Path, write: Callable[[IO[bytes]], tuple[int, str]]) -> tuple[int, str]:
     unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
     try:
         # Not tempfile, whose 0600 would hide published files from everyone else.
-        with os.fdopen(_in_folder(target.parent, lambda: os.open(unfinished, _NEW, mode)), "wb") as file:
+        with os.fdopen(_in_folder(target.parent, lambda: os.open(unfinished, _NEW, _PUBLISHED)), "wb") as file:
             written = write(file)
             file.flush()
             os.fsync(file.fileno())

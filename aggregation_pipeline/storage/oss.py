@@ -5,8 +5,6 @@ every checksum is ours, every reply must carry one, and an upload whose reply wa
 """
 
 import io
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
@@ -86,17 +85,9 @@ class OssStore:
 
     def get(self, key: str, target: Path) -> StoredObject:
         """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and CRC64 agree."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            with unfinished.open("xb") as file:
-                got = download(self._oss, check_key(key), file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return got
+        check_key(key)
+        with arriving(target) as file:
+            return download(self._oss, key, file)
 
     def read(self, key: str) -> bytes:
         """The verified content, in memory: for manifests and the like."""
