@@ -10,7 +10,9 @@
     ├── CheckError               the rows are not as the entry's checks expect, and those checks are blocking
     ├── FormatError              a value has no representation in the format asked for
     ├── StorageError             the store said no, and would say no again
-    │   └── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
+    │   ├── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
+    │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
+    │   └── StorageDamagedError  what stands there was read, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
     └── MirrorError              batch_jobs refused a row, and would refuse it again
@@ -84,6 +86,14 @@ class StorageBusyError(StorageError):
     """The object store, or the way to it, is out of order for the moment."""
 
     retryable = True
+
+
+class StorageDeniedError(StorageError):
+    """The object store does not let us do this. What may not be read may well be there, and whole."""
+
+
+class StorageDamagedError(StorageError):
+    """An object was read to its end and is not what it should be: only such a one may be replaced for being of no use."""
 
 
 class LockError(PipelineError):

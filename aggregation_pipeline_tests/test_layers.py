@@ -8,7 +8,7 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "working_directory"),
+    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "claims", "working_directory"),
     ("config",),
     ("setting_words", "environment"),
     ("source", "formats", "storage"),
@@ -31,6 +31,7 @@ CORE = (
     "extract",
     "instants",
     "locks",
+    "claims",
     "working_directory",
     "config",
     "source",

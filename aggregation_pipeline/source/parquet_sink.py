@@ -76,6 +76,7 @@ class ParquetSink:
             raise self._failure
 
     def _run(self) -> None:
+        ended = False
         try:
             with pq.ParquetWriter(
                 self._partial,
@@ -92,10 +93,11 @@ class ParquetSink:
                     group.clear()
                     writer.write_batch(rows, row_group_size=rows.num_rows)
                     del rows
+                ended = True
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._failure = error
-            # The producer may stand in front of a full queue.
-            while self._queue.get() is not None:
+            # The producer may stand in front of a full queue. After the end, where the footer is written, nothing more comes.
+            while not ended and self._queue.get() is not None:
                 pass
 
 

@@ -15,26 +15,43 @@ class StoredObject:
     """An object as its store describes it.
 
     `crc64` is CRC-64/XZ as a decimal number, the way OSS writes it; None where the store would have to read the object to know
-    (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it.
+    (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it. `link`: where `head` found a
+    symlink, the key that it points to; bytes and checksum are those of what is read there.
     """
 
     key: str
     bytes: int
     crc64: str | None
     modified: datetime | None = None
+    link: str | None = None
 
 
 class ObjectStore(Protocol):
     """Whole objects under slash-separated keys.
 
-    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may; keys that could leave the
-    store's root are refused. All methods may be called from several threads.
+    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may; StorageDeniedError where we
+    may not do it, which says nothing of whether the object is there. Keys that could leave the store's root are refused. All methods
+    may be called from several threads.
     """
 
     def put(
         self, key: str, source: Path | bytes, *, media_type: str, metadata: Mapping[str, str] = NO_METADATA, filename: str | None = None
     ) -> StoredObject:
         """Store `source` whole or not at all, replacing what was there; what was stored is verified before this returns."""
+        ...
+
+    def copy(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+        """Let `target_key` hold what `source_key` holds, replacing whole what was there; whether anything had to be done.
+
+        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file.
+        """
+        ...
+
+    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+        """Let `target_key` lead to the file `source_key`; whether anything had to be done.
+
+        StorageError when `source_key` is not there or is a link itself. In a folder this is `copy`.
+        """
         ...
 
     def get(self, key: str, target: Path) -> StoredObject:

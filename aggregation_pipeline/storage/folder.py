@@ -7,26 +7,32 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
-from aggregation_pipeline.errors import StorageBusyError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
 
 # Keys made by keys.py hold `%` only before two hex digits, so no object can be taken for a file that is still being written.
 _UNFINISHED = ".%part-"
+T = TypeVar("T")
 _PRUNED = 20  # times that folders may vanish under our feet before it counts as an error
 _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space or set STORAGE_DIR to a larger disk.",
     errno.EDQUOT: "The disk quota is used up: free some space or set STORAGE_DIR to another disk.",
-    errno.EACCES: "This user may not write there: correct the folder's owner or set STORAGE_DIR.",
-    errno.EPERM: "This user may not write there: correct the folder's owner or set STORAGE_DIR.",
     errno.EROFS: "The file system is read-only: set STORAGE_DIR to one that is not.",
     errno.ENAMETOOLONG: "A file system takes 255 bytes a name at most: shorten the entry's name in aggregation.yaml.",
     errno.ENOTDIR: "A file stands where a folder is needed: move it away.",
     errno.EISDIR: "A folder stands where the file should go: move it away.",
 }
+_DENIED = {errno.EACCES, errno.EPERM}
+# Some file systems have no hard links, and some files may have no more of them.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+# Nobody writes into a published file: what is new takes its place. The umask says who may read.
+_PUBLISHED = 0o444
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EBUSY, errno.EAGAIN, errno.EMFILE, errno.ENFILE}
 
 
@@ -53,11 +59,38 @@ class FolderStore:
         with _explained("store", target):
             return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file)))
 
+    def copy(
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,  # noqa: ARG002  a file has no place for it
+        filename: str | None = None,  # noqa: ARG002
+    ) -> bool:
+        """A hard link under a hidden name, then a rename. A true copy where the file system has no links, or the file too many."""
+        source, target = self._path(source_key), self._path(target_key)
+        with _explained(f"name {source} as", target):
+            if _same_file(source, target):
+                return False
+            try:
+                _link(source, target)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                if _same_content(source, target):
+                    return False
+                _write_whole(target, lambda file: _copy(source, file))
+            return True
+
+    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+        """As `copy`: a hard link costs nothing, and holds when its source is deleted."""
+        return self.copy(source_key, target_key, media_type=media_type, filename=filename)
+
     def get(self, key: str, target: Path) -> StoredObject:
         """Copy out, atomically. A plain file carries no checksum to compare with: the one returned is of what was read."""
         source = self._path(key)
-        with _explained("read", source):
-            return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file)))
+        with _explained("read", source), arriving(target) as file:
+            return StoredObject(key, *_copy(source, file))
 
     def read(self, key: str) -> bytes:
         """The file's content."""
@@ -96,11 +129,7 @@ class FolderStore:
             check_key(prefix.removesuffix("/"))
         start = self.root / prefix.rpartition("/")[0]
         with _explained("list", start):
-            found = [
-                (path, path.relative_to(self.root).as_posix())
-                for path in start.rglob("*")
-                if not path.name.startswith(_UNFINISHED) and path.is_file()
-            ]
+            found = [(path, path.relative_to(self.root).as_posix()) for path in _files(start) if not path.name.startswith(_UNFINISHED)]
         for path, key in sorted(found, key=lambda pair: pair[1].encode()):
             with suppress(FileNotFoundError):  # deleted since
                 if key.startswith(prefix):
@@ -119,9 +148,12 @@ class FolderStore:
         """Remove what writers that were killed before `before` left half written; returns it. No object is ever among it."""
         left = []
         with _explained("clean up", self.root):
-            for path in sorted(self.root.rglob(f"{_UNFINISHED}*")):
+            for path in sorted(path for path in _files(self.root) if path.name.startswith(_UNFINISHED)):
                 with suppress(FileNotFoundError):  # finished since
-                    if datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    status = path.stat()
+                    # A hard link is as old as its file by `st_mtime`, however new it is.
+                    written = status.st_mtime if status.st_nlink == 1 else status.st_ctime
+                    if datetime.fromtimestamp(written, UTC) < before:
                         if not dry_run:
                             path.unlink()
                         left.append(path)
@@ -148,10 +180,47 @@ def _copy(source: Path | bytes, file: IO[bytes]) -> tuple[int, str]:
     return size, str(value)
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below `folder`. A folder that may not be read is an error and not an empty one; one that has just gone is fine."""
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(parent, name) for name in names)
+
+
+def _same_file(source: Path, target: Path) -> bool:
+    status = source.stat()
+    try:
+        return os.path.samestat(status, target.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _same_content(source: Path, target: Path) -> bool:
+    try:
+        return source.stat().st_size == target.stat().st_size and crc64_of_file(source) == crc64_of_file(target)
+    except FileNotFoundError:
+        return False
+
+
+def _link(source: Path, target: Path) -> None:
+    unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+    try:
+        _in_folder(target.parent, lambda: os.link(source, unfinished))
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)  # a rename onto the same file does nothing
+    _sync_folder(target.parent)
+
+
 def _write_whole(target: Path, write: Callable[[IO[bytes]], tuple[int, str]]) -> tuple[int, str]:
     unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
     try:
-        with _create(unfinished) as file:
+        # Not tempfile, whose 0600 would hide published files from everyone else.
+        with os.fdopen(_in_folder(target.parent, lambda: os.open(unfinished, _NEW, _PUBLISHED)), "wb") as file:
             written = write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -162,14 +231,14 @@ def _write_whole(target: Path, write: Callable[[IO[bytes]], tuple[int, str]]) ->
     return written
 
 
-def _create(path: Path) -> IO[bytes]:
-    """A new file, its folders included. A concurrent delete may prune a folder between two of these steps: hence the repetition."""
+def _in_folder(folder: Path, make: Callable[[], T]) -> T:
+    """`make()` something in a folder that is made first. A concurrent delete may prune it between the two: hence the repetition."""
     for _ in range(_PRUNED):
         with suppress(FileNotFoundError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("xb")  # not tempfile, whose 0600 would hide published files from everyone else
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("xb")
+            folder.mkdir(parents=True, exist_ok=True)
+            return make()
+    folder.mkdir(parents=True, exist_ok=True)
+    return make()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -189,6 +258,12 @@ def _explained(verb: str, path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StorageError(f"Cannot {verb} {path}: {error.filename or path} is not there.") from error
     except OSError as error:
+        if error.errno in _DENIED:
+            may = "read" if verb in {"read", "list"} else "write"
+            raise StorageDeniedError(
+                f"Cannot {verb} {path}: {error.strerror} ({error.filename or path}). This user may not {may} there: "
+                "correct the owner or the mode of the folder or file, or set STORAGE_DIR."
+            ) from error
         kind = StorageBusyError if error.errno in _MAY_PASS else StorageError
         remedy = _REMEDIES.get(error.errno or 0, "Check the disk and the folder's permissions (STORAGE_DIR).")
         raise kind(f"Cannot {verb} {path}: {error.strerror}. {remedy}") from error

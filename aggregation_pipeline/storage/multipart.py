@@ -1,16 +1,9 @@
-"""Large files in parts: several at once, each checked, taken up again where a killed run stopped, aborted when given up.
+"""Large objects in parts: several at once, each repeated where it fails, aborted when given up."""
 
-A record in the temporary folder remembers the upload of a file. It is removed when the upload ends, well or badly; one that is
-still there belongs to a run that was killed, and the same file of the same size and checksum goes on from it.
-"""
-
-import hashlib
-import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import oss2
@@ -19,21 +12,21 @@ from aggregation_pipeline.errors import PipelineError, StorageBusyError
 from aggregation_pipeline.storage.base import StoredObject
 from aggregation_pipeline.storage.crc64 import crc64
 from aggregation_pipeline.storage.oss_connection import CRC_HEADER, Connection
-from aggregation_pipeline.storage.oss_options import MIB, OssOptions
+from aggregation_pipeline.storage.oss_options import MIB
+from aggregation_pipeline.storage.oss_uploads import abort, recorded
 
 MAX_PARTS = 10_000
 MIN_PART = 100 * 1024
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Upload:
-    bucket: str
-    key: str
-    bytes: int
-    crc64: str
-    part_size: int
+class Part:
+    """Bytes `first` to `first + bytes` of an object, which are to become part `number` (from 1) of an upload."""
+
     upload_id: str
+    number: int
+    first: int
+    bytes: int
 
 
 def part_size_for(size: int, preferred: int) -> int:
@@ -42,119 +35,60 @@ def part_size_for(size: int, preferred: int) -> int:
     return max(preferred, MIN_PART) if smallest <= preferred else -(-smallest // MIB) * MIB
 
 
-def upload_parts(connection: Connection, source: Path, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
-    """Upload `source` as `wanted`; returns the checksum that OSS states for the whole, which the caller compares.
-
-    Memory: as many parts as are sent at once, whatever the size of the file.
-    """
-    record = _record_path(connection.options, wanted.key)
-    upload, done = _resume(connection, record, wanted) or _begin(connection, record, wanted, headers)
-    try:
-        count = -(-wanted.bytes // upload.part_size)
-        with ThreadPoolExecutor(connection.options.parallel_parts) as pool:
-            sent = pool.map(
-                lambda number: _send_part(connection, source, upload, number), (n for n in range(1, count + 1) if n not in done)
-            )
-            done |= {part.part_number: part for part in sent}
-        return _complete(connection, upload, wanted, [done[number] for number in sorted(done)])
-    except BaseException:
-        # Parts cost money until somebody removes them. Whoever is killed before this line leaves the record instead.
-        with suppress(PipelineError):
-            connection.attempt(
-                f"abort the upload of {wanted.key!r}", lambda: connection.bucket.abort_multipart_upload(wanted.key, upload.upload_id)
-            )
-        raise
-    finally:
-        if record:
-            record.unlink(missing_ok=True)
-
-
-def _begin(
-    connection: Connection, record: Path | None, wanted: StoredObject, headers: Mapping[str, str]
-) -> "tuple[_Upload, dict[int, oss2.models.PartInfo]]":
+def in_parts(
+    connection: Connection,
+    wanted: StoredObject,
+    headers: Mapping[str, str],
+    part_size: int,
+    send: "Callable[[Part], oss2.models.PartInfo]",
+) -> str | None:
+    """Make `wanted` of parts that `send` brings about; returns the checksum that OSS states for the whole, which the caller compares."""
     begun = connection.attempt(
         f"begin the upload of {wanted.key!r}", lambda: connection.bucket.init_multipart_upload(wanted.key, headers=dict(headers))
     )
-    size = part_size_for(wanted.bytes, connection.options.part_size)
-    upload = _Upload(connection.options.bucket, wanted.key, wanted.bytes, str(wanted.crc64), size, begun.upload_id)
-    if record:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = record.with_suffix(".part")
-        unfinished.write_text(json.dumps(asdict(upload)), encoding="utf-8")
-        unfinished.replace(record)
-    return upload, {}
+    size = part_size_for(wanted.bytes, part_size)
+    starts = enumerate(range(0, wanted.bytes, size), 1)
+    parts = [Part(begun.upload_id, number, first, min(size, wanted.bytes - first)) for number, first in starts]
+    with recorded(connection.options, wanted.key, begun.upload_id):
+        try:
+            with ThreadPoolExecutor(connection.options.parallel_parts) as pool:
+                sent = list(pool.map(send, parts))
+            return _complete(connection, begun.upload_id, wanted, sent)
+        except BaseException:
+            # Parts cost money until somebody removes them. Whoever is killed before this line leaves the record instead.
+            with suppress(PipelineError):
+                abort(connection, wanted.key, begun.upload_id)
+            raise
 
 
-def _resume(connection: Connection, record: Path | None, wanted: StoredObject) -> "tuple[_Upload, dict[int, oss2.models.PartInfo]] | None":
-    """The upload that a killed run left, with the parts that stand; None when there is nothing to go on from."""
-    try:
-        left = _Upload(**json.loads(record.read_text(encoding="utf-8"))) if record else None
-    except (OSError, ValueError, TypeError):
-        left = None
-    if left is None or record is None:
-        return None
-    bucket = connection.bucket
-    if (left.bucket, left.key, left.bytes, left.crc64) != (connection.options.bucket, wanted.key, wanted.bytes, wanted.crc64):
-        with suppress(PipelineError):  # the file has changed since: its parts are of no use
-            connection.attempt(f"abort the upload of {left.key!r}", lambda: bucket.abort_multipart_upload(left.key, left.upload_id))
-        record.unlink(missing_ok=True)
-        return None
-    try:
-        parts = connection.attempt(f"list the parts of {wanted.key!r}", lambda: list(_parts(bucket, left)))
-    except StorageBusyError:
-        raise
-    except PipelineError:  # completed, aborted or expired since
-        record.unlink(missing_ok=True)
-        return None
-    whole = {part.part_number: part for part in parts if part.size == _part_bytes(left, part.part_number)}
-    _log.info("Going on with the upload of %s: %d of %d parts stand.", wanted.key, len(whole), -(-wanted.bytes // left.part_size))
-    return left, whole
+def upload_parts(connection: Connection, source: Path, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
+    """Upload `source` as `wanted`, as `in_parts` does. Memory: as many parts as are sent at once, whatever the size of the file."""
+
+    def send(part: Part) -> oss2.models.PartInfo:
+        with source.open("rb") as file:
+            file.seek(part.first)
+            data = file.read(part.bytes)
+        expected = str(crc64(data))
+
+        def once() -> oss2.models.PartInfo:
+            result = connection.bucket.upload_part(wanted.key, part.upload_id, part.number, data)
+            if (stated := result.headers.get(CRC_HEADER)) != expected:  # harmless: sending the part again replaces it
+                raise StorageBusyError(f"Part {part.number} of {wanted.key!r} arrived with CRC64 {stated} instead of {expected}.")
+            return oss2.models.PartInfo(part.number, result.etag, size=len(data))
+
+        return connection.attempt(f"store part {part.number} of {wanted.key!r}", once)
+
+    return in_parts(connection, wanted, headers, connection.options.part_size, send)
 
 
-def _parts(bucket: oss2.Bucket, upload: _Upload) -> "Iterator[oss2.models.PartInfo]":
-    marker = ""
-    while True:
-        page = bucket.list_parts(upload.key, upload.upload_id, marker=marker)
-        yield from page.parts
-        if not page.is_truncated:
-            return
-        marker = page.next_marker
-
-
-def _part_bytes(upload: _Upload, number: int) -> int:
-    return min(upload.part_size, upload.bytes - (number - 1) * upload.part_size)
-
-
-def _send_part(connection: Connection, source: Path, upload: _Upload, number: int) -> "oss2.models.PartInfo":
-    with source.open("rb") as file:
-        file.seek((number - 1) * upload.part_size)
-        data = file.read(upload.part_size)
-    expected = str(crc64(data))
-
-    def send() -> oss2.models.PartInfo:
-        result = connection.bucket.upload_part(upload.key, upload.upload_id, number, data)
-        if (stated := result.headers.get(CRC_HEADER)) != expected:  # harmless: sending the part again replaces it
-            raise StorageBusyError(f"Part {number} of {upload.key!r} arrived with CRC64 {stated} instead of {expected}.")
-        return oss2.models.PartInfo(number, result.etag, size=len(data))
-
-    return connection.attempt(f"store part {number} of {upload.key!r}", send)
-
-
-def _complete(connection: Connection, upload: _Upload, wanted: StoredObject, parts: "list[oss2.models.PartInfo]") -> str | None:
+def _complete(connection: Connection, upload_id: str, wanted: StoredObject, parts: "list[oss2.models.PartInfo]") -> str | None:
     tries = iter(range(1, 1_000_000))
 
     def complete() -> str | None:
         if next(tries) > 1 and connection.holds(wanted):  # the reply was lost, and the upload with its id is gone
             return wanted.crc64
-        result = connection.bucket.complete_multipart_upload(upload.key, upload.upload_id, parts)
+        result = connection.bucket.complete_multipart_upload(wanted.key, upload_id, parts)
         stated = result.headers.get(CRC_HEADER)
         return str(stated) if stated else None
 
-    return connection.attempt(f"complete the upload of {upload.key!r}", complete)
-
-
-def _record_path(options: OssOptions, key: str) -> Path | None:
-    if options.temp_dir is None:
-        return None
-    name = hashlib.sha256(f"{options.bucket}/{key}".encode()).hexdigest()
-    return options.temp_dir / "oss-uploads" / f"{name}.json"
+    return connection.attempt(f"complete the upload of {wanted.key!r}", complete)

@@ -5,8 +5,6 @@ every checksum is ours, every reply must carry one, and an upload whose reply wa
 """
 
 import io
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
@@ -22,7 +21,9 @@ from aggregation_pipeline.storage.multipart import upload_parts
 from aggregation_pipeline.storage.oss_connection import CRC_HEADER, Connection
 from aggregation_pipeline.storage.oss_download import download
 from aggregation_pipeline.storage.oss_lifecycle import lifecycle_warning
+from aggregation_pipeline.storage.oss_names import copy_object, put_symlink
 from aggregation_pipeline.storage.oss_options import OssOptions
+from aggregation_pipeline.storage.oss_uploads import abort_left
 
 __all__ = ["OssOptions", "OssStore"]
 
@@ -35,6 +36,7 @@ class OssStore:
     def __init__(self, options: OssOptions) -> None:
         self.options = options
         self._oss = Connection(options)
+        self._tidy = False
 
     def __repr__(self) -> str:
         return f"OssStore({self.options.bucket!r} at {self.options.host})"
@@ -48,6 +50,7 @@ class OssStore:
         object is removed again.
         """
         check_key(key)
+        self._tidy_once()
         size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
         wanted = StoredObject(key, size, checksum)
         headers = self._headers(media_type, metadata, filename)
@@ -68,19 +71,23 @@ class OssStore:
             )
         return wanted
 
+    def copy(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+        """CopyObject, or UploadPartCopy above 1 GB, verified by a HEAD; with type, name, ACL, class and encryption as `put` has them."""
+        self._tidy_once()
+        headers = self._headers(media_type, NO_METADATA, filename)
+        return copy_object(self._oss, check_key(source_key), check_key(target_key), headers)
+
+    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+        """PutSymlink, with a type, a name and an ACL of its own, of class Standard and without encryption: it holds no more than a key."""
+        headers = self._headers(media_type, NO_METADATA, filename)
+        own = {name: value for name, value in headers.items() if not name.startswith("x-oss-server-side-encryption")}
+        return put_symlink(self._oss, check_key(source_key), check_key(target_key), {**own, "x-oss-storage-class": "Standard"})
+
     def get(self, key: str, target: Path) -> StoredObject:
         """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and CRC64 agree."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            with unfinished.open("xb") as file:
-                got = download(self._oss, check_key(key), file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(target)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return got
+        check_key(key)
+        with arriving(target) as file:
+            return download(self._oss, key, file)
 
     def read(self, key: str) -> bytes:
         """The verified content, in memory: for manifests and the like."""
@@ -136,6 +143,12 @@ class OssStore:
             raise StorageError(f"A download link lives between 1 and {longest} seconds, not {seconds}.")
         signed = self._oss.once(f"sign a link to {key!r}", lambda: self._oss.link_bucket.sign_url("GET", key, seconds, slash_safe=True))
         return str(signed)
+
+    def _tidy_once(self) -> None:
+        """Before the first object is sent, abort what killed runs left of theirs."""
+        if not self._tidy:
+            self._tidy = True
+            abort_left(self._oss)
 
     def _put_at_once(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
         tries = 0

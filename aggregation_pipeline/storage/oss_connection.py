@@ -16,6 +16,8 @@ from aggregation_pipeline.storage.oss_errors import FOREIGN, explain, silence_os
 from aggregation_pipeline.storage.oss_options import OssOptions, is_custom_domain
 
 CRC_HEADER = "x-oss-hash-crc64ecma"
+TYPE_HEADER = "x-oss-object-type"
+SYMLINK = "Symlink"
 _LONGEST_WAIT = 20
 _CONNECTIONS = 20  # four files at once with four parts each, and some room
 T = TypeVar("T")
@@ -88,27 +90,30 @@ class Connection:
         raise failure
 
     def find(self, key: str) -> StoredObject | None:
-        """One HEAD, without retries: the object or None."""
+        """The object or None, without retries: one HEAD, two more requests where it is a symlink.
+
+        OSS does not say whose checksum a symlink's HEAD states, so its file is asked. A symlink whose file is gone is None.
+        """
 
         def head() -> StoredObject | None:
             try:
                 found = self.bucket.head_object(key)
-            except oss2.exceptions.NotFound as error:
-                if error.code == "NoSuchBucket":
-                    raise
-                return None
+                target = self.bucket.get_symlink(key).target_key if found.headers.get(TYPE_HEADER) == SYMLINK else None
+                file = found if target is None else self.bucket.head_object(target)
             except oss2.exceptions.ServerError as error:
                 if error.status == 404 and error.code != "NoSuchBucket":
                     return None
+                if error.code == "NotSymlink":
+                    raise StorageBusyError(f"{key!r} in OSS bucket {self.options.bucket!r} is just being replaced.") from None
                 raise
-            return StoredObject(key, found.content_length, found.headers.get(CRC_HEADER), _time(found.last_modified))
+            return StoredObject(key, file.content_length, file.headers.get(CRC_HEADER), _time(found.last_modified), target)
 
         return self.once(f"look at {key!r}", head)
 
     def holds(self, wanted: StoredObject) -> bool:
-        """Whether the bucket holds exactly this content under this key: how a lost reply is told from a lost upload."""
+        """Whether the bucket holds exactly this file under this key: how a lost reply is told from a lost upload."""
         found = self.find(wanted.key)
-        return found is not None and (found.bytes, found.crc64) == (wanted.bytes, wanted.crc64)
+        return found is not None and (found.bytes, found.crc64, found.link) == (wanted.bytes, wanted.crc64, None)
 
     def _open(self, endpoint: str, *, custom_domain: bool) -> oss2.Bucket:
         limits = (self.options.connect_timeout, self.options.read_timeout)

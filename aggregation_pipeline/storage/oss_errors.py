@@ -15,7 +15,7 @@ import oss2
 import requests
 import urllib3
 
-from aggregation_pipeline.errors import StorageBusyError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
 from aggregation_pipeline.storage.oss_options import OssOptions
 
 # What a call into oss2 can raise when the trouble is not our own.
@@ -37,14 +37,28 @@ _REMEDIES = {
     "NoSuchBucket": "The bucket does not exist in this region: correct OSS_BUCKET and OSS_REGION, or create it in the OSS console.",
     "PublicEndpointForbidden": "Accounts opened since 2025-03-20 reach buckets in mainland China through a custom domain only: "
     "bind one to the bucket and set OSS_ENDPOINT to it, or set OSS_INTERNAL=true on a machine inside Alibaba Cloud.",
+    "SymlinkTargetNotExist": "The symlink points to a file that is not there any more: publish the window again, which sets it anew.",
+    "InvalidTargetType": "The symlink points to another symlink: publish the window again, which sets it anew.",
     "InvalidBucketName": "OSS_BUCKET is not a bucket name.",
     "UserDisable": "The account is suspended, most often because a bill is unpaid.",
     "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix, or use versioned files.",
     "KmsServiceNotEnabled": "KMS is not enabled for the account: enable it, or choose another OSS encryption.",
 }
-_RIGHTS = "oss:PutObject, oss:GetObject, oss:DeleteObject, oss:ListObjects, oss:AbortMultipartUpload, oss:ListParts"
+# What a RAM user needs for what, by the first word of what failed.
+_RIGHTS = {
+    "read": "oss:GetObject",
+    "look": "oss:GetObject",
+    "store": "oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
+    "begin": "oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
+    "complete": "oss:PutObject",
+    "abort": "oss:AbortMultipartUpload",
+    "delete": "oss:DeleteObject",
+    "list": "oss:ListObjects",
+    "copy": "oss:GetObject and oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
+    "link": "oss:GetObject and oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
+}
 _PLAIN_STATUS = {
-    403: "OSS refused without saying why (a HEAD has no body): a wrong key, a wrong clock, or missing rights. Needed are " + _RIGHTS + ".",
+    403: "OSS refused without saying why (a HEAD has no body): a wrong key, a wrong clock, or a missing right. Needed here is {right}.",
     404: "There is no such object.",
 }
 
@@ -55,7 +69,7 @@ def explain(error: BaseException, what: str, options: OssOptions) -> StorageErro
     if isinstance(error, oss2.exceptions.RequestError):
         error = error.exception
     if isinstance(error, oss2.exceptions.OssError):
-        return _refused(error, start, options)
+        return _refused(error, start, _RIGHTS.get(what.partition(" ")[0], "what docs/oss.md lists"), options)
     return _unreachable(error, start, options)
 
 
@@ -74,30 +88,33 @@ def _drop(_: logging.LogRecord) -> bool:
     return False
 
 
-def _refused(error: oss2.exceptions.OssError, start: str, options: OssOptions) -> StorageError:
+def _refused(error: oss2.exceptions.OssError, start: str, right: str, options: OssOptions) -> StorageError:
     said = f"{error.code or error.status}: {error.message}".removesuffix(": ").rstrip(".")
     reference = f" (request id {error.request_id})" if error.request_id else ""
     if error.status >= 500 or error.status == 429 or error.code in _WAIT_AND_TRY:
         return StorageBusyError(f"{start}{said}{reference}. OSS is busy or out of order: try again later.")
     if error.status < 0 and not error.code:  # made by oss2 itself, from a reply or an argument that it could not use
         return StorageError(f"{start}oss2 could not use the reply or the request ({type(error).__name__}).")
-    return StorageError(f"{start}{said}{reference}. {_remedy(error, options)}")
+    kind = StorageDeniedError if error.status == 403 else StorageError
+    return kind(f"{start}{said}{reference}. {_remedy(error, right, options)}")
 
 
-def _remedy(error: oss2.exceptions.OssError, options: OssOptions) -> str:
+def _remedy(error: oss2.exceptions.OssError, right: str, options: OssOptions) -> str:
     if error.code == "RequestTimeTooSkewed":
         return (
             f"This machine's clock is wrong{_skew(error)}: OSS takes 15 minutes at most. Set it (timedatectl set-ntp true), then run again."
         )
-    if error.code == "AccessDenied" and (right := error.details.get("Endpoint")):
-        return f"The bucket is in another region: its endpoint is {right}. Correct OSS_REGION or OSS_ENDPOINT."
+    if error.code == "AccessDenied" and (endpoint := error.details.get("Endpoint")):
+        return f"The bucket is in another region: its endpoint is {endpoint}. Correct OSS_REGION or OSS_ENDPOINT."
     if error.code == "AccessDenied":
-        return f"The key has no right to do this: give its RAM user {_RIGHTS} on {options.bucket} and {options.bucket}/*."
+        return (
+            f"The key has no right to do this: give its RAM user {right} on {options.bucket} and {options.bucket}/*. "
+            "docs/oss.md has the whole policy."
+        )
     if error.code == "InvalidArgument" and "region" in error.message.lower():
         return f"The signature names region {options.region!r}, the bucket is elsewhere: correct OSS_REGION."
-    return _REMEDIES.get(error.code) or _PLAIN_STATUS.get(
-        error.status, "Look the code up in the OSS documentation, by the request id if need be."
-    )
+    plain = _PLAIN_STATUS.get(error.status, "Look the code up in the OSS documentation, by the request id if need be.")
+    return _REMEDIES.get(error.code) or plain.format(right=right)
 
 
 def _skew(error: oss2.exceptions.OssError) -> str:

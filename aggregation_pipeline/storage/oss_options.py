@@ -26,7 +26,8 @@ class OssOptions:
     region's public one (or, with `internal`, the one inside Alibaba Cloud, which costs no traffic); a host that is not Alibaba's is
     taken for the bucket's custom domain unless `custom_domain` says otherwise. Without a scheme it is https.
     Keys come from the two key fields (with a token, if temporary), from `credentials_uri`, or from `ecs_role`, the RAM role of the
-    machine (`auto` asks the machine which). `link_endpoint` is the public address that download links carry, by default the endpoint.
+    machine (`auto` asks the machine which). Copies within the bucket of more than `copy_above` bytes, which OSS limits, are made in parts
+    of `copy_part` bytes. `link_endpoint` is the public address that download links carry, by default the endpoint.
     """
 
     bucket: str
@@ -53,6 +54,8 @@ class OssOptions:
     multipart_above: int = 16 * MIB
     part_size: int = 8 * MIB
     parallel_parts: int = 4
+    copy_above: int = 1000**3
+    copy_part: int = 256 * MIB
     temp_dir: Path | None = None
 
     def __post_init__(self) -> None:

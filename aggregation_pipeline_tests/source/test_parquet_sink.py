@@ -1,5 +1,7 @@
 """The extract is a function of its rows, and neither of the network nor of the clock."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,3 +59,30 @@ def test_a_write_that_fails_is_raised_where_rows_are_read_and_leaves_no_file(tmp
     with pytest.raises(FileNotFoundError):
         write_to_a_folder_that_is_not_there()
     assert not list(tmp_path.iterdir())
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from aggregation_pipeline.source.parquet_sink import ParquetSink
+from aggregation_pipeline_tests.source.test_parquet_sink import SCHEMA, batch_of
+batch = batch_of(range(3_000))
+for limit in sys.argv[2:]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), -1))
+    try:
+        with ParquetSink(Path(sys.argv[1]) / "x.parquet", SCHEMA) as sink:
+            sink.write(batch)
+    except OSError as error:
+        print(error.errno == 27, list(Path(sys.argv[1]).iterdir()), flush=True)
+"""
+
+
+def test_a_disk_that_is_full_at_the_last_byte_or_anywhere_before_is_an_error_and_no_endless_wait(tmp_path: Path):
+    with ParquetSink(tmp_path / "whole.parquet", SCHEMA) as sink:
+        sink.write(batch_of(range(3_000)))
+    size = (tmp_path / "whole.parquet").stat().st_size
+    (tmp_path / "full").mkdir()
+    limits = [str(size - missing) for missing in (1, 4, 12, 1_000, 10_000, size - 2)]
+    command = [sys.executable, "-c", FULL, str(tmp_path / "full"), *limits]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2])
+    assert (done.stdout, done.stderr) == ("True []\n" * len(limits), "")

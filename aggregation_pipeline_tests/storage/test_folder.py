@@ -1,6 +1,10 @@
 """The folder's own promises."""
 
+import errno
 import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,13 +13,114 @@ from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.folder import FolderStore
 
 
-def test_objects_are_plain_files_that_everyone_may_read_as_the_umask_allows(tmp_path: Path):
-    FolderStore(tmp_path).put("orders/2026-11-20/orders.csv", b"a,b", media_type="text/csv")
-    path = tmp_path / "orders" / "2026-11-20" / "orders.csv"
-    umask = os.umask(0)
-    os.umask(umask)
-    assert path.read_bytes() == b"a,b"
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_objects_are_plain_files_that_nobody_writes_into_and_everyone_may_read_as_the_umask_allows(tmp_path: Path, umask: int):
+    before = os.umask(umask)
+    try:
+        store = FolderStore(tmp_path)
+        for content in (b"old", b"a,b"):
+            store.put("orders/run/orders.csv", content, media_type="text/csv")
+            store.copy("orders/run/orders.csv", "orders/orders.csv", media_type="text/csv")
+        store.get("orders/orders.csv", tmp_path / "fetched.csv")
+    finally:
+        os.umask(before)
+    for key in ("orders/run/orders.csv", "orders/orders.csv"):
+        assert (tmp_path / key).read_bytes() == b"a,b"
+        assert (tmp_path / key).stat().st_mode & 0o777 == 0o444 & ~umask
+    assert (tmp_path / "fetched.csv").stat().st_mode & 0o777 == 0o666 & ~umask, "what is fetched is its reader's own"
+    for key in ("orders/run/orders.csv", "orders/orders.csv"):
+        store.delete(key)
+    assert [path.name for path in tmp_path.iterdir()] == ["fetched.csv"]
+
+
+def test_a_copy_is_the_same_file_and_leaves_nothing_beside_it(tmp_path: Path):
+    store = FolderStore(tmp_path)
+    store.put("t/run/file", b"x", media_type="a/b")
+    for name in ("t/file", "u/v/file"):
+        assert store.copy("t/run/file", name, media_type="a/b")
+        assert not store.copy("t/run/file", name, media_type="a/b")
+        assert (tmp_path / name).samefile(tmp_path / "t/run/file")
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])
+def test_where_links_are_refused_a_copy_is_made_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = FolderStore(tmp_path)
+    store.put("t/run/file", b"x", media_type="a/b")
+    store.put("t/file", b"y", media_type="a/b")
+    assert store.copy("t/run/file", "t/file", media_type="a/b")
+    assert not (tmp_path / "t/file").samefile(tmp_path / "t/run/file")
+    assert (store.read("t/file"), (tmp_path / "t/file").stat().st_mode & 0o222) == (b"x", 0)
+    assert not store.copy("t/run/file", "t/file", media_type="a/b")
+    assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["file", "run"]
+
+
+def test_a_copy_that_was_killed_before_its_rename_is_swept_and_one_under_way_is_not(tmp_path: Path):
+    store = FolderStore(tmp_path)
+    store.put("t/run/file", b"x", media_type="a/b")
+    os.utime(tmp_path / "t/run/file", (0, 0))
+    before = datetime.now(UTC) - timedelta(seconds=60)
+    unfinished = tmp_path / "t" / ".%part-0123"
+    unfinished.hardlink_to(tmp_path / "t/run/file")
+    assert store.sweep(before) == (), "the link is new, however old its file is"
+    assert store.sweep(datetime.now(UTC) + timedelta(seconds=1)) == (unfinished,)
+    assert store.read("t/run/file") == b"x"
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from aggregation_pipeline.errors import StorageDeniedError
+from aggregation_pipeline.storage.folder import FolderStore
+store = FolderStore(Path(sys.argv[1]))
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+for call in (
+    lambda: store.read("closed/file"),
+    lambda: store.head("closed/file"),
+    lambda: store.get("closed/file", Path(sys.argv[2]) / "got"),
+    lambda: list(store.list("")),
+    lambda: store.put("closed/file", b"x", media_type="a/b"),
+    lambda: store.delete("closed/file"),
+    lambda: store.copy("open/file", "closed/file", media_type="a/b"),
+):
+    try:
+        call()
+    except StorageDeniedError as error:
+        print(error)
+    else:
+        print("nothing was said")
+print(store.read("open/file"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_what_another_user_may_not_read_is_neither_missing_nor_damaged(server_folder: Path):
+    root = server_folder / "denied"
+    root.mkdir()
+    store = FolderStore(root)
+    for key in ("closed/file", "open/file"):
+        store.put(key, key.encode(), media_type="a/b")
+    (root / "closed").chmod(0o700)
+    (root / "open" / "file").chmod(0o444)
+    for folder in (root, root / "open"):
+        folder.chmod(0o755)
+    said = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, str(root), str(server_folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    ).stdout.splitlines()
+    assert [line for line in said[:4] if "This user may not read there" not in line] == []
+    assert [line for line in said[4:7] if "This user may not write there" not in line] == []
+    assert said[7:] == ["b'open/file'"]
+    assert store.read("closed/file") == b"closed/file"
 
 
 def test_its_uri_is_a_file_url_and_it_has_no_links(tmp_path: Path):

@@ -55,52 +55,53 @@ def test_a_whole_that_does_not_match_is_removed(oss_server: OssServer, file: Pat
     assert oss_server.bucket.objects == {}
 
 
-def leave_half_an_upload(server: OssServer, file: Path, temp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a kill leaves it: some parts, no abort, the record on disk. (A real kill is in test_kill.py.)"""
+def left(server: OssServer, temp: Path, monkeypatch: pytest.MonkeyPatch, file: Path) -> Path:
+    """The record of an upload as a kill leaves it: some parts, no abort. (A real kill is in test_kill.py.)"""
     server.fail("reset", method="PUT", matching="partNumber=4", times=99)
     with monkeypatch.context() as patch:
         patch.setattr("oss2.Bucket.abort_multipart_upload", lambda *_: None)
         patch.setattr(Path, "unlink", lambda *_, **__: None)
         with pytest.raises(StorageBusyError):
-            parts_store(server, attempts=1, parallel_parts=1, temp_dir=temp).put("big", file, media_type="a/b")
+            parts_store(server, attempts=1, temp_dir=temp).put("big", file, media_type="a/b")
     server.faults.clear()
-    server.requests.clear()
     assert len(server.bucket.uploads) == 1
+    (record,) = (temp / "oss-uploads").iterdir()
+    return record
 
 
-def test_an_upload_goes_on_where_a_killed_run_stopped(oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    leave_half_an_upload(oss_server, file, tmp_path / "temp", monkeypatch)
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"bucket": "shop-exports"}'])
+def test_a_damaged_record_is_no_obstacle_and_goes(oss_server: OssServer, file: Path, tmp_path: Path, content: bytes):
+    record = tmp_path / "temp" / "oss-uploads" / "0.json"
+    record.parent.mkdir(parents=True)
+    record.write_bytes(content)
     parts_store(oss_server, temp_dir=tmp_path / "temp").put("big", file, media_type="a/b")
-    assert "4" in (sent := {request.query["partNumber"] for request in oss_server.sent("PUT")})
-    assert sent <= {"4", "5"}  # the fifth may have been on its way when the fourth failed
     assert oss_server.bucket.objects["big"].data == file.read_bytes()
-    assert oss_server.bucket.uploads == {}
-    assert list((tmp_path / "temp").rglob("*.json")) == []
+    assert not record.exists()
 
 
-def test_a_file_that_changed_since_does_not_go_on_from_the_old_parts(
+def test_a_left_upload_that_a_lifecycle_rule_has_removed_is_forgotten(
     oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    leave_half_an_upload(oss_server, file, tmp_path / "temp", monkeypatch)
-    file.write_bytes(file.read_bytes()[::-1])
+    record = left(oss_server, tmp_path / "temp", monkeypatch, file)
+    oss_server.bucket.uploads.clear()
     parts_store(oss_server, temp_dir=tmp_path / "temp").put("big", file, media_type="a/b")
-    assert len(oss_server.sent("PUT")) == 5
-    assert oss_server.bucket.objects["big"].data == file.read_bytes()
+    assert not record.exists()
+
+
+def test_a_left_upload_that_cannot_be_aborted_now_is_left_to_the_next_run(
+    oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    record = left(oss_server, tmp_path / "temp", monkeypatch, file)
+    oss_server.fail("status", method="DELETE", times=2)
+    parts_store(oss_server, attempts=2, temp_dir=tmp_path / "temp").put("big", file, media_type="a/b")
+    assert record.exists()
+    assert len(oss_server.bucket.uploads) == 1
+    parts_store(oss_server, temp_dir=tmp_path / "temp").put("small", b"x", media_type="a/b")
     assert oss_server.bucket.uploads == {}
 
 
-def test_an_upload_that_was_swept_away_meanwhile_starts_anew(
-    oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    leave_half_an_upload(oss_server, file, tmp_path / "temp", monkeypatch)
-    oss_server.bucket.uploads.clear()  # a lifecycle rule
-    parts_store(oss_server, temp_dir=tmp_path / "temp").put("big", file, media_type="a/b")
-    assert oss_server.bucket.objects["big"].data == file.read_bytes()
-
-
-def test_a_damaged_record_is_no_obstacle(oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    leave_half_an_upload(oss_server, file, tmp_path / "temp", monkeypatch)
-    (record,) = (tmp_path / "temp").rglob("*.json")
-    record.write_text("{", encoding="utf-8")
-    parts_store(oss_server, temp_dir=tmp_path / "temp").put("big", file, media_type="a/b")
-    assert oss_server.bucket.objects["big"].data == file.read_bytes()
+def test_the_records_of_another_bucket_are_not_ours(oss_server: OssServer, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    record = left(oss_server, tmp_path / "temp", monkeypatch, file)
+    record.write_bytes(record.read_bytes().replace(b"shop-exports", b"other-bucket"))
+    parts_store(oss_server, temp_dir=tmp_path / "temp").put("small", b"x", media_type="a/b")
+    assert record.exists()

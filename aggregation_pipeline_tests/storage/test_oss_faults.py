@@ -216,7 +216,7 @@ HOPELESS = [
     (_wrong_secret, "SignatureDoesNotMatch.*copy OSS_ACCESS_KEY_SECRET again"),
     (_unknown_key, "InvalidAccessKeyId.*correct OSS_ACCESS_KEY_ID"),
     (_clock_slow, r"RequestTimeTooSkewed.*clock is wrong by 20 minutes \(slow\).*timedatectl set-ntp true"),
-    (_no_rights, "AccessDenied.*give its RAM user oss:PutObject"),
+    (_no_rights, "AccessDenied.*give its RAM user oss:(PutObject|GetObject|ListObjects|DeleteObject) "),
     (_missing_bucket, "NoSuchBucket.*correct OSS_BUCKET and OSS_REGION"),
     (_wrong_region, "signature names region 'cn-beijing'.*correct OSS_REGION"),
     (_expired_token, "SecurityTokenExpired.*OSS_CREDENTIALS_URI or OSS_ECS_ROLE"),

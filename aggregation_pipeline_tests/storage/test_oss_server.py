@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
 import alibabacloud_oss_v2 as sdk
@@ -43,6 +45,116 @@ def test_the_other_sdk_puts_reads_lists_and_deletes(oss_server: OssServer, signa
     client.delete_object(sdk.DeleteObjectRequest(bucket=BUCKET, key=KEY))
     assert oss_server.bucket.objects == {}
     assert {request.status for request in oss_server.requests} <= {200, 204}
+
+
+@pytest.mark.parametrize("signature", ["v4", "v1"])
+def test_the_other_sdk_copies_and_links(oss_server: OssServer, signature: str):
+    config = sdk.config.load_default()
+    config.credentials_provider = sdk.credentials.StaticCredentialsProvider(KEY_ID, SECRET)
+    config.region, config.endpoint, config.signature_version = REGION, f"http://127.0.0.1:{oss_server.port}", signature
+    client = sdk.Client(config)
+    client.put_object(sdk.PutObjectRequest(bucket=BUCKET, key=KEY, body=b"content" * 30_000, content_type="a/b", metadata={"table": "t"}))
+    copied = client.copy_object(sdk.CopyObjectRequest(bucket=BUCKET, key="copy", source_key=KEY))
+    assert copied.etag == f'"{oss_server.bucket.objects[KEY].etag}"'
+    assert oss_server.bucket.objects["copy"].headers == {"content-type": "a/b", "x-oss-meta-table": "t"}
+    replaced = sdk.CopyObjectRequest(bucket=BUCKET, key="copy", source_key=KEY, metadata_directive="REPLACE", content_type="c/d")
+    client.copy_object(replaced)
+    assert oss_server.bucket.objects["copy"].headers == {"content-type": "c/d"}
+    upload = client.initiate_multipart_upload(sdk.InitiateMultipartUploadRequest(bucket=BUCKET, key="parts")).upload_id
+    spans = ["bytes=0-104999", "bytes=105000-209999"]
+    parts = [
+        sdk.UploadPart(
+            part_number=number,
+            etag=client.upload_part_copy(
+                sdk.UploadPartCopyRequest(
+                    bucket=BUCKET, key="parts", source_key=KEY, part_number=number, upload_id=upload, source_range=span
+                )
+            ).etag,
+        )
+        for number, span in enumerate(spans, 1)
+    ]
+    client.complete_multipart_upload(
+        sdk.CompleteMultipartUploadRequest(
+            bucket=BUCKET, key="parts", upload_id=upload, complete_multipart_upload=sdk.CompleteMultipartUpload(parts=parts)
+        )
+    )
+    assert oss_server.bucket.objects["parts"].data == b"content" * 30_000
+    client.put_symlink(sdk.PutSymlinkRequest(bucket=BUCKET, key="link", symlink_target=quote(KEY, safe="")))
+    assert unquote(str(client.get_symlink(sdk.GetSymlinkRequest(bucket=BUCKET, key="link")).target)) == KEY
+    got = client.get_object(sdk.GetObjectRequest(bucket=BUCKET, key="link"))
+    assert got.body is not None
+    assert got.body.content == b"content" * 30_000
+    assert client.head_object(sdk.HeadObjectRequest(bucket=BUCKET, key="link")).object_type == "Symlink"
+    listed = client.list_objects_v2(sdk.ListObjectsV2Request(bucket=BUCKET, prefix="link"))
+    assert [(item.key, item.object_type) for item in listed.contents or []] == [("link", "Symlink")]
+    assert {request.status for request in oss_server.requests} == {200}
+
+
+def code_of(call: Callable[[], object]) -> tuple[int, str]:
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        call()
+    return caught.value.status, caught.value.code
+
+
+@pytest.mark.parametrize("auth", [oss2.AuthV4(KEY_ID, SECRET), oss2.Auth(KEY_ID, SECRET)])
+def test_oss2_copies_and_links_and_is_refused_what_oss_refuses(oss_server: OssServer, auth: object):
+    plain = bucket(oss_server, auth)
+    plain.put_object(KEY, b"x" * 200_000, headers={"Content-Type": "a/b"})
+    plain.copy_object(BUCKET, KEY, "copy")
+    plain.put_symlink(KEY, "link", headers={"Content-Type": "c/d"})
+    assert plain.get_symlink("link").target_key == KEY
+    head = plain.head_object("link")
+    file = plain.head_object(KEY)
+    assert (head.content_length, head.etag, head.content_type) == (200_000, file.etag, "c/d")
+    assert (head.object_type, file.object_type) == ("Symlink", "Normal")
+    plain.copy_object(BUCKET, "link", "copied link")
+    assert plain.get_symlink("copied link").target_key == KEY
+    # What the copy of an object of the same name would otherwise have become: an empty object.
+    assert plain.get_object("copy").read() == b"x" * 200_000
+    upload = plain.init_multipart_upload("parts").upload_id
+    secret = {"x-oss-server-side-encryption": "AES256"}
+    plain.put_symlink("link", "second")
+    plain.put_symlink("missing", "nowhere")
+    assert [
+        code_of(call)
+        for call in (
+            lambda: plain.copy_object(BUCKET, "missing", "copy"),
+            lambda: plain.copy_object("another-bucket", KEY, "copy"),
+            lambda: plain.copy_object(BUCKET, KEY, "copy", headers={"x-oss-metadata-directive": "BOTH"}),
+            lambda: plain.copy_object(BUCKET, KEY, "copy", headers={"x-oss-copy-source-if-match": "0"}),
+            lambda: plain.copy_object(BUCKET, KEY, "copy", headers={"x-oss-forbid-overwrite": "true"}),
+            lambda: plain.upload_part_copy(BUCKET, "link", None, "parts", upload, 1),
+            lambda: plain.upload_part_copy(BUCKET, KEY, (0, 200_000), "parts", upload, 1),
+            lambda: plain.upload_part_copy(BUCKET, "missing", None, "parts", upload, 1),
+            lambda: plain.upload_part_copy(BUCKET, KEY, None, "parts", "0" * 32, 1),
+            lambda: plain.put_symlink(KEY, "link", headers=secret),
+            lambda: plain.put_symlink("", "link"),
+            lambda: plain.put_symlink(KEY, "link", headers={"x-oss-forbid-overwrite": "true"}),
+            lambda: plain.get_symlink("missing"),
+            lambda: plain.get_symlink(KEY),
+            lambda: plain.get_object("nowhere"),
+            lambda: plain.head_object("nowhere"),
+            lambda: plain.get_object("second"),
+        )
+    ] == [
+        (404, "NoSuchKey"),
+        (404, "NoSuchBucket"),
+        (400, "InvalidArgument"),
+        (412, "PreconditionFailed"),
+        (409, "FileAlreadyExists"),
+        (400, "InvalidTargetType"),
+        (400, "InvalidArgument"),
+        (404, "NoSuchKey"),
+        (404, "NoSuchUpload"),
+        (400, "InvalidArgument"),
+        (400, "InvalidArgument"),
+        (409, "FileAlreadyExists"),
+        (404, "NoSuchKey"),
+        (400, "NotSymlink"),
+        (404, "SymlinkTargetNotExist"),
+        (404, "SymlinkTargetNotExist"),
+        (400, "InvalidTargetType"),
+    ]
 
 
 def refused(response: requests.Response) -> tuple[int, str | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
 from aggregation_pipeline_tests.storage.test_keys import HOSTILE
@@ -121,3 +122,16 @@ def test_many_threads_may_use_one_store(store: ObjectStore):
         thread.join(30)
     assert errors == []
     assert list(store.list("n/")) == []
+
+
+def test_a_file_that_a_killed_reader_was_fetching_goes_when_the_next_is_fetched(store: ObjectStore, tmp_path: Path):
+    store.put("a", b"x", media_type="a/b")
+    target = tmp_path / "out"
+    with arriving(target / "other") as under_way:
+        dead = target / ".%got-0123456789abcdef"
+        dead.write_bytes(b"half")
+        (target / ".%got-mine").write_bytes(b"kept")
+        store.get("a", target / "a")
+        assert not dead.exists()
+        under_way.write(b"y")
+    assert sorted(path.name for path in target.iterdir()) == [".%got-mine", "a", "other"]

@@ -5,8 +5,8 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from crcmod.crcmod import mkCrcFun
 
@@ -27,6 +27,7 @@ class Content:
     etag: str = ""
     crc64: str = ""
     modified: float = 0.0
+    link: str = ""  # of a symlink, the key that it points to
 
 
 @dataclass
@@ -43,16 +44,19 @@ class Bucket:
         self.name = name
         self.objects: dict[str, Content] = {}
         self.uploads: dict[str, Upload] = {}
+        self.largest_copy = 1 << 30
+        # OSS does not say what checksum a reply to a symlink's reader states: that of the target, none, or one of the link itself.
+        self.crc_of_symlinks: Literal["target", "none", "own"] = "none"
         self.lifecycle = ""  # <Rule> elements, shown and never acted upon
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
 
-    def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> Content:
+    def put(self, key: str, data: bytes, headers: Mapping[str, str], *, link: str = "") -> Content:
         check_key(key)
         with self._lock:
             if headers.get("x-oss-forbid-overwrite") == "true" and key in self.objects:
                 raise OssFault(409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten.")
-            self.objects[key] = content = make(data, headers)
+            self.objects[key] = content = replace(make(data, headers), link=link)
             return content
 
     def get(self, key: str) -> Content:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from aggregation_pipeline_tests.servers.oss import copying
 from aggregation_pipeline_tests.servers.oss.bucket import Bucket, Content
 from aggregation_pipeline_tests.servers.oss.errors import OssFault
 
@@ -39,6 +40,8 @@ def answer(bucket: Bucket, call: Call) -> Answer:
     known: dict[tuple[str, bool, frozenset[str]], Callable[[Bucket, Call], Answer]] = {
         ("PUT", True, frozenset()): _put,
         ("PUT", True, frozenset({"partNumber", "uploadId"})): _put_part,
+        ("PUT", True, frozenset({"symlink"})): _put_symlink,
+        ("GET", True, frozenset({"symlink"})): _get_symlink,
         ("GET", True, frozenset()): _get,
         ("HEAD", True, frozenset()): _get,
         ("DELETE", True, frozenset()): _delete,
@@ -67,15 +70,45 @@ def answer(bucket: Bucket, call: Call) -> Answer:
 
 
 def _put(bucket: Bucket, call: Call) -> Answer:
+    if "x-oss-copy-source" in call.headers:
+        return _copied("CopyObjectResult", copying.copy(bucket, call.key, call.headers))
     content = bucket.put(call.key, call.body, call.headers)
     return Answer(headers=_sums(content))
 
 
+def _put_symlink(bucket: Bucket, call: Call) -> Answer:
+    return Answer(headers={"ETag": f'"{copying.put_symlink(bucket, call.key, call.headers).etag}"'})
+
+
+def _get_symlink(bucket: Bucket, call: Call) -> Answer:
+    found = copying.symlink_of(bucket, call.key)
+    return Answer(
+        headers={
+            "x-oss-symlink-target": quote(found.link, safe=""),
+            "ETag": f'"{found.etag}"',
+            "Last-Modified": _http_date(found.modified),
+        }
+    )
+
+
 def _get(bucket: Bucket, call: Call) -> Answer:
-    content = bucket.get(call.key)
+    named = bucket.get(call.key)
+    content = copying.followed(bucket, named)
     if (wanted := call.headers.get("if-match")) and wanted.strip('"') != content.etag:
         raise OssFault(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-    headers = {**content.headers, **_sums(content), "Last-Modified": _http_date(content.modified), "Accept-Ranges": "bytes"}
+    headers = {
+        **named.headers,
+        **_sums(content),
+        "Last-Modified": _http_date(max(named.modified, content.modified)),
+        "Accept-Ranges": "bytes",
+        "x-oss-object-type": _type(named),
+    }
+    if named.link:
+        headers["x-oss-storage-class"] = content.headers.get("x-oss-storage-class", "Standard")
+        if bucket.crc_of_symlinks == "none":
+            del headers["x-oss-hash-crc64ecma"]
+        elif bucket.crc_of_symlinks == "own":
+            headers["x-oss-hash-crc64ecma"] = named.crc64
     data = content.data
     if match := re.fullmatch(r"bytes=(\d+)-(\d*)", call.headers.get("range", "")):
         first, last = int(match[1]), int(match[2] or len(data) - 1)
@@ -98,7 +131,16 @@ def _begin(bucket: Bucket, call: Call) -> Answer:
 
 
 def _put_part(bucket: Bucket, call: Call) -> Answer:
-    return Answer(headers=_sums(bucket.put_part(call.key, call.query["uploadId"], int(call.query["partNumber"]), call.body)))
+    upload_id, number = call.query["uploadId"], int(call.query["partNumber"])
+    if "x-oss-copy-source" in call.headers:
+        return _copied("CopyPartResult", copying.copy_part(bucket, call.key, upload_id, number, call.headers))
+    return Answer(headers=_sums(bucket.put_part(call.key, upload_id, number, call.body)))
+
+
+def _copied(element: str, content: Content) -> Answer:
+    """Documented without a checksum in the headers."""
+    reply = _xml(f"<{element}><LastModified>{_iso(content.modified)}</LastModified><ETag>&quot;{content.etag}&quot;</ETag></{element}>")
+    return Answer(200, {**reply.headers, "ETag": f'"{content.etag}"'}, reply.body)
 
 
 def _complete(bucket: Bucket, call: Call) -> Answer:
@@ -144,7 +186,7 @@ def _list(bucket: Bucket, call: Call) -> Answer:
     shown, more = bucket.page(query.get("prefix", ""), query.get("continuation-token") or query.get("start-after", ""), limit)
     contents = "".join(
         f"<Contents><Key>{name(key)}</Key><LastModified>{_iso(content.modified)}</LastModified><ETag>&quot;{content.etag}&quot;</ETag>"
-        f"<Type>Normal</Type><Size>{len(content.data)}</Size><StorageClass>Standard</StorageClass></Contents>"
+        f"<Type>{_type(content)}</Type><Size>{len(content.data)}</Size><StorageClass>Standard</StorageClass></Contents>"
         for key, content in shown
     )
     token = f"<NextContinuationToken>{name(shown[-1][0])}</NextContinuationToken>" if more else ""
@@ -161,6 +203,10 @@ def _lifecycle(bucket: Bucket, _: Call) -> Answer:
     if not bucket.lifecycle:
         raise OssFault(404, "NoSuchLifecycle", "No Row found in Lifecycle Table.", {"BucketName": bucket.name})
     return _xml(f"<LifecycleConfiguration>{bucket.lifecycle}</LifecycleConfiguration>")
+
+
+def _type(content: Content) -> str:
+    return "Symlink" if content.link else "Multipart" if "-" in content.etag else "Normal"
 
 
 def _sums(content: Content) -> dict[str, str]:

@@ -22,6 +22,7 @@ from aggregation_pipeline_tests.servers.oss.bucket import Bucket
 from aggregation_pipeline_tests.servers.oss.errors import OssFault
 from aggregation_pipeline_tests.servers.oss.faults import Fault, Faults
 from aggregation_pipeline_tests.servers.oss.operations import Answer, Call, answer
+from aggregation_pipeline_tests.servers.oss.rights import refuse
 from aggregation_pipeline_tests.servers.oss.signing import Door
 
 # Reached by naming this server as the HTTP proxy: no name has to resolve.
@@ -134,12 +135,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._misbehave_early(fault)
             body = self._body(fault)
             signature = oss.door.verify(self.command, self.path, dict(self.headers.items()), BUCKET, key or None)
+            lower = {name.lower(): value for name, value in self.headers.items()}
+            refuse(oss.door.denied, self.command, key, query, lower)
             if fault and fault.kind == "status":
                 raise OssFault(fault.status, fault.code, "Please retry later.")
             if fault and fault.kind == "damage_up" and body:
                 body = bytes([body[0] ^ 1]) + body[1:]
             self._check_md5(body)
-            reply = answer(oss.bucket, Call(self.command, key, query, {name.lower(): value for name, value in self.headers.items()}, body))
+            reply = answer(oss.bucket, Call(self.command, key, query, lower, body))
             if fault and fault.kind == "lost_reply":
                 raise _Broken
             status = reply.status

@@ -24,6 +24,7 @@ class Door:
     tokens: dict[str, datetime] = field(default_factory=dict)
     clock_offset: timedelta = timedelta()
     forbidden: set[str] = field(default_factory=set)
+    denied: dict[str, str] = field(default_factory=dict)  # see rights.py
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.clock_offset
