@@ -65,6 +65,9 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     # How long stored extracts stay; the files made of them have `keep` and `keep_last` in aggregation.yaml.
     extract_keep_days: int = Field(default=7, ge=1, le=3650)
 
+    # Under which names people reach the UI that `python -m aggregation_pipeline.web` serves, beside this machine's own.
+    allowed_hosts: tuple[str, ...] = ()
+
     storage_dir: Path = Path("exports")
     log_dir: Path = Path("logs")
     # Node services say "warn" where Python says WARNING.
@@ -75,6 +78,11 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) or None if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("output_format", mode="before")
     @classmethod

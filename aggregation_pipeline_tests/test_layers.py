@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "results", "running"),
-    ("terminal", "collecting", "demo", "cli"),
+    ("terminal", "collecting", "demo", "cli", "web"),
 )
 # A library that can be used and tested alone.
 CORE = (
