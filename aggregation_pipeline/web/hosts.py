@@ -1,6 +1,7 @@
 """Under which names this service is asked for: a page elsewhere may lead any name of its own to our address (DNS rebinding)."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
@@ -11,6 +12,7 @@ from aggregation_pipeline.errors import SettingsError
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)
 _HIGHEST_PORT: Final = 65_535
+_ENTRY: Final = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,15 @@ def is_loopback(host: str) -> bool:
 
 
 def _of_entry(entry: str, ports: tuple[int, ...]) -> Iterable[str]:
-    name, port = entry.strip(), ""
-    if ":" in name.rpartition("]")[2] and name.count(":", name.rfind("]")) == 1:
-        name, _, port = name.rpartition(":")
-    problem = host_problem(name.removeprefix("[").removesuffix("]"))
-    if not problem and port and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _HIGHEST_PORT):
+    found = _ENTRY.fullmatch(entry.strip())
+    name, port = (found["name"].strip("[]"), found["port"]) if found else (entry.strip(), None)
+    problem = host_problem(name)
+    if not problem and port is not None and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _HIGHEST_PORT):
         problem = "its port is none: ports are 1 to 65535"
     if problem:
         raise SettingsError(f"ALLOWED_HOSTS: {entry.strip()!r} is no host: {problem}. Expected NAME or NAME:PORT")
-    wanted = (int(port),) if port else ports
-    return _spelled(bracketed(name), wanted, bare=not port or int(port) in _DEFAULT_PORTS)
+    wanted = ports if port is None else (int(port),)
+    return _spelled(bracketed(name), wanted, bare=port is None or int(port) in _DEFAULT_PORTS)
 
 
 def _spelled(name: str, ports: Iterable[int], *, bare: bool) -> Iterable[str]:
