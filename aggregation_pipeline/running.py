@@ -23,6 +23,7 @@ from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.config.chosen import chosen
+from aggregation_pipeline.dagster_storage import PostgresStorage
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
@@ -33,7 +34,8 @@ _MIRROR_SECONDS = 10.0
 
 
 def open_instance(project: Project) -> DagsterInstance:
-    """As `open_storage`, for what is done with the tables of a project."""
+    """As `open_storage`, for a command: somebody sits before it, and is told at once that PostgreSQL does not answer."""
+    PostgresStorage.patience = 0.0
     return open_storage(project.settings)
 
 

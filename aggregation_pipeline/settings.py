@@ -21,6 +21,7 @@ from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.env_order import put_back
 from aggregation_pipeline.environment import names_set, read_environment
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
@@ -28,6 +29,8 @@ from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.setting_words import explained, misspelt
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.supabase_settings import SupabaseSettings
+from aggregation_pipeline.telemetry import folder_problem
+from aggregation_pipeline.told import tell_once
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -131,6 +134,7 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
             *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
+            *filter(None, [folder_problem({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir})]),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -233,6 +237,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
+    put_back()
     variables = read_environment(Settings.model_fields)
     _tell_misspelt(tuple(names_set()))
     try:
@@ -244,6 +249,6 @@ def load_settings() -> Settings:
 
 @functools.cache
 def _tell_misspelt(names: tuple[str, ...]) -> None:
-    """Say once in each process which variables nobody reads that were likely meant for us."""
+    """Say which variables nobody reads that were likely meant for us."""
     for name, meant in misspelt(names, [known.upper() for known in Settings.model_fields]).items():
-        _log.warning("The environment (or .env) sets %s, which has no meaning here. Was %s meant?", name, meant)
+        tell_once(_log, logging.WARNING, f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?")

@@ -8,9 +8,9 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
+    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "telemetry", "told", "quiet"),
     ("config",),
-    ("setting_words", "environment"),
+    ("setting_words", "environment", "env_order"),
     ("source", "formats", "storage"),
     ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
@@ -27,6 +27,10 @@ CORE = (
     "addresses",
     "env_file",
     "environment",
+    "env_order",
+    "telemetry",
+    "quiet",
+    "told",
     "postgres",
     "extract",
     "instants",
