@@ -21,6 +21,7 @@ from aggregation_pipeline.errors import ConfigError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.storage.keys import refuse_long_names
+from aggregation_pipeline.told import tell_once
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
@@ -61,7 +62,7 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
-    entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
+    entries = select_tables(config, settings.aggregation_tables, warn=functools.partial(tell_once, log, logging.WARNING))
     require_unique(entries, settings.db_name or "default")
     for entry in entries:
         _refuse_long_keys(entry, settings.oss_prefix, path)
@@ -103,5 +104,5 @@ def _five_fields(where: str, text: str) -> str:
     cron, note = to_five_fields(text)
     if note:
         # Each minute is what nobody means who wrote `0 * * * * *` for each hour.
-        log.log(logging.WARNING if cron.startswith("* ") else logging.INFO, "%s: %s", where, note)
+        tell_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
     return cron

@@ -23,23 +23,31 @@ from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.config.chosen import chosen
+from aggregation_pipeline.dagster_storage import PostgresStorage
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
 from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment
+from aggregation_pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 _MIRROR_SECONDS = 10.0
 
 
 def open_instance(project: Project) -> DagsterInstance:
+    """As `open_storage`, for a command: somebody sits before it, and is told at once that PostgreSQL does not answer."""
+    PostgresStorage.patience = 0.0
+    return open_storage(project.settings)
+
+
+def open_storage(settings: Settings) -> DagsterInstance:
     """Open the Dagster storage that DAGSTER_HOME, or the dagster.yaml in the working folder, names.
 
     Raises:
-        SettingsError: neither is there.
+        SettingsError: neither is there, or DAGSTER_PG_URL is not set.
     """
     # dagster.yaml reads the variable itself, which may stand in .env only.
-    os.environ["DAGSTER_PG_URL"] = project.settings.require_dagster_url()
+    os.environ["DAGSTER_PG_URL"] = settings.require_dagster_url()
     if os.environ.get("DAGSTER_HOME"):
         return DagsterInstance.get()
     if not Path("dagster.yaml").is_file():

@@ -8,9 +8,12 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "claims", "working_directory"),
+    (
+        *("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
+        *("claims", "working_directory", "telemetry", "told", "quiet"),
+    ),
     ("config",),
-    ("setting_words", "environment"),
+    ("setting_words", "environment", "env_order"),
     ("source", "formats", "storage"),
     ("checks", "notes", "export", "runs", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
@@ -18,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "results", "running"),
-    ("terminal", "collecting", "demo", "cli"),
+    ("terminal", "collecting", "demo", "cli", "web"),
 )
 # A library that can be used and tested alone.
 CORE = (
@@ -27,6 +30,10 @@ CORE = (
     "addresses",
     "env_file",
     "environment",
+    "env_order",
+    "telemetry",
+    "quiet",
+    "told",
     "postgres",
     "extract",
     "instants",
