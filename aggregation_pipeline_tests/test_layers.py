@@ -9,7 +9,7 @@ ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
-        *("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
+        *("errors", "redaction", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
         *("claims", "working_directory", "telemetry", "told", "quiet"),
     ),
     ("config",),
@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # A library that can be used and tested alone.
 CORE = (
     "errors",
+    "redaction",
     "progress",
     "addresses",
     "env_file",

@@ -24,6 +24,7 @@ from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.locks import WindowLock, window_lock
 from aggregation_pipeline.project import Project
+from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.storage.retention import Rule, Swept, sweep
 
 RETENTION_JOB = "retention"
@@ -37,6 +38,7 @@ class RetentionConfig(Config):
     dry_run: bool = False
 
 
+@without_values
 def delete_expired_files(project: Project, *, holder: str, report: Callable[[str], None], dry_run: bool, now: datetime) -> Swept:
     """Delete what `keep`, `keep_last` and EXTRACT_KEEP_DAYS let go, or say what that is.
 
