@@ -18,8 +18,8 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export import Publication
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.redaction import without_values
+from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest

@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.server_functions import FUNCTIONS
 from aggregation_pipeline.config.tokens import FragmentError, tokenize
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.fragments import fragments
 from aggregation_pipeline.source.query import DatasetQuery
-from aggregation_pipeline.source.server_functions import FUNCTIONS
 from aggregation_pipeline.source.session import Session
 
 _UNKNOWN_COLUMN: Final = 1054

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.connection import SourceOptions, source_engine
@@ -23,7 +24,6 @@ from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
 from aggregation_pipeline.source.known import NOTHING, Known
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
-from aggregation_pipeline.source.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.source.wire import RowStream
 
 # The isolation levels under which a consistent snapshot really is one.

@@ -66,6 +66,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "tables.order_by": {"[created_at DESC]": ("created_at DESC",), "\n- a\n- b desc": ("a", "b DESC"), "null": None},
     "tables.mask": {"{status: partial}": {"status": "partial"}, "\nstatus: hash": {"status": "hash"}, "{status: keep}": {"status": "keep"}},
+    "tables.allow": {"{tables: [users]}": {"tables": ("users",)}, "{}": {}},
+    "tables.allow.tables": {"[users, shop.users]": ("users", "shop.users"), "\n- users": ("users",), "[]": ()},
+    "tables.allow.functions": {"[net_price, shop.net_price]": ("net_price", "shop.net_price"), "[]": ()},
     "tables.formats": {
         "[csv, excel]": ("csv", "excel"),
         "\n- json\n- parquet": ("json", "parquet"),
