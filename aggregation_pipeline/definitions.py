@@ -65,7 +65,7 @@ def build_definitions(project: Project) -> Definitions:
                 one_process=settings.executor == "in_process",
             )
         },
-        executor=build_executor(settings.executor),
+        executor=build_executor(settings.executor, project.follower("aggregation run").follow),
     )
 
 

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from dagster import DagsterInstance
+
 from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.partitions import partitions_of
+from aggregation_pipeline.batch_jobs.following import Follower
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reaching import rows_of
+from aggregation_pipeline.batch_jobs.rows import Rows
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.document import spelled
 from aggregation_pipeline.config.loading import load_config, select_tables
@@ -51,6 +57,17 @@ class Project:
     def table_facts(self) -> Mapping[str, TableFacts]:
         """By segment of the asset key, what alerts say of a table."""
         return {segment(table.entry.name): TableFacts(table.entry.name, tuple(table.entry.owners)) for table in self.tables}
+
+    def follower(self, application_name: str) -> Follower:
+        """What writes the rows of this process's runs in batch_jobs."""
+        settings = self.settings
+
+        def write(instance: DagsterInstance, run_id: str, rows: Rows) -> object:
+            owner = owner_of(instance, settings.deployment_name)
+            kind, secrets = settings.batch_job_type, settings.secrets
+            return mirror_run(instance, run_id, rows=rows, owner=owner, platforms=self.platforms, job_type=kind, secrets=secrets)
+
+        return Follower(rows_of(settings, application_name=application_name), write)
 
 
 def load_project(settings: Settings) -> Project:

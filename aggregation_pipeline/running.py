@@ -1,15 +1,17 @@
 """The job in this process: what `aggregation-pipeline run` and `demo` do, as functions that give an answer."""
 
-import logging
+import functools
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
-from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
+from dagster import AssetKey, DagsterInstance, Definitions
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
@@ -20,18 +22,16 @@ from aggregation_pipeline.automation.schedules import is_more_than_daily
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
 from aggregation_pipeline.batch_jobs.liveness import TAG, alive
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.config.chosen import chosen
 from aggregation_pipeline.dagster_storage import PostgresStorage
-from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
+from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
-from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment
+from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.settings import Settings
 
-log = logging.getLogger(__name__)
-_MIRROR_SECONDS = 10.0
+# The name in workspace.yaml and pyproject.toml.
+_LOCATION: Final = "aggregation_pipeline"
 
 
 def open_instance(project: Project) -> DagsterInstance:
@@ -94,9 +94,8 @@ def run_tables(
     With a `moment`, the runs stand for the schedule's tick at that time and write that tick's window; without one, for now. A
     partitioned table's window is the newest that is complete then. Tables that no one job can hold are run one job after the other.
 
-    Dagster's run-status sensors skip runs started in a process of their own, so the rows are written here: at the start, now and then
-    while tables are done, at the end. A batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it
-    in later.
+    Rows are written from here, for no daemon need be running: at the start, now and then while tables are done, at the end. A
+    batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
 
     Raises:
         ConfigError: a table or format that is not configured, or nothing but partitioned tables without a complete partition.
@@ -168,7 +167,8 @@ def _run_job(
     partition: str | None,
 ) -> RunResult:
     run_id = str(uuid4())
-    with alive(project.settings.require_dagster_url(), run_id), _mirroring(project, instance, run_id):
+    project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
+    with alive(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
         result = definitions.resolve_job_def(job).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -182,6 +182,21 @@ def _run_job(
     record = instance.get_run_record_by_id(run_id)
     seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
     return _result(instance, run_id, tables, succeeded=result.success, seconds=seconds)
+
+
+@contextmanager
+def of_code_location(instance: DagsterInstance, job: str) -> Iterator[None]:
+    """Let the runs of `job` that the body makes belong to the code location, as those do that Dagster's services start.
+
+    A run of `execute_in_process` belongs to none: Overview and the job's page do not show it, its sensors are not told of it, and it
+    cannot be executed again.
+    """
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(_LOCATION), SINGLETON_REPOSITORY_NAME).get_job_origin(job)
+    instance.create_run_for_job = functools.partial(instance.create_run_for_job, remote_job_origin=origin)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del instance.create_run_for_job
 
 
 def _result(instance: DagsterInstance, run_id: str, selected: Sequence[str], *, succeeded: bool, seconds: float) -> RunResult:
@@ -199,50 +214,3 @@ def _result(instance: DagsterInstance, run_id: str, selected: Sequence[str], *, 
     batch = Batch(run_id, "completed" if succeeded else "failed", sum(table.items for table in tables.values()))
     files = {file["uri"]: file for event in finished for file in event.files}
     return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)
-
-
-@contextmanager
-def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iterator[None]:
-    settings = project.settings
-    open_rows = rows_of(settings, application_name=f"aggregation run {run_id[:8]}")
-    owner = owner_of(instance, settings.deployment_name)
-    busy, not_before = False, 0.0
-
-    def mirror(*, last: bool = False) -> None:
-        nonlocal busy, not_before
-        # A batch_jobs that does not answer is waited for once, not after every table: the export goes first, the reconciler makes it good.
-        if not last and (busy or time.monotonic() < not_before):
-            return
-        started = time.monotonic()
-        try:
-            with open_rows(_MIRROR_SECONDS) as rows:
-                rows.ensure()
-                mirror_run(
-                    instance,
-                    run_id,
-                    rows=rows,
-                    owner=owner,
-                    platforms=project.platforms,
-                    job_type=settings.batch_job_type,
-                    secrets=settings.secrets,
-                )
-        except MirrorError as error:
-            busy = error.retryable
-            log.warning("batch_jobs: %s", error)
-        # Every time the whole run is read again, which grows with its windows: progress may take a tenth of the run's time, not more.
-        not_before = time.monotonic() + 9 * (time.monotonic() - started)
-
-    def follow(entry: EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is None:
-            return
-        place = place_of(event.asset_key.path) if event.asset_key else None
-        window_done = event.event_type == DagsterEventType.ASSET_MATERIALIZATION and place is not None and place.output == MANIFEST
-        if window_done or event.event_type in {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE}:
-            mirror()
-
-    instance.add_event_listener(run_id, follow)
-    try:
-        yield
-    finally:
-        mirror(last=True)

@@ -17,7 +17,7 @@ from aggregation_pipeline.assets.checks import check_results
 from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.observer import LogObserver
-from aggregation_pipeline.assets.partitions import window_of
+from aggregation_pipeline.assets.partitions import require_partition, window_of
 from aggregation_pipeline.assets.sources import source_of
 from aggregation_pipeline.assets.windows import logical_time, run_window
 from aggregation_pipeline.checks import Verdict
@@ -166,6 +166,8 @@ def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
             f"without a partition. Choose one in the launchpad, materialize the asset from its page, or run "
             f"`aggregation-pipeline run`, which takes the newest that is complete."
         )
+    for key in context.partition_keys:
+        require_partition(job.entry.name, job.partitions, key)
     zone = ZoneInfo(job.partitions.timezone)
     windows = (window_of(job.entry.partition, job.partitions, key) for key in context.partition_keys)
     return [_Target(window.key, window.end, zone, window) for window in windows]

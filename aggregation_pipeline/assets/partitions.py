@@ -67,6 +67,18 @@ def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, 
     return Window(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
 
 
+def require_partition(table: str, definition: TimeWindowPartitionsDefinition, key: str) -> None:
+    """Refuse a key of no partition: a run may be launched with any text as its tag, and Dagster takes a date of years to come for one.
+
+    Raises:
+        ConfigError: the message says how far the partitions go.
+    """
+    if not definition.has_partition_key(key):
+        first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
+        known = f"its partitions go from {first} to {last}" if first else "none is complete yet"
+        raise ConfigError(f"table {table!r} has no partition {key!r}: {known}")
+
+
 def newest_complete(definition: TimeWindowPartitionsDefinition, moment: datetime) -> str | None:
     """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the first."""
     with partition_loading_context(effective_dt=moment):

@@ -343,6 +343,22 @@ def test_more_refused_runs_than_are_remembered_hold_the_watermark(
     assert (len(done.refused), done.watermark, done.behind, done.lag > 0) == (2, start, 2, True)
 
 
+def test_every_run_that_a_pass_had_no_time_for_is_counted(clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile_module, "_PAGE", 4)
+    for _ in range(10):
+        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+    for _ in range(3):
+        create(clean, [BAIDU], DagsterEventType.RUN_START)
+    # One of the open runs and one of the ended are read, however short the time is.
+    done = one_pass(clean, engine, budget=0)
+    assert (done.complete, done.written, done.behind) == (False, 2, 2 + 9)
+    watermark = done.watermark
+    while not done.complete:
+        done = one_pass(clean, engine, watermark=watermark, budget=5)
+        watermark = done.watermark
+    assert done.behind == 0
+
+
 def test_the_first_look_back_is_as_long_as_the_setting_says(clean: DagsterInstance, engine: sa.Engine):
     run(clean, [BAIDU])
     sensor = sensors(url_of(engine), history=timedelta(minutes=-20))["batch_jobs_reconcile"]

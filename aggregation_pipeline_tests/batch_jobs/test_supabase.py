@@ -1,5 +1,6 @@
 """By REST the rows follow the same rule as by a connection: every call is executed on PostgreSQL, under the role of the key."""
 
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -27,7 +29,8 @@ from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_post
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError, SettingsError
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.settings import Settings
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, rows, run
+from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, report, rows, run
+from aggregation_pipeline_tests.batch_jobs.test_following import follower
 from aggregation_pipeline_tests.batch_jobs.test_writer import HISTORY, NOON, PROD, RUN_ID, reading
 from aggregation_pipeline_tests.servers.postgrest import FakePostgrest, serving
 
@@ -102,6 +105,16 @@ def test_readings_in_any_order_leave_the_newest_by_rest_too(engine: sa.Engine, r
         assert rest.record(reading(length)) is (length > newest)
         newest = max(newest, length)
     assert rows(engine)[RUN_ID].metadata["dagster"]["last_event"] == newest
+
+
+def test_a_run_writes_its_own_row_by_rest_too(engine: sa.Engine, api: FakePostgrest, dagster_instance: DagsterInstance):
+    row = follower(functools.partial(supabase_rows, api.url, "service-key"))
+    done = create(dagster_instance, [FakeTable("baidu", 30)], DagsterEventType.RUN_START)
+    row.follow(dagster_instance, done.run_id)
+    assert rows(engine)[done.run_id].status == "in_progress"
+    api.faults += [503] * 6
+    report(dagster_instance, done, DagsterEventType.RUN_SUCCESS)
+    assert rows(engine)[done.run_id].status == "in_progress", "an outage is the reconciler's to make good"
 
 
 def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engine, rest: SupabaseRows):
