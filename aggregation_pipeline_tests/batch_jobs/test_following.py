@@ -3,7 +3,6 @@
 import functools
 import socket
 import time
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from dagster import DagsterEventType, DagsterInstance
 from aggregation_pipeline.batch_jobs.ending import DELETED
 from aggregation_pipeline.batch_jobs.following import Follower
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reaching import OpenRows
 from aggregation_pipeline.batch_jobs.reconcile import reconcile
 from aggregation_pipeline.batch_jobs.rows import Rows, postgres_rows
 from aggregation_pipeline.postgres import create_engine
@@ -22,14 +22,14 @@ PLATFORMS = {"baidu": "baidu"}
 BAIDU = FakeTable("baidu", 30)
 
 
-def follower(open_rows: "functools.partial[AbstractContextManager[Rows]]") -> Follower:
+def follower(open_rows: OpenRows) -> Follower:
     def write(instance: DagsterInstance, run_id: str, opened: Rows) -> object:
         return mirror_run(instance, run_id, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type=JOB_TYPE)
 
     return Follower(open_rows, write)
 
 
-def to(engine: sa.Engine) -> "functools.partial[AbstractContextManager[Rows]]":
+def to(engine: sa.Engine) -> OpenRows:
     return functools.partial(postgres_rows, engine)
 
 
