@@ -28,9 +28,6 @@ ATTACKS = (
     "CAST(v AS SIGNED)",
     "u - n - u",
     "EXTRACTVALUE('<a/>', v)",
-    "STR_TO_DATE(v, '%Y')",
-    "CAST(v AS DATE)",
-    "say_1054(v)",
     "say_1064(v)",
     "say_2013(v)",
 )
