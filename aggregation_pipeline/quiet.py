@@ -27,6 +27,8 @@ _AWAY: Final = re.compile(
     r"psycopg2\.(?:OperationalError|InterfaceError|errors\.(?:AdminShutdown|CrashShutdown|CannotConnectNow|TooManyConnections))"
     r"\b['>]*\)?:?\s*(?P<reason>[^\n]*)"
 )
+# What differs from tick to tick in lines that say the same.
+_NUMBERS: Final = re.compile(r"(?<=\bevaluation )(?:ID )?\d+|\(\d+\.\d+ seconds\)")
 _RETRYING: Final = "Retrying failed database connection"
 
 
@@ -53,7 +55,7 @@ class _Quiet(logging.Filter):
         found = _AWAY.search(text)
         if found or _RETRYING in text:
             return self._tell_of_outage(record, found["reason"].strip() if found else "")
-        return record.levelno > logging.INFO or self._is_new(f"{record.name} {text}")
+        return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
 
     def _tell_of_outage(self, record: logging.LogRecord, reason: str) -> bool:
         with self._lock:
