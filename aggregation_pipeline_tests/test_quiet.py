@@ -39,7 +39,9 @@ def test_dagsters_words_for_a_connection_that_is_tried_again_are_known(caplog):
 
 
 @pytest.fixture
-def heard() -> "Heard":
+def heard(monkeypatch: pytest.MonkeyPatch) -> "Heard":
+    # Nothing was said before.
+    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
     return Heard()
 
 
