@@ -29,7 +29,7 @@ from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.setting_words import explained, misspelt
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.supabase_settings import SupabaseSettings
-from aggregation_pipeline.telemetry import folder_problem
+from aggregation_pipeline.telemetry import folder_problems
 from aggregation_pipeline.told import tell_once
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -134,7 +134,7 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
             *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
-            *filter(None, [folder_problem({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir})]),
+            *folder_problems({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir}),
         ]
         if problems:
             raise ValueError("; ".join(problems))
