@@ -37,7 +37,7 @@ from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.state import open_glance, state_of
+from aggregation_pipeline.source.state import SourceState, open_glance, state_of
 from aggregation_pipeline.source.window import Window
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.manifest import Manifest
@@ -235,12 +235,17 @@ def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | N
     """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of that."""
     source = source_of(job.entry, job.database)
     try:
-        with open_glance(job.source(), job.zone) as session:
-            state = state_of(session, job.entry.source, job.times)
+        state = _state_of_source(job)
     except PipelineError as error:
         context.log.info("how %s stands could not be asked: %s", job.entry.table, error)
         return
     context.log_event(AssetObservation(source.key, metadata=source_metadata(state, rows)))
+
+
+@without_values
+def _state_of_source(job: TableJob) -> SourceState:
+    with open_glance(job.source(), job.zone) as session:
+        return state_of(session, job.entry.source, job.times)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:

@@ -1,13 +1,15 @@
 """The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
-from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, Failure, ObserveResult, multi_observable_source_asset
+from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BetaWarning, Failure, ObserveResult, multi_observable_source_asset
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.sources import source_metadata, source_of
 from aggregation_pipeline.errors import PipelineError, SourceError
+from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.state import open_glance, state_of
 
 
@@ -19,12 +21,17 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
     if not readers:
         return []
 
-    @multi_observable_source_asset(  # type: ignore[untyped-decorator]
-        name="observe_sources",
-        specs=[source_of(jobs[0].entry, jobs[0].database, [job.entry.name for job in jobs]) for jobs in readers.values()],
-        can_subset=True,
-        description="Ask the server how its tables stand: size, estimated rows, newest values. A glance, whatever their size.",
-    )
+    with warnings.catch_warnings():
+        # Marked beta; the version of Dagster is held, and its users can do nothing about it.
+        warnings.simplefilter("ignore", BetaWarning)
+        observable = multi_observable_source_asset(
+            name="observe_sources",
+            specs=[source_of(jobs[0].entry, jobs[0].database, [job.entry.name for job in jobs]) for jobs in readers.values()],
+            can_subset=True,
+            description="Ask the server how its tables stand: size, estimated rows, newest values. A glance, whatever their size.",
+        )
+
+    @without_values
     def observe_sources(context: AssetExecutionContext) -> Iterator[ObserveResult]:
         problems = []
         try:
@@ -44,7 +51,7 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
         if problems:
             raise Failure("\n".join(problems))
 
-    return [observe_sources]
+    return [observable(observe_sources)]
 
 
 def _times(jobs: Sequence[TableJob]) -> dict[str, tzinfo]:
