@@ -3,7 +3,7 @@
 from dagster import Definitions, definitions
 
 from aggregation_pipeline import logs
-from aggregation_pipeline.assets.sources import build_sources
+from aggregation_pipeline.assets.observing import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.alerting import build_alert_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
@@ -32,7 +32,7 @@ def build_definitions(project: Project) -> Definitions:
     kept = settings.batch_jobs_retention_days
     pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
     return Definitions(
-        assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
+        assets=[*build_sources(project.tables), *map(build_table, project.tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
             *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, AssetMaterialization, DagsterEventType, MaterializeResult
+from dagster import (
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    DagsterEventType,
+    MaterializeResult,
+)
 from dagster import TimeWindowPartitionsDefinition as Partitions
 
 from aggregation_pipeline import progress
@@ -18,7 +26,7 @@ from aggregation_pipeline.assets.describe import Metadata, format_metadata, mani
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.observer import LogObserver
 from aggregation_pipeline.assets.partitions import require_partition, window_of
-from aggregation_pipeline.assets.sources import source_of
+from aggregation_pipeline.assets.sources import rows_of_source, source_metadata, source_of
 from aggregation_pipeline.assets.windows import logical_time, run_window
 from aggregation_pipeline.checks import Verdict
 from aggregation_pipeline.config.model import TableEntry
@@ -29,8 +37,10 @@ from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.source.state import SourceState, open_glance, state_of
 from aggregation_pipeline.source.window import Window
 from aggregation_pipeline.storage import keys
+from aggregation_pipeline.storage.manifest import Manifest
 
 MAX_RETRIES: Final = 2
 # A server that is gone fails every window alike: on the last attempt so many in a row are proof enough.
@@ -63,6 +73,14 @@ class TableJob:
     partitions: Partitions | None = None
     crons: tuple[str, ...] = ()
     config: Path | None = None
+
+    @property
+    def times(self) -> dict[str, ZoneInfo]:
+        """The column of its partitions, with the zone of its values; empty without one, or where masks hide it."""
+        partition = self.entry.partition
+        if partition is None or self.partitions is None or partition.column.casefold() in self.entry.hidden_columns:
+            return {}
+        return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 
 
 @dataclass(frozen=True)
@@ -107,11 +125,13 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     targets = [target for target in _targets(context, job) if target.key not in published]
     failures: dict[str, PipelineError] = {}
     verdicts: Verdicts = {}
+    last: Manifest | None = None
     try:
         for number, target in enumerate(targets, start=1):
             try:
                 exported, seconds = _publish(context, job, target, one_of_many=len(targets) > 1)
                 published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
+                last = exported.manifest
                 _tell(context, exported, seconds, number, len(targets))
             except PipelineError as error:
                 if isinstance(error, CheckError):
@@ -133,6 +153,8 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
         if not may_be_retried:
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
+    if last is not None and table_key(job.entry.name) in context.selected_asset_keys:
+        _observe_source(context, job, rows_of_source(job.entry, last))
     # Dagster ties a verdict to the newest materialization that it knows: this one, which therefore comes first.
     yield from _results(context, published, before)
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
@@ -207,6 +229,23 @@ def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, nu
     rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
     context.log.info(f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}")  # noqa: G004
     progress.tell(manifest.table, "windows", number, total)
+
+
+def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | None) -> None:
+    """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of that."""
+    source = source_of(job.entry, job.database)
+    try:
+        state = _state_of_source(job)
+    except PipelineError as error:
+        context.log.info("how %s stands could not be asked: %s", job.entry.table, error)
+        return
+    context.log_event(AssetObservation(source.key, metadata=source_metadata(state, rows)))
+
+
+@without_values
+def _state_of_source(job: TableJob) -> SourceState:
+    with open_glance(job.source(), job.zone) as session:
+        return state_of(session, job.entry.source, job.times)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:
