@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "results", "running"),
+    ("services",),
     ("terminal", "collecting", "demo", "cli", "web"),
 )
 # A library that can be used and tested alone.
