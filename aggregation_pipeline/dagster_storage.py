@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Self
 import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.interrupts import check_captured_interrupt
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException
 
@@ -127,6 +128,9 @@ class PostgresStorage(DagsterPostgresStorage):
                 if due(AWAY, every=MINUTE):
                     _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, cls.patience / MINUTE)
                 time.sleep(_PAUSE_SECONDS)
+                # The daemon has Ctrl-C and SIGTERM only noted until its threads run.
+                if check_captured_interrupt():
+                    raise KeyboardInterrupt from None
 
 
 def _may_pass(why: str) -> bool:

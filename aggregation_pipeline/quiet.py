@@ -56,6 +56,8 @@ class _Quiet(logging.Filter):
         """Let through what is new."""
         text = _whole(record)
         found = _AWAY.search(text)
+        if _RETRYING in text:
+            _without_doubles()
         if found or _RETRYING in text:
             return self._tell_of_outage(record, found["reason"].strip() if found else "")
         return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
@@ -78,6 +80,18 @@ class _Quiet(logging.Filter):
             while len(self._said) > _REMEMBERED:
                 self._said.popitem(last=False)
         return fresh
+
+
+def _without_doubles() -> None:
+    """Dagster says so by `logging.warning`, which gives the root logger a handler: from then on every other line would come twice."""
+    for handler in logging.getLogger().handlers:
+        plain = type(handler) is logging.StreamHandler and getattr(handler.formatter, "_fmt", None) == logging.BASIC_FORMAT
+        if plain and _has_no_handler_of_its_own not in handler.filters:
+            handler.addFilter(_has_no_handler_of_its_own)
+
+
+def _has_no_handler_of_its_own(record: logging.LogRecord) -> bool:
+    return not record.name.startswith("dagster")
 
 
 def _whole(record: logging.LogRecord) -> str:

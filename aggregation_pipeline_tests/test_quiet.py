@@ -1,6 +1,7 @@
 """The filter before the loggers of Dagster's services."""
 
 import logging
+import subprocess
 import sys
 
 import psycopg2
@@ -14,6 +15,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_postgres import utils as postgres_utils
 
 from aggregation_pipeline import quiet
+from aggregation_pipeline_tests.deployment import REPOSITORY, ours_left_out
 
 
 def test_each_daemon_of_the_installed_dagster_has_the_filter_at_its_logger():
@@ -105,3 +107,23 @@ def test_what_a_postgresql_refuses_is_no_outage(heard: Heard):
             heard.log.exception("Failed")
     assert len(heard.lines) == 2
     assert all("Traceback" in line for line in heard.lines)
+
+
+AFTER_AN_OUTAGE = """
+import logging, sys
+from aggregation_pipeline.quiet import be_quiet
+be_quiet()
+dagster = logging.getLogger("dagster.daemon")
+dagster.addHandler(logging.StreamHandler(sys.stderr))
+logging.warning("Retrying failed database connection: %s", "psycopg2.OperationalError gone")
+dagster.warning("one line")
+logging.getLogger("another").warning("another line")
+"""
+
+
+def test_after_an_outage_no_line_of_the_daemon_comes_twice():
+    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", AFTER_AN_OUTAGE], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    first, *others = done.stderr.splitlines()
+    assert "PostgreSQL does not answer" in first
+    assert others == ["one line", "WARNING:another:another line"]

@@ -208,7 +208,9 @@ def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str,
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ours = {name.upper() for name in Settings.model_fields}
-    environment = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")} | {
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION_TOLD"))
+    } | {
         **source,
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),

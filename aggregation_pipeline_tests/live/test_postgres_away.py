@@ -59,8 +59,14 @@ class Away:
 
     def stop(self) -> None:
         if self.daemon is not None:
-            os.killpg(self.daemon.pid, signal.SIGTERM)
-            self.daemon.wait(60)
+            self.daemon.send_signal(signal.SIGTERM)
+            try:
+                self.daemon.wait(60)
+            finally:
+                # And the code server that it started.
+                with suppress(ProcessLookupError):
+                    os.killpg(self.daemon.pid, signal.SIGKILL)
+                self.daemon = None
 
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
@@ -121,10 +127,14 @@ def test_a_daemon_that_starts_before_its_postgresql_waits_for_it(away: Away):
     away.server.stop()
     away.start()
     until("the word", lambda: "PostgreSQL does not answer" in away.log(), 60, said=away.log)
+    # It can be stopped meanwhile.
+    away.stop()
+    away.start()
+    until("the word", lambda: away.log().count("PostgreSQL does not answer") == 2, 60, said=away.log)
     time.sleep(5)
     away.start_server()
     away.goes_on("the daemon")
-    assert away.log().count("does not answer") == 1
+    assert away.log().count("does not answer") == 2
     assert "Traceback" not in away.log()
 
 
