@@ -74,6 +74,7 @@ class Engines:
         views: which of the names in the entry are views.
         versioned: which of them are system-versioned tables, of MariaDB.
         functions: stored functions that the entry calls, in lower case.
+        relations: all tables and views that there are behind the entry.
     """
 
     held: set[str] = field(default_factory=set)
@@ -82,6 +83,7 @@ class Engines:
     views: set[TableName] = field(default_factory=set)
     versioned: set[TableName] = field(default_factory=set)
     functions: frozenset[str] = frozenset()
+    relations: set[TableName] = field(default_factory=set)
 
     def __str__(self) -> str:
         """For the manifest: `InnoDB`, `InnoDB, MyISAM (hits)`, `unknown (view v)`."""
@@ -112,6 +114,7 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
             return engines
+        engines.relations |= {name for name, found in relations.items() if found}
         engines.views |= {name for name, found in relations.items() if any(each.is_view or each.is_system_view for each in found)}
         engines.versioned |= {name for name, found in relations.items() if any(each.kind == "SYSTEM VERSIONED" for each in found)}
         touched = Touched()

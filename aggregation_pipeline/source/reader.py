@@ -58,7 +58,8 @@ class ReadRequest:
         """
         columns = session.columns(*self.entry.source)
         engines = engines_of(session, self.entry)
-        session = replace(session, known=session.known.plus(columns))
+        behind = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
+        session = replace(session, known=session.known.plus((*columns, *behind)))
         within = self.within(columns, session.clock)
         clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
         return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
