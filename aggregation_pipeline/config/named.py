@@ -105,6 +105,16 @@ def named_by(expression: str) -> Named:
     )
 
 
+def shows_cells(sql: str) -> bool:
+    """Whether an expression is a column, or one of its cells, maybe in other letters: nothing is added to them."""
+    if not (trees := list(_parsed(sql))):
+        return False
+    node = trees[0].expressions[0]
+    while isinstance(node, exp.Paren | exp.Lower | exp.Upper | exp.Min | exp.Max | exp.Trim) and len([*node.iter_expressions()]) == 1:
+        node = node.this
+    return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
+
+
 @dataclass(frozen=True)
 class _Chain:
     """Names with dots between them; `end` is the place of the last one, `apart` a blank before a bracket that allows none."""
