@@ -18,8 +18,9 @@ from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.io_managers.resource import build_io_manager
-from aggregation_pipeline.project import Project, load_project
-from aggregation_pipeline.settings import load_settings
+from aggregation_pipeline.loaded import hand_on_environment, loaded_text
+from aggregation_pipeline.project import DEFAULT_CONFIG, Project, load_usable_project
+from aggregation_pipeline.settings import Settings, load_settings
 
 
 def build_definitions(project: Project) -> Definitions:
@@ -73,5 +74,7 @@ def build_definitions(project: Project) -> Definitions:
 def defs() -> Definitions:
     """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this module."""
     settings = load_settings()
+    hand_on_environment(Settings.model_fields)
     logs.configure(settings)
-    return build_definitions(load_project(settings))
+    content = loaded_text(settings.aggregation_config or DEFAULT_CONFIG, settings.temp_dir)
+    return build_definitions(load_usable_project(settings, content))

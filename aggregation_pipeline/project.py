@@ -2,9 +2,10 @@
 
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,11 +20,11 @@ from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.batch_jobs.rows import Rows
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.document import spelled
-from aggregation_pipeline.config.loading import load_config, select_tables
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.loading import load_config, load_usable, select_tables
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
-from aggregation_pipeline.errors import ConfigError, StorageError
+from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.storage.keys import refuse_long_names
@@ -41,12 +42,14 @@ class Project:
         tables: the selected entries, each with what its op needs.
         options: how formats write values.
         cron: CRON_SCHEDULE in five fields.
+        left_out: entries that no assets can stand for, with the reason, by name.
     """
 
     settings: Settings
     tables: tuple[TableJob, ...]
     options: FormatOptions
     cron: str
+    left_out: Mapping[str, str] = MappingProxyType({})
 
     @property
     def platforms(self) -> Mapping[str, str]:
@@ -56,7 +59,9 @@ class Project:
     @property
     def table_facts(self) -> Mapping[str, TableFacts]:
         """By segment of the asset key, what alerts say of a table."""
-        return {segment(table.entry.name): TableFacts(table.entry.name, tuple(table.entry.owners)) for table in self.tables}
+        entries = [table.entry for table in self.tables]
+        facts = {segment(entry.name): TableFacts(entry.name, tuple(entry.owners), entry.mistakes) for entry in entries}
+        return {segment(name): TableFacts(name, (), words) for name, words in self.left_out.items()} | facts
 
     def follower(self, application_name: str) -> Follower:
         """What writes the rows of this process's runs in batch_jobs."""
@@ -79,42 +84,93 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
-    entries = select_tables(config, settings.aggregation_tables, warn=functools.partial(tell_once, log, logging.WARNING))
+    entries = _selected(config, settings)
     require_unique(entries, settings.db_name or "default")
-    for entry in entries:
-        _refuse_long_keys(entry, settings.oss_prefix, path)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    return Project(
-        settings,
-        tuple(_table(entry, settings, cron, path, versioned=(entry.layout or config.layout) == "versioned") for entry in entries),
-        config.options,
-        cron,
-    )
+    return Project(settings, tuple(_table(entry, config, settings, cron, path) for entry in entries), config.options, cron)
 
 
-def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, versioned: bool) -> TableJob:
+def load_usable_project(settings: Settings, content: bytes | None) -> Project:
+    """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
+
+    Stand-ins are in the place of such entries, `TableJob.entry.mistakes` says why; those whose assets could not be told from others' are
+    left out. `content` is what aggregation.yaml held, where somebody has read it already.
+
+    Raises:
+        ConfigError: mistakes outside of the entries.
+        SettingsError: DAGSTER_PG_URL is not set.
+    """
+    path = settings.aggregation_config or DEFAULT_CONFIG
+    config, left_out = load_usable(path, content)
+    cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
+    tables: list[TableJob] = []
+    for entry in _selected(config, settings, left_out):
+        try:
+            require_unique([*(table.entry for table in tables), entry], settings.db_name or "default")
+        except ConfigError as error:
+            left_out[entry.name] = f"{_place(entry, path)}: {error}"
+            continue
+        try:
+            settings.require_mask_salt([entry])
+            tables.append(_table(entry, config, settings, cron, path))
+        except (ConfigError, SettingsError) as error:
+            words = str(error) if str(path) in str(error) else f"{_place(entry, path)}: {error}"
+            tables.append(_stand_in(entry, words, config, settings, path))
+    for words in (*(table.entry.mistakes for table in tables if table.entry.mistakes), *left_out.values()):
+        tell_once(log, logging.ERROR, words)
+    return Project(settings, tuple(tables), config.options, cron, left_out)
+
+
+def _selected(config: PipelineConfig, settings: Settings, left_out: Mapping[str, str] = MappingProxyType({})) -> Sequence[TableEntry]:
+    wanted = settings.aggregation_tables
+    if left_out and (wanted or not config.tables):
+        # Counting the rows of a table is not what its entry asks for.
+        wanted = tuple(name for name in wanted or () if name not in left_out)
+        if not wanted:
+            return ()
+    return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING))
+
+
+def _stand_in(entry: TableEntry, words: str, config: PipelineConfig, settings: Settings, path: Path) -> TableJob:
+    """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
+    entry = entry.model_copy(update={"mistakes": words, "schedule": ()})
+    try:
+        return _table(entry, config, settings, "", path)
+    except ConfigError:
+        return _table(entry.model_copy(update={"partition": None}), config, settings, "", path)
+
+
+def _table(entry: TableEntry, config: PipelineConfig, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
+    if entry.mistakes is None:
+        _refuse_long_keys(entry, settings.oss_prefix, path)
+    crons = (cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
     return TableJob(
         entry,
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),
         database=settings.db_name or "default",
-        versioned=versioned,
+        versioned=(entry.layout or config.layout) == "versioned",
         config=path,
         zone=zone,
         locks_url=settings.require_dagster_url(),
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
-        crons=(cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule)),
+        # A schedule would fail each night of what somebody has been told already.
+        crons=() if entry.mistakes else crons,
     )
+
+
+def _place(entry: TableEntry, path: Path) -> str:
+    return f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}"
 
 
 def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
     try:
         refuse_long_names(prefix, entry.name)
     except StorageError as error:
-        raise ConfigError(f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}: {error}") from None
+        raise ConfigError(f"{_place(entry, path)}: {error}") from None
 
 
 def _five_fields(where: str, text: str) -> str:

@@ -123,6 +123,17 @@ def failing_sensors(
     return causes, lambda cause: working.get(cause.subject)
 
 
+def broken_entries(estate: Estate, secrets: Sequence[str], now: datetime) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    """Entries of aggregation.yaml that cannot be used, one cause each as long as that is so; and a function that knows which can."""
+    broken = {f"entry {segment}": (segment, table) for segment, table in estate.tables.items() if table.mistakes}
+    causes = []
+    for subject, (segment, table) in broken.items():
+        error = one_line((table.mistakes or "").replace("\n", " "), secrets)
+        facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
+        causes.append(Cause(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
+    return causes, lambda cause: None if cause.subject in broken else now
+
+
 def _check_cause(instance: DagsterInstance, estate: Estate, record: AssetCheckExecutionRecord, secrets: Sequence[str]) -> Cause:
     evaluation = record.evaluation
     description = (evaluation.description if evaluation else None) or ""

@@ -26,6 +26,7 @@ from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_che
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
 from aggregation_pipeline.assets.sources import source_of
+from aggregation_pipeline.assets.stand_ins import build_stand_in
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.timing import to_timedelta
 from aggregation_pipeline.errors import PipelineError
@@ -36,7 +37,9 @@ _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"par
 
 
 def build_table(job: TableJob) -> AssetsDefinition:
-    """Build the assets of one entry."""
+    """Build the assets of one entry, or what stands for one that cannot be used."""
+    if job.entry.mistakes is not None:
+        return build_stand_in(job.entry.name, table_specs(job), job.partitions, job.entry.mistakes)
 
     @multi_asset(
         name=op_name(job.entry.name),

@@ -12,11 +12,10 @@ from aggregation_pipeline.config.document import Document, Mistake, Spot, as_fou
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.stand_ins import TABLES, frozen, report, with_stand_ins
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
-# The seed's spelling of `tables`.
-_TABLES: Final = ("tables", "tableConfigs", "table_configs")
 
 
 def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
@@ -26,19 +25,41 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
         ConfigError: lists every mistake as `file:line:column: tables.users.aggregations[0].function: ...`.
     """
     document = read_document(path)
+    config, mistakes = _judged(document)
+    if config is None or mistakes:
+        raise ConfigError(report(path, mistakes))
+    return config
+
+
+def load_usable(path: Path, content: bytes | None = None) -> tuple[PipelineConfig, dict[str, str]]:
+    """The same, but entries with mistakes of their own do not keep the others from being used.
+
+    What can be told of such an entry stands in its place, with the words in `mistakes`. Entries by names that nothing can have are left
+    out; returned beside the config are their words, by name. `content` is that of the file, where somebody has read it already.
+
+    Raises:
+        ConfigError: mistakes outside of the entries, all in one.
+    """
+    document = read_document(path, content)
+    config, mistakes = _judged(document)
+    if config is None or mistakes:
+        return with_stand_ins(document, mistakes, _judged)
+    return config, {}
+
+
+def _judged(document: Document) -> tuple[PipelineConfig | None, list[Mistake]]:
+    """The config, and all mistakes that are in it."""
     mistakes = list(document.mistakes)
     data, keys = _arranged(document, mistakes)
     config = None
     try:
-        data = _frozen(data)
+        data = frozen(data)
         config = PipelineConfig.model_validate(data, strict=True)
     except ValidationError as error:
         # What could not be read as YAML is said already.
         said = {mistake.key for mistake in document.mistakes}
         mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys, data) if mistake.key not in said]
-    if config is None or mistakes:
-        raise ConfigError(_report(path, mistakes))
-    return config
+    return config, mistakes
 
 
 def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None]) -> tuple[TableEntry, ...]:
@@ -96,8 +117,8 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
     if not isinstance(document.data, dict):
         mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, {as_found(document.data)}"))
         return {}, {}
-    data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _TABLES}
-    spellings = [key for key in document.data if key in _TABLES]
+    data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in TABLES}
+    spellings = [key for key in document.data if key in TABLES]
     if not spellings:
         mistakes.append(document.spot.mistake("tables: the key is missing; under it stands what is made of each table"))
         return data, {}
@@ -131,15 +152,3 @@ def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> A
     given = HIDDEN & (body or {}).keys()
     mistakes += [spot.inner[key].mistake(f"{spelled([*path, key])}: {unknown_key(key, TableEntry)}") for key in given]
     return (body or {}) | {"name": path[-1], "line": spot.line}
-
-
-def _frozen(value: Any) -> Any:  # noqa: ANN401
-    """Lists as tuples, which is what the models hold: strict, they take no list for one, whatever a validator before them made of it."""
-    if isinstance(value, dict):
-        return {key: _frozen(inner) for key, inner in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def _report(path: Path, mistakes: list[Mistake]) -> str:
-    lines = [f"{path}:{mistake.line}:{mistake.column}: {mistake.words}" for mistake in sorted(set(mistakes))]
-    return f"{path.name} cannot be used, {len(lines)} mistake{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)

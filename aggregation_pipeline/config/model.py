@@ -187,6 +187,8 @@ class TableEntry(EntryModel):
     """Windows beyond the newest so many are deleted by the job retention. With keep, only those that both let go."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
+    mistakes: Annotated[str | None, Field(exclude=True)] = None
+    """Why the entry cannot be used, in one line for each mistake after the first: it stands for its assets, and nothing may run it."""
     masked: Annotated[SkipValidation[Masked], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
     """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""
 

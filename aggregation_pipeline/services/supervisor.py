@@ -64,8 +64,8 @@ def supervise(
 
 def _web(workspace: Path, host: str, port: int, log_level: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "dagster_webserver", "--host", host, "--port", str(port), "--workspace", str(workspace)),
-        *("--dagster-log-level", log_level),
+        *(sys.executable, "-m", "aggregation_pipeline.web", "--host", host, "--port", str(port)),
+        *("--workspace", str(workspace), "--log-level", log_level),
     ]
 
 

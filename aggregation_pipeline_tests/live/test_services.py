@@ -92,7 +92,7 @@ def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_st
 
 
 def test_web_process_and_daemon_are_started_again(services: Supervised):
-    for words in (["dagster_webserver"], ["dagster._daemon", "run"]):
+    for words in (["aggregation_pipeline.web"], ["dagster._daemon", "run"]):
         before = services.service(*words).pid
         os.kill(before, signal.SIGKILL)
 
