@@ -211,6 +211,7 @@ def _result(instance: DagsterInstance, run_id: str, selected: Sequence[str], *, 
         status = "failed" if name in failed and not succeeded else "completed" if windows else "skipped"
         error = failed[name].error if status == "failed" else None
         tables[name] = TableResult(status, sum(event.items for event in windows.values()), error)
-    batch = Batch(run_id, "completed" if succeeded else "failed", sum(table.items for table in tables.values()))
+    items = sum(table.items for table in tables.values())
+    batch = Batch(run_id, "completed" if succeeded else "failed", items, round(seconds, 3), list(tables))
     files = {file["uri"]: file for event in finished for file in event.files}
     return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)

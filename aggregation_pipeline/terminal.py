@@ -83,8 +83,10 @@ def table_bars() -> Iterator[None]:
 
 
 def show_result(result: RunResult) -> None:
-    """Print what became of each table."""
-    console.print(f"Run {result.batch_job_id}: [{_COLORS[result.status]}]{result.status}[/] in {result.seconds:.1f} s")
+    """Print what became of each run, and of each table."""
+    for batch in result.batches:
+        whose = f" ({escape(', '.join(batch.tables))})" if len(result.batches) > 1 else ""
+        console.print(f"Run {batch.batch_job_id}: [{_COLORS[batch.status]}]{batch.status}[/] in {batch.seconds:.1f} s{whose}")
     table = Table()
     for heading, justify in (("table", "left"), ("status", "left"), ("rows", "right"), ("files", "right"), ("bytes", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")

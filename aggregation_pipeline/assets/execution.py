@@ -126,10 +126,12 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     failures: dict[str, PipelineError] = {}
     verdicts: Verdicts = {}
     last: Manifest | None = None
+    warned: set[str] = set()
     try:
         for number, target in enumerate(targets, start=1):
+            observer = LogObserver(context.log, job.entry.name, target.name, one_of_many=len(targets) > 1, warned=warned)
             try:
-                exported, seconds = _publish(context, job, target, one_of_many=len(targets) > 1)
+                exported, seconds = _publish(context, job, target, observer)
                 published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
                 last = exported.manifest
                 _tell(context, exported, seconds, number, len(targets))
@@ -195,7 +197,7 @@ def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
     return [_Target(window.key, window.end, zone, window) for window in windows]
 
 
-def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, one_of_many: bool) -> tuple[Exported, float]:
+def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, observer: LogObserver) -> tuple[Exported, float]:
     """Publish one window; returns what it has become, and the seconds that it took, waiting included."""
     entry = job.entry
     manager: OSSIOManager = context.resources.io_manager
@@ -206,7 +208,6 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
         formats = list(job.formats)
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
-    observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
         # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
         latest = functools.partial(lock.also, keys.LATEST)
