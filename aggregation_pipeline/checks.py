@@ -126,9 +126,9 @@ def _moments(extract: Extract) -> str:
 
 
 def _who_changed(extract: Extract, standing: Manifest) -> str:
-    if not (extract.asked and standing.asked):
+    if not (extract.columns_asked and standing.columns_asked):
         return ""
-    if extract.asked == standing.asked:
+    if extract.columns_asked == standing.columns_asked:
         return "the source table has changed, the entry asks for the same: "
     return "the entry asks for other columns than the last time: "
 

@@ -58,7 +58,7 @@ class Extract:
         comments: those of the source's columns, by their names.
         notes: what a consumer should know of how they were read, in words.
         engines: of the tables that were read, in words; empty where nobody has asked.
-        asked: the fingerprint of the columns that the entry asks for; empty where it is not known.
+        columns_asked: the fingerprint of the columns that the entry asks for; empty where it is not known.
     """
 
     table: str
@@ -68,4 +68,4 @@ class Extract:
     comments: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     engines: str = ""
-    asked: str = ""
+    columns_asked: str = ""

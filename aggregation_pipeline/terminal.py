@@ -95,10 +95,11 @@ def show_result(result: RunResult) -> None:
         size = sum(file["bytes"] for file in files)
         table.add_row(escape(name), f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}")
     console.print(table)
-    for name, one in result.tables.items():
-        if one.error:
-            console.print(f"[red]{escape(name)}[/]: ", end="")
-            console.print(one.error, markup=False)
+    # A server that lets nobody in fails all tables alike.
+    for error in dict.fromkeys(one.error for one in result.tables.values() if one.error):
+        names = [name for name, one in result.tables.items() if one.error == error]
+        console.print(f"[red]{escape(', '.join(names))}[/]: ", end="")
+        console.print(error, markup=False)
 
 
 def show_files(files: Sequence[Mapping[str, Any]]) -> None:

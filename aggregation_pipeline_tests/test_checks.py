@@ -31,7 +31,7 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
         path = tmp_path / "detail.parquet"
         pq.write_table(ROWS, path, row_group_size=2)
         dataset = Dataset("detail", path, ROWS.num_rows, ROWS.schema, facts.get("truncated", False), "SELECT", "none")
-        extract = Extract("t", "2026-11-20", (dataset,), facts.get("consistency", "snapshot"), asked=facts.get("asked", ""))
+        extract = Extract("t", "2026-11-20", (dataset,), facts.get("consistency", "snapshot"), columns_asked=facts.get("asked", ""))
         entry = TableEntry(name="t", select_fields=("*",), checks=tuple(Checks.model_validate(group) for group in groups))
         return {one.name: one for one in judge(entry, extract, standing, lambda: before)}
 
@@ -107,7 +107,7 @@ def test_what_is_always_watched(verdicts):
         ("one", "the source table has changed, the entry asks for the same: "),
         ("two", "the entry asks for other columns"),
     ):
-        found = verdicts(asked=asked, standing=standing.model_copy(update={"asked": "one"}))
+        found = verdicts(asked=asked, standing=standing.model_copy(update={"columns_asked": "one"}))
         assert found["schema_unchanged"].words.startswith(words)
 
 

@@ -205,7 +205,7 @@ class TableEntry(EntryModel):
         return (*summary, "detail") if self.select_fields else summary
 
     @property
-    def asked(self) -> str:
+    def columns_asked(self) -> str:
         """A fingerprint of all that decides which columns come out, and of which types, while the table stays as it is."""
         shape = self.model_dump(mode="json", include={"table", "group_by", "aggregations", "select_fields", "mask", "timezone"})
         shape["zero_dates"] = self.options.zero_dates
