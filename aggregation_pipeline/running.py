@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,11 @@ from uuid import uuid4
 from dagster import AssetKey, DagsterInstance, Definitions
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
-from aggregation_pipeline.assets.partitions import keys_between, newest_complete
-from aggregation_pipeline.assets.windows import tick_tags
+from aggregation_pipeline.assets.windows import require_past
 from aggregation_pipeline.automation.groups import group_tables
-from aggregation_pipeline.automation.schedules import is_more_than_daily
+from aggregation_pipeline.automation.run_requests import Asked, at_tick, by_hand, in_words, over_range
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished
 from aggregation_pipeline.batch_jobs.liveness import TAG, alive
@@ -48,13 +46,27 @@ def open_storage(settings: Settings) -> DagsterInstance:
     """
     # dagster.yaml reads the variable itself, which may stand in .env only.
     os.environ["DAGSTER_PG_URL"] = settings.require_dagster_url()
-    if os.environ.get("DAGSTER_HOME"):
-        return DagsterInstance.get()
+    folder = instance_folder()
+    return DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.from_config(str(folder))
+
+
+def instance_folder() -> Path:
+    """Return DAGSTER_HOME, or the working folder where a dagster.yaml stands in it.
+
+    Raises:
+        SettingsError: neither is there.
+    """
+    home = os.environ.get("DAGSTER_HOME")
+    if home:
+        folder = Path(home).expanduser()
+        if not folder.is_absolute() or not folder.is_dir():
+            raise SettingsError(f"DAGSTER_HOME={home} is no folder by its whole path. Dagster takes nothing else.")
+        return folder
     if not Path("dagster.yaml").is_file():
         raise SettingsError(
             "There is no dagster.yaml here and DAGSTER_HOME is not set: run this in the project's folder, or set DAGSTER_HOME."
         )
-    return DagsterInstance.from_config(str(Path.cwd()))
+    return Path.cwd()
 
 
 def select_assets(project: Project, tables: Sequence[str] | None, formats: Sequence[str] | None) -> list[AssetKey]:
@@ -88,34 +100,37 @@ def run_tables(
     tables: Sequence[str] | None,
     formats: Sequence[str] | None,
     moment: datetime | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> RunResult:
     """Run `tables` (None: all) in this process and keep the rows of batch_jobs up to date meanwhile.
 
     With a `moment`, the runs stand for the schedule's tick at that time and write that tick's window; without one, for now. A
-    partitioned table's window is the newest that is complete then. Tables that no one job can hold are run one job after the other.
+    partitioned table's window is the newest that is complete then; `tell` hears which windows that are. Tables that no one job can hold are
+    run one job after the other.
 
     Rows are written from here, for no daemon need be running: at the start, now and then while tables are done, at the end. A
     batch_jobs that cannot be written is logged and never stops an export; the reconciler brings it in later.
 
     Raises:
-        ConfigError: a table or format that is not configured, or nothing but partitioned tables without a complete partition.
+        ConfigError: a table or format that is not configured, a moment to come, or nothing but partitioned tables without a complete
+            partition.
     """
+    if moment is not None:
+        require_past(moment, where=f"{moment:%Y-%m-%d %H:%M}")
     selected = select_assets(project, tables, formats)
     results, without = [], []
     for group in group_tables(project.tables, cron=project.cron, zone=project.settings.zone):
         names = [table.entry.name for table in group.tables if table_key(table.entry.name) in selected]
         if not names:
             continue
-        tags, partition = {}, None
-        if group.partitions is not None:
-            partition = newest_complete(group.partitions, moment or datetime.now(UTC))
-            if partition is None:
-                without += names
-                continue
-        elif moment is not None:
-            tags = tick_tags(moment, group.zone, more_than_daily=is_more_than_daily(group.crons or ("* * * * *",)))
+        asked = by_hand(group, datetime.now(UTC)) if moment is None else at_tick(group, moment)
+        if asked is None:
+            without += names
+            continue
+        if moment is not None:
+            tell(in_words(group, moment, asked))
         assets = select_assets(project, names, formats)
-        results.append(_run_job(project, definitions, instance, group.name, names, assets, tags=tags, partition=partition))
+        results.append(_run_job(project, definitions, instance, group.name, names, assets, asked))
     if not results:
         raise ConfigError(f"{', '.join(without)}: no partition is complete yet; partition.start says where the first begins")
     skipped = {name: TableResult("skipped", 0, "no partition is complete yet") for name in without}
@@ -143,15 +158,8 @@ def run_backfill(
     job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)
     if job.partitions is None:
         raise ConfigError(f"table {table!r} has no partition in aggregation.yaml, so there is nothing to fill: run it as it is")
-    keys = keys_between(table, job.partitions, first, last)
-    each = job.entry.backfill.partitions_per_run
-    size = len(keys) if each == "all" else each
-    chunks = [keys[position : position + size] for position in range(0, len(keys), size)]
-    results = []
-    for chunk in chunks:
-        tags = {ASSET_PARTITION_RANGE_START_TAG: chunk[0], ASSET_PARTITION_RANGE_END_TAG: chunk[-1]} if len(chunk) > 1 else {}
-        partition = chunk[0] if len(chunk) == 1 else None
-        results.append(_run_job(project, definitions, instance, group.name, [table], assets, tags=tags, partition=partition))
+    chunks = over_range(table, job.partitions, job.entry.backfill, first, last)
+    results = [_run_job(project, definitions, instance, group.name, [table], assets, asked) for asked in chunks]
     return together(results, {})
 
 
@@ -162,9 +170,7 @@ def _run_job(
     job: str,
     tables: Sequence[str],
     assets: Sequence[AssetKey],
-    *,
-    tags: Mapping[str, str],
-    partition: str | None,
+    asked: Asked,
 ) -> RunResult:
     run_id = str(uuid4())
     project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
@@ -174,8 +180,8 @@ def _run_job(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags={**tags, TAG: run_id},
-            partition_key=partition,
+            tags={**asked.tags, TAG: run_id},
+            partition_key=asked.partition,
             asset_selection=assets,
             raise_on_error=False,
         )
@@ -211,6 +217,7 @@ def _result(instance: DagsterInstance, run_id: str, selected: Sequence[str], *, 
         status = "failed" if name in failed and not succeeded else "completed" if windows else "skipped"
         error = failed[name].error if status == "failed" else None
         tables[name] = TableResult(status, sum(event.items for event in windows.values()), error)
-    batch = Batch(run_id, "completed" if succeeded else "failed", sum(table.items for table in tables.values()))
+    items = sum(table.items for table in tables.values())
+    batch = Batch(run_id, "completed" if succeeded else "failed", items, round(seconds, 3), list(tables))
     files = {file["uri"]: file for event in finished for file in event.files}
     return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)

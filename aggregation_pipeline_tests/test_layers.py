@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),
-    ("definitions", "results", "running"),
+    ("definitions", "results", "running", "preflight"),
     ("services",),
     ("terminal", "collecting", "demo", "cli", "web"),
 )

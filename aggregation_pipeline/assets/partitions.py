@@ -114,12 +114,17 @@ def backfill_policy(backfill: Backfill) -> BackfillPolicy:
 def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     """Return when a partition is made good: missed within `length`, and nobody is at it or has failed at it.
 
-    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered.
+    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered. Those that are there when an asset is
+    looked at for the first time were not missed: a new deployment, or a table or format that comes later, begins with the schedule's next
+    tick. What came before is filled by a backfill, when somebody asks for it. Dagster's storage remembers that first look in the sensor's
+    cursor, whatever becomes of `length`.
     """
     if length == NONE:
         return None
+    first_look = AutomationCondition.initial_evaluation()
     missed = (
-        AutomationCondition.in_latest_time_window(to_timedelta(length))
+        ~first_look.since(first_look & ~first_look)  # never over
+        & AutomationCondition.in_latest_time_window(to_timedelta(length))
         & ~AutomationCondition.in_latest_time_window()
         & AutomationCondition.missing()
         & ~AutomationCondition.in_progress()

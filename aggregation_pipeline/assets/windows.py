@@ -3,6 +3,7 @@
 Logical time is the schedule's tick, or a manual run's creation; re-executions keep it. Nothing in a step asks for "now".
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -80,11 +81,11 @@ def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
     return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
 
 
-def run_window(run: DagsterRun, moment: datetime, zone: ZoneInfo) -> str:
-    """Return the window that `run` writes for tables without partitions.
+def named_window(tags: Mapping[str, str], moment: datetime, zone: ZoneInfo) -> str:
+    """Return the window that a run with these tags writes for tables without partitions.
 
     Raises:
         ConfigError: its tag names none.
     """
-    tag = run.tags.get(WINDOW_TAG)
+    tag = tags.get(WINDOW_TAG)
     return minute_window(moment, zone) if tag is None else require_window(tag, zone, where=f"the run's tag {WINDOW_TAG}")

@@ -55,6 +55,9 @@ class SupabaseRows:
         self._call("read_batch_jobs", deployment="", instance="", ids=[])
         return False
 
+    def prove(self, owner: Owner) -> None:
+        self._states(owner, ids=[])
+
     def record(self, row: BatchJobRow) -> bool:
         try:
             return self._record(row)

@@ -177,7 +177,7 @@ def read_extract(
             path.unlink(missing_ok=True)
         raise
     notes = tuple(filter(None, [session.clock.note]))
-    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines))
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines), entry.columns_asked)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def publish_window(
         run_id=run_id,
         consistency=extract.consistency,
         engines=extract.engines,
+        columns_asked=extract.columns_asked,
         datasets=datasets,
         files=tuple(sorted(entries, key=lambda entry: entry.key)),
         notes=tuple(notes),
