@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -121,7 +121,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     return Project(settings, tuple(tables), config.options, cron, left_out)
 
 
-def _selected(config: PipelineConfig, settings: Settings, left_out: Mapping[str, str] = field(default_factory=dict)) -> Sequence[TableEntry]:
+def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
     wanted = settings.aggregation_tables
     if left_out and (wanted or not config.tables):
         # Counting the rows of a table is not what its entry asks for.

@@ -63,12 +63,12 @@ class Heard(logging.Handler):
 
 def test_a_line_of_a_tick_is_said_once_and_what_is_new_is_said(heard: Heard):
     for number in (1, 1, 2):
-        heard.log.info("Checking for new runs for sensor: %s", "batch_jobs_success")
+        heard.log.info("Checking for new runs for sensor: %s", "internal_batch_jobs_success")
         heard.log.info("Sensor x launched run %s", number)
         heard.log.info("Tick produced 0 runs and 3 asset evaluations for evaluation ID %d (0.%d seconds)", number * 7, number)
         heard.log.error("Something failed")
     assert heard.lines == [
-        "Checking for new runs for sensor: batch_jobs_success",
+        "Checking for new runs for sensor: internal_batch_jobs_success",
         "Sensor x launched run 1",
         "Tick produced 0 runs and 3 asset evaluations for evaluation ID 7 (0.1 seconds)",
         *("Something failed", "Something failed", "Sensor x launched run 2", "Something failed"),

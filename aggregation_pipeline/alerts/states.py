@@ -16,8 +16,8 @@ from aggregation_pipeline.alerts.causes import Cause, Facts, OpenCause, TableFac
 from aggregation_pipeline.alerts.plain import one_line
 from aggregation_pipeline.alerts.runs import OVERLAP, last_files
 from aggregation_pipeline.batch_jobs.dagster_facts import segment_of
+from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR
 
-MIRROR_SENSOR: Final = "batch_jobs_reconcile"
 # One failed tick of a sensor is a hiccup, and the next comes in seconds. A schedule's next may come tomorrow.
 _IN_A_ROW: Final = {InstigatorType.SENSOR: 3, InstigatorType.SCHEDULE: 1}
 _HISTORY: Final = 20

@@ -29,6 +29,7 @@ from aggregation_pipeline.assets.targets import Target, partition_targets, whole
 from aggregation_pipeline.assets.windows import logical_time
 from aggregation_pipeline.checks import Verdict
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
@@ -73,9 +74,9 @@ class TableJob:
 
     @property
     def times(self) -> dict[str, ZoneInfo]:
-        """The column of its partitions, with the zone of its values; empty without one, or where masks hide it."""
+        """The column of its partitions, with the zone of its values; empty without one, or where some entry masks it."""
         partition = self.entry.partition
-        if partition is None or self.partitions is None or partition.column.casefold() in self.entry.hidden_columns:
+        if partition is None or self.partitions is None or fold(partition.column) in self.entry.hidden_columns:
             return {}
         return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 

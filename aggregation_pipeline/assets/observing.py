@@ -1,16 +1,15 @@
 """The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Mapping, Sequence
 
 from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BetaWarning, Failure, ObserveResult, multi_observable_source_asset
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.sources import source_metadata, source_of
-from aggregation_pipeline.errors import PipelineError, SourceError
+from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.redaction import without_values
-from aggregation_pipeline.source.state import open_glance, state_of
+from aggregation_pipeline.source.state import SourceState, open_glance, state_of
 
 
 def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
@@ -31,30 +30,33 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
             description="Ask the server how its tables stand: size, estimated rows, newest values. A glance, whatever their size.",
         )
 
-    @without_values
     def observe_sources(context: AssetExecutionContext) -> Iterator[ObserveResult]:
-        problems = []
+        chosen = {key: jobs for key, jobs in readers.items() if key in context.selected_asset_keys}
         try:
-            # All tables are read through one connection's settings.
-            with open_glance(tables[0].source(), tables[0].zone) as session:
-                for key in (key for key in readers if key in context.selected_asset_keys):
-                    try:
-                        state = state_of(session, readers[key][0].entry.source, _times(readers[key]))
-                    except SourceError as error:
-                        if error.retryable:
-                            raise
-                        problems.append(f"{'.'.join(key.path[1:])}: {error}")
-                        continue
-                    yield ObserveResult(key, metadata=source_metadata(state))
+            states, problems = _states(chosen)
         except PipelineError as error:
             raise Failure(str(error)) from error
+        for key, state in states.items():
+            yield ObserveResult(key, metadata=source_metadata(state))
         if problems:
             raise Failure("\n".join(problems))
 
     return [observable(observe_sources)]
 
 
-def _times(jobs: Sequence[TableJob]) -> dict[str, tzinfo]:
-    """The columns of time that the entries are cut by; none that one of them masks, since its newest value is the value of a cell."""
-    hidden = frozenset[str]().union(*(job.entry.hidden_columns for job in jobs))
-    return {column: zone for job in jobs for column, zone in job.times.items() if column.casefold() not in hidden}
+@without_values
+def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetKey, SourceState], list[str]]:
+    """How each table stands, and why some cannot be asked."""
+    states, problems = {}, []
+    # All tables are read by the same account.
+    first = next(iter(readers.values()))[0]
+    with open_glance(first.source(), first.zone) as session:
+        for key, jobs in readers.items():
+            times = {column: zone for job in jobs for column, zone in job.times.items()}
+            try:
+                states[key] = state_of(session, jobs[0].entry.source, times)
+            except SourceLostError:
+                raise
+            except SourceError as error:
+                problems.append(f"{'.'.join(key.path[1:])}: {error}")
+    return states, problems

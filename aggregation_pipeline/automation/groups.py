@@ -67,7 +67,11 @@ def _name(table: TableJob, cron: str, zone: ZoneInfo) -> str:
     partition = table.entry.partition
     if partition is None and table.crons == (cron,) and table.zone == zone:
         return AGGREGATE_JOB
-    parts = [AGGREGATE_JOB, *([f"{PERIODS[partition.every]}_partitions"] if partition else []), *(map(cron_words, table.crons))]
+    parts = [
+        AGGREGATE_JOB,
+        *([f"{PERIODS[partition.every]}_partitions"] if partition else []),
+        *filter(None, ["_and_".join(map(cron_words, table.crons))]),
+    ]
     if not table.crons:
         parts.append("by_hand")
     elif table.zone != zone:

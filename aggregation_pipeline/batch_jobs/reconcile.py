@@ -23,6 +23,8 @@ from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+# The sensor that does this; on its name hang its cursor and its alerts.
+MIRROR_SENSOR = "internal_batch_jobs_reconcile"
 OPEN = [status for status in DagsterRunStatus if status not in ENDED]
 # Nothing but its status changes in a run that has not started.
 _WAITING = {"QUEUED", "NOT_STARTED"}

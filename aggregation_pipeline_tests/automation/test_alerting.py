@@ -294,18 +294,20 @@ class FakeDaemon:
 
 
 def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(desk: Desk, instance: DagsterInstance):
-    daemon = FakeDaemon(instance, "batch_jobs_reconcile")
-    for heard in ([], [], ["[default] 1 sensors or schedules keep failing: batch_jobs_reconcile"], []):
+    daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
+    for heard in ([], [], ["[default] 1 sensors or schedules keep failing: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=False)
         assert desk.hear() == heard
     assert "MirrorError: refused" in desk.sink.received[0].body["message"]
-    for heard in ([], [], ["[default] 1 recovered: batch_jobs_reconcile"], []):
+    for heard in ([], [], ["[default] 1 recovered: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=True)
         assert desk.hear() == heard
 
 
 def test_runs_that_the_mirror_could_not_record_are_told(desk: Desk, instance: DagsterInstance):
-    FakeDaemon(instance, "batch_jobs_reconcile", cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}').tick(ok=True)
+    FakeDaemon(instance, "internal_batch_jobs_reconcile", cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}').tick(
+        ok=True
+    )
     assert desk.hear() == ["[default] 1 sensors or schedules keep failing: batch_jobs"]
     assert "2 runs could not be recorded" in desk.sink.received[0].body["message"]
 

@@ -99,7 +99,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         "aggregate_by_hand": ["products"],
         "aggregate_daily_partitions_at_0200": ["orders", "refunds"],
         "aggregate_hourly_partitions_hourly_at_05": ["clicks"],
-        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin": ["weekly"],
+        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin": ["weekly"],
         "aggregate_monthly_partitions_day_2_at_0300": ["monthly"],
     }
     crons = {
@@ -111,7 +111,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         "aggregate_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
         "aggregate_daily_partitions_at_0200_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
         "aggregate_hourly_partitions_hourly_at_05_schedule": ("5 * * * *", "Asia/Shanghai", "RUNNING"),
-        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule": (
+        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule": (
             ["0 6 * * 1", "0 18 * * 1"],
             "Europe/Berlin",
             "RUNNING",
@@ -127,7 +127,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         ("aggregate_daily_partitions_at_0200_schedule", datetime(2026, 11, 20, 18, tzinfo=UTC), "2026-11-20"),
         ("aggregate_hourly_partitions_hourly_at_05_schedule", datetime(2026, 11, 20, 18, 5, tzinfo=UTC), "2026-11-20-17:00"),
         (
-            "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule",
+            "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule",
             datetime(2026, 11, 23, 5, tzinfo=UTC),
             "2026-11-16",
         ),
@@ -218,7 +218,7 @@ def test_many_crons_make_no_endless_name(tmp_path):
     text = f"tables: {{a: {{schedule: {crons}}}, b: {{schedule: {crons[:-1]}}}}}"
     names = [job.name for job in definitions(tmp_path, text).get_repository_def().get_all_jobs() if job.name.startswith("aggregate")]
     assert len(set(names)) == 2
-    assert all(len(name) < 120 and name.startswith("aggregate_mondays_at_0300_mondays_at_0900_mondays_at_0301") for name in names)
+    assert all(len(name) < 120 and name.startswith("aggregate_mondays_at_0300_and_mondays_at_0900_and_mondays_at_0301") for name in names)
 
 
 def test_a_table_may_be_called_as_a_job_is(tmp_path):

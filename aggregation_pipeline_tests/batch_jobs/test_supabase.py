@@ -211,7 +211,7 @@ def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     settings = Settings(supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x")
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
     sensors = build_sensors(open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"})
-    tick(next(sensor for sensor in sensors if sensor.name == "batch_jobs_reconcile"), dagster_instance)
+    tick(next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile"), dagster_instance)
     assert (rows(engine)[run_id].status, rows(engine)[run_id].total_items) == ("completed", 30)
 
 
