@@ -2,10 +2,9 @@
 
 import functools
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -49,7 +48,7 @@ class Project:
     tables: tuple[TableJob, ...]
     options: FormatOptions
     cron: str
-    left_out: Mapping[str, str] = MappingProxyType({})
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def platforms(self) -> Mapping[str, str]:
@@ -122,7 +121,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     return Project(settings, tuple(tables), config.options, cron, left_out)
 
 
-def _selected(config: PipelineConfig, settings: Settings, left_out: Mapping[str, str] = MappingProxyType({})) -> Sequence[TableEntry]:
+def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
     wanted = settings.aggregation_tables
     if left_out and (wanted or not config.tables):
         # Counting the rows of a table is not what its entry asks for.
