@@ -91,7 +91,7 @@ def deployed(folder: Path, dagster_url: str, source: Mapping[str, str]) -> Itera
     (home / "aggregation.yaml").write_text(CONFIG)
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
     mirror = start_mirror(folder)
-    ours = ("AGGR", "DB_", "OSS_", "DAGSTER_", "SUPABASE_", "PG")
+    ours = ("AGGR", "DB_", "OSS_", "DAGSTER_", "SUPABASE_", "PG", "AGG")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         **source,
