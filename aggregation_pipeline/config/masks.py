@@ -6,11 +6,11 @@ over tables with masked columns, and stored functions, are refused unless the en
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME, Asked, Output, sql_of
+from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME, Asked, Output, fragments, sql_of
 from aggregation_pipeline.config.columns import Column
 from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction, to_sql
 from aggregation_pipeline.config.masked import Hidden, Masked, columns_behind, hidden_in, joined, shown
-from aggregation_pipeline.config.named import fold, named_by
+from aggregation_pipeline.config.named import fold, named_by, same_table
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.places import Place, Placed
 from aggregation_pipeline.config.unseen import not_allowed
@@ -58,6 +58,7 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
     """Whatever in an entry shows, or may show, a masked column, with its place in the entry. `masked` is of the whole file."""
     if not masked and set(asked.mask.values()) <= {"keep"}:
         return
+    masked = _in_reach(asked, masked)
     yield from not_allowed(asked, masked)
     own, rules = hidden_in(asked.table, masked), asked.rules
     aliases: dict[str, Hidden] = {}
@@ -89,6 +90,12 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
             f"the names of the windows show {_listed([own[fold(asked.partition)]], asked.entry)}. Cut by another column, or write "
             f"{{{asked.partition}: keep}} under mask if it may be seen",
         )
+
+
+def _in_reach(asked: Asked, masked: Masked) -> Masked:
+    """What is masked of the tables that the entry may name: a file can have hundreds of others."""
+    named = {name.folded for _, sql in fragments(asked) for name in named_by(sql).names}
+    return {table: columns for table, columns in masked.items() if fold(table.name) in named or same_table(table, asked.table)}
 
 
 def _aliases(asked: Asked, dataset: Sequence[tuple[Place, Output]], masked: Masked) -> dict[str, Hidden]:

@@ -72,6 +72,7 @@ class Named:
     relations: Mapping[str, frozenset[TableName | None]]
 
 
+@functools.lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
     """A name as servers may compare it: without case, and in wide tables without accents or blanks at the end."""
     letters = unicodedata.normalize("NFKD", name.rstrip(" ").casefold())

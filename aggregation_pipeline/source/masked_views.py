@@ -55,7 +55,7 @@ def _generated(session: Session, entry: TableEntry, columns: Mapping[str, Source
     inside = {table for _, sql in fragments(entry) for table in reached_by(named_by(sql), masked) if not same_table(table, own)}
     known = {own: columns} | {table: session.columns(*table) for table in inside}
     computed = {table: dict(_computed(hidden_in(table, masked), found)) for table, found in known.items()}
-    for exposure in exposures(entry.asked, joined([masked, computed])):
+    for exposure in exposures(entry.asked, joined([masked, computed])) if any(computed.values()) else ():
         named = ", ".join(sorted(hidden.column for found in computed.values() for hidden in found.values()))
         yield f"the server computes {named} from masked columns. {exposure.words}."
 
