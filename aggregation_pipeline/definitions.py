@@ -46,6 +46,7 @@ def build_definitions(project: Project) -> Definitions:
                 open_rows=open_rows,
                 deployment=settings.deployment_name,
                 platforms=project.platforms,
+                names=project.names,
                 job_type=settings.batch_job_type,
                 secrets=settings.secrets,
                 history=settings.batch_jobs_history,

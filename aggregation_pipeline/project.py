@@ -56,6 +56,11 @@ class Project:
         return {segment(table.entry.name): table.entry.platform for table in self.tables}
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """By segment of the asset key, the name of the entry."""
+        return {segment(table.entry.name): table.entry.name for table in self.tables}
+
+    @property
     def table_facts(self) -> Mapping[str, TableFacts]:
         """By segment of the asset key, what alerts say of a table."""
         entries = [table.entry for table in self.tables]
@@ -68,8 +73,16 @@ class Project:
 
         def write(instance: DagsterInstance, run_id: str, rows: Rows) -> object:
             owner = owner_of(instance, settings.deployment_name)
-            kind, secrets = settings.batch_job_type, settings.secrets
-            return mirror_run(instance, run_id, rows=rows, owner=owner, platforms=self.platforms, job_type=kind, secrets=secrets)
+            return mirror_run(
+                instance,
+                run_id,
+                rows=rows,
+                owner=owner,
+                platforms=self.platforms,
+                names=self.names,
+                job_type=settings.batch_job_type,
+                secrets=settings.secrets,
+            )
 
         return Follower(rows_of(settings, application_name=application_name), write)
 
@@ -128,7 +141,8 @@ def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[s
         wanted = tuple(name for name in wanted or () if name not in left_out)
         if not wanted:
             return ()
-    return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING))
+    file = (settings.aggregation_config or DEFAULT_CONFIG).name
+    return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
 
 
 def _stand_in(entry: TableEntry, words: str, config: PipelineConfig, settings: Settings, path: Path) -> TableJob:

@@ -157,7 +157,8 @@ def run_backfill(
     groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
     job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)
     if job.partitions is None:
-        raise ConfigError(f"table {table!r} has no partition in aggregation.yaml, so there is nothing to fill: run it as it is")
+        file = job.config.name if job.config else "the configuration"
+        raise ConfigError(f"table {table!r} has no partition in {file}, so there is nothing to fill: run it as it is")
     chunks = over_range(table, job.partitions, job.entry.backfill, first, last)
     results = [_run_job(project, definitions, instance, group.name, [table], assets, asked) for asked in chunks]
     return together(results, {})

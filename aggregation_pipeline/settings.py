@@ -168,10 +168,11 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
         Raises:
             SettingsError: one of them hashes a column, and MASK_SALT is not set.
         """
+        file = self.aggregation_config.name if self.aggregation_config else "aggregation.yaml"
         hashed = [f"{entry.name}.{column}" for entry in entries for column, rule in entry.mask.items() if rule == "hash"]
         if hashed and self.mask_salt is None:
             raise SettingsError(
-                f"MASK_SALT is not set, and aggregation.yaml masks {', '.join(hashed)} by hash. Set it to a long random text, once for all "
+                f"MASK_SALT is not set, and {file} masks {', '.join(hashed)} by hash. Set it to a long random text, once for all "
                 f"deployments whose files are joined (openssl rand -hex 32), or mask by partial or drop."
             )
 

@@ -23,6 +23,7 @@ from dagster import (
 
 from aggregation_pipeline.batch_jobs.liveness import fail_the_dead
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.projection import NO_NAMES
 from aggregation_pipeline.batch_jobs.reaching import OpenRows
 from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, Pass, reconcile
 from aggregation_pipeline.errors import MirrorBusyError
@@ -51,6 +52,7 @@ def build_sensors(
     deployment: str,
     platforms: Mapping[str, str],
     job_type: str = "data_collection",
+    names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
     history: timedelta = timedelta(days=30),
     locks_url: str | None = None,
@@ -58,11 +60,11 @@ def build_sensors(
     """The sensors of one deployment, all running from the start.
 
     `open_rows` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to their platforms, in
-    order; `secrets` are values to be kept out of error texts; `history` is how far back the very first pass looks; `locks_url` is the
-    PostgreSQL where runs in processes of their own show that they live.
+    order, `names` to their entries; `secrets` are values to be kept out of error texts; `history` is how far back the very first pass
+    looks; `locks_url` is the PostgreSQL where runs in processes of their own show that they live.
     """
-    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, secrets=secrets)
-    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, secrets=secrets)
+    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
+    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
     # Lives as long as the code server; after a restart it fills itself again.
     foreign: set[str] = set()
     rest = _Rest()

@@ -84,7 +84,7 @@ class SupabaseRows:
             "list_batch_jobs",
             kind=wanted.job_type,
             state=wanted.status,
-            wanted=None if wanted.id is None else str(wanted.id),
+            wanted=wanted.id,
             most=wanted.most,
         )
         return [{**row, **_read_moments(row)} for row in found]

@@ -62,10 +62,13 @@ def _judged(document: Document) -> tuple[PipelineConfig | None, list[Mistake]]:
     return config, mistakes
 
 
-def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None]) -> tuple[TableEntry, ...]:
+def select_tables(
+    config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None], file: str = DEFAULT_CONFIG.name
+) -> tuple[TableEntry, ...]:
     """The entries that AGGREGATION_TABLES asks for, in its order; all of them where it names none.
 
-    A table without an entry has its rows counted, and `warn` is called with the entry to write.
+    A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is what messages call the
+    configuration.
 
     Raises:
         ConfigError: a name can be no table's; there is no table at all.
@@ -74,7 +77,7 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     if not wanted and not config.tables:
         # A run of nothing would succeed, each night.
         raise ConfigError(
-            "there is no table: nothing stands under tables in aggregation.yaml, and AGGREGATION_TABLES names none. "
+            f"there is no table: nothing stands under tables in {file}, and AGGREGATION_TABLES names none. "
             "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
         )
     if not wanted:
@@ -84,7 +87,7 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     for name in wanted:
         entry = entries.get(name) or next((entry for entry in config.tables if entry.name.casefold() == name.casefold()), None)
         if entry is None:
-            entry = _counted(name).within(config.options, config.source_limits)
+            entry = _counted(name, file).within(config.options, config.source_limits)
             warn(_advice(name, list(entries)))
         elif entry.name != name:
             warn(f"AGGREGATION_TABLES names {name!r}; the entry {entry.name!r} was taken, which differs in case only.")
@@ -92,17 +95,15 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     return tuple(chosen.values())
 
 
-def _counted(name: str) -> TableEntry:
+def _counted(name: str, file: str) -> TableEntry:
     # Such a name is none's but by mistake; a table that really has it gets an entry.
     if problem := list_problem(name):
-        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}.")
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file}: {problem}.")
     try:
         return TableEntry(name=name)
     except ValidationError as error:
         words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml and can be no table: {words}"
-        ) from None
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file} and can be no table: {words}") from None
 
 
 def _advice(name: str, known: list[str]) -> str:

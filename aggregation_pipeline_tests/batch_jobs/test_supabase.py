@@ -248,7 +248,7 @@ def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: Sup
         connection.exec_driver_sql("INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)")
     assert [row["status"] for row in rest.listed(Wanted("data_collection"))] == ["failed", "completed"]
     assert [str(row["id"]) for row in rest.listed(Wanted(status="completed"))] == [RUN_ID]
-    assert list(rest.listed(Wanted(id=row_id(RUN_ID), job_type="other"))) == []
+    assert list(rest.listed(Wanted(id=RUN_ID, job_type="other"))) == []
     (day,) = rest.trend("data_collection", "Asia/Shanghai", 30)
     assert (day.total_jobs, day.successful, day.failed, day.avg_items) == (2, 1, 1, 10.0)
     assert day.date == datetime.now(ZoneInfo("Asia/Shanghai")).date()
