@@ -97,10 +97,11 @@ def start_again(instance: DagsterInstance, lost: DagsterRun, graph: BaseAssetGra
     run = instance.get_run_by_id(run_id) or _copy(instance, lost, run_id, graph)
     if run.status != DagsterRunStatus.NOT_STARTED:
         return None
-    # As Dagster says it of its own retries: the failure is not the last word.
-    instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: run_id})
     # The queue looks at no workspace.
-    return instance.submit_run(run_id, None)  # type: ignore[arg-type]
+    run = instance.submit_run(run_id, None)  # type: ignore[arg-type]
+    # As Dagster says it of its own retries: the failure is not the last word. Last, since a run with these is not looked at again.
+    instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: run_id})
+    return run
 
 
 def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseAssetGraph) -> DagsterRun:  # type: ignore[type-arg]
