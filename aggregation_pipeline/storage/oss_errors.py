@@ -93,6 +93,8 @@ def _refused(error: oss2.exceptions.OssError, start: str, right: str, options: O
     reference = f" (request id {error.request_id})" if error.request_id else ""
     if error.status >= 500 or error.status == 429 or error.code in _WAIT_AND_TRY:
         return StorageBusyError(f"{start}{said}{reference}. OSS is busy or out of order: try again later.")
+    if error.code == "InvalidDigest":
+        return StorageBusyError(f"{start}it was damaged on the way, and OSS refused it{reference}. Look at the network and the proxy.")
     if error.status < 0 and not error.code:  # made by oss2 itself, from a reply or an argument that it could not use
         return StorageError(f"{start}oss2 could not use the reply or the request ({type(error).__name__}).")
     kind = StorageDeniedError if error.status == 403 else StorageError
