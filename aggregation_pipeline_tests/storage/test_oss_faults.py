@@ -35,12 +35,15 @@ def test_what_passes_is_outlived_by_every_call(oss_server: OssServer, store: Oss
         lambda: store.read("a/b") == CONTENT,
         lambda: store.head("a/b"),
         lambda: list(store.list("a/")),
+        lambda: store.copy("a/b", "a/copy", media_type="a/b"),
+        lambda: store.symlink("a/b", "a/link", media_type="a/b"),
     ]
     for call in calls:
         oss_server.fail(kind, times=2, **how)
         assert call()
-    oss_server.fail(kind, times=2, **how)
-    store.delete("a/b")
+    for key in ("a/b", "a/copy", "a/link"):
+        oss_server.fail(kind, times=2, **how)
+        store.delete(key)
     assert oss_server.bucket.objects == {}
 
 
@@ -240,6 +243,8 @@ def test_what_no_retry_can_cure_fails_at_once_with_its_remedy(
         lambda: store.head("a"),
         lambda: list(store.list("")),
         lambda: store.delete("a"),
+        lambda: store.copy("a", "b", media_type="a/b"),
+        lambda: store.symlink("a", "b", media_type="a/b"),
     ]
     for call in calls:
         oss_server.requests.clear()
