@@ -69,13 +69,13 @@ def load_project(settings: Settings) -> Project:
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     return Project(
         settings,
-        tuple(_table(entry, settings, cron, path, versioned=(entry.layout or config.layout) == "versioned") for entry in entries),
+        tuple(_table(entry, settings, cron, path) for entry in entries),
         config.options,
         cron,
     )
 
 
-def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, versioned: bool) -> TableJob:
+def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
     return TableJob(
@@ -83,7 +83,6 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, vers
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),
         database=settings.db_name or "default",
-        versioned=versioned,
         config=path,
         zone=zone,
         locks_url=settings.require_dagster_url(),

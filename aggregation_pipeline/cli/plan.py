@@ -47,8 +47,9 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     settings = load_settings()
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
     entries = select_tables(config, settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
-    named = {entry.name: entry.model_copy(update={"layout": entry.layout or config.layout}) for entry in entries}
-    entries = tuple(named.values()) if tables is None else tuple(named[name] for name in chosen(tables, named))
+    if tables is not None:
+        named = {entry.name: entry for entry in entries}
+        entries = tuple(named[name] for name in chosen(tables, named))
     require_unique(entry.name for entry in entries)
     settings.require_mask_salt(entries)
     moment = datetime.now(UTC)
