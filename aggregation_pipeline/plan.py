@@ -113,6 +113,7 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         zone=request.zone,
         limits=entry.source_limits,
         require_snapshot=entry.consistency == "snapshot",
+        entry=entry,
     ) as session:
         plan.server, plan.snapshot = session.server, session.snapshot
         if not session.snapshot:

@@ -25,6 +25,7 @@ from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.window import Window
@@ -91,6 +92,7 @@ Published = dict[str | None, Described]
 Verdicts = dict[str | None, Sequence[Verdict]]
 
 
+@without_values
 def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
     """Publish every window of the run; one that fails does not lose the others.
 
@@ -134,6 +136,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
+@without_values
 def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetCheckResult]:
     """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
 

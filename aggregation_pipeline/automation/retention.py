@@ -27,6 +27,7 @@ from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.locks import WindowLock, window_lock
 from aggregation_pipeline.project import Project
+from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.storage.retention import Rule, Swept, sweep
 
 RETENTION_JOB = "retention"
@@ -44,6 +45,7 @@ class RetentionConfig(Config):
 _LASTS = {"week": timedelta(days=7), "month": timedelta(days=31)}
 
 
+@without_values
 def delete_expired_files(
     project: Project, *, holder: str, alive: Callable[[str], bool], report: Callable[[str], None], dry_run: bool, now: datetime
 ) -> Swept:
