@@ -16,10 +16,10 @@ from pymysql.constants import CR, ER
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.expressions import CONSTANTS
+from aggregation_pipeline.config.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.known import NOTHING, Known
 from aggregation_pipeline.source.refusals import DEPRECATION, ELSE, PASSING, PLUGINS, REFUSALS, TYPES, Refusal
-from aggregation_pipeline.source.server_functions import SERVER_FUNCTIONS
 
 # What a resolver says of names that are none; EAI_AGAIN is its own trouble, and passes.
 _UNKNOWN_NAME: Final = {
