@@ -5,28 +5,49 @@ was started: psycopg2 for a plain postgresql://, a session in UTC, and words ins
 """
 
 import contextlib
+import logging
 import os
+import re
+import time
 from collections.abc import Iterator
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres.utils import DagsterPostgresException
 
+from aggregation_pipeline import telemetry
+from aggregation_pipeline.env_order import put_back
 from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
+from aggregation_pipeline.quiet import be_quiet
+from aggregation_pipeline.told import begin, tell_once
 
-# Webserver and daemon send away and delete the files in $DAGSTER_HOME/logs, which are ours where that is LOG_DIR, whatever `telemetry:` in
-# dagster.yaml says. This variable alone stops them, and they load this module before they begin.
-os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+_log = logging.getLogger(__name__)
+
+# Every process of Dagster's loads this module before it reads dagster.yaml's variables, sends telemetry, and starts others.
+os.environ.setdefault(telemetry.VARIABLE, "1")
+put_back()
+be_quiet()
+begin()
+if _left := telemetry.left_behind():
+    tell_once(_log, logging.WARNING, _left)
 
 # Any number does; it is another one than batch_jobs has for its own table.
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
 # Less than firewalls and poolers let a connection sit idle.
 _KEPT_SECONDS: Final = 240
 _PATIENCE_SECONDS: Final = 60.0
+_MINUTE: Final = 60.0
+_PAUSE_SECONDS: Final = 2.0
+_CONNECT_SECONDS: Final = 10
+# What a server says that is there, and will answer soon. Whatever else it says is final: no such user, no such database.
+_SOON: Final = re.compile(
+    r"too many (clients|connections)|connection slots|starting up|shutting down|recovery mode|terminating connection", re.IGNORECASE
+)
 
 
 class _EventLog(PostgresEventLogStorage):
@@ -64,7 +85,12 @@ class _EventLog(PostgresEventLogStorage):
 
 
 class PostgresStorage(DagsterPostgresStorage):
-    """`DagsterPostgresStorage`, its `postgres_url` put right first."""
+    """`DagsterPostgresStorage`, its `postgres_url` put right first.
+
+    `patience` is how many seconds a process waits for a PostgreSQL that does not answer when it starts.
+    """
+
+    patience: ClassVar[float] = 300.0
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
@@ -85,15 +111,36 @@ class PostgresStorage(DagsterPostgresStorage):
         """
         url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_right_url(url)
+        url = _with_a_limit(url)
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
-        try:
-            with _alone(url):
-                return cls(url, inst_data)
-        except sa.exc.OperationalError as error:
-            raise SettingsError(
-                f"Dagster's PostgreSQL does not answer: {reason(error)}. Check DAGSTER_PG_URL and that the server runs"
-            ) from error
+        began, next_word = time.monotonic(), 0.0
+        while True:
+            try:
+                with _alone(url):
+                    return cls(url, inst_data)
+            except (sa.exc.OperationalError, DagsterPostgresException) as error:
+                why, waited = reason(error.__cause__ or error), time.monotonic() - began  # type: ignore[arg-type]  # no BaseException
+                if waited >= cls.patience or not _may_pass(why):
+                    raise SettingsError(
+                        f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
+                    ) from error
+                if waited >= next_word:
+                    next_word += _MINUTE
+                    _log.warning("Dagster's PostgreSQL does not answer: %s. Waiting up to %.0f minutes for it", why, cls.patience / _MINUTE)
+                time.sleep(_PAUSE_SECONDS)
+
+
+def _may_pass(why: str) -> bool:
+    """Whether PostgreSQL may answer later what it has not answered now."""
+    return "FATAL" not in why or _SOON.search(why) is not None
+
+
+def _with_a_limit(url: str) -> str:
+    """The URL with a time within which a connection has to be made: behind a server that is frozen, Dagster would wait for ever."""
+    if "connect_timeout" in sa.make_url(url).query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"
 
 
 def _as_it_stands(url: str) -> str:

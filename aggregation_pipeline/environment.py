@@ -5,7 +5,6 @@ keeps backquotes and does not know `NAME: value`. So where most of the variables
 came from the file, and their values are taken from there; every other variable was set by somebody and goes before the file, as ever.
 """
 
-import functools
 import io
 import logging
 import os
@@ -18,6 +17,7 @@ from dotenv.variables import parse_variables
 
 from aggregation_pipeline.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.told import tell_once
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     """
     path, text, standing = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
-    read_by_dagster = _as_dagster_reads(text)
-    if _was_laid_over(environment, read_by_dagster):
+    read_by_dagster = as_dagster_reads(text)
+    if was_laid_over(environment, read_by_dagster):
         environment |= {name: value for name, value in standing.items() if environment.get(name) in read_by_dagster[name]}
     _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
     # Small letters first, so that the usual spelling wins where both are there.
@@ -65,7 +65,7 @@ def _read_file() -> tuple[Path, str, dict[str, str]]:
     return path, text, parse_env_file(text, path)
 
 
-def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:
+def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
     """What Dagster's services may make of each variable of the file: expanded in this environment, or in the one before the file came."""
     bindings = [(binding.key, binding.value) for binding in parse_stream(io.StringIO(text)) if binding.key and binding.value is not None]
     written = {name for name, _ in bindings}
@@ -80,20 +80,23 @@ def _as_dagster_reads(text: str) -> Mapping[str, set[str]]:
     return found
 
 
-def _was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
-    """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two sets no more."""
+def was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
+    """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two sets no more.
+
+    A variable that has another value says nothing: it may have been put back.
+    """
     same = sum(environment.get(name, "") in readings for name, readings in read_by_dagster.items())
-    return 2 * same > len(read_by_dagster)
+    return same > sum(not environment.get(name) and readings != {""} for name, readings in read_by_dagster.items())
 
 
-@functools.cache
 def _tell(path: Path, names: tuple[str, ...]) -> None:
-    """Say once in each process which variables others see differently; never their values."""
+    """Say which variables others see differently; never their values."""
     if names:
-        _log.warning(
-            "%s: Dagster's own services, and code that asks os.environ, see another value of %s than this project, which takes values as "
-            "they stand, as Node's dotenv does: nothing is expanded, an unquoted # begins a comment, backquotes are quotes, NAME: value is "
-            "an assignment. Double quotes without ${...} and backslashes are read alike by all; else set it in the environment.",
-            path,
-            ", ".join(names),
+        tell_once(
+            _log,
+            logging.WARNING,
+            f"{path}: Dagster's own services, and code that asks os.environ, see another value of {', '.join(names)} than this project, "
+            "which takes values as they stand, as Node's dotenv does: nothing is expanded, an unquoted # begins a comment, backquotes are "
+            "quotes, NAME: value is an assignment. Double quotes without ${...} and backslashes are read alike by all; else set it in the "
+            "environment.",
         )

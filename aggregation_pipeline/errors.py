@@ -15,6 +15,7 @@
     │   └── StorageDamagedError  what stands there was read, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
+    ├── UnexpectedError          a mistake of this package or of a library: type and place, without its words
     └── MirrorError              batch_jobs refused a row, and would refuse it again
         └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
 
@@ -45,11 +46,11 @@ class SourceError(PipelineError):
 
     Attributes:
         code: the server's own number for it; None where the refusal is ours.
-        named: names in backticks that the server's message holds. They are not shown: what stands in backticks may be text of a cell.
+        named: the names in the server's message that are known to be names, in order.
     """
 
     code: int | None = None
-    named: frozenset[str] = frozenset()
+    named: Sequence[str] = ()
 
 
 class SourceLostError(SourceError):
@@ -104,6 +105,10 @@ class AlertError(PipelineError):
     """An alert could not be written down, or a channel did not take it."""
 
     retryable = True
+
+
+class UnexpectedError(PipelineError):
+    """Something that nobody here has thought of. Its own words are gone, because they may hold the value of a cell."""
 
 
 class MirrorError(PipelineError):

@@ -54,6 +54,7 @@ _ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL
 _SCHEME = re.compile(r"[A-Za-z0-9+]+://")
 _CUT = "in .env an unquoted # begins a comment, which cuts the URL: put quotes around it, and write # in a password as %23"
 # As Supabase shows it, to be filled in.
+_NAMES_ONLY = re.compile(r"0[38A]|2[3568]|3[DF]|40|42(?!601)|5[3578]")
 _PLACEHOLDER = re.compile(r"\[?YOUR[-_ ]PASSWORD\]?", re.IGNORECASE)
 _SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
 
@@ -169,9 +170,18 @@ def _cut_after(descriptor: int, seconds: float) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """The first line of what PostgreSQL said; the ones that follow show rows and statements."""
-    text = str(getattr(error, "orig", None) or error).strip()
+    """The first line of what PostgreSQL said, where it is about names; the ones that follow show rows and statements."""
+    original = getattr(error, "orig", None) or error
+    code = getattr(original, "pgcode", None)
+    if code and not says_names(code):
+        return f"{type(original).__name__}, SQLSTATE {code}"
+    text = str(original).strip()
     return text.splitlines()[0][:500] if text else type(error).__name__
+
+
+def says_names(code: str) -> bool:
+    """Whether what PostgreSQL says with this SQLSTATE quotes only names: errors in data (22), syntax (42601), triggers (P0) do not."""
+    return _NAMES_ONLY.match(code) is not None
 
 
 def _parse(url: str, name: str) -> sa.URL:

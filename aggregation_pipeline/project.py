@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.names import require_unique, segment
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.document import spelled
@@ -19,8 +18,10 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
 from aggregation_pipeline.errors import ConfigError, StorageError
+from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.storage.keys import refuse_long_names
+from aggregation_pipeline.told import tell_once
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
@@ -61,21 +62,21 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
-    entries = select_tables(config, settings.aggregation_tables, warn=log.warning)
-    require_unique(entry.name for entry in entries)
+    entries = select_tables(config, settings.aggregation_tables, warn=functools.partial(tell_once, log, logging.WARNING))
+    require_unique(entries, settings.db_name or "default")
     for entry in entries:
         _refuse_long_keys(entry, settings.oss_prefix, path)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     return Project(
         settings,
-        tuple(_table(entry, settings, cron, path, versioned=(entry.layout or config.layout) == "versioned") for entry in entries),
+        tuple(_table(entry, settings, cron, path) for entry in entries),
         config.options,
         cron,
     )
 
 
-def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, versioned: bool) -> TableJob:
+def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
     return TableJob(
@@ -83,7 +84,6 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path, *, vers
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),
         database=settings.db_name or "default",
-        versioned=versioned,
         config=path,
         zone=zone,
         locks_url=settings.require_dagster_url(),
@@ -103,5 +103,5 @@ def _five_fields(where: str, text: str) -> str:
     cron, note = to_five_fields(text)
     if note:
         # Each minute is what nobody means who wrote `0 * * * * *` for each hour.
-        log.log(logging.WARNING if cron.startswith("* ") else logging.INFO, "%s: %s", where, note)
+        tell_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
     return cron

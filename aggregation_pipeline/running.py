@@ -12,7 +12,7 @@ from uuid import uuid4
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, EventLogEntry
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from aggregation_pipeline.assets.names import export_key, manifest_key, segment, table_key
+from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.assets.windows import tick_tags
 from aggregation_pipeline.automation.groups import group_tables
@@ -23,22 +23,31 @@ from aggregation_pipeline.batch_jobs.liveness import TAG, alive
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.config.chosen import chosen
+from aggregation_pipeline.dagster_storage import PostgresStorage
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.results import Batch, RunResult, TableResult, together
+from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment
+from aggregation_pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 _MIRROR_SECONDS = 10.0
 
 
 def open_instance(project: Project) -> DagsterInstance:
+    """As `open_storage`, for a command: somebody sits before it, and is told at once that PostgreSQL does not answer."""
+    PostgresStorage.patience = 0.0
+    return open_storage(project.settings)
+
+
+def open_storage(settings: Settings) -> DagsterInstance:
     """Open the Dagster storage that DAGSTER_HOME, or the dagster.yaml in the working folder, names.
 
     Raises:
-        SettingsError: neither is there.
+        SettingsError: neither is there, or DAGSTER_PG_URL is not set.
     """
     # dagster.yaml reads the variable itself, which may stand in .env only.
-    os.environ["DAGSTER_PG_URL"] = project.settings.require_dagster_url()
+    os.environ["DAGSTER_PG_URL"] = settings.require_dagster_url()
     if os.environ.get("DAGSTER_HOME"):
         return DagsterInstance.get()
     if not Path("dagster.yaml").is_file():
@@ -227,9 +236,8 @@ def _mirroring(project: Project, instance: DagsterInstance, run_id: str) -> Iter
         event = entry.dagster_event
         if event is None:
             return
-        window_done = (
-            event.event_type == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key and event.asset_key.path[-1] == "manifest"
-        )
+        place = place_of(event.asset_key.path) if event.asset_key else None
+        window_done = event.event_type == DagsterEventType.ASSET_MATERIALIZATION and place is not None and place.output == MANIFEST
         if window_done or event.event_type in {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE}:
             mirror()
 

@@ -21,6 +21,7 @@ from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.env_order import put_back
 from aggregation_pipeline.environment import names_set, read_environment
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.oss_settings import OssSettings
@@ -28,6 +29,8 @@ from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.setting_words import explained, misspelt
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.supabase_settings import SupabaseSettings
+from aggregation_pipeline.telemetry import folder_problem
+from aggregation_pipeline.told import tell_once
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -65,6 +68,9 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     # How long stored extracts stay; the files made of them have `keep` and `keep_last` in aggregation.yaml.
     extract_keep_days: int = Field(default=7, ge=1, le=3650)
 
+    # Under which names people reach the UI that `python -m aggregation_pipeline.web` serves, beside this machine's own.
+    allowed_hosts: tuple[str, ...] = ()
+
     storage_dir: Path = Path("exports")
     log_dir: Path = Path("logs")
     # Node services say "warn" where Python says WARNING.
@@ -75,6 +81,11 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) or None if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("output_format", mode="before")
     @classmethod
@@ -123,6 +134,7 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
             *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
+            *filter(None, [folder_problem({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir})]),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -225,6 +237,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
+    put_back()
     variables = read_environment(Settings.model_fields)
     _tell_misspelt(tuple(names_set()))
     try:
@@ -236,6 +249,6 @@ def load_settings() -> Settings:
 
 @functools.cache
 def _tell_misspelt(names: tuple[str, ...]) -> None:
-    """Say once in each process which variables nobody reads that were likely meant for us."""
+    """Say which variables nobody reads that were likely meant for us."""
     for name, meant in misspelt(names, [known.upper() for known in Settings.model_fields]).items():
-        _log.warning("The environment (or .env) sets %s, which has no meaning here. Was %s meant?", name, meant)
+        tell_once(_log, logging.WARNING, f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?")

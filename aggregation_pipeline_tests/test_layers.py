@@ -8,25 +8,33 @@ import aggregation_pipeline
 ROOT = Path(aggregation_pipeline.__file__).parent
 # From the bottom to the top; a module may import from its own layer and from those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file", "claims", "working_directory"),
+    (
+        *("errors", "redaction", "progress", "addresses", "postgres", "extract", "instants", "locks", "env_file"),
+        *("claims", "working_directory", "telemetry", "told", "quiet"),
+    ),
     ("config",),
-    ("setting_words", "environment"),
+    ("setting_words", "environment", "env_order"),
     ("source", "formats", "storage"),
-    ("checks", "notes", "export", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
+    ("checks", "notes", "export", "runs", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
     ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),
     ("definitions", "results", "running"),
-    ("terminal", "collecting", "demo", "cli"),
+    ("terminal", "collecting", "demo", "cli", "web"),
 )
 # A library that can be used and tested alone.
 CORE = (
     "errors",
+    "redaction",
     "progress",
     "addresses",
     "env_file",
     "environment",
+    "env_order",
+    "telemetry",
+    "quiet",
+    "told",
     "postgres",
     "extract",
     "instants",
@@ -52,6 +60,7 @@ CORE = (
 ALERTS = ("causes", "words", "plain", "timing", "table", "outbox", "robots", "channels", "courier")
 CORE_MODULES = (
     *(f"alerts.{name}" for name in ALERTS),
+    "runs.asset_keys",
     "batch_jobs.table",
     "batch_jobs.facts",
     "batch_jobs.projection",

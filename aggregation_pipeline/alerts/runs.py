@@ -12,6 +12,7 @@ from aggregation_pipeline.alerts.causes import Cause, Facts, OpenCause, TableFac
 from aggregation_pipeline.alerts.plain import address, one_line
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts, runs_since
 from aggregation_pipeline.batch_jobs.facts import Failed, Finished, Planned, RunFacts
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, place_of, table_path
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit in here.
 OVERLAP: Final = timedelta(minutes=10)
@@ -129,7 +130,7 @@ def _causes(instance: DagsterInstance, run: RunFacts, tables: Mapping[str, Table
             owners=table.owners,
             error=one_line(failure.error, secrets) if failure else None,
             run_id=run.run_id,
-            asset=f"aggregation/{segment}",
+            asset="/".join(table_path(segment)),
             files=last_files(instance, segment, secrets),
             partition=partition,
         )
@@ -152,12 +153,14 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
 
 def run_again(instance: DagsterInstance, cause: OpenCause) -> datetime | None:
     """Since when a table that failed is published again; None while it is not."""
-    segment = (cause.facts.asset or "").removeprefix("aggregation/")
+    place = place_of((cause.facts.asset or "").split("/"))
+    if place is None:
+        return None
     partitions = [cause.facts.partition] if cause.facts.partition else None
-    wanted = AssetRecordsFilter(_manifest(segment), after_timestamp=cause.at.timestamp(), asset_partitions=partitions)
+    wanted = AssetRecordsFilter(_manifest(place.segment), after_timestamp=cause.at.timestamp(), asset_partitions=partitions)
     records = instance.fetch_materializations(wanted, limit=1).records
     return datetime.fromtimestamp(records[0].timestamp, UTC) if records else None
 
 
 def _manifest(segment: str) -> AssetKey:
-    return AssetKey(["export", segment, "manifest"])
+    return AssetKey(export_path(segment, MANIFEST))

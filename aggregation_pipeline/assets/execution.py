@@ -1,6 +1,5 @@
 """What a table's op does: each window of the run in turn, in one process, and a word for Dagster about each that is published."""
 
-import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,12 @@ from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.window import Window
 from aggregation_pipeline.storage import keys
+from aggregation_pipeline.storage.lock import NoLock
 
 MAX_RETRIES: Final = 2
 # A server that is gone fails every window alike: on the last attempt so many in a row are proof enough.
@@ -46,7 +47,6 @@ class TableJob:
         source: gives the database when a run asks; without one configured only running fails, not loading.
         zone: of its schedule, of its windows without a partition, and of the MySQL session.
         locks_url: PostgreSQL that holds the window locks.
-        versioned: the files of each run stay, in folders of their own.
         partitions: None for a table that is taken whole.
         config: the YAML that the entry stands in.
         crons: when it runs, in five fields; empty for a table that only people start.
@@ -58,7 +58,6 @@ class TableJob:
     database: str
     zone: ZoneInfo
     locks_url: str
-    versioned: bool = False
     partitions: Partitions | None = None
     crons: tuple[str, ...] = ()
     config: Path | None = None
@@ -93,6 +92,7 @@ Published = dict[str | None, Described]
 Verdicts = dict[str | None, Sequence[Verdict]]
 
 
+@without_values
 def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
     """Publish every window of the run; one that fails does not lose the others.
 
@@ -136,6 +136,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
+@without_values
 def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetCheckResult]:
     """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
 
@@ -145,7 +146,7 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     manager: OSSIOManager = context.resources.io_manager
     window = manager.latest_manifest(job.entry.name).window
     context.log.info("%s %s: judging what is published", job.entry.name, window)
-    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, lambda: None))
+    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, NoLock(), names=job.entry.names))
     yield from check_results(job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts})
 
 
@@ -181,9 +182,7 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
     started = time.monotonic()
     observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
-        # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
-        latest = functools.partial(lock.also, keys.LATEST)
-        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
+        publication = manager.publication(context.run.run_id, lock, entry.options, names=entry.names)
         if table_key(entry.name) in selected:
             request = ReadRequest(entry, target.name, target.moment, target.zone, publication.options.zero_dates, target.partition)
             # A format that is not configured any more goes; one that was not asked for this time stays.

@@ -6,6 +6,7 @@ from dagster import AssetSpec
 
 from aggregation_pipeline.assets.names import source_key
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
 
 
 def source_of(entry: TableEntry, database: str) -> AssetSpec:
@@ -14,7 +15,7 @@ def source_of(entry: TableEntry, database: str) -> AssetSpec:
     schema = name.database or database
     return AssetSpec(
         source_key(schema, name.name),
-        group_name="sources",
+        group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
         description=f"The MySQL table {name.name} of {schema}, read and never written.",
         metadata={"dagster/table_name": f"{schema}.{name.name}"},

@@ -23,13 +23,14 @@ from dagster import (
 
 from aggregation_pipeline.assets.checks import check_specs
 from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_checks, run_table
-from aggregation_pipeline.assets.names import export_key, manifest_key, op_name, segment, table_key
+from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
 from aggregation_pipeline.assets.sources import source_of
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.timing import to_timedelta
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.io_managers.oss import TABLE_METADATA
+from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
 
 _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"parquet"}}
 
@@ -73,7 +74,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
     """Describe the assets of an entry, apart from what computes them."""
     entry = job.entry
     source = source_of(entry, job.database)
-    common: dict[str, Any] = {"owners": entry.owners, "tags": entry.tags, "skippable": True}
+    common: dict[str, Any] = {"group_name": group_of(entry), "owners": entry.owners, "tags": entry.tags, "skippable": True}
     metadata: dict[str, Any] = {TABLE_METADATA: entry.name, "aggregation/platform": entry.platform}
     if job.config is not None and entry.line is not None:
         metadata["dagster/code_references"] = _reference(entry.name, job.config, entry.line)
@@ -82,7 +83,6 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
     table = AssetSpec(
         table_key(entry.name),
         deps=[source.key],
-        group_name="aggregation",
         kinds={"mysql", "python"},
         description=entry.description or _described(entry),
         metadata=metadata | {"dagster/table_name": source.metadata["dagster/table_name"]},
@@ -93,7 +93,6 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         AssetSpec(
             export_key(entry.name, name),
             deps=[table.key],
-            group_name="exports",
             kinds=_KINDS[name],
             description=f"{entry.name} as {name} files.",
             metadata=metadata,
@@ -105,7 +104,6 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         manifest_key(entry.name),
         # The table too: its own lineage page shows neighbours only, and offers to materialize what it shows.
         deps=[table.key, *(spec.key for spec in exports)],
-        group_name="exports",
         kinds={"json"},
         description=f"The commit mark of {entry.name}, written last: it names every file of the window with rows, bytes and checksum.",
         metadata=metadata,

@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregation_pipeline.batch_jobs.facts import Event, Failed, Finished, Planned, RunFacts, Started
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres import reason
+from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment_of_step
 
 _TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
@@ -43,7 +44,6 @@ _TYPES = {
     DagsterEventType.RUN_CANCELING.value,
     DagsterEventType.RUN_CANCELED.value,
 }
-_OP_PREFIX = "aggregate_"
 # A row of event_logs with the columns that _rows asks for.
 _LogRow: TypeAlias = Any
 _FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
@@ -77,7 +77,7 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
                 if segment is not None:
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
-            case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith('"manifest"]'):
+            case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith(f'_{MANIFEST}"]'):
                 events.append(_finished(row.id, _event(row).step_materialization_data.materialization, ours))
             case DagsterEventType.STEP_START.value:
                 segment = _segment_of_step(row.step_key, ours)
@@ -94,14 +94,12 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
 
 
 def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
-    """The table that an asset belongs to: ["aggregation", <segment>] or ["export", <segment>, <format>].
+    """The segment of the table that an asset belongs to; None where it is none of ours.
 
-    Two parts that begin with "aggregation" are ours even when the table has left the configuration, so that its runs come to an end.
+    A table's own key is ours even when the table has left the configuration, so that its runs come to an end.
     """
-    path = key.path if key else []
-    if len(path) == 2 and path[0] == "aggregation":
-        return path[1]
-    return path[1] if len(path) == 3 and path[0] == "export" and path[1] in platforms else None
+    place = place_of(key.path) if key else None
+    return place.segment if place and (place.output is None or place.segment in platforms) else None
 
 
 def _rows(instance: DagsterInstance, run_id: str) -> Sequence[_LogRow]:
@@ -136,26 +134,26 @@ def _planned_partitions(row: _LogRow) -> tuple[str | None, ...]:
 
 
 def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
-    segment = (step or "").removeprefix(_OP_PREFIX)
-    return segment if step != segment and segment in ours else None
+    segment = segment_of_step(step)
+    return segment if segment in ours else None
 
 
 def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
-    path = materialization.asset_key.path
+    place = place_of(materialization.asset_key.path)
     facts: dict[str, Any] = {
         name.removeprefix("aggregation/"): value.value
         for name, value in materialization.metadata.items()
         if name.startswith("aggregation/")
     }
     # The manifest carries the window's numbers; it is made last, when everything is published.
-    if len(path) < 2 or path[0] not in {"aggregation", "export"} or path[1] not in ours or "items" not in facts:
+    if place is None or place.output != MANIFEST or place.segment not in ours or "items" not in facts:
         return Event(storage_id)
     return Finished(
         storage_id,
-        segment=path[1],
+        segment=place.segment,
         partition=materialization.partition,
         items=int(facts["items"]),
-        table=str(facts.get("table", path[1])),
+        table=str(facts.get("table", place.segment)),
         platform=facts.get("platform"),
         window=facts.get("window"),
         seconds=float(facts.get("seconds", 0.0)),

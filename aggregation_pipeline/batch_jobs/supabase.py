@@ -21,6 +21,7 @@ from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.postgres import says_names
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
@@ -155,7 +156,10 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
         code, message = str(said.get("code") or ""), str(said.get("message") or "")
     except (ValueError, AttributeError):
         code, message = "", ""
-    words = scrub(message).strip().split("\n")[0][:300] or f"HTTP {answer.status_code}"
+    # PostgREST's own words (PGRST...) are about functions and keys.
+    plain = code.startswith("PGRST") or says_names(code) if code else True
+    words = scrub(message).strip().split("\n")[0][:300] if plain else f"SQLSTATE {code}"
+    words = words or f"HTTP {answer.status_code}"
     remedy = "Check SUPABASE_URL and SUPABASE_KEY"
     if code in {"PGRST202", "42883"}:
         remedy = "Run sql/create_batch_jobs_table.sql and sql/record_batch_job.sql in Supabase's SQL editor"

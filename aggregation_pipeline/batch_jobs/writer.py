@@ -48,12 +48,13 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
             with transaction(bind) as connection:
                 return _upsert(connection, _minimal(row, refusal))
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from error
+        raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from None
     except sa.exc.SQLAlchemyError as error:
+        # Alone: PostgreSQL's own error shows the row that it refuses.
         raise MirrorError(
             f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). "
             "Check the grants, constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
-        ) from error
+        ) from None
 
 
 def mirrored(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import click
 
-from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.redaction import alone
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -24,14 +24,16 @@ R = TypeVar("R")
 
 
 def explained(command: Callable[P, R]) -> Callable[P, R]:
-    """Print what we raise on purpose as words, not as a traceback."""
+    """Print what we raise on purpose as words, not as a traceback; of anything else, type and place."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except PipelineError as error:
-            raise click.ClickException(str(error)) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - a traceback ends with words that may hold values of cells
+            raise click.ClickException(str(alone(error))) from None
 
     return wrapped
 

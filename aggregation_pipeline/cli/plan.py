@@ -36,20 +36,21 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
 
-    from aggregation_pipeline.assets.names import require_unique  # noqa: PLC0415
     from aggregation_pipeline.config.chosen import chosen  # noqa: PLC0415
     from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables  # noqa: PLC0415
     from aggregation_pipeline.connections import open_store, source_options  # noqa: PLC0415
     from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
+    from aggregation_pipeline.runs.asset_keys import require_unique  # noqa: PLC0415
     from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
     from aggregation_pipeline.storage.oss import OssStore  # noqa: PLC0415
 
     settings = load_settings()
     config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
     entries = select_tables(config, settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
-    named = {entry.name: entry.model_copy(update={"layout": entry.layout or config.layout}) for entry in entries}
-    entries = tuple(named.values()) if tables is None else tuple(named[name] for name in chosen(tables, named))
-    require_unique(entry.name for entry in entries)
+    if tables is not None:
+        named = {entry.name: entry for entry in entries}
+        entries = tuple(named[name] for name in chosen(tables, named))
+    require_unique(entries, settings.db_name or "default")
     settings.require_mask_salt(entries)
     moment = datetime.now(UTC)
     requests = [(_request(entry, moment, settings.zone), entry.formats or settings.output_format) for entry in entries]

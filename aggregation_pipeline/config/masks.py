@@ -1,111 +1,117 @@
-"""Which outputs of an entry hide personal data, and whether another output would show it all the same.
+"""Which outputs of an entry hide personal data, and whether something else in the entry would show it all the same.
 
-A mask names an output. What has to stay hidden is the column of the database behind it: an expression, a MAX or a GROUP_CONCAT over
-that column is refused unless it is masked too, or kept on purpose. Figures that no single value can be read from (COUNT, SUM, AVG,
-STDDEV, VARIANCE) are free.
+Whatever depends on a masked column is masked too, kept on purpose, or refused: figures with it, since a group can be one row. Sub-selects
+over tables with masked columns, and stored functions, are refused unless the entry lists them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
 
-import sqlglot
-from sqlglot import exp
-
-from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Column
-from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of, split_direction
+from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME, Asked, Output, sql_of
+from aggregation_pipeline.config.columns import Column
+from aggregation_pipeline.config.expressions import name_of, split_direction, to_sql
+from aggregation_pipeline.config.masked import Hidden, Masked, columns_behind, hidden_in, joined, shown
+from aggregation_pipeline.config.named import fold, named_by
+from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.nearest import nearest
-
-MaskRule = Literal["partial", "hash", "drop", "keep"]
-
-_FIGURES: Final = (
-    exp.Count,
-    exp.Sum,
-    exp.Avg,
-    exp.Stddev,
-    exp.StddevPop,
-    exp.StddevSamp,
-    exp.Variance,
-    exp.VariancePop,
-    exp.ApproxDistinct,
-)
-_FIGURE_FUNCTIONS: Final = frozenset(("COUNT", "COUNT DISTINCT", "SUM", "AVG", "STDDEV", "VARIANCE"))
+from aggregation_pipeline.config.places import Place, Placed
+from aggregation_pipeline.config.unseen import not_allowed
 
 
-def check_masks(
-    masks: Mapping[str, MaskRule],
-    summary: Sequence[Column | Aggregation],
-    detail: Sequence[Column],
-    order_by: Iterable[str],
-) -> None:
-    """Refuse masks that hide nothing, or less than they seem to.
+def check_masks(asked: Asked) -> None:
+    """Refuse masks that hide nothing, and datasets of which nothing is left.
 
     Raises:
-        ValueError: a mask of no output, an output or an order that gives a masked column away, a dataset of which nothing is left.
+        ValueError: names the mask or the dataset.
     """
-    star = any(column.expr == ALL_COLUMNS for column in detail)
-    named = [*summary, *(column for column in detail if column.expr != ALL_COLUMNS)]
-    rules = {name.casefold(): rule for name, rule in masks.items()}
-    if len(rules) < len(masks):
+    rules = asked.rules
+    if len(rules) < len(asked.mask):
         raise ValueError("two masks differ in case only, and outputs do not; keep one")
-    outputs = {output.name.casefold(): output.name for output in named}
-    for name in masks:
-        if name.casefold() not in outputs and not star:
+    outputs = {output.name.casefold(): output.name for _, output in asked.outputs}
+    for name, rule in asked.mask.items():
+        kept_window = rule == "keep" and asked.partition is not None and fold(name) == fold(asked.partition)
+        if name.casefold() not in outputs and not asked.star and not kept_window:
             hint = nearest(name, outputs.values())
             raise ValueError(
                 f"{name} is no output of this entry, so nothing would be masked.{hint} Outputs are {', '.join(outputs.values())}"
             )
-    hidden = hidden_columns(masks, named, star=star)
-    for output in named:
-        shown = sorted(_exposed(output) & hidden)
-        if shown and output.name.casefold() not in rules:
-            raise ValueError(
-                f"the output {output.name} shows {', '.join(shown)}, which another output masks. Mask it as well, or write "
-                f"{{{output.name}: keep}} under mask if it may be seen"
-            )
-    if star and (open_columns := sorted(hidden - rules.keys())):
-        raise ValueError(
-            f"select_fields '*' shows {', '.join(open_columns)}, from which a masked output is made. Mask it as well, or write "
-            f"{{{open_columns[0]}: keep}} under mask if it may be seen"
-        )
-    _check_order(order_by, rules, hidden)
-    for dataset, columns in (("summary", summary), ("detail", detail)):
-        if columns and all(rules.get(column.name.casefold()) == "drop" for column in columns):
+    for dataset, columns in zip(("summary", "detail"), asked.datasets, strict=True):
+        if columns and all(rules.get(column.name.casefold()) == "drop" for _, column in columns):
             raise ValueError(f"every output of the {dataset} is dropped; leave the {dataset} out instead")
+    for _, output in asked.outputs:
+        if rules.get(output.name.casefold(), "keep") != "keep" and named_by(sql_of(output)).whole:
+            raise ValueError(
+                f"the output {output.name} is masked, and which columns it hides cannot be told from a sub-select with *, TABLE or "
+                f"NATURAL; name the columns"
+            )
 
 
-def hidden_columns(masks: Mapping[str, MaskRule], outputs: Iterable[Column | Aggregation], *, star: bool) -> frozenset[str]:
-    """The columns of the database, in lower case, whose values masks hide."""
-    masked = {name.casefold() for name, rule in masks.items() if rule != "keep"}
-    named = {output.name.casefold(): output for output in outputs}
-    behind = frozenset[str]().union(*(_exposed(output) for name, output in named.items() if name in masked))
+def masked_by(asked: Asked) -> Masked:
+    """The columns of the database that the masks of an entry hide."""
+    masked = {name for name, rule in asked.rules.items() if rule != "keep"}
+    named = {output.name.casefold(): output for _, output in asked.outputs}
+    behind = [columns_behind(sql_of(output), asked.table, asked.entry) for name, output in named.items() if name in masked]
     # What no output is called is a column that '*' brings.
-    return behind | (masked - named.keys() if star else set())
+    whole = [{asked.table: {fold(name): Hidden(name, asked.entry)}} for name in asked.mask if name.casefold() in masked - named.keys()]
+    return joined([*behind, *(whole if asked.star else [])])
 
 
-def _check_order(order_by: Iterable[str], rules: Mapping[str, MaskRule], hidden: frozenset[str]) -> None:
-    for item in order_by:
+def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
+    """Whatever in an entry shows, or may show, a masked column, with its place in the entry. `masked` is of the whole file."""
+    if not masked:
+        return
+    yield from not_allowed(asked, masked)
+    own, rules = hidden_in(asked.table, masked), asked.rules
+    aliases: dict[str, Hidden] = {}
+    for dataset in asked.datasets:
+        aliases = _aliases(dataset, asked.table, masked)
+        for place, output in dataset:
+            if output.name.casefold() not in rules and (found := shown(sql_of(output), asked.table, masked, aliases)):
+                yield Placed(
+                    place,
+                    f"the output {output.name} shows {_listed(found, asked.entry)}. Mask it as well, or write "
+                    f"{{{output.name}: keep}} under mask if it may be seen",
+                )
+    open_columns = [hidden for name, hidden in sorted(own.items()) if name not in map(fold, rules)]
+    if asked.star and open_columns:
+        yield Placed(
+            ("select_fields", 0),
+            f"select_fields '*' shows {_listed(open_columns, asked.entry)}. Mask it as well, or write "
+            f"{{{open_columns[0].column}: keep}} under mask if it may be seen",
+        )
+    for number, item in enumerate(asked.order_by):
         expression, _ = split_direction(item)
         by_alias = rules.get(name_of(expression).casefold(), "keep") != "keep"
-        if by_alias or columns_of(expression) & hidden:
-            raise ValueError(f"order_by {item} would tell the order of values that are masked; order by another column")
+        if by_alias or shown(to_sql(expression), asked.table, masked, aliases, in_order=True):
+            yield Placed(("order_by", number), f"order_by {item} would tell the order of values that are masked; order by another column")
+    if asked.partition is not None and fold(asked.partition) in own and rules.get(asked.partition.casefold()) != "keep":
+        yield Placed(
+            ("partition", "column"),
+            f"the names of the windows show {_listed([own[fold(asked.partition)]], asked.entry)}. Cut by another column, or write "
+            f"{{{asked.partition}: keep}} under mask if it may be seen",
+        )
 
 
-def _exposed(output: Column | Aggregation) -> frozenset[str]:
-    """The columns whose single values an output can show."""
-    if isinstance(output, Aggregation) and output.function is not None:
-        return frozenset() if output.function in _FIGURE_FUNCTIONS else columns_of(str(output.field))
-    return columns_of(str(output.expr))
+def _aliases(dataset: Sequence[tuple[Place, Output]], table: TableName, masked: Masked) -> dict[str, Hidden]:
+    """The names under which a statement itself holds what is masked: a sub-select can use those of the outputs around it."""
+    found: dict[str, Hidden] = {}
+    for _ in dataset:
+        before = len(found)
+        for position, (_, output) in enumerate(dataset, start=1):
+            if hidden := shown(sql_of(output), table, masked, found):
+                plain = {fold(name_of(output.expr))} if isinstance(output, Column) else set()
+                names = {fold(name) for name in (output.name, SPARE_NAME.format(position), INNER_NAME.format(position))}
+                found |= dict.fromkeys(names - plain, hidden[0])
+        if len(found) == before:
+            break
+    return found
 
 
-def columns_of(expression: str) -> frozenset[str]:
-    """The columns of a checked expression, in lower case, those inside figures excepted."""
-    if is_plain_word(expression):
-        return frozenset((expression.casefold(),))
-    tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql")
-    return frozenset(column.name.casefold() for column in tree.find_all(exp.Column) if is_column(column) and not _in_figure(column))
+def _listed(found: Iterable[Hidden], entry: str) -> str:
+    by_masker: dict[str, list[str]] = {}
+    for hidden in found:
+        by_masker.setdefault(_masker(hidden, entry), []).append(hidden.column)
+    return "; and ".join(f"{', '.join(sorted(columns))}, {masker}" for masker, columns in by_masker.items())
 
 
-def _in_figure(column: exp.Expression) -> bool:
-    figure = column.find_ancestor(*_FIGURES)
-    # With OVER a figure belongs to a row: SUM(salary) OVER (PARTITION BY id) is the salary.
-    return figure is not None and figure.find_ancestor(exp.Window) is None
+def _masker(hidden: Hidden, entry: str) -> str:
+    return "which is masked" if hidden.entry == entry else f"which the entry {hidden.entry} masks"

@@ -12,7 +12,7 @@ from aggregation_pipeline.config.causes import likely_cause, template
 from aggregation_pipeline.config.document import Mistake, Spot, as_found, as_written, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
-from aggregation_pipeline.config.places import PlacedError
+from aggregation_pipeline.config.places import Place, PlacedError
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -26,8 +26,8 @@ _EXPECTED: Final = {
     "model_type": "a mapping of keys to values is expected",
     "model_attributes_type": "a mapping of keys to values is expected",
 }
-# Fields of an entry that its place in the file gives; to write them is a mistake.
-HIDDEN: Final = frozenset(("name", "line"))
+# Fields of an entry that its place in the file, or the rest of the file, gives; to write them is a mistake.
+HIDDEN: Final = frozenset(("name", "line", "masked"))
 
 
 def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str], data: Any) -> list[Mistake]:  # noqa: ANN401
@@ -83,7 +83,8 @@ def _placed(details: Mapping[str, Any], root: Spot, keys: Mapping[str, str]) -> 
     error = details.get("ctx", {}).get("error")
     if not isinstance(error, PlacedError):
         return []
-    located = [(*_located(mistake.place, root, keys), mistake.words) for mistake in error.mistakes]
+    above: Place = () if error.from_root else tuple(details["loc"][:-1])
+    located = [(*_located((*above, *mistake.place), root, keys), mistake.words) for mistake in error.mistakes]
     return [spot.mistake(f"{spelled(path)}: {words}") for spot, path, words in located]
 
 

@@ -4,11 +4,14 @@ Rules that concern one field stand on that field, so that one mistake does not h
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationError, ValidationInfo, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
+from aggregation_pipeline.config.asked import Allow, Asked, MaskRule
 from aggregation_pipeline.config.checks import CheckGroups, Checks, refuse_unknown_columns
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
@@ -23,13 +26,15 @@ from aggregation_pipeline.config.columns import (
     refuse_twins,
 )
 from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.masks import MaskRule, check_masks, hidden_columns
+from aggregation_pipeline.config.masked import NOTHING_MASKED, Masked, hidden_in, joined
+from aggregation_pipeline.config.masks import check_masks, exposures, masked_by
 from aggregation_pipeline.config.misfits import misfits
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
 from aggregation_pipeline.config.partitions import Backfill, Partition
-from aggregation_pipeline.config.places import PlacedError
+from aggregation_pipeline.config.places import Placed, PlacedError
 from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
 from aggregation_pipeline.config.zones import ZoneName
 
@@ -45,7 +50,6 @@ __all__ = [
     "FormatName",
     "FormatOptions",
     "Freshness",
-    "Layout",
     "MaskRule",
     "Partition",
     "PipelineConfig",
@@ -55,9 +59,10 @@ __all__ = [
 
 FormatName = Literal["json", "csv", "excel", "parquet"]
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
-Layout = Literal["overwrite", "versioned"]
+KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
 # Five digits of weeks are a thousand years; more would be beyond what dates can hold.
 _PERIOD: Final = re.compile(r"^[1-9][0-9]{0,4}[dw]$")
+_GROUP: Final = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
 _OWNER: Final = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
@@ -73,6 +78,34 @@ def _checked_period(text: str) -> str:
     if not _PERIOD.fullmatch(text):
         raise ValueError("a number of days or weeks is expected, such as 90d or 12w")
     return text
+
+
+def _checked_group(text: str) -> str:
+    if not _GROUP.fullmatch(text):
+        raise ValueError(f"Dagster takes letters A to Z, digits and _ in a group's name, and / between its parts; found {text!r}")
+    return text
+
+
+# What decides whether something masked is shown.
+_MASKING: Final = frozenset(
+    ("name", "table", "mask", "group_by", "aggregations", "select_fields", "where", "order_by", "partition", "allow")
+)
+
+
+def _asked(data: Mapping[str, Any]) -> Asked:
+    counted = not (data["group_by"] or data["aggregations"] or data["select_fields"])
+    return Asked(
+        entry=data["name"],
+        table=split_table(data["table"]),
+        mask=data["mask"],
+        groups=data["group_by"],
+        figures=(COUNT_ROWS,) if counted else data["aggregations"],
+        detail=data["select_fields"],
+        where=data["where"],
+        order_by=data["order_by"] or (),
+        partition=data["partition"] and data["partition"].column,
+        allow=data["allow"],
+    )
 
 
 def _entry_name(data: dict[str, Any]) -> str:
@@ -94,6 +127,8 @@ class TableEntry(EntryModel):
     """Shown in Dagster."""
     platform: Annotated[str, Field(default_factory=_entry_name, min_length=1)]
     """What batch_jobs calls it in platforms_processed. Default: the entry's name."""
+    group: Annotated[str, Field(json_schema_extra={"pattern": _GROUP.pattern}), AfterValidator(_checked_group)] | None = None
+    """The box of Dagster's lineage that it is drawn in, with its files: sales, shop/sales. Default: one of its own."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or team:name."""
     tags: Annotated[dict[str, str], Field(default_factory=dict)]
@@ -110,10 +145,6 @@ class TableEntry(EntryModel):
     """Detail rows come in the order of the primary key; none: as the server gives them."""
     order_by: tuple[str, ...] | None = None
     """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column of that name."""
-    mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
-    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash, id_card: drop}. partial
-    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the
-    column out; keep lets an output be seen that is made of a masked column, which is refused otherwise. NULL stays NULL."""
     limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """At most so many rows in each dataset; one that had more is marked truncated in the manifest."""
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
@@ -131,6 +162,14 @@ class TableEntry(EntryModel):
     """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned tables."""
     backfill: Backfill = Backfill()
     """How a backfill of many windows is shared out among runs."""
+    allow: Allow = Allow()
+    """What sub-selects may read and which stored functions may be called where the file masks columns:
+    {tables: [users], functions: [net_price]}."""
+    mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
+    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash, id_card: drop}. partial
+    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the
+    column out; keep lets an output be seen that depends on a masked column, which is refused otherwise, in every entry over the table.
+    NULL stays NULL."""
     checks: CheckGroups = ()
     """What must be true of the rows: {min_rows: 1, not_null: [id], blocking: true}, or a list of such groups."""
     freshness: Freshness | None = None
@@ -139,15 +178,20 @@ class TableEntry(EntryModel):
     """How this table's files are written, where it differs from the project's options."""
     source_limits: SourceLimits = SourceLimits()
     """What this table may ask of the database, where it differs from the project's source_limits."""
-    layout: Layout | None = None
-    """overwrite: a window's files are replaced when it is computed again. versioned: each run's files lie in a folder of their own, and
-    stay. Default: the project's layout."""
+    names: Names = "copy"
+    """Stable names of the files, as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys that the manifest names.
+    copy: copies that the store makes; in a folder hard links. symlink: OSS symlinks. none: no such names. Default: the project's names."""
+    keep_versions: KeepVersions = 1
+    """How many versions of a window stay when it is computed again, the one in force included, or all. One that is superseded stays for a
+    day in any case, unless masks have changed since. Default: the project's keep_versions."""
     keep: Annotated[str, Field(json_schema_extra={"pattern": _PERIOD.pattern}), AfterValidator(_checked_period)] | None = None
     """Windows whose date is longer ago are deleted by the job retention: 90d or 12w. The newest always stays. Default: none are deleted."""
     keep_last: Annotated[int, Field(ge=1)] | None = None
     """Windows beyond the newest so many are deleted by the job retention. With keep, only those that both let go."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
+    masked: Annotated[SkipValidation[Masked], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
+    """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""
 
     @property
     def source(self) -> TableName:
@@ -168,23 +212,33 @@ class TableEntry(EntryModel):
         return int(self.keep[:-1]) * (timedelta(weeks=1) if self.keep.endswith("w") else timedelta(days=1))
 
     @property
-    def hidden_columns(self) -> frozenset[str]:
-        """The columns of the table, in lower case, whose values masks hide."""
-        named = [field for field in self.select_fields if field.expr != ALL_COLUMNS]
-        return hidden_columns(self.mask, [*self.group_by, *self.aggregations, *named], star=len(named) < len(self.select_fields))
+    def asked(self) -> Asked:
+        """What it asks for, as far as masks go."""
+        return _asked({name: getattr(self, name) for name in type(self).model_fields})
 
-    def within(self, options: FormatOptions, limits: SourceLimits) -> Self:
-        """The entry with the project's options and limits wherever it has none of its own.
+    @property
+    def all_masked(self) -> Masked:
+        """The columns that some entry of the file masks."""
+        return self.masked or masked_by(self.asked)
+
+    @property
+    def hidden_columns(self) -> frozenset[str]:
+        """Those of its own table, as `named.fold` makes their names."""
+        return frozenset(hidden_in(self.source, self.all_masked))
+
+    def within(self, options: FormatOptions, limits: SourceLimits, **defaults: Any) -> Self:  # noqa: ANN401
+        """The entry with the project's options, limits and `defaults` of other keys wherever it has none of its own.
 
         Raises:
             ValueError: the two do not go together.
         """
+        given = {key: value for key, value in defaults.items() if key not in self.model_fields_set}
         try:
-            whole = self.model_copy(update={"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)})
+            given |= {"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)}
         except ValidationError as error:
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} do not go with those of the project: {words}") from None
-        return whole
+        return self.model_copy(update=given)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -244,10 +298,13 @@ class TableEntry(EntryModel):
     @field_validator("mask")
     @classmethod
     def _masks_hide_what_they_say(cls, mask: dict[str, MaskRule], info: ValidationInfo) -> dict[str, MaskRule]:
-        lists = [info.data.get(name) for name in ("group_by", "aggregations", "select_fields")]
-        if mask and None not in lists:  # a list that was refused is a mistake of its own
-            groups, figures, fields = (found or () for found in lists)
-            check_masks(mask, [*groups, *figures] or ([] if fields else [COUNT_ROWS]), fields, info.data.get("order_by") or ())
+        data = info.data | {"mask": mask}
+        if mask and data.keys() >= _MASKING:  # what was refused is a mistake of its own
+            asked = _asked(data)
+            check_masks(asked)
+            # What other entries mask is known to the whole file alone.
+            if found := list(exposures(asked, masked_by(asked))):
+                raise PlacedError(found, from_root=False)
         return mask
 
     @field_validator("checks")
@@ -275,19 +332,26 @@ class PipelineConfig(EntryModel):
     """How the files are written."""
     source_limits: SourceLimits = SourceLimits()
     """What an export may ask of the source database, for each table."""
-    layout: Layout = "overwrite"
-    """What becomes of a window's files when it is computed again: overwrite replaces them; versioned keeps those of every run, in a folder
-    named by its id, and the window's manifest.json names the latest."""
+    names: Names = "copy"
+    """How the files of all tables come by their stable names: copy, symlink or none."""
+    keep_versions: KeepVersions = 1
+    """How many versions of a window stay, the one in force included, or all."""
     tables: tuple[TableEntry, ...] = ()
     """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the project."""
 
     @field_validator("tables")
     @classmethod
     def _entries_are_complete(cls, tables: tuple[TableEntry, ...], info: ValidationInfo) -> tuple[TableEntry, ...]:
-        options, limits = info.data.get("options"), info.data.get("source_limits")
-        if options is None or limits is None:  # refused, and reported
+        above = info.data
+        if not {"options", "source_limits", "names", "keep_versions"} <= above.keys():  # refused, and reported
             return tables
-        whole = tuple(entry.within(options, limits) for entry in tables)
-        if mistakes := misfits(options, tables, whole):
+        options = above["options"]
+        defaults = {key: above[key] for key in ("names", "keep_versions")}
+        whole = tuple(entry.within(options, above["source_limits"], **defaults) for entry in tables)
+        masked = joined(masked_by(entry.asked) for entry in whole)
+        mistakes = misfits(options, tables, whole)
+        for number, entry in enumerate(whole):
+            mistakes += [Placed(("tables", number, *found.place), found.words) for found in exposures(entry.asked, masked)]
+        if mistakes:
             raise PlacedError(mistakes)
-        return whole
+        return tuple(entry.model_copy(update={"masked": masked}) for entry in whole) if masked else whole

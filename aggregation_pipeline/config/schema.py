@@ -23,7 +23,7 @@ def json_schema() -> Schema:
     models: dict[str, Schema] = schema.pop("$defs")
     entry = models["TableEntry"]
     for name in HIDDEN:
-        del entry["properties"][name]
+        entry["properties"].pop(name, None)
     del entry["required"]
     # What the models take beyond their declared types, by validators that a schema cannot see.
     models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}

@@ -6,7 +6,6 @@ from typing import Final
 from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import Engines
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.session import Session
 
@@ -59,7 +58,7 @@ def whole_count(query: DatasetQuery) -> str:
 
 
 def _counted(session: Session, sql: str, dataset: str) -> int:
-    with translated(), session.driver_connection.cursor() as cursor:
+    with session.translated(), session.driver_connection.cursor() as cursor:
         cursor.execute(sql)
         ((count,),) = cursor.fetchall()
         warnings = cursor.warning_count

@@ -11,25 +11,30 @@ from aggregation_pipeline.source.faults import describe_warning
 from aggregation_pipeline.source.session import Session
 
 # Deprecated syntax: the result is right, and another version will refuse the statement. Numbers: MySQL's error reference.
-_DEPRECATED: Final = {1287, 1554, 1681}
+_DEPRECATED: Final = {
+    1287: "a word or function of the entry is deprecated",
+    1554: "a word of the entry is deprecated",
+    1681: "a word of the entry is deprecated",
+}
 # From 3000 on the same numbers mean other things on MariaDB, and from 4000 on OceanBase.
 _DEPRECATED_BY_MYSQL: Final = {
-    3005,  # legacy syntax was converted
-    3719,  # utf8 is an alias of utf8mb3
-    3720,  # NATIONAL, NCHAR
-    3778,  # a collation of utf8mb3
-    3779,  # a comment in a comment
-    3961,  # ON ERROR before ON EMPTY
-    3964,  # SQL_CALC_FOUND_ROWS
-    3965,  # FOUND_ROWS()
-    4079,  # a collation
-    4095,  # '2026/01/01'
-    4096,  # '2026-01-01  10:00'
-    4119,  # a name that begins with $
-    4162,  # a collation of the user's
+    3005: "legacy syntax was converted",
+    3719: "utf8 is an alias of utf8mb3, and will be one of utf8mb4",
+    3720: "NATIONAL, NCHAR and NVARCHAR mean utf8mb3, and will mean utf8mb4",
+    3778: "a collation of utf8mb3 is deprecated",
+    3779: "a comment in a comment is deprecated",
+    3961: "ON ERROR before ON EMPTY is deprecated",
+    3964: "SQL_CALC_FOUND_ROWS is deprecated",
+    3965: "FOUND_ROWS() is deprecated",
+    4079: "a collation is deprecated",
+    4095: "a date is written with other marks than 2026-01-01",
+    4096: "a date and time is written with marks that are too many",
+    4119: "a name that begins with $ is deprecated",
+    4162: "a collation that a user defined is deprecated",
 }
 # A long IN list cost more memory than the optimizer may take: no index is used for it, and the rows are the same.
 _MEMORY: Final = (3170, "range_optimizer_max_mem_size")
+_MEMORY_WORDS: Final = "a long list of values took more memory than range_optimizer_max_mem_size, so no index was used for it"
 # Notes that tell of another value than was stored or computed: cut, or out of range (1916: of a number, by MariaDB).
 _CHANGED: Final = {1264, 1265, 1916}
 # What the protocol has room for: there may be more.
@@ -59,10 +64,10 @@ def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
     serious: list[str] = []
     harmless: list[str] = []
     for level, code, message in listed:
-        if _is_harmless(session.server, code, message) or _is_skipped_hour(session.clock, code, message):
-            harmless.append(describe_warning(code, message))
+        if words := _harmless(session, code, message):
+            harmless.append(describe_warning(code, message, session.known, words))
         elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
-            serious.append(describe_warning(code, message))
+            serious.append(describe_warning(code, message, session.known))
     if count > len(listed) or count == _MOST:
         serious.append(f"{count - len(listed):,} or more that the server counted and does not list (see its max_error_count)")
     if serious:
@@ -90,10 +95,13 @@ def _is_skipped_hour(clock: Clock, code: int, message: str) -> bool:
     return shown.replace(tzinfo=None) != reading
 
 
-def _is_harmless(server: str, code: int, message: str) -> bool:
+def _harmless(session: Session, code: int, message: str) -> str:
+    """What a warning says that leaves the result right; empty for any other."""
+    if _is_skipped_hour(session.clock, code, message):
+        return "a reading that the clock skips in spring was taken for the moment of the change"
     if code in _DEPRECATED:
-        return True
+        return _DEPRECATED[code]
     others = ("mariadb", "oceanbase", "tidb")
-    if any(name in server.casefold() for name in others):
-        return False
-    return code in _DEPRECATED_BY_MYSQL or (code == _MEMORY[0] and _MEMORY[1] in message)
+    if any(name in session.server.casefold() for name in others):
+        return ""
+    return _MEMORY_WORDS if code == _MEMORY[0] and _MEMORY[1] in message else _DEPRECATED_BY_MYSQL.get(code, "")

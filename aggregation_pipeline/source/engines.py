@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.touched import Touched, touched_by_entry, touched_by_view
 
@@ -149,7 +148,7 @@ def relations_of(session: Session, wanted: Iterable[TableName]) -> dict[TableNam
         values |= {f"t{place}": name.name} | ({f"d{place}": name.database} if name.database else {})
         database = f":d{place}" if name.database else "DATABASE()"
         parts.append(_RELATION.format(place=place, name=f":t{place}", database=database))
-    with translated():
+    with session.translated():
         rows = session.connection.execute(sa.text(" UNION ALL ".join(parts)), values).all()
     found = [[Relation(*row[1:]) for row in rows if row[0] == place] for place in range(len(names))]
     return {name: list(_exact(name, relations)) for name, relations in zip(names, found, strict=True)}

@@ -14,7 +14,6 @@ from aggregation_pipeline.config.expressions import split_direction, to_sql
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.tokens import Token, quote, tokenize
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.fragments import fragments
 from aggregation_pipeline.source.instant_sql import spelled
 from aggregation_pipeline.source.query import ORDER_KEY
@@ -70,7 +69,7 @@ def fit_long_keys(session: Session, entry: TableEntry, shaped: Sequence[ShapedQu
     keys = sum(len(each.keys) for each in sorted_rows)
     terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
     buffer = max(SORT_BUFFER, _TIMES * (longest * keys + SORT_LENGTH * terms))
-    with translated():
+    with session.translated():
         session.connection.exec_driver_sql(f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}")
 
 

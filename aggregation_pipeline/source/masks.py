@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from pydantic import SecretStr
 from pymysql.constants import FIELD_TYPE
 
-from aggregation_pipeline.config.masks import MaskRule
+from aggregation_pipeline.config.asked import MaskRule
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.cells import Builder
 from aggregation_pipeline.source.types import ColumnType

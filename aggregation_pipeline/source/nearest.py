@@ -1,20 +1,18 @@
 """What a refusal of the server has to do with the entry: the key of a wrong name, the right name, the output that overflowed."""
 
 import contextlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.server_functions import FUNCTIONS
 from aggregation_pipeline.config.tokens import FragmentError, tokenize
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.fragments import fragments
 from aggregation_pipeline.source.query import DatasetQuery
-from aggregation_pipeline.source.server_functions import FUNCTIONS
 from aggregation_pipeline.source.session import Session
 
 _UNKNOWN_COLUMN: Final = 1054
@@ -23,8 +21,6 @@ _OUT_OF_RANGE: Final = 1690
 _UNKNOWN_TABLE: Final = (1142, 1146)
 _UNKNOWN_DATABASE: Final = (1044, 1049)
 _UNKNOWN_FUNCTION: Final = (1305, 1370)
-_FUNCTION: Final = re.compile(r"(?:FUNCTION |routine ')(?:[^\s'.]+\.)?([\w$]+)")
-_COLUMN: Final = re.compile(r"Unknown column '([^']+)'")
 
 
 @contextlib.contextmanager
@@ -45,13 +41,13 @@ def explained(session: Session, entry: TableEntry, query: DatasetQuery | None = 
 
 
 def _hint(session: Session, entry: TableEntry, query: DatasetQuery | None, error: SourceError) -> str:
-    if error.code == _UNKNOWN_COLUMN and (match := _COLUMN.search(str(error))):
-        return _column_hint(session, entry, match[1])
+    if error.code == _UNKNOWN_COLUMN and error.named:
+        return _column_hint(session, entry, error.named[0])
     if error.code == _OUT_OF_RANGE and query is not None:
         return _overflow_hint(query, error.named)
     database, table = entry.source
-    if error.code in _UNKNOWN_FUNCTION and (match := _FUNCTION.search(str(error))):
-        return nearest(match[1], FUNCTIONS)
+    if error.code in _UNKNOWN_FUNCTION and error.named:
+        return nearest(error.named[0].rpartition(".")[2], FUNCTIONS)
     if error.code in _UNKNOWN_TABLE:
         return _table_hint(session, database, table)
     if error.code in _UNKNOWN_DATABASE and database is not None:
@@ -64,7 +60,7 @@ _DATABASES: Final = "SELECT schema_name FROM information_schema.schemata WHERE C
 
 
 def _names(session: Session, query: str, database: str | None) -> list[str]:
-    with translated():
+    with session.translated():
         return [str(row[0]) for row in session.connection.execute(sa.text(query), {"database": database})]
 
 
@@ -95,10 +91,10 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     return f"{place}{hint}{text}"
 
 
-def _overflow_hint(query: DatasetQuery, named: frozenset[str]) -> str:
+def _overflow_hint(query: DatasetQuery, named: Sequence[str]) -> str:
     """The outputs that compute something, of the columns that the server named, if it named some."""
     computed = {name: _names_in(sql) for sql, name in query.outputs if "(" in sql}
-    columns = {name.casefold() for name in named}
+    columns = {name.rpartition(".")[2].casefold() for name in named}
     meant = [name for name, names in computed.items() if columns & names and columns <= names] or list(computed)
     if not meant:
         return ""

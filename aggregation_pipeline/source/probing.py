@@ -20,7 +20,7 @@ from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.errors import SourceLostError
 from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import relations_of
-from aggregation_pipeline.source.faults import explain, translated
+from aggregation_pipeline.source.faults import explain
 from aggregation_pipeline.source.full_group_by import switch_off, switched_off
 from aggregation_pipeline.source.query import DatasetQuery
 from aggregation_pipeline.source.session import Session
@@ -52,7 +52,7 @@ def probe(session: Session, queries: Sequence[DatasetQuery]) -> list[Fields]:
     Raises:
         SourceError: the server refuses a query, or has doubts about a value in it.
     """
-    with translated():
+    with session.translated():
         judged = [_probe(session, query) for query in queries]
         if any(offending for _, offending in judged):
             switch_off(session.driver_connection)

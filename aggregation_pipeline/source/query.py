@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME
 from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction, to_sql
-from aggregation_pipeline.config.masks import columns_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
+from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.extract import TIES
 
@@ -83,8 +84,8 @@ class DatasetQuery:
         if not self.apart:
             return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
         # Plain names inside: a derived table takes no name twice and no overlong one.
-        inner = _select([(sql, f"o{position}") for position, (sql, _) in enumerate(self.outputs, start=1)])
-        outer = _select([(f"grouped.o{position}", name) for position, name in enumerate(self.columns, start=1)])
+        inner = _select([(sql, INNER_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)])
+        outer = _select([(f"grouped.{INNER_NAME.format(position)}", name) for position, name in enumerate(self.columns, start=1)])
         return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
 
     def asked_as(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
@@ -120,9 +121,11 @@ def build_queries(entry: TableEntry, *, primary_key: Sequence[str], within: str 
 def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
     figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
     positions = range(1, len(entry.group_by) + 1)
-    masked = [columns_of(key.expr) & entry.hidden_columns for key in entry.group_by]
+    rules = {name.casefold(): rule for name, rule in entry.mask.items()}
+    # A key that depends on a masked column is masked or kept.
+    masked = [rules.get(key.name.casefold(), "keep") != "keep" for key in entry.group_by]
     if any(masked):
-        terms = [f"grouped.o{position}" for position in positions]
+        terms = [f"grouped.{INNER_NAME.format(position)}" for position in positions]
         terms = [_hidden(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
     else:
         terms = [str(position) for position in positions]
@@ -167,7 +170,8 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     terms = [_order_term(entry, item, positions) for item in entry.order_by or ()]
     # The table's name keeps an alias that equals a key column from taking its place.
     keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
-    hidden = [column for column in keys if column.casefold() in entry.hidden_columns]
+    hidden_columns = entry.hidden_columns
+    hidden = [column for column in keys if fold(column) in hidden_columns]
     terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
     parts = [", ".join(entry.order_by) + ("" if primary_key else TIES)] if entry.order_by else []
     parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
@@ -209,7 +213,7 @@ def _select(outputs: Sequence[tuple[str, str]]) -> str:
 
 def _named(sql: str, name: str, position: int) -> str:
     # The reader takes the true name from `columns`, so what servers would garble need not be said to them.
-    return sql if sql == quote(name) else f"{sql} AS {quote(name if _is_servable(name) else f'output {position}')}"
+    return sql if sql == quote(name) else f"{sql} AS {quote(name if _is_servable(name) else SPARE_NAME.format(position))}"
 
 
 def _is_servable(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Read one table's window into local Parquet: both datasets from one snapshot, streamed, counted, and nothing left behind on failure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -58,6 +58,7 @@ class ReadRequest:
         """
         columns = session.columns(*self.entry.source)
         engines = engines_of(session, self.entry)
+        session = replace(session, known=session.known.plus(columns))
         within = self.within(columns, session.clock)
         clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
         return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
@@ -144,6 +145,7 @@ def read_extract(
                 zone=request.zone,
                 limits=limits,
                 require_snapshot=entry.consistency == "snapshot",
+                entry=entry,
             ) as session,
             deadline(session, limits.max_snapshot_seconds) as end,
         ):

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import SecretStr
 
-from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.shape import ShapedQuery
 from aggregation_pipeline.source.wire import RowStream
@@ -23,9 +22,10 @@ class ArrowRows:
     """
 
     def __init__(self, session: Session, shaped: ShapedQuery, zero_dates: ZeroDates, salt: SecretStr) -> None:
+        self._session = session
         self.shaped = shaped
         self.zero_dates = zero_dates
-        with translated():
+        with session.translated():
             self.stream = RowStream(session.driver_connection, shaped.query.sql)
         self._columns = shaped.columns(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
@@ -34,7 +34,7 @@ class ArrowRows:
         """Yield the rows in order. To be taken to the end before the session is used for anything else."""
         blocks = self.stream.blocks()
         while True:
-            with translated():
+            with self._session.translated():
                 block = next(blocks, None)
             if block is None:
                 return

@@ -4,6 +4,7 @@ import contextlib
 import hmac
 import math
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,13 +15,15 @@ from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.connection import SourceOptions, source_engine
 from aggregation_pipeline.source.faults import translated
 from aggregation_pipeline.source.full_group_by import switched_off
+from aggregation_pipeline.source.known import NOTHING, Known
 from aggregation_pipeline.source.prelude import PER_SECOND, Wishes, settle
-from aggregation_pipeline.source.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.source.wire import RowStream
 
 # The isolation levels under which a consistent snapshot really is one.
@@ -60,6 +63,7 @@ class Session:
         server: the server's version, as it gives it.
         identity: tells this server from others.
         statement_limits: the server's own variables that bound a statement.
+        known: what may be repeated of the server's messages.
     """
 
     connection: sa.Connection
@@ -68,6 +72,11 @@ class Session:
     server: str
     identity: str
     statement_limits: tuple[str, ...] = ()
+    known: Known = NOTHING
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn the driver's errors into ours."""
+        return translated(known=self.known)
 
     @property
     def driver_connection(self) -> Any:  # noqa: ANN401
@@ -80,7 +89,7 @@ class Session:
             "SELECT column_name FROM information_schema.statistics WHERE table_schema = COALESCE(:database, DATABASE())"
             " AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index"
         )
-        with translated():
+        with self.translated():
             return tuple(row[0] for row in self.connection.execute(query, {"database": database, "table": table}))
 
     def columns(self, database: str | None, table: str) -> dict[str, SourceColumn]:
@@ -90,7 +99,7 @@ class Session:
             "SELECT * FROM information_schema.columns"
             " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
         )
-        with translated():
+        with self.translated():
             rows = self._column_rows(query, database, table)
             if not rows:
                 # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
@@ -111,7 +120,7 @@ class Session:
         query = sa.text(
             "SELECT LOWER(routine_name) FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND LOWER(routine_name) IN :names"
         )
-        with translated():
+        with self.translated():
             return frozenset(row[0] for row in self.connection.execute(query.bindparams(sa.bindparam("names", unknown, expanding=True))))
 
     def set_time_zone(self, value: str) -> None:
@@ -120,17 +129,17 @@ class Session:
         Raises:
             SourceError: the server does not know it.
         """
-        with translated():
+        with self.translated():
             self.connection.exec_driver_sql("SET SESSION time_zone = %s", (value,))
 
     def scalar(self, sql: str) -> Any:  # noqa: ANN401
         """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
-        with translated():
+        with self.translated():
             return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
 
     def row(self, sql: str) -> tuple[Any, ...]:
         """Return the single row of a statement without parameters."""
-        with translated():
+        with self.translated():
             return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
 
     def rows(self, sql: str) -> tuple[tuple[str, ...], list[tuple[str | None, ...]]]:
@@ -138,20 +147,20 @@ class Session:
 
         seekdb cuts a plan's names where it likes, and what stops a driver in the middle of a result leaves the connection out of step.
         """
-        with translated():
+        with self.translated():
             stream = RowStream(self.driver_connection, sql)
             rows = [row for block in stream.blocks() for row in block.texts()]
         return tuple(field.name for field in stream.fields), rows
 
     def limit_statements(self, seconds: float) -> None:
         """Let the server end each further statement after so many seconds."""
-        with translated():
+        with self.translated():
             for name in self.statement_limits:
                 self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * PER_SECOND[name]))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
         """Return the (level, code, message) of what the last statement brought about."""
-        with translated():
+        with self.translated():
             return [tuple(row) for row in self.connection.exec_driver_sql("SHOW WARNINGS")]
 
     def abort(self) -> None:
@@ -169,7 +178,13 @@ def _column(row: Mapping[str, Any]) -> SourceColumn:
 
 @contextlib.contextmanager
 def open_session(
-    options: SourceOptions, *, logical_time: datetime, zone: ZoneInfo, limits: SourceLimits = NO_LIMITS, require_snapshot: bool = True
+    options: SourceOptions,
+    *,
+    logical_time: datetime,
+    zone: ZoneInfo,
+    limits: SourceLimits = NO_LIMITS,
+    require_snapshot: bool = True,
+    entry: TableEntry | None = None,
 ) -> Iterator[Session]:
     """Connect, fix everything that a server's defaults could change in a result, and begin the snapshot.
 
@@ -179,17 +194,19 @@ def open_session(
         zone: the zone in which instants are shown; the session computes at its offset at `logical_time`.
         limits: what may be asked of the server.
         require_snapshot: fail where the server cannot give one.
+        entry: that is read; its words may be repeated in errors.
 
     Raises:
         SourceLostError: no connection.
         SnapshotError: no snapshot is to be had, and one is required.
     """
     clock = Clock.at(zone, logical_time)
+    known = Known.of(user=options.user, database=options.database, entry=entry)
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
-        with translated(where=options.where):
+        with translated(options.where, known):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
-        session = _prepare(connection, options, limits, logical_time, clock, require_snapshot=require_snapshot)
+        session = _prepare(connection, options, limits, logical_time, clock, known, require_snapshot=require_snapshot)
         try:
             yield session
         except BaseException:
@@ -203,11 +220,12 @@ def _prepare(
     limits: SourceLimits,
     logical_time: datetime,
     clock: Clock,
+    known: Known,
     *,
     require_snapshot: bool,
 ) -> Session:
     wishes = Wishes(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
-    with translated(where=options.where):
+    with translated(options.where, known):
         variables = settle(connection, wishes)
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
@@ -224,7 +242,7 @@ def _prepare(
         )
     version = str(variables.get("version", "unknown"))
     limits_there = tuple(PER_SECOND.keys() & variables.keys())
-    return Session(connection, clock, snapshot, version, f"{options.where} ({version})", limits_there)
+    return Session(connection, clock, snapshot, version, f"{options.where} ({version})", limits_there, known)
 
 
 def _begin(connection: sa.Connection) -> None:

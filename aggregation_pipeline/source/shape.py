@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.masks import MaskRule
+from aggregation_pipeline.config.asked import MaskRule
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.errors import SourceError

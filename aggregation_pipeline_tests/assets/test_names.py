@@ -6,14 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.assets.names import export_key, op_name, require_unique, segment, source_key, table_key
+from aggregation_pipeline.assets.names import export_key, manifest_key, source_key, table_key
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.runs.asset_keys import (
+    OUTPUTS,
+    export_path,
+    op_name,
+    place_of,
+    require_unique,
+    segment,
+    segment_of_step,
+    table_path,
+)
 
 
 def test_a_plain_name_stays_itself():
     assert segment("users") == "users"
     assert table_key("users").path == ["aggregation", "users"]
-    assert export_key("users", "csv").path == ["export", "users", "csv"]
+    assert export_key("users", "csv").path == ["export", "users_csv"]
+    assert manifest_key("users").path == ["export", "users_manifest"]
     assert source_key("shop", "v1.users").path == ["mysql", "shop", segment("v1.users")]
 
 
@@ -28,7 +40,57 @@ def test_different_names_stay_apart(names):
     assert len({segment(name) for name in names}) == len(names)
 
 
-def test_two_entries_that_dagster_could_not_tell_apart_are_refused():
-    require_unique(["a.b", "a-b", "a b", "订单"])
-    with pytest.raises(ConfigError, match=r"'Users' and 'users'"):
-        require_unique(["Users", "users"])
+# Names that end like outputs, too.
+NAMES = st.lists(st.sampled_from(["orders", "a.b", "订单", "_", "csv", *OUTPUTS]), min_size=1, max_size=3).map("_".join)
+
+
+@given(st.lists(NAMES, unique=True))
+def test_each_key_tells_whose_it_is_and_no_two_tables_share_one(names):
+    places = {
+        segment(name): [(table_path(segment(name)), None), *((export_path(segment(name), each), each) for each in OUTPUTS)]
+        for name in names
+    }
+    for part, keys in places.items():
+        assert [place_of(path) for path, _ in keys] == [(part, output) for _, output in keys]
+        assert segment_of_step(op_name(part)) == part
+    assert len({path for keys in places.values() for path, _ in keys}) == len(places) * (1 + len(OUTPUTS))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (),
+        ("orders",),
+        ("export", "orders"),
+        ("export", "csv"),
+        ("export", "_csv"),
+        ("export", "orders_pdf"),
+        ("export", "orders", "csv"),
+        ("a", "b"),
+    ],
+)
+def test_other_peoples_keys_are_nobodys(path):
+    assert place_of(path) is None
+
+
+def entries(*names: str) -> list[TableEntry]:
+    return [TableEntry(name=name) for name in names]
+
+
+def test_entries_that_dagster_could_not_tell_apart_are_refused():
+    require_unique(entries("a.b", "a-b", "a b", "订单", "orders", "orders_csv", "orders_csv_csv", "orders_manifest", "manifests"), "shop")
+    with pytest.raises(
+        ConfigError, match=r"the table 'Users' and the table 'users' would have the same name in Dagster, aggregation/users\."
+    ):
+        require_unique(entries("Users", "users"), "shop")
+    with pytest.raises(ConfigError, match=r"the table 'a\.b' and the table 'a_b_.*' would have"):
+        require_unique(entries("a.b", segment("a.b")), "shop")
+
+
+def test_source_tables_that_dagster_could_not_tell_apart_are_refused():
+    # Case counts in the names of MySQL's tables on most servers, and nothing is stored by a source's name.
+    fine = [TableEntry(name="a", table="shop.T"), TableEntry(name="b", table="shop.t"), TableEntry(name="c", table="t")]
+    require_unique(fine, "shop")
+    twins = [TableEntry(name="a", table="shop.`v1.t`"), TableEntry(name="b", table=segment("v1.t"))]
+    with pytest.raises(ConfigError, match=r"the source table 'shop\.v1\.t' and the source table 'shop\.v1_t_.*' would have the same name"):
+        require_unique(twins, "shop")

@@ -210,10 +210,10 @@ def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_a
 
     with_links = [entry for entry in instance.all_logs(result.run_id) if holds_links(entry)]
     assert {entry.dagster_event.asset_key.path[-1] for entry in with_links if entry.dagster_event and entry.dagster_event.asset_key} == {
-        "json",
-        "csv",
-        "excel",
-        "parquet",
+        "orders_json",
+        "orders_csv",
+        "orders_excel",
+        "orders_parquet",
     }
     assert [entry for entry in with_links if PRESIGNED.search(entry.user_message or "")] == []
     said = everything_said(result.run_id)

@@ -132,7 +132,7 @@ def test_a_wrong_address_is_refused_when_loading():
 
 def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(desk: Desk, instance: DagsterInstance):
     good = "oss://shop/users/2026-11-20/manifest.json"
-    instance.report_runless_asset_event(AssetMaterialization(["export", "users", "manifest"], metadata={"dagster/uri": good}))
+    instance.report_runless_asset_event(AssetMaterialization(["export", "users_manifest"], metadata={"dagster/uri": good}))
     run_id = fail(instance, ["users", "orders"])
     assert desk.hear() == ["[default] 2 failed: orders, 用户 users"]
     assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new causes")

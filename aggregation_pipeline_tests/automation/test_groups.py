@@ -19,6 +19,7 @@ tables:
   users: {}
   products: {schedule: none}
   orders:
+    group: shop/sales
     select_fields: [id]
     formats: [csv, json]
     partition: {column: created_at, every: day, start: 2026-01-01}
@@ -33,6 +34,7 @@ tables:
     timezone: Europe/Berlin
   monthly:
     table: orders
+    group: shop/sales
     partition: {column: created_at, every: month, start: 2025-01-01, end_offset: 1}
     schedule: 0 3 2 * *
 """
@@ -66,21 +68,28 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
     partitions = {
         key.to_user_string(): node.partitions_def.get_serializable_unique_identifier()[:8] if node.partitions_def else None
         for key, node in ((key, graph.get(key)) for key in graph.get_all_asset_keys())
-        if key.path[-1] not in {"json", "csv"}
+        if not key.path[-1].endswith(("_json", "_csv"))
     }
     assert sorted(key for key, found in partitions.items() if found) == sorted(
-        key for name in ("orders", "refunds", "clicks", "weekly", "monthly") for key in (f"aggregation/{name}", f"export/{name}/manifest")
+        key for name in ("orders", "refunds", "clicks", "weekly", "monthly") for key in (f"aggregation/{name}", f"export/{name}_manifest")
     )
     assert len({partitions[f"aggregation/{name}"] for name in ("orders", "refunds", "clicks", "weekly", "monthly")}) == 4
-    node = graph.get(next(key for key in graph.get_all_asset_keys() if key.path == ["export", "orders", "manifest"]))
-    assert sorted(key.to_user_string() for key in node.parent_keys) == ["aggregation/orders", "export/orders/csv", "export/orders/json"]
-    assert {key.path[0]: graph.get(key).group_name for key in graph.get_all_asset_keys()} == {
-        "mysql": "sources",
-        "aggregation": "aggregation",
-        "export": "exports",
+    node = graph.get(next(key for key in graph.get_all_asset_keys() if key.path == ["export", "orders_manifest"]))
+    assert sorted(key.to_user_string() for key in node.parent_keys) == ["aggregation/orders", "export/orders_csv", "export/orders_json"]
+    groups: dict[str, list[str]] = {}
+    for key in sorted(graph.get_all_asset_keys()):
+        groups.setdefault(graph.get(key).group_name, []).append(key.to_user_string())
+    assert groups == {
+        "sources": [f"mysql/default/{name}" for name in ("clicks", "orders", "products", "refunds", "users", "weekly")],
+        "shop/sales": [
+            *("aggregation/monthly", "aggregation/orders"),
+            *("export/monthly_json", "export/monthly_manifest", "export/orders_csv", "export/orders_json", "export/orders_manifest"),
+        ],
+        **{name: [f"aggregation/{name}", f"export/{name}_json", f"export/{name}_manifest"] for name in ("clicks", "products", "refunds")},
+        **{name: [f"aggregation/{name}", f"export/{name}_json", f"export/{name}_manifest"] for name in ("users", "weekly")},
     }
     tables = {
-        job.name: sorted({key.path[1] for key in job.asset_layer.selected_asset_keys})
+        job.name: sorted({key.path[1] for key in job.asset_layer.selected_asset_keys if key.path[0] == "aggregation"})
         for job in repository.get_all_jobs()
         if job.name.startswith("aggregate")
     }

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from dagster import (
     AssetExecutionContext,
+    AssetKey,
     AssetMaterialization,
     AssetsDefinition,
     AssetSelection,
@@ -32,6 +33,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from aggregation_pipeline.batch_jobs.rows import PostgresRows
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.runs.asset_keys import export_path, table_path
 
 FORMATS = ("json", "manifest")
 JOB_TYPE = "data_collection"
@@ -83,7 +85,7 @@ class FakeTable:
     partitions: PartitionsDefinition[str] | None = None
 
     def asset(self) -> AssetsDefinition:
-        keys = [["aggregation", self.segment], *(["export", self.segment, name] for name in FORMATS)]
+        keys = [AssetKey(path) for path in (table_path(self.segment), *(export_path(self.segment, name) for name in FORMATS))]
 
         @multi_asset(
             name=f"aggregate_{self.segment}", specs=[AssetSpec(key, partitions_def=self.partitions) for key in keys], can_subset=True
@@ -95,7 +97,7 @@ class FakeTable:
                 context.log_event(manifest)
             last = context.partition_keys[-1] if context.has_partition_key else None
             for key in context.selected_asset_keys:
-                yield MaterializeResult(asset_key=key, metadata=self._metadata(last) if key.path[-1] == "manifest" else {})
+                yield MaterializeResult(asset_key=key, metadata=self._metadata(last) if key == keys[-1] else {})
 
         return op
 

@@ -149,7 +149,7 @@ def test_a_cancelled_run_that_dagster_later_calls_a_success_is_recorded_as_it_is
 
 
 def test_runs_of_other_peoples_assets_and_unknown_runs_get_no_row(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
-    @asset(key=["export", "theirs", "csv"])
+    @asset(key=["export", "theirs_csv"])
     def theirs() -> None: ...
 
     foreign = Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(instance=dagster_instance)

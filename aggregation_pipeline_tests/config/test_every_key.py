@@ -34,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "tables.table": {"orders": "orders", "shop.orders": "shop.orders", "'`v1.orders`'": "`v1.orders`"},
     "tables.description": {"two words": "two words", "'a: b'": "a: b", ">\n  folded\n  text": "folded text\n", "null": None},
     "tables.platform": {"shop": "shop"},
+    "tables.group": {"sales": "sales", "shop/sales": "shop/sales", "'2026'": "2026", "null": None},
     "tables.owners": {"[team:sales, a@b.com]": ("team:sales", "a@b.com"), "\n- team:sales": ("team:sales",), "[]": ()},
     "tables.tags": {"{domain: sales}": {"domain": "sales"}, "\ndomain: sales": {"domain": "sales"}, "{}": {}},
     "tables.group_by": NAMES | {"['DATE(d)', {expr: a, alias: b}]": ("DATE(d)", "b"), "\n- {expr: DATE(d), alias: day}\n- a": ("day", "a")},
@@ -65,6 +66,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "tables.order_by": {"[created_at DESC]": ("created_at DESC",), "\n- a\n- b desc": ("a", "b DESC"), "null": None},
     "tables.mask": {"{status: partial}": {"status": "partial"}, "\nstatus: hash": {"status": "hash"}, "{status: keep}": {"status": "keep"}},
+    "tables.allow": {"{tables: [users]}": {"tables": ("users",)}, "{}": {}},
+    "tables.allow.tables": {"[users, shop.users]": ("users", "shop.users"), "\n- users": ("users",), "[]": ()},
+    "tables.allow.functions": {"[net_price, shop.net_price]": ("net_price", "shop.net_price"), "[]": ()},
     "tables.formats": {
         "[csv, excel]": ("csv", "excel"),
         "\n- json\n- parquet": ("json", "parquet"),

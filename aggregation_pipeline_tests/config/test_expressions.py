@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.config.columns import Aggregation
 from aggregation_pipeline.config.expressions import Role, is_plain_word, name_of, read_column, read_expression, read_order, to_sql
-from aggregation_pipeline.config.masks import columns_of as hidden_behind
+from aggregation_pipeline.config.masked import columns_behind
 from aggregation_pipeline.config.model import Partition, TableEntry
+from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.tokens import FragmentError, Token, quote, tokenize, unquote
 from aggregation_pipeline.source.lineage import columns_of
 
@@ -210,8 +211,9 @@ def test_a_word_that_mysql_has_a_value_for_is_a_column_as_an_item_and_the_value_
     assert read_order(f"{word} desc") == f"`{word}` DESC"
     assert Partition.model_validate({"column": word, "every": "day", "start": "2026-01-01"}).column == word
     # No column of the table is behind the value: no lineage, and nothing for a mask to hide.
-    assert (columns_of(word), hidden_behind(word)) == ((), frozenset())
-    assert (columns_of(f"`{word}`"), hidden_behind(f"`{word}`")) == ((word,), frozenset((word.lower(),)))
+    table = TableName(None, "t")
+    assert (columns_of(word), columns_behind(word, table, "t")) == ((), {})
+    assert (columns_of(f"`{word}`"), [*columns_behind(f"`{word}`", table, "t")[table]]) == ((word,), [word.lower()])
 
 
 @pytest.mark.parametrize("number", ["1", "20", "1e5", "0x1F", "0b1"])

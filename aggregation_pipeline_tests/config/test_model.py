@@ -70,6 +70,10 @@ def test_an_aggregation_that_makes_no_sense_is_refused(aggregation: dict[str, st
         ({"select_fields": ["*", "id"]}, "stands alone"),
         ({"order": "none", "order_by": ["id"]}, "contradict"),
         ({"formats": []}, "at least one format"),
+        *(
+            ({"group": name}, "letters A to Z, digits and _ in a group's name")
+            for name in ("", "销售", "a b", "a-b", "/a", "a/", "a//b", "a.b", "a\n")
+        ),
         ({"owners": ["bob"]}, "team:name"),
         ({"tags": {"team": "销售"}}, "letters, digits"),
         ({"tags": {"team": "x" * 64}}, "at most 63"),

@@ -9,7 +9,6 @@ from pathlib import Path
 import dotenv
 import pytest
 
-from aggregation_pipeline import environment
 from aggregation_pipeline.dagster_storage import PostgresStorage
 from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
@@ -40,7 +39,6 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     use_environment(monkeypatch, {"HOME": "/home/ada", "PATH": os.environ["PATH"]})
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(FILE, encoding="utf-8")
-    environment._tell.cache_clear()
     return tmp_path
 
 

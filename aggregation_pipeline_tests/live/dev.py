@@ -102,7 +102,7 @@ class Dev:
 
     def launched(self, day: str, status: DagsterRunStatus) -> DagsterRun:
         """A new run of this day of `orders`, once it has come to this status."""
-        tags = {"dagster/backfill": self.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], [day])}
+        tags = {"dagster/backfill": self.backfill([["aggregation", "orders"], ["export", "orders_manifest"]], [day])}
         wanted = RunsFilter(tags=tags, statuses=[status])
         run: DagsterRun = until(f"the run of {day}", lambda: list(self.instance.get_runs(wanted)), said=self.log)[0]
         return run

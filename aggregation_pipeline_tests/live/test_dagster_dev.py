@@ -57,7 +57,7 @@ def dev(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path)
 
 
 def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_only(dev):
-    keys = [["aggregation", "orders"], *(["export", "orders", name] for name in ("csv", "json", "manifest"))]
+    keys = [["aggregation", "orders"], *(["export", f"orders_{name}"] for name in ("csv", "json", "manifest"))]
     backfill = dev.backfill(keys, DAYS)
     (run,) = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
     assert run.status == DagsterRunStatus.FAILURE
@@ -75,14 +75,14 @@ def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_onl
 
 
 def test_only_csv_for_some_days_from_the_ui(dev):
-    backfill = dev.backfill([["export", "orders", "csv"]], DAYS[5:8])
+    backfill = dev.backfill([["export", "orders_csv"]], DAYS[5:8])
     (run,) = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
     assert run.status == DagsterRunStatus.SUCCESS
 
 
 def test_a_mixed_selection_from_the_ui(dev):
     """Partitioned tables with one that is taken whole, as the UI sends `Materialize all`."""
-    backfill = dev.backfill([["aggregation", "orders"], ["export", "orders", "manifest"], ["aggregation", "whole"]], DAYS[8:10])
+    backfill = dev.backfill([["aggregation", "orders"], ["export", "orders_manifest"], ["aggregation", "whole"]], DAYS[8:10])
     runs = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
     assert {run.status for run in runs} == {DagsterRunStatus.SUCCESS}
     until("the whole table", lambda: dev.windows("whole"))
@@ -103,7 +103,7 @@ def test_a_tick_launches_the_newest_complete_partition(dev):
 def test_a_run_that_waits_for_a_window_and_is_killed_is_found_and_the_window_is_free(dev):
     said: list[str] = []
     with window_lock(dev.url, "", "orders", DAYS[0], holder="the test", on_wait=said.append):
-        backfill = dev.backfill([["aggregation", "orders"], ["export", "orders", "manifest"]], DAYS[:1])
+        backfill = dev.backfill([["aggregation", "orders"], ["export", "orders_manifest"]], DAYS[:1])
         tags = {"dagster/backfill": backfill}
         (run,) = until("the run", lambda: list(dev.instance.get_runs(RunsFilter(tags=tags, statuses=[DagsterRunStatus.STARTED]))))
         logs = until(

@@ -145,7 +145,7 @@ def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(u
     ui.open("/assets/aggregation/statuses")
     ui.shows("01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized")
     ui.turn_to("Lineage")
-    ui.shows("02 table, lineage", "sources", "aggregation", "exports", "csv", "json", "manifest")
+    ui.shows("02 table, lineage", "sources", "statuses", "statuses_csv", "statuses_json", "statuses_manifest")
     ui.press("materialization Materialize all (4)")
     ui.follow_launched()
     ui.shows("03 run", "Success", "aggregate_statuses", "RUN_SUCCESS")
@@ -187,9 +187,9 @@ def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui):
     ui.shows("11 table, events", "summary preview", "Materialized in run")
     ui.turn_to("Checks")
     ui.shows("12 table, checks", *ALWAYS, "min_rows", "not_null", "Succeeded", "Passed", "Checks (6)")
-    ui.open("/assets/export/statuses/csv")
+    ui.open("/assets/export/statuses_csv")
     ui.shows("13 format", "statuses.summary.csv", "statuses.detail.csv")
-    ui.open("/assets/export/statuses/manifest")
+    ui.open("/assets/export/statuses_manifest")
     ui.shows("14 manifest", "crc64", "aggregation/items")
 
 
@@ -197,7 +197,7 @@ def test_the_other_pages_show_what_is_there(ui):
     ui.open("/asset-groups")
     expect(ui.page.get_by_role("img", name="unfold_more")).to_have_count(3)
     ui.page.keyboard.press("Alt+e")  # Expand all groups, in the graph's menu
-    ui.shows("15 lineage", "statuses", "orders", "csv", "json", "manifest")
+    ui.shows("15 lineage", "statuses", "orders", "statuses_csv", "statuses_json", "statuses_manifest")
     ui.follow("Catalog")
     ui.shows("16 catalog", "mysql / ", "export / orders / csv", "aggregation / statuses")
     ui.follow("Jobs")

@@ -1,0 +1,56 @@
+"""What an entry uses without a hint here of what it shows: sub-selects over masked tables, stored functions, tables of the server."""
+
+from collections.abc import Iterator
+
+from aggregation_pipeline.config.asked import Asked, sql_of
+from aggregation_pipeline.config.expressions import split_direction, to_sql
+from aggregation_pipeline.config.masked import Masked, is_of_the_server, of_the_server, reached_by
+from aggregation_pipeline.config.named import named_by
+from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.config.places import Place, Placed
+from aggregation_pipeline.config.server_functions import WITHOUT_BLANK
+
+
+def not_allowed(asked: Asked, masked: Masked) -> Iterator[Placed]:
+    """Whatever of that an entry does not list under `allow`, with its place in the entry."""
+    if is_of_the_server(asked.table) and not asked.allow.table(asked.table):
+        yield Placed(("table",), _of_the_server(asked.table))
+    for place, sql in _fragments(asked):
+        named = named_by(sql)
+        for table in reached_by(named, masked):
+            if not asked.allow.table(table):
+                masker = next(iter(masked[table].values())).entry
+                whose = "" if masker == asked.entry else f" (by the entry {masker})"
+                yield Placed(
+                    place,
+                    f"a sub-select reads {table}, which has masked columns{whose}. Leave it out, or write "
+                    f"{_allowed('tables', table)}; then an output that shows one of them is masked or kept, as any other",
+                )
+        yield from (Placed(place, _of_the_server(table)) for table in of_the_server(named) if not asked.allow.table(table))
+        yield from (Placed(place, _stored(function)) for function in named.stored if not asked.allow.function(function))
+
+
+def _fragments(asked: Asked) -> Iterator[tuple[Place, str]]:
+    yield from ((place, sql_of(output)) for place, output in asked.outputs)
+    if asked.where is not None:
+        yield ("where",), asked.where
+    yield from ((("order_by", place), to_sql(split_direction(item)[0])) for place, item in enumerate(asked.order_by))
+
+
+def _stored(function: TableName) -> str:
+    blank = " with a blank before the bracket" if function.name.lower() in WITHOUT_BLANK else ""
+    return (
+        f"{function}(){blank} is no function of MySQL's own that is known here, and a stored one can show masked columns of any table. "
+        f"Leave it out, or, if it shows none, write {_allowed('functions', function)}"
+    )
+
+
+def _of_the_server(table: TableName) -> str:
+    return (
+        f"{table} can hold values of masked columns, as statistics or in other people's statements. Leave it out, or, if it shows none, "
+        f"write {_allowed('tables', table)}"
+    )
+
+
+def _allowed(key: str, name: TableName) -> str:
+    return f"allow: {{{key}: [{name}]}}"

@@ -1,0 +1,88 @@
+"""What Dagster's services say again and again: that nothing is to be done, at each tick, and that PostgreSQL is away, with tracebacks.
+
+Dagster logs both itself, each daemon by a logger of its own, and takes no setting for it but the level. So a filter stands at those
+loggers: a line of a tick is said once, and of a PostgreSQL that is away one line a minute is left.
+"""
+
+import logging
+import re
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from typing import Final
+
+# A test holds this against the daemons that the installed Dagster has.
+DAEMONS: Final = (
+    "AssetDaemon", "BackfillDaemon", "EventLogConsumerDaemon", "FreshnessDaemon", "MonitoringDaemon", "QueuedRunCoordinatorDaemon",
+    "SchedulerDaemon", "SensorDaemon",
+)  # fmt: skip
+# The root logger says that a connection is tried again, uvicorn's that a page failed.
+_LOGGERS: Final = ("", "dagster", "dagster.daemon", "dagster-webserver", "uvicorn.error", *(f"dagster.daemon.{name}" for name in DAEMONS))
+_MINUTE: Final = 60.0
+_SAID_AGAIN_SECONDS: Final = 6 * 3600.0
+_REMEMBERED: Final = 2000
+# Errors of the connection. Those of statements have names of their own: what a server refuses is no outage.
+_AWAY: Final = re.compile(
+    r"psycopg2\.(?:OperationalError|InterfaceError|errors\.(?:AdminShutdown|CrashShutdown|CannotConnectNow|TooManyConnections))"
+    r"\b['>]*\)?:?\s*(?P<reason>[^\n]*)"
+)
+_RETRYING: Final = "Retrying failed database connection"
+
+
+def be_quiet() -> None:
+    """Put the filter before the loggers of Dagster's services in this process; doing it again changes nothing."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if _FILTER not in logger.filters:
+            logger.addFilter(_FILTER)
+
+
+class _Quiet(logging.Filter):
+    """One for all loggers of a process: a PostgreSQL that is away is noticed by each daemon."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._said: OrderedDict[str, float] = OrderedDict()
+        self._away_said = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let through what is new."""
+        text = _whole(record)
+        found = _AWAY.search(text)
+        if found or _RETRYING in text:
+            return self._tell_of_outage(record, found["reason"].strip() if found else "")
+        return record.levelno > logging.INFO or self._is_new(f"{record.name} {text}")
+
+    def _tell_of_outage(self, record: logging.LogRecord, reason: str) -> bool:
+        with self._lock:
+            if time.monotonic() - self._away_said < _MINUTE:
+                return False
+            self._away_said = time.monotonic()
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg = f"PostgreSQL does not answer{f' ({reason})' if reason else ''}. What needs it waits, and goes on by itself."
+        record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+    def _is_new(self, text: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            fresh = now - self._said.get(text, float("-inf")) > _SAID_AGAIN_SECONDS
+            if fresh:
+                self._said[text] = now
+                self._said.move_to_end(text)
+            while len(self._said) > _REMEMBERED:
+                self._said.popitem(last=False)
+        return fresh
+
+
+def _whole(record: logging.LogRecord) -> str:
+    """The message, and what stands in the exception that goes with it."""
+    text = record.getMessage()
+    if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+        text += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
+    return text
+
+
+_FILTER: Final = _Quiet()

@@ -1,0 +1,1 @@
+"""What Dagster knows of a run, told in this project's words."""

@@ -1,0 +1,103 @@
+"""What a table is called in Dagster: asset keys, the op and the group, which take fewer characters than MySQL does.
+
+Keys are given as their parts, so that those may use them who know nothing of Dagster; `assets/names.py` makes `AssetKey`s of them.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.errors import ConfigError
+
+OP_PREFIX: Final = "aggregate_"
+MANIFEST: Final = "manifest"
+OUTPUTS: Final = (*FORMAT_NAMES, MANIFEST)
+SOURCES_GROUP: Final = "sources"
+_TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
+
+
+class Place(NamedTuple):
+    """Whose an asset is: a table's segment, and which of its outputs; None for the table itself."""
+
+    segment: str
+    output: str | None
+
+
+def segment(name: str) -> str:
+    """Return `name` as one part of an asset key: itself where Dagster takes it, else a slug and 8 hex digits of its hash.
+
+    `a.b` and `a-b` would give the same op name, and Chinese fails in asset keys altogether; the hash keeps them apart.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_]+", name):
+        return name
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{slug}_{digest}" if slug else f"t_{digest}"
+
+
+def source_path(database: str, table: str) -> tuple[str, ...]:
+    """Key of a source table: `mysql/<db>/<table>`."""
+    return (_SOURCE, segment(database), segment(table))
+
+
+def table_path(table: str) -> tuple[str, ...]:
+    """Key of the asset of a table, by its segment: `aggregation/<segment>`."""
+    return (_TABLE, table)
+
+
+def export_path(table: str, output: str) -> tuple[str, ...]:
+    """Key of one of its formats, or of its manifest: `export/<segment>_<output>`.
+
+    The lineage labels a node with the last part alone, which therefore says whose it is.
+    """
+    return (_EXPORT, f"{table}_{output}")
+
+
+def place_of(path: Sequence[str]) -> Place | None:
+    """Read a key back; None for one that does not have the form of ours.
+
+    No output has a `_` in its name, so the last one is where the segment ends, and no two tables share a key.
+    """
+    match tuple(path):
+        case (first, part) if first == _TABLE:
+            return Place(part, None)
+        case (first, part) if first == _EXPORT:
+            table, _, output = part.rpartition("_")
+            return Place(table, output) if table and output in OUTPUTS else None
+    return None
+
+
+def op_name(name: str) -> str:
+    """Name of the op that does all of a table's work."""
+    return OP_PREFIX + segment(name)
+
+
+def segment_of_step(step: str | None) -> str | None:
+    """The table that a step works on; None for a step that is not ours."""
+    return step.removeprefix(OP_PREFIX) if step and step.startswith(OP_PREFIX) else None
+
+
+def group_of(entry: TableEntry) -> str:
+    """Name of the group, a box in the lineage, that holds a table and what is made of it."""
+    return entry.group or segment(entry.name)
+
+
+def require_unique(entries: Iterable[TableEntry], database: str) -> None:
+    """Refuse entries that Dagster could not tell apart, by their own names or by those of their sources; `database` is the connection's.
+
+    Raises:
+        ConfigError: names both.
+    """
+    seen: dict[tuple[str, ...], str] = {}
+    for entry in entries:
+        name, source = entry.name, (entry.source.database or database, entry.source.name)
+        # Steps become folders and parts of keys in places that ignore case.
+        part = segment(name).casefold()
+        paths = {table_path(part): f"the table {name!r}"}
+        paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
+        for path, words in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
+            other = seen.setdefault(path, words)
+            if other != words:
+                raise ConfigError(f"{other} and {words} would have the same name in Dagster, {'/'.join(path)}. Rename one of them")

@@ -1,0 +1,68 @@
+"""What each load of the code would say again: said once by a service and everything that it starts.
+
+Dagster's daemon loads the code anew each minute, and every run loads it in a process of its own. What a service has said stands in a
+small file, named by a variable that its children inherit.
+"""
+
+import atexit
+import logging
+import os
+import tempfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_VARIABLE: Final = "AGGREGATION_TOLD"
+_PREFIX: Final = "aggregation-told-"
+
+
+def begin() -> None:
+    """Let this process and everything that it starts from now on say things once, together; where they do already, nothing changes."""
+    if os.environ.get(_VARIABLE):
+        return
+    folder = Path(tempfile.gettempdir())
+    _sweep(folder)
+    # Made anew and closed to others: whoever else may write there must not lead it elsewhere.
+    with suppress(OSError):
+        descriptor, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
+        os.close(descriptor)
+        os.environ[_VARIABLE] = name
+        atexit.register(_end, os.getpid(), Path(name))
+
+
+def tell_once(log: logging.Logger, level: int, text: str) -> None:
+    """Log `text`, unless it was said before."""
+    begin()
+    mark = f"{zlib.crc32(text.encode()):08x}\n"
+    with suppress(OSError), Path(os.environ.get(_VARIABLE, "")).open("a+", encoding="ascii") as file:
+        file.seek(0)
+        if mark in file.readlines():
+            return
+        file.write(mark)
+    log.log(level, "%s", text)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the files of processes that were killed."""
+    for left in folder.glob(f"{_PREFIX}*-*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdecimal() and left.stat().st_uid == os.getuid() and not _lives(int(pid)):
+                left.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _end(pid: int, file: Path) -> None:
+    # Children that were forked end by this as well.
+    if os.getpid() == pid:
+        file.unlink(missing_ok=True)
