@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
-from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
@@ -255,13 +255,16 @@ def _sync_folder(folder: Path) -> None:
 def _explained(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise StorageError(f"Cannot {verb} {path}: {error.filename or path} is not there.") from error
     except OSError as error:
+        about = Path(error.filename or path)
+        if verb == "read" and about == path and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            raise StorageMissingError(f"Cannot {verb} {path}: it is not there.") from error
+        if isinstance(error, FileNotFoundError):
+            raise StorageError(f"Cannot {verb} {path}: {about} is not there.") from error
         if error.errno in _DENIED:
             may = "read" if verb in {"read", "list"} else "write"
             raise StorageDeniedError(
-                f"Cannot {verb} {path}: {error.strerror} ({error.filename or path}). This user may not {may} there: "
+                f"Cannot {verb} {path}: {error.strerror} ({about}). This user may not {may} there: "
                 "correct the owner or the mode of the folder or file, or set STORAGE_DIR."
             ) from error
         kind = StorageBusyError if error.errno in _MAY_PASS else StorageError
