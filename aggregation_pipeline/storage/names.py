@@ -8,6 +8,7 @@ A name that cannot be set is told and fails nothing: each publication compares a
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 from aggregation_pipeline.config.file_names import Names
@@ -16,7 +17,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, place_of, window_key
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
-from aggregation_pipeline.storage.windows import Latest, load_latest
+from aggregation_pipeline.storage.windows import Latest, load_latest, load_manifest
 
 _AT_ONCE = 8  # each is a few round trips without content
 Report = Callable[[str], None]
@@ -29,11 +30,19 @@ def window_names(prefix: str, manifest: Manifest, how: Names) -> dict[str, Manif
     return {window_key(prefix, manifest.table, manifest.window, file.name): file for file in manifest.files}
 
 
-def superseded_names(prefix: str, keys: Iterable[str], wanted: Collection[str]) -> list[str]:
-    """Those of a window's `keys` that are names of ours and not `wanted`: a file of that name lies in one of its publications."""
+def superseded_names(store: ObjectStore, prefix: str, table: str, window: str, keys: Iterable[str], wanted: Collection[str]) -> list[str]:
+    """Those of a window's `keys` that are names of ours and not `wanted`: a manifest of one of its publications has a file of that name."""
     places = {key: place for key in keys if (place := place_of(prefix, key)) is not None}
-    ours = {place.name for place in places.values() if place.publication}
-    return [key for key, place in places.items() if not place.publication and place.name in ours - {MANIFEST} and key not in wanted]
+    found = {key: place.name for key, place in places.items() if not place.publication and place.name != MANIFEST and key not in wanted}
+    if not found:
+        return []
+    ours = set()
+    for place in places.values():
+        if place.publication and place.name == MANIFEST:
+            with suppress(StorageDamagedError):
+                manifest = load_manifest(store, prefix, table, window, publication=place.publication)
+                ours |= {file.key.rpartition("/")[2] for file in manifest.files} if manifest else set()
+    return [key for key, name in found.items() if name in ours]
 
 
 def set_names(store: ObjectStore, how: Names, wanted: Mapping[str, ManifestFile], gone: Iterable[str], report: Report) -> dict[str, str]:
@@ -96,7 +105,8 @@ def bring_names(
 ) -> dict[str, str]:
     """Put all names right that follow the manifest in force; `keys` are those of its window. Returns what went wrong, by name."""
     wanted = window_names(prefix, manifest, how)
-    problems = set_names(store, how, wanted, superseded_names(prefix, keys, wanted), report)
+    gone = superseded_names(store, prefix, manifest.table, manifest.window, keys, wanted)
+    problems = set_names(store, how, wanted, gone, report)
     return problems | point_latest(store, prefix, manifest, how, lock, report)
 
 

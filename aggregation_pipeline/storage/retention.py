@@ -179,7 +179,8 @@ def _sweep_table(this: _Pass, rule: Rule | None, table: str, extracts: dict[str,
 
 
 def _going(this: _Pass, rule: Rule | None, there: WindowObjects, *, whole: bool) -> _Going:
-    old = [each.key for each in there.extracts if each.modified is not None and this.now - each.modified > this.keep_extracts]
+    ages = {each.key: this.now - each.modified for each in there.extracts if each.modified is not None}
+    old = [key for key, age in ages.items() if age > this.keep_extracts]
     if rule is None:
         return _Going(whole=False, keys=(), extracts=tuple(old))
     keys = superseded(this.store, this.prefix, there, now=this.now, keep_versions=rule.keep_versions, alive=this.alive, whole=whole)
@@ -193,7 +194,8 @@ def _delete(this: _Pass, rule: Rule | None, table: str, window: str, *, whole: b
     store, prefix = this.store, this.prefix
     with this.lock(table, window) as held:
         objects = list(store.list(window_folder(prefix, table, window)))
-        there = WindowObjects(table, window, objects, list(store.list(extracts_folder(prefix, table, window))))
+        extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
+        there = WindowObjects(table, window, objects, extracts)
         going = _going(this, rule, there, whole=whole)
         before = load_manifest(store, prefix, table, window) if going.whole else None
         known = publications_of(prefix, [stored.key for stored in objects])

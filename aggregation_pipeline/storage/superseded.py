@@ -68,9 +68,8 @@ def superseded(
     }
     kept = [] if whole else _kept(in_force, manifests, folders, now=now, keep_versions=keep_versions)
     needed = frozenset(key for manifest in kept for key in manifest.keys)
-    keys = [stored.key for stored in there.objects]
     wanted = {window_key(prefix, there.table, there.window, file.name) for file in in_force.files} if in_force and not whole else set()
-    gone = superseded_names(prefix, keys, wanted)
+    gone = superseded_names(store, prefix, there.table, there.window, [stored.key for stored in there.objects], wanted)
     marks = []
     for publication, folder in folders.items():
         if publication in {manifest.publication for manifest in kept}:
