@@ -131,10 +131,8 @@ class FolderStore:
         with _explained("list", start):
             found = [(path, path.relative_to(self.root).as_posix()) for path in _files(start) if not path.name.startswith(_UNFINISHED)]
         for path, key in sorted(found, key=lambda pair: pair[1].encode()):
-            with suppress(FileNotFoundError):  # deleted since
-                if key.startswith(prefix):
-                    status = path.stat()
-                    yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
+            if key.startswith(prefix) and (status := _status(path)) is not None:
+                yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def uri(self, key: str) -> str:
         """`file:///...`, percent-encoded."""
@@ -189,6 +187,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
     for parent, _, names in os.walk(folder, onerror=refuse):
         yield from (Path(parent, name) for name in names)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None when it has been deleted since it was listed."""
+    with _explained("list", path), suppress(FileNotFoundError):
+        return path.stat()
+    return None
 
 
 def _same_file(source: Path, target: Path) -> bool:

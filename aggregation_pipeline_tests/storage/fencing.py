@@ -13,6 +13,7 @@ from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline.storage.publish import publish_window
@@ -58,14 +59,14 @@ class Scene:
         # By name, every content that some run ever published: a reader by names has to get one of them.
         self.contents: dict[str, set[bytes]] = {name: set() for name in NAMES}
 
-    def publish(self, run: str, value: int, *, fenced: bool = False, window: str = WINDOW) -> Manifest:
+    def publish(self, run: str, value: int, *, fenced: bool = False, window: str = WINDOW, store: ObjectStore | None = None) -> Manifest:
         """Publish a table in which everything is `value`, under the window's lock."""
         folder = self._folder / f"{run}-{value}-{window}-{threading.get_ident()}"
         extract = sample_extract(folder / "extract", window=window, value=value)
         files = [render_json(extract, folder), *render_csv(extract, folder)]
         for file in files:
             self.contents[file.name].add(file.path.read_bytes())
-        store = self.fenced if fenced else self.behind
+        store = store or (self.fenced if fenced else self.behind)
         with self._lock("orders", window, run) as lock:
             return publish_window(store, PREFIX, extract, files, run_id=run, names=self.names, lock=lock).manifest
 
@@ -77,7 +78,7 @@ class Scene:
             [Rule("orders", keep, names=self.names)],
             now=datetime.now(UTC) + timedelta(days=3),
             keep_extracts=timedelta(days=365),
-            lock=partial(self._lock, run="retention"),
+            lock=lambda table, window: self._lock(table, window, "retention"),
             alive=lambda _: False,
             report=lambda _: None,
             dry_run=False,
@@ -156,7 +157,7 @@ class Scene:
                 assert self.behind.read(key) in self.contents[name], f"{key} holds what no run published"
 
     @contextmanager
-    def _lock(self, table: str, window: str, run: str) -> "Iterator[object]":
+    def _lock(self, table: str, window: str, run: str) -> Iterator[Lock]:
         with window_lock(self._url, PREFIX, table, window, holder=run[:60], on_wait=lambda _: None, poll=0.05) as lock:
             yield lock
 

@@ -5,15 +5,19 @@ force names is whole, no name holds a mixture, nothing that is in force is delet
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from aggregation_pipeline.errors import LockError
+from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline_tests.servers.handles import PostgresServer
 from aggregation_pipeline_tests.storage.fencing import Scene, Work, scene
 from aggregation_pipeline_tests.storage.samples import WINDOW
+from aggregation_pipeline_tests.waiting import until
 
 EARLIER, FIRST, SECOND = "run-earlier", "run-first", "run-second"
 # What the first run sends on its way, in order.
@@ -75,6 +79,25 @@ def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, repu
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stage", ["oss"], indirect=True)
+def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version_whole_until_the_next_publication(stage: Scene):
+    stage.publish(EARLIER, 1)
+    held = stage.fences.hold("PUT", PLACES["the switch"][1])
+    assert isinstance(stage.fenced, OssStore)
+    impatient = OssStore(replace(stage.fenced.options, read_timeout=1, attempts=1))
+    with stage.readers():
+        first = Work(lambda: stage.publish(FIRST, 2, store=impatient))
+        held.wait_until_there()
+        stage.take_lock_away()
+        second = stage.publish(SECOND, 3)
+        assert isinstance(first.end().error, LockError)
+        assert stage.in_force() == second
+        held.let_go()
+        until("the late switch", lambda: stage.in_force().publication == FIRST, 10)
+        settled(stage, 3)
+
+
+@pytest.mark.slow
 def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Scene):
     stage.publish(EARLIER, 1)
     for place in ("the mark", "a file", "the switch"):
@@ -82,7 +105,7 @@ def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Sce
         run = f"{FIRST}-{place.replace(' ', '-')}"
         held = stage.fences.hold(method, part.replace(FIRST, run))
         with stage.readers():
-            first = Work(lambda run=run: stage.publish(run, 2, fenced=True))
+            first = Work(partial(stage.publish, run, 2, fenced=True))
             held.wait_until_there()
             stage.take_lock_away()
             second = stage.publish(run, 3)
