@@ -85,6 +85,7 @@ def publish_window(
         publication=publication,
         consistency=extract.consistency,
         engines=extract.engines,
+        columns_asked=extract.columns_asked,
         datasets=planned.datasets,
         files=planned.files,
         notes=tuple(notes),
