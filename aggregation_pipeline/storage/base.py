@@ -55,11 +55,11 @@ class ObjectStore(Protocol):
         ...
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Write the object to `target`, which appears only when the content is whole and verified."""
+        """Write the object to `target`, which appears only when the content is whole and verified; StorageMissingError without one."""
         ...
 
     def read(self, key: str) -> bytes:
-        """The content of a small object, verified."""
+        """The content of a small object, verified; StorageMissingError when there is none."""
         ...
 
     def head(self, key: str) -> StoredObject | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from aggregation_pipeline.errors import StorageBusyError, StorageDamagedError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDamagedError, StorageError, StorageMissingError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, place_of, table_folder, tables_prefix
@@ -132,25 +132,17 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
 
 
 def read_if_there(store: ObjectStore, key: str) -> bytes | None:
-    """Read first and ask afterwards: between a HEAD and a read, retention may take the object away."""
+    """The content, None when there is none. One that may not be read is an error."""
     try:
         return store.read(key)
-    except StorageBusyError:
-        raise
-    except StorageError:
-        if store.head(key) is None:
-            return None
-        raise
+    except StorageMissingError:
+        return None
 
 
 def _fetch(store: ObjectStore, key: str, size: int, crc64: str, target: Path) -> Path:
     try:
         got = store.get(key, target)
-    except StorageBusyError:
-        raise
-    except StorageError:
-        if store.head(key) is not None:
-            raise
+    except StorageMissingError:
         raise StorageBusyError(
             f"{store.uri(key)} is not there any more: the window was published anew a while ago, and what its earlier manifest named has "
             "been deleted. Read the manifest again."
