@@ -34,6 +34,8 @@ NAMES_SET: Final = "names_set"
 NAMES_SET_WORDS: Final = "The files of the window can be reached by their stable names."
 # Rows that seem to be there twice by their hashes are compared in full, up to so many.
 _COMPARED: Final = 10_000
+# Of the values that the entry allows, so many are told.
+_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
     yield Verdict(NOT_TRUNCATED, not cut, "warn", blocking=False, words=words)
     changes = [] if standing is None else list(_schema_changes(extract, standing))
     # The same words for a first window: a manifest that says the same is not published anew.
-    words = "; ".join(changes) or ALWAYS[SCHEMA_UNCHANGED]
+    words = f"{_who_changed(extract, standing)}{'; '.join(changes)}" if standing and changes else ALWAYS[SCHEMA_UNCHANGED]
     yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
     yield Verdict(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))
 
@@ -131,6 +133,14 @@ def _moments(extract: Extract) -> str:
     hidden = "view " in extract.engines or "table " in extract.engines
     remedy = "; GRANT SHOW VIEW on the view, and SELECT on its tables, shows more" if hidden else ""
     return f"All rows are of one moment, as far as this account can see: engines {extract.engines}{remedy}."
+
+
+def _who_changed(extract: Extract, standing: Manifest) -> str:
+    if not (extract.columns_asked and standing.columns_asked):
+        return ""
+    if extract.columns_asked == standing.columns_asked:
+        return "the source table has changed, the entry asks for the same: "
+    return "the entry asks for other columns than the last time: "
 
 
 def _schema_changes(extract: Extract, standing: Manifest) -> Iterator[str]:
@@ -167,12 +177,19 @@ def _configured(name: str, kind: str, group: Checks, extract: Extract, before: C
         case _:
             found = {column: _strangers(*_located(extract, kind, [column]), allowed) for column, allowed in group.values.items()}
             passed, words, numbers = _counted(found, "values that are not among those expected")
+            # Of the configuration, not of the rows.
+            words += "".join(f"; {column} may be {_some(allowed)}" for column, allowed in group.values.items() if found[column])
     return Verdict(name, passed, group.severity, group.blocking, words, numbers)
 
 
 def _counted(found: Mapping[str, int], what: str) -> tuple[bool, str, dict[str, float]]:
     bad = [f"{column} has {count:,} {what}" for column, count in found.items() if count]
     return not bad, "; ".join(bad) or f"No {what}: {', '.join(found)}", dict(found)
+
+
+def _some(allowed: Sequence[str | int | bool | None]) -> str:
+    more = f" and {len(allowed) - _SHOWN} more" if len(allowed) > _SHOWN else ""
+    return ", ".join(map(str, allowed[:_SHOWN])) + more
 
 
 def _change(rows: int, earlier: int | None, limit: float) -> tuple[bool, str, dict[str, float]]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Self
 import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.interrupts import check_captured_interrupt
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException
 
@@ -23,8 +24,8 @@ from aggregation_pipeline.env_order import put_back
 from aggregation_pipeline.environment import read_environment
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
-from aggregation_pipeline.quiet import be_quiet
-from aggregation_pipeline.told import begin, tell_once
+from aggregation_pipeline.quiet import AWAY, MINUTE, be_quiet
+from aggregation_pipeline.told import begin, due, tell_once
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ _CREATION_LOCK: Final = 7_291_403_355_218_446_102
 # Less than firewalls and poolers let a connection sit idle.
 _KEPT_SECONDS: Final = 240
 _PATIENCE_SECONDS: Final = 60.0
-_MINUTE: Final = 60.0
 _PAUSE_SECONDS: Final = 2.0
 _CONNECT_SECONDS: Final = 10
 # What a server says that is there, and will answer soon. Whatever else it says is final: no such user, no such database.
@@ -114,7 +114,7 @@ class PostgresStorage(DagsterPostgresStorage):
         url = _with_a_limit(url)
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
-        began, next_word = time.monotonic(), 0.0
+        began = time.monotonic()
         while True:
             try:
                 with _alone(url):
@@ -125,10 +125,12 @@ class PostgresStorage(DagsterPostgresStorage):
                     raise SettingsError(
                         f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
                     ) from error
-                if waited >= next_word:
-                    next_word += _MINUTE
-                    _log.warning("Dagster's PostgreSQL does not answer: %s. Waiting up to %.0f minutes for it", why, cls.patience / _MINUTE)
+                if due(AWAY, every=MINUTE):
+                    _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, cls.patience / MINUTE)
                 time.sleep(_PAUSE_SECONDS)
+                # The daemon has Ctrl-C and SIGTERM only noted until its threads run.
+                if check_captured_interrupt():
+                    raise KeyboardInterrupt from None
 
 
 def _may_pass(why: str) -> bool:

@@ -3,7 +3,7 @@
 from dagster import Definitions, definitions
 
 from aggregation_pipeline import logs
-from aggregation_pipeline.assets.sources import build_sources
+from aggregation_pipeline.assets.observing import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.alerting import build_alert_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
@@ -18,8 +18,9 @@ from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.io_managers.resource import build_io_manager
-from aggregation_pipeline.project import Project, load_project
-from aggregation_pipeline.settings import load_settings
+from aggregation_pipeline.loaded import hand_on_environment, loaded_text
+from aggregation_pipeline.project import DEFAULT_CONFIG, Project, load_usable_project
+from aggregation_pipeline.settings import Settings, load_settings
 
 
 def build_definitions(project: Project) -> Definitions:
@@ -32,7 +33,7 @@ def build_definitions(project: Project) -> Definitions:
     kept = settings.batch_jobs_retention_days
     pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
     return Definitions(
-        assets=[*build_sources([(table.entry, table.database) for table in project.tables]), *map(build_table, project.tables)],
+        assets=[*build_sources(project.tables), *map(build_table, project.tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
             *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),
@@ -45,6 +46,7 @@ def build_definitions(project: Project) -> Definitions:
                 open_rows=open_rows,
                 deployment=settings.deployment_name,
                 platforms=project.platforms,
+                names=project.names,
                 job_type=settings.batch_job_type,
                 secrets=settings.secrets,
                 history=settings.batch_jobs_history,
@@ -65,7 +67,7 @@ def build_definitions(project: Project) -> Definitions:
                 one_process=settings.executor == "in_process",
             )
         },
-        executor=build_executor(settings.executor),
+        executor=build_executor(settings.executor, project.follower("aggregation run").follow),
     )
 
 
@@ -73,5 +75,7 @@ def build_definitions(project: Project) -> Definitions:
 def defs() -> Definitions:
     """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this module."""
     settings = load_settings()
+    hand_on_environment(Settings.model_fields)
     logs.configure(settings)
-    return build_definitions(load_project(settings))
+    content = loaded_text(settings.aggregation_config or DEFAULT_CONFIG, settings.temp_dir)
+    return build_definitions(load_usable_project(settings, content))

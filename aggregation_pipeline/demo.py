@@ -2,10 +2,7 @@
 
 import os
 import shlex
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +21,7 @@ from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.running import open_instance, run_tables
+from aggregation_pipeline.services.supervisor import supervise
 from aggregation_pipeline.settings import Settings, load_settings
 from aggregation_pipeline.terminal import bars, console, say, show_files, show_result, show_row, table_bars
 
@@ -55,33 +53,19 @@ def run_demo(root: Path) -> bool:
 
 
 def run_dev(root: Path, port: int) -> int:
-    """Run `dagster dev` on the embedded servers until it ends; return its exit code."""
+    """Run Dagster's services on the embedded servers until somebody ends them; return the exit code."""
     _require_free(port)
     with _shop(root) as servers:
-        # That another command of Dagster's is coming is no news for those who type `make dev`.
-        environment = {
-            **_without_ours(),
-            **_folders(),
-            **demo_environment(servers, root),
-            "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
-        }
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(Path("workspace.yaml").absolute()), "-h", "127.0.0.1", "-p", str(port)]
-        # Or every look of every sensor would be a line, each ten seconds.
-        command += ["--log-level", "warning"]
+        environment = {**_without_ours(), **_folders(), **demo_environment(servers, root)}
         variables = _write_variables(root, demo_environment(servers, root))
         console.print(f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] in about ten seconds (Ctrl-C stops it and the servers)")
         say(f"In another terminal, `. {variables}` lets aggregation-pipeline plan, run, ... use these servers.")
-        # In a session of its own: Ctrl-C reaches this process alone, which then asks Dagster to end before the servers do. And in a folder
-        # of its own: Dagster lays the .env of its working folder over the environment, and that names somebody's real servers.
-        process = subprocess.Popen(command, env=environment, cwd=environment["DAGSTER_HOME"], start_new_session=True)  # noqa: S603
         try:
-            return process.wait()
-        except KeyboardInterrupt:
-            say("Stopping")
-            return 0
+            # In a folder of its own: Dagster lays the .env of its working folder over the environment, and that names real servers.
+            supervise(environment, Path(environment["DAGSTER_HOME"]), host="127.0.0.1", port=port, say=say)
         finally:
-            _end(process)
             variables.unlink()
+    return 0
 
 
 def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
@@ -165,18 +149,6 @@ def _require_free(port: int) -> None:
             raise SettingsError(
                 f"Port {port} is taken, perhaps by another `make dev`. Choose one: aggregation-pipeline dev --port {port + 1}"
             ) from None
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask `dagster dev` to end, as Ctrl-C would, and insist after a while."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Extract:
         comments: those of the source's columns, by their names.
         notes: what a consumer should know of how they were read, in words.
         engines: of the tables that were read, in words; empty where nobody has asked.
+        columns_asked: the fingerprint of the columns that the entry asks for; empty where it is not known.
     """
 
     table: str
@@ -67,3 +68,4 @@ class Extract:
     comments: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     engines: str = ""
+    columns_asked: str = ""

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.errors import PipelineError, SourceLostError
+from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.formats import FORMATS
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.engines import require_snapshots
@@ -22,6 +22,8 @@ from aggregation_pipeline.storage.keys import manifest_key, window_key
 
 # The folder of a publication is called by the id of its run, which it has only when it starts.
 _ANY_RUN: Final = "<run>"
+# Of the connection, not of a table: host, user, password, database.
+_NOT_LET_IN: Final = frozenset({1044, 1045, 1049, 1130, 1251, 1698, 3118, 3159})
 # Stands in for MASK_SALT, which decides over values alone.
 _NO_VALUES: Final = SecretStr("no value is read")
 
@@ -86,18 +88,19 @@ def plan_tables(
     requests: Sequence[tuple[ReadRequest, Sequence[str]]], source: Callable[[], SourceOptions], store: ObjectStore, prefix: str
 ) -> Iterator[TablePlan]:
     """Plan each (request, formats) in turn. Nothing is raised for a table that would fail: its plan says why."""
-    lost: str | None = None
+    unreachable: str | None = None
     for request, formats in requests:
         plan = TablePlan(request.entry.name, request.entry.table, request.window)
         try:
-            if lost is None:
+            if unreachable is None:
                 _ask_source(request, source(), plan)
             else:
-                plan.problems.append(lost)
+                plan.problems.append(f"not asked: there is no way to the source database, see {unreachable}")
         except PipelineError as error:
             plan.problems.append(str(error))
-            # A server that is away would be waited for once more with each table.
-            lost = str(error) if isinstance(error, SourceLostError) else None
+            # A server that is away would be waited for once more with each table, and one that refuses us would refuse us again.
+            if isinstance(error, SourceLostError) or (isinstance(error, SourceError) and error.code in _NOT_LET_IN):
+                unreachable = request.entry.name
         try:
             _ask_store(request, formats, store, prefix, plan)
         except PipelineError as error:

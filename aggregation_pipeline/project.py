@@ -2,22 +2,28 @@
 
 import functools
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from dagster import DagsterInstance
+
 from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.partitions import partitions_of
+from aggregation_pipeline.batch_jobs.following import Follower
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reaching import rows_of
+from aggregation_pipeline.batch_jobs.rows import Rows
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.document import spelled
-from aggregation_pipeline.config.loading import load_config, select_tables
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.loading import load_config, load_usable, select_tables
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.connections import source_options
-from aggregation_pipeline.errors import ConfigError, StorageError
+from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline.storage.keys import refuse_long_names
@@ -35,12 +41,14 @@ class Project:
         tables: the selected entries, each with what its op needs.
         options: how formats write values.
         cron: CRON_SCHEDULE in five fields.
+        left_out: entries that no assets can stand for, with the reason, by name.
     """
 
     settings: Settings
     tables: tuple[TableJob, ...]
     options: FormatOptions
     cron: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def platforms(self) -> Mapping[str, str]:
@@ -48,9 +56,35 @@ class Project:
         return {segment(table.entry.name): table.entry.platform for table in self.tables}
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """By segment of the asset key, the name of the entry."""
+        return {segment(table.entry.name): table.entry.name for table in self.tables}
+
+    @property
     def table_facts(self) -> Mapping[str, TableFacts]:
         """By segment of the asset key, what alerts say of a table."""
-        return {segment(table.entry.name): TableFacts(table.entry.name, tuple(table.entry.owners)) for table in self.tables}
+        entries = [table.entry for table in self.tables]
+        facts = {segment(entry.name): TableFacts(entry.name, tuple(entry.owners), entry.mistakes) for entry in entries}
+        return {segment(name): TableFacts(name, (), words) for name, words in self.left_out.items()} | facts
+
+    def follower(self, application_name: str) -> Follower:
+        """What writes the rows of this process's runs in batch_jobs."""
+        settings = self.settings
+
+        def write(instance: DagsterInstance, run_id: str, rows: Rows) -> object:
+            owner = owner_of(instance, settings.deployment_name)
+            return mirror_run(
+                instance,
+                run_id,
+                rows=rows,
+                owner=owner,
+                platforms=self.platforms,
+                names=self.names,
+                job_type=settings.batch_job_type,
+                secrets=settings.secrets,
+            )
+
+        return Follower(rows_of(settings, application_name=application_name), write)
 
 
 def load_project(settings: Settings) -> Project:
@@ -62,23 +96,70 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
-    entries = select_tables(config, settings.aggregation_tables, warn=functools.partial(tell_once, log, logging.WARNING))
+    entries = _selected(config, settings)
     require_unique(entries, settings.db_name or "default")
-    for entry in entries:
-        _refuse_long_keys(entry, settings.oss_prefix, path)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    return Project(
-        settings,
-        tuple(_table(entry, settings, cron, path) for entry in entries),
-        config.options,
-        cron,
-    )
+    return Project(settings, tuple(_table(entry, settings, cron, path) for entry in entries), config.options, cron)
+
+
+def load_usable_project(settings: Settings, content: bytes | None) -> Project:
+    """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
+
+    Stand-ins are in the place of such entries, `TableJob.entry.mistakes` says why; those whose assets could not be told from others' are
+    left out. `content` is what aggregation.yaml held, where somebody has read it already.
+
+    Raises:
+        ConfigError: mistakes outside of the entries.
+        SettingsError: DAGSTER_PG_URL is not set.
+    """
+    path = settings.aggregation_config or DEFAULT_CONFIG
+    config, left_out = load_usable(path, content)
+    cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
+    tables: list[TableJob] = []
+    for entry in _selected(config, settings, left_out):
+        try:
+            require_unique([*(table.entry for table in tables), entry], settings.db_name or "default")
+        except ConfigError as error:
+            left_out[entry.name] = f"{_place(entry, path)}: {error}"
+            continue
+        try:
+            settings.require_mask_salt([entry])
+            tables.append(_table(entry, settings, cron, path))
+        except (ConfigError, SettingsError) as error:
+            words = str(error) if str(path) in str(error) else f"{_place(entry, path)}: {error}"
+            tables.append(_stand_in(entry, words, settings, path))
+    for words in (*(table.entry.mistakes for table in tables if table.entry.mistakes), *left_out.values()):
+        tell_once(log, logging.ERROR, words)
+    return Project(settings, tuple(tables), config.options, cron, left_out)
+
+
+def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
+    wanted = settings.aggregation_tables
+    if left_out and (wanted or not config.tables):
+        # Counting the rows of a table is not what its entry asks for.
+        wanted = tuple(name for name in wanted or () if name not in left_out)
+        if not wanted:
+            return ()
+    file = (settings.aggregation_config or DEFAULT_CONFIG).name
+    return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
+
+
+def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:
+    """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
+    entry = entry.model_copy(update={"mistakes": words, "schedule": ()})
+    try:
+        return _table(entry, settings, "", path)
+    except ConfigError:
+        return _table(entry.model_copy(update={"partition": None}), settings, "", path)
 
 
 def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
+    if entry.mistakes is None:
+        _refuse_long_keys(entry, settings.oss_prefix, path)
+    crons = (cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
     return TableJob(
         entry,
         entry.formats or settings.output_format,
@@ -88,15 +169,20 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Tabl
         zone=zone,
         locks_url=settings.require_dagster_url(),
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
-        crons=(cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule)),
+        # A schedule would fail each night of what somebody has been told already.
+        crons=() if entry.mistakes else crons,
     )
+
+
+def _place(entry: TableEntry, path: Path) -> str:
+    return f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}"
 
 
 def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
     try:
         refuse_long_names(prefix, entry.name)
     except StorageError as error:
-        raise ConfigError(f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}: {error}") from None
+        raise ConfigError(f"{_place(entry, path)}: {error}") from None
 
 
 def _five_fields(where: str, text: str) -> str:

@@ -12,6 +12,8 @@ import traceback
 from collections import OrderedDict
 from typing import Final
 
+from aggregation_pipeline.told import due
+
 # A test holds this against the daemons that the installed Dagster has.
 DAEMONS: Final = (
     "AssetDaemon", "BackfillDaemon", "EventLogConsumerDaemon", "FreshnessDaemon", "MonitoringDaemon", "QueuedRunCoordinatorDaemon",
@@ -19,7 +21,9 @@ DAEMONS: Final = (
 )  # fmt: skip
 # The root logger says that a connection is tried again, uvicorn's that a page failed.
 _LOGGERS: Final = ("", "dagster", "dagster.daemon", "dagster-webserver", "uvicorn.error", *(f"dagster.daemon.{name}" for name in DAEMONS))
-_MINUTE: Final = 60.0
+# Each process of a deployment notices it, and one of them says it.
+AWAY: Final = "PostgreSQL is away"
+MINUTE: Final = 60.0
 _SAID_AGAIN_SECONDS: Final = 6 * 3600.0
 _REMEMBERED: Final = 2000
 # Errors of the connection. Those of statements have names of their own: what a server refuses is no outage.
@@ -27,6 +31,8 @@ _AWAY: Final = re.compile(
     r"psycopg2\.(?:OperationalError|InterfaceError|errors\.(?:AdminShutdown|CrashShutdown|CannotConnectNow|TooManyConnections))"
     r"\b['>]*\)?:?\s*(?P<reason>[^\n]*)"
 )
+# What differs from tick to tick in lines that say the same.
+_NUMBERS: Final = re.compile(r"(?<=\bevaluation )(?:ID )?\d+|\(\d+\.\d+ seconds\)")
 _RETRYING: Final = "Retrying failed database connection"
 
 
@@ -39,27 +45,26 @@ def be_quiet() -> None:
 
 
 class _Quiet(logging.Filter):
-    """One for all loggers of a process: a PostgreSQL that is away is noticed by each daemon."""
+    """One for all loggers of a process."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
         self._said: OrderedDict[str, float] = OrderedDict()
-        self._away_said = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through what is new."""
         text = _whole(record)
         found = _AWAY.search(text)
+        if _RETRYING in text:
+            _without_doubles()
         if found or _RETRYING in text:
             return self._tell_of_outage(record, found["reason"].strip() if found else "")
-        return record.levelno > logging.INFO or self._is_new(f"{record.name} {text}")
+        return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
 
     def _tell_of_outage(self, record: logging.LogRecord, reason: str) -> bool:
-        with self._lock:
-            if time.monotonic() - self._away_said < _MINUTE:
-                return False
-            self._away_said = time.monotonic()
+        if not due(AWAY, every=MINUTE):
+            return False
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         record.msg = f"PostgreSQL does not answer{f' ({reason})' if reason else ''}. What needs it waits, and goes on by itself."
         record.args, record.exc_info, record.exc_text = (), None, None
@@ -75,6 +80,18 @@ class _Quiet(logging.Filter):
             while len(self._said) > _REMEMBERED:
                 self._said.popitem(last=False)
         return fresh
+
+
+def _without_doubles() -> None:
+    """Dagster says so by `logging.warning`, which gives the root logger a handler: from then on every other line would come twice."""
+    for handler in logging.getLogger().handlers:
+        plain = type(handler) is logging.StreamHandler and getattr(handler.formatter, "_fmt", None) == logging.BASIC_FORMAT
+        if plain and _has_no_handler_of_its_own not in handler.filters:
+            handler.addFilter(_has_no_handler_of_its_own)
+
+
+def _has_no_handler_of_its_own(record: logging.LogRecord) -> bool:
+    return not record.name.startswith("dagster")
 
 
 def _whole(record: logging.LogRecord) -> str:

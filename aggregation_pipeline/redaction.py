@@ -34,7 +34,11 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
                 return (yield from function(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001 - raised below, where nothing is its context
                 failure = alone(error)
-            raise failure
+            try:
+                raise failure
+            finally:
+                # Else this frame and the error hold each other, and all rows at hand with them.
+                del failure
 
         return cast("Callable[P, R]", generate)
 
@@ -44,7 +48,10 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - likewise
             failure = alone(error)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
     return call
 

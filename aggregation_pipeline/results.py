@@ -16,18 +16,21 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """One run, and so one row of batch_jobs."""
+    """One run, and so one row of batch_jobs. `tables` are those that it was for."""
 
     batch_job_id: str
     status: str
     total_items: int
+    seconds: float = 0.0
+    tables: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class RunResult:
     """What a command's runs came to: one run for each group of tables that Dagster can run together, a table's partitions apart.
 
-    `tables` by the entry's name; `files` as the manifests have them. `batch_job_id` is that of the first run.
+    `tables` by the entry's name; `files` as the manifests have them. `batch_job_id` is that of a run which ended as `status` says: the
+    first that failed, else the first. `batches` has them all.
     """
 
     batch_job_id: str
@@ -62,9 +65,10 @@ def together(results: Sequence[RunResult], skipped: Mapping[str, TableResult]) -
         for name, table in result.tables.items():
             before = tables.get(name)
             tables[name] = table if before is None else _both(before, table)
+    speaking = next((result for result in results if result.status != "completed"), results[0])
     return RunResult(
-        batch_job_id=results[0].batch_job_id,
-        status="completed" if all(result.status == "completed" for result in results) else "failed",
+        batch_job_id=speaking.batch_job_id,
+        status=speaking.status,
         total_items=sum(result.total_items for result in results),
         tables=tables,
         files=[file for result in results for file in result.files],

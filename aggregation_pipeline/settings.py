@@ -29,7 +29,7 @@ from aggregation_pipeline.postgres import normalize_url
 from aggregation_pipeline.setting_words import explained, misspelt
 from aggregation_pipeline.source_settings import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.supabase_settings import SupabaseSettings
-from aggregation_pipeline.telemetry import folder_problem
+from aggregation_pipeline.telemetry import folder_problems
 from aggregation_pipeline.told import tell_once
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -134,7 +134,7 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
             *self.tls_problems(),
             *self.oss_problems(),
             *_half_configured("Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]),
-            *filter(None, [folder_problem({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir})]),
+            *folder_problems({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir}),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -168,10 +168,11 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
         Raises:
             SettingsError: one of them hashes a column, and MASK_SALT is not set.
         """
+        file = self.aggregation_config.name if self.aggregation_config else "aggregation.yaml"
         hashed = [f"{entry.name}.{column}" for entry in entries for column, rule in entry.mask.items() if rule == "hash"]
         if hashed and self.mask_salt is None:
             raise SettingsError(
-                f"MASK_SALT is not set, and aggregation.yaml masks {', '.join(hashed)} by hash. Set it to a long random text, once for all "
+                f"MASK_SALT is not set, and {file} masks {', '.join(hashed)} by hash. Set it to a long random text, once for all "
                 f"deployments whose files are joined (openssl rand -hex 32), or mask by partial or drop."
             )
 

@@ -6,7 +6,7 @@ dagster_storage.py sets it in each of them before they begin.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,22 +16,21 @@ _QUEUE: Final = ".logs_queue"
 _SETS_IT: Final = "aggregation_pipeline.dagster_storage"
 
 
-def folder_problem(folders: Mapping[str, Path]) -> str:
-    """Why one of our folders, by the names of their variables, would be sent away; empty where none would."""
+def folder_problems(folders: Mapping[str, Path]) -> Iterator[str]:
+    """Why those of our folders, by the names of their variables, that would be sent away would be."""
     home = _home()
     for name, folder in folders.items():
         if _within(folder, home / _QUEUE):
-            return (
+            yield (
                 f"{name} leads into {home / _QUEUE}, from where Dagster's webserver and daemon send files to Dagster's telemetry "
                 "and delete them. Choose another folder"
             )
-        if _within(folder, home / _SENT) and not _is_off(home):
-            return (
+        elif _within(folder, home / _SENT) and not _is_off(home):
+            yield (
                 f"{name} leads into {home / _SENT}, whose files Dagster's webserver and daemon send to Dagster's telemetry and delete, "
                 f"and nothing keeps them from it here. Set {VARIABLE}=1 in the environment of all of Dagster's services, take "
                 f"`storage:` of this project's dagster.yaml, which sets it, or choose another folder"
             )
-    return ""
 
 
 def left_behind() -> str:

@@ -83,8 +83,10 @@ def table_bars() -> Iterator[None]:
 
 
 def show_result(result: RunResult) -> None:
-    """Print what became of each table."""
-    console.print(f"Run {result.batch_job_id}: [{_COLORS[result.status]}]{result.status}[/] in {result.seconds:.1f} s")
+    """Print what became of each run, and of each table."""
+    for batch in result.batches:
+        whose = f" ({escape(', '.join(batch.tables))})" if len(result.batches) > 1 else ""
+        console.print(f"Run {batch.batch_job_id}: [{_COLORS[batch.status]}]{batch.status}[/] in {batch.seconds:.1f} s{whose}")
     table = Table()
     for heading, justify in (("table", "left"), ("status", "left"), ("rows", "right"), ("files", "right"), ("bytes", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left")
@@ -93,10 +95,11 @@ def show_result(result: RunResult) -> None:
         size = sum(file["bytes"] for file in files)
         table.add_row(escape(name), f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}")
     console.print(table)
-    for name, one in result.tables.items():
-        if one.error:
-            console.print(f"[red]{escape(name)}[/]: ", end="")
-            console.print(one.error, markup=False)
+    # A server that lets nobody in fails all tables alike.
+    for error in dict.fromkeys(one.error for one in result.tables.values() if one.error):
+        names = [name for name, one in result.tables.items() if one.error == error]
+        console.print(f"[red]{escape(', '.join(names))}[/]: ", end="")
+        console.print(error, markup=False)
 
 
 def show_files(files: Sequence[Mapping[str, Any]]) -> None:

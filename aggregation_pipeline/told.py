@@ -1,13 +1,14 @@
 """What each load of the code would say again: said once by a service and everything that it starts.
 
-Dagster's daemon loads the code anew each minute, and every run loads it in a process of its own. What a service has said stands in a
-small file, named by a variable that its children inherit.
+Dagster's daemon loads the code anew each minute, and every run loads it in a process of its own. What a service has said, and when,
+stands in a small file, named by a variable that its children inherit.
 """
 
 import atexit
 import logging
 import os
 import tempfile
+import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -33,14 +34,21 @@ def begin() -> None:
 
 def tell_once(log: logging.Logger, level: int, text: str) -> None:
     """Log `text`, unless it was said before."""
+    if due(text, every=float("inf")):
+        log.log(level, "%s", text)
+
+
+def due(text: str, *, every: float) -> bool:
+    """Whether `text` was not said in the last `every` seconds; if so, it counts as said now."""
     begin()
-    mark = f"{zlib.crc32(text.encode()):08x}\n"
+    mark, now = f"{zlib.crc32(text.encode()):08x}", time.time()
     with suppress(OSError), Path(os.environ.get(_VARIABLE, "")).open("a+", encoding="ascii") as file:
         file.seek(0)
-        if mark in file.readlines():
-            return
-        file.write(mark)
-    log.log(level, "%s", text)
+        said = dict(line.split() for line in file)
+        if mark in said and now - float(said[mark]) < every:
+            return False
+        file.write(f"{mark} {now:.3f}\n")
+    return True
 
 
 def _sweep(folder: Path) -> None:

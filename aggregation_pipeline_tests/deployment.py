@@ -14,6 +14,12 @@ from aggregation_pipeline_tests.servers.handles import MySQLServer
 REPOSITORY = Path(__file__).parent.parent
 
 
+def ours_left_out() -> dict[str, str]:
+    """This machine's environment without anything of ours or Dagster's."""
+    ours = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION"))}
+
+
 @dataclass(frozen=True)
 class Deployment:
     """Everything by variables, as a user would configure it; `folder` holds exports, temp, logs and the YAML."""
@@ -36,9 +42,8 @@ class Deployment:
 
     def variables(self, **changes: str) -> dict[str, str]:
         """Return the environment of this deployment, with nothing of the machine's own configuration in it."""
-        ours = {name.upper() for name in Settings.model_fields}
         return {
-            **{name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")},
+            **ours_left_out(),
             "AGGREGATION_ENV_FILE": os.devnull,
             "AGGREGATION_CONFIG": str(self.folder / "aggregation.yaml"),
             "DB_SOCKET": self.source.unix_socket,

@@ -31,7 +31,7 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
         path = tmp_path / "detail.parquet"
         pq.write_table(ROWS, path, row_group_size=2)
         dataset = Dataset("detail", path, ROWS.num_rows, ROWS.schema, facts.get("truncated", False), "SELECT", "none")
-        extract = Extract("t", "2026-11-20", (dataset,), facts.get("consistency", "snapshot"))
+        extract = Extract("t", "2026-11-20", (dataset,), facts.get("consistency", "snapshot"), columns_asked=facts.get("asked", ""))
         entry = TableEntry(name="t", select_fields=("*",), checks=tuple(Checks.model_validate(group) for group in groups))
         return {one.name: one for one in judge(entry, extract, standing, lambda: before)}
 
@@ -52,9 +52,9 @@ def verdicts(tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
         ({"unique": "price, vip"}, True, "No values that are there more than once: price, vip"),
         ({"values": {"vip": [False, True, 2]}}, True, "No values that are not among those expected: vip"),
         (
-            {"values": {"vip": [0, 1], "email": ["a@x.com"]}},
+            {"values": {"vip": [0, 1], "email": ["none"]}},
             False,
-            "vip has 1 values that are not among those expected; email has 3 values",
+            "vip has 1 values that are not among those expected; email has 4 values that are not among those expected; vip may be 0, 1; e",
         ),
     ],
 )
@@ -96,13 +96,19 @@ def test_what_is_always_watched(verdicts):
     )
     dataset = ManifestDataset(
         name="detail", rows=1, sql="", order="", truncated=False, columns=columns, zero_dates={},
-        extract=ManifestExtract(key=None, bytes=0, crc64="0"),
+        extract=ManifestExtract(key="k", bytes=0, crc64="0"),
     )  # fmt: skip
-    standing = Manifest(table="t", window="w", run_id="r", consistency="snapshot", datasets=(dataset,), files=())
+    standing = Manifest(table="t", window="w", run_id="r", publication="r", consistency="snapshot", datasets=(dataset,), files=())
     found = verdicts(truncated=True, consistency="none", standing=standing)
     assert not any(one.passed for one in found.values())
     assert found["schema_unchanged"].words == "detail.price is new; detail.vip is new; detail.old is gone; detail.id was int32 and is int64"
     assert found["not_truncated"].words == "limit cut off rows of detail"
+    for asked, words in (
+        ("one", "the source table has changed, the entry asks for the same: "),
+        ("two", "the entry asks for other columns"),
+    ):
+        found = verdicts(asked=asked, standing=standing.model_copy(update={"columns_asked": "one"}))
+        assert found["schema_unchanged"].words.startswith(words)
 
 
 def test_a_check_of_a_column_that_is_not_there_names_those_that_are(verdicts):

@@ -77,6 +77,26 @@ def test_collecting_gives_the_id_of_the_row_and_what_became_of_each_table(deploy
         aggregation_pipeline.collect_all(formats=["pdf"])
 
 
+def test_a_run_of_this_process_is_one_of_the_code_location_and_its_sensors_leave_its_row_as_it_is(deployment: Any):
+    open_rows, platforms = rows_of(load_settings(), application_name="test"), {"baidu": "baidu", "weibo": "weibo"}
+    made = {sensor.name: sensor for sensor in build_sensors(open_rows=open_rows, deployment="default", platforms=platforms)}
+    with dagster() as instance:
+        cursor = tick(made["internal_batch_jobs_failure"], instance).cursor
+    run_id = aggregation_pipeline.collect_all().batch_job_id
+    engine = create_engine(os.environ["DAGSTER_PG_URL"], application_name="test")
+    written = rows(engine)
+    with dagster() as instance:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.remote_job_origin is not None
+        assert run.remote_job_origin.repository_origin.get_label() == "__repository__@aggregation_pipeline"
+        (reaction,) = tick(made["internal_batch_jobs_failure"], instance, cursor).dagster_run_reactions
+        assert (reaction.dagster_run.run_id, reaction.error) == (run_id, None)
+        tick(made["internal_batch_jobs_reconcile"], instance)
+    assert rows(engine) == written
+    assert list(written) == [run_id]
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, aggregation_pipeline; print([m for m in ('dagster', 'pyarrow', 'sqlalchemy') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -102,7 +122,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
             sensors = build_sensors(
                 open_rows=rows_of(settings, application_name="test"), deployment="default", platforms={"baidu": "baidu"}, locks_url=url
             )
-            reconciler = next(sensor for sensor in sensors if sensor.name == "batch_jobs_reconcile")
+            reconciler = next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile")
             with dagster() as instance:
                 tick(reconciler, instance)
                 assert _statuses(engine) == ["in_progress"], "its process lives"

@@ -29,7 +29,7 @@ ORDERS, PRODUCTS = 200_000, 500
 def environment(folder: Path) -> dict[str, str]:
     ours = {name.upper() for name in Settings.model_fields}
     return {
-        **{name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")},
+        **{name: value for name, value in os.environ.items() if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION_TOLD"))},
         "STORAGE_DIR": str(folder / "exports"),
         "TEMP_DIR": str(folder / "temp"),
         "LOG_DIR": str(folder / "logs"),

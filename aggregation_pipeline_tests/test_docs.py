@@ -66,11 +66,11 @@ def shop(seekdb: MySQLServer) -> str:
     return database
 
 
-def newest_window(entry: TableEntry) -> Window | None:
+def newest_window(entry: TableEntry, now: datetime = NOW) -> Window | None:
     if entry.partition is None:
         return None
     definition = partitions_of(entry.partition, ZONE)
-    return window_of(entry.partition, definition, str(newest_complete(definition, NOW)))
+    return window_of(entry.partition, definition, str(newest_complete(definition, now)))
 
 
 @pytest.mark.parametrize("text", list(examples()))
@@ -87,6 +87,21 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(seekdb: MySQLSer
         assert [dataset.name for dataset in extract.datasets] == (wanted or ["summary"])
         # A check that names a column of no file raises.
         judge(entry, extract, None, lambda: None)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_example_of_partitions_publishes_just_after_midnight_too(seekdb: MySQLServer, shop: str, tmp_path: Path, name: str):
+    """When the shop was loaded the day before, and the newest partition holds no order of it."""
+    blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / name).read_text(encoding="utf-8"))]
+    (text,) = [block for block in blocks if "partition:" in block and "blocking" in block]
+    path = tmp_path / "aggregation.yaml"
+    path.write_text(completed(text), encoding="utf-8")
+    (entry,) = load_config(path).tables
+    midnight = datetime(2026, 11, 21, 0, 5, tzinfo=ZONE)
+    request = ReadRequest(entry, "window", midnight.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry, midnight))
+    extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
+    assert extract.datasets[-1].rows == 0
+    assert not [one.name for one in judge(entry, extract, None, lambda: None) if one.blocking and not one.passed]
 
 
 def test_the_docs_have_examples():

@@ -13,11 +13,13 @@ from aggregation_pipeline.cli import main
 from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
 from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.plan import plan_tables
+from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline_tests.deployment import Deployment
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline_tests.deployment import REPOSITORY, Deployment
+from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.test_broken_off import Observer
@@ -35,9 +37,9 @@ CONFIG = """
 """
 
 
-@pytest.fixture
-def shop(mysql: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    shop = Deployment(tmp_path, mysql, mysql.fresh_database(), "postgresql+psycopg2://nobody@127.0.0.1:1/none")
+def shop_on(server: MySQLServer, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    shop = Deployment(folder, server, server.fresh_database(), url)
+    (folder / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     shop.execute(
         """CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, status VARCHAR(10), phone VARCHAR(20), ratio FLOAT,
             created_at DATETIME, KEY by_day (created_at))""",
@@ -47,8 +49,19 @@ def shop(mysql: MySQLServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     shop.configure(CONFIG)
     shop.enter(monkeypatch)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     return shop
+
+
+@pytest.fixture
+def shop(mysql: MySQLServer, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    return shop_on(mysql, postgres.fresh_database(), tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def mariadb_shop(mariadb: MySQLServer, postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """For what is the same whatever server is read."""
+    return shop_on(mariadb, postgres.fresh_database(), tmp_path, monkeypatch)
 
 
 def plan(*arguments: str) -> Result:
@@ -137,6 +150,62 @@ def test_a_scan_that_is_forbidden_fails_the_plan_and_one_that_is_not_warns(shop:
     assert "over max_scan_rows = 1,000" in tables["all"]["problems"][0]
 
 
+DOWN = "postgresql://nobody@127.0.0.1:1/none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"DAGSTER_PG_URL": DOWN}, "DAGSTER_PG_URL", "Dagster's PostgreSQL does not answer"),
+        ({"BATCH_JOBS_URL": DOWN}, "batch_jobs", "batch_jobs cannot be reached"),
+        ({"SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": "key"}, "batch_jobs", "batch_jobs cannot be reached by"),
+        ({"STORAGE_DIR": "{folder}/a file"}, "files", "is no folder"),
+        ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is no folder"),
+        ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is no folder by its whole path"),
+    ],
+)
+def test_what_a_run_needs_and_does_not_find_fails_the_plan_and_not_its_tables(
+    mariadb_shop: Deployment, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], name: str, words: str
+):
+    (mariadb_shop.folder / "a file").write_text("")
+    for variable, value in changes.items():
+        monkeypatch.setenv(variable, value.format(folder=mariadb_shop.folder))
+    result = plan("--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["ok"]) == (1, False)
+    problems = {need["name"]: need["problem"] for need in document["needs"] if need["problem"]}
+    assert list(problems) in ([name], [name, "batch_jobs"]), problems  # where batch_jobs is in Dagster's PostgreSQL
+    assert words in problems[name]
+    shown = plan()
+    assert (shown.exit_code, f"missing  {name}: " in shown.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("cron", ["0 0 0 31 2 *", "61 * * * *", "every day"])
+def test_a_cron_that_the_services_refuse_fails_the_plan(mariadb_shop: Deployment, monkeypatch: pytest.MonkeyPatch, cron: str):
+    monkeypatch.setenv("CRON_SCHEDULE", cron)
+    result = plan()
+    assert result.exit_code == 1
+    assert "CRON_SCHEDULE" in result.output
+
+
+def test_a_plan_leaves_nothing_behind(mariadb_shop: Deployment):
+    assert planned()[0] == 0
+    engine = create_engine(mariadb_shop.postgres_url, application_name="test")
+    with engine.connect() as connection:
+        assert tuple(connection.exec_driver_sql("SELECT to_regclass('public.batch_jobs'), to_regclass('runs')").one()) == (None, None)
+    assert {path.name for path in mariadb_shop.folder.iterdir()} == {"aggregation.yaml", "dagster.yaml"}
+
+
+def test_a_wrong_password_is_told_once(mariadb_shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DB_USER", "nobody_of_that_name")
+    monkeypatch.setenv("DB_PASSWORD", "Hidden-Word-17")
+    mariadb_shop.configure(CONFIG + "      other: {table: orders}\n")
+    result = plan()
+    assert result.exit_code == 1
+    assert result.stdout.count("Access denied") + result.stdout.count("1045") + result.stdout.count("1698") in (1, 2), result.stdout
+    assert result.stdout.count("see orders") == 1
+
+
 def test_a_missing_grant_is_named(mariadb: MySQLServer, tmp_path: Path):
     database = mariadb.fresh_database()
     with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
@@ -166,7 +235,8 @@ def test_a_server_that_is_away_is_waited_for_once(tmp_path: Path):
     requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["csv"]) for name in ("a", "b")]
     plans = list(plan_tables(requests, source, FolderStore(tmp_path), ""))
     assert len(asked) == 1
-    assert all("no server answers" in plan.problems[0] for plan in plans)
+    assert "no server answers" in plans[0].problems[0]
+    assert plans[1].problems == ["not asked: there is no way to the source database, see a"]
     assert [file.key for file in plans[1].files] == ["b/w/b.summary.csv", "b/w/manifest.json"]
 
 
@@ -190,12 +260,13 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
             "options": options,
         }
     )
-    request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
+    request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
-    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", lambda: None)
-    manifest = export_window(request, source, FORMAT_NAMES, publication, Observer()).manifest
-    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(file.key for file in manifest.files)
+    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
+    exported = export_window(request, source, FORMAT_NAMES, publication, Observer())
+    manifest = exported.manifest
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(exported.names.values())
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
@@ -231,12 +302,12 @@ def test_a_bucket_without_a_rule_for_abandoned_parts_is_a_warning(shop: Deployme
         assert document["ok"]
 
 
-def test_files_of_the_layout_versioned_are_planned_in_the_folder_of_the_run(shop: Deployment):
+def test_files_without_stable_names_are_planned_in_the_folder_of_the_run(shop: Deployment):
     shop.configure("""
-        layout: versioned
+        names: none
         tables:
           orders: {select_fields: [id], formats: [csv]}
-          once: {table: orders, select_fields: [id], formats: [csv], layout: overwrite}
+          once: {table: orders, select_fields: [id], formats: [csv], names: copy}
         """)
     _, tables = planned()
     window = tables["orders"]["window"]

@@ -69,14 +69,14 @@ $$;
 
 -- For `aggregation-pipeline batch-jobs list` and `show`: rows of everybody, the newest first.
 CREATE OR REPLACE FUNCTION public.list_batch_jobs(
-  kind text DEFAULT NULL, state text DEFAULT NULL, wanted uuid DEFAULT NULL, most integer DEFAULT 10)
+  kind text DEFAULT NULL, state text DEFAULT NULL, wanted text DEFAULT NULL, most integer DEFAULT 10)
 RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
   SELECT coalesce(jsonb_agg(to_jsonb(found) ORDER BY found.created_at DESC), '[]')
   FROM (
     SELECT *
     FROM public.batch_jobs AS j
-    WHERE (kind IS NULL OR j.job_type = kind) AND (state IS NULL OR j.status = state) AND (wanted IS NULL OR j.id = wanted)
+    WHERE (kind IS NULL OR j.job_type = kind) AND (state IS NULL OR j.status = state) AND (wanted IS NULL OR starts_with(j.id::text, wanted))
     ORDER BY j.created_at DESC
     LIMIT most
   ) AS found
@@ -104,7 +104,7 @@ DECLARE
 BEGIN
   FOREACH signature IN ARRAY ARRAY[
     'public.record_batch_job(jsonb)', 'public.read_batch_jobs(text, text, uuid[], boolean)',
-    'public.prune_batch_jobs(text, text, timestamptz)', 'public.list_batch_jobs(text, text, uuid, integer)',
+    'public.prune_batch_jobs(text, text, timestamptz)', 'public.list_batch_jobs(text, text, text, integer)',
     'public.trend_of_batch_jobs(text, text, integer)']
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);

@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-Kind = Literal["run_failed", "check_failed", "table_late", "sensor_failing", "recovered"]
+Kind = Literal["run_failed", "check_failed", "table_late", "entry_broken", "sensor_failing", "recovered"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 # Of these there is one at a time: it lasts until it is over, however often it is seen again.
-LASTING: Final = frozenset({"sensor_failing"})
+LASTING: Final = frozenset({"sensor_failing", "entry_broken"})
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,11 @@ class OpenCause:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What the configuration knows of a table."""
+    """What the configuration knows of a table; `mistakes` are why its entry cannot be used."""
 
     name: str
     owners: tuple[str, ...] = ()
+    mistakes: str | None = None
 
 
 def recovery(cause: OpenCause, at: datetime) -> Cause:

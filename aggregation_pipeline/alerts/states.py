@@ -16,8 +16,8 @@ from aggregation_pipeline.alerts.causes import Cause, Facts, OpenCause, TableFac
 from aggregation_pipeline.alerts.plain import one_line
 from aggregation_pipeline.alerts.runs import OVERLAP, last_files
 from aggregation_pipeline.batch_jobs.dagster_facts import segment_of
+from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR
 
-MIRROR_SENSOR: Final = "batch_jobs_reconcile"
 # One failed tick of a sensor is a hiccup, and the next comes in seconds. A schedule's next may come tomorrow.
 _IN_A_ROW: Final = {InstigatorType.SENSOR: 3, InstigatorType.SCHEDULE: 1}
 _HISTORY: Final = 20
@@ -121,6 +121,17 @@ def failing_sensors(
         elif name == MIRROR_SENSOR and subject in working:
             working["mirror batch_jobs"] = working[subject]
     return causes, lambda cause: working.get(cause.subject)
+
+
+def broken_entries(estate: Estate, secrets: Sequence[str], now: datetime) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    """Entries of aggregation.yaml that cannot be used, one cause each as long as that is so; and a function that knows which can."""
+    broken = {f"entry {segment}": (segment, table) for segment, table in estate.tables.items() if table.mistakes}
+    causes = []
+    for subject, (segment, table) in broken.items():
+        error = one_line((table.mistakes or "").replace("\n", " "), secrets)
+        facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
+        causes.append(Cause(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
+    return causes, lambda cause: None if cause.subject in broken else now
 
 
 def _check_cause(instance: DagsterInstance, estate: Estate, record: AssetCheckExecutionRecord, secrets: Sequence[str]) -> Cause:

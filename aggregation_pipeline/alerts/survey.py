@@ -12,7 +12,7 @@ from dagster import DagsterError, DagsterInstance
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.causes import Cause, Kind, OpenCause
 from aggregation_pipeline.alerts.runs import FailedRuns, failed_runs, run_again
-from aggregation_pipeline.alerts.states import Estate, failed_checks, failing_sensors, late_tables
+from aggregation_pipeline.alerts.states import Estate, broken_entries, failed_checks, failing_sensors, late_tables
 
 Healthy = Callable[[OpenCause], datetime | None]
 
@@ -83,7 +83,11 @@ class Surveyor:
             causes, healthy["sensor_failing"] = failing_sensors(instance, estate, self.secrets)
             return causes
 
-        for question in (checks, late, sensors, runs):
+        def entries() -> list[Cause]:
+            causes, healthy["entry_broken"] = broken_entries(estate, self.secrets, now)
+            return causes
+
+        for question in (entries, checks, late, sensors, runs):
             # One that fails must not keep the others from being asked: its answer comes with the next survey.
             try:
                 causes = question()

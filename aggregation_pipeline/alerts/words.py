@@ -21,6 +21,7 @@ _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
         "run_failed": "{n} failed: {names}",
         "check_failed": "{n} data checks failed: {names}",
         "table_late": "{n} late: {names}",
+        "entry_broken": "{n} cannot be used as configured: {names}",
         "sensor_failing": "{n} sensors or schedules keep failing: {names}",
         "recovered": "{n} recovered: {names}",
     },
@@ -28,6 +29,7 @@ _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
         "run_failed": "{n} 张表运行失败:{names}",
         "check_failed": "{n} 项数据检查未通过:{names}",
         "table_late": "{n} 张表未按时更新:{names}",
+        "entry_broken": "{n} 张表的配置有误,暂不运行:{names}",
         "sensor_failing": "{n} 个传感器或定时任务持续失败:{names}",
         "recovered": "{n} 项已恢复:{names}",
     },
@@ -48,6 +50,7 @@ _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
         "was run_failed": "runs again (had failed)",
         "was check_failed": "passes its check again",
         "was table_late": "is up to date again (was late)",
+        "was entry_broken": "can be used again (its entry was mended, or is gone)",
         "was sensor_failing": "works again (kept failing)",
         "number": "message {}; the same number twice is the same message",
         "test": "Test of alerts",
@@ -68,6 +71,7 @@ _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
         "was run_failed": "已恢复运行(此前失败)",
         "was check_failed": "检查已重新通过",
         "was table_late": "已更新(此前逾期)",
+        "was entry_broken": "配置已修正(或已删除)",
         "was sensor_failing": "已恢复正常(此前持续失败)",
         "number": "消息编号 {};编号相同即为同一条消息",
         "test": "告警测试",
@@ -98,7 +102,7 @@ class Voice:
         ordered = sorted(causes, key=lambda cause: (cause.at, cause.key))
         names = list(dict.fromkeys(name_of(cause.facts.name) for cause in ordered))
         shown = ", ".join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
-        count = len(names) if kind in {"run_failed", "table_late"} else len(ordered)
+        count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
         blocks = [self._block(cause) for cause in ordered[:_LISTED]]
         if len(ordered) > _LISTED:
             blocks.append(self._words["more"].format(len(ordered) - _LISTED))

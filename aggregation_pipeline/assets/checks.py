@@ -11,6 +11,7 @@ from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.model import TableEntry
 
 _TOLD = 200
+_NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was published."
 
 
 def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
@@ -27,10 +28,19 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
 def check_results(
     entry: TableEntry, selected: Sequence[AssetCheckKey], verdicts: Mapping[str | None, Sequence[Verdict]]
 ) -> Iterator[AssetCheckResult]:
-    """One result for each check; `verdicts` are by partition (None: the table is taken whole)."""
+    """One result for each check; `verdicts` are by partition (None: the table is taken whole).
+
+    Where a blocking check failed, those that come after it have nothing to judge. They get a result all the same: Dagster shows a check
+    that it hears nothing of as failed, beside the one that did.
+    """
+    blocked = any(one.blocking and not one.passed for several in verdicts.values() for one in several)
     for spec in check_specs(entry):
         found = {key: one for key, several in verdicts.items() for one in several if one.name == spec.name}
-        if not found or spec.key not in selected:
+        if spec.key not in selected:
+            continue
+        if not found:
+            if blocked:
+                yield AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_JUDGED)
             continue
         bad = {key: one for key, one in found.items() if not one.passed}
         told = next(iter((bad or found).values()))

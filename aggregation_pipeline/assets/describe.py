@@ -73,8 +73,9 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seco
         "dagster/uri": store.uri(exported.shown_key(files[0])) if files else "",
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
+        "size": size(sum(file.bytes for file in files)),
         "files": MetadataValue.md(
-            "\n".join(f"- `{store.uri(exported.shown_key(file))}` ({file.rows:,} rows, {file.bytes:,} bytes)" for file in files)
+            "\n".join(f"- `{store.uri(exported.shown_key(file))}` ({file.rows:,} rows, {size(file.bytes)})" for file in files)
         ),
         **_ways_to_get(exported, files, store, link_seconds),
         **({"changed values": MetadataValue.json(changed)} if any(changed.values()) else {}),
@@ -107,9 +108,19 @@ def manifest_metadata(exported: Exported, store: ObjectStore, uri: str, platform
         "aggregation/items": manifest.rows,
         "aggregation/seconds": round(seconds, 3),
         "aggregation/bytes": sum(file.bytes for file in manifest.files),
+        "size": size(sum(file.bytes for file in manifest.files)),
         "aggregation/attempt": attempt,
         "aggregation/files": MetadataValue.json([file_record(exported, file, store) for file in exported.files]),
     }
+
+
+def size(number: int) -> str:
+    """Bytes for people: `1.2 MiB`. The UI shows a number as a row of digits."""
+    amount, units = float(number), iter(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    unit = next(units)
+    while amount >= 1023.95 and (larger := next(units, None)):
+        amount, unit = amount / 1024, larger
+    return f"{number:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
 
 
 def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:

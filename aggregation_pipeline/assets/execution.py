@@ -3,12 +3,19 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, AssetMaterialization, DagsterEventType, MaterializeResult
+from dagster import (
+    AssetCheckResult,
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetObservation,
+    DagsterEventType,
+    MaterializeResult,
+)
 from dagster import TimeWindowPartitionsDefinition as Partitions
 
 from aggregation_pipeline import progress
@@ -16,21 +23,22 @@ from aggregation_pipeline.assets.checks import check_results
 from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.observer import LogObserver
-from aggregation_pipeline.assets.partitions import window_of
-from aggregation_pipeline.assets.sources import source_of
-from aggregation_pipeline.assets.windows import logical_time, run_window
+from aggregation_pipeline.assets.sources import rows_of_source, source_metadata, source_of
+from aggregation_pipeline.assets.targets import Target, partition_targets, whole_table
+from aggregation_pipeline.assets.windows import logical_time
 from aggregation_pipeline.checks import Verdict
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
-from aggregation_pipeline.source.reader import ReadRequest
-from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.source.state import SourceState, open_glance, state_of
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.manifest import Manifest
 
 MAX_RETRIES: Final = 2
 # A server that is gone fails every window alike: on the last attempt so many in a row are proof enough.
@@ -62,19 +70,13 @@ class TableJob:
     crons: tuple[str, ...] = ()
     config: Path | None = None
 
-
-@dataclass(frozen=True)
-class _Target:
-    """One window of the run. `partition` is None for a table that is taken whole."""
-
-    name: str
-    moment: datetime
-    zone: ZoneInfo
-    partition: Window | None
-
     @property
-    def key(self) -> str | None:
-        return None if self.partition is None else self.partition.key
+    def times(self) -> dict[str, ZoneInfo]:
+        """The column of its partitions, with the zone of its values; empty without one, or where some entry masks it."""
+        partition = self.entry.partition
+        if partition is None or self.partitions is None or fold(partition.column) in self.entry.hidden_columns:
+            return {}
+        return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 
 
 class PartitionsFailedError(PipelineError):
@@ -105,11 +107,15 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     targets = [target for target in _targets(context, job) if target.key not in published]
     failures: dict[str, PipelineError] = {}
     verdicts: Verdicts = {}
+    last: Manifest | None = None
+    warned: set[str] = set()
     try:
         for number, target in enumerate(targets, start=1):
+            observer = LogObserver(context.log, job.entry.name, target.name, one_of_many=len(targets) > 1, warned=warned)
             try:
-                exported, seconds = _publish(context, job, target, one_of_many=len(targets) > 1)
+                exported, seconds = _publish(context, job, target, observer)
                 published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
+                last = exported.manifest
                 _tell(context, exported, seconds, number, len(targets))
             except PipelineError as error:
                 if isinstance(error, CheckError):
@@ -131,6 +137,8 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
         if not may_be_retried:
             yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
         raise
+    if last is not None and table_key(job.entry.name) in context.selected_asset_keys:
+        _observe_source(context, job, rows_of_source(job.entry, last))
     # Dagster ties a verdict to the newest materialization that it knows: this one, which therefore comes first.
     yield from _results(context, published, before)
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
@@ -150,26 +158,24 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     yield from check_results(job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts})
 
 
-def _targets(context: AssetExecutionContext, job: TableJob) -> list[_Target]:
+def _targets(context: AssetExecutionContext, job: TableJob) -> Sequence[Target]:
     if job.partitions is None or job.entry.partition is None:
         moment = logical_time(context.run, context.instance)
         if table_key(job.entry.name) in context.selected_asset_keys:
-            return [_Target(run_window(context.run, moment, job.zone), moment, job.zone, None)]
+            return [whole_table(context.run.tags, moment, job.zone)]
         # A format on its own belongs to the data that is there, whatever day it is.
         manager: OSSIOManager = context.resources.io_manager
-        return [_Target(manager.latest_manifest(job.entry.name).window, moment, job.zone, None)]
+        return [Target(manager.latest_manifest(job.entry.name).window, moment, job.zone)]
     if not (context.has_partition_key or context.has_partition_key_range):
         raise ConfigError(
             f"the table is partitioned by {job.entry.partition.every} of {job.entry.partition.column}, and this run was launched "
             f"without a partition. Choose one in the launchpad, materialize the asset from its page, or run "
             f"`aggregation-pipeline run`, which takes the newest that is complete."
         )
-    zone = ZoneInfo(job.partitions.timezone)
-    windows = (window_of(job.entry.partition, job.partitions, key) for key in context.partition_keys)
-    return [_Target(window.key, window.end, zone, window) for window in windows]
+    return partition_targets(job.entry, job.partitions, context.partition_keys)
 
 
-def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, one_of_many: bool) -> tuple[Exported, float]:
+def _publish(context: AssetExecutionContext, job: TableJob, target: Target, observer: LogObserver) -> tuple[Exported, float]:
     """Publish one window; returns what it has become, and the seconds that it took, waiting included."""
     entry = job.entry
     manager: OSSIOManager = context.resources.io_manager
@@ -180,11 +186,10 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: _Target, *, 
         formats = list(job.formats)
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
-    observer = LogObserver(context.log, entry.name, target.name, one_of_many=one_of_many)
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
         publication = manager.publication(context.run.run_id, lock, entry.options, names=entry.names)
         if table_key(entry.name) in selected:
-            request = ReadRequest(entry, target.name, target.moment, target.zone, publication.options.zero_dates, target.partition)
+            request = target.request(entry, publication.options.zero_dates)
             # A format that is not configured any more goes; one that was not asked for this time stays.
             fewer = len(formats) < len(job.formats)
             exported = export_window(request, job.source(), formats, publication, observer, keep_others=fewer)
@@ -201,6 +206,23 @@ def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, nu
     rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
     context.log.info(f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}")  # noqa: G004
     progress.tell(manifest.table, "windows", number, total)
+
+
+def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | None) -> None:
+    """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of that."""
+    source = source_of(job.entry, job.database)
+    try:
+        state = _state_of_source(job)
+    except PipelineError as error:
+        context.log.info("how %s stands could not be asked: %s", job.entry.table, error)
+        return
+    context.log_event(AssetObservation(source.key, metadata=source_metadata(state, rows)))
+
+
+@without_values
+def _state_of_source(job: TableJob) -> SourceState:
+    with open_glance(job.source(), job.zone) as session:
+        return state_of(session, job.entry.source, job.times)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:

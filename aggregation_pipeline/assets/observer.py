@@ -16,10 +16,16 @@ class LogObserver:
 
     `one_of_many`: the steps of a run over many windows are for the log files alone, at LOG_LEVEL=debug. Each line that a run logs is a
     row in Dagster's storage, and thousands of them hide the few that matter.
+
+    `warned`: what the windows before this one have warned of. The same words are not said again: they are of the table, not of a window.
     """
 
-    def __init__(self, log: DagsterLogManager, table: str, window: str, *, one_of_many: bool = False) -> None:
+    def __init__(
+        self, log: DagsterLogManager, table: str, window: str, *, one_of_many: bool = False, warned: set[str] | None = None
+    ) -> None:
         self._log = log
+        self._warned = set[str]() if warned is None else warned
+        self._before = frozenset(self._warned)
         self._step = _files.debug if one_of_many else log.info
         self._table = table
         self._name = f"{table} {window}"
@@ -41,6 +47,10 @@ class LogObserver:
 
     def warn(self, text: str) -> None:
         """See `export.Observer`."""
+        if text in self._before:
+            _files.debug("%s: %s", self._name, text)
+            return
+        self._warned.add(text)
         self._log.warning(f"{self._name}: {text}")
         # Dagster's own lines are kept off the terminal.
         progress.warn(f"{self._name}: {text}")

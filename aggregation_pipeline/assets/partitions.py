@@ -67,6 +67,18 @@ def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, 
     return Window(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
 
 
+def require_partition(table: str, definition: TimeWindowPartitionsDefinition, key: str) -> None:
+    """Refuse a key of no partition: a run may be launched with any text as its tag, and Dagster takes a date of years to come for one.
+
+    Raises:
+        ConfigError: the message says how far the partitions go.
+    """
+    if not definition.has_partition_key(key):
+        first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
+        known = f"its partitions go from {first} to {last}" if first else "none is complete yet"
+        raise ConfigError(f"table {table!r} has no partition {key!r}: {known}")
+
+
 def newest_complete(definition: TimeWindowPartitionsDefinition, moment: datetime) -> str | None:
     """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the first."""
     with partition_loading_context(effective_dt=moment):
@@ -102,12 +114,17 @@ def backfill_policy(backfill: Backfill) -> BackfillPolicy:
 def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     """Return when a partition is made good: missed within `length`, and nobody is at it or has failed at it.
 
-    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered.
+    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered. Those that are there when an asset is
+    looked at for the first time were not missed: a new deployment, or a table or format that comes later, begins with the schedule's next
+    tick. What came before is filled by a backfill, when somebody asks for it. Dagster's storage remembers that first look in the sensor's
+    cursor, whatever becomes of `length`.
     """
     if length == NONE:
         return None
+    first_look = AutomationCondition.initial_evaluation()
     missed = (
-        AutomationCondition.in_latest_time_window(to_timedelta(length))
+        ~first_look.since(first_look & ~first_look)  # never over
+        & AutomationCondition.in_latest_time_window(to_timedelta(length))
         & ~AutomationCondition.in_latest_time_window()
         & AutomationCondition.missing()
         & ~AutomationCondition.in_progress()

@@ -1,27 +1,52 @@
-"""The MySQL tables that entries read, as external assets: the beginning of the lineage."""
+"""What is said of the MySQL tables that entries read."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from dagster import AssetSpec
+from dagster import AssetSpec, MetadataValue
 
+from aggregation_pipeline.assets.describe import Metadata, size
 from aggregation_pipeline.assets.names import source_key
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
+from aggregation_pipeline.source.state import SourceState
+from aggregation_pipeline.storage.manifest import Manifest
 
 
-def source_of(entry: TableEntry, database: str) -> AssetSpec:
-    """Return the external asset for an entry's source table; `database` is the connection's own."""
+def source_of(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
+    """Return the asset of an entry's source table; `database` is the connection's own, `readers` are the entries that read the table."""
     name = entry.source
     schema = name.database or database
+    read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
         source_key(schema, name.name),
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
-        description=f"The MySQL table {name.name} of {schema}, read and never written.",
+        description=f"The MySQL table {name.name} of {schema}, read and never written.{read_by}",
         metadata={"dagster/table_name": f"{schema}.{name.name}"},
     )
 
 
-def build_sources(entries: Iterable[tuple[TableEntry, str]]) -> list[AssetSpec]:
-    """Return one external asset for each distinct source table of the (entry, connection's database) pairs."""
-    return list({spec.key: spec for spec in (source_of(entry, database) for entry, database in entries)}.values())
+def source_metadata(state: SourceState, rows: int | None = None) -> Metadata:
+    """Metadata of an observed source table: what is known of it without reading it, and its `rows` where a run has read them all."""
+    now = datetime.now(UTC)
+    # A row may be dated ahead; nothing was written in the future.
+    moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
+    known: Metadata = {
+        "dagster/row_count": rows,
+        "rows, as the server estimates": state.rows,
+        **{f"newest {column}": value for column, value in state.newest.items()},
+        "last write": state.changed and MetadataValue.timestamp(state.changed),
+        # By this one the UI draws when the table was updated.
+        "dagster/last_updated_timestamp": MetadataValue.timestamp(max(moments)) if moments else None,
+        "bytes": state.bytes,
+        "size": None if state.bytes is None else size(state.bytes),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def rows_of_source(entry: TableEntry, manifest: Manifest) -> int | None:
+    """How many rows the source table has, where the window's detail is all of them; None where that is not known."""
+    if entry.where is not None or entry.partition is not None:
+        return None
+    return next((dataset.rows for dataset in manifest.datasets if dataset.name == "detail" and not dataset.truncated), None)

@@ -26,6 +26,8 @@ from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_che
 from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
 from aggregation_pipeline.assets.sources import source_of
+from aggregation_pipeline.assets.stand_ins import build_stand_in
+from aggregation_pipeline.assets.words import export_words, manifest_words, table_words
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.timing import to_timedelta
 from aggregation_pipeline.errors import PipelineError
@@ -36,7 +38,9 @@ _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"par
 
 
 def build_table(job: TableJob) -> AssetsDefinition:
-    """Build the assets of one entry."""
+    """Build the assets of one entry, or what stands for one that cannot be used."""
+    if job.entry.mistakes is not None:
+        return build_stand_in(job.entry.name, table_specs(job), job.partitions, job.entry.mistakes)
 
     @multi_asset(
         name=op_name(job.entry.name),
@@ -84,7 +88,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         table_key(entry.name),
         deps=[source.key],
         kinds={"mysql", "python"},
-        description=entry.description or _described(entry),
+        description=table_words(job),
         metadata=metadata | {"dagster/table_name": source.metadata["dagster/table_name"]},
         freshness_policy=_freshness(entry),
         **common,
@@ -94,7 +98,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
             export_key(entry.name, name),
             deps=[table.key],
             kinds=_KINDS[name],
-            description=f"{entry.name} as {name} files.",
+            description=export_words(job, name),
             metadata=metadata,
             **common,
         )
@@ -105,19 +109,11 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         # The table too: its own lineage page shows neighbours only, and offers to materialize what it shows.
         deps=[table.key, *(spec.key for spec in exports)],
         kinds={"json"},
-        description=f"The commit mark of {entry.name}, written last: it names every file of the window with rows, bytes and checksum.",
+        description=manifest_words(job),
         metadata=metadata,
         **common,
     )
     return [table, *exports, manifest]
-
-
-def _described(entry: TableEntry) -> str:
-    """What the entry asks for, where nobody has said what it is for."""
-    keys = f" by {', '.join(key.name for key in entry.group_by)}" if entry.group_by else ""
-    summary = f"Aggregates{keys}" if entry.group_by or entry.aggregations or not entry.select_fields else ""
-    detail = "rows" if summary else "Rows"
-    return f"{' and '.join(filter(None, (summary, detail if entry.select_fields else '')))} of {entry.table}, in one snapshot."
 
 
 def _reference(name: str, config: Path, line: int) -> CodeReferencesMetadataValue:

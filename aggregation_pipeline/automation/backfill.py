@@ -30,6 +30,7 @@ def backfill(
                 rows=rows,
                 owner=owner,
                 platforms=project.platforms,
+                names=project.names,
                 job_type=settings.batch_job_type,
                 secrets=settings.secrets,
             )

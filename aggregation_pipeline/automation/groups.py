@@ -6,8 +6,7 @@ it is launched without a partition: tables that differ in either belong in diffe
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -15,9 +14,12 @@ from dagster import TimeWindowPartitionsDefinition
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.partitions import PERIODS
+from aggregation_pipeline.automation.cron_words import cron_words
+from aggregation_pipeline.runs.asset_keys import op_name
 
 AGGREGATE_JOB = "aggregate"
-_WEEKDAYS = ("sundays", "mondays", "tuesdays", "wednesdays", "thursdays", "fridays", "saturdays", "sundays")
+# Of several crons; the rest would be read by nobody.
+_MAX_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,27 @@ def group_tables(tables: Sequence[TableJob], *, cron: str, zone: ZoneInfo) -> tu
     for table in tables:
         partitioning = table.partitions and table.partitions.get_serializable_unique_identifier()
         found.setdefault((table.crons, table.zone.key if table.crons else None, partitioning), []).append(table)
-    names = [_name(members[0], cron, zone) for members in found.values()]
-    counted = Counter(names)
-    return tuple(
-        Group(
-            name if counted[name] == 1 else f"{name}_{hashlib.sha256(repr(identity).encode()).hexdigest()[:6]}",
-            tuple(members),
-            members[0].crons,
-            members[0].zone,
-            members[0].partitions,
-        )
-        for name, (identity, members) in zip(names, found.items(), strict=True)
-    )
+    # A job is a graph to Dagster, and may not be called as an op is.
+    ops = {op_name(table.entry.name) for table in tables}
+    groups: dict[str, Group] = {}
+    for identity, members in found.items():
+        first = members[0]
+        # Whoever comes first keeps the plain name: what is added below it does not rename the job, on whose name its history hangs.
+        name = next(name for name in _names(first, cron, zone, identity) if name not in groups and name not in ops)
+        groups[name] = Group(name, tuple(members), first.crons, first.zone, first.partitions)
+    return tuple(groups.values())
+
+
+def _names(table: TableJob, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:
+    """What the job may be called, the plainest first; the last is its own."""
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
+    name = _name(table, cron, zone)
+    if len(name) > _MAX_NAME:
+        name = f"{name[:_MAX_NAME].rstrip('_')}_{digest}"
+    yield name
+    if table.partitions is not None:
+        yield f"{name}_from_{table.partitions.start:%Y_%m_%d}"
+    yield f"{name}_{digest}"
 
 
 def _name(table: TableJob, cron: str, zone: ZoneInfo) -> str:
@@ -56,32 +67,13 @@ def _name(table: TableJob, cron: str, zone: ZoneInfo) -> str:
     partition = table.entry.partition
     if partition is None and table.crons == (cron,) and table.zone == zone:
         return AGGREGATE_JOB
-    parts = [AGGREGATE_JOB, *([f"{PERIODS[partition.every]}_partitions"] if partition else []), *(map(cron_words, table.crons))]
+    parts = [
+        AGGREGATE_JOB,
+        *([f"{PERIODS[partition.every]}_partitions"] if partition else []),
+        *filter(None, ["_and_".join(map(cron_words, table.crons))]),
+    ]
     if not table.crons:
         parts.append("by_hand")
     elif table.zone != zone:
         parts.append(re.sub(r"\W", "_", table.zone.key))
     return "_".join(parts)
-
-
-def cron_words(cron: str) -> str:
-    """Say when a cron of five fields ticks, as part of a name: `at_0200`, `mondays_at_0600`, `every_5_minutes`."""
-    minute, hour, day, month, weekday = cron.split()
-    every = re.fullmatch(r"\*/(\d+)", minute)
-    words = re.sub(r"\W+", "_", cron.replace("*", "x")).strip("_")
-    if minute.isdigit() and hour.isdigit() and month == "*" and "*" in (day, weekday):
-        at = f"at_{int(hour):02}{int(minute):02}"
-        if day == weekday:
-            words = at
-        elif weekday.isdigit():
-            words = f"{_WEEKDAYS[int(weekday)]}_{at}"
-        elif day.isdigit():
-            words = f"day_{day}_{at}"
-    elif (hour, day, month, weekday) == ("*",) * 4:
-        if minute.isdigit():
-            words = f"hourly_at_{int(minute):02}"
-        elif minute == "*":
-            words = "every_minute"
-        elif every:
-            words = f"every_{every[1]}_minutes"
-    return words

@@ -65,7 +65,8 @@ def delete_expired_files(
     return sweep(
         open_store(settings),
         settings.oss_prefix,
-        [_rule(table.entry) for table in project.tables],
+        # Of an entry that cannot be used nobody knows what it lets go.
+        [_rule(table.entry) for table in project.tables if table.entry.mistakes is None],
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
         lock=lock,

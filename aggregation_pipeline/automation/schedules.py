@@ -1,7 +1,5 @@
 """When the jobs run."""
 
-from collections.abc import Sequence
-
 from dagster import (
     DagsterRunStatus,
     DefaultScheduleStatus,
@@ -15,9 +13,8 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from aggregation_pipeline.assets.partitions import newest_complete
-from aggregation_pipeline.assets.windows import tick_tags
 from aggregation_pipeline.automation.groups import Group
+from aggregation_pipeline.automation.run_requests import at_tick
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -28,12 +25,6 @@ _UNFINISHED = [
 ]
 
 
-def is_more_than_daily(crons: Sequence[str]) -> bool:
-    """Whether crons of five fields can tick twice on one day: then a date does not name their window."""
-    minute, hour, *_ = crons[0].split()
-    return len(crons) > 1 or not (minute.isdigit() and hour.isdigit())
-
-
 def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Build the schedule of a group that has one: its crons are read in its zone.
 
@@ -41,7 +32,6 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
     starts late still reads what the tick stands for. A tick is skipped while a run of the job, over the same partition, is under way:
     two of them would only wait for each other's locks.
     """
-    more_than_daily = is_more_than_daily(group.crons)
     names = [table.entry.name for table in group.tables]
     told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     newest = "" if group.partitions is None else ", the newest partition that is complete"
@@ -56,16 +46,17 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         moment = context.scheduled_execution_time
-        key = None if group.partitions is None else newest_complete(group.partitions, moment)
-        if group.partitions is not None and key is None:
-            return SkipReason(f"No partition of {group.name} is complete yet: the first begins {group.partitions.start:%Y-%m-%d %H:%M}.")
+        asked = at_tick(group, moment)
+        if asked is None:
+            start = f": the first begins {group.partitions.start:%Y-%m-%d %H:%M}" if group.partitions else ""
+            return SkipReason(f"No partition of {group.name} is complete yet{start}.")
+        key = asked.partition
         tags = {} if key is None else {PARTITION_NAME_TAG: key}
         unfinished = context.instance.get_runs(RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1)
         if unfinished:
             return SkipReason(f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule.")
-        if key is not None:
-            # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated does not.
-            return RunRequest(partition_key=key, run_key=f"{key} {moment.isoformat()}")
-        return RunRequest(run_key=moment.isoformat(), tags=tick_tags(moment, group.zone, more_than_daily=more_than_daily))
+        # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated does not.
+        run_key = moment.isoformat() if key is None else f"{key} {moment.isoformat()}"
+        return RunRequest(run_key=run_key, partition_key=key, tags=asked.tags)
 
     return tick

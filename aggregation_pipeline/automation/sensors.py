@@ -23,8 +23,9 @@ from dagster import (
 
 from aggregation_pipeline.batch_jobs.liveness import fail_the_dead
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.projection import NO_NAMES
 from aggregation_pipeline.batch_jobs.reaching import OpenRows
-from aggregation_pipeline.batch_jobs.reconcile import OPEN, RETRIES, Pass, reconcile
+from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, Pass, reconcile
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres import reason
 
@@ -35,6 +36,8 @@ STATUSES = (
     DagsterRunStatus.FAILURE,
     DagsterRunStatus.CANCELED,
 )
+# What the UI's search finds, and leaves out by `not tag:internal`.
+INTERNAL = {"internal": "batch_jobs"}
 INTERVAL_SECONDS = 10
 # Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.
 TICK_SECONDS = 18.0
@@ -49,6 +52,7 @@ def build_sensors(
     deployment: str,
     platforms: Mapping[str, str],
     job_type: str = "data_collection",
+    names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
     history: timedelta = timedelta(days=30),
     locks_url: str | None = None,
@@ -56,11 +60,11 @@ def build_sensors(
     """The sensors of one deployment, all running from the start.
 
     `open_rows` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to their platforms, in
-    order; `secrets` are values to be kept out of error texts; `history` is how far back the very first pass looks; `locks_url` is the
-    PostgreSQL where runs in processes of their own show that they live.
+    order, `names` to their entries; `secrets` are values to be kept out of error texts; `history` is how far back the very first pass
+    looks; `locks_url` is the PostgreSQL where runs in processes of their own show that they live.
     """
-    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, secrets=secrets)
-    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, secrets=secrets)
+    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
+    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
     # Lives as long as the code server; after a restart it fills itself again.
     foreign: set[str] = set()
     rest = _Rest()
@@ -68,7 +72,7 @@ def build_sensors(
     def mirror(context: RunStatusSensorContext) -> None:
         run_id = context.dagster_run.run_id
         if rest.is_on():
-            context.log.warning("Run %s is left to batch_jobs_reconcile: batch_jobs did not answer a moment ago", run_id)
+            context.log.warning("Run %s is left to %s: batch_jobs did not answer a moment ago", run_id, MIRROR_SENSOR)
             return
         try:
             with open_rows(RUN_SECONDS) as rows:
@@ -98,21 +102,26 @@ def build_sensors(
     return [
         *(
             RunStatusSensorDefinition(
-                name=f"batch_jobs_{status.value.lower()}",
+                name=f"internal_batch_jobs_{status.value.lower()}",
                 run_status=status,
                 run_status_sensor_fn=mirror,
                 minimum_interval_seconds=INTERVAL_SECONDS,
                 default_status=DefaultSensorStatus.RUNNING,
-                description=f"Records a run in batch_jobs as soon as it is {status.value}.",
+                description=f"Internal, leave it on: records a run in batch_jobs as soon as it is {status.value}. Starts no runs.",
+                tags=INTERNAL,
             )
             for status in STATUSES
         ),
         SensorDefinition(
-            name="batch_jobs_reconcile",
+            name=MIRROR_SENSOR,
             evaluation_fn=reconcile_all,
             minimum_interval_seconds=INTERVAL_SECONDS,
             default_status=DefaultSensorStatus.RUNNING,
-            description="Makes every row of batch_jobs right, whatever the other sensors missed, and shows the progress of running jobs.",
+            description=(
+                "Internal, leave it on: makes every row of batch_jobs right, whatever the other sensors missed, and shows the progress of "
+                "running jobs. Starts no runs."
+            ),
+            tags=INTERNAL,
         ),
     ]
 

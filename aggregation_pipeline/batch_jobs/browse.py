@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -17,11 +16,11 @@ JobRow = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows: None is any."""
+    """Which rows: None is any. `id` is the beginning of one, of hexadecimal digits and hyphens."""
 
     job_type: str | None = None
     status: str | None = None
-    id: UUID | None = None
+    id: str | None = None
     most: int = 10
 
 
@@ -49,8 +48,10 @@ _TREND = sa.text("""
 
 def listed(connection: sa.Connection, wanted: Wanted) -> Sequence[JobRow]:
     """The rows, the newest first. Raises MirrorError, MirrorBusyError."""
-    conditions = {"job_type": wanted.job_type, "status": wanted.status, "id": wanted.id}
+    conditions = {"job_type": wanted.job_type, "status": wanted.status}
     query = sa.select(batch_jobs).where(*(batch_jobs.c[name] == value for name, value in conditions.items() if value is not None))
+    if wanted.id is not None:
+        query = query.where(sa.cast(batch_jobs.c.id, sa.Text).startswith(wanted.id))
     found = _read(connection, query.order_by(batch_jobs.c.created_at.desc()).limit(wanted.most), {})
     return [dict(row) for row in found]
 

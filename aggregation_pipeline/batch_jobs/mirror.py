@@ -8,7 +8,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts
 from aggregation_pipeline.batch_jobs.facts import Owner
-from aggregation_pipeline.batch_jobs.projection import project
+from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
 from aggregation_pipeline.batch_jobs.rows import Rows
 from aggregation_pipeline.errors import MirrorError
 
@@ -31,17 +31,19 @@ def mirror_run(
     owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
+    names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
 ) -> Outcome:
     """Bring the run's row up to date; safe to call at any time, any number of times, from any process.
 
     "foreign" is a run that planned none of our assets, "missing" one that Dagster does not know; "unchanged" also says that a newer
-    version, or a row that is not ours, was there. `platforms` maps key segments to platforms. Raises MirrorError, MirrorBusyError.
+    version, or a row that is not ours, was there. `platforms` maps key segments to platforms, `names` to entries.
+    Raises MirrorError, MirrorBusyError.
     """
     found = instance.get_run_record_by_id(run_id)
     if found is None:
         return "missing"
-    return mirror_record(instance, found, rows=rows, owner=owner, platforms=platforms, job_type=job_type, secrets=secrets)
+    return mirror_record(instance, found, rows=rows, owner=owner, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
 
 
 def mirror_record(
@@ -52,11 +54,12 @@ def mirror_record(
     owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
+    names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
 ) -> Outcome:
     """The same for a run whose record was read already; its events are read now, so they are never older than the record."""
     events = run_events(instance, run.dagster_run.run_id, platforms)
     if events is None:
         return "foreign"
-    row = project(run_facts(run), events, owner=owner, job_type=job_type, platforms=platforms, secrets=secrets)
+    row = project(run_facts(run), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets)
     return "written" if rows.record(row) else "unchanged"

@@ -7,6 +7,7 @@ written twice, late, or by several processes at once.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -27,6 +28,7 @@ STATUSES: Mapping[str, JobStatus] = {
 }  # QUEUED, STARTING, NOT_STARTED and what later versions may add before a start: pending
 RANKS: Mapping[JobStatus, int] = {"pending": 0, "in_progress": 1, "completed": 2, "failed": 2}
 
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _TAGS = {
     "partition": "dagster/partition",
     "partition_range_start": "dagster/asset_partition_range_start",
@@ -48,10 +50,11 @@ class _Table:
     windows: dict[str | None, Finished] = field(default_factory=dict)
     started: bool = False
     failure: Failed | None = None
+    configured: str | None = None
 
     @property
     def name(self) -> str | None:
-        return max(self.windows.values(), key=lambda window: window.id).table if self.windows else None
+        return max(self.windows.values(), key=lambda window: window.id).table if self.windows else self.configured
 
     def status(self, run_status: str) -> str:
         if self.failure:
@@ -71,16 +74,19 @@ def project(
     owner: Owner,
     job_type: str,
     platforms: Mapping[str, str],
+    names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
 ) -> BatchJobRow:
     """The row of a run.
 
-    `platforms` maps the key segment of a table to its platform, in the order of the configuration; a table that is not in it (any
-    more) goes by what its files were published as, else by its segment. `secrets` are values that must not show in error texts.
+    `platforms` maps the key segment of a table to its platform, in the order of the configuration, and `names` to the entry's name; a
+    table that is not in them (any more) goes by what its files were published as, else by its segment. `secrets` are values that must not
+    show in error texts.
     """
     in_order = sorted({event.id: event for event in events}.values(), key=lambda event: event.id)
     by_platform: dict[str, dict[str, _Table]] = {}
     for segment, table in _tables(in_order, platforms).items():
+        table.configured = names.get(segment)
         by_platform.setdefault(_platform(segment, table, platforms), {})[segment] = table
 
     files_each = max(1, FILES_IN_A_ROW // max(1, len(by_platform)))

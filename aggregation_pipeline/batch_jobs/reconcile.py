@@ -23,6 +23,8 @@ from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+# The sensor that does this; on its name hang its cursor and its alerts.
+MIRROR_SENSOR = "internal_batch_jobs_reconcile"
 OPEN = [status for status in DagsterRunStatus if status not in ENDED]
 # Nothing but its status changes in a run that has not started.
 _WAITING = {"QUEUED", "NOT_STARTED"}
@@ -43,7 +45,8 @@ class Pass:
     """What a pass did.
 
     `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind` counts the runs whose
-    row the pass could not bring up to date, and `lag` is for how many seconds the first of them has been waiting.
+    row the pass could not bring up to date; of those that it had no time to read, all that ended are counted. `lag` is for how many
+    seconds the first of them has been waiting.
     """
 
     watermark: datetime
@@ -85,13 +88,17 @@ def reconcile(
         known = {run.dagster_run.run_id for run in found}
         sweep.take(found, began + budget * 3 / 4)
         sweep.close([claimed[run_id] for run_id in asked if run_id in claimed and run_id not in known])
+    unread = 0
     for page in runs_since(instance, ENDED, watermark - OVERLAP, limit=_PAGE):
         if not sweep.take(page, began + budget, ended=True):
+            # The pages that follow are counted and not read: the time is up.
+            unread = instance.get_runs_count(RunsFilter(statuses=ENDED, updated_after=run_facts(page[-1]).updated_at))
             break
     for run in sweep.settling:
         if time.monotonic() > began + budget:
             break
         sweep.take_one(run)
+    sweep.done.behind = len(sweep.left) + unread
     if sweep.done.complete:
         # Strangers that are not looked at any more need not be remembered.
         sweep.foreign &= sweep.seen
@@ -114,30 +121,36 @@ class _Sweep:
     seen: set[str] = field(default_factory=set)
     # What ended just now and has its row already: it comes after whatever has none.
     settling: list[RunRecord] = field(default_factory=list)
+    # Those whose row could not be brought up to date.
+    left: set[str] = field(default_factory=set)
 
     def take(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
         """Mirror those that need it, one at least; False when the time is up."""
         rows = self.rows.mirrored(self.owner, [row_id(run.dagster_run.run_id) for run in records])
-        taken = 0
+        taken, in_time = 0, True
         for run in records:
             run_id = run.dagster_run.run_id
-            self.seen.add(run_id)
             need = "no" if run_id in self.foreign else _need(run, rows, self.now)
+            in_time = in_time and not (need == "yes" and taken and time.monotonic() > until)
+            if not in_time:
+                # What comes now is only counted.
+                self.done.complete = False
+                if need == "yes":
+                    self._left(run)
+                continue
+            self.seen.add(run_id)
             if need == "again":
                 self.settling.append(run)
             elif need == "yes":
-                if taken and time.monotonic() > until:
-                    self.done.complete = False
-                    self._left(run)
-                    return False
                 self.take_one(run)
                 taken += 1
             if ended:
                 self.done.watermark = max(self.done.watermark, run_facts(run).updated_at)
-        return True
+        return in_time
 
     def take_one(self, run: RunRecord) -> None:
         self.done.looked_at += 1
+        self.left.discard(run.dagster_run.run_id)
         try:
             outcome = self.mirror(run)
         except MirrorBusyError:
@@ -158,7 +171,7 @@ class _Sweep:
             self.done.closed += self.rows.record(closed(row, self.now))
 
     def _left(self, run: RunRecord) -> None:
-        self.done.behind += 1
+        self.left.add(run.dagster_run.run_id)
         self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_facts(run).updated_at).total_seconds())
 
 

@@ -24,6 +24,9 @@ class Rows(Protocol):
     def ensure(self) -> bool:
         """Prove that rows can be kept here, making the table where that is possible; whether it was made."""
 
+    def prove(self, owner: Owner) -> None:
+        """Raise MirrorError where rows cannot be written, as far as that can be told without leaving one."""
+
     def record(self, row: BatchJobRow) -> bool:
         """Write the row unless an equal or newer version of it, or a row that is not its owner's, is there; whether it was written."""
 
@@ -54,6 +57,9 @@ class PostgresRows:
 
     def ensure(self) -> bool:
         return ensure_table(self.connection)
+
+    def prove(self, owner: Owner) -> None:
+        writer.prove(self.connection, owner)
 
     def record(self, row: BatchJobRow) -> bool:
         return writer.record(self.connection, row)

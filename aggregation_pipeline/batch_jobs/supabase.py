@@ -55,6 +55,9 @@ class SupabaseRows:
         self._call("read_batch_jobs", deployment="", instance="", ids=[])
         return False
 
+    def prove(self, owner: Owner) -> None:
+        self._states(owner, ids=[])
+
     def record(self, row: BatchJobRow) -> bool:
         try:
             return self._record(row)
@@ -81,7 +84,7 @@ class SupabaseRows:
             "list_batch_jobs",
             kind=wanted.job_type,
             state=wanted.status,
-            wanted=None if wanted.id is None else str(wanted.id),
+            wanted=wanted.id,
             most=wanted.most,
         )
         return [{**row, **_read_moments(row)} for row in found]

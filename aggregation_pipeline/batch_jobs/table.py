@@ -39,15 +39,7 @@ def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
     """
     try:
         with transaction(bind) as connection:
-            if _columns(connection):
-                created = False
-            else:
-                # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
-                created = not _columns(connection)
-                if created:
-                    connection.exec_driver_sql(create_sql())
-            missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
+            return ensure_within(connection)
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(
             f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that the server runs"
@@ -57,6 +49,18 @@ def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
             f"public.batch_jobs is missing and could not be created: {reason(error)}. "
             "Run sql/create_batch_jobs_table.sql as a user who may create tables there"
         ) from error
+
+
+def ensure_within(connection: sa.Connection) -> bool:
+    """The same in a transaction of the caller's, who may roll it back. Raises MirrorError for missing columns, and SQLAlchemy's errors."""
+    created = False
+    if not _columns(connection):
+        # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+        created = not _columns(connection)
+        if created:
+            connection.exec_driver_sql(create_sql())
+    missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
     if missing:
         raise MirrorError(
             f"public.batch_jobs has no column {', '.join(missing)}. Something else than sql/create_batch_jobs_table.sql made it, and a "

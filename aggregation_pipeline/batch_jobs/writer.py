@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from uuid import UUID
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
-from aggregation_pipeline.batch_jobs.table import batch_jobs
+from aggregation_pipeline.batch_jobs.table import batch_jobs, ensure_within
 from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres import reason, transaction
@@ -55,6 +55,27 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
             f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). "
             "Check the grants, constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
         ) from None
+
+
+def prove(connection: sa.Connection, owner: Owner) -> None:
+    """Write a row, and the table where it is missing, in a transaction that is rolled back: nothing is left.
+
+    Raises MirrorError where rows cannot be kept here, MirrorBusyError when PostgreSQL does not answer.
+    """
+    whose = {"deployment": owner.deployment, "instance": owner.instance, "version": [0, 0, 0]}
+    row = BatchJobRow(uuid4(), "plan", "pending", (), 0, {"dagster": whose}, None, None, datetime.now(UTC))
+    try:
+        with connection.begin() as proof:
+            ensure_within(connection)
+            _upsert(connection, row)
+            proof.rollback()
+    except sa.exc.OperationalError as error:
+        raise MirrorBusyError(f"batch_jobs does not answer ({reason(error)}). Check BATCH_JOBS_URL") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise MirrorError(
+            f"no row can be written into public.batch_jobs ({reason(error)}). Check its grants, constraints and triggers; where it is "
+            "missing, run sql/create_batch_jobs_table.sql as a user who may create tables"
+        ) from error
 
 
 def mirrored(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:

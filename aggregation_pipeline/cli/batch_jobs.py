@@ -1,7 +1,9 @@
 """`batch-jobs`: look at the record of runs, and keep it."""
 
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -18,6 +20,14 @@ R = TypeVar("R")
 _SECONDS = 60.0
 _STATUSES = ("pending", "in_progress", "completed", "failed")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def _beginning_of_id(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    with suppress(ValueError):
+        return str(UUID(value))
+    if not re.fullmatch("[0-9a-f][0-9a-f-]{3,35}", value.lower()):
+        raise click.BadParameter(f"{value!r} is no id. Expected a run's id, or its first characters, at least four: 1a2b3c4d")
+    return value.lower()
 
 
 @click.group("batch-jobs")
@@ -51,11 +61,11 @@ def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: 
 
 
 @batch_jobs.command("show")
-@click.argument("job_id", type=click.UUID, metavar="ID")
+@click.argument("job_id", callback=_beginning_of_id, metavar="ID")
 @_json
 @explained
-def show_job(job_id: UUID, *, as_json: bool) -> None:
-    """Show one job with its platforms, files and errors. ID is the run's."""
+def show_job(job_id: str, *, as_json: bool) -> None:
+    """Show one job with its platforms, files and errors. ID is the run's, or its beginning."""
     from aggregation_pipeline.batch_jobs.browse import Wanted  # noqa: PLC0415
     from aggregation_pipeline.cli import batch_jobs_view as view  # noqa: PLC0415
 
@@ -63,8 +73,13 @@ def show_job(job_id: UUID, *, as_json: bool) -> None:
         found = rows.listed(Wanted(id=job_id))
         if not found:
             raise click.ClickException(
-                f"batch_jobs has no row {job_id}. If Dagster knows the run, `aggregation-pipeline batch-jobs backfill` brings it in"
+                f"batch_jobs has no row whose id begins with {job_id}. If Dagster knows the run, "
+                "`aggregation-pipeline batch-jobs backfill` brings it in"
             )
+        if len(found) > 1:
+            ids = ", ".join(str(row["id"]) for row in found[:5])
+            more = " ..." if len(found) > 5 else ""
+            raise click.ClickException(f"The ids of several jobs begin with {job_id}: {ids}{more}. Give more of it")
         view.print_json(found[0]) if as_json else view.show_job(found[0], settings.zone)
 
     _with_rows(read)

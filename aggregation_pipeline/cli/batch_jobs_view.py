@@ -56,8 +56,12 @@ def show_job(row: JobRow, zone: ZoneInfo) -> None:
         for result in results.values():
             for file in result.get("files", ()):
                 console.print(Text(f"  {file.get('uri')}"), soft_wrap=True)
+    # What fails all tables alike is told once.
+    told: dict[str, list[str]] = {}
     for error in _at(row, "errors") or ():
-        console.print(Text.assemble((f"{error.get('table') or 'run'}: ", "red"), str(error.get("error"))))
+        told.setdefault(str(error.get("error")), []).append(str(error.get("table") or "run"))
+    for words, tables in told.items():
+        console.print(Text.assemble((f"{', '.join(dict.fromkeys(tables))}: ", "red"), words))
     if _at(row, "mirror_error"):
         console.print(Text(f"Recorded without its metadata: {_at(row, 'mirror_error')}", style="yellow"))
 

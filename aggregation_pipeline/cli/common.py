@@ -33,7 +33,9 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - a traceback ends with words that may hold values of cells
-            raise click.ClickException(str(alone(error))) from None
+            # Dagster's own are about its configuration here: what fails in a run is an event, and raises nothing.
+            of_dagster = type(error).__module__.partition(".")[0] == "dagster"
+            raise click.ClickException(str(error if of_dagster else alone(error))) from None
 
     return wrapped
 

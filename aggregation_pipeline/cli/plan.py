@@ -2,10 +2,10 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,78 +14,99 @@ from aggregation_pipeline.cli import common
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aggregation_pipeline.config.model import TableEntry
     from aggregation_pipeline.plan import DatasetPlan, TablePlan
+    from aggregation_pipeline.project import Project
     from aggregation_pipeline.source.reader import ReadRequest
+
+_NO_PARTITION: Final = "no partition is complete yet; partition.start says where the first begins"
 
 
 @click.command()
-@click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of aggregation.yaml.")
+@click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of the configuration.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @common.explained
 def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Show what a run started now would do to each table: SQL, columns, estimated rows, index, snapshot and files.
 
-    The configured servers are asked; no row is read and nothing is written. Exit code 1 where a table would fail: a table or column that is
-    not there, a missing grant, no snapshot, a store that does not answer, a scan that source_limits forbid.
+    All that a run needs is asked: the source, Dagster's PostgreSQL, batch_jobs, the store, the local disk, schedules and salt. No row is
+    read and nothing is left behind. Exit code 1 where something is missing or a table would fail: a table or column that is not there, a
+    missing grant, no snapshot, a scan that source_limits forbid.
 
     \b
     aggregation-pipeline plan --tables orders
-    aggregation-pipeline plan --json | jq '.tables[].problems'
+    aggregation-pipeline plan --json | jq '.needs, .tables[].problems'
     """
     from rich.console import Console  # noqa: PLC0415
     from rich.markup import escape  # noqa: PLC0415
 
+    from aggregation_pipeline import preflight, terminal  # noqa: PLC0415
     from aggregation_pipeline.config.chosen import chosen  # noqa: PLC0415
-    from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables  # noqa: PLC0415
     from aggregation_pipeline.connections import open_store, source_options  # noqa: PLC0415
     from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
-    from aggregation_pipeline.runs.asset_keys import require_unique  # noqa: PLC0415
+    from aggregation_pipeline.project import load_project  # noqa: PLC0415
     from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
     from aggregation_pipeline.storage.oss import OssStore  # noqa: PLC0415
 
     settings = load_settings()
-    config = load_config(settings.aggregation_config or DEFAULT_CONFIG)
-    entries = select_tables(config, settings.aggregation_tables, warn=lambda text: click.echo(text, err=True))
-    if tables is not None:
-        named = {entry.name: entry for entry in entries}
-        entries = tuple(named[name] for name in chosen(tables, named))
-    require_unique(entries, settings.db_name or "default")
-    settings.require_mask_salt(entries)
-    moment = datetime.now(UTC)
-    requests = [(_request(entry, moment, settings.zone), entry.formats or settings.output_format) for entry in entries]
+    with terminal.warnings_shown():
+        project = load_project(settings)
+    requests, waiting = _requests(project, chosen(tables, [table.entry.name for table in project.tables]) if tables else None)
+    needs = preflight.ask(project)
     store = open_store(settings)
     plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
-    good = not any(each.problems for each in plans)
-    # A store that does not answer has been named as every table's problem by now.
+    for each in waiting:
+        # Beside others a run leaves it out; of nothing else, there would be no run.
+        (each.warnings if requests else each.problems).append(_NO_PARTITION)
+    plans += waiting
+    good = not any(each.problems for each in plans) and not any(need.problem for need in needs)
+    # A store that does not answer has been named as a problem by now.
     warning = store.lifecycle_warning(settings.oss_prefix) if good and isinstance(store, OssStore) else None
     if as_json:
-        click.echo(
-            json.dumps({"ok": good, "store_warning": warning, "tables": [asdict(each) for each in plans]}, ensure_ascii=False, indent=2)
-        )
+        asked = {
+            "ok": good,
+            "needs": [asdict(need) for need in needs],
+            "store_warning": warning,
+            "tables": [asdict(each) for each in plans],
+        }
+        click.echo(json.dumps(asked, ensure_ascii=False, indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)
         for each in plans:
             _show(console, each)
+        for need in needs:
+            if need.problem:
+                console.print(f"[red]missing[/]  {escape(f'{need.name}: {need.problem}')}")
         if warning:
             console.print(f"[yellow]warning[/]  {escape(warning)}")
     sys.exit(0 if good else 1)
 
 
-def _request(entry: "TableEntry", moment: datetime, zone: ZoneInfo) -> "ReadRequest":
-    """What a run started at `moment` would read: of a partitioned table, the newest partition that is complete."""
-    from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of  # noqa: PLC0415
-    from aggregation_pipeline.assets.windows import minute_window  # noqa: PLC0415
-    from aggregation_pipeline.source.reader import ReadRequest  # noqa: PLC0415
+def _requests(project: "Project", wanted: Sequence[str] | None) -> "tuple[list[tuple[ReadRequest, Sequence[str]]], list[TablePlan]]":
+    """What a run started now would read, as `run` itself finds it; and the tables that have no partition yet."""
+    from aggregation_pipeline.assets.targets import partition_targets, whole_table  # noqa: PLC0415
+    from aggregation_pipeline.automation.groups import group_tables  # noqa: PLC0415
+    from aggregation_pipeline.automation.run_requests import by_hand  # noqa: PLC0415
+    from aggregation_pipeline.plan import TablePlan  # noqa: PLC0415
 
-    zone = ZoneInfo(entry.timezone) if entry.timezone else zone
-    if entry.partition is not None:
-        partitions = partitions_of(entry.partition, zone)
-        key = newest_complete(partitions, moment)
-        if key is not None:
-            window = window_of(entry.partition, partitions, key)
-            return ReadRequest(entry, key, window.end, ZoneInfo(partitions.timezone), entry.options.zero_dates, window)
-    return ReadRequest(entry, minute_window(moment, zone), moment, zone, entry.options.zero_dates)
+    now = datetime.now(UTC)
+    groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
+    runs = {table.entry.name: by_hand(group, now) for group in groups for table in group.tables}
+    requests: list[tuple[ReadRequest, Sequence[str]]] = []
+    waiting = []
+    for table in project.tables:
+        name, run = table.entry.name, runs[table.entry.name]
+        if wanted is not None and name not in wanted:
+            continue
+        if run is None:
+            waiting.append(TablePlan(name, table.entry.table, "none"))
+            continue
+        entry = table.entry
+        if table.partitions is not None and run.partition is not None:
+            targets = partition_targets(entry, table.partitions, [run.partition])
+        else:
+            targets = [whole_table(run.tags, now, table.zone)]
+        requests += [(target.request(entry, entry.options.zero_dates), table.formats) for target in targets]
+    return requests, waiting
 
 
 def _show(console: "Console", plan: "TablePlan") -> None:

@@ -29,8 +29,9 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: dat
     aggregation-pipeline run --at 2026-11-20T02:00        repeat a night
     """
     from aggregation_pipeline.running import run_tables  # noqa: PLC0415
+    from aggregation_pipeline.terminal import say  # noqa: PLC0415
 
     with common.opened_project() as (project, definitions, instance):
         moment = at.replace(tzinfo=project.settings.zone) if at else None
-        result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment)
+        result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment, tell=say)
     common.finish(result, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Column, EntryModel
-from aggregation_pipeline.config.expressions import is_plain_word, to_sql
+from aggregation_pipeline.config.expressions import is_plain_word, split_direction, to_sql
 from aggregation_pipeline.config.named import fold, same_table
 from aggregation_pipeline.config.names import TableName, checked_table, split_table
 from aggregation_pipeline.config.places import Place
@@ -90,6 +90,14 @@ def sql_of(output: Output) -> str:
     argument = "1" if output.field in (None, ALL_COLUMNS) else str(output.field)
     argument = to_sql(argument) if is_plain_word(argument) else argument
     return f"COUNT(DISTINCT {argument})" if output.function == "COUNT DISTINCT" else f"{output.function}({argument})"
+
+
+def fragments(asked: Asked) -> Iterator[tuple[Place, str]]:
+    """The SQL of an entry, each piece with its place."""
+    yield from ((place, sql_of(output)) for place, output in asked.outputs)
+    if asked.where is not None:
+        yield ("where",), asked.where
+    yield from ((("order_by", place), to_sql(split_direction(item)[0])) for place, item in enumerate(asked.order_by))
 
 
 def _folded(name: str | None) -> str | None:

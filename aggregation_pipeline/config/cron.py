@@ -17,14 +17,14 @@ class _Field(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: Final = (
     _Field("minute", 0, 59),
     _Field("hour", 0, 23),
     _Field("day of the month", 1, 31),
-    _Field("month", 1, 12, ("", *_MONTHS)),
-    _Field("day of the week", 0, 7, _DAYS),
+    _Field("month", 1, 12, ("", *MONTHS)),
+    _Field("day of the week", 0, 7, DAYS),
 )
 _MACROS: Final = {
     "@hourly": "0 * * * *",
@@ -99,7 +99,7 @@ def _values(cron: str, text: str, field: _Field) -> set[int]:
         last = field.high if whole or match["step"] else first
         if match["to"]:
             # As the end of a range Sunday is 7.
-            last = _number(cron, match["to"], field) or (7 if field.names == _DAYS else 0)
+            last = _number(cron, match["to"], field) or (7 if field.names == DAYS else 0)
         if (whole and match["to"]) or first > last or not 1 <= step <= field.high:
             raise _refused(
                 cron, f"the {field.title} {part!r} is no range; a range goes upwards, as 1-5, and a step is from 1 to {field.high}"

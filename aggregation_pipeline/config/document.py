@@ -195,13 +195,13 @@ def as_found(value: Any) -> str:  # noqa: ANN401
     return f"found {described(value)}{f': {cause}' if cause else ''}"
 
 
-def read_document(path: Path) -> Document:
-    """Read and place a YAML file.
+def read_document(path: Path, content: bytes | None = None) -> Document:
+    """Read and place a YAML file; its `content` where somebody has read it already.
 
     Raises:
         ConfigError: the file cannot be read or is not YAML at all; what can be reported beside other mistakes is in `mistakes`.
     """
-    text = _read_text(path)
+    text = _decoded(path, _read(path) if content is None else content)
     composer = Composer()
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -219,15 +219,18 @@ def read_document(path: Path) -> Document:
     return Document(path, data, spot, composer.mistakes)
 
 
-def _read_text(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file. AGGREGATION_CONFIG names it; without it the config shipped here is used."
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: the file cannot be read: {error.strerror}") from None
+
+
+def _decoded(path: Path, raw: bytes) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

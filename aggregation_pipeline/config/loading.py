@@ -12,11 +12,10 @@ from aggregation_pipeline.config.document import Document, Mistake, Spot, as_fou
 from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.stand_ins import TABLES, frozen, report, with_stand_ins
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
-# The seed's spelling of `tables`.
-_TABLES: Final = ("tables", "tableConfigs", "table_configs")
 
 
 def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
@@ -26,25 +25,50 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
         ConfigError: lists every mistake as `file:line:column: tables.users.aggregations[0].function: ...`.
     """
     document = read_document(path)
+    config, mistakes = _judged(document)
+    if config is None or mistakes:
+        raise ConfigError(report(path, mistakes))
+    return config
+
+
+def load_usable(path: Path, content: bytes | None = None) -> tuple[PipelineConfig, dict[str, str]]:
+    """The same, but entries with mistakes of their own do not keep the others from being used.
+
+    What can be told of such an entry stands in its place, with the words in `mistakes`. Entries by names that nothing can have are left
+    out; returned beside the config are their words, by name. `content` is that of the file, where somebody has read it already.
+
+    Raises:
+        ConfigError: mistakes outside of the entries, all in one.
+    """
+    document = read_document(path, content)
+    config, mistakes = _judged(document)
+    if config is None or mistakes:
+        return with_stand_ins(document, mistakes, _judged)
+    return config, {}
+
+
+def _judged(document: Document) -> tuple[PipelineConfig | None, list[Mistake]]:
+    """The config, and all mistakes that are in it."""
     mistakes = list(document.mistakes)
     data, keys = _arranged(document, mistakes)
     config = None
     try:
-        data = _frozen(data)
+        data = frozen(data)
         config = PipelineConfig.model_validate(data, strict=True)
     except ValidationError as error:
         # What could not be read as YAML is said already.
         said = {mistake.key for mistake in document.mistakes}
         mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys, data) if mistake.key not in said]
-    if config is None or mistakes:
-        raise ConfigError(_report(path, mistakes))
-    return config
+    return config, mistakes
 
 
-def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None]) -> tuple[TableEntry, ...]:
+def select_tables(
+    config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None], file: str = DEFAULT_CONFIG.name
+) -> tuple[TableEntry, ...]:
     """The entries that AGGREGATION_TABLES asks for, in its order; all of them where it names none.
 
-    A table without an entry has its rows counted, and `warn` is called with the entry to write.
+    A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is what messages call the
+    configuration.
 
     Raises:
         ConfigError: a name can be no table's; there is no table at all.
@@ -53,7 +77,7 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     if not wanted and not config.tables:
         # A run of nothing would succeed, each night.
         raise ConfigError(
-            "there is no table: nothing stands under tables in aggregation.yaml, and AGGREGATION_TABLES names none. "
+            f"there is no table: nothing stands under tables in {file}, and AGGREGATION_TABLES names none. "
             "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
         )
     if not wanted:
@@ -63,7 +87,9 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     for name in wanted:
         entry = entries.get(name) or next((entry for entry in config.tables if entry.name.casefold() == name.casefold()), None)
         if entry is None:
-            entry = _counted(name).within(config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions)
+            entry = _counted(name, file).within(
+                config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions
+            )
             warn(_advice(name, list(entries)))
         elif entry.name != name:
             warn(f"AGGREGATION_TABLES names {name!r}; the entry {entry.name!r} was taken, which differs in case only.")
@@ -71,17 +97,15 @@ def select_tables(config: PipelineConfig, names: Sequence[str] | None, *, warn: 
     return tuple(chosen.values())
 
 
-def _counted(name: str) -> TableEntry:
+def _counted(name: str, file: str) -> TableEntry:
     # Such a name is none's but by mistake; a table that really has it gets an entry.
     if problem := list_problem(name):
-        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml: {problem}.")
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file}: {problem}.")
     try:
         return TableEntry(name=name)
     except ValidationError as error:
         words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"AGGREGATION_TABLES names {name!r}, which has no entry in aggregation.yaml and can be no table: {words}"
-        ) from None
+        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file} and can be no table: {words}") from None
 
 
 def _advice(name: str, known: list[str]) -> str:
@@ -96,8 +120,8 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
     if not isinstance(document.data, dict):
         mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, {as_found(document.data)}"))
         return {}, {}
-    data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in _TABLES}
-    spellings = [key for key in document.data if key in _TABLES]
+    data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in TABLES}
+    spellings = [key for key in document.data if key in TABLES]
     if not spellings:
         mistakes.append(document.spot.mistake("tables: the key is missing; under it stands what is made of each table"))
         return data, {}
@@ -131,15 +155,3 @@ def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> A
     given = HIDDEN & (body or {}).keys()
     mistakes += [spot.inner[key].mistake(f"{spelled([*path, key])}: {unknown_key(key, TableEntry)}") for key in given]
     return (body or {}) | {"name": path[-1], "line": spot.line}
-
-
-def _frozen(value: Any) -> Any:  # noqa: ANN401
-    """Lists as tuples, which is what the models hold: strict, they take no list for one, whatever a validator before them made of it."""
-    if isinstance(value, dict):
-        return {key: _frozen(inner) for key, inner in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def _report(path: Path, mistakes: list[Mistake]) -> str:
-    lines = [f"{path}:{mistake.line}:{mistake.column}: {mistake.words}" for mistake in sorted(set(mistakes))]
-    return f"{path.name} cannot be used, {len(lines)} mistake{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)

@@ -6,12 +6,11 @@ over tables with masked columns, and stored functions, are refused unless the en
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME, Asked, Output, sql_of
+from aggregation_pipeline.config.asked import INNER_NAME, SPARE_NAME, Asked, Output, fragments, sql_of
 from aggregation_pipeline.config.columns import Column
-from aggregation_pipeline.config.expressions import name_of, split_direction, to_sql
+from aggregation_pipeline.config.expressions import is_plain_word, name_of, split_direction, to_sql
 from aggregation_pipeline.config.masked import Hidden, Masked, columns_behind, hidden_in, joined, shown
-from aggregation_pipeline.config.named import fold, named_by
-from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.config.named import fold, named_by, same_table
 from aggregation_pipeline.config.nearest import nearest
 from aggregation_pipeline.config.places import Place, Placed
 from aggregation_pipeline.config.unseen import not_allowed
@@ -57,13 +56,14 @@ def masked_by(asked: Asked) -> Masked:
 
 def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
     """Whatever in an entry shows, or may show, a masked column, with its place in the entry. `masked` is of the whole file."""
-    if not masked:
+    if not masked and set(asked.mask.values()) <= {"keep"}:
         return
+    masked = _in_reach(asked, masked)
     yield from not_allowed(asked, masked)
     own, rules = hidden_in(asked.table, masked), asked.rules
     aliases: dict[str, Hidden] = {}
     for dataset in asked.datasets:
-        aliases = _aliases(dataset, asked.table, masked)
+        aliases = _aliases(asked, dataset, masked)
         for place, output in dataset:
             if output.name.casefold() not in rules and (found := shown(sql_of(output), asked.table, masked, aliases)):
                 yield Placed(
@@ -80,8 +80,9 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
         )
     for number, item in enumerate(asked.order_by):
         expression, _ = split_direction(item)
-        by_alias = rules.get(name_of(expression).casefold(), "keep") != "keep"
-        if by_alias or shown(to_sql(expression), asked.table, masked, aliases, in_order=True):
+        rule = rules.get(name_of(expression).casefold())
+        # An output that is kept shows its values, and so may their order.
+        if rule != "keep" and (rule or shown(to_sql(expression), asked.table, masked, aliases, in_order=True)):
             yield Placed(("order_by", number), f"order_by {item} would tell the order of values that are masked; order by another column")
     if asked.partition is not None and fold(asked.partition) in own and rules.get(asked.partition.casefold()) != "keep":
         yield Placed(
@@ -91,16 +92,24 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
         )
 
 
-def _aliases(dataset: Sequence[tuple[Place, Output]], table: TableName, masked: Masked) -> dict[str, Hidden]:
+def _in_reach(asked: Asked, masked: Masked) -> Masked:
+    """What is masked of the tables that the entry may name: a file can have hundreds of others."""
+    named = {name.folded for _, sql in fragments(asked) for name in named_by(sql).names}
+    return {table: columns for table, columns in masked.items() if fold(table.name) in named or same_table(table, asked.table)}
+
+
+def _aliases(asked: Asked, dataset: Sequence[tuple[Place, Output]], masked: Masked) -> dict[str, Hidden]:
     """The names under which a statement itself holds what is masked: a sub-select can use those of the outputs around it."""
     found: dict[str, Hidden] = {}
     for _ in dataset:
         before = len(found)
         for position, (_, output) in enumerate(dataset, start=1):
-            if hidden := shown(sql_of(output), table, masked, found):
-                plain = {fold(name_of(output.expr))} if isinstance(output, Column) else set()
+            hidden = shown(sql_of(output), asked.table, masked, found)
+            if hidden or asked.rules.get(output.name.casefold(), "keep") != "keep":
                 names = {fold(name) for name in (output.name, SPARE_NAME.format(position), INNER_NAME.format(position))}
-                found |= dict.fromkeys(names - plain, hidden[0])
+                # A column by its own name is no other name for it.
+                plain = {fold(output.expr)} if isinstance(output, Column) and is_plain_word(output.expr) else set()
+                found |= dict.fromkeys(names - plain, hidden[0] if hidden else Hidden(output.name, asked.entry))
         if len(found) == before:
             break
     return found

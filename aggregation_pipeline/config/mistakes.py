@@ -2,7 +2,7 @@
 
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +12,7 @@ from aggregation_pipeline.config.causes import likely_cause, template
 from aggregation_pipeline.config.document import Mistake, Spot, as_found, as_written, described, spelled
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.nearest import nearest
-from aggregation_pipeline.config.places import Place, PlacedError
+from aggregation_pipeline.config.places import Place, Placed, PlacedError
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -27,7 +27,7 @@ _EXPECTED: Final = {
     "model_attributes_type": "a mapping of keys to values is expected",
 }
 # Fields of an entry that its place in the file, or the rest of the file, gives; to write them is a mistake.
-HIDDEN: Final = frozenset(("name", "line", "masked"))
+HIDDEN: Final = frozenset(("name", "line", "masked", "mistakes"))
 
 
 def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str], data: Any) -> list[Mistake]:  # noqa: ANN401
@@ -84,7 +84,12 @@ def _placed(details: Mapping[str, Any], root: Spot, keys: Mapping[str, str]) -> 
     if not isinstance(error, PlacedError):
         return []
     above: Place = () if error.from_root else tuple(details["loc"][:-1])
-    located = [(*_located((*above, *mistake.place), root, keys), mistake.words) for mistake in error.mistakes]
+    return at_their_places([Placed((*above, *mistake.place), mistake.words) for mistake in error.mistakes], root, keys)
+
+
+def at_their_places(placed: Iterable[Placed], root: Spot, keys: Mapping[str, str]) -> list[Mistake]:
+    """Mistakes that stand elsewhere than where they were found, each at its own place in the file."""
+    located = [(*_located(mistake.place, root, keys), mistake.words) for mistake in placed]
     return [spot.mistake(f"{spelled(path)}: {words}") for spot, path, words in located]
 
 

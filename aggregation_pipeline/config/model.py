@@ -3,6 +3,8 @@
 Rules that concern one field stand on that field, so that one mistake does not hide another in the same entry.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -159,7 +161,8 @@ class TableEntry(EntryModel):
     timezone: ZoneName | None = None
     """The zone of its schedule, windows and NOW(), instead of TIMEZONE."""
     catch_up: CatchUp = "7d"
-    """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned tables."""
+    """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned tables. Windows
+    from before the first start, or from before the entry was there, are filled by a backfill only."""
     backfill: Backfill = Backfill()
     """How a backfill of many windows is shared out among runs."""
     allow: Allow = Allow()
@@ -190,6 +193,8 @@ class TableEntry(EntryModel):
     """Windows beyond the newest so many are deleted by the job retention. With keep, only those that both let go."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
+    mistakes: Annotated[str | None, Field(exclude=True)] = None
+    """Why the entry cannot be used, in one line for each mistake after the first: it stands for its assets, and nothing may run it."""
     masked: Annotated[SkipValidation[Masked], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
     """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""
 
@@ -203,6 +208,13 @@ class TableEntry(EntryModel):
         """What is made of the table: summary, detail or both."""
         summary = () if self.select_fields and not self.group_by and not self.aggregations else ("summary",)
         return (*summary, "detail") if self.select_fields else summary
+
+    @property
+    def columns_asked(self) -> str:
+        """A fingerprint of all that decides which columns come out, and of which types, while the table stays as it is."""
+        shape = self.model_dump(mode="json", include={"table", "group_by", "aggregations", "select_fields", "mask", "timezone"})
+        shape["zero_dates"] = self.options.zero_dates
+        return hashlib.blake2b(json.dumps(shape, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     @property
     def keep_for(self) -> timedelta | None:

@@ -72,6 +72,7 @@ class Named:
     relations: Mapping[str, frozenset[TableName | None]]
 
 
+@functools.lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
     """A name as servers may compare it: without case, and in wide tables without accents or blanks at the end."""
     letters = unicodedata.normalize("NFKD", name.rstrip(" ").casefold())
@@ -103,6 +104,16 @@ def named_by(expression: str) -> Named:
         windows="over" in words or "window" in words,
         relations=relations,
     )
+
+
+def shows_cells(sql: str) -> bool:
+    """Whether an expression is a column, or one of its cells, maybe in other letters: nothing is added to them."""
+    if not (trees := list(_parsed(sql))):
+        return False
+    node = trees[0].expressions[0]
+    while isinstance(node, exp.Paren | exp.Lower | exp.Upper | exp.Min | exp.Max | exp.Trim) and len([*node.iter_expressions()]) == 1:
+        node = node.this
+    return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from aggregation_pipeline.config.asked import Asked, sql_of
-from aggregation_pipeline.config.expressions import split_direction, to_sql
+from aggregation_pipeline.config.asked import Asked, fragments
 from aggregation_pipeline.config.masked import Masked, is_of_the_server, of_the_server, reached_by
 from aggregation_pipeline.config.named import named_by
 from aggregation_pipeline.config.names import TableName
-from aggregation_pipeline.config.places import Place, Placed
+from aggregation_pipeline.config.places import Placed
 from aggregation_pipeline.config.server_functions import WITHOUT_BLANK
 
 
@@ -15,7 +14,7 @@ def not_allowed(asked: Asked, masked: Masked) -> Iterator[Placed]:
     """Whatever of that an entry does not list under `allow`, with its place in the entry."""
     if is_of_the_server(asked.table) and not asked.allow.table(asked.table):
         yield Placed(("table",), _of_the_server(asked.table))
-    for place, sql in _fragments(asked):
+    for place, sql in fragments(asked):
         named = named_by(sql)
         for table in reached_by(named, masked):
             if not asked.allow.table(table):
@@ -28,13 +27,6 @@ def not_allowed(asked: Asked, masked: Masked) -> Iterator[Placed]:
                 )
         yield from (Placed(place, _of_the_server(table)) for table in of_the_server(named) if not asked.allow.table(table))
         yield from (Placed(place, _stored(function)) for function in named.stored if not asked.allow.function(function))
-
-
-def _fragments(asked: Asked) -> Iterator[tuple[Place, str]]:
-    yield from ((place, sql_of(output)) for place, output in asked.outputs)
-    if asked.where is not None:
-        yield ("where",), asked.where
-    yield from ((("order_by", place), to_sql(split_direction(item)[0])) for place, item in enumerate(asked.order_by))
 
 
 def _stored(function: TableName) -> str:

@@ -74,6 +74,10 @@ class Engines:
         views: which of the names in the entry are views.
         versioned: which of them are system-versioned tables, of MariaDB.
         functions: stored functions that the entry calls, in lower case.
+        relations: all tables and views that there are behind the entry.
+        behind: tables that only views lead to.
+        stored: stored functions that views call.
+        unseen: views whose definition cannot be read, or whose tables cannot.
     """
 
     held: set[str] = field(default_factory=set)
@@ -82,6 +86,10 @@ class Engines:
     views: set[TableName] = field(default_factory=set)
     versioned: set[TableName] = field(default_factory=set)
     functions: frozenset[str] = frozenset()
+    relations: set[TableName] = field(default_factory=set)
+    behind: set[TableName] = field(default_factory=set)
+    stored: set[TableName] = field(default_factory=set)
+    unseen: set[TableName] = field(default_factory=set)
 
     def __str__(self) -> str:
         """For the manifest: `InnoDB`, `InnoDB, MyISAM (hits)`, `unknown (view v)`."""
@@ -111,13 +119,19 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
             raise
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
+            engines.unseen |= wanted
             return engines
+        engines.relations |= {name for name, found in relations.items() if found}
+        engines.unseen |= {name for name in wanted & engines.behind if not relations[name]}
         engines.views |= {name for name, found in relations.items() if any(each.is_view or each.is_system_view for each in found)}
         engines.versioned |= {name for name, found in relations.items() if any(each.kind == "SYSTEM VERSIONED" for each in found)}
         touched = Touched()
         for name in wanted:
             touched |= _judge(engines, name, relations[name])
+        engines.behind |= touched.tables
+        engines.stored |= touched.stored
     engines.unknown |= {f"view {name}" for name in touched.tables}
+    engines.unseen |= touched.tables
     return engines
 
 
@@ -164,6 +178,7 @@ def _judge(engines: Engines, name: TableName, found: list[Relation]) -> Touched:
             behind = touched_by_view(relation.definition) if relation.definition else None
             if behind is None:
                 engines.unknown.add(f"view {name}")
+                engines.unseen.add(name)
             else:
                 further |= _within(relation.database, behind)
         elif relation.snapshots is None:

@@ -4,6 +4,7 @@
               stay equal, and nobody without the key can try out all phone numbers.
     partial   enough to recognize somebody one knows, and `****` for the rest, whatever its length:
                   an e-mail address    the first letter and the domain      l****@example.com
+                                       (of a column as it is: what an expression puts before an @ makes no address of the rest)
                   a number of 11 and   the first three, the last four       138****5678
                   more digits
                   other text           first and last; under five letters   Z****n, 张****
@@ -35,8 +36,15 @@ _NUMBER: Final = r"^\+?[0-9][0-9 ()-]*[0-9Xx]$"
 _DIGITS: Final = 11
 
 
-def masked(column: ColumnType, described: Field, rule: MaskRule, salt: SecretStr) -> ColumnType:
-    """Return the column as text that hides its values. `rule` is `hash` or `partial`.
+def masked(column: ColumnType, described: Field, rule: MaskRule, salt: SecretStr, *, as_it_is: bool) -> ColumnType:
+    """Return the column as text that hides its values.
+
+    Args:
+        column: without a mask.
+        described: what the server says of it.
+        rule: `hash` or `partial`.
+        salt: the key of hashes.
+        as_it_is: whether its cells are those of a column of the source, so that an address in one is an address.
 
     Raises:
         SourceError: `partial` of bytes, which have no first letter; `hash` without a salt.
@@ -46,7 +54,7 @@ def masked(column: ColumnType, described: Field, rule: MaskRule, salt: SecretStr
         raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes; hash or drop it.")
     if rule == "hash" and not salt.get_secret_value():
         raise SourceError(f"mask: {name}: hash needs a key; set MASK_SALT to a long random text.")
-    build = _hashed(column.sent, salt.get_secret_value().encode()) if rule == "hash" else _partial(column.sent, name)
+    build = _hashed(column.sent, salt.get_secret_value().encode()) if rule == "hash" else _partial(column.sent, name, addresses=as_it_is)
     return ColumnType(pa.field(name, pa.string(), metadata={"mysql_type": "VARCHAR", "mask": rule}), build, build)
 
 
@@ -60,18 +68,18 @@ def _hashed(sent: Builder, key: bytes) -> Builder:
     return build
 
 
-def _partial(sent: Builder, name: str) -> Builder:
+def _partial(sent: Builder, name: str, *, addresses: bool) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         try:
-            return partial_text(sent(block, cells).cast(pa.string()))
+            return partial_text(sent(block, cells).cast(pa.string()), addresses=addresses)
         except pa.ArrowInvalid:
             raise SourceError(f"mask: {name}: partial needs text, and the column holds bytes that are none; hash or drop it.") from None
 
     return build
 
 
-def partial_text(texts: pa.Array) -> pa.Array:
-    """Return `texts`, shape (n,) of string, with all but a little of each hidden."""
+def partial_text(texts: pa.Array, *, addresses: bool = True) -> pa.Array:
+    """Return `texts`, shape (n,) of string, with all but a little of each hidden; of `addresses` the domain stays."""
     length = pc.utf8_length(texts)
     first = pc.utf8_slice_codeunits(texts, 0, 1)
     hidden = pa.scalar(_STARS)
@@ -87,7 +95,7 @@ def partial_text(texts: pa.Array) -> pa.Array:
     return pc.case_when(
         pc.make_struct(
             pc.equal(length, 0),
-            pc.match_substring_regex(texts, _EMAIL),
+            pc.and_(pc.match_substring_regex(texts, _EMAIL), pa.scalar(addresses)),
             is_number,
             pc.greater_equal(length, 5),
             pc.greater_equal(length, 2),

@@ -21,6 +21,7 @@ from aggregation_pipeline.source.doubts import judge_warnings
 from aggregation_pipeline.source.engines import Engines, engines_of, require_snapshots
 from aggregation_pipeline.source.lineage import described
 from aggregation_pipeline.source.long_keys import fit_long_keys
+from aggregation_pipeline.source.masked_views import require_masked
 from aggregation_pipeline.source.nearest import explained
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.query import DatasetQuery
@@ -54,11 +55,13 @@ class ReadRequest:
         """Let the session compute in the clock that suits the entry.
 
         Raises:
-            SourceError: the server cannot, or the partition's column does not suit.
+            SourceError: the server cannot, the partition's column does not suit, or a view or function may show a masked column.
         """
         columns = session.columns(*self.entry.source)
         engines = engines_of(session, self.entry)
-        session = replace(session, known=session.known.plus(columns))
+        behind = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
+        session = replace(session, known=session.known.plus((*columns, *behind)))
+        require_masked(session, self.entry, columns, engines)
         within = self.within(columns, session.clock)
         clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
         return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
@@ -174,7 +177,7 @@ def read_extract(
             path.unlink(missing_ok=True)
         raise
     notes = tuple(filter(None, [session.clock.note]))
-    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines))
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines), entry.columns_asked)
 
 
 @dataclass(frozen=True)

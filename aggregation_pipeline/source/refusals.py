@@ -131,6 +131,8 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1916: Refusal("Got overflow when converting a value", _ROWS),
     1931: Refusal("The server ended the query early, and the result may be incomplete"),
     1969: _TOO_LONG,
+    2020: Refusal("A row is larger than the driver or the server takes", "Raise max_allowed_packet on the server."),
+    2027: Refusal("A packet is not as MySQL's protocol has it", "A proxy in between may do this: connect to the database itself."),
     3024: _TOO_LONG,
     3037: Refusal("A function was given invalid GIS data", _ROWS),
     3140: Refusal("Invalid JSON text", _JSON),

@@ -43,6 +43,7 @@ class SourceColumn:
         comment: empty without one.
         virtual: the SQL that a virtual column is computed by whenever it is read; empty for a stored one.
         letters: the most that a text or bytes may have; 0 for other types.
+        generated: the SQL that the server computes it by, stored or virtual; empty for a column that is written.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SourceColumn:
     comment: str
     virtual: str = ""
     letters: int = 0
+    generated: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,9 +173,15 @@ class Session:
 
 
 def _column(row: Mapping[str, Any]) -> SourceColumn:
-    virtual = str(row.get("generation_expression") or "") if "VIRTUAL" in str(row.get("extra")).upper() else ""
-    letters = int(row["character_maximum_length"] or 0)
-    return SourceColumn(str(row["column_name"]), str(row["data_type"]).lower(), str(row["column_comment"] or ""), virtual, letters)
+    generated = str(row.get("generation_expression") or "")
+    return SourceColumn(
+        name=str(row["column_name"]),
+        type=str(row["data_type"]).lower(),
+        comment=str(row["column_comment"] or ""),
+        virtual=generated if "VIRTUAL" in str(row.get("extra")).upper() else "",
+        letters=int(row["character_maximum_length"] or 0),
+        generated=generated,
+    )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,9 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.asked import MaskRule
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.named import shows_cells
 from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.exact import exact_forms
@@ -30,12 +32,14 @@ class ShapedQuery:
         exact: positions of those outputs.
         fields: the outputs under their true names, with the types that they have in the database.
         masks: by output, in their order, how each masked one is hidden.
+        plain: positions of outputs whose cells are those of a column.
     """
 
     query: DatasetQuery
     fields: tuple[Field, ...]
     masks: Mapping[str, MaskRule]
     exact: frozenset[int] = frozenset()
+    plain: frozenset[int] = frozenset()
 
     def columns(self, sent: Sequence[Field], clock: Clock, zero_dates: ZeroDates, salt: SecretStr) -> list[ColumnType | None]:
         """Return how each column that the server sends becomes an Arrow column; None for one that is dropped.
@@ -59,7 +63,7 @@ class ShapedQuery:
                 continue
             described = true if place in self.exact else replace(field, name=true.name)
             column = column_type(described, clock, zero_dates)
-            result.append(column if rule is None else masked(column, true, rule, salt))
+            result.append(column if rule is None else masked(column, true, rule, salt, as_it_is=place in self.plain))
         return result
 
 
@@ -101,4 +105,6 @@ def _shape(session: Session, entry: TableEntry, query: DatasetQuery, described: 
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}
     if len(masks) == len(fields) and set(masks.values()) == {"drop"}:
         raise SourceError(f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead.")
-    return ShapedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms))
+    outputs = query.outputs or [(quote(name), name) for name in names]
+    plain = frozenset(place for place, (sql, _) in enumerate(outputs) if shows_cells(sql))
+    return ShapedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms), plain)

@@ -23,7 +23,7 @@ _REMEDIES = {
     errno.ENOSPC: "The disk is full: free some space or set STORAGE_DIR to a larger disk.",
     errno.EDQUOT: "The disk quota is used up: free some space or set STORAGE_DIR to another disk.",
     errno.EROFS: "The file system is read-only: set STORAGE_DIR to one that is not.",
-    errno.ENAMETOOLONG: "A file system takes 255 bytes a name at most: shorten the entry's name in aggregation.yaml.",
+    errno.ENAMETOOLONG: "A file system takes 255 bytes a name at most: shorten the entry's name.",
     errno.ENOTDIR: "A file stands where a folder is needed: move it away.",
     errno.EISDIR: "A folder stands where the file should go: move it away.",
 }

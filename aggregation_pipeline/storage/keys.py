@@ -199,7 +199,7 @@ def _join(prefix: str, *segments: str) -> str:
     return _fits("/".join([clean, *segments] if clean else segments))
 
 
-def _refuse(problem: str | None, what: str, whole: str, *, remedy: str = "Give the entry in aggregation.yaml another name.") -> None:
+def _refuse(problem: str | None, what: str, whole: str, *, remedy: str = "Give the entry another name.") -> None:
     if problem:
         raise StorageError(f"The {what} {whole!r} cannot be part of an object key: it {problem}. {remedy}")
 

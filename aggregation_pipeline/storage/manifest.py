@@ -81,6 +81,7 @@ class Manifest(_Part):
 
     `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were read, views
     followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)` where the account may not see.
+    `columns_asked` is a fingerprint of the columns that the entry asked for: where that is the same and they differ, the table changed.
     """
 
     version: Literal[1] = 1
@@ -90,6 +91,7 @@ class Manifest(_Part):
     publication: str
     consistency: str
     engines: str = ""
+    columns_asked: str = ""
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()

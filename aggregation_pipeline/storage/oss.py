@@ -23,7 +23,7 @@ from aggregation_pipeline.storage.oss_download import download
 from aggregation_pipeline.storage.oss_lifecycle import lifecycle_warning
 from aggregation_pipeline.storage.oss_names import copy_object, put_symlink
 from aggregation_pipeline.storage.oss_options import OssOptions
-from aggregation_pipeline.storage.oss_uploads import abort_left
+from aggregation_pipeline.storage.oss_uploads import abort, abort_left
 
 __all__ = ["OssOptions", "OssStore"]
 
@@ -139,6 +139,15 @@ class OssStore:
             raise StorageError(f"A download link lives between 1 and {longest} seconds, not {seconds}.")
         signed = self._oss.once(f"sign a link to {key!r}", lambda: self._oss.link_bucket.sign_url("GET", key, seconds, slash_safe=True))
         return str(signed)
+
+    def prove_writable(self, key: str) -> None:
+        """Begin an upload to `key` and give it up. Raises StorageError where objects like ours may not be stored there."""
+        headers = self._headers("application/octet-stream", NO_METADATA, None)
+        begin = partial(self._oss.bucket.init_multipart_upload, check_key(key), headers=headers)
+        begun = self._oss.attempt(f"begin the upload of {key!r}", begin)
+        # Who may not abort may publish all the same, and an upload without parts costs nothing.
+        with suppress(PipelineError):
+            abort(self._oss, key, begun.upload_id)
 
     def _tidy_once(self) -> None:
         """Before the first object is sent, abort what killed runs left of theirs."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, mark_key, place_of, publication_id, run_of, window_folder
@@ -23,6 +24,7 @@ from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.names import bring_names, window_names
 from aggregation_pipeline.storage.planning import Content, Plan, Upload, plan, reconcile
 from aggregation_pipeline.storage.switch import fenced, manifest_in_force, newest_since, publications_of, put_switch, settle
+from aggregation_pipeline.storage.window_names import is_window
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
     from aggregation_pipeline.formats.files import RenderedFile
@@ -62,11 +64,14 @@ def publish_window(
     `report` is told, file by file, what was sent or left alone. `lock` is asked before and after the switch, and at the end.
 
     Raises FormatError when a file does not hold the rows of the extract, LockError when the lock is lost, StorageError and
-    StorageBusyError from the store. Whatever is raised, no manifest names anything unfinished. Where the data and everything said about
-    it is unchanged, nothing is sent and the old manifest, with the id of the run that made it, stays and is returned.
+    StorageBusyError from the store, and StorageError for a name that no window has. Whatever is raised, no manifest names anything
+    unfinished. Where the data and everything said about it is unchanged, nothing is sent and the old manifest, with the id of the run
+    that made it, stays and is returned.
     """
     reconcile(extract, files)
     table, window = extract.table, extract.window
+    if not is_window(window):
+        raise StorageError(f"Table {table!r}: {window!r} is no window. Windows are called 2026-11-20, 2026-11-20T1400 or 2026-11-20-14:00.")
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(lambda: {stored.key for stored in store.list(window_folder(prefix, table, window))})
         old = manifest_in_force(store, prefix, table, window, report)
@@ -80,6 +85,7 @@ def publish_window(
         publication=publication,
         consistency=extract.consistency,
         engines=extract.engines,
+        columns_asked=extract.columns_asked,
         datasets=planned.datasets,
         files=planned.files,
         notes=tuple(notes),

@@ -121,7 +121,14 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
                 masks=dataset.masks,
             )
         )
-    return Extract(manifest.table, manifest.window, tuple(datasets), manifest.consistency, engines=manifest.engines)
+    return Extract(
+        manifest.table,
+        manifest.window,
+        tuple(datasets),
+        manifest.consistency,
+        engines=manifest.engines,
+        columns_asked=manifest.columns_asked,
+    )
 
 
 def read_if_there(store: ObjectStore, key: str) -> bytes | None:

@@ -1,9 +1,11 @@
 """Checks in Dagster's events and in the manifest: a blocking one keeps its window from being published."""
 
-from dagster import AssetCheckSeverity, AssetKey, AssetSelection, Definitions, define_asset_job
+import logging
+
+from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterEventType, Definitions, define_asset_job
 
 from aggregation_pipeline.assets.names import export_key, table_key
-from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS
+from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS, Shop
 from aggregation_pipeline_tests.assets.test_tables import execute, materialized, span, told
 
 CHECKED = ORDERS.rstrip() + "\n        checks: [{max_rows: 3, unique: [id], blocking: true}, {min_rows: 4, severity: warn}]\n"
@@ -31,6 +33,37 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
     assert found["min_rows"].description == "2026-11-03, 2026-11-05: 3 rows, at least 4 expected"
     assert found["min_rows"].severity == AssetCheckSeverity.WARN
     assert found["max_rows"].metadata["failed partitions"].value == 1
+
+
+def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
+    shop.execute(MORE)
+    result = execute(shop, CHECKED, partition_key=DAYS[3])
+    assert not result.success
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert [name for name, one in found.items() if not one.passed] == ["max_rows"]
+    assert set(found) == planned_checks(shop, result.run_id), "one that Dagster hears nothing of is shown as failed"
+    assert found["formats_reconciled"].description == "Not judged: a blocking check failed before, and nothing was published."
+
+
+def test_a_change_of_columns_is_told_once_a_run_and_says_who_has_changed(shop):
+    assert execute(shop, tags=span(DAYS[0], DAYS[3])).success
+    shop.execute("ALTER TABLE orders MODIFY status CHAR(10), MODIFY id BIGINT")
+    (told_once,) = warnings(shop, execute(shop, tags=span(DAYS[0], DAYS[3])).run_id)
+    words = "the source table has changed, the entry asks for the same: detail.id was int32 and is int64"
+    assert told_once == f"orders {DAYS[0]}: check schema_unchanged failed (warn): {words}"
+    fewer = ORDERS.replace("select_fields: [id, status, created_at]", "select_fields: [id, created_at]")
+    assert fewer != ORDERS
+    (told_once,) = warnings(shop, execute(shop, fewer, tags=span(DAYS[0], DAYS[3])).run_id)
+    assert told_once.endswith("the entry asks for other columns than the last time: detail.status is gone")
+
+
+def planned_checks(shop: Shop, run_id: str) -> set[str]:
+    entries = shop.instance.all_logs(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
+    return {entry.get_dagster_event().asset_check_planned_data.asset_check_key.name for entry in entries}
+
+
+def warnings(shop: Shop, run_id: str) -> list[str]:
+    return [entry.user_message for entry in shop.instance.all_logs(run_id) if entry.level == logging.WARNING]
 
 
 def test_a_verdict_belongs_to_the_materialization_that_it_is_about(shop):

@@ -1,5 +1,6 @@
 """Partitioned tables as Dagster runs them: many windows in one process, each with its own files and metadata."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,14 @@ def test_a_run_over_ten_days_gives_each_its_files_and_its_metadata(shop):
     assert all(f"/orders/{day}/orders." in file["uri"] for day, one in described.items() for file in one["aggregation/files"])
     assert [one["dagster/partition_row_count"] for one in materialized(shop, table_key("orders")).values()] == [3] * 10
     assert list(materialized(shop, export_key("orders", "csv"))) == DAYS
+
+
+@pytest.mark.parametrize("tags", [{"dagster/partition": "2099-01-01"}, span("2026-11-08", "2027-01-01")])
+def test_a_partition_that_is_still_to_come_is_refused_and_nothing_is_published(shop, tags: dict[str, str]):
+    result = execute(shop, tags=tags)
+    assert not result.success
+    assert re.match(r"table 'orders' has no partition '20\d\d-\d\d-\d\d': its partitions go from 2026-11-01 to 20", told(result))
+    assert shop.windows() == []
 
 
 def test_one_bad_day_does_not_lose_the_others(shop):

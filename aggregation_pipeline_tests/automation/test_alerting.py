@@ -74,10 +74,11 @@ class Desk:
     """The sensor of one deployment, and time that passes when told to."""
 
     def __init__(self, instance: DagsterInstance, url: str, sink: Sink, definitions: Definitions | None = None, **variables: Any) -> None:
+        tables = variables.pop("tables", TABLES)
         self.instance, self.url, self.sink = instance, url, sink
         self.cursor: str | None = None
         settings = Settings(batch_jobs_url=url, alert_urls=sink.webhook, alert_window_seconds=5, **variables)
-        (self.sensor,) = build_alert_sensors(settings, TABLES)
+        (self.sensor,) = build_alert_sensors(settings, tables)
         self.repository = (definitions or Definitions()).get_repository_def()
 
     def tick(self) -> str:
@@ -294,18 +295,20 @@ class FakeDaemon:
 
 
 def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(desk: Desk, instance: DagsterInstance):
-    daemon = FakeDaemon(instance, "batch_jobs_reconcile")
-    for heard in ([], [], ["[default] 1 sensors or schedules keep failing: batch_jobs_reconcile"], []):
+    daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
+    for heard in ([], [], ["[default] 1 sensors or schedules keep failing: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=False)
         assert desk.hear() == heard
     assert "MirrorError: refused" in desk.sink.received[0].body["message"]
-    for heard in ([], [], ["[default] 1 recovered: batch_jobs_reconcile"], []):
+    for heard in ([], [], ["[default] 1 recovered: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=True)
         assert desk.hear() == heard
 
 
 def test_runs_that_the_mirror_could_not_record_are_told(desk: Desk, instance: DagsterInstance):
-    FakeDaemon(instance, "batch_jobs_reconcile", cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}').tick(ok=True)
+    FakeDaemon(instance, "internal_batch_jobs_reconcile", cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}').tick(
+        ok=True
+    )
     assert desk.hear() == ["[default] 1 sensors or schedules keep failing: batch_jobs"]
     assert "2 runs could not be recorded" in desk.sink.received[0].body["message"]
 
@@ -379,3 +382,17 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(desk: Desk, instance: D
         watermark, waiting = look.watermark, look.waiting
         found |= {cause.facts.run_id or "" for cause in look.causes}
     assert found == failed
+
+
+def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(instance: DagsterInstance, postgres: Any, sink: Sink):
+    url = postgres.fresh_database()
+    words = "tables.users in aggregation.yaml cannot be used, 1 mistake:\naggregation.yaml:3:5: tables.users.limt: unknown key"
+    broken = {**TABLES, "users": TableFacts("用户 users", ("team:shop",), words)}
+    desk = Desk(instance, url, sink, tables=broken)
+    assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
+    assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["text"]
+    for _ in range(2):
+        assert desk.hear() == []
+    assert Desk(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"
+    assert Desk(instance, url, sink).hear() == ["[default] 1 recovered: 用户 users"]
+    assert len(Desk(instance, url, sink, tables=broken).hear()) == 1, "the same mistake again"

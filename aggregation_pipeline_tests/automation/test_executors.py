@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from dagster import DagsterEventType
 
-from aggregation_pipeline_tests.batch_jobs.runs import open_instance
+from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline_tests.batch_jobs.runs import open_instance, rows
 from aggregation_pipeline_tests.deployment import REPOSITORY, Deployment
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 
@@ -36,3 +37,6 @@ def test_a_run_computes_its_tables_in_as_many_processes_as_asked(
     assert len({event.pid for event in events if event.pid}) == processes
     assert len([event for event in events if event.event_type == DagsterEventType.STEP_SUCCESS]) == 2
     assert len(list(deployment.exports.glob("*/*/manifest.json"))) == 2
+    # No daemon has looked yet: the run has written it.
+    row = rows(create_engine(dagster_database, application_name="aggregation test"))[run.run_id]
+    assert (row.status, row.total_items, sorted(row.platforms_processed)) == ("completed", 3, ["orders", "users"])

@@ -1,6 +1,7 @@
 """What runs when: jobs and schedules named after what they do, ticks that launch the right window."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from dagster import Definitions, RunRequest, ScheduleDefinition, SkipReason, build_schedule_context, instance_for_test
 
-from aggregation_pipeline.automation.groups import cron_words
+from aggregation_pipeline.automation.cron_words import cron_words
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.project import load_project
@@ -98,7 +99,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         "aggregate_by_hand": ["products"],
         "aggregate_daily_partitions_at_0200": ["orders", "refunds"],
         "aggregate_hourly_partitions_hourly_at_05": ["clicks"],
-        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin": ["weekly"],
+        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin": ["weekly"],
         "aggregate_monthly_partitions_day_2_at_0300": ["monthly"],
     }
     crons = {
@@ -110,7 +111,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         "aggregate_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
         "aggregate_daily_partitions_at_0200_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
         "aggregate_hourly_partitions_hourly_at_05_schedule": ("5 * * * *", "Asia/Shanghai", "RUNNING"),
-        "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule": (
+        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule": (
             ["0 6 * * 1", "0 18 * * 1"],
             "Europe/Berlin",
             "RUNNING",
@@ -126,7 +127,7 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         ("aggregate_daily_partitions_at_0200_schedule", datetime(2026, 11, 20, 18, tzinfo=UTC), "2026-11-20"),
         ("aggregate_hourly_partitions_hourly_at_05_schedule", datetime(2026, 11, 20, 18, 5, tzinfo=UTC), "2026-11-20-17:00"),
         (
-            "aggregate_weekly_partitions_mondays_at_0600_mondays_at_1800_Europe_Berlin_schedule",
+            "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule",
             datetime(2026, 11, 23, 5, tzinfo=UTC),
             "2026-11-16",
         ),
@@ -165,8 +166,24 @@ def test_a_table_taken_whole_gets_its_moment_and_window_by_tags(tmp_path):
         ("0 * * * * *", "* * * * *", "every_minute"),
         ("0 0 0 * * 0", "0 0 * * 0", "sundays_at_0000"),
         ("0 0 0 1 * *", "0 0 1 * *", "day_1_at_0000"),
-        ("0 30 8 * * 1-5", "30 8 * * 1-5", "30_8_x_x_1_5"),
-        ("0 0 9,18 * * *", "0 9,18 * * *", "0_9_18_x_x_x"),
+        ("0 30 8 * * 1-5", "30 8 * * 1-5", "mondays_to_fridays_at_0830"),
+        ("0 0 9,18 * * *", "0 9,18 * * *", "at_0900_1800"),
+        ("0 0 0 1 1 *", "0 0 1 1 *", "day_1_of_january_at_0000"),
+        ("0 0 0 1 JAN *", "0 0 1 JAN *", "day_1_of_january_at_0000"),
+        ("0 30 3 1,15 * *", "30 3 1,15 * *", "days_1_15_at_0330"),
+        ("0 30 3 1-7 * 1", "30 3 1-7 * 1", "days_1_to_7_or_mondays_at_0330"),
+        ("0 0 0 L * *", "0 0 L * *", "last_day_at_0000"),
+        ("0 0 0 L 3-11/2 *", "0 0 L 3-11/2 *", "last_day_of_march_to_november_by_2_at_0000"),
+        ("0 0 4 * 6,7 *", "0 4 * 6,7 *", "in_june_july_at_0400"),
+        ("0 0 4 */2 * *", "0 4 */2 * *", "every_2_days_at_0400"),
+        ("0 0 0 * * sat,SUN", "0 0 * * sat,SUN", "saturdays_sundays_at_0000"),
+        ("0 0 0 * * 5-7", "0 0 * * 5-7", "fridays_to_sundays_at_0000"),
+        ("0 0 8-18/2 * * 1-5", "0 8-18/2 * * 1-5", "mondays_to_fridays_every_2_hours_at_00_from_08_to_18"),
+        ("0 */15 8-18 * * 1-5", "*/15 8-18 * * 1-5", "mondays_to_fridays_every_15_minutes_of_hours_08_to_18"),
+        ("0 5,35 * * * *", "5,35 * * * *", "hourly_at_05_35"),
+        ("0 20 */6 * * *", "20 */6 * * *", "every_6_hours_at_20"),
+        ("0 0 1,2,3,4,5 * * *", "0 1,2,3,4,5 * * *", "at_00_of_hours_01_02_03_04_05"),
+        ("0 10-50/20 3/4 * * *", "10-50/20 3/4 * * *", "minutes_10_to_50_by_20_of_hours_03_on_by_4"),
     ],
 )
 def test_the_seeds_forms_of_cron_schedule_and_what_jobs_are_called_after_them(seed, five, words):
@@ -188,5 +205,24 @@ def test_the_same_times_over_different_starts_are_jobs_of_different_names(tmp_pa
         "refunds:\n    partition: {column: created_at, every: day, start: 2026-06-01}",
     )
     names = [job.name for job in definitions(tmp_path, text).get_repository_def().get_all_jobs() if "daily" in job.name]
+    assert names == ["aggregate_daily_partitions_at_0200", "aggregate_daily_partitions_at_0200_from_2026_06_01"]
+    # The first keeps its name, and with it its history, when another is written below it.
+    assert names[0] in [job.name for job in definitions(tmp_path).get_repository_def().get_all_jobs()]
+    ends = text.replace("06-01}", "06-01, end_offset: 1}") + "  again:\n    partition: {column: c, every: day, start: 2026-06-01}\n"
+    names = [job.name for job in definitions(tmp_path, ends).get_repository_def().get_all_jobs() if "daily" in job.name]
+    assert len(set(names)) == 3
+
+
+def test_many_crons_make_no_endless_name(tmp_path):
+    crons = [f"{minute} {hour} * * 1" for minute in range(6) for hour in (3, 9)]
+    text = f"tables: {{a: {{schedule: {crons}}}, b: {{schedule: {crons[:-1]}}}}}"
+    names = [job.name for job in definitions(tmp_path, text).get_repository_def().get_all_jobs() if job.name.startswith("aggregate")]
     assert len(set(names)) == 2
-    assert all(name.startswith("aggregate_daily_partitions_at_0200_") for name in names)
+    assert all(len(name) < 120 and name.startswith("aggregate_mondays_at_0300_and_mondays_at_0900_and_mondays_at_0301") for name in names)
+
+
+def test_a_table_may_be_called_as_a_job_is(tmp_path):
+    repository = definitions(tmp_path, "tables: {by_hand: {schedule: none}, schedule: {}}").get_repository_def()
+    names = {job.name for job in repository.get_all_jobs() if job.name.startswith("aggregate")}
+    assert names - {"aggregate"} == {name for name in names if re.fullmatch("aggregate_by_hand_[0-9a-f]{6}", name)}
+    assert len(names) == 2

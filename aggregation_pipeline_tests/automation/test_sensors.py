@@ -92,12 +92,12 @@ def into(instance: DagsterInstance, rows: Rows) -> Any:
 def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start():
     made = sensors(DOWN)
     names = [
-        "batch_jobs_queued",
-        "batch_jobs_started",
-        "batch_jobs_success",
-        "batch_jobs_failure",
-        "batch_jobs_canceled",
-        "batch_jobs_reconcile",
+        "internal_batch_jobs_queued",
+        "internal_batch_jobs_started",
+        "internal_batch_jobs_success",
+        "internal_batch_jobs_failure",
+        "internal_batch_jobs_canceled",
+        "internal_batch_jobs_reconcile",
     ]
     assert list(made) == names
     assert {sensor.default_status for sensor in made.values()} == {DefaultSensorStatus.RUNNING}
@@ -107,11 +107,11 @@ def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start
 @pytest.mark.parametrize(
     ("name", "events", "expected"),
     [
-        ("batch_jobs_queued", [DagsterEventType.RUN_ENQUEUED], "pending"),
-        ("batch_jobs_started", [DagsterEventType.RUN_START], "in_progress"),
-        ("batch_jobs_success", [DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS], "completed"),
-        ("batch_jobs_failure", [DagsterEventType.RUN_START, DagsterEventType.RUN_FAILURE], "failed"),
-        ("batch_jobs_canceled", [DagsterEventType.RUN_CANCELED], "failed"),
+        ("internal_batch_jobs_queued", [DagsterEventType.RUN_ENQUEUED], "pending"),
+        ("internal_batch_jobs_started", [DagsterEventType.RUN_START], "in_progress"),
+        ("internal_batch_jobs_success", [DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS], "completed"),
+        ("internal_batch_jobs_failure", [DagsterEventType.RUN_START, DagsterEventType.RUN_FAILURE], "failed"),
+        ("internal_batch_jobs_canceled", [DagsterEventType.RUN_CANCELED], "failed"),
     ],
 )
 def test_each_change_of_status_is_recorded_by_its_sensor(
@@ -128,15 +128,17 @@ def test_each_change_of_status_is_recorded_by_its_sensor(
 
 def test_an_event_that_a_sensor_lost_while_postgresql_was_down_is_made_good_by_the_reconciler(clean: DagsterInstance, engine: sa.Engine):
     broken, working = sensors(DOWN), sensors(url_of(engine))
-    cursor = tick(broken["batch_jobs_success"], clean).cursor
+    cursor = tick(broken["internal_batch_jobs_success"], clean).cursor
     run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id
-    lost = tick(broken["batch_jobs_success"], clean, cursor)
+    lost = tick(broken["internal_batch_jobs_success"], clean, cursor)
     assert "batch_jobs cannot be reached" in lost.dagster_run_reactions[0].error.to_string()
-    assert not tick(working["batch_jobs_success"], clean, lost.cursor).dagster_run_reactions, "Dagster does not offer the run again"
+    assert not tick(working["internal_batch_jobs_success"], clean, lost.cursor).dagster_run_reactions, (
+        "Dagster does not offer the run again"
+    )
     with pytest.raises(MirrorBusyError, match="Check BATCH_JOBS_URL"):
-        tick(broken["batch_jobs_reconcile"], clean)
+        tick(broken["internal_batch_jobs_reconcile"], clean)
     assert rows(engine) == {}
-    caught_up = tick(working["batch_jobs_reconcile"], clean)
+    caught_up = tick(working["internal_batch_jobs_reconcile"], clean)
     assert caught_up.skip_message == "1 of 1 runs brought up to date in batch_jobs"
     assert rows(engine)[run_id].status == "completed"
 
@@ -145,23 +147,23 @@ def test_a_run_in_somebodys_own_process_is_not_offered_to_the_fast_sensors_but_t
     clean: DagsterInstance, engine: sa.Engine
 ):
     made = sensors(url_of(engine))
-    cursor = tick(made["batch_jobs_success"], clean).cursor
+    cursor = tick(made["internal_batch_jobs_success"], clean).cursor
     run_id = run(clean, [BAIDU])
-    assert not tick(made["batch_jobs_success"], clean, cursor).dagster_run_reactions
-    tick(made["batch_jobs_reconcile"], clean)
+    assert not tick(made["internal_batch_jobs_success"], clean, cursor).dagster_run_reactions
+    tick(made["internal_batch_jobs_reconcile"], clean)
     assert rows(engine)[run_id].status == "completed"
 
 
 def test_the_reconciler_creates_the_table_and_records_runs_that_ended_before_it_first_ran(clean: DagsterInstance, postgres: Any):
     run_id = run(clean, [BAIDU])
     engine = sa.create_engine(postgres.fresh_database())
-    first = tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean)
+    first = tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], clean)
     assert first.skip_message.startswith("Table public.batch_jobs created; 1 of 1 runs")
     assert rows(engine)[run_id].total_items == 30
 
 
 def test_the_reconciler_follows_a_run_through_its_life(clean: DagsterInstance, engine: sa.Engine):
-    sensor = sensors(url_of(engine))["batch_jobs_reconcile"]
+    sensor = sensors(url_of(engine))["internal_batch_jobs_reconcile"]
     created, cursor, seen = create(clean, [BAIDU], DagsterEventType.RUN_ENQUEUED), None, []
     for event in (None, DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS):
         if event:
@@ -232,9 +234,9 @@ def test_a_row_that_still_claims_to_be_open_is_closed_however_long_ago_its_run_e
 
 def test_a_row_of_another_deployment_stays_as_it_is(clean: DagsterInstance, engine: sa.Engine):
     created = create(clean, [BAIDU], DagsterEventType.RUN_START)
-    tick(sensors(url_of(engine), "staging")["batch_jobs_reconcile"], clean)
+    tick(sensors(url_of(engine), "staging")["internal_batch_jobs_reconcile"], clean)
     report(clean, created, DagsterEventType.RUN_SUCCESS)
-    tick(sensors(url_of(engine), "prod")["batch_jobs_reconcile"], clean)
+    tick(sensors(url_of(engine), "prod")["internal_batch_jobs_reconcile"], clean)
     row = rows(engine)[created.run_id]
     assert (row.status, row.metadata["dagster"]["deployment"]) == ("in_progress", "staging")
 
@@ -283,8 +285,8 @@ def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_ca
 ):
     with open_instance(postgres.fresh_database()) as other:
         theirs = create(other, [BAIDU], DagsterEventType.RUN_START).run_id
-        tick(sensors(url_of(engine))["batch_jobs_reconcile"], other)
-        tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean)
+        tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], other)
+        tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], clean)
         row = rows(engine)[theirs]
         assert (row.status, row.metadata["dagster"]["instance"]) == ("in_progress", owner_of(other, "prod").instance)
         assert owner_of(other, "prod") != owner_of(clean, "prod") == owner_of(clean, "prod")
@@ -304,7 +306,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: dead.run_id})
     url = url_of(engine)
     with alive(url, lives.run_id), alive(url, queued.run_id):
-        pass_one = tick(sensors(url, locks_url=url)["batch_jobs_reconcile"], clean)
+        pass_one = tick(sensors(url, locks_url=url)["internal_batch_jobs_reconcile"], clean)
     assert pass_one.skip_message.startswith("4 of 4 runs")
     found = rows(engine)
     assert found[dead.run_id].status == "failed"
@@ -314,17 +316,17 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
 
 def test_rows_are_written_even_where_nobody_can_tell_whose_process_lives(clean: DagsterInstance, engine: sa.Engine):
     run_id = in_own_process(clean).run_id
-    tick(sensors(url_of(engine), locks_url=DOWN)["batch_jobs_reconcile"], clean)
+    tick(sensors(url_of(engine), locks_url=DOWN)["internal_batch_jobs_reconcile"], clean)
     assert rows(engine)[run_id].status == "in_progress"
 
 
 def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterInstance, engine: sa.Engine):
     run(clean, [BAIDU])
-    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    told = json.loads(tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], clean).cursor)
     assert (told["behind"], told["lag_seconds"], told["retry"]) == (0, 0.0, [])
     with engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE batch_jobs; ALTER TABLE batch_jobs ADD CHECK (status = 'nothing')")
-    told = json.loads(tick(sensors(url_of(engine))["batch_jobs_reconcile"], clean).cursor)
+    told = json.loads(tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], clean).cursor)
     assert (told["behind"], told["lag_seconds"] > 0, len(told["retry"])) == (1, True, 1)
 
 
@@ -343,21 +345,37 @@ def test_more_refused_runs_than_are_remembered_hold_the_watermark(
     assert (len(done.refused), done.watermark, done.behind, done.lag > 0) == (2, start, 2, True)
 
 
+def test_every_run_that_a_pass_had_no_time_for_is_counted(clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reconcile_module, "_PAGE", 4)
+    for _ in range(10):
+        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
+    for _ in range(3):
+        create(clean, [BAIDU], DagsterEventType.RUN_START)
+    # One of the open runs and one of the ended are read, however short the time is.
+    done = one_pass(clean, engine, budget=0)
+    assert (done.complete, done.written, done.behind) == (False, 2, 2 + 9)
+    watermark = done.watermark
+    while not done.complete:
+        done = one_pass(clean, engine, watermark=watermark, budget=5)
+        watermark = done.watermark
+    assert done.behind == 0
+
+
 def test_the_first_look_back_is_as_long_as_the_setting_says(clean: DagsterInstance, engine: sa.Engine):
     run(clean, [BAIDU])
-    sensor = sensors(url_of(engine), history=timedelta(minutes=-20))["batch_jobs_reconcile"]
+    sensor = sensors(url_of(engine), history=timedelta(minutes=-20))["internal_batch_jobs_reconcile"]
     tick(sensor, clean)
     assert rows(engine) == {}
-    tick(sensors(url_of(engine), history=timedelta(days=1))["batch_jobs_reconcile"], clean)
+    tick(sensors(url_of(engine), history=timedelta(days=1))["internal_batch_jobs_reconcile"], clean)
     assert len(rows(engine)) == 1
 
 
 def test_after_a_hang_the_other_sensors_do_not_wait_for_batch_jobs_again(clean: DagsterInstance):
     made = sensors(DOWN)
-    cursor = tick(made["batch_jobs_success"], clean).cursor
+    cursor = tick(made["internal_batch_jobs_success"], clean).cursor
     for _ in range(2):
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
-    first, second = tick(made["batch_jobs_success"], clean, cursor).dagster_run_reactions
+    first, second = tick(made["internal_batch_jobs_success"], clean, cursor).dagster_run_reactions
     assert "batch_jobs cannot be reached" in first.error.to_string()
     assert second.error is None, "left to the reconciler"
 
@@ -366,16 +384,16 @@ def test_a_frozen_postgresql_holds_a_tick_for_less_than_twenty_seconds(clean: Da
     server = start_postgres(server_folder / "frozen", report=print, options=THROWAWAY_OPTIONS)
     try:
         made = sensors(server.url())
-        tick(made["batch_jobs_reconcile"], clean)
+        tick(made["internal_batch_jobs_reconcile"], clean)
         run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id
         os.kill(server.child.pid, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(MirrorBusyError):
-            tick(made["batch_jobs_reconcile"], clean)
+            tick(made["internal_batch_jobs_reconcile"], clean)
         took = time.monotonic() - began
         os.kill(server.child.pid, signal.SIGCONT)
         assert took < 20
-        tick(made["batch_jobs_reconcile"], clean)
+        tick(made["internal_batch_jobs_reconcile"], clean)
         assert rows(create_engine(server.url(), application_name="test"))[run_id].status == "completed"
     finally:
         os.kill(server.child.pid, signal.SIGCONT)
@@ -388,12 +406,12 @@ def test_a_backend_that_freezes_in_the_middle_is_cut_off_in_time(
     monkeypatch.setattr(sensors_module, "TICK_SECONDS", 1.5)
     created = create(clean, [BAIDU], DagsterEventType.RUN_START)
     made = sensors(url_of(engine))
-    tick(made["batch_jobs_reconcile"], clean)
+    tick(made["internal_batch_jobs_reconcile"], clean)
     report(clean, created, DagsterEventType.RUN_SUCCESS)
     # Stands in for every wait that statement_timeout (15 s) would end later: here a lock that nobody gives back.
     with engine.begin() as holder:
         holder.exec_driver_sql("LOCK TABLE batch_jobs IN ACCESS EXCLUSIVE MODE")
         began = time.monotonic()
         with pytest.raises(MirrorBusyError):
-            tick(made["batch_jobs_reconcile"], clean)
+            tick(made["internal_batch_jobs_reconcile"], clean)
         assert time.monotonic() - began < 5

@@ -59,7 +59,7 @@ def all_sensors(engine: sa.Engine) -> list[SensorDefinition]:
 
 
 def reconciler(engine: sa.Engine) -> SensorDefinition:
-    return next(sensor for sensor in all_sensors(engine) if sensor.name == "batch_jobs_reconcile")
+    return next(sensor for sensor in all_sensors(engine) if sensor.name == "internal_batch_jobs_reconcile")
 
 
 def test_a_thousand_finished_runs_are_mirrored_within_two_ticks(postgres: Any, storage: str, capsys: Any):
@@ -67,7 +67,9 @@ def test_a_thousand_finished_runs_are_mirrored_within_two_ticks(postgres: Any, s
         first = run(instance, [FakeTable(name, 10) for name in PLATFORMS])
         clone(storage, first, 999)
         events = len(instance.all_logs(first))
-        stock = next(sensor for sensor in all_sensors(new_batch_jobs(postgres.fresh_database())) if sensor.name == "batch_jobs_success")
+        stock = next(
+            sensor for sensor in all_sensors(new_batch_jobs(postgres.fresh_database())) if sensor.name == "internal_batch_jobs_success"
+        )
         before = tick(stock, instance).cursor
         for _ in range(12):
             create(instance, [FakeTable("t0")], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)

@@ -73,6 +73,13 @@ def test_a_queued_run_shows_what_is_planned_and_has_not_started():
     assert {name: result["status"] for name, result in made.metadata["results"].items()} == {"baidu": "pending", "weibo": "pending"}
 
 
+def test_a_table_that_failed_goes_by_its_own_name_and_not_by_that_of_its_key():
+    events = [*planned("t_821581e9"), failed(5, "t_821581e9", "no such table")]
+    made = row(facts("FAILURE"), *events, platforms={"t_821581e9": "shop"}, names={"t_821581e9": "订单"})
+    assert made.metadata["results"]["shop"]["tables"] == ["订单"]
+    assert made.metadata["errors"][0]["table"] == "订单"
+
+
 def test_a_running_job_shows_its_progress():
     made = row(facts(), *planned("baidu", "weibo", "zhihu"), Started(10, "weibo"), done(11, "weibo", 30), Started(12, "baidu"))
     assert (made.status, made.platforms_processed, made.total_items) == ("in_progress", ("weibo",), 30)

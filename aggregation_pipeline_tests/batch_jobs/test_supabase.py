@@ -1,5 +1,6 @@
 """By REST the rows follow the same rule as by a connection: every call is executed on PostgreSQL, under the role of the key."""
 
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -27,7 +29,8 @@ from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_post
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError, SettingsError
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.settings import Settings
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, rows, run
+from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, report, rows, run
+from aggregation_pipeline_tests.batch_jobs.test_following import follower
 from aggregation_pipeline_tests.batch_jobs.test_writer import HISTORY, NOON, PROD, RUN_ID, reading
 from aggregation_pipeline_tests.servers.postgrest import FakePostgrest, serving
 
@@ -102,6 +105,16 @@ def test_readings_in_any_order_leave_the_newest_by_rest_too(engine: sa.Engine, r
         assert rest.record(reading(length)) is (length > newest)
         newest = max(newest, length)
     assert rows(engine)[RUN_ID].metadata["dagster"]["last_event"] == newest
+
+
+def test_a_run_writes_its_own_row_by_rest_too(engine: sa.Engine, api: FakePostgrest, dagster_instance: DagsterInstance):
+    row = follower(functools.partial(supabase_rows, api.url, "service-key"))
+    done = create(dagster_instance, [FakeTable("baidu", 30)], DagsterEventType.RUN_START)
+    row.follow(dagster_instance, done.run_id)
+    assert rows(engine)[done.run_id].status == "in_progress"
+    api.faults += [503] * 6
+    report(dagster_instance, done, DagsterEventType.RUN_SUCCESS)
+    assert rows(engine)[done.run_id].status == "in_progress", "an outage is the reconciler's to make good"
 
 
 def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engine, rest: SupabaseRows):
@@ -198,7 +211,7 @@ def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     settings = Settings(supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x")
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
     sensors = build_sensors(open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"})
-    tick(next(sensor for sensor in sensors if sensor.name == "batch_jobs_reconcile"), dagster_instance)
+    tick(next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile"), dagster_instance)
     assert (rows(engine)[run_id].status, rows(engine)[run_id].total_items) == ("completed", 30)
 
 
@@ -235,7 +248,7 @@ def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: Sup
         connection.exec_driver_sql("INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)")
     assert [row["status"] for row in rest.listed(Wanted("data_collection"))] == ["failed", "completed"]
     assert [str(row["id"]) for row in rest.listed(Wanted(status="completed"))] == [RUN_ID]
-    assert list(rest.listed(Wanted(id=row_id(RUN_ID), job_type="other"))) == []
+    assert list(rest.listed(Wanted(id=RUN_ID, job_type="other"))) == []
     (day,) = rest.trend("data_collection", "Asia/Shanghai", 30)
     assert (day.total_jobs, day.successful, day.failed, day.avg_items) == (2, 1, 1, 10.0)
     assert day.date == datetime.now(ZoneInfo("Asia/Shanghai")).date()

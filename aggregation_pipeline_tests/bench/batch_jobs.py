@@ -43,14 +43,14 @@ def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str]
         report(f"{_BENCH}: making the runs")
         clone(storage, run_tables(instance, [FakeTable(name, 10) for name in PLATFORMS]), _RUNS - 1)
         sensors = {sensor.name: sensor for sensor in _sensors(for_stock)}
-        cursor = tick(sensors["batch_jobs_success"], instance).cursor
+        cursor = tick(sensors["internal_batch_jobs_success"], instance).cursor
         for _ in range(12):
             create(instance, [FakeTable("t0")], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
         began = time.monotonic()
-        stock.rows = len(tick(sensors["batch_jobs_success"], instance, cursor).dagster_run_reactions)
+        stock.rows = len(tick(sensors["internal_batch_jobs_success"], instance, cursor).dagster_run_reactions)
         stock.seconds = time.monotonic() - began
         report(f"{_BENCH}: reconciling")
-        reconciler = next(sensor for sensor in _sensors(for_ours) if sensor.name == "batch_jobs_reconcile")
+        reconciler = next(sensor for sensor in _sensors(for_ours) if sensor.name == "internal_batch_jobs_reconcile")
         began = time.monotonic()
         first = tick(reconciler, instance)
         tick(reconciler, instance, first.cursor)

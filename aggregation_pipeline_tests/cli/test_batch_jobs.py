@@ -78,6 +78,10 @@ def test_backfill_gives_every_run_its_row_and_list_and_show_tell_of_it(instance:
     shown = call("show", run_id).output
     assert all(word in shown for word in (run_id, "completed", "baidu", "file:///exports/baidu/2026-11-20/baidu.json"))
     assert run_id in call("list").output
+    assert call("show", run_id[:8]).output == shown
+    assert call("show", run_id.replace("-", "").upper()).output == shown
+    (result,) = [call("show", "not an id")]
+    assert (result.exit_code, "first characters" in result.output) == (2, True)
 
 
 def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
@@ -85,6 +89,15 @@ def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
     assert asked("list") == []
     assert "odd [red]status" in call("list", "--job-type", "*").output
     assert key in call("show", key).output
+
+
+def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.Engine):
+    with engine.begin() as connection:
+        for last in "12":
+            connection.exec_driver_sql(f"INSERT INTO batch_jobs (id, job_type) VALUES ('abcdef00-0000-4000-8000-00000000000{last}', 'x')")
+    result = call("show", "abcdef")
+    assert result.exit_code == 1
+    assert all(f"00000000000{last}" in result.output for last in "12")
 
 
 def test_a_job_that_is_not_there_is_answered_with_the_way_to_bring_it_in(engine: sa.Engine):

@@ -168,6 +168,12 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "one with its database": {"select_fields": ["id", "shop.net_price(id)"], "allow": {"functions": ["shop.net_price"]}},
     "a sub-select of another table": {"select_fields": ["id", "(SELECT MAX(c.phone) FROM contacts c)"]},
     "columns under other names": {"select_fields": ["id", "(SELECT MAX(a) FROM (SELECT id FROM contacts) z(a))"]},
+    "the order of a kept column": {
+        "table": "users",
+        "select_fields": ["phone", {"expr": "LEFT(phone, 3)", "alias": "area"}],
+        "order_by": ["area", "phone"],
+        "mask": {"area": "keep", "phone": "keep"},
+    },
     "windows by a kept column": {
         "table": "users",
         "select_fields": ["id"],
@@ -217,6 +223,18 @@ def test_a_chain_of_aliases_is_followed_to_its_end(tmp_path: Path):
     ]
     with pytest.raises(ConfigError, match="the output c shows phone"):
         load(tmp_path, {"users": {"select_fields": fields, "mask": {"a": "hash", "b": "hash"}}})
+
+
+def test_an_output_without_a_name_of_its_own_is_called_by_its_text(tmp_path: Path):
+    fields = ["LOWER(phone)", {"expr": "(SELECT `lower(phone)`)", "alias": "shown"}]
+    with pytest.raises(ConfigError, match="the output shown shows phone"):
+        load(tmp_path, {"users": {"select_fields": fields, "mask": {"LOWER(phone)": "hash"}}})
+
+
+def test_a_masked_output_of_no_column_is_hidden_too(tmp_path: Path):
+    fields = ["id", {"expr": "salt_of(1)", "alias": "s"}, {"expr": "(SELECT s)", "alias": "shown"}]
+    with pytest.raises(ConfigError, match="the output shown shows s"):
+        load(tmp_path, {"users": {"select_fields": fields, "mask": {"s": "hash"}, "allow": {"functions": ["salt_of"]}}})
 
 
 def test_a_masked_output_has_to_name_its_columns(tmp_path: Path):

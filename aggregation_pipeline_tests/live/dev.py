@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
@@ -24,6 +25,13 @@ from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
+
+SUPERVISE = """
+import os, sys
+from pathlib import Path
+from aggregation_pipeline.services.supervisor import supervise
+supervise(os.environ, Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), say=lambda words: print(words, flush=True))
+"""
 
 # One table by days, of which only people start runs.
 DAILY_ORDERS = """
@@ -46,12 +54,14 @@ class Dev:
     url: str
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
+    def command(self) -> list[str]:
+        return ["-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(self.port)]
+
     def start(self, **variables: str) -> None:
         """Start it, with `variables` over the environment of the deployment, and return when the UI answers."""
-        command = ["-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(self.port)]
         with (self.folder / "dev.log").open("ab") as log:
             self.process = process = subprocess.Popen(
-                [sys.executable, *command], env={**self.environment, **variables}, cwd=self.folder, stdout=log, stderr=log,
+                [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -150,8 +160,45 @@ def make_orders(server: MySQLServer, rows: Iterable[str]) -> dict[str, str]:
     return {"DB_SOCKET": server.unix_socket, "DB_USER": server.user, "DB_NAME": database}
 
 
+@dataclass
+class Supervised(Dev):
+    """The same under our own supervisor, as `make dev` starts it."""
+
+    def command(self) -> list[str]:
+        return ["-c", SUPERVISE, str(self.port)]
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does. Its services have sessions of their own, and it must end them all."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(90)
+        self.process = None
+
+    def launch(self, day: str, status: DagsterRunStatus) -> DagsterRun:
+        """The same as `launched`, at once: backfills are looked at each half minute only."""
+        answer = self.ask(
+            """mutation($day: String!) { launchRun(executionParams: {
+                 selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__",
+                            jobName: "aggregate_daily_partitions_by_hand"},
+                 executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}}) {
+                 __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            day=day,
+        )
+        run_id = answer["data"]["launchRun"]["run"]["runId"]
+        wanted = RunsFilter(run_ids=[run_id], statuses=[status])
+        run: DagsterRun = until(f"the run of {day}", lambda: list(self.instance.get_runs(wanted)), said=self.log)[0]
+        return run
+
+    def service(self, *words: str) -> psutil.Process:
+        """The process with these words in its command line."""
+        assert self.process is not None
+        found = [each for each in psutil.Process(self.process.pid).children(recursive=True) if {*words} <= {*each.cmdline()}]
+        return found[0]
+
+
 @contextmanager
-def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str) -> Iterator[Dev]:
+def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str, kind: type[Dev] = Dev) -> Iterator[Any]:
     """A deployment of `config` on a Dagster storage at `url` that has batch_jobs too; not started yet."""
     home = folder / "home"
     home.mkdir(parents=True)
@@ -161,7 +208,9 @@ def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str)
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     ours = {name.upper() for name in Settings.model_fields}
-    environment = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")} | {
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION_TOLD"))
+    } | {
         **source,
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),
@@ -175,7 +224,7 @@ def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str)
         "PYTHONPATH": str(REPOSITORY),
     }
     with open_instance(url) as instance:
-        dev = Dev(folder, environment, port, instance, url)
+        dev = kind(folder, environment, port, instance, url)
         try:
             yield dev
         finally:

@@ -91,8 +91,9 @@ def deployed(folder: Path, dagster_url: str, source: Mapping[str, str]) -> Itera
     (home / "aggregation.yaml").write_text(CONFIG)
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
     mirror = start_mirror(folder)
+    ours = ("AGGR", "DB_", "OSS_", "DAGSTER_", "SUPABASE_", "PG", "AGG")
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("DB_", "OSS_", "DAGSTER_", "SUPABASE_", "PG"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         **source,
         "DAGSTER_HOME": str(home), "DAGSTER_PG_URL": dagster_url, "BATCH_JOBS_URL": mirror.url(), "PYTHONPATH": str(ROOT),
         "AGGREGATION_CONFIG": str(home / "aggregation.yaml"), "CRON_SCHEDULE": "0 0 1 1 *", "TIMEZONE": "Asia/Shanghai",

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregation_pipeline.config.named import shows_cells
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.masks import partial_text
@@ -54,6 +55,14 @@ def test_partial_leaves_what_suits_the_kind_of_text(text: str | None, left: str 
     assert partial_text(pa.array([text], pa.string())).to_pylist() == [left]
 
 
+def test_what_an_expression_puts_before_an_at_makes_no_domain_of_the_rest():
+    assert partial_text(pa.array(["x@13812345678"]), addresses=False).to_pylist() == ["x****8"]
+    for sql in ("`email`", "(users.email)", "(LOWER(TRIM(email)))", "MAX(`email`)"):
+        assert shows_cells(sql), sql
+    for sql in ("(CONCAT('x@', phone))", "(TRIM('x' FROM email))", "(MAX(CONCAT('x@', phone)))", "(COALESCE(phone, email))", "(1)"):
+        assert not shows_cells(sql), sql
+
+
 @given(st.text(min_size=1))
 def test_partial_hides_part_of_any_text_and_does_not_tell_its_length(text: str):
     (left,) = partial_text(pa.array([text])).to_pylist()
@@ -66,7 +75,8 @@ def test_partial_hides_part_of_any_text_and_does_not_tell_its_length(text: str):
 def test_masked_columns_are_text_and_their_values_are_nowhere(execute: Execute, read: Read, tmp_path: Path):
     execute(PEOPLE)
     mask = {"id_card": "hash", "name": "partial", "email": "partial", "PHONE": "hash", "salary": "drop", "photo": "hash"}
-    extract = read(name="people", selectFields=["*"], mask=mask, aggregations=[{"function": "SUM", "field": "salary", "alias": "total"}])
+    figures = [{"function": "COUNT DISTINCT", "field": "salary", "alias": "salaries"}]
+    extract = read(name="people", selectFields=["*"], mask=mask, aggregations=figures)
     summary, detail = extract.datasets
     assert (summary.masks, detail.masks) == ({}, {name.lower(): rule for name, rule in mask.items()})
     assert [(field.name, str(field.type)) for field in detail.schema] == [

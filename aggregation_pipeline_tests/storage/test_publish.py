@@ -232,7 +232,7 @@ def test_wherever_a_run_dies_the_window_is_the_old_one_or_the_new_one_and_the_ne
         return {row["value"] for part in json.loads(path.read_text()).values() for row in part}
 
     publish_value(0, "run-0")
-    seen = []
+    seen: list[int] = []
     for dying in range(1, 9):  # mark, file, 2 extracts, manifest, switch, name, name in latest
         left = iter(range(dying - 1))
 

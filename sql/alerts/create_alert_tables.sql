@@ -9,7 +9,7 @@ CREATE SCHEMA IF NOT EXISTS aggregation_alerts;
 CREATE TABLE IF NOT EXISTS aggregation_alerts.causes (
   deployment TEXT NOT NULL,                      -- DEPLOYMENT_NAME
   key TEXT NOT NULL,                             -- the same for the same cause, however often it is found
-  kind TEXT NOT NULL,                            -- run_failed, check_failed, table_late, sensor_failing, recovered
+  kind TEXT NOT NULL,                            -- run_failed, check_failed, table_late, entry_broken, sensor_failing, recovered
   subject TEXT NULL,                             -- what is broken until it recovers
   facts JSONB NOT NULL,                          -- name, owners, error (one cleaned line), run_id, asset, files, ...
   occurred_at TIMESTAMP WITH TIME ZONE NOT NULL, -- by Dagster's clock

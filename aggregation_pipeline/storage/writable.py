@@ -1,0 +1,40 @@
+"""Whether a store takes files, without leaving one there."""
+
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.oss import OssStore
+
+_LEAST_FREE: Final = 16 * 1024 * 1024
+
+
+def prove_writable(store: ObjectStore, prefix: str) -> None:
+    """Raise StorageError, or StorageBusyError for what may pass, where a run could not store its files below `prefix`.
+
+    In a bucket an upload is begun and given up: that takes the same right as one that ends, and no object appears.
+    """
+    if isinstance(store, FolderStore):
+        _prove_folder(store.root)
+    elif isinstance(store, OssStore):
+        store.prove_writable("/".join([*([prefix] if prefix else []), f"_plan_{secrets.token_hex(4)}"]))
+
+
+def _prove_folder(root: Path) -> None:
+    standing = next(path for path in (root, *root.parents) if path.exists())
+    if not standing.is_dir():
+        raise StorageError(f"STORAGE_DIR {root} is no folder: {standing} is a file. Set another")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise StorageError(f"STORAGE_DIR {root}: this user may not write in {standing}. Correct the folder's owner or set STORAGE_DIR")
+    try:
+        space = os.statvfs(standing)
+    except OSError as error:
+        raise StorageError(f"STORAGE_DIR {root} cannot be looked at: {errno.errorcode.get(error.errno or 0)}") from error
+    free = space.f_bavail * space.f_frsize
+    if free < _LEAST_FREE:
+        raise StorageError(f"STORAGE_DIR {root}: the disk has {free:,} bytes left. Free some, or set STORAGE_DIR to a larger disk")

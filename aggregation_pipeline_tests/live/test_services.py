@@ -1,0 +1,128 @@
+"""The services under their supervisor, with runs in the queue while one or the other of them is killed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import yaml
+from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
+
+from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, Supervised, deployed_dev, make_orders
+from aggregation_pipeline_tests.waiting import until
+
+if TYPE_CHECKING:
+    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(540)]
+DAYS = [f"2026-11-{day:02}" for day in range(1, 4)]
+
+
+@pytest.fixture(scope="module")
+def services(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Supervised]:
+    source = make_orders(mariadb, [f"({number}, 'new', '{day} 10:00:00')" for number, day in enumerate(DAYS)])
+    with deployed_dev(server_folder / "services", DAILY_ORDERS, source, postgres.fresh_database(), Supervised) as dev:
+        path = Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml"
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # As shipped, but that nobody waits for a minute, and that one run holds up all others.
+        config["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
+        config["concurrency"]["runs"]["max_concurrent_runs"] = 1
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        dev.start()
+        yield dev
+
+
+def queued_behind_one(dev: Supervised, days: list[str]) -> tuple[DagsterRun, list[DagsterRun]]:
+    """The run of the first day, which has begun, and those of the others, which wait for it. The caller holds the window of the first."""
+    first = dev.launch(days[0], DagsterRunStatus.STARTED)
+    return first, [dev.launch(day, DagsterRunStatus.QUEUED) for day in days[1:]]
+
+
+def enqueued(dev: Supervised, run: DagsterRun) -> int:
+    return len(dev.instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_ENQUEUED))
+
+
+def all_completed(dev: Supervised, runs: list[DagsterRun]) -> bool:
+    statuses = [dev.status(run) for run in runs]
+    assert DagsterRunStatus.FAILURE not in statuses, dev.log()[-6000:]
+    return set(statuses) == {DagsterRunStatus.SUCCESS}
+
+
+@pytest.mark.parametrize("killed", ["the inner server", "the code server"])
+def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed: str):
+    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+        first, waiting = queued_behind_one(services, DAYS)
+        outer = services.service("code-server", "start")
+        inner = services.service("api", "grpc")
+        assert services.process is not None
+        # Nobody brings it back until the queue has run into it.
+        os.kill(services.process.pid, signal.SIGSTOP)
+        try:
+            os.kill(inner.pid if killed == "the inner server" else outer.pid, signal.SIGKILL)
+        finally:
+            os.kill(services.process.pid, signal.SIGCONT)
+        if killed != "the inner server":
+            until("another code server", lambda: psutil.pid_exists(outer.pid) is False or outer.status() == psutil.STATUS_ZOMBIE)
+    until("the runs", lambda: all_completed(services, [first, *waiting]), 300, said=services.log)
+    until("their rows", lambda: all(services.row(run.run_id, "completed") for run in waiting), 60)
+    assert set(services.windows("orders")) == set(DAYS)
+    runs = services.instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]))
+    assert not runs
+
+
+def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_stays_pending(services: Supervised):
+    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+        first, (second,) = queued_behind_one(services, DAYS[:2])
+        until("its row", lambda: services.row(second.run_id, "pending"), 60)
+        assert services.process is not None
+        os.kill(services.process.pid, signal.SIGSTOP)
+        os.kill(services.service("api", "grpc").pid, signal.SIGKILL)
+        before = enqueued(services, second)
+    try:
+        until("a way back into the queue", lambda: enqueued(services, second) > before + 1, 120, said=services.log)
+        assert services.row(second.run_id, "pending")
+    finally:
+        os.kill(services.process.pid, signal.SIGCONT)
+    until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
+    assert "The code server does not tell its repositories: it loads its code again" in services.log()
+
+
+def test_web_process_and_daemon_are_started_again(services: Supervised):
+    for words in (["aggregation_pipeline.web"], ["dagster._daemon", "run"]):
+        before = services.service(*words).pid
+        os.kill(before, signal.SIGKILL)
+
+        def again(words: list[str] = words, before: int = before) -> bool:
+            try:
+                return services.service(*words).pid != before
+            except IndexError:
+                return False
+
+        until(f"another {words[0]}", again, 30, said=services.log)
+    assert "The web process ended (by SIGKILL) and is started again in 1 s" in services.log()
+    assert "The daemon ended (by SIGKILL) and is started again in 1 s" in services.log()
+    until("the UI", lambda: answers(services), 60, said=services.log)
+
+
+def answers(services: Supervised) -> bool:
+    try:
+        return bool(services.ask("{ version }")["data"])
+    except OSError:
+        return False
+
+
+def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):
+    family = psutil.Process(services.process.pid).children(recursive=True)  # type: ignore[union-attr]
+    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+        run = services.launch(DAYS[0], DagsterRunStatus.STARTED)
+        family += [psutil.Process(services.pid_of(run))]
+        os.kill(services.process.pid, signal.SIGINT)  # type: ignore[union-attr]
+        until("the end of the daemon", lambda: not any("dagster._daemon" in each.cmdline() for each in family if each.is_running()), 60)
+    services.process.wait(90)  # type: ignore[union-attr]
+    services.process = None
+    assert services.status(run) == DagsterRunStatus.SUCCESS
+    until("the end of all", lambda: not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE], 30)

@@ -1,0 +1,75 @@
+"""Services as child processes, without Dagster; and the names of Dagster's that they are built on."""
+
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+from dagster._grpc.__generated__ import dagster_api_pb2
+from dagster._grpc.client import DagsterGrpcClient
+
+from aggregation_pipeline.services import child, code_server
+from aggregation_pipeline.services.child import Child
+from aggregation_pipeline_tests.deployment import REPOSITORY
+from aggregation_pipeline_tests.waiting import until
+
+
+def make(folder: Path, code: str) -> tuple[Child, list[str]]:
+    said: list[str] = []
+    return Child("daemon", [sys.executable, "-c", code], dict(os.environ), folder, said.append, pause=0.01), said
+
+
+def keep_until(daemon: Child, found: Callable[[], bool]) -> None:
+    def look() -> bool:
+        daemon.keep()
+        return found()
+
+    until("what is said", look, 20)
+
+
+def test_a_service_that_ends_is_started_again_after_pauses_that_grow(tmp_path: Path):
+    daemon, said = make(tmp_path, "raise SystemExit(3)")
+    keep_until(daemon, lambda: len(said) == 3)
+    assert said[0] == "The daemon ended (exit code 3) and is started again in 0 s"
+    assert daemon.pause == 0.08
+
+
+def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(child, "_LONGEST_PAUSE", 0.2)
+    daemon, said = make(tmp_path, "import time; time.sleep(0.5)")
+    daemon.pause = 20
+    daemon.start()
+    keep_until(daemon, lambda: bool(said))
+    assert said == ["The daemon ended (exit code 0) and is started again in 1 s"]
+
+
+def test_what_a_service_has_started_ends_with_it(tmp_path: Path):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'])"
+    daemon, _ = make(tmp_path, code)
+    daemon.start()
+    assert daemon.process is not None
+    assert os.getsid(daemon.process.pid) == daemon.process.pid
+    assert not daemon.wait(0.1)
+    assert daemon.end_group(signal.SIGKILL, 20)
+    assert daemon.process.poll() == -signal.SIGKILL
+    assert daemon.end(signal.SIGTERM, 1), "it may be ended twice"
+
+
+def test_the_code_location_is_called_as_the_shipped_workspace_calls_it():
+    shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0]["python_module"]
+    assert shipped == {"module_name": code_server.MODULE, "location_name": code_server.LOCATION}
+
+
+def test_the_names_of_dagsters_that_the_watch_uses():
+    assert list(inspect.signature(DagsterGrpcClient._get_response).parameters) == ["self", "method", "request", "timeout"]
+    assert {"serialized_list_repositories_response_or_error"} <= {
+        field.name for field in dagster_api_pb2.ListRepositoriesReply.DESCRIPTOR.fields
+    }
+    assert "timeout" in inspect.signature(DagsterGrpcClient.reload_code).parameters
+    assert "timeout" in inspect.signature(DagsterGrpcClient.shutdown_server).parameters
+    assert issubclass(DagsterUserCodeUnreachableError, Exception)
+    assert DagsterUserCodeProcessError.__name__ == "DagsterUserCodeProcessError"

@@ -1,0 +1,147 @@
+"""What only the database knows of a masked column: views, stored functions, columns that it computes."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.source.reader import ReadRequest, read_extract
+from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
+
+USERS = {"name": "users", "select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
+ACCOUNT = "reader_of_masks"
+
+
+@pytest.fixture
+def shop(mysql: MySQLServer) -> str:
+    database = mysql.fresh_database()
+    run_on(
+        mysql,
+        database,
+        [
+            "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
+            "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT)",
+            "INSERT INTO users VALUES (1, '13812345678')",
+            "INSERT INTO orders VALUES (7, 1)",
+            "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
+            "CREATE VIEW v_deep AS SELECT o.id, v.p AS q FROM orders o JOIN v_users v ON v.id = o.user_id",
+            "CREATE VIEW v_orders AS SELECT id, user_id FROM orders",
+        ],
+    )
+    return database
+
+
+def read(server: MySQLServer, database: str, directory: Path, *tables: dict[str, Any], user: str | None = None) -> Extract:
+    """Read the last of the entries, as part of a file of all of them."""
+    entries = PipelineConfig.model_validate({"tables": tables}).tables
+    options = options_for(server, database)
+    options = options if user is None else replace(options, user=user)
+    return read_extract(ReadRequest(entries[-1], "2026-11-21", LOGICAL_TIME, ZONE), options, directory, silent, pytest.fail)
+
+
+@pytest.mark.sample56
+def test_a_view_over_a_masked_table_is_read_only_where_the_table_is_listed(mysql: MySQLServer, shop: str, tmp_path: Path):
+    views: tuple[dict[str, Any], ...] = (
+        {"name": "v_users", "select_fields": ["*"]},
+        {"name": "v_deep", "select_fields": ["*"]},
+        {"name": "orders", "select_fields": ["id"], "where": "user_id IN (SELECT id FROM v_users)"},
+    )
+    for view in views:
+        with pytest.raises(
+            SourceError, match=rf"a view leads to {shop}.users, which has masked columns.*allow: {{tables: \[{shop}.users\]}}"
+        ):
+            read(mysql, shop, tmp_path, USERS, view)
+        assert list(tmp_path.iterdir()) == []
+        assert read(mysql, shop, tmp_path, USERS, view | {"allow": {"tables": ["users"]}}).datasets[0].rows == 1
+        (tmp_path / "detail.parquet").unlink()
+    assert read(mysql, shop, tmp_path, USERS, {"name": "v_orders", "select_fields": ["*"]}).datasets[0].rows == 1
+
+
+def test_masks_of_a_view_itself_are_enough(mysql: MySQLServer, shop: str, tmp_path: Path):
+    masked = {"name": "v_users", "select_fields": ["*"], "mask": {"p": "hash"}}
+    extract = read(mysql, shop, tmp_path, masked)
+    assert b"13812345678" not in extract.datasets[0].path.read_bytes()
+    with pytest.raises(SourceError, match=r"a view leads to .*v_users, which has masked columns"):
+        read(mysql, shop, tmp_path, masked, {"name": "v_deep", "select_fields": ["*"]})
+
+
+@pytest.fixture
+def blind(mariadb: MySQLServer) -> Iterator[str]:
+    """A database in which an account may read one view, and see neither its definition nor its tables."""
+    database = mariadb.fresh_database()
+    run_on(
+        mariadb,
+        database,
+        [
+            "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
+            "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
+            "CREATE VIEW v_seen AS SELECT * FROM v_users",
+            f"CREATE USER {ACCOUNT}@'%'",
+            f"GRANT SELECT ON v_users TO {ACCOUNT}@'%'",
+            f"GRANT SELECT, SHOW VIEW ON v_seen TO {ACCOUNT}@'%'",
+        ],
+    )
+    yield database
+    run_on(mariadb, database, [f"DROP USER {ACCOUNT}@'%'"])
+
+
+@pytest.mark.parametrize("view", ["v_users", "v_seen"])
+def test_a_view_that_cannot_be_looked_into_is_refused_where_another_table_is_masked(
+    mariadb: MySQLServer, blind: str, tmp_path: Path, view: str
+):
+    entry = {"name": view, "select_fields": ["*"]}
+    with pytest.raises(SourceError, match=r"what the view .*v_users reads cannot be seen by this account.*Grant SHOW VIEW"):
+        read(mariadb, blind, tmp_path, USERS, entry, user=ACCOUNT)
+    allowed = {"allow": {"tables": ["v_users"]}}
+    assert read(mariadb, blind, tmp_path, USERS, entry | allowed, user=ACCOUNT).datasets[0].rows == 0
+    # Where the view alone is masked there is nothing else to be shown.
+    if view == "v_users":
+        assert read(mariadb, blind, tmp_path, entry | {"mask": {"p": "hash"}}, user=ACCOUNT).datasets[0].rows == 0
+
+
+def test_a_stored_function_behind_a_view_is_refused_unless_it_is_listed(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    run_on(
+        mariadb,
+        database,
+        [
+            "CREATE TABLE t (id INT PRIMARY KEY)",
+            "CREATE FUNCTION phone_of(i INT) RETURNS VARCHAR(20) DETERMINISTIC READS SQL DATA RETURN '13812345678'",
+            "CREATE VIEW v AS SELECT id, phone_of(id) AS p FROM t",
+        ],
+    )
+    entry = {"name": "v", "select_fields": ["*"]}
+    with pytest.raises(SourceError, match=r"phone_of\(\) is a stored function, which can show masked columns of any table") as refusal:
+        read(mariadb, database, tmp_path, USERS, entry)
+    listed = str(refusal.value).split("functions: [")[1].split("]")[0]
+    assert read(mariadb, database, tmp_path, USERS, entry | {"allow": {"functions": [listed]}}).datasets[0].rows == 0
+
+
+@pytest.mark.parametrize(("mysql", "further"), [("seekdb", "phone"), ("mariadb", "area")], indirect=["mysql"])
+def test_a_column_that_the_server_computes_from_a_masked_one_is_masked_too(mysql: MySQLServer, further: str, tmp_path: Path):
+    """On MariaDB at two steps."""
+    database = mysql.fresh_database()
+    run_on(
+        mysql,
+        database,
+        [
+            f"""CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20), area VARCHAR(3) AS (LEFT(phone, 3)) VIRTUAL,
+                label VARCHAR(30) AS (CONCAT({further}, ' ', id)), twice INT AS (id * 2) STORED)""",
+            "CREATE TABLE orders (id INT PRIMARY KEY)",
+        ],
+    )
+    for fields in (["*"], ["phone", "area"], ["phone", "label"], ["phone", "UPPER(label)"]):
+        entry = {"name": "other", "table": "users", "select_fields": fields, "mask": {"phone": "drop"}}
+        with pytest.raises(SourceError, match=r"the server computes area, label from masked columns\. .*: keep\}"):
+            read(mysql, database, tmp_path, USERS, entry)
+    sub_select = {"name": "orders", "select_fields": ["(SELECT MAX(u.label) FROM users u)"], "allow": {"tables": ["users"]}}
+    with pytest.raises(SourceError, match="the server computes area, label"):
+        read(mysql, database, tmp_path, USERS, sub_select)
+    masked = {"name": "all", "table": "users", "select_fields": ["*"], "mask": {"phone": "hash", "area": "drop", "label": "keep"}}
+    assert read(mysql, database, tmp_path, USERS, masked).datasets[0].schema.names == ["id", "phone", "label", "twice"]
