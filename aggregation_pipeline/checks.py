@@ -29,6 +29,9 @@ ALWAYS: Final[Mapping[str, str]] = {
     SNAPSHOT_HELD: "All rows are of one moment.",
     FORMATS_RECONCILED: "Every file holds exactly the rows that were read.",
 }
+# Of the manifest rather than of the rows, and known only when everything is published.
+NAMES_SET: Final = "names_set"
+NAMES_SET_WORDS: Final = "The files of the window can be reached by their stable names."
 # Rows that seem to be there twice by their hashes are compared in full, up to so many.
 _COMPARED: Final = 10_000
 # Of the values that the entry allows, so many are told.
@@ -95,6 +98,13 @@ def judge(entry: TableEntry, extract: Extract, standing: Manifest | None, before
         *_always(extract, standing),
         *(_configured(name, kind, group, extract, before) for name, kind, group in named_checks(entry.checks)),
     )
+
+
+def names_verdict(unnamed: Sequence[str]) -> Verdict:
+    """What became of the stable names; `unnamed` says what went wrong, for each that is not right."""
+    told = f"{unnamed[0]}{f' And {len(unnamed) - 1} more.' if len(unnamed) > 1 else ''}" if unnamed else ""
+    words = f"{len(unnamed)} stable names could not be set; the next publication sets them. {told}" if unnamed else NAMES_SET_WORDS
+    return Verdict(NAMES_SET, not unnamed, "warn", blocking=False, words=words, numbers={"names not set": len(unnamed)})
 
 
 def counted_dataset(extract_or_manifest: Extract | Manifest) -> int:

@@ -11,6 +11,7 @@
     ├── FormatError              a value has no representation in the format asked for
     ├── StorageError             the store said no, and would say no again
     │   ├── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
+    │   ├── StorageMissingError  there is no object of that key to read
     │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
     │   └── StorageDamagedError  what stands there was read, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
@@ -87,6 +88,10 @@ class StorageBusyError(StorageError):
     """The object store, or the way to it, is out of order for the moment."""
 
     retryable = True
+
+
+class StorageMissingError(StorageError):
+    """There is nothing to read under a key."""
 
 
 class StorageDeniedError(StorageError):

@@ -3,11 +3,9 @@
 read (one snapshot) -> render -> publish -> manifest
 """
 
-import contextlib
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,17 +13,20 @@ from typing import Final, Protocol
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed, wait_random
 
-from aggregation_pipeline.checks import ALWAYS, FORMATS_RECONCILED, Verdict, counted_dataset, judge
+from aggregation_pipeline.checks import ALWAYS, FORMATS_RECONCILED, Verdict, counted_dataset, judge, names_verdict
+from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageError
+from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageDamagedError, StorageError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats import RenderedFile, render, stems
+from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.notes import dataset_notes
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
+from aggregation_pipeline.storage.names import misnamed
 from aggregation_pipeline.storage.planning import reconcile
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest, published_windows
@@ -55,10 +56,9 @@ class Publication:
 
     Attributes:
         prefix: what all keys begin with.
-        run_id: the run that publishes; it names the stored extract.
-        guard: raises when the window's lock is lost; asked right before the old manifest goes and before the new one is written.
-        alone: holds off publishers of the table's other windows while `latest.json`, which all of them share, is changed.
-        versioned: each run's files lie in a folder of their own and stay.
+        run_id: the run that publishes; folders of its publications are called by it.
+        lock: on the window, held by the caller.
+        names: how files come by their stable names.
     """
 
     store: ObjectStore
@@ -66,9 +66,8 @@ class Publication:
     run_id: str
     options: FormatOptions
     temp_dir: Path
-    guard: Callable[[], None]
-    alone: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
-    versioned: bool = False
+    lock: Lock
+    names: Names = "copy"
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,8 @@ class Exported:
         schemas: by dataset; each field's metadata holds the MySQL type.
         preview: the first rows of the summary, None without one. Detail rows are people's data and are never previewed.
         seconds: by stage (`read`, `render`, `publish`).
-        verdicts: on the rows; empty where stored ones were rendered again.
+        verdicts: on the rows, none where stored ones were rendered again; and on the stable names.
+        names: the stable name of each file, by its key, as far as they could be set.
         comments: of the source's columns, by their names; empty likewise.
     """
 
@@ -92,6 +92,11 @@ class Exported:
     seconds: Mapping[str, float]
     verdicts: tuple[Verdict, ...] = ()
     comments: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def shown_key(self, file: ManifestFile) -> str:
+        """The key under which people find a file: its stable name where it has one."""
+        return self.names.get(file.key, file.key)
 
 
 def export_window(
@@ -143,7 +148,8 @@ def judge_again(entry: TableEntry, window: str, publication: Publication) -> tup
     recorded = [
         Verdict(name, told[name].passed, told[name].severity, blocking=False, words=told[name].words) for name in ALWAYS if name in told
     ]
-    return (*recorded, *(verdict for verdict in judged if verdict.name not in ALWAYS))
+    unnamed = misnamed(publication.store, publication.prefix, manifest, publication.names)
+    return (*recorded, *(verdict for verdict in judged if verdict.name not in ALWAYS), names_verdict(tuple(unnamed.values())))
 
 
 def render_window(table: str, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
@@ -202,25 +208,26 @@ def _render_and_publish(
         files,
         run_id=publication.run_id,
         partial=keep_others,
+        names=publication.names,
         checks=said if old is None else old.checks,
         notes=[*extract.notes, *(note for dataset in extract.datasets for note in dataset_notes(dataset))] if old is None else old.notes,
-        stems=stems(extract.table, extract.window, publication.options),
         report=observer.step,
-        guard=publication.guard,
-        alone=publication.alone,
-        versioned=publication.versioned,
+        lock=publication.lock,
     )
     # The extract is still at hand: a store that is out of order for a moment costs no second reading of the database.
-    manifest = _patient(observer)(publish)
-    names = {file.name for file in files}
+    published = _patient(observer)(publish)
+    named = names_verdict(published.unnamed)
+    _warn([named], observer)
+    rendered_now = {file.name for file in files}
     return Exported(
-        manifest,
-        tuple(file for file in manifest.files if file.name in names),
+        published.manifest,
+        tuple(file for file in published.manifest.files if file.name in rendered_now),
         {dataset.name: dataset.schema for dataset in extract.datasets},
         next((_first_rows(dataset) for dataset in extract.datasets if dataset.name == "summary"), None),
         {"read": reading, "render": rendered - started, "publish": time.monotonic() - rendered},
-        verdicts,
+        (*verdicts, named),
         extract.comments,
+        published.names,
     )
 
 
@@ -236,10 +243,14 @@ def _patient(observer: Observer) -> Retrying:
     )
 
 
-def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
+def _warn(verdicts: Sequence[Verdict], observer: Observer) -> None:
     for verdict in verdicts:
         if not verdict.passed:
             observer.warn(f"check {verdict.name} failed ({verdict.severity}): {verdict.words}")
+
+
+def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
+    _warn(verdicts, observer)
     blocking = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
     if blocking:
         told = "; ".join(f"{verdict.name}: {verdict.words}" for verdict in blocking)
@@ -256,14 +267,12 @@ def _reconciled(extract: Extract, files: Sequence[RenderedFile], verdicts: Seque
 
 
 def _standing(publication: Publication, table: str, window: str) -> Manifest | None:
-    """The manifest to compare columns with: the window's own, else that of the newest window. One that cannot be read is none."""
+    """The manifest to compare columns with: the window's own, else that of the newest window. One that makes no sense is none."""
     try:
         own = load_manifest(publication.store, publication.prefix, table, window)
         latest = None if own else latest_window(publication.store, publication.prefix, table)
         return own if latest is None else load_manifest(publication.store, publication.prefix, table, latest)
-    except StorageBusyError:
-        raise
-    except StorageError:
+    except StorageDamagedError:
         return None
 
 

@@ -46,13 +46,24 @@ def lock_key(prefix: str, table: str, window: str) -> int:
 
 
 class WindowLock:
-    """A lock that is held. Not for use by two threads at once. `also(window)` holds that of another window too, for its body."""
+    """A lock that is held. Not for use by two threads at once.
 
-    def __init__(self, connection: sa.Connection, key: int, words: str, also: Callable[[str], AbstractContextManager[None]]) -> None:
+    `also(window)` holds that of another window too, for its body; `again()` takes the same lock once more, in a new session.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        key: int,
+        words: str,
+        also: Callable[[str], AbstractContextManager[None]],
+        again: "Callable[[], AbstractContextManager[WindowLock]]",
+    ) -> None:
         self._connection = connection
         self._key = key
         self._words = words
         self.also = also
+        self.again = again
 
     def assert_held(self) -> None:
         """Raise LockError when the session is gone: somebody else may be writing these files by now."""
@@ -110,7 +121,8 @@ def window_lock(
 
     try:
         _acquire(connection, key, words, on_wait=on_wait, poll=poll, holder=holder)
-        yield WindowLock(connection, key, words, also)
+        again = functools.partial(window_lock, database, prefix, table, window, holder=holder, on_wait=on_wait, poll=poll)
+        yield WindowLock(connection, key, words, also, again)
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()

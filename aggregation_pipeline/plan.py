@@ -20,7 +20,7 @@ from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 
-# The folder that a run makes for its files in the layout versioned is called by its id, which it has only when it starts.
+# The folder of a publication is called by the id of its run, which it has only when it starts.
 _ANY_RUN: Final = "<run>"
 # Of the connection, not of a table: host, user, password, database.
 _NOT_LET_IN: Final = frozenset({1044, 1045, 1049, 1130, 1251, 1698, 3118, 3159})
@@ -51,7 +51,7 @@ class DatasetPlan:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """One file that would be published; `<run>` in its key stands for the id of the run."""
+    """One file that would be published, under its stable name; where those are turned off, `<run>` in its key is the id of the run."""
 
     format: str
     key: str
@@ -162,8 +162,8 @@ def _ask_store(request: ReadRequest, formats: Sequence[str], store: ObjectStore,
     datasets = request.entry.datasets
     options = request.entry.options
     names = [(name, file) for name in formats for file in FORMATS[name].file_names(table, window, datasets, options).values()]
-    version = _ANY_RUN if request.entry.layout == "versioned" else None
-    keys = [(name, window_key(prefix, table, window, file, version=version)) for name, file in names]
+    publication = _ANY_RUN if request.entry.names == "none" else None
+    keys = [(name, window_key(prefix, table, window, file, publication=publication)) for name, file in names]
     mark = manifest_key(prefix, table, window)
     plan.files = [FilePlan(name, key, store.uri(key)) for name, key in [*keys, ("manifest", mark)]]
     plan.published = store.head(mark) is not None

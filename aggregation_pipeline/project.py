@@ -100,7 +100,7 @@ def load_project(settings: Settings) -> Project:
     require_unique(entries, settings.db_name or "default")
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    return Project(settings, tuple(_table(entry, config, settings, cron, path) for entry in entries), config.options, cron)
+    return Project(settings, tuple(_table(entry, settings, cron, path) for entry in entries), config.options, cron)
 
 
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
@@ -125,10 +125,10 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             continue
         try:
             settings.require_mask_salt([entry])
-            tables.append(_table(entry, config, settings, cron, path))
+            tables.append(_table(entry, settings, cron, path))
         except (ConfigError, SettingsError) as error:
             words = str(error) if str(path) in str(error) else f"{_place(entry, path)}: {error}"
-            tables.append(_stand_in(entry, words, config, settings, path))
+            tables.append(_stand_in(entry, words, settings, path))
     for words in (*(table.entry.mistakes for table in tables if table.entry.mistakes), *left_out.values()):
         tell_once(log, logging.ERROR, words)
     return Project(settings, tuple(tables), config.options, cron, left_out)
@@ -145,16 +145,16 @@ def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[s
     return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
 
 
-def _stand_in(entry: TableEntry, words: str, config: PipelineConfig, settings: Settings, path: Path) -> TableJob:
+def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:
     """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
     entry = entry.model_copy(update={"mistakes": words, "schedule": ()})
     try:
-        return _table(entry, config, settings, "", path)
+        return _table(entry, settings, "", path)
     except ConfigError:
-        return _table(entry.model_copy(update={"partition": None}), config, settings, "", path)
+        return _table(entry.model_copy(update={"partition": None}), settings, "", path)
 
 
-def _table(entry: TableEntry, config: PipelineConfig, settings: Settings, cron: str, path: Path) -> TableJob:
+def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
     if entry.mistakes is None:
@@ -165,7 +165,6 @@ def _table(entry: TableEntry, config: PipelineConfig, settings: Settings, cron: 
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),
         database=settings.db_name or "default",
-        versioned=(entry.layout or config.layout) == "versioned",
         config=path,
         zone=zone,
         locks_url=settings.require_dagster_url(),

@@ -16,6 +16,7 @@ from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.servers.missing import missing
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
@@ -41,7 +42,7 @@ class Observer:
 
 
 def export(options: SourceOptions, folder: Path, observer: Observer) -> None:
-    publication = Publication(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", lambda: None)
+    publication = Publication(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
     export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, publication, observer)
 
 

@@ -96,9 +96,9 @@ def test_what_is_always_watched(verdicts):
     )
     dataset = ManifestDataset(
         name="detail", rows=1, sql="", order="", truncated=False, columns=columns, zero_dates={},
-        extract=ManifestExtract(key=None, bytes=0, crc64="0"),
+        extract=ManifestExtract(key="k", bytes=0, crc64="0"),
     )  # fmt: skip
-    standing = Manifest(table="t", window="w", run_id="r", consistency="snapshot", datasets=(dataset,), files=())
+    standing = Manifest(table="t", window="w", run_id="r", publication="r", consistency="snapshot", datasets=(dataset,), files=())
     found = verdicts(truncated=True, consistency="none", standing=standing)
     assert not any(one.passed for one in found.values())
     assert found["schema_unchanged"].words == "detail.price is new; detail.vip is new; detail.old is gone; detail.id was int32 and is int64"

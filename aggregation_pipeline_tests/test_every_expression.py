@@ -30,6 +30,7 @@ from aggregation_pipeline.export import Publication, export_window
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.source.variables import SQL_MODE
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.every_expression import FIGURES, GROUPS, REFUSED, SAMPLE, SCALARS, TEMPORARY, TYPES
 from aggregation_pipeline_tests.servers.client import ask
 from aggregation_pipeline_tests.servers.handles import MySQLServer
@@ -164,10 +165,10 @@ class Dataset:
 
 
 def export(source: Source, folder: Path, **keys: Any) -> Path:
-    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", lambda: None)
-    request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "w", LOGICAL_TIME, ZONE)
+    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
+    request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-20", LOGICAL_TIME, ZONE)
     export_window(request, options_for(source.server, source.database), ("csv", "parquet"), publication, Silent())
-    return folder / "t" / "w"
+    return folder / "t" / "2026-11-20"
 
 
 def published(window: Path, dataset: str) -> Dataset:

@@ -31,6 +31,7 @@ from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
 from aggregation_pipeline.export import Exported, Publication, export_window
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.formats.test_csv_file import documented
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
@@ -133,7 +134,7 @@ class Published:
 
 
 def publish(server: MySQLServer, database: str, folder: Path, **keys: Any) -> Exported:
-    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", lambda: None)
+    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
     request = ReadRequest(TableEntry.model_validate(keys), "2026-11-21", LOGICAL_TIME, ZONE)
     return export_window(request, options_for(server, database), FORMAT_NAMES, publication, Silent())
 

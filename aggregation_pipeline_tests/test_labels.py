@@ -8,6 +8,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.export import Publication, export_window, render_window
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.test_broken_off import Observer
@@ -34,9 +35,9 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
         }
     )
     store = FolderStore(tmp_path / "exports")
-    publication = Publication(store, "", "run", entry.options, tmp_path / "temp", lambda: None)
+    publication = Publication(store, "", "run", entry.options, tmp_path / "temp", NoLock())
     exported = export_window(
-        ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
+        ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
     )
     path = tmp_path / "exports" / exported.files[0].key
     book = openpyxl.load_workbook(path)
@@ -48,7 +49,7 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
     assert [cell.value for cell in book["汇总"][5]] == ["合计", "=SUBTOTAL(9,B2:B3)", "=SUBTOTAL(9,C2:C3)", None]
     before = path.read_bytes()
     path.unlink()
-    render_window("o", "w", ["excel"], publication, Observer())
+    render_window("o", "2026-11-20", ["excel"], publication, Observer())
     assert path.read_bytes() == before
 
 
@@ -66,9 +67,9 @@ def test_an_alias_goes_before_a_comment_and_a_column_behind_its_table_has_one(ma
             "options": {"excel": {"labels": "comment"}},
         }
     )
-    publication = Publication(FolderStore(tmp_path / "exports"), "", "run", entry.options, tmp_path / "temp", lambda: None)
+    publication = Publication(FolderStore(tmp_path / "exports"), "", "run", entry.options, tmp_path / "temp", NoLock())
     exported = export_window(
-        ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
+        ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE), options_for(mariadb, database), ["excel"], publication, Observer()
     )
     book = openpyxl.load_workbook(tmp_path / "exports" / exported.files[0].key)
     assert [cell.value for cell in book["detail"][1]] == ["编号", "单价", "price", "数量", "金额"]

@@ -17,6 +17,7 @@ from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.deployment import REPOSITORY, Deployment
 from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 from aggregation_pipeline_tests.servers.oss import OssServer
@@ -259,12 +260,13 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
             "options": options,
         }
     )
-    request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
+    request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
-    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", lambda: None)
-    manifest = export_window(request, source, FORMAT_NAMES, publication, Observer()).manifest
-    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(file.key for file in manifest.files)
+    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
+    exported = export_window(request, source, FORMAT_NAMES, publication, Observer())
+    manifest = exported.manifest
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(exported.names.values())
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
@@ -300,12 +302,12 @@ def test_a_bucket_without_a_rule_for_abandoned_parts_is_a_warning(shop: Deployme
         assert document["ok"]
 
 
-def test_files_of_the_layout_versioned_are_planned_in_the_folder_of_the_run(shop: Deployment):
+def test_files_without_stable_names_are_planned_in_the_folder_of_the_run(shop: Deployment):
     shop.configure("""
-        layout: versioned
+        names: none
         tables:
           orders: {select_fields: [id], formats: [csv]}
-          once: {table: orders, select_fields: [id], formats: [csv], layout: overwrite}
+          once: {table: orders, select_fields: [id], formats: [csv], names: copy}
         """)
     _, tables = planned()
     window = tables["orders"]["window"]

@@ -1,5 +1,8 @@
 """Nothing that killed processes left in the temporary folder outlives the next run, and nothing that is in use is touched."""
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -88,6 +91,17 @@ def test_many_runs_that_begin_at_once_do_not_take_each_others_folders(tmp_path: 
     for thread in threads:
         thread.join(60)
     assert lost == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_file_system_has_no_locks_nothing_is_taken_for_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with working_directory(tmp_path) as one, working_directory(tmp_path) as other:
+        assert one.exists()
+        assert other.exists()
     assert list(tmp_path.iterdir()) == []
 
 

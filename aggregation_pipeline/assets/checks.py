@@ -5,8 +5,8 @@ from typing import Any
 
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
-from aggregation_pipeline.assets.names import table_key
-from aggregation_pipeline.checks import ALWAYS, Verdict, expectation, named_checks
+from aggregation_pipeline.assets.names import manifest_key, table_key
+from aggregation_pipeline.checks import ALWAYS, NAMES_SET, NAMES_SET_WORDS, Verdict, expectation, named_checks
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.model import TableEntry
 
@@ -20,7 +20,9 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
     Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from being there.
     """
     asked = {name: _asked(kind, group) for name, kind, group in named_checks(entry.checks)}
-    return [AssetCheckSpec(name, asset=table_key(entry.name), description=words) for name, words in {**asked, **ALWAYS}.items()]
+    of_rows = [AssetCheckSpec(name, asset=table_key(entry.name), description=words) for name, words in {**asked, **ALWAYS}.items()]
+    named = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_WORDS)
+    return [*of_rows, *([] if entry.names == "none" else [named])]
 
 
 def check_results(
@@ -32,14 +34,13 @@ def check_results(
     that it hears nothing of as failed, beside the one that did.
     """
     blocked = any(one.blocking and not one.passed for several in verdicts.values() for one in several)
-    asset = table_key(entry.name)
     for spec in check_specs(entry):
         found = {key: one for key, several in verdicts.items() for one in several if one.name == spec.name}
-        if AssetCheckKey(asset, spec.name) not in selected:
+        if spec.key not in selected:
             continue
         if not found:
             if blocked:
-                yield AssetCheckResult(passed=True, asset_key=asset, check_name=spec.name, description=_NOT_JUDGED)
+                yield AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_JUDGED)
             continue
         bad = {key: one for key, one in found.items() if not one.passed}
         told = next(iter((bad or found).values()))
@@ -53,7 +54,7 @@ def check_results(
                 words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.words}"
                 metadata["failed"] = MetadataValue.json({str(key): one.words for key, one in list(bad.items())[:_TOLD]})
         yield AssetCheckResult(
-            passed=not bad, asset_key=asset, check_name=spec.name, severity=severity, description=words, metadata=metadata
+            passed=not bad, asset_key=spec.asset_key, check_name=spec.name, severity=severity, description=words, metadata=metadata
         )
 
 

@@ -14,7 +14,7 @@ from aggregation_pipeline.export import Exported
 from aggregation_pipeline.formats.text import shown_text
 from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.manifest import ManifestFile
 
 Metadata = dict[str, Any]
 
@@ -70,19 +70,22 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seco
     changed = {note: sum(file.notes.get(note, 0) for file in files) for note in sorted({note for file in files for note in file.notes})}
     return {
         "dagster/row_count": counted_dataset(exported.manifest),
-        "dagster/uri": store.uri(files[0].key) if files else "",
+        "dagster/uri": store.uri(exported.shown_key(files[0])) if files else "",
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
         "size": size(sum(file.bytes for file in files)),
-        "files": MetadataValue.md("\n".join(f"- `{store.uri(file.key)}` ({file.rows:,} rows, {size(file.bytes)})" for file in files)),
-        **_ways_to_get(exported.manifest, files, store, link_seconds),
+        "files": MetadataValue.md(
+            "\n".join(f"- `{store.uri(exported.shown_key(file))}` ({file.rows:,} rows, {size(file.bytes)})" for file in files)
+        ),
+        **_ways_to_get(exported, files, store, link_seconds),
         **({"changed values": MetadataValue.json(changed)} if any(changed.values()) else {}),
     }
 
 
-def _ways_to_get(manifest: Manifest, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None) -> Metadata:
+def _ways_to_get(exported: Exported, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None) -> Metadata:
     metadata: Metadata = {}
-    page = store.page(files[0].key) if files else None
+    manifest = exported.manifest
+    page = store.page(exported.shown_key(files[0])) if files else None
     if page:
         command = shlex.join(["aggregation-pipeline", "download", "--table", manifest.table, "--window", manifest.window])
         metadata |= {"console": MetadataValue.url(page), "download": MetadataValue.md(f"`{command}`")}
@@ -107,7 +110,7 @@ def manifest_metadata(exported: Exported, store: ObjectStore, uri: str, platform
         "aggregation/bytes": sum(file.bytes for file in manifest.files),
         "size": size(sum(file.bytes for file in manifest.files)),
         "aggregation/attempt": attempt,
-        "aggregation/files": MetadataValue.json([file_record(manifest.table, file, store) for file in exported.files]),
+        "aggregation/files": MetadataValue.json([file_record(exported, file, store) for file in exported.files]),
     }
 
 
@@ -120,13 +123,14 @@ def size(number: int) -> str:
     return f"{number:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
 
 
-def file_record(table: str, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
-    """One file, as `run --json` and batch_jobs name it."""
+def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
+    """One file, as `run --json` and batch_jobs name it: `uri` for people, `key` the object that the manifest names."""
     return {
-        "table": table,
+        "table": exported.manifest.table,
         "format": file.format,
         "dataset": file.dataset,
-        "uri": store.uri(file.key),
+        "uri": store.uri(exported.shown_key(file)),
+        "key": file.key,
         "rows": file.rows,
         "bytes": file.bytes,
         "crc64": file.crc64,

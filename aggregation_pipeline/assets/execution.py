@@ -1,6 +1,5 @@
 """What a table's op does: each window of the run in turn, in one process, and a word for Dagster about each that is published."""
 
-import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.state import SourceState, open_glance, state_of
 from aggregation_pipeline.storage import keys
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 
 MAX_RETRIES: Final = 2
@@ -55,7 +55,6 @@ class TableJob:
         source: gives the database when a run asks; without one configured only running fails, not loading.
         zone: of its schedule, of its windows without a partition, and of the MySQL session.
         locks_url: PostgreSQL that holds the window locks.
-        versioned: the files of each run stay, in folders of their own.
         partitions: None for a table that is taken whole.
         config: the YAML that the entry stands in.
         crons: when it runs, in five fields; empty for a table that only people start.
@@ -67,7 +66,6 @@ class TableJob:
     database: str
     zone: ZoneInfo
     locks_url: str
-    versioned: bool = False
     partitions: Partitions | None = None
     crons: tuple[str, ...] = ()
     config: Path | None = None
@@ -156,7 +154,7 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     manager: OSSIOManager = context.resources.io_manager
     window = manager.latest_manifest(job.entry.name).window
     context.log.info("%s %s: judging what is published", job.entry.name, window)
-    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, lambda: None))
+    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, NoLock(), names=job.entry.names))
     yield from check_results(job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts})
 
 
@@ -189,9 +187,7 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: Target, obse
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
     with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
-        # latest.json belongs to all windows of the table, which runs publish side by side: it is locked like a window of that name.
-        latest = functools.partial(lock.also, keys.LATEST)
-        publication = manager.publication(context.run.run_id, lock.assert_held, entry.options, alone=latest, versioned=job.versioned)
+        publication = manager.publication(context.run.run_id, lock, entry.options, names=entry.names)
         if table_key(entry.name) in selected:
             request = target.request(entry, publication.options.zero_dates)
             # A format that is not configured any more goes; one that was not asked for this time stays.

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 
 from dagster import (
     Backoff,
     Config,
+    DagsterInstance,
     DefaultScheduleStatus,
     Failure,
     JobDefinition,
@@ -20,6 +22,7 @@ from dagster import (
     schedule,
 )
 
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.locks import WindowLock, window_lock
@@ -38,9 +41,17 @@ class RetentionConfig(Config):
     dry_run: bool = False
 
 
+# A window that is named by its first day ages from its end; for months the longest.
+_LASTS = {"week": timedelta(days=7), "month": timedelta(days=31)}
+
+
 @without_values
-def delete_expired_files(project: Project, *, holder: str, report: Callable[[str], None], dry_run: bool, now: datetime) -> Swept:
-    """Delete what `keep`, `keep_last` and EXTRACT_KEEP_DAYS let go, or say what that is.
+def delete_expired_files(
+    project: Project, *, holder: str, alive: Callable[[str], bool], report: Callable[[str], None], dry_run: bool, now: datetime
+) -> Swept:
+    """Delete what `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS let go, and what dead runs left; or say what that is.
+
+    `alive(run id)`: whether that run may still be at work.
 
     Raises:
         StorageBusyError: the store is out of order; what was deleted by then stays deleted, and the next pass goes on.
@@ -54,13 +65,27 @@ def delete_expired_files(project: Project, *, holder: str, report: Callable[[str
     return sweep(
         open_store(settings),
         settings.oss_prefix,
-        [Rule(table.entry.name, table.entry.keep_for, table.entry.keep_last) for table in project.tables],
+        # Of an entry that cannot be used nobody knows what it lets go.
+        [_rule(table.entry) for table in project.tables if table.entry.mistakes is None],
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
         lock=lock,
+        alive=alive,
         report=report,
         dry_run=dry_run,
     )
+
+
+def is_alive(instance: DagsterInstance, run_id: str) -> bool:
+    """Whether a run has not come to its end, as far as Dagster knows; the reconciler ends those whose process is gone."""
+    run = instance.get_run_by_id(run_id)
+    return run is not None and not run.is_finished
+
+
+def _rule(entry: TableEntry) -> Rule:
+    lasts = timedelta() if entry.partition is None else _LASTS.get(entry.partition.every, timedelta())
+    versions = None if entry.keep_versions == "all" else entry.keep_versions
+    return Rule(entry.name, entry.keep_for, entry.keep_last, lasts, versions, entry.names)
 
 
 def build_retention_job(project: Project) -> JobDefinition:
@@ -68,11 +93,16 @@ def build_retention_job(project: Project) -> JobDefinition:
 
     @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
     def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
-        """Delete windows beyond `keep` and `keep_last` of their tables, and stored extracts after EXTRACT_KEEP_DAYS."""
+        """Delete windows beyond `keep` and `keep_last` of their tables, superseded versions, and extracts after EXTRACT_KEEP_DAYS."""
         holder = f"retention run {context.run_id[:8]}"
         try:
             swept = delete_expired_files(
-                project, holder=holder, report=context.log.info, dry_run=config.dry_run, now=datetime.now(project.settings.zone)
+                project,
+                holder=holder,
+                alive=partial(is_alive, context.instance),
+                report=context.log.info,
+                dry_run=config.dry_run,
+                now=datetime.now(project.settings.zone),
             )
         except PipelineError as error:
             if error.retryable:
@@ -83,14 +113,15 @@ def build_retention_job(project: Project) -> JobDefinition:
                 "dry run": config.dry_run,
                 "windows": len(swept.windows),
                 "objects of windows": sum(len(window.keys) for window in swept.windows),
-                "extracts": len(swept.extracts),
+                "objects of superseded versions": sum(len(window.keys) for window in swept.versions),
+                "extracts": sum(len(window.keys) for window in swept.extracts),
                 "half-written files": len(swept.half_written),
             }
         )
         if swept.problems:
             raise Failure(description="\n".join(swept.problems), allow_retries=False)
 
-    @job(name=RETENTION_JOB, description="Delete windows and stored extracts that have expired; nothing that no manifest names.")
+    @job(name=RETENTION_JOB, description="Delete windows, superseded versions and stored extracts that have expired.")
     def retention() -> None:
         delete_expired()
 

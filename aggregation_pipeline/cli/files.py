@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,9 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
     settings = load_settings()
     store = open_store(settings)
     found, problems = list[dict[str, Any]](), list[str]()
-    for manifest in _manifests(settings, store, table, window, problems):
-        rows = [_row(store, manifest, file, settings.oss_link_seconds if links else None) for file in manifest.files]
+    for manifest, names in _manifests(settings, store, table, window, problems):
+        seconds = settings.oss_link_seconds if links else None
+        rows = [_row(store, settings.oss_prefix, manifest, file, names, seconds) for file in manifest.files]
         found += rows
         if not as_json:
             _show(manifest, rows)
@@ -71,7 +72,8 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 def download(table: str, window: str, directory: Path | None) -> None:
     """Fetch the files of a window, each compared with the size and checksum that its manifest names.
 
-    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile is begun again.
+    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile comes as it was
+    when this began.
 
     \b
     aggregation-pipeline download --table orders --window 2026-11-20 --to /data/orders
@@ -101,11 +103,12 @@ def download(table: str, window: str, directory: Path | None) -> None:
 
 def _manifests(
     settings: "Settings", store: "ObjectStore", table: str | None, window: str | None, problems: list[str]
-) -> "Iterator[Manifest]":
-    """The manifests that stand; one that is not to be read becomes a problem."""
-    from aggregation_pipeline.storage.windows import load_manifest, published_windows  # noqa: PLC0415
+) -> "Iterator[tuple[Manifest, Mapping[str, int]]]":
+    """The manifests in force, each with the stable names of its window; one that is not to be read becomes a problem."""
+    from aggregation_pipeline.storage.windows import load_manifest, published_names  # noqa: PLC0415
 
-    chosen = list(published_windows(store, settings.oss_prefix, table))
+    there = published_names(store, settings.oss_prefix, table)
+    chosen = list(there)
     if window == "latest":
         newest = {name: max(day for other, day in chosen if other == name) for name, _ in chosen}
         chosen = list(newest.items())
@@ -117,8 +120,8 @@ def _manifests(
         except PipelineError as error:
             problems.append(str(error))
             continue
-        if manifest is not None:  # being published anew: not there for the moment
-            yield manifest
+        if manifest is not None:  # deleted meanwhile
+            yield manifest, there[name, day]
 
 
 def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window: str) -> "Manifest":
@@ -131,7 +134,7 @@ def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window
     there = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
     if there:
         shown = ", ".join(there[-_SHOWN:])
-        raise StorageError(f"Table {table!r} has no window {wanted!r}, or it is just being published anew; the newest there are: {shown}.")
+        raise StorageError(f"Table {table!r} has no window {wanted!r}; the newest there are: {shown}.")
     if problems := _not_there(settings, store, table, window):
         raise StorageError(problems[0])
     raise StorageError(f"Nothing is published of table {table!r}. `aggregation-pipeline files` lists what is.")
@@ -154,7 +157,18 @@ def _not_there(settings: "Settings", store: "ObjectStore", table: str | None, wi
     return []
 
 
-def _row(store: "ObjectStore", manifest: "Manifest", file: Any, link_seconds: int | None) -> dict[str, Any]:  # noqa: ANN401
+def _row(
+    store: "ObjectStore",
+    prefix: str,
+    manifest: "Manifest",
+    file: Any,  # noqa: ANN401
+    names: "Mapping[str, int]",
+    link_seconds: int | None,
+) -> dict[str, Any]:
+    """One file: `key` is the object that the manifest names, `uri` the stable name that people know, where it is there."""
+    from aggregation_pipeline.storage.keys import window_key  # noqa: PLC0415
+
+    name = window_key(prefix, manifest.table, manifest.window, file.name)
     row = {
         "table": manifest.table,
         "window": manifest.window,
@@ -164,7 +178,8 @@ def _row(store: "ObjectStore", manifest: "Manifest", file: Any, link_seconds: in
         "rows": file.rows,
         "bytes": file.bytes,
         "crc64": file.crc64,
-        "uri": store.uri(file.key),
+        "uri": store.uri(name if names.get(name) == file.bytes else file.key),
+        "key": file.key,
         "run_id": manifest.run_id,
     }
     return row if link_seconds is None else row | {"link": store.link(file.key, link_seconds)}

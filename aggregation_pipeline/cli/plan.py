@@ -100,7 +100,7 @@ def _requests(project: "Project", wanted: Sequence[str] | None) -> "tuple[list[t
         if run is None:
             waiting.append(TablePlan(name, table.entry.table, "none"))
             continue
-        entry = table.entry.model_copy(update={"layout": "versioned" if table.versioned else "overwrite"})
+        entry = table.entry
         if table.partitions is not None and run.partition is not None:
             targets = partition_targets(entry, table.partitions, [run.partition])
         else:

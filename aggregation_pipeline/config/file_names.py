@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Collection
-from typing import Final
+from typing import Final, Literal
 
+# How a window's files come by their stable names, beside the keys under which they lie for good.
+Names = Literal["copy", "symlink", "none"]
 DEFAULT_TEMPLATE: Final = "{table}.{dataset}"
 PLACEHOLDERS: Final = ("table", "dataset", "window", "date", "format")
 # What the store keeps for itself beside a window's files.
-RESERVED: Final = frozenset({"manifest", "latest", "expired"})
+RESERVED: Final = frozenset({"manifest", "latest", "publication"})
 _MAX_LENGTH: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _DATASET: Final = "{dataset}"

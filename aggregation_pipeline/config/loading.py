@@ -87,7 +87,9 @@ def select_tables(
     for name in wanted:
         entry = entries.get(name) or next((entry for entry in config.tables if entry.name.casefold() == name.casefold()), None)
         if entry is None:
-            entry = _counted(name, file).within(config.options, config.source_limits)
+            entry = _counted(name, file).within(
+                config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions
+            )
             warn(_advice(name, list(entries)))
         elif entry.name != name:
             warn(f"AGGREGATION_TABLES names {name!r}; the entry {entry.name!r} was taken, which differs in case only.")

@@ -28,6 +28,7 @@ from aggregation_pipeline.config.columns import (
     refuse_twins,
 )
 from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masked import NOTHING_MASKED, Masked, hidden_in, joined
 from aggregation_pipeline.config.masks import check_masks, exposures, masked_by
@@ -51,7 +52,6 @@ __all__ = [
     "FormatName",
     "FormatOptions",
     "Freshness",
-    "Layout",
     "MaskRule",
     "Partition",
     "PipelineConfig",
@@ -61,7 +61,7 @@ __all__ = [
 
 FormatName = Literal["json", "csv", "excel", "parquet"]
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
-Layout = Literal["overwrite", "versioned"]
+KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
 # Five digits of weeks are a thousand years; more would be beyond what dates can hold.
 _PERIOD: Final = re.compile(r"^[1-9][0-9]{0,4}[dw]$")
 _GROUP: Final = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
@@ -181,9 +181,12 @@ class TableEntry(EntryModel):
     """How this table's files are written, where it differs from the project's options."""
     source_limits: SourceLimits = SourceLimits()
     """What this table may ask of the database, where it differs from the project's source_limits."""
-    layout: Layout | None = None
-    """overwrite: a window's files are replaced when it is computed again. versioned: each run's files lie in a folder of their own, and
-    stay. Default: the project's layout."""
+    names: Names = "copy"
+    """Stable names of the files, as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys that the manifest names.
+    copy: copies that the store makes; in a folder hard links. symlink: OSS symlinks. none: no such names. Default: the project's names."""
+    keep_versions: KeepVersions = 1
+    """How many versions of a window stay when it is computed again, the one in force included, or all. One that is superseded stays for a
+    day in any case, unless masks have changed since. Default: the project's keep_versions."""
     keep: Annotated[str, Field(json_schema_extra={"pattern": _PERIOD.pattern}), AfterValidator(_checked_period)] | None = None
     """Windows whose date is longer ago are deleted by the job retention: 90d or 12w. The newest always stays. Default: none are deleted."""
     keep_last: Annotated[int, Field(ge=1)] | None = None
@@ -235,18 +238,19 @@ class TableEntry(EntryModel):
         """Those of its own table, as `named.fold` makes their names."""
         return frozenset(hidden_in(self.source, self.all_masked))
 
-    def within(self, options: FormatOptions, limits: SourceLimits) -> Self:
-        """The entry with the project's options and limits wherever it has none of its own.
+    def within(self, options: FormatOptions, limits: SourceLimits, **defaults: Any) -> Self:  # noqa: ANN401
+        """The entry with the project's options, limits and `defaults` of other keys wherever it has none of its own.
 
         Raises:
             ValueError: the two do not go together.
         """
+        given = {key: value for key, value in defaults.items() if key not in self.model_fields_set}
         try:
-            whole = self.model_copy(update={"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)})
+            given |= {"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)}
         except ValidationError as error:
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} do not go with those of the project: {words}") from None
-        return whole
+        return self.model_copy(update=given)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -340,19 +344,22 @@ class PipelineConfig(EntryModel):
     """How the files are written."""
     source_limits: SourceLimits = SourceLimits()
     """What an export may ask of the source database, for each table."""
-    layout: Layout = "overwrite"
-    """What becomes of a window's files when it is computed again: overwrite replaces them; versioned keeps those of every run, in a folder
-    named by its id, and the window's manifest.json names the latest."""
+    names: Names = "copy"
+    """How the files of all tables come by their stable names: copy, symlink or none."""
+    keep_versions: KeepVersions = 1
+    """How many versions of a window stay, the one in force included, or all."""
     tables: tuple[TableEntry, ...] = ()
     """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the project."""
 
     @field_validator("tables")
     @classmethod
     def _entries_are_complete(cls, tables: tuple[TableEntry, ...], info: ValidationInfo) -> tuple[TableEntry, ...]:
-        options, limits = info.data.get("options"), info.data.get("source_limits")
-        if options is None or limits is None:  # refused, and reported
+        above = info.data
+        if not {"options", "source_limits", "names", "keep_versions"} <= above.keys():  # refused, and reported
             return tables
-        whole = tuple(entry.within(options, limits) for entry in tables)
+        options = above["options"]
+        defaults = {key: above[key] for key in ("names", "keep_versions")}
+        whole = tuple(entry.within(options, above["source_limits"], **defaults) for entry in tables)
         masked = joined(masked_by(entry.asked) for entry in whole)
         mistakes = misfits(options, tables, whole)
         for number, entry in enumerate(whole):

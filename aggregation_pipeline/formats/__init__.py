@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from aggregation_pipeline.config.file_names import file_stem
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Extract
@@ -21,7 +20,7 @@ from aggregation_pipeline.formats.files import FileFormat, RenderedFile
 from aggregation_pipeline.formats.json_file import JSON
 from aggregation_pipeline.formats.parquet_file import PARQUET
 
-__all__ = ["FORMATS", "FileFormat", "RenderedFile", "render", "stems"]
+__all__ = ["FORMATS", "FileFormat", "RenderedFile", "render"]
 
 FORMATS: Mapping[str, FileFormat] = MappingProxyType({each.name: each for each in (JSON, CSV, EXCEL, PARQUET)})
 
@@ -38,13 +37,6 @@ def render(format_name: str, extract: Extract, directory: Path, options: FormatO
             file.path.unlink(missing_ok=True)
         raise
     return tuple(_with_zero_dates(file, extract) for file in files)
-
-
-def stems(table: str, window: str, options: FormatOptions) -> frozenset[str]:
-    """What any format may call a file of this window, without the ending: by these names a store knows what a killed run has left."""
-    return frozenset(
-        file_stem(options.file_names, table, window, name, dataset) for name in FORMATS for dataset in (None, "summary", "detail")
-    )
 
 
 def _with_zero_dates(file: RenderedFile, extract: Extract) -> RenderedFile:

@@ -4,8 +4,6 @@ Not a UPathIOManager: that one deletes a local file at the same relative path wh
 backfills in a single run. Not configured through Dagster either: keys of a bucket have no place in a run's configuration.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster import InputContext, IOManager, OutputContext
 
+from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export import Publication
@@ -21,6 +20,7 @@ from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.windows import fetch_extract, latest_window, load_manifest
 from aggregation_pipeline.working_directory import working_directory
@@ -58,14 +58,13 @@ class OSSIOManager(IOManager):
     def publication(
         self,
         run_id: str,
-        guard: Callable[[], None],
+        lock: Lock,
         options: FormatOptions | None = None,
         *,
-        alone: Callable[[], AbstractContextManager[object]] = nullcontext,
-        versioned: bool = False,
+        names: Names = "copy",
     ) -> Publication:
         """Return what the core needs to publish for `run_id`; `options` where a table's files are written its own way."""
-        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, guard, alone, versioned)
+        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, lock, names)
 
     @without_values
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401

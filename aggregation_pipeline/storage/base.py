@@ -55,11 +55,11 @@ class ObjectStore(Protocol):
         ...
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Write the object to `target`, which appears only when the content is whole and verified."""
+        """Write the object to `target`, which appears only when the content is whole and verified; StorageMissingError without one."""
         ...
 
     def read(self, key: str) -> bytes:
-        """The content of a small object, verified."""
+        """The content of a small object, verified; StorageMissingError when there is none."""
         ...
 
     def head(self, key: str) -> StoredObject | None:
@@ -71,7 +71,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`."""
+        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`; symlinks of OSS with 0 bytes."""
         ...
 
     def uri(self, key: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
-from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
@@ -131,10 +131,8 @@ class FolderStore:
         with _explained("list", start):
             found = [(path, path.relative_to(self.root).as_posix()) for path in _files(start) if not path.name.startswith(_UNFINISHED)]
         for path, key in sorted(found, key=lambda pair: pair[1].encode()):
-            with suppress(FileNotFoundError):  # deleted since
-                if key.startswith(prefix):
-                    status = path.stat()
-                    yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
+            if key.startswith(prefix) and (status := _status(path)) is not None:
+                yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def uri(self, key: str) -> str:
         """`file:///...`, percent-encoded."""
@@ -189,6 +187,13 @@ def _files(folder: Path) -> Iterator[Path]:
 
     for parent, _, names in os.walk(folder, onerror=refuse):
         yield from (Path(parent, name) for name in names)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None when it has been deleted since it was listed."""
+    with _explained("list", path), suppress(FileNotFoundError):
+        return path.stat()
+    return None
 
 
 def _same_file(source: Path, target: Path) -> bool:
@@ -255,13 +260,16 @@ def _sync_folder(folder: Path) -> None:
 def _explained(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise StorageError(f"Cannot {verb} {path}: {error.filename or path} is not there.") from error
     except OSError as error:
+        about = Path(error.filename or path)
+        if verb == "read" and about == path and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            raise StorageMissingError(f"Cannot {verb} {path}: it is not there.") from error
+        if isinstance(error, FileNotFoundError):
+            raise StorageError(f"Cannot {verb} {path}: {about} is not there.") from error
         if error.errno in _DENIED:
             may = "read" if verb in {"read", "list"} else "write"
             raise StorageDeniedError(
-                f"Cannot {verb} {path}: {error.strerror} ({error.filename or path}). This user may not {may} there: "
+                f"Cannot {verb} {path}: {error.strerror} ({about}). This user may not {may} there: "
                 "correct the owner or the mode of the folder or file, or set STORAGE_DIR."
             ) from error
         kind = StorageBusyError if error.errno in _MAY_PASS else StorageError

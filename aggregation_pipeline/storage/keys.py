@@ -1,23 +1,61 @@
-"""Object keys: where a window's files, its manifest and its stored extract live. The only place that puts keys together.
+"""Object keys: where a window's files, its manifests and its stored extracts lie. The only place that puts keys together.
 
-    {prefix}/{table}/{window}/{file}                 {prefix}/{table}/{window}/manifest.json      {prefix}/{table}/latest.json
-    {prefix}/{table}/{window}/{run}/{file}           {prefix}/{table}/{window}/{run}/manifest.json     (layout: versioned)
-    {prefix}/_extracts/{table}/{window}/{run}/{dataset}.parquet
+    {prefix}/{table}/{window}/{publication}/{file}          {prefix}/{table}/{window}/{publication}/manifest.json
+    {prefix}/{table}/{window}/manifest.json                 the switch: the manifest in force
+    {prefix}/{table}/{window}/{file}                        a stable name, as {prefix}/{table}/latest/{file}
+    {prefix}/{table}/latest.json
+    {prefix}/_extracts/{table}/{window}/{publication}/{dataset}.parquet
 
 Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that two names
 never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an attack.
 """
 
+import re
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from aggregation_pipeline.config.file_names import RESERVED
 from aggregation_pipeline.config.names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.window_names import is_window
 
 MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
 MANIFEST = "manifest.json"
+# Written first: whose folder it is, and which files are to lie in it.
+MARK = "publication.json"
 LATEST = "latest.json"
-EXPIRED = "expired.json"
+LATEST_FOLDER = "latest"
 EXTRACTS = "_extracts"
+DATASETS = ("summary", "detail")
+_PUBLICATION: Final = re.compile(r"([A-Za-z0-9_-]+)(?:\.([1-9][0-9]*))?")
+
+
+class Place(NamedTuple):
+    """What a key says.
+
+    `publication` is empty for what lies in the window's own folder: the switch, and the stable names. `name` is the last segment as it
+    stands in the key: `manifest.json` is the manifest, `%6Danifest.json` the file of a table of that name.
+    """
+
+    table: str
+    window: str
+    publication: str
+    name: str
+
+
+def publication_id(run_id: str, attempt: int) -> str:
+    """The first publication of a run on a window is called by the run's id, each further one by `<run id>.<attempt>`."""
+    return run_id if attempt == 1 else f"{run_id}.{attempt}"
+
+
+def run_of(publication: str) -> str:
+    """The id of the run that made a publication."""
+    return publication.partition(".")[0]
+
+
+def table_folder(prefix: str, table: str) -> str:
+    """Key prefix, with the closing slash, of all that is published of a table."""
+    return _join(prefix, _name(table, "table")) + "/"
 
 
 def window_folder(prefix: str, table: str, window: str) -> str:
@@ -25,29 +63,36 @@ def window_folder(prefix: str, table: str, window: str) -> str:
     return _join(prefix, _name(table, "table"), _name(window, "window")) + "/"
 
 
-def window_key(prefix: str, table: str, window: str, filename: str, *, version: str | None = None) -> str:
-    """Key of a data file; `version` (a run id) puts it into a folder of its own for layouts that keep every run's files."""
-    segment = _name(filename, f"file name of table {table!r},")
-    if segment.lower() in {MANIFEST, LATEST, EXPIRED}:  # a table called `manifest`, as JSON, must not take the manifest's place
-        segment = f"%{ord(segment[0]):02X}{segment[1:]}"
-    folders = [] if version is None else [_name(version, "run")]
-    return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, segment)
+def window_key(prefix: str, table: str, window: str, filename: str, *, publication: str | None = None) -> str:
+    """The stable name of a file; with `publication`, the key under which it lies in the folder of that publication, for good."""
+    folders = [] if publication is None else [_name(publication, "run")]
+    return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, _file(table, filename))
 
 
-def manifest_key(prefix: str, table: str, window: str, *, version: str | None = None) -> str:
-    """Key of the window's commit mark; with `version`, of the manifest that stays with the files of that run."""
-    folders = [] if version is None else [_name(version, "run")]
+def latest_name_key(prefix: str, table: str, filename: str) -> str:
+    """The stable name that a file has while its window is the newest."""
+    return _join(prefix, _name(table, "table"), LATEST_FOLDER, _file(table, filename))
+
+
+def manifest_key(prefix: str, table: str, window: str, *, publication: str | None = None) -> str:
+    """Key of the manifest in force; with `publication`, of the manifest that stays with the files of that publication."""
+    folders = [] if publication is None else [_name(publication, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, MANIFEST)
 
 
-def expired_key(prefix: str, table: str, window: str) -> str:
-    """Key under which an expired window's manifest stands while its files are being deleted."""
-    return f"{window_folder(prefix, table, window)}{EXPIRED}"
+def mark_key(prefix: str, table: str, window: str, publication: str) -> str:
+    """Key of the object that is written first into the folder of a publication, and takes it for one attempt."""
+    return _join(prefix, _name(table, "table"), _name(window, "window"), _name(publication, "run"), MARK)
 
 
 def latest_key(prefix: str, table: str) -> str:
     """Key of the small object that names the table's newest window."""
-    return _join(prefix, _name(table, "table"), LATEST)
+    return table_folder(prefix, table) + LATEST
+
+
+def extracts_root(prefix: str) -> str:
+    """Key prefix, with the closing slash, of all stored extracts."""
+    return _join(prefix, EXTRACTS) + "/"
 
 
 def extracts_folder(prefix: str, table: str, window: str) -> str:
@@ -55,9 +100,9 @@ def extracts_folder(prefix: str, table: str, window: str) -> str:
     return _join(prefix, EXTRACTS, _name(table, "table"), _name(window, "window")) + "/"
 
 
-def extract_key(prefix: str, table: str, window: str, run_id: str, dataset: str) -> str:
+def extract_key(prefix: str, table: str, window: str, publication: str, dataset: str) -> str:
     """Key of a dataset's stored extract, apart from the files so that extracts can expire by prefix."""
-    return _fits(f"{extracts_folder(prefix, table, window)}{_name(run_id, 'run')}/{_name(dataset, 'dataset')}.parquet")
+    return _fits(f"{extracts_folder(prefix, table, window)}{_name(publication, 'run')}/{_name(dataset, 'dataset')}.parquet")
 
 
 def refuse_long_names(prefix: str, table: str) -> None:
@@ -66,9 +111,9 @@ def refuse_long_names(prefix: str, table: str) -> None:
     Raises:
         StorageError: one would be longer than OSS takes, or the name or the prefix can be part of none.
     """
-    window, run = "2026-11-20-14:00", "00000000-0000-0000-0000-000000000000"
-    window_key(prefix, table, window, f"{table}.summary.parquet", version=run)
-    extract_key(prefix, table, window, run, "summary")
+    window, publication = "2026-11-20-14:00+0100", "00000000-0000-0000-0000-000000000000.100"
+    window_key(prefix, table, window, f"{table}.summary.parquet", publication=publication)
+    extract_key(prefix, table, window, publication, "summary")
 
 
 def tables_prefix(prefix: str) -> str:
@@ -76,14 +121,41 @@ def tables_prefix(prefix: str) -> str:
     return "" if not (clean := _prefix(prefix)) else clean + "/"
 
 
-def split_manifest_key(prefix: str, key: str, name: str = MANIFEST) -> tuple[str, str] | None:
-    """Table and window of a manifest's key (of the object called `name` there), None for any other key: the way back, for listings."""
+def place_of(prefix: str, key: str) -> Place | None:
+    """What the key of a window's object says: the way back, for listings. None for every key that we would not have made."""
     root = tables_prefix(prefix)
     match key.removeprefix(root).split("/") if key.startswith(root) else []:
-        case [table, window, last] if last == name and table != EXTRACTS:
-            return unquote(table), unquote(window)
+        case [table, window, name]:
+            place = Place(unquote(table), unquote(window), "", name)
+        case [table, window, publication, name] if _PUBLICATION.fullmatch(publication):
+            place = Place(unquote(table), unquote(window), publication, name)
         case _:
             return None
+    return place if is_window(place.window) and _is_key_of(prefix, place, key) else None
+
+
+def extract_place_of(prefix: str, key: str) -> Place | None:
+    """The same of a stored extract, whose `name` is the dataset's."""
+    root = extracts_root(prefix)
+    match key.removeprefix(root).split("/") if key.startswith(root) else []:
+        case [table, window, publication, name] if _PUBLICATION.fullmatch(publication) and is_window(unquote(window)):
+            place = Place(unquote(table), unquote(window), publication, name.removesuffix(".parquet"))
+        case _:
+            return None
+    return place if place.name in DATASETS and extract_key(prefix, *place) == key else None
+
+
+def _is_key_of(prefix: str, place: Place, key: str) -> bool:
+    """Whether the names in `place` make `key`: there is one key for each, and other spellings of it are not ours."""
+    table, window, publication, name = place
+    try:
+        if name == MANIFEST:
+            return key == manifest_key(prefix, table, window, publication=publication or None)
+        if name == MARK and publication:
+            return key == mark_key(prefix, table, window, publication)
+        return key == window_key(prefix, table, window, unquote(name), publication=publication or None)
+    except StorageError:
+        return False
 
 
 def check_key(key: str) -> str:
@@ -103,6 +175,13 @@ def _name(name: str, what: str) -> str:
     if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
         return "%5F" + name[1:]
     return as_segment(name)
+
+
+def _file(table: str, filename: str) -> str:
+    segment = _name(filename, f"file name of table {table!r},")
+    if segment.lower() in {f"{name}.json" for name in RESERVED}:  # a table called `manifest`, as JSON, must not take the manifest's place
+        segment = f"%{ord(segment[0]):02X}{segment[1:]}"
+    return segment
 
 
 def _prefix(prefix: str) -> str:

@@ -1,13 +1,15 @@
-"""manifest.json, the commit mark of a window: it names every file with size and checksum, and says where the data came from.
+"""manifest.json, the commit mark of a publication: it names every file with size and checksum, and says where the data came from.
 
-A reader that goes by the manifest sees one window whole or not at all: the manifest is written after everything that it names.
+A reader that goes by the manifest sees one window whole or not at all: the manifest is written after everything that it names, and
+what it names is never written again.
 """
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.errors import StorageDamagedError
+from aggregation_pipeline.storage.keys import Place, extract_place_of, place_of
 
 
 class _Part(BaseModel):
@@ -22,9 +24,9 @@ class ManifestColumn(_Part):
 
 
 class ManifestExtract(_Part):
-    """A dataset's extract. Its checksum is the identity of the data; `key` is None when the extract itself was not stored."""
+    """A dataset's extract. Its checksum is the identity of the data. The object expires; see EXTRACT_KEEP_DAYS."""
 
-    key: str | None
+    key: str
     bytes: int
     crc64: str
 
@@ -48,7 +50,8 @@ class ManifestDataset(_Part):
 
 
 class ManifestFile(_Part):
-    """A published file; `notes` counts what the format had to change (replaced characters, null zero dates, ...)."""
+    """A published file; `key` is the whole key of the object. `notes` counts what the format had to change (replaced characters, null
+    zero dates, ...)."""
 
     key: str
     name: str
@@ -73,6 +76,9 @@ class ManifestCheck(_Part):
 class Manifest(_Part):
     """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is equal bytes.
 
+    `version` is that of this format. `publication` names the folder that the manifest was written for; files that had not changed lie in
+    folders of earlier publications of the same window.
+
     `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were read, views
     followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)` where the account may not see.
     `columns_asked` is a fingerprint of the columns that the entry asked for: where that is the same and they differ, the table changed.
@@ -82,6 +88,7 @@ class Manifest(_Part):
     table: str
     window: str
     run_id: str
+    publication: str
     consistency: str
     engines: str = ""
     columns_asked: str = ""
@@ -95,19 +102,46 @@ class Manifest(_Part):
         """Rows of all datasets, each counted once however many formats there are."""
         return sum(dataset.rows for dataset in self.datasets)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of all objects that it names."""
+        return frozenset([*(file.key for file in self.files), *(dataset.extract.key for dataset in self.datasets)])
+
     def to_json(self) -> bytes:
         """Fields in the order of the model, true characters, a newline at the end: stable and pleasant to read."""
         return (self.model_dump_json(indent=2) + "\n").encode()
 
     @classmethod
     def from_json(cls, content: bytes, *, where: str) -> "Manifest":
-        """Raises StorageError, naming `where`, when the content is no manifest that this version understands."""
+        """Raises StorageDamagedError, naming `where`, when the content is no manifest that this version understands."""
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise StorageError(
-                f"{where} is not a manifest of version 1: {field}: {first['msg']}. It was written by another version of this package or "
-                "changed by hand: delete it and materialize the window again."
-            ) from None
+            raise _damaged(where, f"{field}: {first['msg']}") from None
+
+    def refuse_strays(self, prefix: str, table: str, window: str, *, where: str) -> None:
+        """Prove that it speaks of this window and names nothing but objects of its publications: nobody is led anywhere else.
+
+        Raises:
+            StorageDamagedError: it does not.
+        """
+        if (self.table, self.window) != (table, window):
+            raise _damaged(where, f"it is of table {self.table!r}, window {self.window!r}")
+        files = [(file.key, place_of(prefix, file.key)) for file in self.files]
+        extracts = [(dataset.extract.key, extract_place_of(prefix, dataset.extract.key)) for dataset in self.datasets]
+        for key, place in (*files, *extracts):
+            if not _is_within(place, table, window):
+                raise _damaged(where, f"it names {key!r}, which is no object of a publication of this window")
+
+
+def _is_within(place: Place | None, table: str, window: str) -> bool:
+    return place is not None and place.publication != "" and (place.table, place.window) == (table, window)
+
+
+def _damaged(where: str, why: str) -> StorageDamagedError:
+    return StorageDamagedError(
+        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed by hand: "
+        "materialize the window again, which replaces it."
+    )

@@ -1,5 +1,7 @@
 """Large objects in parts: several at once, each repeated where it fails, aborted when given up."""
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -35,6 +37,11 @@ def part_size_for(size: int, preferred: int) -> int:
     return max(preferred, MIN_PART) if smallest <= preferred else -(-smallest // MIB) * MIB
 
 
+def content_md5(data: bytes) -> str:
+    """The header's value by which OSS refuses what was damaged on the way, before it is stored."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
 def in_parts(
     connection: Connection,
     wanted: StoredObject,
@@ -68,10 +75,10 @@ def upload_parts(connection: Connection, source: Path, wanted: StoredObject, hea
         with source.open("rb") as file:
             file.seek(part.first)
             data = file.read(part.bytes)
-        expected = str(crc64(data))
+        expected, digest = str(crc64(data)), {"Content-MD5": content_md5(data)}
 
         def once() -> oss2.models.PartInfo:
-            result = connection.bucket.upload_part(wanted.key, part.upload_id, part.number, data)
+            result = connection.bucket.upload_part(wanted.key, part.upload_id, part.number, data, headers=digest)
             if (stated := result.headers.get(CRC_HEADER)) != expected:  # harmless: sending the part again replaces it
                 raise StorageBusyError(f"Part {part.number} of {wanted.key!r} arrived with CRC64 {stated} instead of {expected}.")
             return oss2.models.PartInfo(part.number, result.etag, size=len(data))

@@ -17,7 +17,7 @@ from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
-from aggregation_pipeline.storage.multipart import upload_parts
+from aggregation_pipeline.storage.multipart import content_md5, upload_parts
 from aggregation_pipeline.storage.oss_connection import CRC_HEADER, Connection
 from aggregation_pipeline.storage.oss_download import download
 from aggregation_pipeline.storage.oss_lifecycle import lifecycle_warning
@@ -46,8 +46,8 @@ class OssStore:
     ) -> StoredObject:
         """One request for what fits in `multipart_above` bytes (that much memory), parallel parts for more.
 
-        The checksum of the content is known before it is sent and compared with the one that OSS states; where they differ, the
-        object is removed again.
+        OSS refuses what does not have the MD5 that was sent with it, so nothing damaged is ever stored; the checksum that it states
+        afterwards is compared with the content's all the same. Nothing is deleted where they differ: by then it may be another run's.
         """
         check_key(key)
         self._tidy_once()
@@ -59,16 +59,12 @@ class OssStore:
         else:
             stated = self._put_at_once(source if isinstance(source, bytes) else source.read_bytes(), wanted, headers)
         if stated != checksum:
-            with suppress(PipelineError):
-                self.delete(key)
             cause = (
                 f"OSS states CRC64 {stated}"
                 if stated
                 else "the reply carries no CRC64 (x-oss-hash-crc64ecma), which a proxy may have removed"
             )
-            raise StorageError(
-                f"{self.uri(key)} did not arrive as it was sent: {cause}, the file has {checksum}. The object was removed again."
-            )
+            raise StorageError(f"{self.uri(key)} cannot be verified: {cause}, the file has {checksum}. Do not use it.")
         return wanted
 
     def copy(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
@@ -160,14 +156,14 @@ class OssStore:
             abort_left(self._oss)
 
     def _put_at_once(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
-        tries = 0
+        tries, whole = 0, {**headers, "Content-MD5": content_md5(data)}
 
         def send() -> str | None:
             nonlocal tries
             tries += 1
             if tries > 1 and self._oss.holds(wanted):  # it was the reply that got lost
                 return wanted.crc64
-            stated = self._oss.bucket.put_object(wanted.key, data, headers=dict(headers)).headers.get(CRC_HEADER)
+            stated = self._oss.bucket.put_object(wanted.key, data, headers=whole).headers.get(CRC_HEADER)
             return str(stated) if stated else None
 
         try:

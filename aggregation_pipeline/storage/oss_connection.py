@@ -103,8 +103,6 @@ class Connection:
             except oss2.exceptions.ServerError as error:
                 if error.status == 404 and error.code != "NoSuchBucket":
                     return None
-                if error.code == "NotSymlink":
-                    raise StorageBusyError(f"{key!r} in OSS bucket {self.options.bucket!r} is just being replaced.") from None
                 raise
             return StoredObject(key, file.content_length, file.headers.get(CRC_HEADER), _time(found.last_modified), target)
 

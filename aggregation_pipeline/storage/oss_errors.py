@@ -15,7 +15,7 @@ import oss2
 import requests
 import urllib3
 
-from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.oss_options import OssOptions
 
 # What a call into oss2 can raise when the trouble is not our own.
@@ -41,7 +41,8 @@ _REMEDIES = {
     "InvalidTargetType": "The symlink points to another symlink: publish the window again, which sets it anew.",
     "InvalidBucketName": "OSS_BUCKET is not a bucket name.",
     "UserDisable": "The account is suspended, most often because a bill is unpaid.",
-    "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix, or use versioned files.",
+    "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix. "
+    "Files are never written twice, but manifest.json, latest.json and stable names are, and retention deletes.",
     "KmsServiceNotEnabled": "KMS is not enabled for the account: enable it, or choose another OSS encryption.",
 }
 # What a RAM user needs for what, by the first word of what failed.
@@ -93,9 +94,14 @@ def _refused(error: oss2.exceptions.OssError, start: str, right: str, options: O
     reference = f" (request id {error.request_id})" if error.request_id else ""
     if error.status >= 500 or error.status == 429 or error.code in _WAIT_AND_TRY:
         return StorageBusyError(f"{start}{said}{reference}. OSS is busy or out of order: try again later.")
+    if error.code == "InvalidDigest":
+        return StorageBusyError(f"{start}it was damaged on the way, and OSS refused it{reference}. Look at the network and the proxy.")
+    if error.code == "NotSymlink":  # it was one a moment ago
+        return StorageBusyError(f"{start}it is just being replaced{reference}.")
     if error.status < 0 and not error.code:  # made by oss2 itself, from a reply or an argument that it could not use
         return StorageError(f"{start}oss2 could not use the reply or the request ({type(error).__name__}).")
-    kind = StorageDeniedError if error.status == 403 else StorageError
+    missing = error.code in {"NoSuchKey", "SymlinkTargetNotExist"}
+    kind = StorageDeniedError if error.status == 403 else StorageMissingError if missing else StorageError
     return kind(f"{start}{said}{reference}. {_remedy(error, right, options)}")
 
 

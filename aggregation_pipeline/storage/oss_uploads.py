@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aggregation_pipeline.claims import claim, take_over
-from aggregation_pipeline.errors import StorageBusyError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError
 from aggregation_pipeline.storage.oss_connection import Connection
 from aggregation_pipeline.storage.oss_options import OssOptions
 
@@ -46,7 +46,7 @@ def abort_left(connection: Connection) -> None:
                 if left["bucket"] != options.bucket:
                     continue
                 abort(connection, left["key"], left["upload_id"])
-            except StorageBusyError:
+            except (StorageBusyError, StorageDeniedError):
                 return
             except (StorageError, OSError, ValueError, KeyError, TypeError):  # gone already, or the record is half written
                 pass

@@ -1,9 +1,9 @@
 """What a window would publish, before anything is sent: rows reconciled, checksums known, keys chosen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
@@ -15,8 +15,17 @@ if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libra
     from aggregation_pipeline.formats.files import RenderedFile
 
 _PARQUET = "application/vnd.apache.parquet"
-# The key under which a dataset of this name, size and checksum is stored already, if it is.
-Finder = Callable[[str, int, str], str | None]
+
+
+class Content(NamedTuple):
+    """What tells one content from another."""
+
+    bytes: int
+    crc64: str
+
+
+# Those of the keys whose objects stand in the store with this content.
+Whole = Callable[[Mapping[str, Content]], Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -25,11 +34,19 @@ class Upload:
 
     path: Path
     key: str
-    bytes: int
-    crc64: str
+    content: Content
     media_type: str
     filename: str
     metadata: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a manifest is to name, by dataset and by file, and what has to be sent for it: files first, then extracts."""
+
+    datasets: tuple[ManifestDataset, ...]
+    files: tuple[ManifestFile, ...]
+    uploads: tuple[Upload, ...]
 
 
 def reconcile(extract: Extract, files: "Sequence[RenderedFile]") -> None:
@@ -53,57 +70,64 @@ def reconcile(extract: Extract, files: "Sequence[RenderedFile]") -> None:
         )
 
 
-def plan_datasets(
-    prefix: str, extract: Extract, run_id: str, old: Manifest | None, *, keep: bool, stored: Finder
-) -> tuple[tuple[ManifestDataset, ...], list[Upload]]:
-    """Manifest entries of the datasets, and their extracts as uploads (none unless `keep`).
+def plan(
+    prefix: str, extract: Extract, files: "Sequence[RenderedFile]", publication: str, old: Manifest | None, *, partial: bool, whole: Whole
+) -> Plan:
+    """What `publication` is to hold. What the manifest in force, `old`, names with the same content stays where it lies.
 
-    An extract equal to the one that the old manifest names, or to one that a killed run `stored`, keeps its key: the same data is not
-    stored once per run.
+    With `partial`, so do the files of formats that are not among `files`, where they were made from the same data: the extracts'
+    checksums say so. For a manifest never mixes two states of a table.
     """
-    known = {dataset.name: dataset.extract for dataset in old.datasets} if old else {}
-    datasets, uploads = [], []
-    for dataset in extract.datasets:
-        size, checksum = crc64_of_file(dataset.path)
-        key = extract_key(prefix, extract.table, extract.window, run_id, dataset.name) if keep else None
-        before = known.get(dataset.name)
-        if keep and before and before.key and (before.bytes, before.crc64) == (size, checksum):
-            key = before.key
-        elif keep:
-            key = stored(dataset.name, size, checksum) or key
-        if key:
-            metadata = _metadata(extract, dataset.rows, checksum)
-            uploads.append(Upload(dataset.path, key, size, checksum, _PARQUET, f"{extract.table}.{dataset.name}.extract.parquet", metadata))
-        datasets.append(_entry(dataset, ManifestExtract(key=key, bytes=size, crc64=checksum)))
-    return tuple(datasets), uploads
-
-
-def plan_files(
-    prefix: str, extract: Extract, files: "Sequence[RenderedFile]", old: Manifest | None, *, version: str | None
-) -> tuple[list[ManifestFile], list[Upload]]:
-    """Manifest entries of the files, and the same as uploads; with `version`, unchanged files stay where an earlier run put them."""
-    known = {file.name: file for file in old.files} if old and version is not None else {}
-    entries, uploads = [], []
+    contents = {dataset.name: Content(*crc64_of_file(dataset.path)) for dataset in extract.datasets}
+    rendered = {file.name: Content(*crc64_of_file(file.path)) for file in files}
+    stored = {dataset.name: dataset.extract for dataset in old.datasets} if old else {}
+    named = {file.name: file for file in old.files} if old else {}
+    same_data = {name: each.crc64 for name, each in stored.items()} == {name: content.crc64 for name, content in contents.items()}
+    formats = {file.format for file in files}
+    others = [file for file in named.values() if file.format not in formats and file.name not in rendered] if partial and same_data else []
+    candidates: list[ManifestFile | ManifestExtract] = [
+        *others,
+        *(stored[name] for name, content in contents.items() if name in stored and _content(stored[name]) == content),
+        *(named[name] for name, content in rendered.items() if name in named and _content(named[name]) == content),
+    ]
+    stay = whole({candidate.key: _content(candidate) for candidate in candidates})
+    datasets, entries, uploads = [], [other for other in others if other.key in stay], []
     for file in files:
-        size, checksum = crc64_of_file(file.path)
-        key = window_key(prefix, extract.table, extract.window, file.name, version=version)
-        before = known.get(file.name)
-        if before and (before.bytes, before.crc64) == (size, checksum):
+        content, before = rendered[file.name], named.get(file.name)
+        if before is not None and before.key in stay:
             key = before.key
-        entry = ManifestFile(
-            key=key,
-            name=file.name,
-            format=file.format,
-            dataset=file.dataset,
-            rows=file.rows,
-            bytes=size,
-            crc64=checksum,
-            media_type=file.media_type,
-            notes=dict(file.notes),
-        )
-        entries.append(entry)
-        uploads.append(Upload(file.path, key, size, checksum, file.media_type, file.name, _metadata(extract, file.rows, checksum)))
-    return entries, uploads
+        else:
+            key = window_key(prefix, extract.table, extract.window, file.name, publication=publication)
+            uploads.append(Upload(file.path, key, content, file.media_type, file.name, _metadata(extract, file.rows, content)))
+        entries.append(_file_entry(file, key, content))
+    for dataset in extract.datasets:
+        content, kept = contents[dataset.name], stored.get(dataset.name)
+        if kept is not None and kept.key in stay:
+            key = kept.key
+        else:
+            key = extract_key(prefix, extract.table, extract.window, publication, dataset.name)
+            filename = f"{extract.table}.{dataset.name}.extract.parquet"
+            uploads.append(Upload(dataset.path, key, content, _PARQUET, filename, _metadata(extract, dataset.rows, content)))
+        datasets.append(_entry(dataset, ManifestExtract(key=key, bytes=content.bytes, crc64=content.crc64)))
+    return Plan(tuple(datasets), tuple(sorted(entries, key=lambda entry: entry.name)), tuple(uploads))
+
+
+def _content(named: ManifestFile | ManifestExtract) -> Content:
+    return Content(named.bytes, named.crc64)
+
+
+def _file_entry(file: "RenderedFile", key: str, content: Content) -> ManifestFile:
+    return ManifestFile(
+        key=key,
+        name=file.name,
+        format=file.format,
+        dataset=file.dataset,
+        rows=file.rows,
+        bytes=content.bytes,
+        crc64=content.crc64,
+        media_type=file.media_type,
+        notes=dict(file.notes),
+    )
 
 
 def _entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
@@ -120,5 +144,5 @@ def _entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
     )
 
 
-def _metadata(extract: Extract, rows: int, checksum: str) -> dict[str, str]:
-    return {"table": extract.table, "window": extract.window, "rows": str(rows), "crc64": checksum}
+def _metadata(extract: Extract, rows: int, content: Content) -> dict[str, str]:
+    return {"table": extract.table, "window": extract.window, "rows": str(rows), "crc64": content.crc64}

@@ -1,50 +1,63 @@
-"""What has expired: planned first, so that a dry run shows exactly what a real one deletes.
+"""What has expired: planned first, so that a dry run shows exactly what a real one deletes. Nothing else deletes what is published.
 
-Only objects that a manifest names are ever deleted, and extracts by their age; whatever else lies in the bucket is not ours. While a
-window goes, its manifest stands as `expired.json`: readers no longer see the window, and a run that was killed is gone on with.
+    windows beyond `keep` and `keep_last`        superseded versions of the windows that stay
+    publications whose run died half-way         stored extracts after their days
+
+Only names of our own making are deleted, as a manifest names them, or the mark that a publication leaves before it sends anything. Of a
+window that goes, the manifest in force is the first: readers no longer see the window, and what a pass that is killed leaves is
+superseded for the next one.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
+from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import PipelineError, StorageError
-from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import (
-    EXPIRED,
-    EXTRACTS,
     MANIFEST,
-    expired_key,
+    extract_place_of,
     extracts_folder,
+    extracts_root,
     manifest_key,
-    split_manifest_key,
-    tables_prefix,
+    place_of,
+    table_folder,
     window_folder,
 )
+from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.windows import read_if_there
+from aggregation_pipeline.storage.superseded import Alive, WindowObjects, superseded
+from aggregation_pipeline.storage.switch import fenced, newest_since, publications_of, settle
+from aggregation_pipeline.storage.window_names import window_day
+from aggregation_pipeline.storage.windows import load_manifest
 
 # No file takes a day to be copied.
 _HALF_WRITTEN_FOR = timedelta(days=1)
-_DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?(?!\d)")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How long one table's windows stay; with neither limit, for ever. `lasts`: a window named by its first day ages from its last."""
+    """How long one table's windows stay; with neither limit, for ever.
+
+    `lasts`: a window named by its first day ages from its last. `keep_versions`: of each window, the one in force included; None for all.
+    `names`: how its files come by their stable names.
+    """
 
     table: str
     keep: timedelta | None = None
     keep_last: int | None = None
     lasts: timedelta = timedelta()
+    keep_versions: int | None = 1
+    names: Names = "copy"
 
 
 @dataclass(frozen=True)
 class Expired:
-    """A window to delete. `keys` in the order of deletion: the manifest first, so that no reader meets a half window."""
+    """What is deleted of a window, in this order."""
 
     table: str
     window: str
@@ -53,12 +66,39 @@ class Expired:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a pass deleted, or would delete. `problems`: tables that were left alone, in words."""
+    """What a pass deleted, or would delete.
+
+    `windows` went as a whole; of other windows `versions` did, and `extracts`. `problems`: tables that were left alone, in words.
+    """
 
     windows: tuple[Expired, ...]
-    extracts: tuple[str, ...]
+    versions: tuple[Expired, ...]
+    extracts: tuple[Expired, ...]
     half_written: tuple[str, ...]
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What is the same for all windows of a pass. `lock(table, window)` keeps publishers off."""
+
+    store: ObjectStore
+    prefix: str
+    now: datetime
+    keep_extracts: timedelta
+    lock: Callable[[str, str], AbstractContextManager[Lock]]
+    alive: Alive
+    report: Callable[[str], None]
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class _Going:
+    """What goes of one window: all of it, or superseded versions; and extracts that are too old."""
+
+    whole: bool
+    keys: tuple[str, ...]
+    extracts: tuple[str, ...]
 
 
 def sweep(
@@ -68,143 +108,123 @@ def sweep(
     *,
     now: datetime,
     keep_extracts: timedelta,
-    lock: Callable[[str, str], AbstractContextManager[object]],
+    lock: Callable[[str, str], AbstractContextManager[Lock]],
+    alive: Alive,
     report: Callable[[str], None],
     dry_run: bool,
 ) -> Swept:
     """Delete what `rules` let go, extracts older than `keep_extracts`, and what killed writers left half written in a folder.
 
-    `now` is in the time zone of the windows. `lock(table, window)` keeps publishers off a window while it goes; a dry run takes none.
-    What is wrong with one table is kept as a problem and stops no other; StorageBusyError stops the pass, which can be repeated.
+    `now` is in the time zone of the windows. `lock(table, window)` keeps publishers off a window while it is swept; a dry run takes none.
+    `alive(run id)`: whether that run may still be at work. What is wrong with one table is kept as a problem and stops no other;
+    StorageBusyError stops the pass, which can be repeated.
     """
-    windows, problems = list[Expired](), list[str]()
-    for rule in rules:
+    this = _Pass(store, prefix, now, keep_extracts, lock, alive, report, dry_run)
+    would = " would go" if dry_run else ""
+    windows, versions, extracts, problems = list[Expired](), list[Expired](), list[Expired](), list[str]()
+    stored = _stored_extracts(store, prefix)
+    known = {rule.table: rule for rule in rules}
+    for table in [*known, *sorted(stored.keys() - known.keys())]:
         try:
-            keep = None if rule.keep is None else rule.keep + rule.lasts
-            for expired in expired_windows(store, prefix, rule.table, now=now, keep=keep, keep_last=rule.keep_last):
-                report(f"{rule.table} {expired.window}: {len(expired.keys)} objects{' would go' if dry_run else ''}")
-                if not dry_run:
-                    with lock(rule.table, expired.window):
-                        remove_window(store, prefix, expired)
-                windows.append(expired)
+            # Of a table that is not in the configuration any more only the extracts go.
+            for window, going in _sweep_table(this, known.get(table), table, stored.get(table, {})):
+                if going.keys:
+                    what = "" if going.whole else " that are superseded or were left by dead runs"
+                    report(f"{table} {window}: {len(going.keys)} objects{what}{would}")
+                    (windows if going.whole else versions).append(Expired(table, window, going.keys))
+                if going.extracts:
+                    extracts.append(Expired(table, window, going.extracts))
         except PipelineError as error:
             if error.retryable:
                 raise
             problems.append(str(error))
             report(str(error))
-    extracts = expired_extracts(store, prefix, now=now, keep=keep_extracts)
-    report(f"extracts older than {keep_extracts.days} days: {len(extracts)} objects{' would go' if dry_run else ''}")
-    if not dry_run:
-        delete(store, extracts)
+    report(f"extracts older than {keep_extracts.days} days: {sum(len(each.keys) for each in extracts)} objects{would}")
     left = store.sweep(now.astimezone(UTC) - _HALF_WRITTEN_FOR, dry_run=dry_run) if isinstance(store, FolderStore) else ()
-    return Swept(tuple(windows), extracts, tuple(map(str, left)), tuple(problems))
+    return Swept(tuple(windows), tuple(versions), tuple(extracts), tuple(map(str, left)), tuple(problems))
 
 
-def expired_windows(
-    store: ObjectStore, prefix: str, table: str, *, now: datetime, keep: timedelta | None = None, keep_last: int | None = None
-) -> tuple[Expired, ...]:
-    """Windows of the table beyond `keep` (by the window's own date, not by when it was written) or beyond the newest `keep_last`.
+def expired_windows(windows: Collection[str], rule: Rule, *, now: datetime) -> list[str]:
+    """Those of the windows that `rule` lets go: by their own date, not by when they were written, or by their number.
 
-    With both, a window goes only when both let it go. The newest window always stays. A window whose name does not begin with a date
-    never expires by age. With neither, only what an earlier pass began to delete is left to do. StorageError for a limit that would
-    keep nothing.
+    With both limits, a window goes only when both let it go. The newest window always stays. StorageError for a limit that would keep
+    nothing.
     """
+    keep, keep_last = rule.keep, rule.keep_last
     if (keep_last is not None and keep_last < 1) or (keep is not None and keep <= timedelta()):
-        raise StorageError(f"Table {table!r}: keep and keep_last have to leave something: a time above 0, a number from 1.")
-    standing, going = set[str](), set[str]()
-    for stored in store.list(window_folder(prefix, table, "x").removesuffix("x/")):
-        for name, windows in ((MANIFEST, standing), (EXPIRED, going)):
-            if found := split_manifest_key(prefix, stored.key, name):
-                windows.add(found[1])
-    gone = [
+        raise StorageError(f"Table {rule.table!r}: keep and keep_last have to leave something: a time above 0, a number from 1.")
+    if keep is None and keep_last is None:
+        return []
+    return sorted(
         window
-        for place, window in enumerate(sorted(standing, reverse=True))
-        if (keep is not None or keep_last is not None)
-        and place > 0
-        and (keep_last is None or place >= keep_last)
-        and (keep is None or _older(window, now, keep))
-    ]
-    # A window that was published again after its deletion had begun is a window like any other: only the mark goes.
-    return tuple(
-        Expired(table, window, (expired_key(prefix, table, window),))
-        if window in standing and window not in gone
-        else _window(store, prefix, table, window)
-        for window in sorted({*gone, *going})
+        for place, window in enumerate(sorted(windows, reverse=True))
+        if place > 0 and (keep_last is None or place >= keep_last) and (keep is None or _older(window, now, keep + rule.lasts))
     )
 
 
-def remove_window(store: ObjectStore, prefix: str, expired: Expired) -> None:
-    """Delete an expired window, looking at it anew: it may have been published again while its lock was waited for.
-
-    Killed anywhere on the way, it leaves `expired.json`, from which the next pass goes on.
-    """
-    mark = expired_key(prefix, expired.table, expired.window)
-    manifest = manifest_key(prefix, expired.table, expired.window)
-    content = read_if_there(store, manifest)
-    if content is None or manifest in expired.keys:
-        keys = _window(store, prefix, expired.table, expired.window).keys
-        if content is not None:
-            store.put(mark, content, media_type="application/json")
-        delete(store, keys)
-    store.delete(mark)
-
-
-def expired_extracts(store: ObjectStore, prefix: str, *, now: datetime, keep: timedelta) -> tuple[str, ...]:
-    """Keys of stored extracts that were written longer than `keep` ago. Windows stay readable; only new formats need the extract."""
-    root = f"{tables_prefix(prefix)}{EXTRACTS}/"
-    return tuple(stored.key for stored in store.list(root) if stored.modified is not None and now - stored.modified > keep)
+def _sweep_table(this: _Pass, rule: Rule | None, table: str, extracts: dict[str, list[StoredObject]]) -> Iterator[tuple[str, _Going]]:
+    listed: dict[str, list[StoredObject]] = defaultdict(list)
+    standing = set()
+    for stored in this.store.list(table_folder(this.prefix, table)) if rule is not None else ():
+        if place := place_of(this.prefix, stored.key):
+            listed[place.window].append(stored)
+            if not place.publication and place.name == MANIFEST:
+                standing.add(place.window)
+    expired = [] if rule is None else expired_windows(standing, rule, now=this.now)
+    for window in sorted({*listed, *extracts}):
+        there = WindowObjects(table, window, listed.get(window, []), extracts.get(window, []))
+        going = _going(this, rule, there, whole=window in expired)
+        if going.keys or going.extracts:
+            yield window, (going if this.dry_run else _delete(this, rule, table, window, whole=going.whole))
 
 
-def delete(store: ObjectStore, keys: Sequence[str]) -> None:
-    """Delete in the given order; what is gone already is fine, so a run that was interrupted can simply be repeated."""
-    for key in keys:
-        store.delete(key)
+def _going(this: _Pass, rule: Rule | None, there: WindowObjects, *, whole: bool) -> _Going:
+    ages = {each.key: this.now - each.modified for each in there.extracts if each.modified is not None}
+    old = [key for key, age in ages.items() if age > this.keep_extracts]
+    if rule is None:
+        return _Going(whole=False, keys=(), extracts=tuple(old))
+    keys = superseded(this.store, this.prefix, there, now=this.now, keep_versions=rule.keep_versions, alive=this.alive, whole=whole)
+    if whole:
+        keys = (manifest_key(this.prefix, there.table, there.window), *keys)
+    return _Going(whole, keys, tuple(key for key in old if key not in keys))
 
 
-def _window(store: ObjectStore, prefix: str, table: str, window: str) -> Expired:
-    """What is to be deleted of a window: its manifest, the manifests of its runs (layout: versioned), and what they name."""
-    folder = window_folder(prefix, table, window)
-    own = (folder, extracts_folder(prefix, table, window))
-    mark = expired_key(prefix, table, window)
-    manifests, named = list[str](), list[str]()
-    for key in sorted(_manifests(store, folder), key=lambda key: (key.count("/"), key == mark)):
-        content = read_if_there(store, key)
-        if content is None:
-            continue
-        manifest = Manifest.from_json(content, where=store.uri(key))
-        if (manifest.table, manifest.window) != (table, window):
-            raise StorageError(f"Table {table!r}, window {window}: {store.uri(key)} names another window. Nothing was deleted.")
-        manifests.append(key)
-        named += [file.key for file in manifest.files] + [d.extract.key for d in manifest.datasets if d.extract.key]
-    if strangers := [key for key in named if not key.startswith(own)]:
-        raise StorageError(
-            f"Table {table!r}, window {window}: the manifest names {strangers[0]!r}, "
-            "which lies outside of the window's folder. Nothing was deleted."
-        )
-    return Expired(table, window, tuple(dict.fromkeys([*(key for key in manifests if key != mark), *named])))
+def _delete(this: _Pass, rule: Rule | None, table: str, window: str, *, whole: bool) -> _Going:
+    """Look at the window anew, under its lock: it may have been published again since. Delete what still may go."""
+    store, prefix = this.store, this.prefix
+    with this.lock(table, window) as held:
+        objects = list(store.list(window_folder(prefix, table, window)))
+        extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
+        there = WindowObjects(table, window, objects, extracts)
+        going = _going(this, rule, there, whole=whole)
+        before = load_manifest(store, prefix, table, window) if going.whole else None
+        known = publications_of(prefix, [stored.key for stored in objects])
+
+        def repair(current: Manifest | None) -> Manifest | None:
+            return (newest_since(store, prefix, table, window, known) or before) if current is None else None
+
+        def put_right() -> None:
+            settle(store, prefix, table, window, rule.names if rule else "none", held, this.report, repair)
+
+        held.assert_held()
+        with fenced(held, put_right):
+            for key in going.keys[: 1 if going.whole else 0]:
+                store.delete(key)
+                held.assert_held()  # before anything that it names
+            for key in (*going.keys[1 if going.whole else 0 :], *going.extracts):
+                store.delete(key)
+        return going
 
 
-def _manifests(store: ObjectStore, folder: str) -> Iterator[str]:
-    for stored in store.list(folder):
-        match stored.key.removeprefix(folder).split("/"):
-            case [name] if name in {MANIFEST, EXPIRED}:
-                yield stored.key
-            case [_, name] if name == MANIFEST:
-                yield stored.key
-            case _:
-                pass
+def _stored_extracts(store: ObjectStore, prefix: str) -> dict[str, dict[str, list[StoredObject]]]:
+    """By table and window. Whatever else lies in their folder is not ours."""
+    found: dict[str, dict[str, list[StoredObject]]] = defaultdict(lambda: defaultdict(list))
+    for stored in store.list(extracts_root(prefix)):
+        if place := extract_place_of(prefix, stored.key):
+            found[place.table][place.window].append(stored)
+    return found
 
 
 def _older(window: str, now: datetime, keep: timedelta) -> bool:
-    """By the day, or the end of the month, that the window is named by."""
-    match = _DATE.match(window)
-    if match is None:
-        return False
-    year, month, day = int(match[1]), int(match[2]), int(match[3] or 0)
-    try:
-        if not day:  # a month lasts until the first of the next
-            year, month, day = year + month // 12, month % 12 + 1, 1
-        begun = datetime(year, month, day, tzinfo=now.tzinfo)
-    except ValueError:
-        return False
-    return now - begun > keep
+    day = window_day(window)
+    return day is not None and now - datetime.combine(day, time(), now.tzinfo) > keep

@@ -2,51 +2,91 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from aggregation_pipeline.errors import StorageBusyError, StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageDamagedError, StorageError, StorageMissingError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import latest_key, manifest_key, split_manifest_key, tables_prefix
+from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, place_of, table_folder, tables_prefix
 from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.window_names import is_window
 
 
-def load_manifest(store: ObjectStore, prefix: str, table: str, window: str) -> Manifest | None:
-    """The window's manifest; None while there is none: never published, or being republished at this moment."""
-    key = manifest_key(prefix, table, window)
+@dataclass(frozen=True)
+class Latest:
+    """latest.json: the newest window of a table. `names`: what lies in the folder `latest` beside it, one name for each file."""
+
+    window: str
+    names: tuple[str, ...] = ()
+
+
+def load_manifest(store: ObjectStore, prefix: str, table: str, window: str, *, publication: str | None = None) -> Manifest | None:
+    """The window's manifest in force, or that of a publication; None where there is none.
+
+    Raises:
+        StorageDamagedError: it cannot be understood, or names anything but objects of this window's publications.
+    """
+    key = manifest_key(prefix, table, window, publication=publication)
     content = read_if_there(store, key)
-    return None if content is None else Manifest.from_json(content, where=store.uri(key))
+    if content is None:
+        return None
+    manifest = Manifest.from_json(content, where=store.uri(key))
+    manifest.refuse_strays(prefix, table, window, where=store.uri(key))
+    return manifest
 
 
-def latest_window(store: ObjectStore, prefix: str, table: str) -> str | None:
-    """The newest window of the table, as its `latest.json` says; None before the first."""
+def load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
+    """What `latest.json` says; None before the first window.
+
+    Raises:
+        StorageDamagedError: it names no window.
+    """
     key = latest_key(prefix, table)
     content = read_if_there(store, key)
     if content is None:
         return None
     try:
-        window = json.loads(content)["window"]
+        said = json.loads(content)
+        window, names = str(said["window"]), said["names"]
+        if is_window(window) and isinstance(names, list):
+            return Latest(window, tuple(map(str, names)))
     except (ValueError, KeyError, TypeError):
-        window = None
-    if not isinstance(window, str):
-        raise StorageError(f"{store.uri(key)} does not name a window: delete it, the next run writes it anew.")
-    return window
+        pass
+    raise StorageDamagedError(f"{store.uri(key)} does not name a window: the next run writes it anew.")
+
+
+def latest_window(store: ObjectStore, prefix: str, table: str) -> str | None:
+    """The newest window of the table, as its `latest.json` says; None before the first."""
+    latest = load_latest(store, prefix, table)
+    return None if latest is None else latest.window
+
+
+def published_names(store: ObjectStore, prefix: str, table: str | None = None) -> dict[tuple[str, str], dict[str, int]]:
+    """The stable names that are there, with their sizes, by (table, window) of every manifest in force, in the order of their keys."""
+    standing, names = list[tuple[str, str]](), dict[tuple[str, str], dict[str, int]]()
+    for stored in store.list(tables_prefix(prefix) if table is None else table_folder(prefix, table)):
+        place = place_of(prefix, stored.key)
+        if place is not None and not place.publication:
+            if place.name == MANIFEST:
+                standing.append((place.table, place.window))
+            else:
+                names.setdefault((place.table, place.window), {})[stored.key] = stored.bytes
+    return {window: names.get(window, {}) for window in standing}
 
 
 def published_windows(store: ObjectStore, prefix: str, table: str | None = None) -> Iterator[tuple[str, str]]:
-    """(table, window) of every manifest, in the order of their keys."""
-    start = tables_prefix(prefix) if table is None else latest_key(prefix, table).rpartition("/")[0] + "/"
-    for stored in store.list(start):
-        if names := split_manifest_key(prefix, stored.key):
-            yield names
+    """(table, window) of every manifest in force, in the order of their keys."""
+    yield from published_names(store, prefix, table)
 
 
 def fetch_window(store: ObjectStore, manifest: Manifest, directory: Path) -> tuple[Path, ...]:
     """Download the window's files into `directory`, in the manifest's order, each compared with the manifest.
 
-    StorageBusyError when a file is not the one that the manifest names: the window was republished after the manifest was read.
+    StorageBusyError when a file has been deleted since, as those of superseded versions are: the manifest has to be read again.
+    StorageDamagedError when one is not the file that the manifest names.
     """
     directory.mkdir(parents=True, exist_ok=True)
     # The last segment of the key rather than the true name: it is one path segment whatever the name holds.
@@ -56,16 +96,16 @@ def fetch_window(store: ObjectStore, manifest: Manifest, directory: Path) -> tup
 def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Extract:
     """The stored extract of a window, downloaded: other formats are rendered from it without asking the database again.
 
-    StorageError when the extract was not kept or has expired.
+    StorageError when the extract has expired.
     """
     directory.mkdir(parents=True, exist_ok=True)
     datasets = []
     for dataset in manifest.datasets:
         stored = dataset.extract
-        if stored.key is None or store.head(stored.key) is None:
+        if store.head(stored.key) is None:
             raise StorageError(
                 f"The extract of table {manifest.table!r}, window {manifest.window}, dataset {dataset.name} is no longer stored "
-                "(extracts expire, or are not kept at all): materialize the table itself to read it from the database again."
+                "(extracts expire): materialize the table itself to read it from the database again."
             )
         path = _fetch(store, stored.key, stored.bytes, stored.crc64, directory / f"{dataset.name}.parquet")
         datasets.append(
@@ -92,24 +132,26 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
 
 
 def read_if_there(store: ObjectStore, key: str) -> bytes | None:
-    """Read first and ask afterwards: between a HEAD and a read, a publisher may take the object away."""
+    """The content, None when there is none. One that may not be read is an error."""
     try:
         return store.read(key)
-    except StorageBusyError:
-        raise
-    except StorageError:
-        if store.head(key) is None:
-            return None
-        raise
+    except StorageMissingError:
+        return None
 
 
 def _fetch(store: ObjectStore, key: str, size: int, crc64: str, target: Path) -> Path:
-    got = store.get(key, target)
+    try:
+        got = store.get(key, target)
+    except StorageMissingError:
+        raise StorageBusyError(
+            f"{store.uri(key)} is not there any more: the window was published anew a while ago, and what its earlier manifest named has "
+            "been deleted. Read the manifest again."
+        ) from None
     if (got.bytes, got.crc64) != (size, crc64):
         target.unlink(missing_ok=True)
-        raise StorageBusyError(
+        raise StorageDamagedError(
             f"{store.uri(key)} is not the file that its manifest names "
-            f"({got.bytes} bytes, CRC64 {got.crc64}; the manifest says {size}, {crc64}): "
-            "the window is being published anew, or somebody changed the file. Read the manifest again in a moment."
+            f"({got.bytes} bytes, CRC64 {got.crc64}; the manifest says {size}, {crc64}): somebody changed it, for what is published is "
+            "never written again. Materialize the window, which sends the file under another key."
         )
     return target

@@ -93,7 +93,7 @@ def test_the_job_deletes_what_the_config_lets_go_and_nothing_else(project: Proje
     assert left(store, "orders") == [NEW]
     assert left(store, "users") == [OLD, NEW]
     assert left(store, "products") == [OLDER, OLD, NEW]
-    assert f"orders {OLDER}: 4 objects" in said(instance, result)
+    assert f"orders {OLDER}: 7 objects" in said(instance, result)
 
 
 def test_a_table_that_has_to_be_left_alone_fails_the_job_after_the_others_are_done(
@@ -111,7 +111,9 @@ def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_w
     lines: list[str] = []
 
     def sweep(*, dry_run: bool) -> None:
-        delete_expired_files(project, holder="retention", report=lines.append, dry_run=dry_run, now=datetime.now(UTC))
+        delete_expired_files(
+            project, holder="retention", alive=lambda _run: False, report=lines.append, dry_run=dry_run, now=datetime.now(UTC)
+        )
 
     with window_lock(url, "daily", "orders", OLDER, holder="a publisher", on_wait=lines.append):
         sweep(dry_run=True)
@@ -130,7 +132,7 @@ def test_the_command_shows_and_then_deletes_the_same(store: FolderStore):
     assert dry.exit_code == 0, dry.output
     planned = json.loads(dry.stdout)
     assert [(gone["table"], gone["window"]) for gone in planned["windows"]] == [("orders", OLDER), ("orders", OLD), ("users", OLDER)]
-    assert f"orders {OLDER}: 4 objects would go" in dry.stderr
+    assert f"orders {OLDER}: 7 objects would go" in dry.stderr
     real = CliRunner().invoke(main, ["retention", "--json"])
     assert json.loads(real.stdout) == {**planned, "dry_run": False}
     assert all(store.head(key) is None for gone in planned["windows"] for key in gone["keys"])

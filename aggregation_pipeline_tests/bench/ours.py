@@ -23,6 +23,7 @@ from aggregation_pipeline.source.session import open_session
 from aggregation_pipeline.source.shape import shape_queries
 from aggregation_pipeline.source.zero_dates import ZeroDates
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.bench.data import TABLE
 
 DETAIL: dict[str, Any] = {"name": TABLE, "select_fields": ["*"]}
@@ -80,7 +81,7 @@ def export(address: dict[str, Any], format_name: str, folder: str, where: str | 
     def run(keys: dict[str, Any]) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             root = Path(name)
-            publication = Publication(FolderStore(root / "store"), "bench", "run", FormatOptions(), root / "temp", lambda: None)
+            publication = Publication(FolderStore(root / "store"), "bench", "run", FormatOptions(), root / "temp", NoLock())
             exported = export_window(_request(keys), options, [format_name], publication, _Nobody())
             return sum(file.rows for file in exported.files)
 

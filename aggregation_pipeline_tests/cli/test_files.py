@@ -96,6 +96,7 @@ def test_files_lists_what_the_manifests_name(published: ObjectStore, run: Run):
         "bytes": files[0]["bytes"],
         "crc64": files[0]["crc64"],
         "uri": published.uri("daily/orders/2026-11-19/orders.detail.csv"),
+        "key": "daily/orders/2026-11-19/run-1/orders.detail.csv",
         "run_id": "run-1",
     }
     assert {file["window"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))} == {"2026-11-20"}
@@ -104,6 +105,13 @@ def test_files_lists_what_the_manifests_name(published: ObjectStore, run: Run):
     text = run("files", "--table", "用户/表")
     assert "用户/表 2026-11-20  4 rows, run run-1" in text.stdout
     assert "?" not in text.stdout
+
+
+def test_files_without_stable_names_are_shown_where_they_lie(published: ObjectStore, run: Run):
+    published.delete("daily/orders/2026-11-20/orders.json")
+    uris = {file["name"]: file["uri"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))}
+    assert uris["orders.json"] == published.uri("daily/orders/2026-11-20/run-1/orders.json")
+    assert uris["orders.detail.csv"] == published.uri("daily/orders/2026-11-20/orders.detail.csv")
 
 
 def test_a_link_that_was_asked_for_downloads_the_file(on_oss: ObjectStore, run: Run):
@@ -181,7 +189,7 @@ def test_a_misspelt_name_is_a_mistake_and_what_is_not_there_yet_is_none(publishe
 def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_no_manifest(
     published: ObjectStore, run: Run, tmp_path: Path
 ):
-    published.put("daily/orders/2026-11-20/orders.json", b"edited by hand", media_type="text/plain")
+    published.put("daily/orders/2026-11-20/run-1/orders.json", b"edited by hand", media_type="text/plain")
     result = run("download", "--table", "orders", "--to", "here")
     assert result.exit_code == 1
     assert "is not the file that its manifest names" in result.stderr

@@ -196,7 +196,7 @@ WORDS = {
     "schedule: '@daily'\ntables: {t: {}}": "for all tables the variable CRON_SCHEDULE says it, in the environment or .env",
     "timezone: UTC\ntables: {t: {}}": "for all tables the variable TIMEZONE says it",
     "keep: 90d\ntables: {t: {}}": "1:1: keep: the key keep belongs to an entry, under tables",
-    "name: x\ntables: {t: {}}": "unknown key. Known are options, source_limits, layout, tables",
+    "name: x\ntables: {t: {}}": "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, tables",
     entry("fileNames: x"): "tables.t.fileNames: the key fileNames stands under options, as in options: {fileNames: ...}",
     entry("csv: {null: x}"): "the key csv stands under options",
     entry("min_rows: 1"): "the key min_rows stands under checks",

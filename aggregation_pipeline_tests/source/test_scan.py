@@ -19,6 +19,7 @@ from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.scan import explain, judge
 from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
 from aggregation_pipeline_tests.source.test_reader import Execute
@@ -111,7 +112,7 @@ def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_chec
     entry = TableEntry(name="v_inn", aggregations=[{"function": "COUNT", "alias": "n"}])
     said = []
     for night in ("2026-11-20", "2026-11-21"):
-        publication = Publication(FolderStore(tmp_path / "store"), "p", f"run-{night}", entry.options, tmp_path / "temp", lambda: None)
+        publication = Publication(FolderStore(tmp_path / "store"), "p", f"run-{night}", entry.options, tmp_path / "temp", NoLock())
         listener = Listener()
         exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], publication, listener)
         said.append(listener.warned)

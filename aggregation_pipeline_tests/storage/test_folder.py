@@ -85,6 +85,7 @@ for call in (
     lambda: store.head("closed/file"),
     lambda: store.get("closed/file", Path(sys.argv[2]) / "got"),
     lambda: list(store.list("")),
+    lambda: list(store.list("listable/")),
     lambda: store.put("closed/file", b"x", media_type="a/b"),
     lambda: store.delete("closed/file"),
     lambda: store.copy("open/file", "closed/file", media_type="a/b"),
@@ -104,9 +105,10 @@ def test_what_another_user_may_not_read_is_neither_missing_nor_damaged(server_fo
     root = server_folder / "denied"
     root.mkdir()
     store = FolderStore(root)
-    for key in ("closed/file", "open/file"):
+    for key in ("closed/file", "open/file", "listable/file"):
         store.put(key, key.encode(), media_type="a/b")
     (root / "closed").chmod(0o700)
+    (root / "listable").chmod(0o744)
     (root / "open" / "file").chmod(0o444)
     for folder in (root, root / "open"):
         folder.chmod(0o755)
@@ -117,9 +119,9 @@ def test_what_another_user_may_not_read_is_neither_missing_nor_damaged(server_fo
         check=True,
         cwd=Path(__file__).parents[2],
     ).stdout.splitlines()
-    assert [line for line in said[:4] if "This user may not read there" not in line] == []
-    assert [line for line in said[4:7] if "This user may not write there" not in line] == []
-    assert said[7:] == ["b'open/file'"]
+    assert [line for line in said[:5] if "This user may not read there" not in line] == []
+    assert [line for line in said[5:8] if "This user may not write there" not in line] == []
+    assert said[8:] == ["b'open/file'"]
     assert store.read("closed/file") == b"closed/file"
 
 

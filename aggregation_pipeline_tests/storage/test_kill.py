@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -40,46 +41,51 @@ def kill_when(server: OssServer, folder: Path, what: str, number: int, **fault: 
     server.faults.clear()
 
 
-@pytest.mark.parametrize("place", ["detail.csv", "manifest.json"])
-def test_a_run_killed_between_two_files_or_before_the_manifest_leaves_no_half_window(oss_server: OssServer, tmp_path: Path, place: str):
+FAST = ("detail.csv", "2026-11-20/manifest.json")
+SLOW = ("publication.json", "_extracts", "run-2/manifest.json", "latest.json")
+
+
+@pytest.mark.parametrize("place", [*FAST, *(pytest.param(place, marks=pytest.mark.slow) for place in SLOW)])
+def test_a_run_killed_anywhere_leaves_a_whole_version_and_the_next_one_is_whole(oss_server: OssServer, tmp_path: Path, place: str):
     store = oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, 1 << 20)
     publish(store, tmp_path, 1)
-    kill_when(oss_server, tmp_path, "publish", 2, method="PUT", matching=place)
-    assert load_manifest(store, "daily", "orders", WINDOW) is None
-    arrived = {request.key for request in oss_server.sent("PUT") if request.status == 200}
-    oss_server.requests.clear()
+    kill_when(oss_server, tmp_path, "publish", 2, method="PUT", matching=quote(place, safe=""))
+    manifest = load_manifest(store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    assert manifest.publication == ("run-2" if place == "latest.json" else "run-1")
+    fetch_window(store, manifest, tmp_path / "read")
     publish(store, tmp_path, 2)
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
-    fetch_window(store, manifest, tmp_path / "read")
-    sent = {request.key for request in oss_server.sent("PUT")}
-    unchanged = {file.key for file in manifest.files} & arrived if place == "manifest.json" else set()
-    assert not sent & unchanged
-    assert f"daily/orders/{WINDOW}/manifest.json" in sent
+    assert manifest.publication == ("run-2" if place in {"latest.json", "publication.json"} else "run-2.2")
+    fetch_window(store, manifest, tmp_path / "again")
+    for file in manifest.files:
+        assert store.read(f"daily/orders/{WINDOW}/{file.name}") == store.read(file.key)
 
 
-def test_an_upload_that_was_killed_between_parts_is_aborted_by_the_next_run(oss_server: OssServer, tmp_path: Path):
+def test_an_upload_in_parts_is_left_alone_while_its_process_lives_and_aborted_by_the_next_run_when_it_was_killed(
+    oss_server: OssServer, tmp_path: Path
+):
+    def put_something() -> None:
+        oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, part).put("small", b"x", media_type="a/b")
+
     (tmp_path / "big").write_bytes(bytes(range(256)) * 4000)
     part = 100 * 1024
-    kill_when(oss_server, tmp_path, "upload", part, method="PUT", matching="partNumber=9")
-    (upload,) = oss_server.bucket.uploads.values()
-    assert upload.parts
-    assert len(list((tmp_path / "temp").rglob("*.json"))) == 1
-    oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, part).put("small", b"x", media_type="a/b")
+    held = oss_server.fail("hang", seconds=5, method="PUT", matching="partNumber=9")
+    child = start(oss_server, tmp_path, "upload", part)
+    try:
+        until("the ninth part", lambda: held.times == 0, 30)
+        put_something()
+        (upload,) = oss_server.bucket.uploads.values()
+        assert upload.parts
+        assert len(list((tmp_path / "temp").rglob("*.json"))) == 1
+    finally:
+        child.kill()
+        child.communicate(timeout=10)
+    oss_server.faults.clear()
+    put_something()
     assert oss_server.bucket.uploads == {}
     assert list((tmp_path / "temp").rglob("*.json")) == []
-
-
-def test_an_upload_that_is_under_way_in_another_process_is_left_alone(oss_server: OssServer, tmp_path: Path):
-    (tmp_path / "big").write_bytes(bytes(range(256)) * 4000)
-    part = 100 * 1024
-    oss_server.fail("slow", seconds=1, method="PUT", matching="partNumber=9")
-    child = start(oss_server, tmp_path, "upload", part)
-    until("parts to arrive", lambda: any(upload.parts for upload in oss_server.bucket.uploads.values()), 30)
-    oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, part).put("small", b"x", media_type="a/b")
-    child.communicate(timeout=30)
-    assert child.returncode == 0
-    assert oss_server.bucket.objects["big"].data == (tmp_path / "big").read_bytes()
 
 
 @pytest.mark.slow

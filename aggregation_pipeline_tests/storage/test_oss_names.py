@@ -58,6 +58,7 @@ def test_a_symlink_has_a_type_a_name_and_an_acl_of_its_own_and_nothing_that_oss_
     head = store.head("t/name")
     assert head is not None
     assert head.link == "t/run/file"
+    assert [(stored.key, stored.bytes) for stored in store.list("t/name")] == [("t/name", 0)]
 
 
 @pytest.mark.parametrize("stated", ["target", "none", "own"])
@@ -183,3 +184,23 @@ def test_what_may_not_be_read_is_neither_missing_nor_damaged(oss_server: OssServ
     oss_server.door.denied = {"oss:ListObjects": ""}
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:ListObjects"):
         list(store.list("t/"))
+
+
+def test_a_name_that_turns_from_a_symlink_into_a_copy_while_it_is_looked_at_is_read_all_the_same(oss_server: OssServer):
+    store = filled(oss_server)
+    store.symlink("t/run/file", "t/name", **HOW)
+    link = oss_server.bucket.objects["t/name"]
+    get = oss_server.bucket.get
+
+    def turning(key: str):
+        found = get(key)
+        if key == "t/name" and found.link:
+            oss_server.bucket.put(key, b"a copy", {})
+        return found
+
+    oss_server.bucket.get = turning  # type: ignore[method-assign]
+    assert store.read("t/name") == b"a copy"
+    oss_server.bucket.objects["t/name"] = link
+    found = store.head("t/name")
+    assert found is not None
+    assert (found.bytes, found.link) == (6, None)

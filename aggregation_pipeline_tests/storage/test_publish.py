@@ -4,20 +4,30 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.errors import FormatError, LockError, StorageError
+from aggregation_pipeline.errors import FormatError, LockError, StorageBusyError, StorageDeniedError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.formats import RenderedFile, render, stems
+from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import manifest_key, window_folder, window_key
+from aggregation_pipeline.storage.keys import manifest_key, window_key
+from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, load_manifest
-from aggregation_pipeline_tests.storage.publishing import Watched, publish
+from aggregation_pipeline_tests.storage.publishing import LostLock, Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
+
+FOLDER = f"daily/orders/{WINDOW}"
+
+
+def keys_below(store: ObjectStore, prefix: str) -> list[str]:
+    return [stored.key.removeprefix(prefix) for stored in store.list(prefix)]
+
+
+def everything(store: ObjectStore) -> dict[str, bytes]:
+    return {stored.key: store.read(stored.key) for stored in store.list("")}
 
 
 def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_from(watched: Watched, tmp_path: Path):
@@ -31,7 +41,8 @@ def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_fr
         ("csv", "summary", 1),
     ]
     assert manifest.rows == 4
-    assert (manifest.run_id, manifest.consistency, manifest.notes) == ("run-1", "snapshot", ("a note",))
+    assert (manifest.version, manifest.run_id, manifest.publication) == (1, "run-1", "run-1")
+    assert (manifest.consistency, manifest.notes) == ("snapshot", ("a note",))
     detail = manifest.datasets[1]
     assert (detail.sql, detail.order, detail.truncated) == ("SELECT detail", "primary key (id)", False)
     assert [(column.name, column.type) for column in detail.columns] == [("id", "int64"), ("value", "int64")]
@@ -39,12 +50,31 @@ def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_fr
         head = watched.store.head(file.key)
         assert head is not None
         assert (head.bytes, head.crc64) == (file.bytes, file.crc64)
-    assert watched.done[-2:] == ["put daily/orders/2026-11-20/manifest.json", "put daily/orders/latest.json"]
+        assert file.key == f"{FOLDER}/run-1/{file.name}"
+    assert {dataset.extract.key for dataset in manifest.datasets} == {
+        f"daily/_extracts/orders/{WINDOW}/run-1/{name}.parquet" for name in ("summary", "detail")
+    }
+
+
+def test_the_switch_is_written_after_all_that_it_names_and_before_any_stable_name(watched: Watched, tmp_path: Path):
+    publish(watched, sample_extract(tmp_path / "extract"), tmp_path / "out", run="run-1")
+    done = watched.done
+    assert done[0] == f"put {FOLDER}/run-1/publication.json"
+    own, switch = done.index(f"put {FOLDER}/run-1/manifest.json"), done.index(f"put {FOLDER}/manifest.json")
+    files = [step for step in done if step.startswith("put ") and step.endswith((".csv", ".json", ".parquet")) and "/run-1/orders" in step]
+    extracts = [step for step in done if "/_extracts/" in step]
+    assert (len(files), len(extracts)) == (3, 2)
+    assert max(done.index(step) for step in [*files, *extracts]) < own < switch
+    names = [step for step in done if step.startswith("name ")]
+    assert {step.removeprefix("name daily/orders/") for step in names} == {
+        f"{where}/orders.{ending}" for where in (WINDOW, "latest") for ending in ("json", "summary.csv", "detail.csv")
+    }
+    assert switch < min(done.index(step) for step in names)
+    assert done[-1] == "put daily/orders/latest.json"
 
 
 def test_a_rerun_with_the_same_data_sends_nothing(watched: Watched, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    first = publish(watched, extract, tmp_path / "out", run="run-1")
+    first = publish(watched, sample_extract(tmp_path / "extract"), tmp_path / "out", run="run-1")
     watched.done.clear()
     said: list[str] = []
     again = publish(watched, sample_extract(tmp_path / "extract2"), tmp_path / "out2", run="run-2", report=said.append)
@@ -53,48 +83,69 @@ def test_a_rerun_with_the_same_data_sends_nothing(watched: Watched, tmp_path: Pa
     assert sum(line.startswith("unchanged ") for line in said) == 5
 
 
-def test_changed_data_withdraws_the_manifest_first_and_writes_it_last(watched: Watched, tmp_path: Path):
-    publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
+def test_what_a_check_said_of_the_same_data_when_it_was_published_stands(watched: Watched, tmp_path: Path):
+    told = [ManifestCheck(name="schema_unchanged", passed=False, severity="warn", words="detail.value is new")]
+    first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", checks=told)
+    told = [ManifestCheck(name="schema_unchanged", passed=True, severity="warn", words="Columns are those of the last time.")]
     watched.done.clear()
-    manifest = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2")
-    data = [step for step in watched.done if "/_extracts/" not in step]
-    assert data[0] == "delete daily/orders/2026-11-20/manifest.json"
-    assert data[-1] == "put daily/orders/2026-11-20/manifest.json"
-    assert len(data) == 5
-    assert manifest.run_id == "run-2"
-    assert load_manifest(watched.store, "daily", "orders", WINDOW) == manifest
+    assert publish(watched, sample_extract(tmp_path / "b"), tmp_path / "out", run="run-2", checks=told) == first
+    assert watched.done == []
 
 
-def test_the_extract_of_the_old_data_goes_and_the_new_one_is_kept(store: ObjectStore, tmp_path: Path):
-    publish(store, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
-    publish(store, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2")
-    kept = [stored.key for stored in store.list("daily/_extracts/")]
-    # The summary has changed as well as the detail: nothing of run-1 is left.
-    assert kept == [f"daily/_extracts/orders/{WINDOW}/run-2/{name}.parquet" for name in ("detail", "summary")]
+def test_changed_data_goes_into_a_folder_of_its_own_and_the_former_version_stays_whole(watched: Watched, tmp_path: Path):
+    first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
+    before = everything(watched.store)
+    watched.done.clear()
+    second = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2")
+    assert {file.key.split("/")[3] for file in second.files} == {"run-2"}
+    assert load_manifest(watched.store, "daily", "orders", WINDOW) == second
+    assert not [step for step in watched.done if step.startswith("delete")]
+    after = everything(watched.store)
+    changed = {key for key, content in before.items() if after.get(key) != content}
+    assert {key.removeprefix("daily/orders/") for key in changed} == {
+        f"{WINDOW}/manifest.json",
+        *(f"{where}/orders.{ending}" for where in (WINDOW, "latest") for ending in ("json", "summary.csv", "detail.csv")),
+    }
+    fetch_window(watched.store, first, tmp_path / "first")
+    assert fetch_extract(watched.store, first, tmp_path / "first extract").datasets[1].rows == 3
+    assert load_manifest(watched.store, "daily", "orders", WINDOW, publication="run-1") == first
 
 
-def test_files_that_are_no_longer_produced_are_removed_from_a_full_run(store: ObjectStore, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    publish(store, extract, tmp_path / "out", run="run-1")
-    store.put(window_key("daily", "orders", WINDOW, "notes by a colleague.txt"), b"hands off", media_type="text/plain")
-    manifest = publish(store, extract, tmp_path / "out", run="run-2", formats="json")
-    assert [file.name for file in manifest.files] == ["orders.json"]
-    names = [stored.key.rpartition("/")[2] for stored in store.list(f"daily/orders/{WINDOW}/")]
-    assert names == ["manifest.json", "notes by a colleague.txt", "orders.json"]
+def test_an_equal_file_is_named_where_it_lies(watched: Watched, tmp_path: Path):
+    first = publish(watched, sample_extract(tmp_path / "a", rows=3), tmp_path / "out", run="run-1")
+    # One row more of detail: the summary is the same.
+    second = publish(watched, sample_extract(tmp_path / "b", rows=4), tmp_path / "out", run="run-2")
+    assert {file.name: file.key.split("/")[3] for file in second.files} == {
+        "orders.detail.csv": "run-2",
+        "orders.json": "run-2",
+        "orders.summary.csv": "run-1",
+    }
+    assert [dataset.extract.key.split("/")[4] for dataset in second.datasets] == ["run-1", "run-2"]
+    third = publish(watched, sample_extract(tmp_path / "a2", rows=3), tmp_path / "out", run="run-3")
+    # Only what is in force is looked at: the former version may go at any moment.
+    assert {file.name: file.key.split("/")[3] for file in third.files} == {
+        "orders.detail.csv": "run-3",
+        "orders.json": "run-3",
+        "orders.summary.csv": "run-1",
+    }
+    for manifest in (first, second, third):
+        fetch_window(watched.store, manifest, tmp_path / manifest.run_id)
 
 
-def test_asking_for_one_more_format_keeps_the_others_of_the_same_data(watched: Watched, tmp_path: Path):
+@pytest.mark.parametrize("partial", [False, True])
+def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_same(watched: Watched, tmp_path: Path, partial: bool):
     publish(watched, sample_extract(tmp_path / "extract"), tmp_path / "out", run="run-1", formats="json")
     old = load_manifest(watched.store, "daily", "orders", WINDOW)
     assert old is not None
-    watched.done.clear()
     extract = fetch_extract(watched.store, old, tmp_path / "fetched")
-    manifest = publish(watched, extract, tmp_path / "out", run="run-2", formats="csv", partial=True)
-    assert [file.name for file in manifest.files] == ["orders.detail.csv", "orders.json", "orders.summary.csv"]
-    # Nothing that a reader of the old manifest knows was touched, so that manifest held until the new one replaced it.
-    assert not [step for step in watched.done if step.startswith("delete")]
-    assert watched.done[-1].endswith("manifest.json")
+    manifest = publish(watched, extract, tmp_path / "out", run="run-2", formats="csv", partial=partial)
+    kept = ["orders.json"] if partial else []
+    assert sorted(file.name for file in manifest.files) == sorted(["orders.detail.csv", "orders.summary.csv", *kept])
+    assert [file.key for file in manifest.files if file.format == "json"] == [f"{FOLDER}/run-1/{name}" for name in kept]
     assert manifest.datasets == old.datasets
+    names = [key for key in keys_below(watched.store, f"{FOLDER}/") if "/" not in key]
+    assert names == sorted([*kept, "manifest.json", "orders.detail.csv", "orders.summary.csv"])
+    fetch_window(watched.store, old, tmp_path / "old")
 
 
 def test_asking_for_one_format_of_other_data_does_not_mix_it_with_the_old_files(store: ObjectStore, tmp_path: Path):
@@ -104,24 +155,26 @@ def test_asking_for_one_format_of_other_data_does_not_mix_it_with_the_old_files(
     assert store.head(window_key("daily", "orders", WINDOW, "orders.json")) is None
 
 
-def test_a_kept_file_that_is_damaged_is_not_named_again(store: ObjectStore, tmp_path: Path):
+@pytest.mark.parametrize("formats", ["json csv", "csv"])
+def test_a_file_that_somebody_changed_is_not_named_again(store: ObjectStore, tmp_path: Path, formats: str):
     extract = sample_extract(tmp_path / "extract")
-    publish(store, extract, tmp_path / "out", run="run-1", formats="json")
-    store.put(window_key("daily", "orders", WINDOW, "orders.json"), b"edited by hand", media_type="text/plain")
-    manifest = publish(store, extract, tmp_path / "out", run="run-2", formats="csv", partial=True)
-    assert [file.format for file in manifest.files] == ["csv", "csv"]
+    publish(store, extract, tmp_path / "out", run="run-1")
+    store.put(window_key("daily", "orders", WINDOW, "orders.json", publication="run-1"), b"edited by hand", media_type="text/plain")
+    manifest = publish(store, extract, tmp_path / "out", run="run-2", formats=formats, partial=True)
+    assert [file.key for file in manifest.files if file.format == "json"] == ([f"{FOLDER}/run-2/orders.json"] if "json" in formats else [])
+    assert {file.key.split("/")[3] for file in manifest.files if file.format == "csv"} == {"run-1"}
 
 
-def test_a_file_changed_behind_our_back_is_sent_again_with_the_manifest_withdrawn(watched: Watched, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    first = publish(watched, extract, tmp_path / "out", run="run-1")
-    key = window_key("daily", "orders", WINDOW, "orders.json")
-    watched.store.put(key, b"edited by hand", media_type="text/plain")
+def test_an_extract_that_has_expired_is_stored_again_under_another_key(watched: Watched, tmp_path: Path):
+    first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
+    for dataset in first.datasets:
+        watched.store.delete(dataset.extract.key)
     watched.done.clear()
-    again = publish(watched, extract, tmp_path / "out", run="run-2")
-    manifest = manifest_key("daily", "orders", WINDOW)
-    assert watched.done == [f"delete {manifest}", f"put {key}", f"put {manifest}"]
-    assert again.files == first.files
+    second = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-2")
+    assert second.files == first.files
+    assert {dataset.extract.key.split("/")[4] for dataset in second.datasets} == {"run-2"}
+    assert not [step for step in watched.done if "/orders/" in step and "/orders." in step]
+    fetch_extract(watched.store, second, tmp_path / "fetched")
 
 
 @pytest.mark.parametrize("rows", [0, 3, 5])
@@ -147,40 +200,41 @@ def test_a_file_that_changed_after_rendering_or_was_rendered_twice_publishes_not
     assert watched.done == []
 
 
-def test_an_upload_that_somebody_overwrites_at_once_fails_and_leaves_no_manifest(watched: Watched, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    real = watched.store.put
+def test_each_attempt_of_a_run_has_a_folder_of_its_own_also_where_the_first_has_sent_nothing_but_its_mark(watched: Watched, tmp_path: Path):
+    failing = iter(range(1))
 
-    def put(key: str, source: Path | bytes, **how: Any):
-        stored = real(key, source, **how)
-        if key.endswith("orders.json"):
-            real(key, b"by another writer", **how)
-        return stored
+    def break_off(verb: str, key: str) -> None:
+        if key.endswith("orders.json") and next(failing, None) is not None:
+            raise StorageBusyError("the store is out of order")
 
-    watched.store = type("Overwritten", (), {"__getattr__": lambda _, name: getattr(real.__self__, name), "put": staticmethod(put)})()  # type: ignore[attr-defined]
-    with pytest.raises(StorageError, match=r"something else writes to this window.*OSS_PREFIX"):
-        publish(watched, extract, tmp_path / "out", run="run-1")
-    assert load_manifest(real.__self__, "daily", "orders", WINDOW) is None  # type: ignore[attr-defined]
+    watched.before = break_off
+    with pytest.raises(StorageBusyError):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", formats="json")
+    assert keys_below(watched.store, f"{FOLDER}/") == ["run-1/publication.json"]
+    first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", formats="json")
+    assert (first.run_id, first.publication) == ("run-1", "run-1.2")
+    third = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1", formats="json")
+    assert third.publication == "run-1.3"
+    assert {file.key.split("/")[3] for file in (*first.files, *third.files)} == {"run-1.2", "run-1.3"}
+    assert publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1", formats="json") == third
 
 
 class Killed(BaseException):
     """Stands for the process ending: nothing may run after it. (Real kills are in test_kill.py.)"""
 
 
-def test_wherever_a_run_dies_readers_of_the_manifest_see_a_whole_window_and_the_next_run_heals(watched: Watched, tmp_path: Path):
-    old, new = sample_extract(tmp_path / "old"), sample_extract(tmp_path / "new", value=8, rows=4)
-    publish(watched, old, tmp_path / "out", run="run-0")
-    reference = {stored.key: watched.store.read(stored.key) for stored in watched.store.list("")}
-    watched.done.clear()
-    publish(watched, new, tmp_path / "out", run="run-1")
-    steps = len(watched.done)
-    assert steps == 9  # 2 extracts, manifest away, 3 files, manifest, 2 old extracts away
-    for dying in range(steps):
-        for key in [stored.key for stored in watched.store.list("")]:
-            watched.store.delete(key)
-        for key, content in reference.items():
-            watched.store.put(key, content, media_type="a/b")
-        left = iter(range(dying))
+def test_wherever_a_run_dies_the_window_is_the_old_one_or_the_new_one_and_the_next_run_heals(watched: Watched, tmp_path: Path):
+    def publish_value(value: int, run: str) -> Manifest:
+        return publish(watched, sample_extract(tmp_path / "extract", value=value), tmp_path / "out", run=run, formats="json")
+
+    def values(manifest: Manifest) -> set[int]:
+        (path,) = fetch_window(watched.store, manifest, tmp_path / "read")
+        return {row["value"] for part in json.loads(path.read_text()).values() for row in part}
+
+    publish_value(0, "run-0")
+    seen: list[int] = []
+    for dying in range(1, 9):  # mark, file, 2 extracts, manifest, switch, name, name in latest
+        left = iter(range(dying - 1))
 
         def die(_verb: str, _key: str, left: Iterator[int] = left) -> None:
             if next(left, None) is None:
@@ -188,26 +242,20 @@ def test_wherever_a_run_dies_readers_of_the_manifest_see_a_whole_window_and_the_
 
         watched.before = die
         with pytest.raises(Killed):
-            publish(watched, new, tmp_path / "out", run="run-1")
+            publish_value(dying, f"run-{dying}")
         watched.before = lambda _verb, _key: None
         manifest = load_manifest(watched.store, "daily", "orders", WINDOW)
-        if manifest is not None:
-            fetched = fetch_window(watched.store, manifest, tmp_path / f"read-{dying}")
-            values = {
-                row["value"] for path in fetched if path.suffix == ".json" for part in json.loads(path.read_text()).values() for row in part
-            }
-            assert len(values) == 1
-        healed = publish(watched, new, tmp_path / "out", run="run-2")
-        fetch_window(watched.store, healed, tmp_path / f"healed-{dying}")
-        assert {file.rows for file in healed.files} == {1, 4, 5}
-
-
-def test_leftovers_of_a_run_that_died_are_swept_when_the_next_one_makes_other_files(store: ObjectStore, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    publish(store, extract, tmp_path / "out", run="run-1")
-    store.delete(manifest_key("daily", "orders", WINDOW))  # as if the run had died before it
-    publish(store, extract, tmp_path / "out", run="run-2", formats="csv")
-    assert store.head(window_key("daily", "orders", WINDOW, "orders.json")) is None
+        assert manifest is not None
+        assert len(values(manifest)) == 1
+        seen += values(manifest)
+        healed = publish_value(dying, f"healing-{dying}")
+        assert values(healed) == {dying}
+        for file in healed.files:
+            assert watched.store.read(window_key("daily", "orders", WINDOW, file.name)) == watched.store.read(file.key)
+    assert seen == [0, 1, 2, 3, 4, 5, 7, 8]
+    watched.done.clear()
+    publish_value(9, "run-9")
+    assert len(watched.done) == 8, "there are no other places to die at"
 
 
 def renamed(folder: Path, extract: Extract, template: str) -> list[RenderedFile]:
@@ -217,48 +265,71 @@ def renamed(folder: Path, extract: Extract, template: str) -> list[RenderedFile]
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_a_window_that_is_published_under_other_names_loses_the_files_of_the_old_ones(store: ObjectStore, tmp_path: Path, partial: bool):
+def test_a_window_that_is_published_under_other_names_loses_the_old_names(store: ObjectStore, tmp_path: Path, partial: bool):
     extract = sample_extract(tmp_path / "extract")
     publish_window(store, "daily", extract, renamed(tmp_path / "a", extract, "{table}.{dataset}"), run_id="run-1")
     files = renamed(tmp_path / "b", extract, "{date}-{dataset}")
-    manifest = publish_window(store, "daily", extract, files[:2] if partial else files, run_id="run-2", partial=partial)
+    manifest = publish_window(store, "daily", extract, files[:2] if partial else files, run_id="run-2", partial=partial).manifest
     names = ["20261120-detail.csv", "20261120-summary.csv", "orders.json" if partial else "20261120.json"]
     assert sorted(file.name for file in manifest.files) == sorted(names)
-    folder = window_folder("daily", "orders", WINDOW)
-    assert sorted(each.key for each in store.list(folder)) == sorted(folder + name for name in [*names, "manifest.json"])
+    assert [key for key in keys_below(store, f"{FOLDER}/") if "/" not in key] == sorted([*names, "manifest.json"])
+    assert keys_below(store, "daily/orders/latest/") == sorted(names)
     fetch_window(store, manifest, tmp_path / "fetched")
 
 
-def test_leftovers_under_the_names_of_a_template_are_swept_and_nobody_elses_files(store: ObjectStore, tmp_path: Path):
-    extract = sample_extract(tmp_path / "extract")
-    files = renamed(tmp_path / "a", extract, "{date}-{dataset}")
-    publish_window(store, "daily", extract, files, run_id="run-1")
-    store.delete(manifest_key("daily", "orders", WINDOW))  # as if the run had died before it
-    theirs = window_key("daily", "orders", WINDOW, "notes.csv")
-    store.put(theirs, b"ours", media_type="text/csv")
-    known = stems("orders", WINDOW, FormatOptions(file_names="{date}-{dataset}"))
-    publish_window(store, "daily", extract, files[:2], run_id="run-2", stems=known)
-    assert store.head(window_key("daily", "orders", WINDOW, "20261120.json")) is None
-    assert store.head(theirs) is not None
-
-
-def test_a_retry_of_the_same_run_with_other_data_withdraws_the_manifest_before_its_extract_is_overwritten(watched: Watched, tmp_path: Path):
-    publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
-    watched.done.clear()
-    manifest = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1")
-    assert watched.done[0] == f"delete {manifest_key('daily', 'orders', WINDOW)}"
-    assert fetch_extract(watched.store, manifest, tmp_path / "fetched").datasets[1].rows == 3
-
-
 @pytest.mark.parametrize("asked", [1, 2])
-def test_a_lost_lock_stops_a_publication_before_the_old_manifest_goes_or_the_new_one_comes(watched: Watched, tmp_path: Path, asked: int):
+def test_a_lost_lock_stops_a_publication_before_the_first_file_and_before_the_switch(watched: Watched, tmp_path: Path, asked: int):
     old = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
-    times = iter(range(asked - 1))
+    before = everything(watched.store)
+    lock = LostLock(asked)
+    with pytest.raises(LockError):
+        publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", lock=lock)
+    assert load_manifest(watched.store, "daily", "orders", WINDOW) == old
+    assert lock.taken_again == 0
+    new = {key: content for key, content in everything(watched.store).items() if before.get(key) != content}
+    assert all(key.startswith((f"{FOLDER}/run-2/", f"daily/_extracts/orders/{WINDOW}/run-2/")) for key in new)
+    assert (list(new) == [f"{FOLDER}/run-2/publication.json"]) == (asked == 1)
 
-    def guard() -> None:
-        if next(times, None) is None:
-            raise LockError("the lock is lost")
+
+@pytest.mark.parametrize("asked", [3, 4])
+@pytest.mark.parametrize("came", [True, False])
+def test_who_finds_the_lock_lost_after_the_switch_puts_a_newer_version_back_and_fails(
+    watched: Watched, tmp_path: Path, asked: int, came: bool
+):
+    publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
+    late, newer = sample_extract(tmp_path / "b", value=8), sample_extract(tmp_path / "c", value=9)
+
+    def other_writer() -> None:
+        if came:
+            # It was there before the late switch landed: its own switch is what is undone here.
+            other = publish(watched, newer, tmp_path / "other", run="run-3")
+            assert load_manifest(watched.store, "daily", "orders", WINDOW) == other
+            mine = watched.store.read(manifest_key("daily", "orders", WINDOW, publication="run-2"))
+            watched.store.put(manifest_key("daily", "orders", WINDOW), mine, media_type="application/json")
 
     with pytest.raises(LockError):
-        publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", guard=guard)
-    assert load_manifest(watched.store, "daily", "orders", WINDOW) == (old if asked == 1 else None)
+        publish(watched, late, tmp_path / "out", run="run-2", lock=LostLock(asked, other_writer))
+    manifest = load_manifest(watched.store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    assert manifest.publication == ("run-3" if came else "run-2")
+    for file in manifest.files:
+        for folder in (WINDOW, "latest"):
+            assert watched.store.read(f"daily/orders/{folder}/{file.name}") == watched.store.read(file.key)
+
+
+def test_a_manifest_that_may_not_be_read_stays_and_fails_the_run(watched: Watched, tmp_path: Path):
+    publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
+    before = everything(watched.store)
+
+    class Closed:
+        def __getattr__(self, name: str) -> object:
+            return getattr(watched, name)
+
+        def read(self, key: str) -> bytes:
+            if key == manifest_key("daily", "orders", WINDOW):
+                raise StorageDeniedError("the key may not read it")
+            return watched.store.read(key)
+
+    with pytest.raises(StorageDeniedError):
+        publish(Closed(), sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2")
+    assert everything(watched.store) == before

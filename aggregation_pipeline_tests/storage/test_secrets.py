@@ -29,6 +29,8 @@ def test_logs_at_debug_and_tracebacks_hold_no_secret(oss_server: OssServer, capl
     for call in (
         lambda: store.put("a", b"x", media_type="a/b"),
         lambda: store.read("a"),
+        lambda: store.copy("a", "b", media_type="a/b"),
+        lambda: store.symlink("a", "c", media_type="a/b"),
         lambda: store.head("a"),
         lambda: list(store.list("")),
         lambda: store.delete("a"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.errors import StorageError, StorageMissingError
 from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
@@ -47,10 +47,13 @@ def test_a_put_replaces_and_a_delete_may_be_repeated(store: ObjectStore):
 
 def test_what_is_not_there_is_none_to_head_and_an_error_to_read(store: ObjectStore, tmp_path: Path):
     assert store.head("no/such") is None
-    with pytest.raises(StorageError, match="no/such"):
-        store.read("no/such")
-    with pytest.raises(StorageError, match="no/such"):
-        store.get("no/such", tmp_path / "target")
+    store.put("a/file", b"x", media_type="a/b")
+    for key in ("no/such", "a", "a/file/below"):
+        assert store.head(key) is None
+        with pytest.raises(StorageMissingError, match=key):
+            store.read(key)
+        with pytest.raises(StorageMissingError, match=key):
+            store.get(key, tmp_path / "target")
     assert list(tmp_path.glob("target*")) == []
 
 

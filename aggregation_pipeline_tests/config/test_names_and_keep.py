@@ -1,4 +1,4 @@
-"""`layout`, `keep` and `keep_last`: how a table's windows are laid out and how long they stay."""
+"""`names`, `keep`, `keep_last` and `keep_versions`: how a table's files are named and how long its windows and versions stay."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +16,15 @@ def load(folder: Path, text: str) -> PipelineConfig:
     return load_config(path)
 
 
-def test_without_a_word_files_are_replaced_and_windows_stay_for_ever(tmp_path: Path):
-    config = load(tmp_path, "tables: {orders: {}}")
-    (orders,) = config.tables
-    assert (config.layout, orders.layout, orders.keep_for, orders.keep_last) == ("overwrite", None, None, None)
+def test_by_default_files_have_names_one_version_stays_and_windows_stay_for_ever(tmp_path: Path):
+    (orders,) = load(tmp_path, "tables: {orders: {}}").tables
+    assert (orders.names, orders.keep_versions, orders.keep_for, orders.keep_last) == ("copy", 1, None, None)
 
 
-def test_a_table_may_differ_from_the_project_in_its_layout(tmp_path: Path):
-    config = load(tmp_path, "layout: versioned\ntables: {orders: {layout: overwrite}, users: {}}")
-    assert (config.layout, [entry.layout for entry in config.tables]) == ("versioned", ["overwrite", None])
+def test_a_table_may_differ_from_the_project(tmp_path: Path):
+    text = "names: none\nkeepVersions: all\ntables: {orders: {names: symlink, keep_versions: 3}, users: {}, products: {keep_versions: 1}}"
+    config = load(tmp_path, text)
+    assert [(entry.names, entry.keep_versions) for entry in config.tables] == [("symlink", 3), ("none", "all"), ("none", 1)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,10 @@ def test_a_time_to_keep_is_days_or_weeks(tmp_path: Path, text: str, expected: ti
         ("keep: -3d", "a number of days or weeks is expected"),
         ("keep: 3m", "a number of days or weeks is expected"),
         ("keep_last: 0", "keep_last: it should be greater than or equal to 1"),
-        ("layout: new", "one of overwrite, versioned is expected"),
+        ("names: hardlink", "one of copy, symlink, none is expected"),
+        ("keep_versions: 0", "keep_versions"),
+        ("keep_versions: some", "keep_versions"),
+        ("layout: versioned", "layout: unknown key"),
     ],
 )
 def test_what_would_keep_nothing_or_says_nothing_is_refused_with_its_place(tmp_path: Path, entry: str, words: str):

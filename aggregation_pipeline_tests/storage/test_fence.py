@@ -1,0 +1,153 @@
+"""Requests that land long after their run has lost its lock, while another run has published the same window to the end.
+
+Each test holds one request, takes the lock away, lets another run publish, lets the request go, and then looks: what the manifest in
+force names is whole, no name holds a mixture, nothing that is in force is deleted, and the next publication puts all names right.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline.errors import LockError
+from aggregation_pipeline.storage.oss import OssStore
+from aggregation_pipeline_tests.servers.handles import PostgresServer
+from aggregation_pipeline_tests.storage.fencing import Scene, Work, scene
+from aggregation_pipeline_tests.storage.samples import WINDOW
+from aggregation_pipeline_tests.waiting import until
+
+EARLIER, FIRST, SECOND = "run-earlier", "run-first", "run-second"
+# What the first run sends on its way, in order.
+PLACES = {
+    "the mark": ("PUT", f"{WINDOW}/{FIRST}/publication.json"),
+    "a file": ("PUT", f"{WINDOW}/{FIRST}/orders.summary.csv"),
+    "an extract": ("PUT", f"_extracts/orders/{WINDOW}/{FIRST}/detail.parquet"),
+    "the manifest of the run": ("PUT", f"{WINDOW}/{FIRST}/manifest.json"),
+    "the switch": ("PUT", f"orders/{WINDOW}/manifest.json"),
+    "a name": ("PUT", f"orders/{WINDOW}/orders.json"),
+    "a name in latest": ("PUT", "orders/latest/orders.json"),
+    "latest.json": ("PUT", "orders/latest.json"),
+}
+
+
+# Each takes a second or two: `make test` has the three that matter most, and no symlinks.
+_FAST = {"a file", "the switch", "a name"}
+
+
+@pytest.fixture(params=["folder", "oss", pytest.param("oss-symlink", marks=pytest.mark.slow)])
+def stage(request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path: Path) -> Iterator[Scene]:
+    server = None if request.param == "folder" else request.getfixturevalue("oss_server")
+    with scene(request.param, server, postgres.url, tmp_path) as made:
+        yield made
+
+
+def settled(stage: Scene, value: int) -> None:
+    """What has to be true in the end, whatever was late: and stay true when retention has passed."""
+    last = stage.publish("run-last", value)
+    assert stage.in_force() == last
+    stage.assert_names_are_of(last)
+    stage.sweep()
+    assert stage.in_force() == last
+    stage.assert_names_are_of(last)
+
+
+@pytest.mark.parametrize(
+    ("place", "republished"),
+    # latest.json stays as it is when a window is published again.
+    [pytest.param(place, True, marks=() if place in _FAST else pytest.mark.slow) for place in PLACES if place != "latest.json"]
+    + [pytest.param(place, False, marks=pytest.mark.slow) for place in ("a file", "the switch", "latest.json")],
+)
+def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, republished: bool):
+    if republished:
+        stage.publish(EARLIER, 1)
+    method, part = PLACES[place]
+    held = stage.fences.hold(method, part)
+    with stage.readers():
+        first = Work(lambda: stage.publish(FIRST, 2, fenced=True))
+        held.wait_until_there()
+        stage.take_lock_away()
+        second = stage.publish(SECOND, 3)
+        assert stage.in_force() == second
+        held.let_go()
+        first.end()
+        assert isinstance(first.error, LockError)
+        assert stage.in_force() == second
+        settled(stage, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["oss"], indirect=True)
+def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version_whole_until_the_next_publication(stage: Scene):
+    stage.publish(EARLIER, 1)
+    held = stage.fences.hold("PUT", PLACES["the switch"][1])
+    assert isinstance(stage.fenced, OssStore)
+    impatient = OssStore(replace(stage.fenced.options, read_timeout=1, attempts=1))
+    with stage.readers():
+        first = Work(lambda: stage.publish(FIRST, 2, store=impatient))
+        held.wait_until_there()
+        stage.take_lock_away()
+        second = stage.publish(SECOND, 3)
+        assert isinstance(first.end().error, LockError)
+        assert stage.in_force() == second
+        held.let_go()
+        until("the late switch", lambda: stage.in_force().publication == FIRST, 10)
+        settled(stage, 3)
+
+
+@pytest.mark.slow
+def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Scene):
+    stage.publish(EARLIER, 1)
+    for place in ("the mark", "a file", "the switch"):
+        method, part = PLACES[place]
+        run = f"{FIRST}-{place.replace(' ', '-')}"
+        held = stage.fences.hold(method, part.replace(FIRST, run))
+        with stage.readers():
+            first = Work(partial(stage.publish, run, 2, fenced=True))
+            held.wait_until_there()
+            stage.take_lock_away()
+            second = stage.publish(run, 3)
+            held.let_go()
+            assert isinstance(first.end().error, LockError)
+            assert stage.in_force() == second
+            stage.publish(EARLIER, 1)
+    settled(stage, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [f"{EARLIER}/orders.json", f"_extracts/orders/{WINDOW}/{EARLIER}/summary", f"{EARLIER}/manifest.json"])
+def test_a_late_delete_of_retention_takes_nothing_that_is_in_force(stage: Scene, part: str):
+    stage.publish(EARLIER, 1)
+    stage.publish(FIRST, 2)
+    held = stage.fences.hold("DELETE", part)
+    with stage.readers():
+        retention = Work(lambda: stage.sweep(fenced=True))
+        held.wait_until_there()
+        stage.take_lock_away()
+        # The data of the version that is being deleted.
+        second = stage.publish(SECOND, 1)
+        held.let_go()
+        retention.end()
+        assert stage.in_force() == second
+        settled(stage, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [f"orders/{WINDOW}/manifest.json", f"orders/{WINDOW}/orders.json", f"{FIRST}/orders.json"])
+def test_a_window_that_expires_and_is_published_again_meanwhile_is_whole_in_the_end(stage: Scene, part: str):
+    stage.publish(EARLIER, 1)
+    stage.publish(FIRST, 2)
+    newer = stage.publish("run-newer", 5, window="2027-11-20")
+    held = stage.fences.hold("DELETE", part)
+    with stage.readers():
+        retention = Work(lambda: stage.sweep(fenced=True, keep=timedelta(days=1)))
+        held.wait_until_there()
+        stage.take_lock_away()
+        second = stage.publish(SECOND, 2)
+        held.let_go()
+        retention.end()
+        assert stage.in_force() == second
+        assert stage.in_force("2027-11-20") == newer
+        assert stage.publish(SECOND, 3) == stage.in_force()
