@@ -71,7 +71,7 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`."""
+        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`; symlinks of OSS with 0 bytes."""
         ...
 
     def uri(self, key: str) -> str:

@@ -41,7 +41,8 @@ _REMEDIES = {
     "InvalidTargetType": "The symlink points to another symlink: publish the window again, which sets it anew.",
     "InvalidBucketName": "OSS_BUCKET is not a bucket name.",
     "UserDisable": "The account is suspended, most often because a bill is unpaid.",
-    "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix.",
+    "FileImmutable": "A retention policy (WORM) of the bucket forbids to change this object: exempt the prefix. "
+    "Files are never written twice, but manifest.json, latest.json and stable names are, and retention deletes.",
     "KmsServiceNotEnabled": "KMS is not enabled for the account: enable it, or choose another OSS encryption.",
 }
 # What a RAM user needs for what, by the first word of what failed.

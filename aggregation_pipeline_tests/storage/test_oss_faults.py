@@ -19,7 +19,7 @@ PASSING: list[tuple[str, dict[str, Any]]] = [
     ("status", {"status": 500, "code": "InternalError"}),
     ("status", {"status": 400, "code": "RequestTimeout"}),
     ("status", {"status": 429, "code": "QpsLimitExceeded"}),
-    ("slow", {"seconds": 0.2}),
+    ("slow", {"seconds": 0.05}),
 ]
 
 

@@ -58,6 +58,7 @@ def test_a_symlink_has_a_type_a_name_and_an_acl_of_its_own_and_nothing_that_oss_
     head = store.head("t/name")
     assert head is not None
     assert head.link == "t/run/file"
+    assert [(stored.key, stored.bytes) for stored in store.list("t/name")] == [("t/name", 0)]
 
 
 @pytest.mark.parametrize("stated", ["target", "none", "own"])
