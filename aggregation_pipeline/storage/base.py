@@ -40,14 +40,19 @@ class ObjectStore(Protocol):
         """Store `source` whole or not at all, replacing what was there; what was stored is verified before this returns."""
         ...
 
-    def copy(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+    def copy(
+        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+    ) -> bool:
         """Let `target_key` hold what `source_key` holds, replacing whole what was there; whether anything had to be done.
 
-        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file.
+        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file. `known`: what
+        stands under `source_key`, where the caller knows; it is not looked at then.
         """
         ...
 
-    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+    def symlink(
+        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+    ) -> bool:
         """Let `target_key` lead to the file `source_key`; whether anything had to be done.
 
         StorageError when `source_key` is not there or is a link itself. In a folder this is `copy`.

@@ -66,6 +66,7 @@ class FolderStore:
         *,
         media_type: str,  # noqa: ARG002  a file has no place for it
         filename: str | None = None,  # noqa: ARG002
+        known: StoredObject | None = None,  # noqa: ARG002  a link costs less than a look
     ) -> bool:
         """A hard link under a hidden name, then a rename. A true copy where the file system has no links, or the file too many."""
         source, target = self._path(source_key), self._path(target_key)
@@ -82,9 +83,11 @@ class FolderStore:
                 _write_whole(target, lambda file: _copy(source, file))
             return True
 
-    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+    def symlink(
+        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+    ) -> bool:
         """As `copy`: a hard link costs nothing, and holds when its source is deleted."""
-        return self.copy(source_key, target_key, media_type=media_type, filename=filename)
+        return self.copy(source_key, target_key, media_type=media_type, filename=filename, known=known)
 
     def get(self, key: str, target: Path) -> StoredObject:
         """Copy out, atomically. A plain file carries no checksum to compare with: the one returned is of what was read."""

@@ -13,7 +13,7 @@ from functools import partial
 
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import StorageDamagedError, StorageError
-from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, place_of, window_key
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
@@ -50,7 +50,9 @@ def set_names(store: ObjectStore, how: Names, wanted: Mapping[str, ManifestFile]
 
     def give(key: str, file: ManifestFile) -> bool:
         setting = store.symlink if how == "symlink" else store.copy
-        return setting(file.key, key, media_type=file.media_type, filename=file.name)
+        # Sent just now, or looked at: and what the manifest says is what the name has to hold.
+        known = StoredObject(file.key, file.bytes, file.crc64)
+        return setting(file.key, key, media_type=file.media_type, filename=file.name, known=known)
 
     def take(key: str) -> bool:
         store.delete(key)

@@ -67,17 +67,22 @@ class OssStore:
             raise StorageError(f"{self.uri(key)} cannot be verified: {cause}, the file has {checksum}. Do not use it.")
         return wanted
 
-    def copy(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+    def copy(
+        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+    ) -> bool:
         """CopyObject, or UploadPartCopy above 1 GB, verified by a HEAD; with type, name, ACL, class and encryption as `put` has them."""
         self._tidy_once()
         headers = self._headers(media_type, NO_METADATA, filename)
-        return copy_object(self._oss, check_key(source_key), check_key(target_key), headers)
+        return copy_object(self._oss, check_key(source_key), check_key(target_key), headers, known)
 
-    def symlink(self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None) -> bool:
+    def symlink(
+        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+    ) -> bool:
         """PutSymlink, with a type, a name and an ACL of its own, of class Standard and without encryption: it holds no more than a key."""
         headers = self._headers(media_type, NO_METADATA, filename)
         own = {name: value for name, value in headers.items() if not name.startswith("x-oss-server-side-encryption")}
-        return put_symlink(self._oss, check_key(source_key), check_key(target_key), {**own, "x-oss-storage-class": "Standard"})
+        own["x-oss-storage-class"] = "Standard"
+        return put_symlink(self._oss, check_key(source_key), check_key(target_key), own, known)
 
     def get(self, key: str, target: Path) -> StoredObject:
         """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and CRC64 agree."""

@@ -11,10 +11,12 @@ from aggregation_pipeline.storage.multipart import Part, in_parts
 from aggregation_pipeline.storage.oss_connection import Connection
 
 
-def copy_object(connection: Connection, source_key: str, target_key: str, headers: Mapping[str, str]) -> bool:
+def copy_object(
+    connection: Connection, source_key: str, target_key: str, headers: Mapping[str, str], known: StoredObject | None = None
+) -> bool:
     """Copy within the bucket, in parts above `copy_above` bytes, and compare what then stands there; whether there was need to."""
     what = f"copy {source_key!r} to {target_key!r}"
-    source = _source(connection, source_key, what)
+    source = known or _source(connection, source_key, what)
     wanted = StoredObject(target_key, source.bytes, source.crc64)
     bucket, options = connection.bucket, connection.options
     replacing = {**headers, "x-oss-metadata-directive": "REPLACE"}
@@ -31,10 +33,13 @@ def copy_object(connection: Connection, source_key: str, target_key: str, header
     return _set(connection, target_key, what, there, make)
 
 
-def put_symlink(connection: Connection, source_key: str, target_key: str, headers: Mapping[str, str]) -> bool:
+def put_symlink(
+    connection: Connection, source_key: str, target_key: str, headers: Mapping[str, str], known: StoredObject | None = None
+) -> bool:
     """Point `target_key` at the file `source_key`; whether it did not yet. OSS itself takes links that lead nowhere."""
     what = f"link {target_key!r} to {source_key!r}"
-    _source(connection, source_key, what)
+    if known is None:
+        _source(connection, source_key, what)
 
     def points_there() -> bool:
         try:
