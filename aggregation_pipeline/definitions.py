@@ -10,6 +10,7 @@ from aggregation_pipeline.automation.catch_up import build_catch_up
 from aggregation_pipeline.automation.executors import build_executor
 from aggregation_pipeline.automation.groups import group_tables
 from aggregation_pipeline.automation.jobs import build_job
+from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.sensors import build_sensors
@@ -52,6 +53,7 @@ def build_definitions(project: Project) -> Definitions:
                 history=settings.batch_jobs_history,
                 locks_url=settings.require_dagster_url(),
             ),
+            build_lost_runs(),
             *build_alert_sensors(settings, project.table_facts),
         ],
         resources={

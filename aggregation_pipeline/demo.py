@@ -3,6 +3,7 @@
 import os
 import shlex
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -73,6 +74,8 @@ def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
     path = root / "dev.env"
     others = sorted(name.upper() for name in Settings.model_fields if name not in _KEPT | {"aggregation_config"})
     lines = [f"unset {' '.join(others)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
+    # So that the commands of README are found as they stand there.
+    lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -166,7 +166,7 @@ def test_a_run_launched_in_dev_is_mirrored_and_ctrl_c_stops_everything(dev: tupl
 
     row = wait_for(completed, 120)
     # What `dev` says of another terminal.
-    shell = ["sh", "-c", '. "$0" && exec "$@"', str(tmp_path / ".data" / "dev.env"), *COMMAND, "batch-jobs", "list"]
+    shell = ["sh", "-c", '. "$0" && exec "$@"', str(tmp_path / ".data" / "dev.env"), "aggregation-pipeline", "batch-jobs", "list"]
     listed = subprocess.run(shell, env=environment(tmp_path), cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (listed.returncode, run_id[:8] in listed.stdout) == (0, True), listed.stdout + listed.stderr
     assert sorted(row["platforms_processed"]) == ["orders", "products", "users"]

@@ -23,13 +23,13 @@ def export_words(job: TableJob, name: str) -> str:
     entry = job.entry
     names = FORMATS[name].file_names(entry.name, _WINDOW, entry.datasets, entry.options).values()
     files = " and ".join(f"`{window_key('', entry.name, _WINDOW, file)}`" for file in names)
-    return _laid_out(f"{_said(entry)} as {name}.", [("Files", files), *_facts(job)])
+    return _laid_out(f"The {_said(entry)} as {name}.", [("Files", files), *_facts(job)])
 
 
 def manifest_words(job: TableJob) -> str:
     """Description of the manifest's asset."""
     entry = job.entry
-    first = f"The {MANIFEST} of {_said(entry)}, written last: it names every file of a window with rows, bytes and checksum."
+    first = f"The {MANIFEST} of {entry.name}, written last: it names every file of a window with rows, bytes and checksum."
     return _laid_out(first, [("File", f"`{manifest_key('', entry.name, _WINDOW)}`"), *_facts(job)])
 
 

@@ -36,7 +36,7 @@ STATUSES = (
     DagsterRunStatus.FAILURE,
     DagsterRunStatus.CANCELED,
 )
-# What the UI's search finds, and leaves out by `not tag:internal`.
+# In the UI, `not tag:internal=batch_jobs` leaves them out of the list.
 INTERNAL = {"internal": "batch_jobs"}
 INTERVAL_SECONDS = 10
 # Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.

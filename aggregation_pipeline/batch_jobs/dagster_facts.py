@@ -4,7 +4,7 @@ Only what a row needs is fetched: a run writes a hundred events more than that.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -87,7 +87,9 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
                 entry = _entry(row)
                 events.append(Failed(row.id, _instant_of(entry), row.step_key, segment, _step_error(_event(row))))
             case DagsterEventType.RUN_FAILURE.value:
-                events.append(Failed(row.id, _instant_of(_entry(row)), None, None, _run_error(_event(row))))
+                began = any(isinstance(event, Started) for event in events)
+                before = [] if began else _rows(instance, run_id, {DagsterEventType.ENGINE_EVENT.value})
+                events.append(Failed(row.id, _instant_of(_entry(row)), None, None, _run_error(_event(row), map(_event, before))))
             case _:
                 events.append(Event(row.id))
     return events if ours else None
@@ -102,14 +104,14 @@ def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None
     return place.segment if place and (place.output is None or place.segment in platforms) else None
 
 
-def _rows(instance: DagsterInstance, run_id: str) -> Sequence[_LogRow]:
+def _rows(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPES) -> Sequence[_LogRow]:
     """The rows of Dagster's event log, read by their columns: making objects of all of a run's events takes ten times as long."""
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         raise MirrorError(f"Dagster keeps its events in {type(storage).__name__}, which has no table. Configure PostgreSQL in dagster.yaml")
     log = SqlEventLogStorageTable.c
     columns = (log.id, log.dagster_event_type, log.step_key, log.asset_key, log.partition, log.event)
-    query = select(*columns).where(log.run_id == run_id, log.dagster_event_type.in_(_TYPES)).order_by(log.id)
+    query = select(*columns).where(log.run_id == run_id, log.dagster_event_type.in_(types)).order_by(log.id)
     try:
         with storage.run_connection(run_id) as connection:
             return connection.execute(query).all()
@@ -169,18 +171,27 @@ def _step_error(event: DagsterEvent) -> str:
     return _innermost(data.error) or event.message or "The step failed without a message"
 
 
-def _run_error(event: DagsterEvent) -> str:
-    data = event.event_specific_data
-    return _innermost(getattr(data, "error", None)) or event.message or "The run failed without a message"
+def _run_error(event: DagsterEvent, before: Iterable[DagsterEvent]) -> str:
+    """The words of a run's failure; those of one that never began stand in an event of the engine `before`."""
+    words = event.message or "The run failed without a message"
+    if error := _innermost(getattr(event.event_specific_data, "error", None)):
+        return error
+    causes = [cause for each in before if (cause := _innermost(each.engine_event_data.error))]
+    return f"{causes[-1]} ({words})" if causes else words
 
 
 def _innermost(error: Any) -> str | None:  # noqa: ANN401 - SerializableErrorInfo is not public
     """The words of what went wrong: Dagster wraps them in errors of its own, and Python's puts the module's path before them."""
     if error is None:
         return None
-    while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "Retry")):
+    # A class that a library keeps to itself, as gRPC does, says how, and not what.
+    while error.cause is not None and (error.cls_name or "").startswith(("Dagster", "Retry")) and not _is_private(error.cause.cls_name):
         error = error.cause
     return re.sub(r"^(?:\w+\.)+(?=\w+(?::|\s|$))", "", error.message.strip())
+
+
+def _is_private(cls_name: str | None) -> bool:
+    return (cls_name or "").startswith("_")
 
 
 def _instant_of(entry: EventLogEntry) -> datetime:

@@ -141,8 +141,8 @@ class ExcelOptions(OptionsModel):
         BeforeValidator(_listed),
         Field(
             description="A row of totals below the rows, parted from them by an empty one and outside the filter; its "
-            "formulas follow the filter. true: of SUM and COUNT in the summary, of floating-point columns and of DECIMAL with "
-            "at most 4 decimals in the detail rows. A list of column names: of these, wherever they hold numbers."
+            "formulas follow the filter. true: of SUM and COUNT in the summary. A list of column names: of these, wherever they "
+            "hold numbers; in the detail rows of no others, since a sum of unit prices means nothing."
         ),
     ] = False
 

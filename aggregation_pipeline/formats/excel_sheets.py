@@ -141,7 +141,7 @@ def _summed(dataset: Dataset, kinds: Sequence[CellKind], options: ExcelOptions) 
     numbers = [place for place, kind in enumerate(kinds) if kind.kind == "number"]
     if isinstance(options.totals, tuple):
         return [place for place in numbers if dataset.schema.names[place] in options.totals]
-    return [place for place in numbers if options.totals and adds_up(dataset.schema.field(place), dataset.name)]
+    return [place for place in numbers if options.totals and adds_up(dataset.schema.field(place))]
 
 
 def _add_totals(sheet: Worksheet, areas: Sequence[tuple[str, int]], summed: Sequence[int], kinds: Sequence[CellKind], word: str) -> None:

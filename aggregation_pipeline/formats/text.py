@@ -35,13 +35,9 @@ def is_named(field: pa.Field) -> bool:
     return b"alias" in (field.metadata or {})
 
 
-def adds_up(field: pa.Field, dataset: str) -> bool:
-    """Whether a sum over the column means something: of sums and counts in a summary, of amounts rather than ids and rates in rows."""
-    if dataset == "summary":
-        return b"adds_up" in (field.metadata or {})
-    if pa.types.is_decimal(field.type):
-        return bool(field.type.scale <= MONEY_DECIMALS)
-    return bool(pa.types.is_floating(field.type))
+def adds_up(field: pa.Field) -> bool:
+    """Whether a sum over the column means something, as far as is known: of sums and counts. A column of rows may hold unit prices."""
+    return b"adds_up" in (field.metadata or {})
 
 
 def is_clock_text(field: pa.Field) -> bool:

@@ -390,7 +390,7 @@ def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(i
     broken = {**TABLES, "users": TableFacts("用户 users", ("team:shop",), words)}
     desk = Desk(instance, url, sink, tables=broken)
     assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
-    assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["text"]
+    assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["message"]
     for _ in range(2):
         assert desk.hear() == []
     assert Desk(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"

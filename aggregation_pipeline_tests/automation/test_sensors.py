@@ -102,6 +102,8 @@ def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start
     assert list(made) == names
     assert {sensor.default_status for sensor in made.values()} == {DefaultSensorStatus.RUNNING}
     assert {sensor.minimum_interval_seconds for sensor in made.values()} == {10}
+    # Nobody has to wonder about them between the schedules.
+    assert all("internal" in sensor.tags and (sensor.description or "").startswith("Internal, leave it on: ") for sensor in made.values())
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,11 @@ def run(instance: DagsterInstance, tables: Sequence[FakeTable], **options: Any) 
 
 
 def create(
-    instance: DagsterInstance, tables: Sequence[FakeTable], *events: DagsterEventType, tags: Mapping[str, str] | None = None
+    instance: DagsterInstance, tables: Sequence[FakeTable], *events: DagsterEventType, tags: Mapping[str, str] | None = None, **options: Any
 ) -> DagsterRun:
     """A run that nobody executes, after the given events."""
     dagster_run = instance.create_run_for_job(
-        job(tables), status=DagsterRunStatus.NOT_STARTED, remote_job_origin=ORIGIN.get_job_origin("aggregate"), tags=tags
+        job(tables), status=DagsterRunStatus.NOT_STARTED, remote_job_origin=ORIGIN.get_job_origin("aggregate"), tags=tags, **options
     )
     for event in events:
         report(instance, dagster_run, event)

@@ -41,6 +41,7 @@ DETAIL = table(
     labelled("freight", MONEY, [Decimal(1), Decimal(2), Decimal(3)], comment="金额"),
     labelled("price", pa.float64(), [0.5, 0.25, 0.25]),
 )
+AMOUNTS = ("amount", "freight", "price")
 SUMMARY = table(
     labelled("status", pa.string(), ["paid", "new"], comment="状态"),
     labelled("orders", pa.int64(), [2, 1], sums=True),
@@ -121,15 +122,15 @@ def test_a_text_of_several_lines_is_wrapped_in_a_row_of_its_height(tmp_path: Pat
     assert [sheet(workbook(tmp_path, out, make_extract(tmp_path, many))).row_dimensions[row].height for row in (2, 3)] == [120, 45]
 
 
-def test_rates_are_not_added_up_unasked(tmp_path: Path, out: Path):
+def test_unit_prices_and_rates_are_not_added_up_unasked(tmp_path: Path, out: Path):
     rates = table(
         labelled("tax", pa.decimal128(8, 6), [Decimal("0.130001")]),
-        labelled("paid", MONEY, [Decimal(1)]),
-        labelled("whole", pa.decimal128(8, 0), [Decimal(1)]),
+        labelled("unit_price", MONEY, [Decimal(1)]),
+        labelled("weight", pa.float64(), [1.5]),
     )
     extract = make_extract(tmp_path, rates)
-    assert row(workbook(tmp_path, out, extract, totals=True), 4) == ["Total", "=SUBTOTAL(9,B2:B2)", "=SUBTOTAL(9,C2:C2)"]
-    assert row(workbook(tmp_path, out, extract, totals=("tax",)), 4)[0] == "=SUBTOTAL(9,A2:A2)"
+    assert sheet(workbook(tmp_path, out, extract, totals=True)).max_row == 2
+    assert row(workbook(tmp_path, out, extract, totals=("tax", "weight")), 4) == ["=SUBTOTAL(9,A2:A2)", "Total", "=SUBTOTAL(9,C2:C2)"]
 
 
 def test_a_comment_that_begins_with_an_equals_sign_is_no_formula(tmp_path: Path, out: Path):
@@ -148,7 +149,7 @@ def test_money_has_thousands_separators_and_ids_years_and_rates_have_none(tmp_pa
 
 
 def test_totals_stand_apart_below_the_rows_as_formulas_that_follow_the_filter(tmp_path: Path, out: Path):
-    path = workbook(tmp_path, out, totals=True)
+    path = workbook(tmp_path, out, totals=AMOUNTS)
     assert row(path, 5) == [None] * 5
     assert row(path, 6) == ["Total", None, "=SUBTOTAL(9,C2:C4)", "=SUBTOTAL(9,D2:D4)", "=SUBTOTAL(9,E2:E4)"]
     found = sheet(path)
@@ -167,12 +168,12 @@ def test_totals_are_of_the_columns_named_where_they_hold_numbers(tmp_path: Path,
 
 def test_where_every_column_is_added_up_the_word_stands_in_the_first_sum(tmp_path: Path, out: Path):
     extract = make_extract(tmp_path, DETAIL.select(["amount"]), summary=SUMMARY)
-    path = workbook(tmp_path, out, extract, totals=True, language="zh")
+    path = workbook(tmp_path, out, extract, totals=AMOUNTS, language="zh")
     assert sheet(path, "明细")["A6"].number_format == '"合计 "#,##0.00'
 
 
 def test_no_rows_have_no_totals_and_no_totals_are_there_unasked(tmp_path: Path, out: Path):
-    assert sheet(workbook(tmp_path, out, make_extract(tmp_path, DETAIL.slice(0, 0)), totals=True)).max_row == 1
+    assert sheet(workbook(tmp_path, out, make_extract(tmp_path, DETAIL.slice(0, 0)), totals=AMOUNTS)).max_row == 1
     with zipfile.ZipFile(workbook(tmp_path, out)) as archive:
         assert not any(b"SUBTOTAL" in archive.read(name) for name in archive.namelist())
 
@@ -180,19 +181,19 @@ def test_no_rows_have_no_totals_and_no_totals_are_there_unasked(tmp_path: Path, 
 def test_totals_of_rows_on_several_sheets_stand_on_the_last(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(excel_sheets, "SHEET_ROWS", 1502)
     extract = make_extract(tmp_path, column("n", pa.float64(), "DOUBLE", list(range(3000))))
-    path = workbook(tmp_path, out, extract, totals=True)
+    path = workbook(tmp_path, out, extract, totals=("n",))
     assert [sheet(path, name).max_row for name in ("detail", "detail_2")] == [1501, 1503]
     assert sheet(path, "detail_2")["A1503"].value == "=SUBTOTAL(9,'detail'!A2:A1501)+SUBTOTAL(9,A2:A1501)"
 
 
 def test_programs_find_the_same_rows_above_the_totals(tmp_path: Path, out: Path):
     plain = pd.read_excel(workbook(tmp_path, out), sheet_name="detail", engine="openpyxl")
-    again = pd.read_excel(workbook(tmp_path, out, totals=True), sheet_name="detail", engine="openpyxl", nrows=3)
+    again = pd.read_excel(workbook(tmp_path, out, totals=AMOUNTS), sheet_name="detail", engine="openpyxl", nrows=3)
     pd.testing.assert_frame_equal(plain, again)
 
 
 def test_a_workbook_speaks_chinese_where_the_project_does(tmp_path: Path, out: Path):
-    path = workbook(tmp_path, out, language="zh", totals=True)
+    path = workbook(tmp_path, out, language="zh", totals=AMOUNTS)
     assert openpyxl.load_workbook(path).sheetnames == ["汇总", "明细", "说明"]
     assert row(path, 6, "明细")[0] == "合计"
     about = dict(sheet(path, "说明").iter_rows(values_only=True))
@@ -243,7 +244,7 @@ def test_a_long_title_is_broken_into_lines_and_has_the_height_for_them(tmp_path:
 
 @pytest.mark.slow
 def test_libreoffice_works_the_totals_out(tmp_path: Path, out: Path):
-    path = converted(workbook(tmp_path, out, totals=True, language="zh"), tmp_path)
+    path = converted(workbook(tmp_path, out, totals=AMOUNTS, language="zh"), tmp_path)
     totals = list(openpyxl.load_workbook(path, data_only=True)["明细"].iter_rows(min_row=6, values_only=True))
     assert totals == [("合计", None, 1234567.3, 6, 1)]
 

@@ -70,8 +70,7 @@ def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed:
     until("the runs", lambda: all_completed(services, [first, *waiting]), 300, said=services.log)
     until("their rows", lambda: all(services.row(run.run_id, "completed") for run in waiting), 60)
     assert set(services.windows("orders")) == set(DAYS)
-    runs = services.instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]))
-    assert not runs
+    assert not services.instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]))
 
 
 def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_stays_pending(services: Supervised):
@@ -113,6 +112,41 @@ def answers(services: Supervised) -> bool:
         return bool(services.ask("{ version }")["data"])
     except OSError:
         return False
+
+
+def reload(services: Supervised) -> str:
+    """Load the code again, as the button does; "LOADED", or the words of the refusal."""
+    answer = services.ask(
+        """mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {
+             ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } } } }"""
+    )["data"]["reloadRepositoryLocation"]["locationOrLoadError"]
+    return str(answer.get("message", "LOADED"))
+
+
+def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded_lets_the_queue_wait(services: Supervised):
+    config = services.folder / "aggregation.yaml"
+    good = config.read_text(encoding="utf-8")
+    try:
+        with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+            first, (second,) = queued_behind_one(services, DAYS[:2])
+            config.write_text("tables: [", encoding="utf-8")
+        until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
+        with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+            first, (second,) = queued_behind_one(services, DAYS[:2])
+            assert "this is not YAML" in reload(services)
+            before = enqueued(services, second)
+        until("a way back into the queue", lambda: enqueued(services, second) > before + 1, 120, said=services.log)
+        config.write_text(good.replace("schedule: none", "shedule: none"), encoding="utf-8")
+        assert reload(services) == "LOADED"
+        until("its end", lambda: services.finished(**{"dagster/partition": DAYS[1]}), 120, said=services.log)
+        # The definition of before is not used any more: nobody knows what was to be changed.
+        assert services.status(second) == DagsterRunStatus.FAILURE
+        row = until("its row", lambda: services.row(second.run_id, "failed"), 60)
+        assert "shedule: unknown key" in row.metadata["errors"][0]["error"]
+    finally:
+        config.write_text(good, encoding="utf-8")
+    assert reload(services) == "LOADED"
+    assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)
 
 
 def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):

@@ -176,7 +176,7 @@ def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui,
     ui.shows("07 backfill, launched", "Partition selection", "Status")
 
 
-def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui):
+def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui, dev):
     ui.open("/assets/aggregation/statuses")
     columns = ["summary.status", "summary.orders", "summary.last_order", "detail.id", "detail.status"]
     ui.shows("08 table, columns", *columns, "BIGINT", "DATETIME", "new, paid or sent", "Row count")
@@ -188,9 +188,11 @@ def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui):
     ui.turn_to("Checks")
     ui.shows("12 table, checks", *ALWAYS, "min_rows", "not_null", "Succeeded", "Passed", "Checks (6)")
     ui.open("/assets/export/statuses_csv")
-    ui.shows("13 format", "statuses.summary.csv", "statuses.detail.csv")
+    ui.shows("13 format", "statuses/<window>/statuses.summary.csv", "when somebody starts it", "statuses.detail.csv")
     ui.open("/assets/export/statuses_manifest")
     ui.shows("14 manifest", "crc64", "aggregation/items")
+    ui.open(f"/assets/mysql/{dev.environment['DB_NAME']}/orders")
+    ui.shows("14 source", "Latest observation", "Read by statuses, orders.", "last write", "size")
 
 
 def test_the_other_pages_show_what_is_there(ui):
@@ -199,13 +201,13 @@ def test_the_other_pages_show_what_is_there(ui):
     ui.page.keyboard.press("Alt+e")  # Expand all groups, in the graph's menu
     ui.shows("15 lineage", "statuses", "orders", "statuses_csv", "statuses_json", "statuses_manifest")
     ui.follow("Catalog")
-    ui.shows("16 catalog", "mysql / ", "export / orders / csv", "aggregation / statuses")
+    ui.shows("16 catalog", "mysql / ", "export / orders_csv", "aggregation / statuses")
     ui.follow("Jobs")
     ui.shows("17 jobs", "aggregate_by_hand", "aggregate_daily_partitions_", "retention")
     ui.follow("Automation")
     ui.shows("18 automation", "aggregate_daily_partitions_", "internal_batch_jobs_success", "Standard sensor", "Scheduled At 05:30 AM")
     ui.follow("internal_batch_jobs_reconcile")
-    ui.shows("19 sensor", "View logs", "Makes every row of batch_jobs right")
+    ui.shows("19 sensor", "View logs", "makes every row of batch_jobs right")
     ui.follow("Automation")
     ui.follow("retention_schedule")
     ui.shows("20 schedule", "05:30 AM", "Next tick")
@@ -216,7 +218,7 @@ def test_the_backfill_ends_and_its_days_are_published(ui, dev):
     ui.follow("run_with_subruns")
     # The status, beside the heading of a column. The daemon looks after backfills every half minute.
     expect(ui.page.get_by_text("Succeeded", exact=True)).to_have_count(2, timeout=90_000)
-    ui.shows("21 backfill", "100% completed", "export / orders / manifest", f"{DAYS[0]}...{DAYS[-2]}")
+    ui.shows("21 backfill", "100% completed", "export / orders_manifest", f"{DAYS[0]}...{DAYS[-2]}")
     assert dev.windows("orders") == DAYS
     ui.open("/assets/aggregation/orders?view=partitions")
     ui.shows("22 partitions", "Missing (0)", "Failed (0)", f"Materialized ({len(DAYS)})")

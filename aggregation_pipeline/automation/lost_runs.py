@@ -1,0 +1,152 @@
+"""Runs that failed before they began, because the code server went away at that moment, are started once more.
+
+The queue waits for a code server that does not answer. What it cannot know: that a server which is about to end refuses a run, that one
+dies with a run in its hands, that a run's process dies while it loads. Such a run has done nothing yet. It stays as it ended, so that its
+row says what happened, and another one is queued in its place, with an id that follows from the first one's: whoever comes to it twice,
+and in whatever state, makes the same run.
+
+No postponed annotations here: Dagster reads the annotation of a sensor's context.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import NAMESPACE_URL, uuid5
+
+from dagster import (
+    DagsterError,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunRecord,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+)
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_START_TAG,
+    AUTO_RETRY_RUN_ID_TAG,
+    GRPC_INFO_TAG,
+    PARENT_RUN_ID_TAG,
+    PARTITION_NAME_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_FAILURE_REASON_TAG,
+    RUN_KEY_TAG,
+    WILL_RETRY_TAG,
+)
+
+from aggregation_pipeline.assets.windows import LOGICAL_TIME_TAG, logical_time
+from aggregation_pipeline.batch_jobs.dagster_facts import run_facts, runs_since
+from aggregation_pipeline.batch_jobs.liveness import in_own_process
+
+SENSOR: Final = "lost_runs"
+# Says of which run this one is the second start, and that there will be no third.
+AGAIN_TAG: Final = "aggregation/again"
+# A schedule or a sensor looks for what it has launched by this; the first run is what it finds.
+_OWN: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
+# Events are stored a while after they happened: a run that was looked at is known by the id of its second start.
+_OVERLAP: Final = timedelta(minutes=5)
+_INTERVAL_SECONDS: Final = 10
+_PAGE: Final = 100
+
+
+def build_lost_runs() -> SensorDefinition:
+    """Build the sensor, running from the start."""
+
+    def look(context: SensorEvaluationContext) -> SkipReason:
+        # What failed before the service was first started is none of its affairs.
+        first = datetime.now(UTC)
+        newest = first
+        if context.cursor:
+            first, newest = map(datetime.fromisoformat, json.loads(context.cursor))
+        started = 0
+        for page in runs_since(context.instance, [DagsterRunStatus.FAILURE], max(first, newest - _OVERLAP), limit=_PAGE):
+            for record in page:
+                started += _is_lost(record, context) and _started_again(context, record.dagster_run)
+                newest = max(newest, run_facts(record).updated_at)
+        context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))
+        return SkipReason(f"{started} runs that failed before they began are started once more")
+
+    return SensorDefinition(
+        name=SENSOR,
+        evaluation_fn=look,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Starts a run once more that failed before it began, because the code server went away.",
+    )
+
+
+def _started_again(context: SensorEvaluationContext, lost: DagsterRun) -> bool:
+    assert context.repository_def is not None  # Dagster gives it to every sensor  # noqa: S101
+    try:
+        run = start_again(context.instance, lost, context.repository_def.asset_graph)
+    except (DagsterError, LookupError, ValueError) as error:
+        # What it was to make may have left the configuration.
+        context.log.error("Run %s failed before it began, and cannot be started once more: %s", lost.run_id, error)  # noqa: TRY400
+        return False
+    if run is not None:
+        context.log.warning("Run %s failed before it began; it is started once more as %s", lost.run_id, run.run_id)
+    return run is not None
+
+
+def start_again(instance: DagsterInstance, lost: DagsterRun, graph: BaseAssetGraph) -> DagsterRun | None:  # type: ignore[type-arg]
+    """Queue another run in the place of one that never began; None where that is done already."""
+    run_id = str(uuid5(NAMESPACE_URL, f"again:{lost.run_id}"))
+    run = instance.get_run_by_id(run_id) or _copy(instance, lost, run_id, graph)
+    if run.status != DagsterRunStatus.NOT_STARTED:
+        return None
+    # The queue looks at no workspace.
+    run = instance.submit_run(run_id, None)  # type: ignore[arg-type]
+    # As Dagster says it of its own retries: the failure is not the last word. Last, since a run with these is not looked at again.
+    instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: run_id})
+    return run
+
+
+def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseAssetGraph) -> DagsterRun:  # type: ignore[type-arg]
+    root = lost.root_run_id or lost.run_id
+    tags = {name: value for name, value in lost.tags.items() if name not in _OWN}
+    if not {PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG} & tags.keys():
+        tags[LOGICAL_TIME_TAG] = logical_time(lost, instance).isoformat()
+    return instance.create_run(
+        job_name=lost.job_name,
+        run_id=run_id,
+        run_config=lost.run_config,
+        status=DagsterRunStatus.NOT_STARTED,
+        tags={
+            **tags,
+            AGAIN_TAG: lost.run_id,
+            PARENT_RUN_ID_TAG: lost.run_id,
+            ROOT_RUN_ID_TAG: root,
+        },
+        root_run_id=root,
+        parent_run_id=lost.run_id,
+        step_keys_to_execute=lost.step_keys_to_execute,
+        execution_plan_snapshot=instance.get_execution_plan_snapshot(lost.execution_plan_snapshot_id)
+        if lost.execution_plan_snapshot_id
+        else None,
+        job_snapshot=instance.get_job_snapshot(lost.job_snapshot_id) if lost.job_snapshot_id else None,
+        parent_job_snapshot=None,
+        asset_selection=lost.asset_selection,
+        asset_check_selection=lost.asset_check_selection,
+        resolved_op_selection=lost.resolved_op_selection,
+        op_selection=lost.op_selection,
+        remote_job_origin=lost.remote_job_origin,
+        job_code_origin=lost.job_code_origin,
+        asset_graph=graph,
+    )
+
+
+def _is_lost(record: RunRecord, context: SensorEvaluationContext) -> bool:
+    """Whether the run came from the queue of this code location and never began; who has failed twice so is left to people."""
+    run, ours = record.dagster_run, context.code_location_origin
+    origin = run.remote_job_origin
+    return (
+        record.start_time is None
+        and origin is not None
+        and (ours is None or origin.location_name == ours.location_name)
+        and not in_own_process(run)
+        and AGAIN_TAG not in run.tags
+        and WILL_RETRY_TAG not in run.tags
+    )
