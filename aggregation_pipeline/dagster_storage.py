@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final, Self
@@ -33,7 +34,8 @@ _log = logging.getLogger(__name__)
 os.environ.setdefault(telemetry.VARIABLE, "1")
 put_back()
 be_quiet()
-begin()
+# A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
+_PATIENCE: Final = 300.0 if begin() else 60.0
 if _left := telemetry.left_behind():
     tell_once(_log, logging.WARNING, _left)
 
@@ -90,7 +92,7 @@ class PostgresStorage(DagsterPostgresStorage):
     `patience` is how many seconds a process waits for a PostgreSQL that does not answer when it starts.
     """
 
-    patience: ClassVar[float] = 300.0
+    patience: ClassVar[float] = _PATIENCE
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
@@ -114,6 +116,8 @@ class PostgresStorage(DagsterPostgresStorage):
         url = _with_a_limit(url)
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
+        # What is opened besides, for a sensor that is evaluated, must answer in time.
+        patience = cls.patience if threading.current_thread() is threading.main_thread() else 0.0
         began = time.monotonic()
         while True:
             try:
@@ -121,12 +125,12 @@ class PostgresStorage(DagsterPostgresStorage):
                     return cls(url, inst_data)
             except (sa.exc.OperationalError, DagsterPostgresException) as error:
                 why, waited = reason(error.__cause__ or error), time.monotonic() - began  # type: ignore[arg-type]  # no BaseException
-                if waited >= cls.patience or not _may_pass(why):
+                if waited >= patience or not _may_pass(why):
                     raise SettingsError(
                         f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
                     ) from error
                 if due(AWAY, every=MINUTE):
-                    _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, cls.patience / MINUTE)
+                    _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, patience / MINUTE)
                 time.sleep(_PAUSE_SECONDS)
                 # The daemon has Ctrl-C and SIGTERM only noted until its threads run.
                 if check_captured_interrupt():

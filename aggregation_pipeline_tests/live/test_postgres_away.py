@@ -162,6 +162,7 @@ def test_it_lives_through_an_outage_with_a_line_a_minute_and_goes_on(away: Away,
         os.kill(pid, signal.SIGSTOP)
     elif how == "crashed":
         os.kill(pid, signal.SIGKILL)
+        away.server.stop()
     else:
         url = away.server.url().replace("+psycopg2", "")
         with suppress(psycopg2.OperationalError):

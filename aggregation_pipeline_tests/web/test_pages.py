@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
 # A name that leads to our own address, as an attacker's DNS would answer.
 ARGUMENTS = [
-    *("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()),
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP rebound.example 127.0.0.1"),
 ]
 SELECTOR = '{repositoryLocationName: "victim", repositoryName: "__repository__", jobName: "quick"}'
@@ -177,7 +177,8 @@ def test_people_launch_in_the_ui_and_see_its_log_arrive(gated: Target, page: Pag
     sockets: list[str] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sockets.append(str(frame))))
     before = {run.run_id for run in gated.instance.get_runs()}
-    page.goto(f"{gated.base}/locations/victim/jobs/quick/launchpad")
+    page.goto(f"{gated.base}/locations/victim/jobs/quick")
+    page.get_by_role("tab", name="Launchpad").click()
     page.get_by_role("button", name="Launch Run").click()
     page.wait_for_url("**/runs/**")
     # Nobody takes it from the queue here.
