@@ -85,6 +85,8 @@ class Away:
 
     def goes_on(self, what: str) -> None:
         """Wait until its threads give a sign of life, which they do every half minute."""
+        if self.daemon is None:
+            self.start()
         assert self.daemon is not None
         now = datetime.now(UTC).replace(tzinfo=None)
         until(what, lambda: {"SENSOR", "SCHEDULER", "BACKFILL"} <= self.beats(now), 180, said=self.log)
