@@ -57,8 +57,8 @@ class Dev:
     def command(self) -> list[str]:
         return ["-m", "dagster", "dev", "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(self.port)]
 
-    def start(self, **variables: str) -> None:
-        """Start it, with `variables` over the environment of the deployment, and return when the UI answers."""
+    def start(self, *, seconds: float = 120, **variables: str) -> None:
+        """Start it, with `variables` over the environment of the deployment, and return when the UI answers, within so many seconds."""
         with (self.folder / "dev.log").open("ab") as log:
             self.process = process = subprocess.Popen(
                 [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder, stdout=log, stderr=log,
@@ -73,7 +73,7 @@ class Dev:
             except OSError:
                 return False
 
-        until("the webserver", answers, 120, said=self.log)
+        until("the webserver", answers, seconds, said=self.log)
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does, with its daemon and code server."""

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,10 @@ class MariaDB:
         self.child.stop()
 
 
-def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> MariaDB:
+def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options: Sequence[str] = ()) -> MariaDB:
     """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are.
 
-    With `tls` it offers that over TCP, with `zones` it has time zone tables.
+    With `tls` it offers that over TCP, with `zones` it has time zone tables; `options` go over our own.
     Raises FileNotFoundError when it, or the tool for the zones, is not installed.
     """
     server, installer = _find("mariadbd"), _find("mariadb-install-db")
@@ -41,7 +42,9 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> Mari
         cwd=home,
     )
     port = free_port()
-    options = [
+    command = [
+        server,
+        *common,
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
         # A server that starts deletes temporary tables in its folder, be they of another one.
@@ -59,13 +62,29 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False) -> Mari
         "--innodb-fast-shutdown=2",
         "--local-infile=1",
         *(_certificate(home) if tls else []),
+        *options,
     ]
-    child = spawn("MariaDB", [server, *common, *options], cwd=home, log=home / "output.log", environment={"PATH": "/usr/bin:/bin"})
-
+    started = _serve(command, sock, port)
     try:
-        child.wait_ready(lambda: socket_accepts(sock))
         if zones:
             load_zones(str(sock))
+    except BaseException:
+        started.stop()
+        raise
+    return started
+
+
+def start_again(server: MariaDB) -> MariaDB:
+    """Start a server that has ended once more: the same data, at the same address."""
+    command = server.child.popen.args
+    assert isinstance(command, list)
+    return _serve([str(part) for part in command], server.socket, server.port)
+
+
+def _serve(command: Sequence[str], sock: Path, port: int) -> MariaDB:
+    child = spawn("MariaDB", command, cwd=sock.parent, log=sock.parent / "output.log", environment={"PATH": "/usr/bin:/bin"})
+    try:
+        child.wait_ready(lambda: socket_accepts(sock))
     except BaseException:
         child.stop()
         raise

@@ -1,0 +1,157 @@
+"""Readers that look all the time, as consumers do: one goes by the manifest, one by stable names. What should not be is kept in words."""
+
+import csv
+import io
+import json
+import random
+import tempfile
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.crc64 import crc64
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.keys import MANIFEST
+from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.windows import fetch_window, load_manifest, published_windows
+from aggregation_pipeline_tests.storm.bank import Window, contradictions
+
+TABLES: Final = ("accounts", "moves")
+
+
+def parsed(name: str, content: bytes) -> Window:
+    """The rows of a file by dataset, read by other libraries than those that wrote it."""
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "json":
+        read = json.loads(content, parse_float=Decimal)
+        return {dataset: read[dataset] for dataset in ("summary", "detail")}
+    dataset = name.split(".")[1]
+    if kind == "csv":
+        return {dataset: list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))}
+    return {dataset: pq.read_table(io.BytesIO(content)).to_pylist()}
+
+
+def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
+    """Whether the rows are the same, though one format has numbers where the other has text."""
+    return [{name: str(cell) for name, cell in row.items()} for row in one] == [
+        {name: str(cell) for name, cell in row.items()} for row in other
+    ]
+
+
+def check_files(manifest: Manifest, contents: dict[str, bytes]) -> list[str]:
+    """What is wrong with the files of a window, each by its name, if they are to be one version of it."""
+    wrong, versions = [], dict[str, Window]()
+    for file in manifest.files:
+        content = contents[file.name]
+        if (len(content), str(crc64(content))) != (file.bytes, file.crc64):
+            wrong.append(f"{file.key}: not the bytes that the manifest names")
+            continue
+        window = parsed(file.name, content)
+        if sum(map(len, window.values())) != file.rows:
+            wrong.append(f"{file.key}: {file.rows} rows were said")
+        versions.setdefault(file.format, {})
+        versions[file.format] = {**versions[file.format], **window}
+    for kind, window in versions.items():
+        wrong += [f"{manifest.table} {manifest.window} {kind}: {words}" for words in contradictions(manifest.table, window)]
+    if "json" in versions and "csv" in versions:
+        wrong += [
+            f"{manifest.table} {manifest.window} {dataset}: JSON and CSV differ"
+            for dataset, rows in versions["json"].items()
+            if not same(rows, versions["csv"][dataset])
+        ]
+    return wrong
+
+
+@dataclass
+class Readers:
+    """`looks` counts what was read whole, by kind of reader; `gone` what retention took away under a reader's hands."""
+
+    store: FolderStore
+    looks: Counter[str] = field(default_factory=Counter)
+    gone: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def begin(self) -> None:
+        for look in (self._by_manifest, self._by_name):
+            thread = threading.Thread(target=self._read, args=(look,), name=look.__name__, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _read(self, look: Any) -> None:
+        chance = random.Random(look.__name__)
+        while not self._over.wait(0.03):
+            try:
+                look(chance)
+            except Exception as error:  # noqa: BLE001  for the test to judge
+                self.wrong.append(f"{look.__name__}: {type(error).__name__}: {error}")
+
+    def _by_manifest(self, chance: random.Random) -> None:
+        table = chance.choice(TABLES)
+        windows = list(published_windows(self.store, "", table))
+        if not windows:
+            return
+        _, window = chance.choice(windows)
+        manifest = load_manifest(self.store, "", table, window)
+        if manifest is None:
+            self.gone["manifest"] += 1
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                paths = fetch_window(self.store, manifest, Path(folder))
+            except StorageError as error:
+                # Retention leaves a version that is superseded for a day; a window that expires goes at once, its manifest first.
+                again = load_manifest(self.store, "", table, window)
+                if again is not None and again.publication == manifest.publication:
+                    self.wrong.append(f"{table} {window}: {error}")
+                self.gone["manifest"] += 1
+                return
+            contents = {file.name: path.read_bytes() for file, path in zip(manifest.files, paths, strict=True)}
+        self.wrong += check_files(manifest, contents)
+        self.looks["manifest"] += 1
+
+    def _by_name(self, chance: random.Random) -> None:
+        table = chance.choice(TABLES)
+        folders = [path for path in (self.store.root / table).glob("*") if path.is_dir()]
+        if not folders:
+            return
+        folder = chance.choice(folders)
+        names = [path for path in folder.glob(f"{table}.*") if path.is_file()]
+        if not names:
+            return
+        path = chance.choice(names)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            self.gone["name"] += 1
+            return
+        self.wrong += [f"{path}: {words}" for words in contradictions(table, parsed(path.name, content))]
+        windows = [folder] if folder.name != "latest" else folders
+        published = {(file.bytes, file.crc64) for window in windows for file in _published(window, path.name)}
+        if (len(content), str(crc64(content))) not in published and path.exists() and path.read_bytes() == content:
+            self.wrong.append(f"{path}: holds what no publication of its window published")
+        self.looks["name"] += 1
+
+
+def _published(window: Path, name: str) -> list[ManifestFile]:
+    """The files of this name that the publications of a window say they have."""
+    found = []
+    for path in window.glob(f"*/{MANIFEST}"):
+        try:
+            manifest = Manifest.from_json(path.read_bytes(), where=str(path))
+        except FileNotFoundError:
+            continue
+        found += [file for file in manifest.files if file.name == name]
+    return found

@@ -1,0 +1,169 @@
+"""The deployment that the storm goes over: the services under their supervisor, with servers and a small disk of their own."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+import yaml
+
+from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
+from aggregation_pipeline_tests.live.dev import Supervised, deployed_dev
+from aggregation_pipeline_tests.servers.missing import missing
+from aggregation_pipeline_tests.storm.bank import CONFIG, Bank, open_bank
+
+# Committed is committed, also when the server is killed; only the machine's power would matter, and that stays on.
+POSTGRES: Final = {"fsync": "off"}
+DISK: Final = "64m"
+DATABASE: Final = "storm"
+DEPLOYMENT: Final = "storm"
+
+
+@dataclass
+class Scene:
+    """Everything that can be hurt. `disk` holds the exports, the temporary files, and what others put there."""
+
+    folder: Path
+    disk: Path
+    postgres: Postgres
+    bank: Bank
+    dev: Supervised
+    sink: Sink
+    ours: psutil.Process = field(default_factory=psutil.Process)
+
+    @property
+    def store(self) -> FolderStore:
+        return FolderStore(self.disk / "exports")
+
+    @property
+    def config(self) -> Path:
+        return self.dev.folder / "aggregation.yaml"
+
+    def family(self) -> list[psutil.Process]:
+        """All processes of the deployment: services, workers, orphans, commands in terminals; not the servers, and not the test."""
+        home = self.dev.environment["DAGSTER_HOME"]
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.pid != self.ours.pid and process.environ().get("DAGSTER_HOME") == home:
+                    found.append(process)
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that execute runs for the code server."""
+        return [process for process in self.family() if _is_worker(process)]
+
+    def restart_postgres(self) -> None:
+        """Start the server again, which has ended, on its data."""
+        home = self.folder / "postgres"
+        self.postgres = start_postgres(home, report=print, timezone="Asia/Shanghai", options=POSTGRES)
+        assert not home.with_name("postgres.old").exists(), "PostgreSQL could not use its data any more"
+
+    def stop_postgres(self) -> None:
+        """End it with all that it has started, as a machine that goes down does."""
+        processes = self.postgres_family()
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, 30)
+        self.postgres.child.popen.wait(30)
+
+    def postgres_family(self) -> list[psutil.Process]:
+        first = psutil.Process(self.postgres.child.pid)
+        return [first, *first.children(recursive=True)]
+
+    def pull_the_plug(self) -> None:
+        """End all of the deployment at once, so that nothing is left to tell of anything else."""
+        family = self.family()
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(how)
+        psutil.wait_procs(family, 30)
+        if self.dev.process is not None:
+            self.dev.process.wait(30)
+            self.dev.process = None
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        # The code server makes one for each run; beside them it has a resource tracker of the same module.
+        return any("spawn_main" in word for word in process.cmdline())
+    return False
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of DISK at `folder`, which can be full for real."""
+    folder.mkdir()
+    mount = shutil.which("mount") or "/bin/mount"
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        missing(f"The storm wants a small disk, and only root may mount one ({done.stderr.strip()}): run it as root, or in a user namespace")
+    try:
+        yield folder
+    finally:
+        subprocess.run([shutil.which("umount") or "/bin/umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def scene(folder: Path) -> Iterator[Scene]:
+    """The deployment in `folder`, its services not started yet."""
+    with ExitStack() as stack:
+        folder.mkdir(mode=0o711)
+        disk = stack.enter_context(small_disk(folder / "disk"))
+        bank = open_bank(folder / "mariadb")
+        stack.callback(bank.stop)
+        postgres = start_postgres(folder / "postgres", report=print, timezone="Asia/Shanghai", options=POSTGRES)
+        made: Scene | None = None
+        stack.callback(lambda: (made.postgres if made else postgres).stop())
+        postgres.execute(f"CREATE DATABASE {DATABASE}")
+        sink = stack.enter_context(new_sink().serving())
+        dev = stack.enter_context(deployed_dev(folder / "services", CONFIG, bank.variables, postgres.url(DATABASE), Supervised))
+        (folder / "tmp").mkdir()
+        dev.environment = {
+            **dev.environment,
+            "STORAGE_DIR": str(disk / "exports"),
+            "TEMP_DIR": str(disk / "temp"),
+            "TMPDIR": str(folder / "tmp"),
+            "CRON_SCHEDULE": "0 */2 * * * *",
+            "OUTPUT_FORMAT": "csv,json,parquet",
+            "DEPLOYMENT_NAME": DEPLOYMENT,
+            "ALERT_URLS": sink.webhook,
+            "ALERT_WINDOW_SECONDS": "10",
+        }
+        _hurry(Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml")
+        made = Scene(folder, disk, postgres, bank, dev, sink)
+        try:
+            yield made
+        finally:
+            _end_all(made)
+
+
+def _hurry(path: Path) -> None:
+    """As shipped, but that nobody waits for minutes."""
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
+    config["run_monitoring"] |= {"start_timeout_seconds": 90, "cancel_timeout_seconds": 60, "poll_interval_seconds": 5}
+    config["run_monitoring"]["free_slots_after_run_end_seconds"] = 20
+    config["concurrency"]["runs"]["max_concurrent_runs"] = 4
+    config["concurrency"]["pools"]["default_limit"] = 2
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def _end_all(scene: Scene) -> None:
+    for process in scene.family():
+        with suppress(psutil.NoSuchProcess):
+            os.kill(process.pid, signal.SIGCONT)
+            process.kill()
+    if scene.dev.process is not None:
+        scene.dev.process.wait(30)
+        scene.dev.process = None
