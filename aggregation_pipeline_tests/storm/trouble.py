@@ -51,7 +51,7 @@ class Trouble:
     missed: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
-    _parts: dict[str, threading.Lock] = field(default_factory=lambda: {part: threading.Lock() for part in {part for part, _ in KINDS.values()}})
+    _parts: dict[str, threading.Lock] = field(default_factory=lambda: {part: threading.Lock() for part, _ in KINDS.values()})
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
 
