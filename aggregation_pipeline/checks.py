@@ -118,7 +118,6 @@ def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
     words = f"limit cut off rows of {' and '.join(cut)}" if cut else ALWAYS[NOT_TRUNCATED]
     yield Verdict(NOT_TRUNCATED, not cut, "warn", blocking=False, words=words)
     changes = [] if standing is None else list(_schema_changes(extract, standing))
-    # The same words for a first window: a manifest that says the same is not published anew.
     words = f"{_who_changed(extract, standing)}{'; '.join(changes)}" if standing and changes else ALWAYS[SCHEMA_UNCHANGED]
     yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
     yield Verdict(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))

@@ -5,27 +5,24 @@ was started: psycopg2 for a plain postgresql://, a session in UTC, and words ins
 """
 
 import contextlib
+import functools
 import logging
 import os
-import re
-import time
 from collections.abc import Iterator
 from typing import Any, ClassVar, Final, Self
 
 import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
-from dagster._utils.interrupts import check_captured_interrupt
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
-from dagster_postgres.utils import DagsterPostgresException
 
 from aggregation_pipeline import telemetry
 from aggregation_pipeline.env_order import put_back
 from aggregation_pipeline.environment import read_environment
-from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, reason, require_right_url
-from aggregation_pipeline.quiet import AWAY, MINUTE, be_quiet
-from aggregation_pipeline.told import begin, due, tell_once
+from aggregation_pipeline.patience import patiently
+from aggregation_pipeline.postgres import KEEPALIVES, create_engine, normalize_url, require_right_url
+from aggregation_pipeline.quiet import be_quiet
+from aggregation_pipeline.told import begin, tell_once
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +30,8 @@ _log = logging.getLogger(__name__)
 os.environ.setdefault(telemetry.VARIABLE, "1")
 put_back()
 be_quiet()
-begin()
+# A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
+_PATIENCE: Final = 300.0 if begin() else 60.0
 if _left := telemetry.left_behind():
     tell_once(_log, logging.WARNING, _left)
 
@@ -41,13 +39,8 @@ if _left := telemetry.left_behind():
 _CREATION_LOCK: Final = 7_291_403_355_218_446_102
 # Less than firewalls and poolers let a connection sit idle.
 _KEPT_SECONDS: Final = 240
-_PATIENCE_SECONDS: Final = 60.0
-_PAUSE_SECONDS: Final = 2.0
+_LOCK_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10
-# What a server says that is there, and will answer soon. Whatever else it says is final: no such user, no such database.
-_SOON: Final = re.compile(
-    r"too many (clients|connections)|connection slots|starting up|shutting down|recovery mode|terminating connection", re.IGNORECASE
-)
 
 
 class _EventLog(PostgresEventLogStorage):
@@ -90,7 +83,7 @@ class PostgresStorage(DagsterPostgresStorage):
     `patience` is how many seconds a process waits for a PostgreSQL that does not answer when it starts.
     """
 
-    patience: ClassVar[float] = 300.0
+    patience: ClassVar[float] = _PATIENCE
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(postgres_url, inst_data=inst_data)
@@ -111,31 +104,14 @@ class PostgresStorage(DagsterPostgresStorage):
         """
         url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_right_url(url)
-        url = _with_a_limit(url)
+        return patiently(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
+
+    @classmethod
+    def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start together
         # would be in each other's way, and one of them would go on without its tables.
-        began = time.monotonic()
-        while True:
-            try:
-                with _alone(url):
-                    return cls(url, inst_data)
-            except (sa.exc.OperationalError, DagsterPostgresException) as error:
-                why, waited = reason(error.__cause__ or error), time.monotonic() - began  # type: ignore[arg-type]  # no BaseException
-                if waited >= cls.patience or not _may_pass(why):
-                    raise SettingsError(
-                        f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
-                    ) from error
-                if due(AWAY, every=MINUTE):
-                    _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, cls.patience / MINUTE)
-                time.sleep(_PAUSE_SECONDS)
-                # The daemon has Ctrl-C and SIGTERM only noted until its threads run.
-                if check_captured_interrupt():
-                    raise KeyboardInterrupt from None
-
-
-def _may_pass(why: str) -> bool:
-    """Whether PostgreSQL may answer later what it has not answered now."""
-    return "FATAL" not in why or _SOON.search(why) is not None
+        with _alone(url):
+            return cls(url, inst_data)
 
 
 def _with_a_limit(url: str) -> str:
@@ -155,7 +131,7 @@ def _as_it_stands(url: str) -> str:
 @contextlib.contextmanager
 def _alone(url: str) -> Iterator[None]:
     """Hold an advisory lock that ends with its connection, however this process ends."""
-    engine = create_engine(url, application_name="aggregation storage", statement_timeout=_PATIENCE_SECONDS)
+    engine = create_engine(url, application_name="aggregation storage", statement_timeout=_LOCK_SECONDS)
     with engine.connect() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
         yield

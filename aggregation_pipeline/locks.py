@@ -119,9 +119,16 @@ def window_lock(
             with suppress(sa.exc.SQLAlchemyError):
                 connection.execute(_FREE, {"key": second})
 
+    @contextmanager
+    def again() -> Iterator[WindowLock]:
+        """Take the lock in a new session. What is left of this one goes first, or we might wait for ourselves."""
+        with suppress(sa.exc.SQLAlchemyError):
+            connection.close()
+        with window_lock(database, prefix, table, window, holder=holder, on_wait=on_wait, poll=poll) as held:
+            yield held
+
     try:
         _acquire(connection, key, words, on_wait=on_wait, poll=poll, holder=holder)
-        again = functools.partial(window_lock, database, prefix, table, window, holder=holder, on_wait=on_wait, poll=poll)
         yield WindowLock(connection, key, words, also, again)
     finally:
         with suppress(sa.exc.SQLAlchemyError):

@@ -66,7 +66,7 @@ class TablePlan:
         server: version of the source database; None where it was not reached.
         snapshot: whether both datasets would see one moment, as far as the server's isolation level says.
         engines: of the tables that would be read; empty where that was not asked.
-        published: whether the window is there already, and would be replaced where it differs.
+        published: whether the window is there already, and would get a new version where it differs.
         warnings: what is not as it should be and goes on all the same.
         problems: what would fail the table.
     """

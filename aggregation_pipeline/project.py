@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -117,12 +118,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     config, left_out = load_usable(path, content)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     tables: list[TableJob] = []
-    for entry in _selected(config, settings, left_out):
-        try:
-            require_unique([*(table.entry for table in tables), entry], settings.db_name or "default")
-        except ConfigError as error:
-            left_out[entry.name] = f"{_place(entry, path)}: {error}"
-            continue
+    for entry in _told_apart(_selected(config, settings, left_out), settings, path, left_out):
         try:
             settings.require_mask_salt([entry])
             tables.append(_table(entry, settings, cron, path))
@@ -143,6 +139,23 @@ def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[s
             return ()
     file = (settings.aggregation_config or DEFAULT_CONFIG).name
     return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
+
+
+def _told_apart(entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]) -> Sequence[TableEntry]:
+    """The entries without those that Dagster could not tell from one before them, which are `left_out`."""
+    database = settings.db_name or "default"
+    with suppress(ConfigError):
+        require_unique(entries, database)
+        return entries
+    kept: list[TableEntry] = []
+    for entry in entries:
+        try:
+            require_unique([*kept, entry], database)
+        except ConfigError as error:
+            left_out[entry.name] = f"{_place(entry, path)}: {error}"
+        else:
+            kept.append(entry)
+    return kept
 
 
 def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:

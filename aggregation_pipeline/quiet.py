@@ -12,7 +12,7 @@ import traceback
 from collections import OrderedDict
 from typing import Final
 
-from aggregation_pipeline.told import due
+from aggregation_pipeline.told import due, seconds_since
 
 # A test holds this against the daemons that the installed Dagster has.
 DAEMONS: Final = (
@@ -33,6 +33,9 @@ _AWAY: Final = re.compile(
 )
 # What differs from tick to tick in lines that say the same.
 _NUMBERS: Final = re.compile(r"(?<=\bevaluation )(?:ID )?\d+|\(\d+\.\d+ seconds\)")
+# What follows from it: code servers that do not start, and sensors that are not answered in time.
+_FOLLOWS: Final = re.compile(r"DagsterUserCodeUnreachableError|StatusCode\.(?:UNAVAILABLE|DEADLINE_EXCEEDED)|PostgreSQL does not answer")
+_FOLLOWS_SECONDS: Final = 240.0
 _RETRYING: Final = "Retrying failed database connection"
 
 
@@ -60,6 +63,8 @@ class _Quiet(logging.Filter):
             _without_doubles()
         if found or _RETRYING in text:
             return self._tell_of_outage(record, found["reason"].strip() if found else "")
+        if record.levelno >= logging.ERROR and _FOLLOWS.search(text) and seconds_since(AWAY) < _FOLLOWS_SECONDS:
+            return False
         return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
 
     def _tell_of_outage(self, record: logging.LogRecord, reason: str) -> bool:

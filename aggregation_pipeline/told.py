@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Final
 
 _VARIABLE: Final = "AGGREGATION_TOLD"
+_EVER: Final = 1e12
 _PREFIX: Final = "aggregation-told-"
 
 
-def begin() -> None:
-    """Let this process and everything that it starts from now on say things once, together; where they do already, nothing changes."""
+def begin() -> bool:
+    """Let this process and everything that it starts from now on say things once, together; False where a parent has begun before."""
     if os.environ.get(_VARIABLE):
-        return
+        return False
     folder = Path(tempfile.gettempdir())
     _sweep(folder)
     # Made anew and closed to others: whoever else may write there must not lead it elsewhere.
@@ -30,25 +31,41 @@ def begin() -> None:
         os.close(descriptor)
         os.environ[_VARIABLE] = name
         atexit.register(_end, os.getpid(), Path(name))
+    return True
 
 
 def tell_once(log: logging.Logger, level: int, text: str) -> None:
     """Log `text`, unless it was said before."""
-    if due(text, every=float("inf")):
+    if due(text, every=_EVER):
         log.log(level, "%s", text)
 
 
 def due(text: str, *, every: float) -> bool:
     """Whether `text` was not said in the last `every` seconds; if so, it counts as said now."""
     begin()
-    mark, now = f"{zlib.crc32(text.encode()):08x}", time.time()
-    with suppress(OSError), Path(os.environ.get(_VARIABLE, "")).open("a+", encoding="ascii") as file:
-        file.seek(0)
-        said = dict(line.split() for line in file)
-        if mark in said and now - float(said[mark]) < every:
-            return False
-        file.write(f"{mark} {now:.3f}\n")
+    if seconds_since(text) < every:
+        return False
+    with suppress(OSError), _file().open("a", encoding="ascii") as file:
+        file.write(f"{_mark(text)} {time.time():.3f}\n")
     return True
+
+
+def seconds_since(text: str) -> float:
+    """How long ago `text` was said."""
+    try:
+        said = dict(line.split() for line in _file().read_text(encoding="ascii").splitlines())
+    except OSError:
+        return float("inf")
+    return time.time() - float(said.get(_mark(text), "-inf"))
+
+
+def _file() -> Path:
+    # A path of no file, where none could be made.
+    return Path(os.environ.get(_VARIABLE) or "/dev/null/none")
+
+
+def _mark(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _sweep(folder: Path) -> None:

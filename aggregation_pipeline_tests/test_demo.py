@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,6 +154,9 @@ def test_a_run_launched_in_dev_is_mirrored_and_ctrl_c_stops_everything(dev: tupl
         "scheduleState": {"status": "RUNNING"},
     }
     assert {sensor["sensorState"]["status"] for sensor in repository["sensors"]} == {"RUNNING"}
+    # What pages of other sites may ask for is refused here too.
+    with pytest.raises(urllib.error.HTTPError, match="405"):
+        urllib.request.urlopen(f"{base}/graphql?query=mutation%7BsetNuxSeen%7D", timeout=30)
     launched = graphql(base, LAUNCH, job="aggregate")["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run_id = launched["run"]["runId"]

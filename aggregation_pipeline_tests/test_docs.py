@@ -106,3 +106,16 @@ def test_the_example_of_partitions_publishes_just_after_midnight_too(seekdb: MyS
 
 def test_the_docs_have_examples():
     assert len(list(examples())) >= 5
+
+
+def test_each_fault_in_the_reliability_table_names_a_test_that_exists():
+    text = (REPOSITORY / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) >= 30
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (file := REPOSITORY / "aggregation_pipeline_tests" / path).is_file()
+        or not re.search(rf"^def {name}\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []

@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("setting_words", "environment", "env_order", "loaded"),
     ("source", "formats", "storage"),
     ("checks", "notes", "export", "runs", "settings", "source_settings", "oss_settings", "supabase_settings", "plan", "alert_settings"),
-    ("connections", "dagster_storage", "batch_jobs", "logs", "embedded"),
+    ("connections", "dagster_storage", "patience", "batch_jobs", "logs", "embedded"),
     ("alerts",),
     ("assets", "io_managers"),
     ("project", "automation"),

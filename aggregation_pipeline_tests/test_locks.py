@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.locks import lock_key, window_lock
 from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline_tests.servers.fence import take_lock_away
 from aggregation_pipeline_tests.waiting import until
 
 HOLDER = """
@@ -118,6 +119,36 @@ def test_a_lock_whose_session_was_ended_by_the_server_says_so(postgres: Any):
                 LockError, match=r"The lock on table orders, window lost was lost: the PostgreSQL session that held it ended.*run it again"
             ):
                 lock.assert_held()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_lock_is_taken_again_also_where_its_old_session_is_still_there(postgres: Any, ended: bool):
+    engine = create_engine(postgres.url, application_name="test")
+    with window_lock(postgres.url, "shop", "orders", "2026-11-20", holder="test", on_wait=print) as lock:
+        if ended:
+            take_lock_away(engine, "shop", "orders", "2026-11-20")
+        # A session of our own that lives on would be waited for without an end.
+        with deadline_of(20), lock.again() as held:
+            held.assert_held()
+            with held.also("latest.json"):
+                held.assert_held()
+        with pytest.raises(LockError):
+            lock.assert_held()
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def deadline_of(seconds: int):
+    def give_up(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_waiter_can_be_interrupted(postgres: Any):

@@ -29,7 +29,7 @@ def main() -> None:
 
     `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
 
-    In production Dagster runs it: `dagster-webserver` and `dagster-daemon` with the workspace.yaml of this project.
+    In production Dagster runs it: `python -m aggregation_pipeline.web` and `dagster-daemon run`, with the workspace.yaml of this project.
     """
     # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: `kill` would be ignored as well.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -80,6 +80,7 @@ def download(table: str, window: str, directory: Path | None) -> None:
     """
     from aggregation_pipeline.connections import open_store  # noqa: PLC0415
     from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.storage.arriving import arriving  # noqa: PLC0415
     from aggregation_pipeline.storage.keys import MANIFEST, window_folder  # noqa: PLC0415
     from aggregation_pipeline.storage.windows import fetch_window  # noqa: PLC0415
 
@@ -95,7 +96,8 @@ def download(table: str, window: str, directory: Path | None) -> None:
             if not left:
                 raise
             continue
-        (target / MANIFEST).write_bytes(manifest.to_json())
+        with arriving(target / MANIFEST) as last:
+            last.write(manifest.to_json())
         break
     for path, file in zip(paths, manifest.files, strict=True):
         click.echo(f"{path}  {file.rows:,} rows, {file.bytes:,} bytes, CRC64 {file.crc64}")

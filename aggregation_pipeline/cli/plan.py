@@ -121,7 +121,7 @@ def _show(console: "Console", plan: "TablePlan") -> None:
     snapshot = {True: "one snapshot for all datasets", False: "no snapshot", None: "not asked"}[plan.snapshot]
     facts = [plan.source, snapshot, plan.engines, f"server {plan.server}" if plan.server else ""]
     console.print(f"  source    {escape(', '.join(filter(None, facts)))}")
-    console.print(f"  window    {plan.window}" + (", published already: replaced where it differs" if plan.published else ""))
+    console.print(f"  window    {plan.window}" + (", published already: a new version where it differs" if plan.published else ""))
     for dataset in plan.datasets:
         _show_dataset(console, dataset)
     for file in plan.files:

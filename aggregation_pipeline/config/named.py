@@ -26,6 +26,8 @@ _BEFORE_STAR: Final = frozenset((
     "sql_calc_found_rows", "sql_no_cache", "sql_small_result",
 ))  # fmt: skip
 _NAMES: Final = ("word", "quoted")
+# What MySQL's oldest collation takes for one letter, and Unicode does not.
+_ALIKE: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Named:
 
 @functools.lru_cache(maxsize=16_384)
 def fold(name: str) -> str:
-    """A name as servers may compare it: without case, and in wide tables without accents or blanks at the end."""
-    letters = unicodedata.normalize("NFKD", name.rstrip(" ").casefold())
+    """A name as servers may compare it: without case and blanks at the end, by some of them without accents."""
+    letters = unicodedata.normalize("NFKD", name.rstrip(" ").translate(_ALIKE).casefold())
     return unicodedata.normalize("NFC", "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")).casefold()
 
 

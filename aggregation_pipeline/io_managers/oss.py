@@ -140,7 +140,7 @@ class OSSIOManager(IOManager):
         window = latest_window(self.store, self.prefix, table)
         manifest = None if window is None else load_manifest(self.store, self.prefix, table, window)
         if manifest is None:
-            raise StorageError(f"table {table!r} has no published window yet, or it is just being replaced. Materialize the table first.")
+            raise StorageError(f"table {table!r} has no published window yet. Materialize the table first.")
         return manifest
 
     def _asset_key(self, context: InputContext | OutputContext) -> str:

@@ -54,6 +54,7 @@ class Watch:
         self._say = say
         self._stopped = threading.Event()
         self._patient_until = 0.0
+        self._start = 0
         self.answered = threading.Event()
         self.restart = threading.Event()
         self._thread = threading.Thread(target=self._run, name="code server watch", daemon=True)
@@ -69,6 +70,7 @@ class Watch:
 
     def be_patient(self) -> None:
         """To be called when the server was started: it answers when the code is loaded, not before."""
+        self._start += 1
         self._patient_until = time.monotonic() + LOADING_SECONDS
         self.answered.clear()
         self.restart.clear()
@@ -83,12 +85,13 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL_SECONDS if self.answered.is_set() else INTERVAL_SECONDS / 10):
+            start = self._start
             if self._answers():
                 self.answered.set()
             elif self.answered.is_set():
-                self._bring_back()
+                self._bring_back(start)
             elif time.monotonic() > self._patient_until:
-                self._give_up("did not answer in time after its start")
+                self._give_up(start, "did not answer in time after its start")
 
     def _answers(self) -> bool:
         try:
@@ -100,19 +103,24 @@ class Watch:
         # The outer server says this of itself when the inner one has died while it started; what is wrong in the code, the inner one says.
         return not (isinstance(answer, SerializableErrorInfo) and answer.cls_name == DagsterUserCodeProcessError.__name__)
 
-    def _bring_back(self) -> None:
-        if self._stopped.is_set():
+    def _bring_back(self, start: int) -> None:
+        if self._is_over(start):
             return
         self._say("The code server does not tell its repositories: it loads its code again")
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(timeout=LOADING_SECONDS)
         if not self._answers():
-            self._give_up("does not tell its repositories after a reload either")
+            self._give_up(start, "does not tell its repositories after a reload either")
 
-    def _give_up(self, why: str) -> None:
-        if not self._stopped.is_set():
-            self._say(f"The code server {why}: it is started again")
-            self.restart.set()
-            # The supervisor sees to it, and then calls be_patient.
-            while self.restart.is_set() and not self._stopped.wait(INTERVAL_SECONDS / 10):
-                pass
+    def _give_up(self, start: int, why: str) -> None:
+        if self._is_over(start):
+            return
+        self._say(f"The code server {why}: it is started again")
+        self.restart.set()
+        # The supervisor sees to it, and then calls be_patient.
+        while self.restart.is_set() and not self._stopped.wait(INTERVAL_SECONDS / 10):
+            pass
+
+    def _is_over(self, start: int) -> bool:
+        """Whether the server that was asked is not the one that runs: it had ended, and another was started meanwhile."""
+        return self._stopped.is_set() or self._start != start

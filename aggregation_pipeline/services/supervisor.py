@@ -19,6 +19,7 @@ _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_SECONDS: Final = 0.3
 _DAEMON_SECONDS: Final = 30.0
 _WEB_SECONDS: Final = 10.0
+_KILLED_SECONDS: Final = 10.0
 # For runs that were interrupted: they note their end, and close what they have open.
 _INTERRUPTED_SECONDS: Final = 15.0
 # A path of a unix socket holds a hundred bytes or so.
@@ -76,8 +77,8 @@ def _run(stopping: threading.Event, code: Child, watch: code_server.Watch, other
     patience = time.monotonic() + code_server.LOADING_SECONDS
     while not stopping.wait(_LOOK_SECONDS):
         if watch.restart.is_set():
-            code.end_group(signal.SIGTERM, 1)
-            code.end(signal.SIGKILL, _INTERRUPTED_SECONDS)
+            # That process alone: runs are children of its inner server, which ends by itself when the last of them has.
+            code.end(signal.SIGKILL, _KILLED_SECONDS)
         before = code.process
         code.keep()
         if code.process is not None and code.process is not before:

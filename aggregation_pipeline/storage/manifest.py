@@ -142,6 +142,6 @@ def _is_within(place: Place | None, table: str, window: str) -> bool:
 
 def _damaged(where: str, why: str) -> StorageDamagedError:
     return StorageDamagedError(
-        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed by hand: "
-        "materialize the window again, which replaces it."
+        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed by hand. "
+        "Materialize the window again, which replaces the manifest in force; that of an earlier publication has to be deleted."
     )

@@ -158,7 +158,7 @@ def _whole(store: ObjectStore, wanted: Mapping[str, Content], report: Report) ->
         return found is not None and (found.bytes, found.crc64) == wanted[key]
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        whole = {key for key, there in zip(wanted, pool.map(stands, wanted), strict=True) if there}
+        whole = [key for key, there in zip(wanted, pool.map(stands, wanted), strict=True) if there]
     for key in whole:
         report(f"unchanged {key}")
-    return whole
+    return set(whole)

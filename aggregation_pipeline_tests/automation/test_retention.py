@@ -5,21 +5,22 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
 
-from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files
+from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files, is_alive
 from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.cli import main
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline.project import Project, load_project
+from aggregation_pipeline.project import Project, load_project, load_usable_project
 from aggregation_pipeline.settings import Settings, load_settings
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key
@@ -125,6 +126,50 @@ def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_w
         assert left(store, "orders") == [OLDER, OLD, NEW]
     sweeping.join(20)
     assert left(store, "orders") == [NEW]
+
+
+def test_weeks_and_months_age_from_their_end_and_an_entry_that_cannot_be_used_lets_nothing_go(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "aggregation.yaml").write_text(
+        """
+        tables:
+          orders: {keep: 10d, partition: {column: created_at, every: week, start: 2020-01-06}, select_fields: [id]}
+          users: {keep: 10d, partition: {column: created_at, every: month, start: 2020-01-01}, select_fields: [id]}
+          products: {keep: 1d, keep_versions: none, select_fields: [id]}
+        """,
+        encoding="utf-8",
+    )
+    project = load_usable_project(load_settings(), None)
+    began = datetime(2020, 1, 2, tzinfo=UTC)
+
+    def gone(days: int) -> list[tuple[str, str]]:
+        swept = delete_expired_files(
+            project, holder="test", alive=lambda _run: False, report=print, dry_run=True, now=began + timedelta(days=days)
+        )
+        return [(each.table, each.window) for each in swept.windows]
+
+    assert gone(15) == []
+    assert gone(18) == [("orders", OLDER), ("orders", OLD)]
+    assert gone(43) == [("orders", OLDER), ("orders", OLD), ("users", OLDER), ("users", OLD)]
+
+
+def test_what_a_run_that_is_at_work_has_sent_stays(project: Project, instance: DagsterInstance, store: FolderStore, tmp_path: Path):
+    run_id = instance.create_run_for_job(build_retention_job(project)).run_id
+    folder = f"daily/products/{NEW}/{run_id}"
+    mark = {"version": 1, "files": ["products.json"]}
+    store.put(f"{folder}/publication.json", json.dumps(mark).encode(), media_type="application/json")
+    store.put(f"{folder}/products.json", b"{}", media_type="application/json")
+    now = datetime.now(UTC) + timedelta(days=2)
+
+    def versions() -> list[str]:
+        alive = partial(is_alive, instance)
+        swept = delete_expired_files(project, holder="test", alive=alive, report=print, dry_run=True, now=now)
+        return [key for each in swept.versions for key in each.keys]
+
+    assert versions() == []
+    instance.delete_run(run_id)
+    assert versions() == [f"{folder}/products.json", f"{folder}/publication.json"]
 
 
 def test_the_command_shows_and_then_deletes_the_same(store: FolderStore):

@@ -28,7 +28,7 @@ FIELDS = {
     "with its database": "shop.users.phone",
     "in backticks": "`phone` + 0",
     "in capitals": "PHONE + 0",
-    "with an accent, as wide tables take it": "`phoné`",
+    "with an accent, as seekdb takes it": "`phoné`",
     "with a dotted capital": "`İd` + phone",
     "with blanks behind": "`phone  `",
     "a function of it": "SUBSTR(phone, 1)",

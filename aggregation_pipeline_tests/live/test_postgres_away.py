@@ -85,6 +85,8 @@ class Away:
 
     def goes_on(self, what: str) -> None:
         """Wait until its threads give a sign of life, which they do every half minute."""
+        if self.daemon is None:
+            self.start()
         assert self.daemon is not None
         now = datetime.now(UTC).replace(tzinfo=None)
         until(what, lambda: {"SENSOR", "SCHEDULER", "BACKFILL"} <= self.beats(now), 180, said=self.log)
@@ -162,6 +164,7 @@ def test_it_lives_through_an_outage_with_a_line_a_minute_and_goes_on(away: Away,
         os.kill(pid, signal.SIGSTOP)
     elif how == "crashed":
         os.kill(pid, signal.SIGKILL)
+        away.server.stop()
     else:
         url = away.server.url().replace("+psycopg2", "")
         with suppress(psycopg2.OperationalError):

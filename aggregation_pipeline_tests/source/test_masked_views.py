@@ -1,13 +1,16 @@
 """What only the database knows of a masked column: views, stored functions, columns that it computes."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
@@ -148,3 +151,21 @@ def test_a_column_that_the_server_computes_from_a_masked_one_is_masked_too(mysql
         read(mysql, database, tmp_path, USERS, sub_select)
     masked = {"name": "all", "table": "users", "select_fields": ["*"], "mask": {"phone": "hash", "area": "drop", "label": "keep"}}
     assert read(mysql, database, tmp_path, USERS, masked).datasets[0].schema.names == ["id", "phone", "label", "twice"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mysql", ["seekdb", "mariadb"], indirect=True)
+def test_whatever_spelling_a_server_takes_for_a_column_is_known_for_it(mysql: MySQLServer):
+    """Some compare names without accents."""
+    columns = [f"x{letter}y" for letter in "abcdefghijklmnopqrstuvwxyz0123456789_"]
+    wide = [f"w{number}" for number in range(40)]
+    taken = {}
+    with mysql.connect(database=mysql.fresh_database()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE t ({', '.join(f'`{name}` INT' for name in [*columns, *wide])})")
+        # The letters of alphabets; of Chinese and Korean ones no two are the same.
+        for letter in map(chr, (*range(0x80, 0x2E80), *range(0xFB00, 0xFE00), *range(0xFF00, 0xFFF0))):
+            with contextlib.suppress(pymysql.MySQLError):
+                cursor.execute(f"SELECT `x{letter}y` FROM t")
+                taken[letter] = fold(f"x{letter}y")
+    assert {letter: folded for letter, folded in taken.items() if folded not in columns} == {}
+    assert (mysql.name != "seekdb") or taken["é"] == "xey"

@@ -164,7 +164,7 @@ class Scene:
 
 @contextmanager
 def scene(kind: str, server: OssServer | None, postgres_url: str, folder: Path) -> Iterator[Scene]:
-    """`kind`: folder, oss (names are copies) or oss-symlink."""
+    """`kind`: folder, oss (names are copies), oss-symlink, or oss-parts, where every file goes up, and is copied, in parts."""
     fences = Fences()
     with ExitStack() as stack:
         behind: ObjectStore
@@ -175,8 +175,9 @@ def scene(kind: str, server: OssServer | None, postgres_url: str, folder: Path) 
             behind = fenced = FolderStore(root)
         else:
             endpoint = stack.enter_context(oss_proxy(fences, server.port))
-            behind = OssStore(server.options())
-            fenced = OssStore(server.options(endpoint=endpoint, read_timeout=100))
+            parts = {"multipart_above": 0, "copy_above": 0} if kind == "oss-parts" else {}
+            behind = OssStore(server.options(**parts))
+            fenced = OssStore(server.options(endpoint=endpoint, read_timeout=100, **parts))
         made = Scene(behind, fenced, fences, "symlink" if kind == "oss-symlink" else "copy", postgres_url, folder)
         try:
             yield made

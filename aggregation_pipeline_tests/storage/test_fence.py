@@ -15,6 +15,7 @@ import pytest
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline_tests.servers.handles import PostgresServer
+from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storage.fencing import Scene, Work, scene
 from aggregation_pipeline_tests.storage.samples import WINDOW
 from aggregation_pipeline_tests.waiting import until
@@ -76,6 +77,32 @@ def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, repu
         assert isinstance(first.error, LockError)
         assert stage.in_force() == second
         settled(stage, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["oss-parts"], indirect=True)
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [
+        ("PUT", f"{WINDOW}/{FIRST}/orders.summary.csv?uploadId"),
+        ("POST", f"{WINDOW}/{FIRST}/orders.summary.csv?uploadId"),
+        ("PUT", f"orders/{WINDOW}/orders.json?uploadId"),
+        ("POST", f"orders/{WINDOW}/orders.json?uploadId"),
+    ],
+)
+def test_a_part_or_the_end_of_an_upload_that_lands_late_spoils_nothing(stage: Scene, oss_server: OssServer, method: str, part: str):
+    stage.publish(EARLIER, 1)
+    held = stage.fences.hold(method, part)
+    with stage.readers():
+        first = Work(lambda: stage.publish(FIRST, 2, fenced=True))
+        held.wait_until_there()
+        stage.take_lock_away()
+        second = stage.publish(SECOND, 3)
+        held.let_go()
+        assert isinstance(first.end().error, LockError)
+        assert stage.in_force() == second
+        settled(stage, 3)
+    assert oss_server.bucket.uploads == {}
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def kill_when(server: OssServer, folder: Path, what: str, number: int, **fault: 
 
 
 FAST = ("detail.csv", "2026-11-20/manifest.json")
-SLOW = ("publication.json", "_extracts", "run-2/manifest.json", "latest.json")
+SLOW = ("publication.json", "_extracts", "run-2/manifest.json", "latest/orders.json")
 
 
 @pytest.mark.parametrize("place", [*FAST, *(pytest.param(place, marks=pytest.mark.slow) for place in SLOW)])
@@ -52,12 +52,12 @@ def test_a_run_killed_anywhere_leaves_a_whole_version_and_the_next_one_is_whole(
     kill_when(oss_server, tmp_path, "publish", 2, method="PUT", matching=quote(place, safe=""))
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
-    assert manifest.publication == ("run-2" if place == "latest.json" else "run-1")
+    assert manifest.publication == ("run-2" if place == "latest/orders.json" else "run-1")
     fetch_window(store, manifest, tmp_path / "read")
     publish(store, tmp_path, 2)
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
-    assert manifest.publication == ("run-2" if place in {"latest.json", "publication.json"} else "run-2.2")
+    assert manifest.publication == ("run-2" if place in {"latest/orders.json", "publication.json"} else "run-2.2")
     fetch_window(store, manifest, tmp_path / "again")
     for file in manifest.files:
         assert store.read(f"daily/orders/{WINDOW}/{file.name}") == store.read(file.key)

@@ -14,8 +14,10 @@ from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
+from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, load_manifest
+from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
 
@@ -175,6 +177,17 @@ def test_an_extract_that_has_expired_is_stored_again_under_another_key(watched: 
     assert {dataset.extract.key.split("/")[4] for dataset in second.datasets} == {"run-2"}
     assert not [step for step in watched.done if "/orders/" in step and "/orders." in step]
     fetch_extract(watched.store, second, tmp_path / "fetched")
+
+
+def test_a_publication_costs_no_more_requests_than_it_needs(oss_server: OssServer, tmp_path: Path):
+    store = OssStore(oss_server.options())
+    counted = {}
+    for run, value in (("first", 1), ("same", 1), ("changed", 2)):
+        oss_server.requests.clear()
+        publish(store, sample_extract(tmp_path / run, value=value), tmp_path / "out", run=run)
+        counted[run] = len(oss_server.requests)
+    # 3 files, 2 extracts, the mark, 2 manifests, latest.json; 6 names, each set and looked at before and after; 4 to know what is there.
+    assert counted == {"first": 31, "same": 15, "changed": 30}
 
 
 @pytest.mark.parametrize("rows", [0, 3, 5])

@@ -62,7 +62,7 @@ def test_a_manifest_that_cannot_be_read_is_an_error_to_readers_and_replaced_by_t
     extract = sample_extract(tmp_path / "extract")
     publish(store, extract, tmp_path / "out", run="run-1")
     store.put(manifest_key("daily", "orders", WINDOW), content, media_type="application/json")
-    with pytest.raises(StorageError, match=r"manifest\.json is not a manifest of version 1.*materialize the window again"):
+    with pytest.raises(StorageError, match=r"manifest\.json is not a manifest of version 1.*Materialize the window again"):
         load_manifest(store, "daily", "orders", WINDOW)
     manifest = publish(store, extract, tmp_path / "out", run="run-2")
     assert load_manifest(store, "daily", "orders", WINDOW) == manifest
