@@ -6,7 +6,7 @@ UV := $(BIN)/python -m uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all mysql56 bench lint format lock clean
+.PHONY: help demo dev test test-all soak mysql56 bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(STAMP) ## Everything that fits in six minutes, on real servers
 test-all: test ## The long tests too
 	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist worksteal --timeout=900
 	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
+
+soak: $(STAMP) ## Twenty minutes of kills, freezes and full disks, then the books; STORM_SEED=7 repeats a storm (wants root)
+	STORM_SECONDS=1200 $(BIN)/python -m pytest -s -m "slow and alone" aggregation_pipeline_tests/storm
 
 mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL
 	$(BIN)/python -m aggregation_pipeline_tests.servers.mysql56

@@ -49,6 +49,16 @@ tables:
     partition: {{column: day, every: day, start: {DAYS[0]}}}
     schedule: none
 """
+_OPENING_DAY: Final = (
+    "CREATE DATABASE bank CHARACTER SET utf8mb4",
+    """CREATE TABLE bank.accounts (
+           id INT PRIMARY KEY, branch VARCHAR(20), balance DECIMAL(18,2) NOT NULL, moves INT NOT NULL DEFAULT 0)""",
+    """CREATE TABLE bank.ledger (
+           id BIGINT AUTO_INCREMENT PRIMARY KEY, day DATETIME NOT NULL, sender INT NOT NULL, receiver INT NOT NULL,
+           amount DECIMAL(18,2) NOT NULL, KEY (day))""",
+    f"CREATE USER {READER}@localhost",
+    f"GRANT SELECT ON bank.* TO {READER}@localhost",
+)
 
 
 @dataclass
@@ -171,14 +181,7 @@ def open_bank(folder: Path) -> Bank:
     bank = Bank(start_mariadb(folder, options=["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1"]))
     rows = [(number, BRANCHES[number % len(BRANCHES)], OPENING) for number in range(1, ACCOUNTS + 1)]
     with bank.connect(None) as connection, connection.cursor() as cursor:
-        for statement in (
-            "CREATE DATABASE bank CHARACTER SET utf8mb4",
-            "CREATE TABLE bank.accounts (id INT PRIMARY KEY, branch VARCHAR(20), balance DECIMAL(18,2) NOT NULL, moves INT NOT NULL DEFAULT 0)",
-            "CREATE TABLE bank.ledger (id BIGINT AUTO_INCREMENT PRIMARY KEY, day DATETIME NOT NULL, sender INT NOT NULL, receiver INT NOT NULL,"
-            " amount DECIMAL(18,2) NOT NULL, KEY (day))",
-            f"CREATE USER {READER}@localhost",
-            f"GRANT SELECT ON bank.* TO {READER}@localhost",
-        ):
+        for statement in _OPENING_DAY:
             cursor.execute(statement)
         cursor.executemany("INSERT INTO bank.accounts (id, branch, balance) VALUES (%s, %s, %s)", rows)
         for number, day in enumerate(QUIET_DAYS * 20):
@@ -217,7 +220,8 @@ def contradictions(table: str, window: Window) -> list[str]:
         if summary is not None and detail is not None:
             for column in ("balance", "moves"):
                 of_summary = {row["branch"]: Decimal(str(row[column])) for row in summary}
-                agree(f"{column} by branch", of_summary, {name: _sum([row for row in detail if row["branch"] == name], column) for name in of_summary})
+                of_detail = {branch: _sum([row for row in detail if row["branch"] == branch], column) for branch in of_summary}
+                agree(f"{column} by branch", of_summary, of_detail)
     elif summary is not None and detail is not None:
         agree("entries", Decimal(str(summary[0]["entries"])), Decimal(len(detail)))
         agree("amount", Decimal(str(summary[0]["amount"] or 0)), _sum(detail, "amount"))

@@ -1,13 +1,12 @@
 """After the storm: what has to be true of runs, rows, windows, and of everything that a process may leave behind."""
 
 import subprocess
-import sys
 import tempfile
-import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from aggregation_pipeline.storage.names import misnamed, window_names
 from aggregation_pipeline.storage.retention import Rule, sweep
 from aggregation_pipeline.storage.windows import fetch_window, load_latest, load_manifest, published_windows
 from aggregation_pipeline_tests.storm.bank import DAYS
+from aggregation_pipeline_tests.storm.people import COMMAND
 from aggregation_pipeline_tests.storm.readers import TABLES, check_files, parsed
 from aggregation_pipeline_tests.storm.runs import Seen, Watch
 from aggregation_pipeline_tests.storm.scene import DEPLOYMENT, Scene
@@ -31,7 +31,7 @@ from aggregation_pipeline_tests.waiting import until
 ROW_SECONDS: Final = 80
 # Runs that were queued are done one after the other, and one that was lost while it started is found after 90 s.
 QUIET_SECONDS: Final = 420
-_LEFT_RUNNING: Final = sa.text("SELECT count(*) FROM concurrency_slots WHERE run_id IS NOT NULL AND NOT deleted")
+_HELD_SLOTS: Final = sa.text("SELECT run_id || ' ' || step_key FROM concurrency_slots WHERE run_id IS NOT NULL")
 _LEFT_WAITING: Final = sa.text("SELECT count(*) FROM pending_steps")
 _LOCKS: Final = sa.text(
     "SELECT coalesce(application_name, '?') FROM pg_locks JOIN pg_stat_activity USING (pid)"
@@ -127,7 +127,7 @@ class Books:
         self.scene.bank.close()
         for words in (["backfill", "--table", "moves", "--from", DAYS[0], "--to", DAYS[-1]], ["run", "--tables", "accounts"]):
             done = subprocess.run(
-                [sys.executable, "-c", "from aggregation_pipeline.cli import main; main()", *words],
+                [*COMMAND, *words],
                 env=dict(self.scene.dev.environment), cwd=self.scene.dev.folder, capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
@@ -148,7 +148,7 @@ class Books:
             assert not misnamed(self.scene.store, "", manifest, "copy")
 
     def nothing_is_held_by_the_dead(self) -> None:
-        until("free slots", lambda: self._asked(_LEFT_RUNNING) == [0], 120, said=lambda: str(self._asked(sa.text("SELECT run_id || ' ' || step_key FROM concurrency_slots WHERE run_id IS NOT NULL"))))
+        until("free slots", lambda: not self._asked(_HELD_SLOTS), 120, said=lambda: str(self._asked(_HELD_SLOTS)))
         until("no step that waits for a slot", lambda: self._asked(_LEFT_WAITING) == [0], 60)
         until("no session of ours at MariaDB", lambda: not self.scene.bank.sessions(), 60, said=lambda: str(self.scene.bank.sessions()))
 
@@ -211,7 +211,5 @@ def _rows(manifest: Manifest) -> int:
     return next(dataset.rows for dataset in manifest.datasets if dataset.name == "detail")
 
 
-def _number(cell: Any) -> Any:
-    from decimal import Decimal
-
+def _number(cell: Any) -> Decimal:
     return Decimal(str(cell))

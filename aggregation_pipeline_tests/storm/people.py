@@ -12,6 +12,7 @@ from aggregation_pipeline_tests.live.dev import Supervised
 from aggregation_pipeline_tests.storm.bank import DAYS
 from aggregation_pipeline_tests.storm.runs import Watch
 
+COMMAND: Final = (sys.executable, "-c", "from aggregation_pipeline.cli import main; main()")
 DAILY: Final = "aggregate_daily_partitions_by_hand"
 _LAUNCH: Final = """mutation($job: String!, $tags: [ExecutionTag!]!) { launchRun(executionParams: {
     selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__", jobName: $job},
@@ -60,7 +61,7 @@ class People:
         with (self.dev.folder / "terminals.log").open("ab") as log:
             self.terminals.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", "from aggregation_pipeline.cli import main; main()", *words], env=dict(self.dev.environment), cwd=self.dev.folder,
+                    [*COMMAND, *words], env=dict(self.dev.environment), cwd=self.dev.folder,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 )
             )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import sqlalchemy as sa
 import yaml
 
 from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
@@ -25,6 +26,13 @@ POSTGRES: Final = {"fsync": "off"}
 DISK: Final = "64m"
 DATABASE: Final = "storm"
 DEPLOYMENT: Final = "storm"
+_KEPT: Final = {
+    "runs": "id, run_id, pipeline_name, status, create_timestamp::text, update_timestamp::text, start_time, end_time",
+    "batch_jobs": "id, status, started_at::text, completed_at::text, metadata",
+    "event_logs": "id, run_id, dagster_event_type, timestamp::text, event",
+    "concurrency_slots": "id, run_id, step_key, deleted",
+    "job_ticks": "id, status, tick_body",
+}
 
 
 @dataclass
@@ -80,6 +88,21 @@ class Scene:
         first = psutil.Process(self.postgres.child.pid)
         return [first, *first.children(recursive=True)]
 
+    def keep(self, folder: str | None) -> None:
+        """Copy the logs, and what Dagster and batch_jobs know, to a folder where they outlive the test."""
+        if not folder:
+            return
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        for log in [*self.dev.folder.glob("*.log"), *(self.dev.folder / "logs").glob("*")]:
+            shutil.copy(log, target)
+        engine = sa.create_engine(self.postgres.url(DATABASE))
+        with engine.connect() as connection:
+            for table, columns in _KEPT.items():
+                rows = connection.exec_driver_sql(f"SELECT {columns} FROM {table} ORDER BY 1").all()
+                (target / f"{table}.txt").write_text("\n".join(str(tuple(row)) for row in rows), encoding="utf-8")
+        engine.dispose()
+
     def pull_the_plug(self) -> None:
         """End all of the deployment at once, so that nothing is left to tell of anything else."""
         family = self.family()
@@ -105,9 +128,10 @@ def small_disk(folder: Path) -> Iterator[Path]:
     """A disk of DISK at `folder`, which can be full for real."""
     folder.mkdir()
     mount = shutil.which("mount") or "/bin/mount"
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    command = [mount, "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        missing(f"The storm wants a small disk, and only root may mount one ({done.stderr.strip()}): run it as root, or in a user namespace")
+        missing(f"The storm needs a small disk, which only root may mount ({done.stderr.strip()}): run it as root")
     try:
         yield folder
     finally:
@@ -120,11 +144,14 @@ def scene(folder: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
         folder.mkdir(mode=0o711)
         disk = stack.enter_context(small_disk(folder / "disk"))
-        bank = open_bank(folder / "mariadb")
+        try:
+            bank = open_bank(folder / "mariadb")
+        except FileNotFoundError as error:
+            missing(str(error))
         stack.callback(bank.stop)
         postgres = start_postgres(folder / "postgres", report=print, timezone="Asia/Shanghai", options=POSTGRES)
         made: Scene | None = None
-        stack.callback(lambda: (made.postgres if made else postgres).stop())
+        stack.callback(lambda: made.postgres.stop() if made else postgres.stop())
         postgres.execute(f"CREATE DATABASE {DATABASE}")
         sink = stack.enter_context(new_sink().serving())
         dev = stack.enter_context(deployed_dev(folder / "services", CONFIG, bank.variables, postgres.url(DATABASE), Supervised))

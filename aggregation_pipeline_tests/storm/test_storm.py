@@ -1,14 +1,17 @@
-"""Minutes of trouble for a whole deployment under load, and then the books. STORM_SECONDS and STORM_SEED choose how long and which."""
+"""Minutes of trouble for a whole deployment under load, and then the books.
+
+STORM_SECONDS and STORM_SEED choose how long and which; STORM_KEEP names a folder for logs and events, should the storm find something.
+"""
 
 import os
 import random
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from aggregation_pipeline_tests.servers.missing import missing
 from aggregation_pipeline_tests.storm.books import Books
 from aggregation_pipeline_tests.storm.people import People
 from aggregation_pipeline_tests.storm.readers import Readers
@@ -23,51 +26,47 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS +
 
 def test_nothing_is_lost_and_nothing_is_left_in_a_storm(server_folder: Path):
     print(f"STORM_SEED={SEED} STORM_SECONDS={SECONDS:.0f}")
-    try:
-        with scene(server_folder / "storm") as here:
-            watch = Watch(here.postgres.url(DATABASE))
-            people = People(here.dev, watch, random.Random(SEED))
-            readers = Readers(here.store)
-            trouble = Trouble(here, SEED)
-            here.bank.begin()
-            here.dev.start(seconds=300)
-            watch.begin()
-            readers.begin()
-            people.begin()
-            try:
-                trouble.rage(SECONDS)
-                healed = time.monotonic()
-                print(f"healed; {dict(trouble.struck)}, missed {dict(trouble.missed)}, {trouble.killed} killed; {dict(people.done)}")
-                people.go_home(300)
-                books = Books(here, watch, healed)
-                for proof in (
-                    books.every_run_ends,
-                    books.every_run_has_its_row,
-                    books.every_window_is_of_one_moment_of_the_source,
-                    books.one_more_run_of_everything_says_what_the_source_says,
-                    books.every_run_has_its_row,
-                    books.nothing_is_held_by_the_dead,
-                    books.every_failure_was_told_of_and_not_too_often,
-                ):
-                    proof()
-                    print(f"{time.monotonic() - healed:6.1f} s after the storm: {proof.__name__}", flush=True)
-            finally:
-                readers.stop()
-                watch.stop()
-                _tell(watch, people, readers, trouble, here)
-            assert readers.wrong == []
-            books.nothing_is_left_when_the_services_have_stopped()
-            books.retention_takes_all_that_no_manifest_names()
-            assert min(readers.looks["manifest"], readers.looks["name"]) > SECONDS
-            assert here.bank.transfers > SECONDS
-            assert len(trouble.struck) >= len(KINDS) / 2
-    except FileNotFoundError as error:
-        missing(str(error))
+    with scene(server_folder / "storm") as here:
+        watch = Watch(here.postgres.url(DATABASE))
+        people = People(here.dev, watch, random.Random(SEED))
+        readers = Readers(here.store)
+        trouble = Trouble(here, SEED)
+        here.bank.begin()
+        here.dev.start(seconds=300)
+        watch.begin()
+        readers.begin()
+        people.begin()
+        try:
+            trouble.rage(SECONDS)
+            healed = time.monotonic()
+            print(f"healed; {dict(trouble.struck)}, missed {dict(trouble.missed)}, {trouble.killed} killed; {dict(people.done)}")
+            people.go_home(300)
+            books = Books(here, watch, healed)
+            for proof in (
+                books.every_run_ends,
+                books.every_run_has_its_row,
+                books.every_window_is_of_one_moment_of_the_source,
+                books.one_more_run_of_everything_says_what_the_source_says,
+                books.every_run_has_its_row,
+                books.nothing_is_held_by_the_dead,
+                books.every_failure_was_told_of_and_not_too_often,
+            ):
+                proof()
+                print(f"{time.monotonic() - healed:6.1f} s after the storm: {proof.__name__}", flush=True)
+        finally:
+            readers.stop()
+            watch.stop()
+            _tell(watch, people, readers, trouble)
+            here.keep(os.environ.get("STORM_KEEP"))
+        assert readers.wrong == []
+        books.nothing_is_left_when_the_services_have_stopped()
+        books.retention_takes_all_that_no_manifest_names()
+        assert min(readers.looks["manifest"], readers.looks["name"]) > SECONDS
+        assert here.bank.transfers > SECONDS
+        assert len(trouble.struck) >= len(KINDS) / 2
 
 
-def _tell(watch: Watch, people: People, readers: Readers, trouble: Trouble, here: object) -> None:
-    from collections import Counter
-
+def _tell(watch: Watch, people: People, readers: Readers, trouble: Trouble) -> None:
     ours = watch.ours()
     print(
         f"runs {len(ours)} {dict(Counter(each.status for each in ours))}, {sum(each.deleted is not None for each in ours)} deleted; "

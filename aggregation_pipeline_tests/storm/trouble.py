@@ -21,6 +21,12 @@ BROKEN: Final = (
     CONFIG.replace("field: balance", "field: balanse, feild: x"),
     CONFIG + "output_formats: [csv]\n",
 )
+# How long trouble holds off, at most, until a run is executed again.
+LULL_SECONDS: Final = 40
+_RELOAD: Final = (
+    'mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {'
+    " __typename ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Trouble:
     missed: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
-    _parts: dict[str, threading.Lock] = field(default_factory=lambda: {part: threading.Lock() for part in {part for part, _ in KINDS.values()}})
+    _parts: dict[str, threading.Lock] = field(default_factory=lambda: {part: threading.Lock() for part, _ in KINDS.values()})
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
 
@@ -59,9 +65,10 @@ class Trouble:
         """Make trouble for so long; return when all is healed: each server answers, the services are up, the disk has room."""
         end = time.monotonic() + seconds
         for blow in blows(self.seed):
-            if time.monotonic() + blow.pause > end or self._errors:
-                break
             time.sleep(blow.pause)
+            self._wait_for_work()
+            if time.monotonic() > end or self._errors:
+                break
             print(f"{end - time.monotonic():6.1f} s left: {blow.what} ({blow.seconds} s, {blow.pick})", flush=True)
             thread = threading.Thread(target=self._strike, args=(blow,), name=blow.what, daemon=True)
             thread.start()
@@ -72,6 +79,12 @@ class Trouble:
             assert not thread.is_alive(), f"{thread.name} was never healed"
         if self._errors:
             raise self._errors[0]
+
+    def _wait_for_work(self) -> None:
+        """Where nobody is at work nothing can be hurt: what was struck before is still coming up."""
+        end = time.monotonic() + LULL_SECONDS
+        while not self.scene.workers() and time.monotonic() < end:
+            time.sleep(0.2)
 
     def _strike(self, blow: Blow) -> None:
         part, strike = KINDS[blow.what]
@@ -174,10 +187,27 @@ class Trouble:
     def yaml_broken(self, blow: Blow) -> bool:
         self.scene.config.write_text(BROKEN[blow.pick % len(BROKEN)], encoding="utf-8")
         try:
+            if blow.pick % 2:
+                self._reload()
             self._hold(blow.seconds)
         finally:
             self.scene.config.write_text(CONFIG, encoding="utf-8")
+        # Whoever has mended the file lets it be read again.
+        end = time.monotonic() + 240
+        while not self._reload():
+            assert time.monotonic() < end, "nobody takes the order to read aggregation.yaml again"
+            time.sleep(2)
         return True
+
+    def _reload(self) -> bool:
+        """Press the button; whether the code was loaded."""
+        try:
+            answer = self.scene.dev.ask(_RELOAD)["data"]["reloadRepositoryLocation"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return bool(
+            answer["__typename"] == "WorkspaceLocationEntry" and answer["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+        )
 
 
 def _service(*words: str) -> Callable[[Trouble, Blow], bool]:
