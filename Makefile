@@ -33,7 +33,7 @@ test-all: test ## The long tests too
 	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist worksteal --timeout=900
 	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
 
-soak: $(STAMP) ## Twenty minutes of kills, freezes and full disks, then the books; STORM_SEED=7 repeats a storm (wants root)
+soak: $(STAMP) ## Half an hour of kills, freezes and full disks, then the books (as root); STORM_SEED=7 chooses which
 	STORM_SECONDS=1200 $(BIN)/python -m pytest -s -m "slow and alone" aggregation_pipeline_tests/storm
 
 mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL

@@ -20,6 +20,8 @@ _KINDS: Final = {
 _CHOICE: Final = "literal_error"
 # Shorter names are near to too many, and long ones may have two slips in them.
 _SHORTEST, _LONG = 6, 11
+# Every program's.
+_NOT_OURS: Final = frozenset({"TMPDIR"})
 
 
 def explained(problem: Mapping[str, Any]) -> str:
@@ -44,7 +46,7 @@ def _words(problem: Mapping[str, Any]) -> str:
 def misspelt(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Those of the names that nobody reads but that are nearly one that is read, with that one. All are in capitals."""
     right = {name.replace("_", ""): name for name in known}
-    strange = [name for name in names if name not in right.values() and len(name) >= _SHORTEST]
+    strange = [name for name in names if name not in {*right.values(), *_NOT_OURS} and len(name) >= _SHORTEST]
     return {name: meant for name in strange if (meant := _meant(name.replace("_", ""), right))}
 
 

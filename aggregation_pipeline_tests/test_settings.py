@@ -173,7 +173,7 @@ def test_a_wrong_schedule_is_named_together_with_the_other_mistakes(read):
 def test_a_variable_that_nobody_reads_but_that_was_meant_for_us_is_told(read, caplog: pytest.LogCaptureFixture, tmp_path: Path):
     path = tmp_path / ".env"
     path.write_text("DB_SSLMODE=VERIFY_CA\nAGGREGATION_TABLE=users\nDB_POOL_SIZE=5\nLOG_FILE=x\nDAGSTER_PG_HOST=h\nDB_NAME_=\n")
-    read(AGGREGATION_ENV_FILE=str(path), OUTPUT_FORMATS="csv", DB_SSL="hush-hush")
+    read(AGGREGATION_ENV_FILE=str(path), OUTPUT_FORMATS="csv", DB_SSL="hush-hush", TMPDIR="/tmp")
     assert [record.getMessage() for record in caplog.records if "no meaning" in record.getMessage()] == [
         f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?"
         for name, meant in (

@@ -21,6 +21,7 @@ from dagster import (
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._serdes import deserialize_value
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -70,7 +71,11 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     """The run's events, or None when it did not plan one of our assets: no other mark of a run tells whose it is."""
     events: list[Event] = []
     ours: set[str] = set()
-    for row in _rows(instance, run_id):
+    rows = _rows(instance, run_id)
+    for planned in _never_told(instance, run_id, rows, platforms):
+        ours.add(planned.segment)
+        events.append(planned)
+    for row in rows:
         match row.dagster_event_type:
             case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
                 segment = segment_of(AssetKey.from_db_string(row.asset_key), platforms)
@@ -102,6 +107,27 @@ def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None
     """
     place = place_of(key.path) if key else None
     return place.segment if place and (place.output is None or place.segment in platforms) else None
+
+
+def _never_told(instance: DagsterInstance, run_id: str, rows: Sequence[_LogRow], platforms: Mapping[str, str]) -> Iterator[Planned]:
+    """What a run plans though no event says so: who makes a run stores it first, then its events one by one, and may die in between.
+
+    Such a run may be executed all the same. What it plans stands in its execution plan, which was stored before it.
+    """
+    planned = {row.asset_key for row in rows if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value}
+    told = {segment_of(AssetKey.from_db_string(key), platforms) for key in planned}
+    begun = {segment for row in rows if (segment := segment_of_step(row.step_key)) in platforms}
+    run = None if planned and begun <= told else instance.get_run_by_id(run_id)
+    if run is None or run.execution_plan_snapshot_id is None:
+        return
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    outputs = [output for step in plan.steps if step.key in plan.step_keys_to_execute for output in step.outputs]
+    keys = [output.properties.asset_key for output in outputs if output.properties is not None]
+    subset = run.partitions_subset
+    partitions = (run.tags.get(PARTITION_NAME_TAG),) if subset is None else tuple(subset.get_partition_keys())
+    for segment in dict.fromkeys(segment_of(key, platforms) for key in keys):
+        if segment is not None and segment not in told:
+            yield Planned(0, segment, partitions)
 
 
 def _rows(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPES) -> Sequence[_LogRow]:

@@ -37,17 +37,24 @@ def variables(server: OssServer, folder: Any, source: Any, database: str, dagste
         "DB_USER": source.user,
         "DB_NAME": database,
         "DAGSTER_PG_URL": dagster_url,
-        "OSS_BUCKET": BUCKET,
-        "OSS_REGION": REGION,
-        "OSS_ENDPOINT": f"http://127.0.0.1:{server.port}",
-        "OSS_ACCESS_KEY_ID": KEY_ID,
-        "OSS_ACCESS_KEY_SECRET": SECRET,
+        **oss_variables(server),
         "OSS_PREFIX": "daily",
         "OSS_ATTEMPTS": "2",
         "STORAGE_DIR": str(folder / "exports"),
         "TEMP_DIR": str(folder / "temp"),
         "LOG_DIR": str(folder / "logs"),
         "OUTPUT_FORMAT": "all",
+    }
+
+
+def oss_variables(server: OssServer) -> dict[str, str]:
+    """What leads a deployment to the test server."""
+    return {
+        "OSS_BUCKET": BUCKET,
+        "OSS_REGION": REGION,
+        "OSS_ENDPOINT": f"http://127.0.0.1:{server.port}",
+        "OSS_ACCESS_KEY_ID": KEY_ID,
+        "OSS_ACCESS_KEY_SECRET": SECRET,
     }
 
 

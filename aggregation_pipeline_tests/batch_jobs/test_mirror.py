@@ -158,6 +158,30 @@ def test_runs_of_other_peoples_assets_and_unknown_runs_get_no_row(dagster_instan
     assert rows(engine) == {}
 
 
+@pytest.mark.parametrize("left", [0, 1, 4])
+def test_a_run_whose_maker_died_before_all_that_it_plans_was_stored_has_its_row(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any, left: int
+):
+    def cut(run_id: str) -> None:
+        with dagster_instance.event_log_storage.run_connection(run_id) as connection:  # type: ignore[attr-defined]
+            connection.exec_driver_sql(
+                """DELETE FROM event_logs WHERE id IN (SELECT id FROM event_logs WHERE run_id = %(run)s
+                   AND dagster_event_type = 'ASSET_MATERIALIZATION_PLANNED' ORDER BY id OFFSET %(left)s)""",
+                {"run": run_id, "left": left},
+            )
+
+    done = run(dagster_instance, [BAIDU, WEIBO])
+    cut(done)
+    assert mirror(done) == "written"
+    row = rows(engine)[done]
+    assert (row.status, row.total_items, sorted(row.platforms_processed)) == ("completed", 42, ["baidu", "weibo"])
+    never_begun = create(dagster_instance, [BAIDU], DagsterEventType.RUN_FAILURE)
+    cut(never_begun.run_id)
+    assert mirror(never_begun.run_id) == "written"
+    row = rows(engine)[never_begun.run_id]
+    assert (row.status, [*row.metadata["planned"]]) == ("failed", ["baidu"])
+
+
 def test_totals_beyond_the_column_are_written(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
     run_id = run(dagster_instance, [FakeTable("baidu", 2**31 - 1), FakeTable("weibo", 2**40)])
     mirror(run_id)

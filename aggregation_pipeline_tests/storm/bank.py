@@ -4,6 +4,7 @@ Each transfer changes two accounts and adds one row to the ledger, in one transa
 of the ledger are in the order of the commits: what a snapshot that saw number n must hold can be worked out from the ledger alone.
 """
 
+import hashlib
 import random
 import threading
 import time
@@ -27,6 +28,8 @@ TOTAL: Final = ACCOUNTS * OPENING
 MOVING_DAYS: Final = tuple(f"2026-10-{day:02}" for day in range(1, 5))
 QUIET_DAYS: Final = ("2026-10-05", "2026-10-06")
 DAYS: Final = (*MOVING_DAYS, *QUIET_DAYS)
+# A file of the archive is larger than what goes to OSS in one piece.
+ARCHIVE: Final = 100_000
 READER: Final = "exporter"
 CONFIG: Final = f"""
 tables:
@@ -48,6 +51,11 @@ tables:
     select_fields: [id, sender, receiver, amount]
     partition: {{column: day, every: day, start: {DAYS[0]}}}
     schedule: none
+  archive:
+    select_fields: [id, words]
+    formats: csv
+    schedule: none
+    keep_last: 2
 """
 _OPENING_DAY: Final = (
     "CREATE DATABASE bank CHARACTER SET utf8mb4",
@@ -56,6 +64,8 @@ _OPENING_DAY: Final = (
     """CREATE TABLE bank.ledger (
            id BIGINT AUTO_INCREMENT PRIMARY KEY, day DATETIME NOT NULL, sender INT NOT NULL, receiver INT NOT NULL,
            amount DECIMAL(18,2) NOT NULL, KEY (day))""",
+    "CREATE TABLE bank.archive (id INT PRIMARY KEY, words VARCHAR(200))",
+    f"INSERT INTO bank.archive SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM seq_1_to_{ARCHIVE}",
     f"CREATE USER {READER}@localhost",
     f"GRANT SELECT ON bank.* TO {READER}@localhost",
 )
@@ -222,6 +232,10 @@ def contradictions(table: str, window: Window) -> list[str]:
                 of_summary = {row["branch"]: Decimal(str(row[column])) for row in summary}
                 of_detail = {branch: _sum([row for row in detail if row["branch"] == branch], column) for branch in of_summary}
                 agree(f"{column} by branch", of_summary, of_detail)
+    elif table == "archive":
+        numbers = [int(row["id"]) for row in window["detail"]]
+        agree("rows of the archive", numbers == list(range(1, ARCHIVE + 1)), True)
+        agree("its last word", window["detail"][-1]["words"], hashlib.sha256(str(ARCHIVE).encode()).hexdigest() * 3)
     elif summary is not None and detail is not None:
         agree("entries", Decimal(str(summary[0]["entries"])), Decimal(len(detail)))
         agree("amount", Decimal(str(summary[0]["amount"] or 0)), _sum(detail, "amount"))

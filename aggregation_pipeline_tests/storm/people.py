@@ -67,16 +67,19 @@ class People:
             )  # fmt: skip
 
     def _work(self) -> None:
-        deeds = (self._ordinary, self._ordinary, self._twins, self._cancel, self._delete, self._tidy)
+        deeds = (self._ordinary, self._twins, self._cancel, self._delete, self._tidy)
         while not self._over.wait(self.chance.uniform(1, 5)):
-            deed = self.chance.choices(deeds, (6, 3, 2, 2, 2, 1))[0]
+            deed = self.chance.choices(deeds, (9, 2, 2, 2, 2))[0]
             deed()
 
     def _ordinary(self) -> None:
         if len(self.watch.unfinished()) >= _AT_ONCE:
             return
-        if self.chance.random() < 0.3:
+        what = self.chance.random()
+        if what < 0.3:
             self.launch("aggregate")
+        elif what < 0.5:
+            self.launch("aggregate_by_hand")
         else:
             self.launch(DAILY, self.chance.choice(DAYS))
 

@@ -15,15 +15,19 @@ import sqlalchemy as sa
 import yaml
 
 from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
+from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
+from aggregation_pipeline_tests.assets.oss_deployment import oss_variables
 from aggregation_pipeline_tests.live.dev import Supervised, deployed_dev
 from aggregation_pipeline_tests.servers.missing import missing
+from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storm.bank import CONFIG, Bank, open_bank
 
 # Committed is committed, also when the server is killed; only the machine's power would matter, and that stays on.
 POSTGRES: Final = {"fsync": "off"}
-DISK: Final = "64m"
+DISK: Final = "128m"
 DATABASE: Final = "storm"
 DEPLOYMENT: Final = "storm"
 _KEPT: Final = {
@@ -37,7 +41,7 @@ _KEPT: Final = {
 
 @dataclass
 class Scene:
-    """Everything that can be hurt. `disk` holds the exports, the temporary files, and what others put there."""
+    """Everything that can be hurt. `disk` holds the exports where there is no `oss`, the temporary files, and what others put there."""
 
     folder: Path
     disk: Path
@@ -45,11 +49,12 @@ class Scene:
     bank: Bank
     dev: Supervised
     sink: Sink
+    oss: OssServer | None
     ours: psutil.Process = field(default_factory=psutil.Process)
 
     @property
-    def store(self) -> FolderStore:
-        return FolderStore(self.disk / "exports")
+    def store(self) -> ObjectStore:
+        return FolderStore(self.disk / "exports") if self.oss is None else OssStore(self.oss.options(attempts=8))
 
     @property
     def config(self) -> Path:
@@ -139,8 +144,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scene(folder: Path) -> Iterator[Scene]:
-    """The deployment in `folder`, its services not started yet."""
+def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
+    """The deployment in `folder`, its services not started yet; it publishes to a server that speaks OSS's protocol, or to the disk."""
     with ExitStack() as stack:
         folder.mkdir(mode=0o711)
         disk = stack.enter_context(small_disk(folder / "disk"))
@@ -167,8 +172,11 @@ def scene(folder: Path) -> Iterator[Scene]:
             "ALERT_URLS": sink.webhook,
             "ALERT_WINDOW_SECONDS": "10",
         }
+        server = stack.enter_context(OssServer.start()) if oss else None
+        if server is not None:
+            dev.environment = {**dev.environment, **oss_variables(server), "OSS_READ_TIMEOUT": "10", "OSS_GIVE_UP_AFTER": "30"}
         _hurry(Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml")
-        made = Scene(folder, disk, postgres, bank, dev, sink)
+        made = Scene(folder, disk, postgres, bank, dev, sink, server)
         try:
             yield made
         finally:

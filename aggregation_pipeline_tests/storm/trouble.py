@@ -23,6 +23,7 @@ BROKEN: Final = (
 )
 # How long trouble holds off, at most, until a run is executed again.
 LULL_SECONDS: Final = 40
+OSS_FAULTS: Final = ("status", "reset", "hang", "cut_up", "cut_down", "lost_reply", "damage_up", "damage_down", "slow")
 _RELOAD: Final = (
     'mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {'
     " __typename ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"
@@ -184,6 +185,16 @@ class Trouble:
             ballast.unlink()
         return True
 
+    def oss_fails(self, blow: Blow) -> bool:
+        """Whatever a network or OSS does on a bad day, to all requests or each third, for a while."""
+        if self.scene.oss is None:
+            return False
+        kind = OSS_FAULTS[blow.pick % len(OSS_FAULTS)]
+        fault = self.scene.oss.fail(kind, times=10**9 if blow.pick % 3 else 20, at=200, seconds=5)
+        self._hold(blow.seconds)
+        fault.times = 0
+        return True
+
     def yaml_broken(self, blow: Blow) -> bool:
         self.scene.config.write_text(BROKEN[blow.pick % len(BROKEN)], encoding="utf-8")
         try:
@@ -223,6 +234,11 @@ def _service(*words: str) -> Callable[[Trouble, Blow], bool]:
 
 
 def _publishes(scene: Scene) -> Iterator[bool]:
+    if scene.oss is not None:
+        yield bool(scene.oss.bucket.uploads)
+        last = scene.oss.requests[-1:]
+        yield bool(last) and last[0].method == "PUT"
+        return
     with suppress(OSError):
         for parent, folders, names in os.walk(scene.disk / "exports"):
             yield any(name.startswith(".%part-") for name in names)
@@ -248,5 +264,7 @@ KINDS: Final[dict[str, tuple[str, Callable[[Trouble, Blow], bool]]]] = {
     "freeze MariaDB": ("mariadb", Trouble.mariadb_frozen),
     "fill the disk": ("disk", Trouble.disk_full),
     "fill the disk again": ("disk", Trouble.disk_full),
+    "let OSS fail": ("oss", Trouble.oss_fails),
+    "let OSS fail again": ("oss", Trouble.oss_fails),
     "break aggregation.yaml": ("yaml", Trouble.yaml_broken),
 }
