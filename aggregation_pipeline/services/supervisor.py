@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import IO, Final
 
+from aggregation_pipeline.claims import claim, take_over
 from aggregation_pipeline.services import code_server
 from aggregation_pipeline.services.child import Child
 
@@ -24,6 +25,8 @@ _KILLED_SECONDS: Final = 10.0
 _INTERRUPTED_SECONDS: Final = 15.0
 # A path of a unix socket holds a hundred bytes or so.
 _LONGEST_SOCKET: Final = 90
+_SHORT: Final = Path("/tmp")  # noqa: S108  what is made there is closed to others
+_FOLDER, _MARK = "aggregation-services-", "in-use"
 
 
 def supervise(
@@ -119,12 +122,29 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A folder that nobody else may enter: whoever reaches the socket of a code server can have it run things."""
-    folder = Path(tempfile.mkdtemp(prefix="aggregation-"))
-    if len(str(folder)) > _LONGEST_SOCKET:
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="aggregation-", dir="/tmp"))
+    """A folder that nobody else may enter: whoever reaches the socket of a code server can have it run things.
+
+    Those of supervisors that were killed go first.
+    """
+    bases = {Path(tempfile.gettempdir()), _SHORT}
+    for left in [left for base in bases for left in base.glob(f"{_FOLDER}*")]:
+        if (mark := take_over(left / _MARK)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            mark.close()
+    folder, mark = _claimed_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        mark.close()
+
+
+def _claimed_folder() -> tuple[Path, IO[bytes]]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
+        if len(str(folder)) > _LONGEST_SOCKET:
+            folder.rmdir()
+            folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=_SHORT))
+        # None: another supervisor, which just starts, took it for a dead one's.
+        if (mark := claim(folder / _MARK)) is not None:
+            return folder, mark
