@@ -2,7 +2,7 @@
 
 from dagster import Definitions, definitions
 
-from aggregation_pipeline import logs
+from aggregation_pipeline import load_note, logs
 from aggregation_pipeline.assets.observing import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.alerting import build_alert_sensors
@@ -17,6 +17,7 @@ from aggregation_pipeline.automation.sensors import build_sensors
 from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_schedule
 from aggregation_pipeline.batch_jobs.reaching import rows_of
 from aggregation_pipeline.connections import open_store
+from aggregation_pipeline.environment import env_file
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.loaded import hand_on_environment, loaded_text
@@ -76,8 +77,13 @@ def build_definitions(project: Project) -> Definitions:
 @definitions
 def defs() -> Definitions:
     """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this module."""
+    variables = env_file()
+    load_note.note(variables)
     settings = load_settings()
+    config = settings.aggregation_config or DEFAULT_CONFIG
+    load_note.note(variables, config.absolute())
+    load_note.done()
     hand_on_environment(Settings.model_fields)
     logs.configure(settings)
-    content = loaded_text(settings.aggregation_config or DEFAULT_CONFIG, settings.temp_dir)
+    content = loaded_text(config, settings.temp_dir)
     return build_definitions(load_usable_project(settings, content))

@@ -44,6 +44,11 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     return {name: both[name] for name in names if name in both}
 
 
+def env_file() -> Path:
+    """The file: `.env` in the working folder, or the one that AGGREGATION_ENV_FILE names."""
+    return Path(os.environ.get("AGGREGATION_ENV_FILE") or ".env").absolute()
+
+
 def names_set() -> list[str]:
     """The names of all variables that are set, here or in the file, in capitals.
 
@@ -54,12 +59,11 @@ def names_set() -> list[str]:
 
 
 def _read_file() -> tuple[Path, str, dict[str, str]]:
-    named = os.environ.get("AGGREGATION_ENV_FILE")
-    path = Path(named or ".env").absolute()
+    path = env_file()
     try:
         text = read_env_file(path)
     except FileNotFoundError:
-        if named:
+        if os.environ.get("AGGREGATION_ENV_FILE"):
             raise SettingsError(f"AGGREGATION_ENV_FILE names {path}, and there is no such file") from None
         text = ""
     return path, text, parse_env_file(text, path)

@@ -20,7 +20,10 @@ DAEMONS: Final = (
     "SchedulerDaemon", "SensorDaemon",
 )  # fmt: skip
 # The root logger says that a connection is tried again, uvicorn's that a page failed.
-_LOGGERS: Final = ("", "dagster", "dagster.daemon", "dagster-webserver", "uvicorn.error", *(f"dagster.daemon.{name}" for name in DAEMONS))
+_LOGGERS: Final = (
+    *("", "dagster", "dagster.code_server", "dagster.daemon", "dagster-webserver", "uvicorn.error"),
+    *(f"dagster.daemon.{name}" for name in DAEMONS),
+)
 # Each process of a deployment notices it, and one of them says it.
 AWAY: Final = "PostgreSQL is away"
 MINUTE: Final = 60.0
@@ -36,6 +39,8 @@ _NUMBERS: Final = re.compile(r"(?<=\bevaluation )(?:ID )?\d+|\(\d+\.\d+ seconds\
 # What follows from it: code servers that do not start, and sensors that are not answered in time.
 _FOLLOWS: Final = re.compile(r"DagsterUserCodeUnreachableError|StatusCode\.(?:UNAVAILABLE|DEADLINE_EXCEEDED)|PostgreSQL does not answer")
 _FOLLOWS_SECONDS: Final = 240.0
+# A code server ends so whenever another has loaded the code anew: in a daemon each minute, each in a process of its own.
+_REPLACED: Final = re.compile(r"^No heartbeat received in \d+ seconds, shutting down$")
 _RETRYING: Final = "Retrying failed database connection"
 
 
@@ -63,6 +68,8 @@ class _Quiet(logging.Filter):
             _without_doubles()
         if found or _RETRYING in text:
             return self._tell_of_outage(record, found["reason"].strip() if found else "")
+        if _REPLACED.search(text):
+            return due(text, every=_SAID_AGAIN_SECONDS)
         if record.levelno >= logging.ERROR and _FOLLOWS.search(text) and seconds_since(AWAY) < _FOLLOWS_SECONDS:
             return False
         return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))

@@ -1,20 +1,25 @@
 """The filter before the loggers of Dagster's services."""
 
+import inspect
 import logging
+import os
+import re
 import subprocess
 import sys
 
 import psycopg2
 import pytest
 import sqlalchemy as sa
+from dagster._cli import api
 from dagster._daemon import asset_daemon, freshness
 from dagster._daemon.auto_run_reexecution import event_log_consumer
 from dagster._daemon.daemon import DagsterDaemon, IntervalDaemon
 from dagster._daemon.run_coordinator import queued_run_coordinator_daemon
+from dagster._grpc import server
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_postgres import utils as postgres_utils
 
-from aggregation_pipeline import quiet
+from aggregation_pipeline import quiet, told
 from aggregation_pipeline_tests.deployment import REPOSITORY, ours_left_out
 
 
@@ -73,6 +78,33 @@ def test_a_line_of_a_tick_is_said_once_and_what_is_new_is_said(heard: Heard):
         "Tick produced 0 runs and 3 asset evaluations for evaluation ID 7 (0.1 seconds)",
         *("Something failed", "Something failed", "Sensor x launched run 2", "Something failed"),
     ]
+
+
+REPLACED = """
+import logging, sys
+from aggregation_pipeline.quiet import be_quiet
+be_quiet()
+logging.getLogger("dagster.code_server").addHandler(logging.StreamHandler(sys.stderr))
+logging.getLogger("dagster.code_server").warning("No heartbeat received in 20 seconds, shutting down")
+logging.getLogger("dagster.code_server").warning("Something else")
+"""
+
+
+def test_that_a_code_server_was_replaced_is_said_once_by_all_of_them_together(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
+    told.begin()
+    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"]}
+    command = [sys.executable, "-c", REPLACED]
+    said = ""
+    for _ in range(2):
+        said += subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stderr
+    assert said.splitlines() == ["No heartbeat received in 20 seconds, shutting down", "Something else", "Something else"]
+
+
+def test_dagsters_words_for_a_code_server_that_was_replaced_are_known():
+    source = inspect.getsource(server.DagsterApiServer)
+    assert quiet._REPLACED.search(re.search(r'"(No heartbeat [^"]*)"', source)[1].replace("{heartbeat_timeout}", "20"))  # type: ignore[index]
+    assert 'logging.getLogger("dagster.code_server")' in inspect.getsource(api)
 
 
 AWAY = [

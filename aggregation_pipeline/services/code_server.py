@@ -7,7 +7,7 @@ people need from it: its repositories.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,8 @@ from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import deserialize_value
 from dagster_shared.error import SerializableErrorInfo
+
+from aggregation_pipeline import load_note
 
 # States and cursors of schedules and sensors hang on this name: it is the one in the shipped workspace.yaml too.
 LOCATION: Final = "aggregation_pipeline"
@@ -45,12 +47,16 @@ def workspace(socket: Path) -> str:
 class Watch:
     """Asks every few seconds. No answer: a reload, which starts another inner server; still none: `restart` is set.
 
-    An answer that says that the code cannot be loaded is an answer: runs wait in the queue, and somebody has to mend a file.
+    An answer that says that the code cannot be loaded is an answer: runs wait in the queue, and somebody has to mend a file. Once that
+    file holds something else than what was loaded, which stands in `note`, it is loaded again. Code that was loaded stays as it is until
+    somebody asks for a reload.
     """
 
-    def __init__(self, socket: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, socket: Path, note: Path, say: Callable[[str], None]) -> None:
         self._client = DagsterGrpcClient(socket=str(socket))
+        self._note = note
         self._say = say
+        self._tried: Mapping[str, str | None] = {}
         self._stopped = threading.Event()
         self._patient_until = 0.0
         self._start = 0
@@ -85,22 +91,39 @@ class Watch:
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL_SECONDS if self.answered.is_set() else INTERVAL_SECONDS / 10):
             start = self._start
-            if self._answers():
+            answer = self._answer()
+            if answer is not None:
                 self.answered.set()
+                if isinstance(answer, SerializableErrorInfo):
+                    self._load_if_changed(start)
             elif self.answered.is_set():
                 self._bring_back(start)
             elif time.monotonic() > self._patient_until:
                 self._give_up(start, "did not answer in time after its start")
 
-    def _answers(self) -> bool:
+    def _answer(self) -> object:
+        """The repositories, or why there are none; None for no answer."""
         try:
             # Dagster's own function for this question takes no time limit.
             reply = self._client._get_response("ListRepositories", dagster_api_pb2.ListRepositoriesRequest(), ANSWER_SECONDS)  # noqa: SLF001
         except Exception:  # noqa: BLE001 - whatever gRPC calls it, this was no answer
-            return False
+            return None
         answer = deserialize_value(reply.serialized_list_repositories_response_or_error)
         # The outer server says this of itself when the inner one has died while it started; what is wrong in the code, the inner one says.
-        return not (isinstance(answer, SerializableErrorInfo) and answer.cls_name == DagsterUserCodeProcessError.__name__)
+        died = isinstance(answer, SerializableErrorInfo) and answer.cls_name == DagsterUserCodeProcessError.__name__
+        return None if died else answer
+
+    def _load_if_changed(self, start: int) -> None:
+        noted = load_note.noted(self._note)
+        now = load_note.held(noted)
+        # A load that did not come as far as to write its note is not tried for ever.
+        if now in (noted, self._tried) or self._is_over(start):
+            return
+        self._tried = now
+        changed = ", ".join(file for file in now if now[file] != noted[file])
+        self._say(f"The code could not be loaded, and {changed} has changed since: the code server loads its code again")
+        with suppress(DagsterUserCodeUnreachableError):
+            self._client.reload_code(timeout=LOADING_SECONDS)
 
     def _bring_back(self, start: int) -> None:
         if self._is_over(start):
@@ -108,7 +131,7 @@ class Watch:
         self._say("The code server does not tell its repositories: it loads its code again")
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(timeout=LOADING_SECONDS)
-        if not self._answers():
+        if self._answer() is None:
             self._give_up(start, "does not tell its repositories after a reload either")
 
     def _give_up(self, start: int, why: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from aggregation_pipeline import load_note
 from aggregation_pipeline.services import code_server
 from aggregation_pipeline.services.child import Child
 from aggregation_pipeline.services.private_folder import place_of, private_folder
@@ -46,16 +47,17 @@ def supervise(
         private_folder(say, grace=_LEFT_SECONDS, patient=_CODE_SERVER) as private,
         tether() as held,
     ):
-        socket, workspace = private / "code.sock", private / "workspace.yaml"
+        socket, workspace, note = private / "code.sock", private / "workspace.yaml", private / "loading.json"
         workspace.write_text(code_server.workspace(socket), encoding="utf-8")
 
-        def child(name: str, module: list[str], seconds: float) -> Child:
-            return Child(name, tied(place_of(private, name), seconds, module), environment, folder, say, stdin=held)
+        def child(name: str, module: list[str], seconds: float, **variables: str) -> Child:
+            command = tied(place_of(private, name), seconds, module)
+            return Child(name, command, {**environment, **variables}, folder, say, stdin=held)
 
-        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0)
+        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_note.VARIABLE: str(note)})
         web = child("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
         daemon = child("daemon", ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)], _LEFT_SECONDS)
-        watch = code_server.Watch(socket, say)
+        watch = code_server.Watch(socket, note, say)
         try:
             _run(stopping, code, watch, [web, daemon])
         finally:

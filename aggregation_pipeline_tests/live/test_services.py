@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import yaml
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.services.code_server import INTERVAL_SECONDS
 from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, Supervised, deployed_dev, make_orders
 from aggregation_pipeline_tests.waiting import until
 
@@ -149,6 +151,35 @@ def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded
         config.write_text(good, encoding="utf-8")
     assert "RepositoryLocation" in reload(services)
     assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)
+
+
+def test_a_file_that_could_not_be_loaded_is_loaded_once_it_is_mended_and_a_saved_one_is_not(services: Supervised):
+    config = services.folder / "aggregation.yaml"
+    good = config.read_text(encoding="utf-8")
+    again = "has changed since: the code server loads its code again"
+    before = services.log().count(again)
+    try:
+        inner = services.service("api", "grpc")
+        config.write_text("tables: [", encoding="utf-8")
+        time.sleep(2 * INTERVAL_SECONDS)
+        assert services.service("api", "grpc") == inner, "nobody asked for it"
+        config.write_text(good, encoding="utf-8")
+        with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+            first, (second,) = queued_behind_one(services, DAYS[:2])
+            config.write_text("tables: [", encoding="utf-8")
+            assert "this is not YAML" in reload(services)
+            queued = enqueued(services, second)
+        until("a way back into the queue", lambda: enqueued(services, second) > queued + 1, 120, said=services.log)
+        assert services.log().count(again) == before
+        # As an editor that writes in two steps, or somebody who has not found the mistake yet.
+        config.write_text("tables: {", encoding="utf-8")
+        until("a load of that", lambda: services.log().count(again) == before + 1, 60, said=services.log)
+    finally:
+        config.write_text(good, encoding="utf-8")
+    until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
+    assert services.log().count(again) == before + 2
+    assert f"The code could not be loaded, and {config} {again}" in services.log()
+    until("the UI", lambda: "RepositoryConnection" in json.dumps(services.ask("{ repositoriesOrError { __typename } }")), 60)
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
