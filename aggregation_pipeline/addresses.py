@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
 FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
 _LABEL: Final = re.compile(r"[\w-]+")
+_HOST_AND_PORT: Final = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
+_HIGHEST_PORT: Final = 65_535
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 # What programs write where a value is missing.
 _NO_VALUE: Final = frozenset(("null", "none", "nil", "undefined", "nan"))
@@ -43,6 +45,22 @@ def host_problem(host: str) -> str:
 def is_full_width(text: str) -> bool:
     """Whether a character in it is one of those of a Chinese keyboard that look like ASCII's."""
     return _FULL_WIDTH.search(text) is not None
+
+
+def host_and_port(text: str) -> tuple[str, int | None]:
+    """What `NAME` or `NAME:PORT` says; an IPv6 address with a port is in brackets, and comes without them.
+
+    Raises:
+        ValueError: the host or the port can be none.
+    """
+    found = _HOST_AND_PORT.fullmatch(text)
+    name, port = (found["name"].strip("[]"), found["port"]) if found else (text, None)
+    problem = host_problem(name)
+    if not problem and port is not None and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _HIGHEST_PORT):
+        problem = f"its port is none: ports are 1 to {_HIGHEST_PORT}"
+    if problem:
+        raise ValueError(problem)
+    return name, None if port is None else int(port)
 
 
 def web_problem(url: str) -> str:

@@ -54,6 +54,8 @@ class AlertSettings(BaseModel):
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and (problem := web_problem(value)):
             raise ValueError(f"the address of Dagster's UI is expected, such as https://dagster.example.com; {problem}")
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("a user name or a password stands in it, and it would stand in every message; leave them out, up to the @")
         return value.rstrip("/") if value else None
 
     @property

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
+from aggregation_pipeline.addresses import host_and_port
 from aggregation_pipeline.alert_settings import AlertSettings
 from aggregation_pipeline.config.causes import foreign_sign
 from aggregation_pipeline.config.cron import to_five_fields
@@ -86,6 +87,16 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            try:
+                host_and_port(entry)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} is no host: {error}. Expected NAME or NAME:PORT") from None
+        return value
 
     @field_validator("output_format", mode="before")
     @classmethod

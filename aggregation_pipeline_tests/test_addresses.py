@@ -133,6 +133,8 @@ KEY = {"OSS_BUCKET": "exports", "OSS_REGION": "oss-cn-hangzhou", "OSS_ACCESS_KEY
         ({**KEY, "OSS_ENDPOINT": "255.255.255.255"}, "OSS_ENDPOINT .* belongs to no single host"),
         ({"ALERT_URLS": "json://255.255.255.255/hush-hush"}, "ALERT_URLS: entry 1 can never be reached; that address belongs"),
         ({"DAGSTER_UI_URL": "https://dagster..example.com"}, "DAGSTER_UI_URL: .*; a name stands before each dot"),
+        ({"DAGSTER_UI_URL": "https://u:hush-hush@dagster.example.com"}, "DAGSTER_UI_URL: .* would stand in every message"),
+        ({"DAGSTER_UI_URL": "https://hush-hush@dagster.example.com"}, "DAGSTER_UI_URL: .* would stand in every message"),
         ({"DAGSTER_UI_URL": "https://dagster.example.com:x"}, "DAGSTER_UI_URL: .*; its host or port cannot be read"),
         ({"ALERT_URLS": "json://hook．example.com/hush-hush"}, "ALERT_URLS: entry 1 can never be reached; .*full-width"),
         (

@@ -38,10 +38,11 @@ from dagster._core.storage.tags import (
 )
 
 from aggregation_pipeline.assets.windows import LOGICAL_TIME_TAG, logical_time
+from aggregation_pipeline.automation import internal
 from aggregation_pipeline.batch_jobs.dagster_facts import run_facts, runs_since
 from aggregation_pipeline.batch_jobs.liveness import in_own_process
 
-SENSOR: Final = "lost_runs"
+SENSOR: Final = f"{internal.PREFIX}lost_runs"
 # Says of which run this one is the second start, and that there will be no third.
 AGAIN_TAG: Final = "aggregation/again"
 # A schedule or a sensor looks for what it has launched by this; the first run is what it finds.
@@ -74,7 +75,8 @@ def build_lost_runs() -> SensorDefinition:
         evaluation_fn=look,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description="Starts a run once more that failed before it began, because the code server went away.",
+        description=internal.described("starts a run once more that failed before it began, because the code server went away."),
+        tags=internal.TAGS,
     )
 
 

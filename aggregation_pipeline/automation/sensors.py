@@ -21,6 +21,7 @@ from dagster import (
     SkipReason,
 )
 
+from aggregation_pipeline.automation import internal
 from aggregation_pipeline.batch_jobs.liveness import fail_the_dead
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
@@ -36,8 +37,6 @@ STATUSES = (
     DagsterRunStatus.FAILURE,
     DagsterRunStatus.CANCELED,
 )
-# In the UI, `not tag:internal=batch_jobs` leaves them out of the list.
-INTERNAL = {"internal": "batch_jobs"}
 INTERVAL_SECONDS = 10
 # Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.
 TICK_SECONDS = 18.0
@@ -102,13 +101,13 @@ def build_sensors(
     return [
         *(
             RunStatusSensorDefinition(
-                name=f"internal_batch_jobs_{status.value.lower()}",
+                name=f"{internal.PREFIX}batch_jobs_{status.value.lower()}",
                 run_status=status,
                 run_status_sensor_fn=mirror,
                 minimum_interval_seconds=INTERVAL_SECONDS,
                 default_status=DefaultSensorStatus.RUNNING,
-                description=f"Internal, leave it on: records a run in batch_jobs as soon as it is {status.value}. Starts no runs.",
-                tags=INTERNAL,
+                description=internal.described(f"records a run in batch_jobs as soon as it is {status.value}. Starts no runs."),
+                tags=internal.TAGS,
             )
             for status in STATUSES
         ),
@@ -117,11 +116,11 @@ def build_sensors(
             evaluation_fn=reconcile_all,
             minimum_interval_seconds=INTERVAL_SECONDS,
             default_status=DefaultSensorStatus.RUNNING,
-            description=(
-                "Internal, leave it on: makes every row of batch_jobs right, whatever the other sensors missed, and shows the progress of "
+            description=internal.described(
+                "makes every row of batch_jobs right, whatever the other sensors missed, and shows the progress of "
                 "running jobs. Starts no runs."
             ),
-            tags=INTERNAL,
+            tags=internal.TAGS,
         ),
     ]
 

@@ -1,18 +1,14 @@
 """Under which names this service is asked for: a page elsewhere may lead any name of its own to our address (DNS rebinding)."""
 
 import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aggregation_pipeline.addresses import host_problem
-from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.addresses import host_and_port
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)
-_HIGHEST_PORT: Final = 65_535
-_ENTRY: Final = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class OwnHosts:
         """What is answered by a service that listens on `host` and `port`; `added` are names, with a port or without.
 
         Raises:
-            SettingsError: one of `added` is no host.
+            ValueError: one of `added` is no host.
         """
         names = {*_LOOPBACK, *([] if _is_any(host) else [bracketed(host)])}
         ports = (port, *_DEFAULT_PORTS)
@@ -60,15 +56,8 @@ def is_loopback(host: str) -> bool:
 
 
 def _of_entry(entry: str, ports: tuple[int, ...]) -> Iterable[str]:
-    found = _ENTRY.fullmatch(entry.strip())
-    name, port = (found["name"].strip("[]"), found["port"]) if found else (entry.strip(), None)
-    problem = host_problem(name)
-    if not problem and port is not None and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _HIGHEST_PORT):
-        problem = "its port is none: ports are 1 to 65535"
-    if problem:
-        raise SettingsError(f"ALLOWED_HOSTS: {entry.strip()!r} is no host: {problem}. Expected NAME or NAME:PORT")
-    wanted = ports if port is None else (int(port),)
-    return _spelled(bracketed(name), wanted, bare=port is None or int(port) in _DEFAULT_PORTS)
+    name, port = host_and_port(entry)
+    return _spelled(bracketed(name), ports if port is None else (port,), bare=port is None or port in _DEFAULT_PORTS)
 
 
 def _spelled(name: str, ports: Iterable[int], *, bare: bool) -> Iterable[str]:

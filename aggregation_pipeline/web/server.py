@@ -56,7 +56,7 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
     """Serve Dagster's UI of the workspace on `host` and `port` until SIGINT or SIGTERM.
 
     Raises:
-        SettingsError: one of ALLOWED_HOSTS is no host, there is no dagster.yaml, or PostgreSQL does not answer.
+        SettingsError: there is no dagster.yaml, or PostgreSQL does not answer.
     """
     own = OwnHosts.of(host, port, settings.allowed_hosts)
     if not is_loopback(host):

@@ -63,6 +63,16 @@ def tick(found: Definitions, name: str, at: datetime) -> RunRequest | SkipReason
     return result.run_requests[0] if result.run_requests else SkipReason(result.skip_message)
 
 
+def test_sensors_that_are_no_concern_of_an_operators_are_told_apart_by_name_tag_and_description(tmp_path):
+    found = definitions(tmp_path, alert_urls="json://127.0.0.1:1/hook", batch_jobs_url="postgresql://nobody@127.0.0.1:1/none").sensors or ()
+    others = {sensor.name for sensor in found} - {sensor.name for sensor in found if sensor.name.startswith("internal_")}
+    assert others == {"catch_up", "alerts"}, "those have settings and a place in the docs"
+    for sensor in found:
+        internal = sensor.name not in others
+        assert (sensor.tags.get("internal") == "true") is internal, sensor.name
+        assert (sensor.description or "").startswith("Internal, leave it on: ") is internal, sensor.name
+
+
 def test_the_whole_graph_of_a_rich_config(tmp_path):
     repository = definitions(tmp_path).get_repository_def()
     graph = repository.asset_graph

@@ -26,7 +26,7 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from aggregation_pipeline.automation.lost_runs import AGAIN_TAG, build_lost_runs, start_again
+from aggregation_pipeline.automation.lost_runs import AGAIN_TAG, SENSOR, build_lost_runs, start_again
 from aggregation_pipeline.batch_jobs.dagster_facts import run_events
 from aggregation_pipeline.batch_jobs.facts import Failed
 from aggregation_pipeline.batch_jobs.liveness import TAG
@@ -57,9 +57,7 @@ def instance(storage: DagsterInstance) -> DagsterInstance:
 
 def tick(instance: DagsterInstance, cursor: str | None = None) -> str | None:
     here: Any = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
-    with SensorEvaluationContext(
-        None, cursor=cursor, instance=instance, sensor_name="lost_runs", repository_def=REPOSITORY, **here
-    ) as context:
+    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=SENSOR, repository_def=REPOSITORY, **here) as context:
         return build_lost_runs().evaluate_tick(context).cursor
 
 

@@ -51,9 +51,9 @@ def test_only_the_host_that_was_asked_for_is_the_own_origin():
 
 
 @pytest.mark.parametrize("entry", ["*", "*.example", "http://x", "x:0", "x:70000", "x:y", "a b", "[::1", "x/y", "x:1:2"])
-def test_what_is_no_host_is_refused_by_name(entry):
+def test_what_is_no_host_is_refused_by_name_before_anything_starts(entry, monkeypatch):
     with pytest.raises(SettingsError, match=r"ALLOWED_HOSTS: '.*' is no host: .*NAME or NAME:PORT"):
-        OwnHosts.of("127.0.0.1", 3000, [entry])
+        settings_of(monkeypatch)(ALLOWED_HOSTS=f"dagster.example, {entry}")
 
 
 def test_the_setting_is_a_list_with_commas(monkeypatch):
