@@ -74,7 +74,7 @@ def row_of(deployment: Deployment, run_id: str) -> dict[str, Any]:
 
 
 def window_folders(deployment: Deployment, table: str) -> list[Path]:
-    return sorted(path for path in (deployment.exports / table).iterdir() if path.is_dir())
+    return sorted(path for path in (deployment.exports / table).iterdir() if path.is_dir() and path.name != "latest")
 
 
 def manifest_of(folder: Path) -> Manifest:
@@ -83,11 +83,14 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 def assert_whole(deployment: Deployment, folder: Path) -> Manifest:
-    """Every file that the manifest names stands there with its size and checksum, and nothing else does."""
+    """Every file that the manifest names stands there with its size and checksum, under its stable name too, and nothing else does."""
     manifest = manifest_of(folder)
     for file in manifest.files:
-        assert crc64_of_file(deployment.exports / file.key) == (file.bytes, file.crc64)
-    assert {path.name for path in folder.iterdir()} == {*(file.name for file in manifest.files), "manifest.json"}
+        for path in (deployment.exports / file.key, folder / file.name, folder.parent / "latest" / file.name):
+            assert crc64_of_file(path) == (file.bytes, file.crc64)
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    assert names == {*(file.name for file in manifest.files), "manifest.json"}
+    assert names - {"manifest.json"} == {path.name for path in (folder.parent / "latest").iterdir()}
     return manifest
 
 
@@ -154,7 +157,8 @@ def test_the_row_of_batch_jobs_counts_the_rows_of_the_datasets_once(shop: Deploy
 def test_names_with_spaces_dots_and_chinese_keep_them_in_the_files(shop: Deployment):
     run(tables=["订单 明细.v2"], formats=["csv", "json"])
     (folder,) = window_folders(shop, "订单 明细.v2")
-    assert {path.name for path in folder.iterdir()} == {"订单 明细.v2.detail.csv", "订单 明细.v2.json", "manifest.json"}
+    names = {"订单 明细.v2.detail.csv", "订单 明细.v2.json", "manifest.json"}
+    assert {path.name for path in folder.iterdir() if path.is_file()} == names
     document = json.loads((folder / "订单 明细.v2.json").read_text(encoding="utf-8"))
     assert document["detail"] == [{"单 号": 1, "select": "a,b"}, {"单 号": 2, "select": ""}]
 

@@ -124,13 +124,12 @@ def size(number: int) -> str:
 
 
 def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
-    """One file, as `run --json` and batch_jobs name it: `uri` for people, `key` the object that the manifest names."""
+    """One file, as `run --json` and batch_jobs name it: by its stable name, which outlives the version that the manifest names."""
     return {
         "table": exported.manifest.table,
         "format": file.format,
         "dataset": file.dataset,
         "uri": store.uri(exported.shown_key(file)),
-        "key": file.key,
         "rows": file.rows,
         "bytes": file.bytes,
         "crc64": file.crc64,

@@ -28,7 +28,8 @@ from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.locks import WindowLock, window_lock
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.redaction import without_values
-from aggregation_pipeline.storage.retention import Rule, Swept, sweep
+from aggregation_pipeline.storage.expiry import Rule
+from aggregation_pipeline.storage.retention import Swept, sweep
 
 RETENTION_JOB = "retention"
 # After the night's exports, before people come.

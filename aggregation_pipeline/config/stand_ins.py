@@ -115,7 +115,11 @@ class _Whole:
             hides = self._hiding(name)
             if hides is not None:
                 known.append(hides)
-            elif (table := self._stand_in(name)) is not None and self._may_hide(name):
+            elif self._may_hide(name):
+                table = self._stand_in(name)
+                if table is None or "table" in {self._below(mistake, name) for mistake in self.found[name]}:
+                    # Of which table cannot be told either: nothing is sure to show none of it.
+                    raise ConfigError(self._report(name))
                 unknown.append((name, table))
         self.masked = joined(masked_by(entry.asked) for entry in known)
         for name, entry in list(self.good.items()):
@@ -204,9 +208,10 @@ class _Whole:
         return at_the_entry or not isinstance(body, dict) or "mask" in body or self._unknown_keys(name)
 
     def _unknown_keys(self, name: str) -> bool:
-        """Whether there is a key that could have been meant for mask."""
+        """Whether there is a key that could have been meant for mask, under which stands more than one word."""
         body = self.bodies[name]
-        return isinstance(body, dict) and any(to_snake(key) not in TableEntry.model_fields for key in body)
+        given = body.items() if isinstance(body, dict) else ()
+        return any(to_snake(key) not in TableEntry.model_fields and isinstance(value, (dict, list)) for key, value in given)
 
     def _stand_in(self, name: str) -> TableEntry | None:
         """What stands for the entry; None where nothing can have its name."""

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aggregation_pipeline.errors import StorageDamagedError
-from aggregation_pipeline.storage.keys import Place, extract_place_of, place_of
+from aggregation_pipeline.storage.places import Place, extract_place_of, place_of
 
 
 class _Part(BaseModel):

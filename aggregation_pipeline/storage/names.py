@@ -14,9 +14,10 @@ from functools import partial
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import StorageDamagedError, StorageError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, place_of, window_key
+from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, window_key
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.places import place_of
 from aggregation_pipeline.storage.windows import Latest, load_latest, load_manifest
 
 _AT_ONCE = 8  # each is a few round trips without content

@@ -18,10 +18,11 @@ from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import manifest_key, mark_key, place_of, publication_id, run_of, window_folder
+from aggregation_pipeline.storage.keys import manifest_key, mark_key, publication_id, run_of, window_folder
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.names import bring_names, window_names
+from aggregation_pipeline.storage.places import place_of
 from aggregation_pipeline.storage.planning import Content, Plan, Upload, plan, reconcile
 from aggregation_pipeline.storage.switch import fenced, manifest_in_force, newest_since, publications_of, put_switch, settle
 from aggregation_pipeline.storage.window_names import is_window

@@ -9,50 +9,25 @@ superseded for the next one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
-from aggregation_pipeline.config.file_names import Names
-from aggregation_pipeline.errors import PipelineError, StorageError
+from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
+from aggregation_pipeline.storage.expiry import Rule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.keys import (
-    MANIFEST,
-    extract_place_of,
-    extracts_folder,
-    extracts_root,
-    manifest_key,
-    place_of,
-    table_folder,
-    window_folder,
-)
+from aggregation_pipeline.storage.keys import MANIFEST, extracts_folder, extracts_root, manifest_key, table_folder, window_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.places import extract_place_of, place_of
 from aggregation_pipeline.storage.superseded import Alive, WindowObjects, superseded
 from aggregation_pipeline.storage.switch import fenced, newest_since, publications_of, settle
-from aggregation_pipeline.storage.window_names import window_day
 from aggregation_pipeline.storage.windows import load_manifest
 
 # No file takes a day to be copied.
 _HALF_WRITTEN_FOR = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How long one table's windows stay; with neither limit, for ever.
-
-    `lasts`: a window named by its first day ages from its last. `keep_versions`: of each window, the one in force included; None for all.
-    `names`: how its files come by their stable names.
-    """
-
-    table: str
-    keep: timedelta | None = None
-    keep_last: int | None = None
-    lasts: timedelta = timedelta()
-    keep_versions: int | None = 1
-    names: Names = "copy"
 
 
 @dataclass(frozen=True)
@@ -144,24 +119,6 @@ def sweep(
     return Swept(tuple(windows), tuple(versions), tuple(extracts), tuple(map(str, left)), tuple(problems))
 
 
-def expired_windows(windows: Collection[str], rule: Rule, *, now: datetime) -> list[str]:
-    """Those of the windows that `rule` lets go: by their own date, not by when they were written, or by their number.
-
-    With both limits, a window goes only when both let it go. The newest window always stays. StorageError for a limit that would keep
-    nothing.
-    """
-    keep, keep_last = rule.keep, rule.keep_last
-    if (keep_last is not None and keep_last < 1) or (keep is not None and keep <= timedelta()):
-        raise StorageError(f"Table {rule.table!r}: keep and keep_last have to leave something: a time above 0, a number from 1.")
-    if keep is None and keep_last is None:
-        return []
-    return sorted(
-        window
-        for place, window in enumerate(sorted(windows, reverse=True))
-        if place > 0 and (keep_last is None or place >= keep_last) and (keep is None or _older(window, now, keep + rule.lasts))
-    )
-
-
 def _sweep_table(this: _Pass, rule: Rule | None, table: str, extracts: dict[str, list[StoredObject]]) -> Iterator[tuple[str, _Going]]:
     listed: dict[str, list[StoredObject]] = defaultdict(list)
     standing = set()
@@ -223,8 +180,3 @@ def _stored_extracts(store: ObjectStore, prefix: str) -> dict[str, dict[str, lis
         if place := extract_place_of(prefix, stored.key):
             found[place.table][place.window].append(stored)
     return found
-
-
-def _older(window: str, now: datetime, keep: timedelta) -> bool:
-    day = window_day(window)
-    return day is not None and now - datetime.combine(day, time(), now.tzinfo) > keep

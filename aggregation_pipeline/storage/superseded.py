@@ -9,9 +9,10 @@ from typing import Final
 
 from aggregation_pipeline.errors import StorageDamagedError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.keys import MANIFEST, MARK, extract_place_of, mark_key, place_of, run_of, window_key
+from aggregation_pipeline.storage.keys import MANIFEST, MARK, mark_key, run_of, window_key
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.names import superseded_names
+from aggregation_pipeline.storage.places import extract_place_of, place_of
 from aggregation_pipeline.storage.windows import load_manifest
 
 # Readers that hold the former manifest have so long, and so has a run that was killed until it counts as one that left something.

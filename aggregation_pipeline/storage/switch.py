@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import LockError, PipelineError, StorageDamagedError
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import MANIFEST, manifest_key, place_of, window_folder
+from aggregation_pipeline.storage.keys import MANIFEST, manifest_key, window_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.names import bring_names
+from aggregation_pipeline.storage.places import place_of
 from aggregation_pipeline.storage.windows import load_manifest
 
 

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from aggregation_pipeline.errors import StorageBusyError, StorageDamagedError, StorageError, StorageMissingError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, place_of, table_folder, tables_prefix
+from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, table_folder, tables_prefix
 from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.places import place_of
 from aggregation_pipeline.storage.window_names import is_window
 
 

@@ -86,6 +86,8 @@ def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
         f"tables:\n{GOOD}tableConfigs: {{}}\n",
         "tables: [users]\n",
         "tables:\n  users: {a: [}\n",
+        f"tables:\n{GOOD}  users: {{table: [people], select_fields: [phone], mask: {{phone: hash}}}}\n",
+        f"tables:\n{GOOD}  ' users': {{select_fields: [phone], mask: {{phone: hash}}}}\n",
         "tables:\n  users: &a\n    tags: *a\n",
     ],
 )
@@ -143,6 +145,7 @@ def test_what_an_entry_with_mistakes_hides_stays_hidden_in_the_others(tmp_path: 
     "entry",
     [
         "{select_fields: [id, phone], maks: {phone: hash}}",
+        "{select_fields: [id, phone], msk: [phone]}",
         "{select_fields: [id, phone], mask: {phone: hsh}}",
         "{select_fields: [id, phone, ')'], mask: {phone: hash}}",
         "[phone]",
@@ -156,6 +159,7 @@ def test_where_it_cannot_be_told_what_an_entry_hides_nothing_of_its_table_is_sho
     assert "of which the entry users may hide columns, and that entry cannot be used: mend that one" in said or "users masks" in said
 
 
-def test_a_mistake_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path):
-    entries, _ = usable(tmp_path, f"tables:\n  users: {{aggregations: [{{function: SUMM, field: id}}]}}\n{SHOWING}{NESTED}")
+@pytest.mark.parametrize("entry", ["{aggregations: [{function: SUMM, field: id}]}", "{limt: 3}", "{select_fields: [id], limit: x}"])
+def test_a_mistake_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
+    entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
     assert broken(entries) == {"users"}

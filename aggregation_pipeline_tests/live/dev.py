@@ -193,7 +193,10 @@ class Supervised(Dev):
     def service(self, *words: str) -> psutil.Process:
         """The process with these words in its command line."""
         assert self.process is not None
-        found = [each for each in psutil.Process(self.process.pid).children(recursive=True) if {*words} <= {*each.cmdline()}]
+        found = []
+        for each in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has ended by now
+                found += [each] if {*words} <= {*each.cmdline()} else []
         return found[0]
 
 

@@ -12,12 +12,13 @@ from aggregation_pipeline.errors import StorageMissingError
 from aggregation_pipeline.locks import window_lock
 from aggregation_pipeline.postgres import create_engine
 from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline.storage.publish import publish_window
-from aggregation_pipeline.storage.retention import Rule, Swept, sweep
+from aggregation_pipeline.storage.retention import Swept, sweep
 from aggregation_pipeline.storage.windows import load_latest, load_manifest
 from aggregation_pipeline_tests.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
 from aggregation_pipeline_tests.servers.oss import OssServer

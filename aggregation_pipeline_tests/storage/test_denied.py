@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageDeniedError
+from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline.storage.retention import Rule, sweep
+from aggregation_pipeline.storage.retention import sweep
 from aggregation_pipeline.storage.windows import load_latest, load_manifest
 from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storage.publishing import publish

@@ -10,11 +10,12 @@ import pytest
 
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.expiry import Rule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.publish import publish_window
-from aggregation_pipeline.storage.retention import Rule, Swept, expired_windows, sweep
+from aggregation_pipeline.storage.retention import Swept, sweep
 from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, latest_window, load_manifest, published_windows
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json, sample_extract

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, mark_key
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.names import misnamed, window_names
-from aggregation_pipeline.storage.retention import Rule, sweep
+from aggregation_pipeline.storage.retention import sweep
 from aggregation_pipeline.storage.windows import fetch_window, load_latest, load_manifest, published_windows
 from aggregation_pipeline_tests.storm.bank import DAYS
 from aggregation_pipeline_tests.storm.people import COMMAND

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from aggregation_pipeline.errors import StorageBusyError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
-from aggregation_pipeline.storage.keys import LATEST_FOLDER, MANIFEST, Place, place_of, table_folder, window_folder
+from aggregation_pipeline.storage.keys import LATEST_FOLDER, MANIFEST, table_folder, window_folder
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
+from aggregation_pipeline.storage.places import Place, place_of
 from aggregation_pipeline.storage.windows import fetch_window, load_manifest, published_windows
 from aggregation_pipeline_tests.storm.bank import Window, contradictions
 
