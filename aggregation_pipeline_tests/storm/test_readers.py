@@ -15,7 +15,9 @@ from aggregation_pipeline_tests.storm.readers import Readers
 
 
 def of_one_moment() -> dict[str, list[dict[str, Any]]]:
-    detail = [{"id": number, "branch": BRANCHES[number % 6], "balance": OPENING, "moves": 1} for number in range(1, ACCOUNTS + 1)]
+    detail: list[dict[str, Any]] = [
+        {"id": number, "branch": BRANCHES[number % 6], "balance": OPENING, "moves": 1} for number in range(1, ACCOUNTS + 1)
+    ]
     summary = [
         {
             "branch": branch,
