@@ -65,7 +65,7 @@ _OPENING_DAY: Final = (
            id BIGINT AUTO_INCREMENT PRIMARY KEY, day DATETIME NOT NULL, sender INT NOT NULL, receiver INT NOT NULL,
            amount DECIMAL(18,2) NOT NULL, KEY (day))""",
     "CREATE TABLE bank.archive (id INT PRIMARY KEY, words VARCHAR(200))",
-    f"INSERT INTO bank.archive SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM seq_1_to_{ARCHIVE}",
+    f"INSERT INTO bank.archive SELECT seq, REPEAT(SHA2(seq, 256), 3) FROM bank.seq_1_to_{ARCHIVE}",
     f"CREATE USER {READER}@localhost",
     f"GRANT SELECT ON bank.* TO {READER}@localhost",
 )
@@ -189,6 +189,15 @@ def open_bank(folder: Path) -> Bank:
     A transfer that was committed outlives a kill of the server: the log goes to the operating system at once, and pages are written twice.
     """
     bank = Bank(start_mariadb(folder, options=["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1"]))
+    try:
+        _fill(bank)
+    except BaseException:
+        bank.stop()
+        raise
+    return bank
+
+
+def _fill(bank: Bank) -> None:
     rows = [(number, BRANCHES[number % len(BRANCHES)], OPENING) for number in range(1, ACCOUNTS + 1)]
     with bank.connect(None) as connection, connection.cursor() as cursor:
         for statement in _OPENING_DAY:
@@ -199,7 +208,6 @@ def open_bank(folder: Path) -> Bank:
             cursor.execute("INSERT INTO bank.ledger (day, sender, receiver, amount) VALUES (%s, %s, %s, 1)", (f"{day} 09:00:00", *pair))
             cursor.execute("UPDATE bank.accounts SET balance = balance - 1, moves = moves + 1 WHERE id = %s", (pair[0],))
             cursor.execute("UPDATE bank.accounts SET balance = balance + 1, moves = moves + 1 WHERE id = %s", (pair[1],))
-    return bank
 
 
 Window = Mapping[str, list[dict[str, Any]]]

@@ -40,11 +40,12 @@ class Blow:
     pick: int
 
 
-def blows(seed: int) -> Iterator[Blow]:
+def blows(seed: int, *, oss: bool) -> Iterator[Blow]:
     """The storm of this seed, without end. Every kind comes once before any comes again."""
     chance = random.Random(seed)
+    kinds = [what for what, (part, _) in KINDS.items() if oss or part != "oss"]
     while True:
-        for what in chance.sample(list(KINDS), len(KINDS)):
+        for what in chance.sample(kinds, len(kinds)):
             yield Blow(round(chance.uniform(2, 9), 1), what, round(chance.uniform(3, 18), 1), chance.randrange(1000))
 
 
@@ -65,7 +66,7 @@ class Trouble:
     def rage(self, seconds: float) -> None:
         """Make trouble for so long; return when all is healed: each server answers, the services are up, the disk has room."""
         end = time.monotonic() + seconds
-        for blow in blows(self.seed):
+        for blow in blows(self.seed, oss=self.scene.oss is not None):
             time.sleep(blow.pause)
             self._wait_for_work()
             if time.monotonic() > end or self._errors:
@@ -187,8 +188,7 @@ class Trouble:
 
     def oss_fails(self, blow: Blow) -> bool:
         """Whatever a network or OSS does on a bad day, to all requests or each third, for a while."""
-        if self.scene.oss is None:
-            return False
+        assert self.scene.oss is not None
         kind = OSS_FAULTS[blow.pick % len(OSS_FAULTS)]
         fault = self.scene.oss.fail(kind, times=10**9 if blow.pick % 3 else 20, at=200, seconds=5)
         self._hold(blow.seconds)
