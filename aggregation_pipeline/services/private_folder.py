@@ -66,7 +66,8 @@ def _ended(left: Path, say: Callable[[str], None], grace: float, patient: str) -
         say(f"A supervisor was killed and has left {', '.join(f'the {name} (process {pid})' for pid, name in living.items())}")
     for pid, name in _wait(left, grace, patient).items():
         say(f"The {name} (process {pid}) does not end and is killed")
-        with suppress(ProcessLookupError):
+        # macOS says EPERM of a group that has nothing but ended processes left.
+        with suppress(ProcessLookupError, PermissionError):
             # Each leads a group: what it has started goes with it.
             os.killpg(pid, signal.SIGKILL)
     _wait(left, _KILLED_SECONDS, patient)
