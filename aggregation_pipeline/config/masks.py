@@ -46,12 +46,25 @@ def check_masks(asked: Asked) -> None:
 
 def masked_by(asked: Asked) -> Masked:
     """The columns of the database that the masks of an entry hide."""
-    masked = {name for name, rule in asked.rules.items() if rule != "keep"}
-    named = {output.name.casefold(): output for _, output in asked.outputs}
-    behind = [columns_behind(sql_of(output), asked.table, asked.entry) for name, output in named.items() if name in masked]
-    # What no output is called is a column that '*' brings.
-    whole = [{asked.table: {fold(name): Hidden(name, asked.entry)}} for name in asked.mask if name.casefold() in masked - named.keys()]
-    return joined([*behind, *(whole if asked.star else [])])
+    masked = [name for name, rule in asked.mask.items() if rule != "keep"]
+    outputs = [output for name in masked for output in _called(asked, name)]
+    behind = [columns_behind(sql_of(output), asked.table, asked.entry) for output in outputs]
+    # Also where an output of the summary has the name of a column that '*' brings.
+    whole = [{asked.table: {fold(name): Hidden(name, asked.entry)}} for name in masked if asked.star]
+    return joined([*behind, *whole])
+
+
+def only_of_star(asked: Asked) -> Iterator[str]:
+    """The masks that hide a column of '*' or nothing: no output of that name is made of a column."""
+    for name, rule in asked.mask.items():
+        behind = (columns_behind(sql_of(output), asked.table, asked.entry) for output in _called(asked, name))
+        if asked.star and rule != "keep" and not any(behind):
+            yield name
+
+
+def _called(asked: Asked, name: str) -> list[Output]:
+    """The outputs of a name: one of the summary, one of the detail rows, which may be different columns."""
+    return [output for _, output in asked.outputs if output.name.casefold() == name.casefold()]
 
 
 def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
@@ -78,9 +91,12 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
             f"select_fields '*' shows {_listed(open_columns, asked.entry)}. Mask it as well, or write "
             f"{{{open_columns[0].column}: keep}} under mask if it may be seen",
         )
+    # What only the summary calls so is another thing than the column.
+    known = {name.casefold() for name in (*(column.name for column in asked.detail), asked.partition or "")}
     for number, item in enumerate(asked.order_by):
         expression, _ = split_direction(item)
-        rule = rules.get(name_of(expression).casefold())
+        name = name_of(expression).casefold()
+        rule = rules.get(name) if asked.star or name in known else None
         # An output that is kept shows its values, and so may their order.
         if rule != "keep" and (rule or shown(to_sql(expression), asked.table, masked, aliases, in_order=True)):
             yield Placed(("order_by", number), f"order_by {item} would tell the order of values that are masked; order by another column")

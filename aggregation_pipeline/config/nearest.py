@@ -37,11 +37,12 @@ _SHORT_NAME: Final = re.compile(r"[\u3400-\u9fff]{2,3}")
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A question that names the nearest right name, or nothing where none is near."""
-    found = _nearest(word, known)
+    found = nearest_of(word, known)
     return f" Was {found} meant?" if found else ""
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest_of(word: str, known: Iterable[str]) -> str:
+    """The nearest right name; empty where none is near."""
     simple = {_simple(name): name for name in known}
     if (other := _OTHER_WORDS.get(_simple(word))) in simple.values():
         return str(other)

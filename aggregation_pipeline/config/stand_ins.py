@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
 from aggregation_pipeline.config.document import Document, Mistake, Spot, spelled
+from aggregation_pipeline.config.doubtful import HIDING, hides_as_it_says, is_stray_mask, may_mask, tables_in
 from aggregation_pipeline.config.masked import Hidden, Masked, joined
 from aggregation_pipeline.config.masks import exposures, masked_by
 from aggregation_pipeline.config.misfits import misfits
 from aggregation_pipeline.config.mistakes import at_their_places
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.named import same_table
+from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.places import Placed
 from aggregation_pipeline.errors import ConfigError
 
@@ -26,8 +28,6 @@ TABLES: Final = ("tables", "tableConfigs", "table_configs")
 # What names and shows the assets of an entry. Where one of the first three cannot be read, the assets are others for the time being.
 _SHAPE: Final = ("formats", "partition", "timezone")
 _LOOKS: Final = ("table", "platform", "description", "owners", "tags", "group")
-# What says which columns of the database an entry hides.
-_HIDING: Final = ("table", "group_by", "aggregations", "select_fields", "mask")
 
 Judge = Callable[[Document], tuple[PipelineConfig | None, list[Mistake]]]
 
@@ -110,30 +110,30 @@ class _Whole:
 
     def judge_masks(self) -> None:
         """Entries that show what another hides, or may hide: what it hides counts, though it cannot be used itself."""
-        known, unknown = list(self.good.values()), list[tuple[str, TableEntry]]()
+        known, unknown = list(self.good.values()), dict[str, frozenset[TableName]]()
         for name in self.found:
             hides = self._hiding(name)
-            if hides is not None:
+            if hides is None:
+                unknown[name] = self._maybe_of(name) if self._may_hide(name) else frozenset()
+            else:
                 known.append(hides)
-            elif self._may_hide(name):
-                table = self._stand_in(name)
-                if table is None or "table" in {self._below(mistake, name) for mistake in self.found[name]}:
-                    # Of which table cannot be told either: nothing is sure to show none of it.
-                    raise ConfigError(self._report(name))
-                unknown.append((name, table))
+                # By a key that it should not have it may be of another table.
+                unknown[name] = self._maybe_of(name) - {hides.source} if hides.mask else frozenset()
         self.masked = joined(masked_by(entry.asked) for entry in known)
         for name, entry in list(self.good.items()):
             if shown := list(exposures(entry.asked, self.masked)):
                 self._refuse(name, shown)
                 continue
-            for other, table in unknown:
-                # Nothing is known but the table: to read it, by itself or in a sub-select, may show anything.
-                if same_table(entry.source, table.source) or any(exposures(entry.asked, {table.source: {"?": Hidden("?", other)}})):
-                    words = (
-                        f"it reads {table.table}, of which the entry {other} may hide columns, and that entry cannot be used: mend that one"
-                    )
-                    self._refuse(name, [Placed((), words)])
-                    break
+            # Nothing is known but the table: to read it, by itself or in a sub-select, may show anything.
+            read = (
+                (other, table)
+                for other, tables in unknown.items()
+                for table in sorted(tables, key=str)
+                if same_table(entry.source, table) or any(exposures(entry.asked, {table: {"?": Hidden("?", other)}}))
+            )
+            if (found := next(read, None)) is not None:
+                words = f"it reads {found[1]}, of which the entry {found[0]} may hide columns, and that entry cannot be used: mend that one"
+                self._refuse(name, [Placed((), words)])
 
     def result(self) -> tuple[PipelineConfig, dict[str, str]]:
         """What can be used, in the order of the file."""
@@ -195,23 +195,37 @@ class _Whole:
         """The entry as far as it says what is hidden; None where that is not to be trusted."""
         if name in self.alone:
             return self.alone[name]
-        if {self._below(mistake, name) for mistake in self.found[name]} & {"", *_HIDING} or self._unknown_keys(name):
+        places = {self._below(mistake, name) for mistake in self.found[name]}
+        if places & {"", *HIDING} or self._is_cut(name) or not hides_as_it_says(frozen(self.bodies[name])):
             return None
         try:
-            return TableEntry.model_validate({"name": name, **dict(self._kept(name, _HIDING))}, strict=True)
+            return TableEntry.model_validate({"name": name, **dict(self._kept(name, HIDING))}, strict=True)
         except ValidationError:
             return None
 
     def _may_hide(self, name: str) -> bool:
         body = self.bodies[name]
         at_the_entry = any(self._below(mistake, name) == "" for mistake in self.found[name])
-        return at_the_entry or not isinstance(body, dict) or "mask" in body or self._unknown_keys(name)
+        stray = is_stray_mask(name, body)
+        return at_the_entry or stray or self._is_cut(name) or not isinstance(body, dict | None) or may_mask(frozen(body))
 
-    def _unknown_keys(self, name: str) -> bool:
-        """Whether there is a key that could have been meant for mask, under which stands more than one word."""
+    def _maybe_of(self, name: str) -> frozenset[TableName]:
+        """The tables whose columns it may hide.
+
+        Raises:
+            ConfigError: that cannot be told either, so nothing is sure to show none of them.
+        """
         body = self.bodies[name]
-        given = body.items() if isinstance(body, dict) else ()
-        return any(to_snake(key) not in TableEntry.model_fields and isinstance(value, (dict, list)) for key, value in given)
+        said = isinstance(body, dict) and "table" in body
+        misread = "table" in {self._below(mistake, name) for mistake in self.found[name]}
+        if misread or is_stray_mask(name, body) or not (said or self._stand_in(name)):
+            words = f"It may hide columns of any table, so none can be used before it is mended: {spelled([self.key, name])}"
+            raise ConfigError(f"{self._report(name)}\n{words}.")
+        return tables_in(name, frozen(body))
+
+    def _is_cut(self, name: str) -> bool:
+        """Whether some of it could not be read as YAML, and is lost."""
+        return any(self._is_of(mistake, name) for mistake in self.document.mistakes)
 
     def _stand_in(self, name: str) -> TableEntry | None:
         """What stands for the entry; None where nothing can have its name."""

@@ -22,7 +22,10 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass
 class Child:
-    """One service. `environment` is all that it sees; `pause` is how many seconds the next start waits after an end."""
+    """One service. `environment` is all that it sees; `pause` is how many seconds the next start waits after an end.
+
+    `stdin` is as in `subprocess`: a file descriptor, or nothing to read.
+    """
 
     name: str
     command: Sequence[str]
@@ -31,15 +34,14 @@ class Child:
     say: Callable[[str], None]
     process: "subprocess.Popen[bytes] | None" = None
     pause: float = field(default=_FIRST_PAUSE)
+    stdin: int = subprocess.DEVNULL
     _began: float = 0.0
     _not_before: float = 0.0
 
     def start(self) -> None:
         """Start it now."""
         self._began = time.monotonic()
-        self.process = subprocess.Popen(
-            self.command, env=dict(self.environment), cwd=self.folder, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        self.process = subprocess.Popen(self.command, env=dict(self.environment), cwd=self.folder, stdin=self.stdin, start_new_session=True)
 
     def keep(self) -> None:
         """Start it again when it has ended and its pause is over; to be called again and again."""

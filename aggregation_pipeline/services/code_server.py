@@ -5,7 +5,6 @@ does its health check; every question about the code is answered with an error u
 people need from it: its repositories.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,10 +29,10 @@ ANSWER_SECONDS: Final = 20
 LOADING_SECONDS: Final = 180
 
 
-def command(socket: Path, log_level: str = "warning") -> list[str]:
-    """How to start it on a unix socket; the folder of the socket says who may reach it."""
+def module(socket: Path, log_level: str = "warning") -> list[str]:
+    """What `python -m` has to run for it on a unix socket; the folder of the socket says who may reach it."""
     return [
-        *(sys.executable, "-m", "dagster", "code-server", "start", "--socket", str(socket), "--module-name", MODULE),
+        *("dagster", "code-server", "start", "--socket", str(socket), "--module-name", MODULE),
         *("--location-name", LOCATION, "--log-level", log_level),
     ]
 

@@ -1,20 +1,18 @@
-"""Code server, web process and daemon: started in this order, kept alive, and ended in the other."""
+"""Code server, web process and daemon: started in this order, kept alive, and ended in the other. None outlives the supervisor."""
 
-import shutil
 import signal
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import Final
 
-from aggregation_pipeline.claims import claim, take_over
 from aggregation_pipeline.services import code_server
 from aggregation_pipeline.services.child import Child
+from aggregation_pipeline.services.private_folder import place_of, private_folder
+from aggregation_pipeline.services.tether import tether, tied
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_SECONDS: Final = 0.3
@@ -23,10 +21,9 @@ _WEB_SECONDS: Final = 10.0
 _KILLED_SECONDS: Final = 10.0
 # For runs that were interrupted: they note their end, and close what they have open.
 _INTERRUPTED_SECONDS: Final = 15.0
-# A path of a unix socket holds a hundred bytes or so.
-_LONGEST_SOCKET: Final = 90
-_SHORT: Final = Path("/tmp")  # noqa: S108  what is made there is closed to others
-_FOLDER, _MARK = "aggregation-services-", "in-use"
+# For services of a supervisor that was killed: they were interrupted when it was.
+_LEFT_SECONDS: Final = 15.0
+_CODE_SERVER: Final = "code server"
 
 
 def supervise(
@@ -42,18 +39,22 @@ def supervise(
     """Run the services until SIGINT, SIGTERM or SIGHUP comes.
 
     `environment` and the working `folder` are the services'; `stop_seconds` is how long runs may go on after that before they are
-    interrupted, too.
+    interrupted, too. Of a supervisor that is killed, web process and daemon end at once, and the code server with its last run.
     """
-    with _stop_signals() as stopping, _private_folder() as private:
+    with (
+        _stop_signals() as stopping,
+        private_folder(say, grace=_LEFT_SECONDS, patient=_CODE_SERVER) as private,
+        tether() as held,
+    ):
         socket, workspace = private / "code.sock", private / "workspace.yaml"
         workspace.write_text(code_server.workspace(socket), encoding="utf-8")
 
-        def child(name: str, command: list[str]) -> Child:
-            return Child(name, command, environment, folder, say)
+        def child(name: str, module: list[str], seconds: float) -> Child:
+            return Child(name, tied(place_of(private, name), seconds, module), environment, folder, say, stdin=held)
 
-        code = child("code server", code_server.command(socket, log_level))
-        web = child("web process", _web(workspace, host, port, log_level))
-        daemon = child("daemon", [sys.executable, "-m", "dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)])
+        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0)
+        web = child("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
+        daemon = child("daemon", ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)], _LEFT_SECONDS)
         watch = code_server.Watch(socket, say)
         try:
             _run(stopping, code, watch, [web, daemon])
@@ -68,7 +69,7 @@ def supervise(
 
 def _web(workspace: Path, host: str, port: int, log_level: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "aggregation_pipeline.web", "--host", host, "--port", str(port)),
+        *("aggregation_pipeline.web", "--host", host, "--port", str(port)),
         *("--workspace", str(workspace), "--log-level", log_level),
     ]
 
@@ -118,33 +119,3 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """A folder that nobody else may enter: whoever reaches the socket of a code server can have it run things.
-
-    Those of supervisors that were killed go first.
-    """
-    bases = {Path(tempfile.gettempdir()), _SHORT}
-    for left in [left for base in bases for left in base.glob(f"{_FOLDER}*")]:
-        if (mark := take_over(left / _MARK)) is not None:
-            shutil.rmtree(left, ignore_errors=True)
-            mark.close()
-    folder, mark = _claimed_folder()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        mark.close()
-
-
-def _claimed_folder() -> tuple[Path, IO[bytes]]:
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
-        if len(str(folder)) > _LONGEST_SOCKET:
-            folder.rmdir()
-            folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=_SHORT))
-        # None: another supervisor, which just starts, took it for a dead one's.
-        if (mark := claim(folder / _MARK)) is not None:
-            return folder, mark

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.names import TableName
+from aggregation_pipeline.config.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.session import Session
 from aggregation_pipeline.source.touched import Touched, touched_by_entry, touched_by_view
@@ -105,7 +106,8 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
     """
     engines, seen = Engines(), set[TableName]()
     touched = touched_by_entry(entry)
-    engines.functions = session.stored_functions(touched.called)
+    # Where nothing may be missed no list is trusted: a server may lack one of its kind's functions, and have a stored one of that name.
+    engines.functions = session.stored_functions(touched.called if entry.all_masked else touched.called - SERVER_FUNCTIONS)
     engines.unknown |= {f"function {name}" for name in engines.functions}
     for _ in range(_DEPTH):
         engines.unknown |= {f"function {name}" for name in touched.stored}

@@ -85,6 +85,8 @@ def describe_warning(code: int, message: str, known: Known = NOTHING, words: str
 def _in_our_words(code: int | None, said: str, known: Known) -> Refusal:
     words, remedy = REFUSALS.get(code, ELSE) if code is not None else ELSE
     names = known.plus(PLUGINS).named(said)
+    # What stands before is a cell's value, which may be a known name all the same.
+    column = known.named(said.rpartition(" for column ")[2]) if " for column " in said else ()
     kind = next((word for groups in _TYPE.findall(said) if (word := "".join(groups).strip()).casefold() in TYPES), "")
     if code == _UNKNOWN_COLUMN:
         remedy = _no_column(said) or remedy
@@ -95,7 +97,7 @@ def _in_our_words(code: int | None, said: str, known: Known) -> Refusal:
             remedy = f"MySQL's units have no s: INTERVAL 7 {unit[1].upper()}."
     slots = {
         "name": f" '{names[0]}'" if names else "",
-        "column": f" for column '{names[0]}'" if names else "",
+        "column": f" for column '{column[0]}'" if column else "",
         "user": f" '{known.user}'" if known.user else "",
         "type": f" {kind}" if kind else "",
         "Type": f"{kind} " if kind else "A ",

@@ -4,7 +4,8 @@
               stay equal, and nobody without the key can try out all phone numbers.
     partial   enough to recognize somebody one knows, and `****` for the rest, whatever its length:
                   an e-mail address    the first letter and the domain      l****@example.com
-                                       (of a column as it is: what an expression puts before an @ makes no address of the rest)
+                                       (where the whole cell is one, with a domain of ASCII letters; and of a column as it is, since
+                                       what an expression puts before an @ makes no address of the rest)
                   a number of 11 and   the first three, the last four       138****5678
                   more digits
                   other text           first and last; under five letters   Z****n, 张****
@@ -30,7 +31,9 @@ from aggregation_pipeline.source.types import ColumnType
 from aggregation_pipeline.source.wire import Block, Cells, Field
 
 _STARS: Final = "****"
-_EMAIL: Final = r"(?s)^[^@]+@[^@]+$"
+# What stands behind an @ in a text is often no domain, and is hidden then; so is what has as many digits as a short telephone number.
+_EMAIL: Final = r"^[^@\s\pZ]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.){1,4}[A-Za-z]{2,18}$"
+_DOMAIN_DIGITS: Final = 6
 _NUMBER: Final = r"^\+?[0-9][0-9 ()-]*[0-9Xx]$"
 # Numbers shorter than a mobile phone's would show too much with seven digits left.
 _DIGITS: Final = 11
@@ -86,6 +89,8 @@ def partial_text(texts: pa.Array, *, addresses: bool = True) -> pa.Array:
     # In that order: after the first pattern the local part is longer than the one letter that the second looks for.
     email = pc.replace_substring_regex(texts, r"(?s)^([^@])[^@]+@", rf"\1{_STARS}@")
     email = pc.replace_substring_regex(email, r"(?s)^[^@]@", f"{_STARS}@")
+    digits_behind = pc.count_substring_regex(pc.replace_substring_regex(texts, "(?s)^.*@", ""), "[0-9]")
+    is_email = pc.and_(pc.match_substring_regex(texts, _EMAIL), pc.less_equal(digits_behind, pa.scalar(_DOMAIN_DIGITS)))
     number = pc.binary_join_element_wise(pc.utf8_slice_codeunits(texts, 0, 3), hidden, pc.utf8_slice_codeunits(texts, -4), "")
     long = pc.binary_join_element_wise(first, hidden, pc.utf8_slice_codeunits(texts, -1), "")
     short = pc.binary_join_element_wise(first, hidden, "")
@@ -95,7 +100,7 @@ def partial_text(texts: pa.Array, *, addresses: bool = True) -> pa.Array:
     return pc.case_when(
         pc.make_struct(
             pc.equal(length, 0),
-            pc.and_(pc.match_substring_regex(texts, _EMAIL), pa.scalar(addresses)),
+            pc.and_(is_email, pa.scalar(addresses)),
             is_number,
             pc.greater_equal(length, 5),
             pc.greater_equal(length, 2),

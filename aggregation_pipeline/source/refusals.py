@@ -1,7 +1,8 @@
 """What a server's error and warning numbers mean, in words of ours: its own may hold what stood in a cell.
 
-`{name}` becomes the first name in the server's message that is known to be one, `{type}` a type's name, `{user}` DB_USER; each with a
-blank, or nothing where the message holds none. Numbers are MySQL's, which MariaDB and OceanBase share below 3000.
+`{name}` becomes the first name in the server's message that is known to be one, `{column}` the one behind its "for column", `{type}` a
+type's name, `{user}` DB_USER; each with a blank, or nothing where the message holds none. Numbers are MySQL's, which MariaDB and OceanBase
+share below 3000.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.connection import SourceOptions, source_engine
@@ -116,14 +115,15 @@ class Session:
 
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
         """Those of the names, in lower case, that are functions stored in some database of the server."""
-        unknown = sorted(set(names) - SERVER_FUNCTIONS)
-        if not unknown:
+        if not names:
             return frozenset()
         query = sa.text(
             "SELECT LOWER(routine_name) FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND LOWER(routine_name) IN :names"
         )
         with self.translated():
-            return frozenset(row[0] for row in self.connection.execute(query.bindparams(sa.bindparam("names", unknown, expanding=True))))
+            return frozenset(
+                row[0] for row in self.connection.execute(query.bindparams(sa.bindparam("names", sorted(names), expanding=True)))
+            )
 
     def set_time_zone(self, value: str) -> None:
         """Let the session compute in a zone by its name, or at an offset.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.asked import MaskRule
+from aggregation_pipeline.config.masks import only_of_star
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.named import shows_cells
 from aggregation_pipeline.config.nearest import nearest
@@ -87,8 +88,11 @@ def shape_queries(
         described = zip(queries, probe(session, queries), strict=True)
     shaped = tuple(_shape(session, entry, query, fields, instants) for query, fields in described)
     there = {field.name.casefold() for each in shaped for field in each.fields}
-    if missing := [name for name in entry.mask if name.casefold() not in there]:
-        hints = "".join(nearest(name, there) for name in missing)
+    # An output of the summary may have the name of a column that was in '*' and is gone.
+    detail = {field.name.casefold() for field in shaped[-1].fields}
+    starred = set(only_of_star(entry.asked))
+    if missing := [name for name in entry.mask if name.casefold() not in (detail if name in starred else there)]:
+        hints = "".join(nearest(name, there - {name.casefold()}) for name in missing)
         raise SourceError(
             f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the mask is mended "
             f"nothing is read, because the data might stand unmasked in another column. "

@@ -48,7 +48,8 @@ def touched_by_entry(entry: TableEntry) -> Touched:
 def touched_by_expression(expression: str) -> Touched:
     """What one expression names. Most name no table, which is seen without parsing."""
     called = [name for name, _ in _calls(expression)]
-    tables = tables_of(f"SELECT ({expression})") if "select" in expression.casefold() else frozenset()
+    words = expression.casefold()
+    tables = tables_of(f"SELECT ({expression})") if "select" in words or "table" in words else frozenset()
     stored = frozenset(name for name in called if name.database)
     return Touched(tables, stored, frozenset(name.name.lower() for name in called if not name.database))
 

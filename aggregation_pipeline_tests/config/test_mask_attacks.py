@@ -215,6 +215,51 @@ def test_the_names_that_statements_give_outputs_are_no_way_around(tmp_path: Path
             load(tmp_path, {"users": {"group_by": fields, "mask": {long: "hash"}}})
 
 
+NAMED_ALIKE: dict[str, dict[str, Any]] = {
+    "a figure called as a column of all": {
+        "group_by": ["status"],
+        "aggregations": [{"expr": "COUNT(DISTINCT phone)", "alias": "phone"}],
+        "select_fields": ["*"],
+    },
+    "the same by function": {
+        "group_by": ["status"],
+        "aggregations": [{"function": "COUNT DISTINCT", "field": "phone", "alias": "Phone"}],
+        "select_fields": ["*"],
+    },
+    "a key called as a column of all": {"group_by": [{"expr": "DATE(NOW())", "alias": "PHONE"}], "select_fields": ["*"]},
+    "a figure called as a field": {
+        "group_by": ["status"],
+        "aggregations": [{"expr": "COUNT(DISTINCT phone)", "alias": "phone"}],
+        "select_fields": ["phone"],
+    },
+    "a key called as another field": {"group_by": ["phone"], "select_fields": [{"expr": "status", "alias": "phone"}]},
+    "a field called as another key": {"group_by": [{"expr": "status", "alias": "phone"}], "select_fields": ["phone"]},
+}
+
+
+@pytest.mark.parametrize("keys", NAMED_ALIKE.values(), ids=NAMED_ALIKE.keys())
+def test_a_mask_of_two_outputs_of_one_name_hides_the_columns_behind_both(tmp_path: Path, keys: dict[str, Any]):
+    masking = keys | {"mask": {"phone": "hash"}}
+    with pytest.raises(ConfigError, match=r"tables.open.select_fields\[1\]: the output phone shows phone, which the entry users masks"):
+        load(tmp_path, {"users": masking, "open": {"table": "users", "select_fields": ["id", "phone"]}})
+    figures = [*keys.get("aggregations", []), {"expr": "MAX(phone)", "alias": "m"}]
+    with pytest.raises(ConfigError, match="the output m shows phone, which is masked"):
+        load(tmp_path, {"users": masking | {"aggregations": figures}})
+    assert load(tmp_path, {"users": masking}).tables[0].hidden_columns >= {"phone"}
+
+
+def test_what_the_summary_keeps_by_a_columns_name_does_not_keep_the_order_of_the_column(tmp_path: Path):
+    other = {
+        "table": "users",
+        "group_by": [{"expr": "status", "alias": "phone"}],
+        "select_fields": ["id"],
+        "order_by": ["phone"],
+        "mask": {"phone": "keep"},
+    }
+    with pytest.raises(ConfigError, match=r"order_by\[0\]: order_by phone would tell the order of values that are masked"):
+        load(tmp_path, {"users": MASKED, "other": other})
+
+
 def test_a_chain_of_aliases_is_followed_to_its_end(tmp_path: Path):
     fields = [
         {"expr": "(SELECT b)", "alias": "c"},

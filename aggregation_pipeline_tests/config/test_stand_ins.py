@@ -159,6 +159,75 @@ def test_where_it_cannot_be_told_what_an_entry_hides_nothing_of_its_table_is_sho
     assert "of which the entry users may hide columns, and that entry cannot be used: mend that one" in said or "users masks" in said
 
 
+MAY_MASK = {
+    "a capital": "users: {selectFields: [id, phone], Mask: {phone: hash}}",
+    "another word": "users: {selectFields: [id, phone], mark: {phone: hash}}",
+    "a word that we do not know": "users: {selectFields: [id, phone], hide: phone}",
+    "Chinese": "users: {selectFields: [id, phone], 脱敏: [phone]}",
+    "a rule": "users: {selectFields: [id, phone], limit: hash}",
+    "under another key": "users: {selectFields: [id, phone], options: {mask: {phone: hash}}}",
+    "deep under another key": "users: {selectFields: [id, phone], options: {csv: {mask: [phone]}}}",
+    "under a key in a list": "users: {selectFields: [id, phone], checks: [{min_rows: 1, mask: {phone: hash}}]}",
+    "beside the field": "users: {selectFields: [id, {expr: phone, alias: phone, mask: hash}]}",
+    "beside the field by another word": "users: {selectFields: [id, {expr: phone, alias: phone, rule: secret}]}",
+    "in a text": "users: {selectFields: [id, 'phone mask: hash']}",
+    "in what YAML cannot read": "users: {selectFields: [id, phone], limit: 3, limit: [phone]}",
+    "a list": "users: {selectFields: [id, phone], mask: [phone]}",
+    "a bad name": "'a b/../c ': {table: users, select_fields: [id, phone], mask: {phone: hash}}",
+    "a misspelt table": "people: {tabel: users, select_fields: [id, phone], mask: {phone: hash}}",
+    "another word for the table": "people: {source: shop.users, select_fields: [id, phone], mask: {phone: hash}}",
+    "a table under another key": "people: {options: {table: users}, select_fields: [id, phone], mask: {phone: hash}}",
+    "a table and a mask under another key": "people: {options: {table: users, mask: {phone: hash}}, select_fields: [id, phone]}",
+    "all of it under another key": "people: {spec: {table: users, select_fields: [id, phone], mask: {phone: hash}}}",
+}
+
+
+@pytest.mark.parametrize("entry", MAY_MASK.values(), ids=MAY_MASK.keys())
+def test_wherever_a_mask_may_be_meant_nothing_of_its_table_is_shown(tmp_path: Path, entry: str):
+    entries, left_out = usable(tmp_path, f"tables:\n  {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
+    assert {"others", "nested"} <= broken(entries)
+    assert not {"apart", "orders"} & broken(entries)
+    said = entries["others"].mistakes or ""
+    assert "may hide columns, and that entry cannot be used: mend that one" in said
+    assert len(broken(entries) | left_out.keys()) == 3
+
+
+ANY_TABLE = {
+    "a mask beside the entries": "  users: {select_fields: [id, phone]}\n  mask: {phone: hash}\n",
+    "masks beside the entries": "  users: {select_fields: [id, phone]}\n  Masks: {users: {phone: hash}}\n",
+    "a mask without a name that is one": "  ' users': {select_fields: [phone], mask: {phone: hash}}\n",
+    "a table twice": "  people: {table: users, table: a, select_fields: [phone], mask: {phone: hash}}\n",
+    "a table that is none": "  people: {table: a.b.users, select_fields: [phone], mask: {phone: hash}}\n",
+}
+
+
+@pytest.mark.parametrize("entries", ANY_TABLE.values(), ids=ANY_TABLE.keys())
+def test_where_it_cannot_be_told_which_table_is_masked_none_is_used(tmp_path: Path, entries: str):
+    path = tmp_path / "aggregation.yaml"
+    path.write_text(f"tables:\n{entries}{GOOD}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is mended"):
+        load_usable(path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{selct: [id]}",
+        "{select_fields: [id, {expr: email, alais: mail}]}",
+        "{agregations: [{function: MAX, field: id}]}",
+        "{select_fields: [id], partition: {colum: created_at, every: day}}",
+        "{select_fields: [id], checks: [{not_nul: [id]}]}",
+        "{select_fields: [id], checks: {min_row: 1}}",
+        "{select_fields: [id], descripton: of all users}",
+        "{options: {csv: {delimeter: ';'}}}",
+        "{aggregations: [{function: MAX, field: id}, {expr: MAX(id}]}",
+    ],
+)
+def test_a_misspelt_key_that_is_near_another_than_mask_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
+    entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
+    assert broken(entries) == {"users"}
+
+
 @pytest.mark.parametrize("entry", ["{aggregations: [{function: SUMM, field: id}]}", "{limt: 3}", "{select_fields: [id], limit: x}"])
 def test_a_mistake_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
     entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")

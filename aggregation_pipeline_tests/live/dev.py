@@ -192,12 +192,16 @@ class Supervised(Dev):
 
     def service(self, *words: str) -> psutil.Process:
         """The process with these words in its command line."""
+        return self.found(*words)[0]
+
+    def found(self, *words: str) -> list[psutil.Process]:
+        """All of them."""
         assert self.process is not None
         found = []
         for each in psutil.Process(self.process.pid).children(recursive=True):
             with suppress(psutil.Error):  # it has ended by now
                 found += [each] if {*words} <= {*each.cmdline()} else []
-        return found[0]
+        return found
 
 
 @contextmanager

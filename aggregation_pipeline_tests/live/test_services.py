@@ -151,6 +151,10 @@ def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded
     assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)
 
 
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
 def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):
     family = psutil.Process(services.process.pid).children(recursive=True)  # type: ignore[union-attr]
     with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
@@ -162,4 +166,23 @@ def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):
     services.process.wait(90)  # type: ignore[union-attr]
     services.process = None
     assert services.status(run) == DagsterRunStatus.SUCCESS
-    until("the end of all", lambda: not [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE], 30)
+    until("the end of all", lambda: not alive(family), 30)
+
+
+def test_a_supervisor_that_is_killed_takes_its_services_along_and_lets_a_run_end(services: Supervised):
+    services.start()
+    assert services.process is not None
+    (daemon,) = until("the daemon", lambda: services.found("dagster._daemon", "run"), 60)
+    web, code = services.service("aggregation_pipeline.web"), services.service("code-server", "start")
+    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+        run = services.launch(DAYS[0], DagsterRunStatus.STARTED)
+        family = psutil.Process(services.process.pid).children(recursive=True)
+        services.process.kill()
+        services.process.wait()
+        until("the end of web process and daemon", lambda: not alive([web, daemon]), 60, said=services.log)
+        services.start()
+        assert f"A supervisor was killed and has left the code server (process {code.pid})" in services.log()
+        assert services.status(run) == DagsterRunStatus.STARTED
+    until("the run", lambda: all_completed(services, [run]), 120, said=services.log)
+    until("the end of what the killed one started", lambda: not alive(family), 60, said=services.log)
+    assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)

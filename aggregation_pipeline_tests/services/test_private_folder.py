@@ -1,34 +1,126 @@
-"""The folder of the code server's socket: closed to others, and gone sooner or later however its supervisor ends."""
+"""Supervisors that are killed: their services end with them, and what is left of them goes with the next supervisor."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from aggregation_pipeline.services.supervisor import _private_folder
+from aggregation_pipeline.services.private_folder import private_folder
+from aggregation_pipeline_tests.waiting import until
 
-KILLED = """
-import os, signal
-from aggregation_pipeline.services.supervisor import _private_folder
-with _private_folder() as folder:
-    (folder / "workspace.yaml").write_text("")
+SUPERVISOR = """
+import os, sys, time
+from pathlib import Path
+from aggregation_pipeline.services.child import Child
+from aggregation_pipeline.services.private_folder import place_of, private_folder
+from aggregation_pipeline.services.tether import tether, tied
+with private_folder(print, grace=1, patient="none") as folder, tether() as held:
+    for words in sys.argv[1:]:
+        name, seconds = words.split(":")
+        command = tied(place_of(folder, name), float(seconds), ["service", name])
+        Child(name, command, os.environ, Path.cwd(), print, stdin=held).start()
     print(folder, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)
+"""
+# Obeys an interruption at once, later, or never.
+SERVICE = """
+import signal, sys, time
+from pathlib import Path
+name = sys.argv[1]
+assert sys.stdin.read() == ""
+if name == "stubborn":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+Path(f"{name}.started").touch()
+try:
+    while True:
+        time.sleep(0.05)
+except KeyboardInterrupt:
+    Path(f"{name}.interrupted").touch()
+    while name == "working" and not Path("done").exists():
+        time.sleep(0.05)
 """
 
 
-def test_what_a_killed_supervisor_left_goes_with_the_next_and_that_of_a_living_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+class Supervisor:
+    """A process that starts such services, each given as `name:seconds`, and is killed."""
+
+    def __init__(self, home: Path, *services: str) -> None:
+        environment = {"TMPDIR": str(home), "PYTHONPATH": ":".join([str(home), *sys.path])}
+        (home / "service.py").write_text(SERVICE, encoding="utf-8")
+        command = [sys.executable, "-c", SUPERVISOR, *services]
+        self.process = subprocess.Popen(command, env=environment, cwd=home, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.folder = Path(self.process.stdout.readline().decode().strip())
+        names = [service.partition(":")[0] for service in services]
+        until("the services", lambda: all((home / f"{name}.started").exists() for name in names), 20)
+        children = psutil.Process(self.process.pid).children()
+        self.services = {each.cmdline()[-1]: each for each in children}
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def lives(self, name: str) -> bool:
+        each = self.services[name]
+        return each.is_running() and each.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED], check=False, env={"TMPDIR": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}, capture_output=True
-    )
-    left = Path(done.stdout.decode().strip())
-    assert left.is_dir(), done.stderr
-    with _private_folder() as living:
+    yield tmp_path
+    (tmp_path / "done").touch()
+
+
+def test_what_a_killed_supervisor_left_goes_with_the_next_and_that_of_a_living_one_stays(home: Path):
+    dead = Supervisor(home)
+    dead.kill()
+    assert dead.folder.is_dir()
+    with private_folder(pytest.fail, grace=1, patient="") as living:
         assert living.stat().st_mode & 0o777 == 0o700
-        with _private_folder() as another:
-            assert not left.exists()
+        with private_folder(pytest.fail, grace=1, patient="") as another:
+            assert not dead.folder.exists()
             assert living.is_dir()
         assert not another.exists()
     assert not living.exists()
+
+
+def test_services_end_with_a_supervisor_that_is_killed_and_one_with_work_takes_its_time(home: Path):
+    supervisor = Supervisor(home, "easy:30", "stubborn:0.5", "working:0")
+    supervisor.kill()
+    until("the end of those without work", lambda: not supervisor.lives("easy") and not supervisor.lives("stubborn"), 20)
+    assert (home / "easy.interrupted").exists()
+    said: list[str] = []
+    with private_folder(said.append, grace=0.2, patient="working"):
+        assert supervisor.lives("working")
+        assert supervisor.folder.is_dir()
+    pid = supervisor.services["working"].pid
+    assert said == [
+        f"A supervisor was killed and has left the working (process {pid})",
+        f"The working (process {pid}) ends when the last of its runs has ended",
+    ]
+    (home / "done").touch()
+    until("its end", lambda: not supervisor.lives("working"), 20)
+    with private_folder(pytest.fail, grace=0.2, patient="working"):
+        assert not supervisor.folder.exists()
+
+
+def test_the_next_supervisor_kills_what_does_not_end_by_itself(home: Path):
+    supervisor = Supervisor(home, "easy:30")
+    frozen = supervisor.services["easy"]
+    frozen.send_signal(signal.SIGSTOP)
+    supervisor.kill()
+    said: list[str] = []
+    before = time.monotonic()
+    with private_folder(said.append, grace=0.2, patient="working"):
+        assert time.monotonic() - before > 0.2
+        assert not supervisor.folder.exists()
+    until("its end", lambda: not supervisor.lives("easy"), 20)
+    assert said[1] == f"The easy (process {frozen.pid}) does not end and is killed"

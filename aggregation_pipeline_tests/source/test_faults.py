@@ -36,6 +36,10 @@ def told(code: int, said: str) -> str:
         (1366, "Incorrect integer value: 'secret' for column 'age' at row 1", "Incorrect integer value for column 'age':"),
         (1366, "Incorrect string value: 'a'secret\\n'b' for column `shop`.`v`.`age` at row 2", "value for column 'shop.v.age':"),
         (1366, "Incorrect integer value: 'x' for column `secret`", "Incorrect integer value:"),
+        # The cell is a word that is known as a name; it is no column's name here.
+        (1366, "Incorrect integer value: 'born' for column ``.``.`secret` at row 1", "Incorrect integer value: a text"),
+        (1366, "Incorrect integer value: 'born' for column 'age' at row 1", "Incorrect integer value for column 'age':"),
+        (1366, "Incorrect integer value: 'x' for column 'born' for column 'age' at row 1", "Incorrect integer value for column 'age':"),
         (1292, 'Incorrect secret value: "secret"', "Truncated or incorrect value:"),
         (1054, "Unknown column 'agee' in 'field list'", "Unknown column 'agee'."),
         (1054, "Unknown column 'secret' in 'field list'", "Unknown column."),

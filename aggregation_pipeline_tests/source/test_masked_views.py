@@ -127,6 +127,31 @@ def test_a_stored_function_behind_a_view_is_refused_unless_it_is_listed(mariadb:
     assert read(mariadb, database, tmp_path, USERS, entry | {"allow": {"functions": [listed]}}).datasets[0].rows == 0
 
 
+@pytest.mark.parametrize(
+    ("server", "names"),
+    [
+        ("mariadb", ["regexp_like"]),
+        pytest.param("mysql56", ["regexp_like", "regexp_replace", "json_extract", "json_value"], marks=pytest.mark.sample56),
+    ],
+)
+def test_a_stored_function_by_the_name_of_one_that_this_server_lacks_is_refused_unless_it_is_listed(
+    request: pytest.FixtureRequest, server: str, names: list[str], tmp_path: Path
+):
+    mysql: MySQLServer = request.getfixturevalue(server)
+    database = mysql.fresh_database()
+    body = "(a TEXT, b TEXT) RETURNS TEXT DETERMINISTIC READS SQL DATA RETURN (SELECT MAX(phone) FROM users)"
+    run_on(mysql, database, ["CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))", "CREATE TABLE orders (id INT PRIMARY KEY)"])
+    run_on(mysql, database, [f"CREATE FUNCTION {name}{body}" for name in names])
+    for name in names:
+        entry = {"name": "orders", "select_fields": ["id", {"expr": f"{name.upper()}(id, 'x')", "alias": "r"}]}
+        allowed = {"allow": {"functions": [name.upper()]}}
+        with pytest.raises(SourceError, match=rf"{name}\(\) is a stored function, which can show .*allow: {{functions: \[{name}\]}}"):
+            read(mysql, database, tmp_path, USERS, entry)
+        assert list(tmp_path.iterdir()) == []
+        assert read(mysql, database, tmp_path, USERS, entry | allowed).datasets[0].rows == 0
+        (tmp_path / "detail.parquet").unlink()
+
+
 @pytest.mark.parametrize(("mysql", "further"), [("seekdb", "phone"), ("mariadb", "area")], indirect=["mysql"])
 def test_a_column_that_the_server_computes_from_a_masked_one_is_masked_too(mysql: MySQLServer, further: str, tmp_path: Path):
     """On MariaDB at two steps."""

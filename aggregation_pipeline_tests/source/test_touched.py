@@ -29,6 +29,12 @@ def test_sub_selects_of_every_key_are_found():
     assert found == {"shop.orders"} | names
 
 
+def test_a_table_without_select_is_found():
+    for where in ("id IN (TABLE `v 1`)", "EXISTS(table `v 1`)", "id = ANY (TABLE `v 1` ORDER BY 1 LIMIT 1)"):
+        assert tables(where=where) == {"t", "v 1"}
+    assert tables(select_fields=["`table`", "`table 1`"]) == {"t"}
+
+
 def test_a_union_and_a_with_are_looked_into_and_their_own_names_are_no_tables():
     where = "id IN (WITH c AS (SELECT id FROM real_one) SELECT id FROM c UNION SELECT id FROM other_one) AND 1 IN (SELECT 1 FROM DUAL)"
     assert tables(where=where) == {"t", "real_one", "other_one"}
