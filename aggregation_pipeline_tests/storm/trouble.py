@@ -5,11 +5,12 @@ import random
 import signal
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -24,10 +25,14 @@ BROKEN: Final = (
 # How long trouble holds off, at most, until a run is executed again.
 LULL_SECONDS: Final = 40
 OSS_FAULTS: Final = ("status", "reset", "hang", "cut_up", "cut_down", "lost_reply", "damage_up", "damage_down", "slow")
+# Machines with all processors busy take minutes to start the services.
+PATIENCE_SECONDS: Final = 420
+_ENTRY: Final = "locationOrLoadError { __typename }"
 _RELOAD: Final = (
     'mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {'
-    " __typename ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"
+    f" __typename ... on WorkspaceLocationEntry {{ {_ENTRY} }} }} }}"
 )
+_LOADED: Final = f"{{ workspaceOrError {{ ... on Workspace {{ locationEntries {{ {_ENTRY} }} }} }} }}"
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Trouble:
             self._threads.append(thread)
         self._over.set()
         for thread in self._threads:
-            thread.join(300)
+            thread.join(PATIENCE_SECONDS + 60)
             assert not thread.is_alive(), f"{thread.name} was never healed"
         if self._errors:
             raise self._errors[0]
@@ -96,6 +101,7 @@ class Trouble:
         try:
             hit = strike(self, blow)
         except BaseException as error:  # noqa: BLE001  for the test to raise
+            traceback.print_exception(error)
             self._errors.append(error)
         else:
             (self.struck if hit else self.missed)[blow.what] += 1
@@ -130,7 +136,7 @@ class Trouble:
     def everything(self, blow: Blow) -> bool:
         self.scene.pull_the_plug()
         self._hold(blow.seconds / 3)
-        self.scene.dev.start(seconds=240)
+        self.scene.dev.start(seconds=PATIENCE_SECONDS)
         return True
 
     def postgres_frozen(self, blow: Blow) -> bool:
@@ -203,11 +209,15 @@ class Trouble:
             self._hold(blow.seconds)
         finally:
             self.scene.config.write_text(CONFIG, encoding="utf-8")
-        # Whoever has mended the file lets it be read again.
-        end = time.monotonic() + 240
+        # Whoever has mended the file lets it be read again, waits for that for a while, and presses the button once more.
+        end = time.monotonic() + PATIENCE_SECONDS
         while not self._reload():
+            again = time.monotonic() + 60
+            while time.monotonic() < again:
+                time.sleep(3)
+                if self._is_loaded():
+                    return True
             assert time.monotonic() < end, "nobody takes the order to read aggregation.yaml again"
-            time.sleep(2)
         return True
 
     def _reload(self) -> bool:
@@ -216,9 +226,19 @@ class Trouble:
             answer = self.scene.dev.ask(_RELOAD)["data"]["reloadRepositoryLocation"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        return bool(
-            answer["__typename"] == "WorkspaceLocationEntry" and answer["locationOrLoadError"]["__typename"] == "RepositoryLocation"
-        )
+        return answer["__typename"] == "WorkspaceLocationEntry" and _is_code(answer)
+
+    def _is_loaded(self) -> bool:
+        try:
+            entries = self.scene.dev.ask(_LOADED)["data"]["workspaceOrError"]["locationEntries"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return all(map(_is_code, entries))
+
+
+def _is_code(entry: Any) -> bool:
+    loaded = entry["locationOrLoadError"]
+    return loaded is not None and loaded["__typename"] == "RepositoryLocation"
 
 
 def _service(*words: str) -> Callable[[Trouble, Blow], bool]:
