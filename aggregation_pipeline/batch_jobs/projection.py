@@ -197,7 +197,7 @@ def _together(statuses: set[str]) -> str:
     """One word for a platform with several tables."""
     if len(statuses) == 1:
         return next(iter(statuses))
-    return next((word for word in ("failed", "in_progress", "skipped") if word in statuses), "in_progress")
+    return next((word for word in ("failed", "skipped") if word in statuses), "in_progress")
 
 
 def _timing(run: RunFacts, windows: Sequence[Finished]) -> dict[str, float | None]:

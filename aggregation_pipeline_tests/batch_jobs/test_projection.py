@@ -93,6 +93,21 @@ def test_platforms_are_listed_in_the_order_in_which_they_were_done():
     assert [made.metadata[f"{name}_items"] for name in PLATFORMS] == [2, 3, 1]
 
 
+def test_a_platform_is_done_with_its_last_window():
+    events = [done(10, "baidu", 1, "a"), done(20, "weibo", 2), done(30, "baidu", 3, "b")]
+    assert row(facts("SUCCESS"), Planned(1, "baidu", ("a", "b")), Planned(2, "weibo"), *events).platforms_processed == ("weibo", "baidu")
+
+
+def test_platforms_are_planned_in_the_order_of_the_configuration_and_what_left_it_comes_last():
+    made = row(facts(), *planned("a", "zhihu", "baidu", "weibo"), platforms={name: name for name in ("zhihu", "weibo", "baidu")})
+    assert made.metadata["planned"] == ["zhihu", "weibo", "baidu", "a"]
+
+
+def test_a_table_goes_by_the_name_under_which_its_last_window_was_published():
+    older, newer = Finished(10, "baidu", "a", 1, table="old"), Finished(11, "baidu", "b", 1, table="new")
+    assert row(facts(), older, newer).metadata["results"]["baidu"]["tables"] == ["new"]
+
+
 def test_a_window_that_was_logged_twice_counts_once_and_the_latest_wins():
     made = row(facts("SUCCESS"), *planned("baidu"), done(10, "baidu", 5), done(11, "baidu", 7))
     assert (made.total_items, made.metadata["baidu_items"], made.metadata["results"]["baidu"]["partitions"]) == (7, 7, 1)
@@ -120,6 +135,15 @@ def test_a_failed_table_keeps_its_good_partitions_and_tells_why():
     }  # fmt: skip
 
 
+def test_the_summary_counts_what_failed_and_the_error_of_a_platform_has_a_line_for_each_of_its_tables():
+    events = [failed(10, "orders", "why"), failed(11, "users", "why else"), done(12, "weibo", 1), done(13, "zhihu", 1)]
+    platforms = {"orders": "shop", "users": "shop", "weibo": "weibo", "zhihu": "zhihu"}
+    metadata = row(facts("FAILURE"), *planned(*platforms), *events, platforms=platforms).metadata
+    assert metadata["results"]["shop"]["error"] == "why\nwhy else"
+    summary = metadata["summary"]
+    assert (summary["platforms"], summary["completed"], summary["failed"], summary["success_rate"]) == (3, 2, 1, 0.6667)
+
+
 def test_a_table_that_was_cut_off_is_failed_and_one_that_never_began_is_skipped():
     killed = row(facts("FAILURE"), *planned("baidu", "weibo"), Started(10, "baidu"), failed(11, None, "The run worker died", step=None))
     assert [killed.metadata["results"][name]["status"] for name in ("baidu", "weibo")] == ["failed", "skipped"]
@@ -127,6 +151,35 @@ def test_a_table_that_was_cut_off_is_failed_and_one_that_never_began_is_skipped(
     assert killed.metadata["errors"] == [{"error": "The run worker died", "at": NOON.isoformat()}]
     cancelled = row(facts("CANCELED"), *planned("baidu"), Started(10, "baidu"))
     assert cancelled.metadata["results"]["baidu"]["error"] == "The run was cancelled"
+
+
+def test_a_run_that_succeeded_has_failed_no_table_that_published_nothing():
+    made = row(facts("SUCCESS"), *planned("baidu", "weibo", "zhihu"), Started(10, "baidu"), done(11, "zhihu", 1))
+    assert [made.metadata["results"][name]["status"] for name in PLATFORMS] == ["skipped", "skipped", "completed"]
+
+
+def test_a_table_whose_plan_was_not_read_is_not_done_before_it_published_something():
+    assert row(facts(), Started(10, "weibo")).metadata["results"]["weibo"]["status"] == "in_progress"
+
+
+def test_a_table_without_a_name_of_its_own_is_called_by_its_key_in_errors():
+    assert row(facts("FAILURE"), *planned("baidu"), failed(10, "baidu", "why")).metadata["errors"][0]["table"] == "baidu"
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "expected"),
+    [
+        ("FAILURE", [done(10, "orders", 1), failed(11, "users", "why")], "failed"),
+        ("STARTED", [done(10, "orders", 1), failed(11, "users", "why"), Started(12, "visits")], "failed"),
+        ("FAILURE", [failed(11, "users", "why"), done(12, "orders", 1)], "failed"),
+        ("CANCELED", [done(10, "orders", 1)], "skipped"),
+        ("STARTED", [Started(10, "orders")], "in_progress"),
+        ("STARTED", [done(10, "orders", 1)], "in_progress"),
+    ],
+)
+def test_a_platform_is_as_well_as_the_worst_of_its_tables(status: str, events: list[Event], expected: str):
+    made = row(facts(status), *planned("orders", "users", "visits"), *events, platforms=dict.fromkeys(("orders", "users", "visits"), "shop"))
+    assert made.metadata["results"]["shop"]["status"] == expected
 
 
 def test_that_steps_failed_is_not_repeated_where_the_steps_say_why():
@@ -149,17 +202,26 @@ def test_two_tables_of_one_platform_are_added_up():
 
 def test_a_table_that_left_the_configuration_goes_by_what_its_files_were_published_as():
     assert row(facts(), *planned("gone"), done(10, "gone", 1, platform="百度")).platforms_processed == ("百度",)
+    older = [done(10, "gone", 1, "a", platform="百度"), done(11, "gone", 1, "b")]
+    assert row(facts(), Planned(1, "gone", ("a", "b")), *older).platforms_processed == ("百度",), "not all windows say it"
     assert row(facts(), *planned("gone")).metadata["planned"] == ["gone"]
 
 
 def test_totals_end_at_the_columns_limit_and_the_summary_stays_exact():
     made = row(facts("SUCCESS"), *planned("baidu", "weibo"), done(10, "baidu", INTEGER_MAX), done(11, "weibo", 5))
-    assert (made.total_items, made.metadata["summary"]["rows"]) == (INTEGER_MAX, INTEGER_MAX + 5)
+    assert (made.total_items, made.metadata["summary"]["rows"]) == (2**31 - 1, INTEGER_MAX + 5)
 
 
 def test_times_are_measured_from_the_runs_record():
     made = row(facts("SUCCESS"), *planned("baidu"), done(10, "baidu", 1, seconds=1.25))
     assert made.metadata["timing"] == {"wait_seconds": 2.0, "run_seconds": 10.0, "table_seconds": 1.25}
+    # Two clocks may stamp the two ends of a short run.
+    ended = {"started_at": NOON - timedelta(seconds=1), "completed_at": NOON - timedelta(seconds=1) + timedelta(microseconds=500_700)}
+    metadata = row(facts("SUCCESS", **ended), *planned("baidu"), done(10, "baidu", 1, seconds=0.00049)).metadata
+    assert metadata["timing"] == {"wait_seconds": 0.0, "run_seconds": 0.501, "table_seconds": 0.0}
+    assert metadata["results"]["baidu"]["seconds"] == 0.0
+    never_started = row(facts("CANCELED", started_at=None), *planned("baidu")).metadata["timing"]
+    assert never_started == {"wait_seconds": None, "run_seconds": None, "table_seconds": 0.0}
 
 
 def test_the_metadata_says_where_a_run_came_from():
@@ -169,6 +231,28 @@ def test_the_metadata_says_where_a_run_came_from():
         "deployment": "prod", "instance": "one", "run_id": RUN_ID, "job": "aggregate", "status": "STARTED", "partition": "2026-11-19",
         "schedule": "aggregate_schedule", "logical_time": "t", "updated": NOON.isoformat(), "last_event": 1, "version": [1, 1, 1],
     }  # fmt: skip
+    every = {
+        "partition": "dagster/partition",
+        "partition_range_start": "dagster/asset_partition_range_start",
+        "partition_range_end": "dagster/asset_partition_range_end",
+        "backfill": "dagster/backfill",
+        "schedule": "dagster/schedule_name",
+        "sensor": "dagster/sensor_name",
+        "parent_run_id": "dagster/parent_run_id",
+        "root_run_id": "dagster/root_run_id",
+        "logical_time": "aggregation/logical_time",
+    }
+    dagster = row(facts(tags={tag: f"the {key}" for key, tag in every.items()}), *planned("baidu")).metadata["dagster"]
+    assert {key: dagster[key] for key in every} == {key: f"the {key}" for key in every}
+
+
+def test_a_later_state_of_a_run_has_a_greater_version_and_both_ends_the_same():
+    ranks = [row(facts(status)).metadata["dagster"]["version"][0] for status in ("QUEUED", "STARTED", "SUCCESS", "FAILURE", "CANCELED")]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == 3
+    assert len(set(ranks[2:])) == 1
+    dagster = row(facts()).metadata["dagster"]
+    assert (dagster["last_event"], dagster["version"]) == (0, [1, 0, 0]), "before its first event"
 
 
 def test_secrets_in_error_texts_are_masked_and_the_text_is_cut():
@@ -189,7 +273,16 @@ def test_a_row_stays_small_however_much_a_run_makes():
     result = made.metadata["results"]["baidu"]
     assert (len(result["files"]), result["files_left_out"], made.metadata["summary"]["files"]) == (FILES_IN_A_ROW, 5_500, 6_000)
     assert len(made.metadata["errors"]) == ERRORS_IN_A_ROW
+    all_of_them = row(facts("SUCCESS"), done(1, "baidu", 1, files=files[:1] * FILES_IN_A_ROW)).metadata["results"]["baidu"]
+    assert (len(all_of_them["files"]), "files_left_out" in all_of_them) == (FILES_IN_A_ROW, False)
     assert len(json.dumps(made.metadata)) < 200_000
+
+
+def test_each_platform_shows_a_file_however_many_there_are():
+    names = [f"p{number}" for number in range(FILES_IN_A_ROW + 1)]
+    files = tuple({"format": name} for name in ("csv", "json"))
+    made = row(facts("SUCCESS"), *(done(number, name, 1, files=files) for number, name in enumerate(names, 1)), platforms={})
+    assert {name: result["files"] for name, result in made.metadata["results"].items()} == dict.fromkeys(names, [{"format": "json"}])
 
 
 def test_a_run_id_that_is_no_uuid_gets_one_that_is_always_the_same():

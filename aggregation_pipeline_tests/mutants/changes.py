@@ -1,0 +1,173 @@
+"""The changes that are made to a module, each of which alone should break a promise.
+
+Left alone are texts of messages, annotations, decorators and the fields of classes: what they say is not what the code does.
+"""
+
+import ast
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+}
+_COUNTED: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+_CALLED: Final = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change. `node` and `choice` find it again in a fresh tree; `lines` are those of its statement, empty where that is no code
+    of a function."""
+
+    node: int
+    choice: int
+    line: int
+    lines: range
+    before: str
+    after: str
+
+
+def changes_of(source: str) -> list[Change]:
+    """All changes that can be made to a module."""
+    tree = ast.parse(source)
+    left_alone, statements = _left_alone(tree), _statements(tree)
+    found = []
+    for number, node in enumerate(ast.walk(tree)):
+        if node not in left_alone:
+            for choice, after in enumerate(_choices(node)):
+                line = _line(node)
+                found.append(Change(number, choice, line, statements[node], ast.unparse(node), ast.unparse(after)))
+    return found
+
+
+def changed(source: str, change: Change) -> ast.Module:
+    """The module with the change in it."""
+    tree = ast.parse(source)
+    old = next(node for number, node in enumerate(ast.walk(tree)) if number == change.node)
+    new = next(after for choice, after in enumerate(_choices(old)) if choice == change.choice)
+    for parent in ast.walk(tree):
+        for name, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, name, new)
+            elif isinstance(value, list):
+                setattr(parent, name, [new if item is old else item for item in value])
+    return ast.fix_missing_locations(tree)
+
+
+def _choices(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912  a table of shapes
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in _COMPARED:
+            yield _with(node, ops=[_COMPARED[type(op)]()])
+        case ast.BoolOp(values=values):
+            for left_out in values:
+                rest = [value for value in values if value is not left_out]
+                yield rest[0] if len(rest) == 1 else _with(node, values=rest)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
+            yield operand
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield ast.Constant(value + 1)
+        case ast.Constant(value=str(value)):
+            yield ast.Constant(value + "~")
+        case ast.BinOp(op=op) if type(op) in _COUNTED:
+            yield _with(node, op=_COUNTED[type(op)]())
+        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
+            yield ast.Return(ast.Constant(None))
+        case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise() | ast.Continue() | ast.Break():
+            yield ast.Pass()
+        case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
+            yield ast.Pass()
+        case ast.IfExp(test=test, body=body, orelse=orelse) if _has_no_opposite(test):
+            yield _with(node, body=orelse, orelse=body)
+        case ast.If(test=test) | ast.While(test=test) if _has_no_opposite(test):
+            yield _with(node, test=ast.UnaryOp(ast.Not(), test))
+        case ast.comprehension(ifs=[_, *_] as ifs):
+            for left_out in ifs:
+                yield _with(node, ifs=[test for test in ifs if test is not left_out])
+        case ast.Call(func=function, keywords=keywords):
+            if isinstance(function, ast.Name) and function.id in _CALLED:
+                yield _with(node, func=ast.Name(_CALLED[function.id], ast.Load()))
+            for left_out in keywords:
+                if left_out.arg not in {None, "strict"}:
+                    yield _with(node, keywords=[keyword for keyword in keywords if keyword is not left_out])
+
+
+def _with(node: ast.AST, **fields: object) -> ast.AST:
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def _has_no_opposite(test: ast.expr) -> bool:
+    """Whether no other change turns the condition round."""
+    turned = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn)
+    return not turned and not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not))
+
+
+def _left_alone(tree: ast.Module) -> set[ast.AST]:
+    roots: list[ast.AST | None] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Raise():
+                roots += [node.exc, node.cause]
+            case ast.keyword(arg="strict"):
+                # Two that are as long as each other: where they are not, it is a defect already.
+                roots.append(node.value)
+            case ast.JoinedStr() | ast.Import() | ast.ImportFrom():
+                roots.append(node)
+            case ast.Expr(value=ast.Constant()):
+                roots.append(node)
+            case ast.AnnAssign():
+                roots.append(node.annotation)
+            case ast.arg():
+                roots.append(node.annotation)
+            case ast.FunctionDef():
+                roots += [node.returns, *node.decorator_list]
+            case ast.ClassDef():
+                roots += [*node.decorator_list, *node.bases, *(each for each in node.body if isinstance(each, ast.AnnAssign | ast.Assign))]
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                roots.append(node)
+    return {node for root in roots if root is not None for node in ast.walk(root)}
+
+
+def _statements(tree: ast.Module) -> dict[ast.AST, range]:
+    """The lines of the statement in which a node stands: of one with a body, those of its head."""
+    found: dict[ast.AST, range] = {}
+
+    def visit(node: ast.AST, lines: range, *, inside: bool) -> None:
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            code = inside and not isinstance(node, ast.FunctionDef | ast.ClassDef)
+            lines = range(node.lineno, max(node.lineno, end) + 1) if code else range(0)
+        found[node] = lines
+        for child in ast.iter_child_nodes(node):
+            visit(child, lines, inside=inside or isinstance(node, ast.FunctionDef))
+
+    visit(tree, range(0), inside=False)
+    return found
+
+
+def _line(node: ast.AST) -> int:
+    return next((each.lineno for each in ast.walk(node) if isinstance(each, ast.expr | ast.stmt)), 0)

@@ -1,0 +1,147 @@
+"""A pytest session that forks: its first test starts the servers, then each change is tried in a child of its own."""
+
+import importlib
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from aggregation_pipeline_tests.mutants.changes import Change, changed, changes_of
+from aggregation_pipeline_tests.mutants.graft import graft
+
+# More of one module are not tried, and which ones is the same each time.
+AT_MOST: Final = 250
+# The servers that are started once, before the first child. The one for OSS is a thread: each child has its own.
+_SERVERS: Final = {"postgres", "mysql", "mariadb"}
+
+
+class Seen(NamedTuple):
+    """What a test did before anything was changed."""
+
+    passed: bool
+    seconds: float
+    lines: frozenset[int]
+
+
+class Forks:
+    """The plugin. `survivors` are the changes that no test has noticed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tried: list[Change] = []
+        self.survivors: list[Change] = []
+        self._failed = False
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """One store and one database server are enough: what others do differently is not in these modules."""
+        one = {"store": "folder", "mysql": "mariadb"}
+        items[:] = [item for item in items if all(_parameters(item).get(key, value) == value for key, value in one.items())]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed |= report.failed
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = session.items
+        first = max(items, key=lambda item: len(_SERVERS & set(getattr(item, "fixturenames", ()))))
+        self._run(first, next(item for item in items if item is not first))
+        module = importlib.import_module(f"aggregation_pipeline.{self.name}")
+        seen = _in_child(lambda: self._look(items, module), 600)
+        if seen is None or not all(each.passed for each in seen):
+            pytest.exit(f"{self.name}: its tests do not pass as it is: {[i.nodeid for i, s in zip(items, seen or ()) if not s.passed]}")
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        every = changes_of(source)
+        self.tried = sorted(random.Random(self.name).sample(every, min(AT_MOST, len(every))), key=lambda change: change.line)
+        say = session.config.get_terminal_writer().line
+        say(f"\n{self.name}: {len(self.tried)} of {len(every)} changes, {len(items)} tests of {sum(s.seconds for s in seen):.0f} s")
+        text = source.splitlines()
+        for change in self.tried:
+            chosen = sorted((s.seconds, n) for n, s in enumerate(seen) if not change.lines or s.lines & set(change.lines))
+            limit = 20 + 5 * sum(seconds for seconds, _ in chosen)
+            noticed = bool(chosen) and _in_child(lambda: self._notice(module, source, change, [items[n] for _, n in chosen]), limit)
+            if noticed is False:
+                self.survivors.append(change)
+                say(f"{change.line}: {text[change.line - 1].strip()}\n      {change.before}  ->  {change.after}  ({len(chosen)} tests)")
+        say(f"{self.name}: {len(self.tried)} tried, {len(self.survivors)} survive")
+        return True
+
+    def _look(self, items: Sequence[pytest.Item], module: ModuleType) -> list[Seen]:
+        seen = []
+        _be_quiet(items)
+        for item, after in _in_turn(items):
+            lines: set[int] = set()
+
+            def trace(frame: FrameType, event: str, argument: object, lines: set[int] = lines) -> Any:
+                if frame.f_code.co_filename != module.__file__:
+                    return None
+                lines.add(frame.f_lineno)
+                return trace
+
+            began = time.monotonic()
+            threading.settrace(trace)
+            sys.settrace(trace)
+            passed = self._run(item, after)
+            sys.settrace(None)
+            seen.append(Seen(passed, time.monotonic() - began, frozenset(lines)))
+        return seen
+
+    def _notice(self, module: ModuleType, source: str, change: Change, items: Sequence[pytest.Item]) -> bool:
+        """Whether a test fails; a module that cannot even be loaded is noticed too."""
+        try:
+            graft(module, changed(source, change))
+        except Exception:  # noqa: BLE001
+            return True
+        _be_quiet(items)
+        return not all(self._run(item, after) for item, after in _in_turn(items))
+
+    def _run(self, item: pytest.Item, after: pytest.Item) -> bool:
+        """Whether the test passes; `after` says which fixtures stay."""
+        self._failed = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        return not self._failed
+
+
+def _be_quiet(items: Sequence[pytest.Item]) -> None:
+    """Let a child's tests print nothing."""
+    items[0].config.pluginmanager.unregister(name="terminalreporter")
+
+
+def _in_turn(items: Sequence[pytest.Item]) -> Iterable[tuple[pytest.Item, pytest.Item]]:
+    """Each test with the one after it; the last with any other, for the servers outlive it."""
+    return zip(items, [*items[1:], items[0]], strict=True)
+
+
+def _parameters(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+def _in_child(call: Callable[[], Any], seconds: float) -> Any:
+    """What `call` returns in a forked child; None when it takes too long or dies. Nothing that it started is left."""
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+
+    def answer() -> None:
+        os.setpgid(0, 0)
+        sending.send(call())
+
+    child = context.Process(target=answer)
+    child.start()
+    sending.close()
+    try:
+        return receiving.recv() if receiving.poll(seconds) else None
+    except EOFError:
+        return None
+    finally:
+        receiving.close()
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid or 0, signal.SIGKILL)
+        child.join()
