@@ -194,7 +194,7 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: Target, obse
             fewer = len(formats) < len(job.formats)
             exported = export_window(request, job.source(), formats, publication, observer, keep_others=fewer)
         else:
-            exported = render_window(entry.name, target.name, formats, publication, observer)
+            exported = render_window(entry, target.name, formats, publication, observer)
     return exported, time.monotonic() - started
 
 
