@@ -24,6 +24,7 @@ from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.names import bring_names, window_names
 from aggregation_pipeline.storage.places import place_of
 from aggregation_pipeline.storage.planning import Content, Plan, Upload, plan, reconcile
+from aggregation_pipeline.storage.superseded import of_other_masks, same_masks
 from aggregation_pipeline.storage.switch import fenced, manifest_in_force, newest_since, publications_of, put_switch, settle
 from aggregation_pipeline.storage.window_names import is_window
 
@@ -111,8 +112,23 @@ def publish_window(
             put_switch(store, prefix, new)
             lock.assert_held()
         unnamed = bring_names(store, prefix, manifest, names, lock, before, report)
+        if changed and old is not None and not same_masks(new, old):
+            unnamed |= _forget(store, prefix, new, lock, report)
     wanted = window_names(prefix, manifest, names)
     return Published(manifest, {file.key: key for key, file in wanted.items() if key not in unnamed}, tuple(unnamed.values()))
+
+
+def _forget(store: ObjectStore, prefix: str, manifest: Manifest, lock: Lock, report: Report) -> dict[str, str]:
+    """Delete former versions that may show what is masked now. What cannot be deleted is told, and goes with the next retention."""
+    try:
+        keys = of_other_masks(store, prefix, manifest)
+        lock.assert_held()
+        for key in keys:
+            store.delete(key)
+    except StorageError as error:
+        return {"former versions": f"the masks changed, and former versions could not be deleted: {error}"}
+    report(f"removed {len(keys)} objects of former versions, which were read under other masks")
+    return {}
 
 
 def _next_publication(prefix: str, run_id: str, keys: Collection[str]) -> str:

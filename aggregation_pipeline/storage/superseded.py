@@ -9,7 +9,7 @@ from typing import Final
 
 from aggregation_pipeline.errors import StorageDamagedError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.keys import MANIFEST, MARK, mark_key, run_of, window_key
+from aggregation_pipeline.storage.keys import MANIFEST, MARK, extracts_folder, mark_key, run_of, window_folder, window_key
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.names import superseded_names
 from aggregation_pipeline.storage.places import extract_place_of, place_of
@@ -88,6 +88,15 @@ def superseded(
     return (*gone, *marks)
 
 
+def of_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
+    """Keys of the former versions of a window that were read under other masks than the one in force; they may show what is masked now."""
+    table, window = in_force.table, in_force.window
+    objects = list(store.list(window_folder(prefix, table, window)))
+    extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
+    there = WindowObjects(table, window, objects, extracts)
+    return superseded(store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False)
+
+
 def _folders(prefix: str, there: WindowObjects) -> Mapping[str, _Folder]:
     found: dict[str, _Folder] = defaultdict(_Folder)
     for stored in there.objects:
@@ -120,14 +129,16 @@ def _kept(
         written = folders[name].written
         superseded_at = next((later for later in everything if later > written), written)
         in_number = in_force is not None and (keep_versions is None or number < keep_versions)
-        if (in_number or now - superseded_at <= GRACE) and (in_force is None or _same_masks(in_force, manifests[name])):
+        if (in_number or now - superseded_at <= GRACE) and (in_force is None or same_masks(in_force, manifests[name])):
             kept.append(manifests[name])
     return kept
 
 
-def _same_masks(one: Manifest, other: Manifest) -> bool:
+def same_masks(one: Manifest, other: Manifest) -> bool:
+    """Whether two versions were read under the same masks, those of columns that are no output any more included."""
     masks = {dataset.name: dataset.masks for dataset in other.datasets}
-    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets)
+    asked = zip(one.masks_asked.split(), other.masks_asked.split(), strict=False)
+    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(a == b for a, b in asked)
 
 
 def _is_left(folder: _Folder, publication: str, needed: Collection[str], *, now: datetime, alive: Alive) -> bool:

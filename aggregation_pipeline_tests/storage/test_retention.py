@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.errors import StorageBusyError, StorageError
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import Rule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
@@ -164,17 +164,32 @@ def test_so_many_versions_stay_as_are_to_stay(tmp_path: Path, keep_versions: int
 
 
 @pytest.mark.parametrize("keep_versions", [1, None])
-def test_when_masks_changed_the_former_version_goes_at_once_with_its_extracts(
-    store: ObjectStore, tmp_path: Path, keep_versions: int | None
+def test_a_former_version_of_other_masks_that_its_publisher_could_not_delete_goes_whatever_its_age(
+    watched: Watched, tmp_path: Path, keep_versions: int | None
 ):
-    put(store, tmp_path, run="open")
-    put(store, tmp_path, run="masked", value=8, masks={"value": "hash"})
+    def busy(verb: str, _key: str) -> None:
+        if verb == "delete":
+            raise StorageBusyError("the store is busy")
+
+    put(watched, tmp_path, run="open")
+    watched.before = busy
+    put(watched, tmp_path, run="masked", value=8, masks={"value": "hash"})
+    watched.before = lambda _verb, _key: None
+    assert [key for key in keys(watched.store) if "/open/" in key]
     rule = Rule("orders", keep_versions=keep_versions)
-    (gone,) = swept(store, rule, now=in_time(SOON)).versions
-    assert not [key for key in keys(store) if "/open/" in key]
+    (gone,) = swept(watched.store, rule, now=in_time(SOON)).versions
+    assert not [key for key in keys(watched.store) if "/open/" in key]
     assert any(key.startswith("daily/_extracts/") for key in gone.keys)
-    put(store, tmp_path, run="again", value=9, masks={"value": "hash"})
-    assert swept(store, rule, now=in_time(SOON)).versions == ()
+    put(watched, tmp_path, run="again", value=9, masks={"value": "hash"})
+    assert swept(watched.store, rule, now=in_time(SOON)).versions == ()
+
+
+def test_when_masks_changed_the_former_version_goes_with_the_publication(store: ObjectStore, tmp_path: Path):
+    put(store, tmp_path, run="open", formats="json csv")
+    manifest = put(store, tmp_path, run="masked", value=8, formats="json csv", masks={"value": "hash"})
+    # What both have in common lies in the folder of the former one, and stays: no masked column is in it.
+    assert {key for key in keys(store) if "/open/" in key} <= {*manifest.keys, f"daily/orders/{WINDOW}/open/publication.json"}
+    fetch_window(store, manifest, tmp_path / "masked")
 
 
 class Killed(BaseException):
