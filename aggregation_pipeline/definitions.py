@@ -65,6 +65,7 @@ def build_definitions(project: Project) -> Definitions:
                     settings.temp_dir,
                     project.options,
                     settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+                    {table.entry.name: table.entry for table in project.tables},
                 ),
                 locks_url=settings.require_dagster_url(),
                 one_process=settings.executor == "in_process",

@@ -152,13 +152,30 @@ def judge_again(entry: TableEntry, window: str, publication: Publication) -> tup
     return (*recorded, *(verdict for verdict in judged if verdict.name not in ALWAYS), names_verdict(tuple(unnamed.values())))
 
 
-def render_window(table: str, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
+def refuse_other_masks(entry: TableEntry, manifest: Manifest) -> None:
+    """Refuse to make anything of rows that were read under other masks than those of today: they may hold what is hidden now.
+
+    Raises:
+        StorageError: the table has to be read again.
+    """
+    if not entry.all_masked:
+        return
+    then = manifest.masks_asked.split()
+    if not then or any(one != other for one, other in zip(then, entry.masks_asked, strict=False)):
+        raise StorageError(
+            f"table {entry.name!r}, window {manifest.window}: the masks have changed since its rows were read, so the stored extract may "
+            f"hold what is masked now, and nothing is made of it. Materialize the table itself; its formats come with it."
+        )
+
+
+def render_window(entry: TableEntry, window: str, formats: Sequence[str], publication: Publication, observer: Observer) -> Exported:
     """Render `formats` of a window from its stored extract, without asking the database; the other formats stay.
 
     Raises:
-        StorageError: the window was never published, or its extract has expired.
+        StorageError: the window was never published, its extract has expired, or masks have changed since.
     """
-    manifest = _published(publication, table, window)
+    manifest = _published(publication, entry.name, window)
+    refuse_other_masks(entry, manifest)
     with working_directory(publication.temp_dir) as directory:
         started = time.monotonic()
         observer.step(f"loading the stored extract of window {window}")

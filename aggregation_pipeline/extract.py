@@ -59,6 +59,7 @@ class Extract:
         notes: what a consumer should know of how they were read, in words.
         engines: of the tables that were read, in words; empty where nobody has asked.
         columns_asked: the fingerprint of the columns that the entry asks for; empty where it is not known.
+        masks_asked: likewise of the masks under which it was read, one or two with a blank between.
     """
 
     table: str
@@ -69,3 +70,4 @@ class Extract:
     notes: tuple[str, ...] = ()
     engines: str = ""
     columns_asked: str = ""
+    masks_asked: str = ""

@@ -49,7 +49,7 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
     assert [cell.value for cell in book["汇总"][5]] == ["合计", "=SUBTOTAL(9,B2:B3)", "=SUBTOTAL(9,C2:C3)", None]
     before = path.read_bytes()
     path.unlink()
-    render_window("o", "2026-11-20", ["excel"], publication, Observer())
+    render_window(entry, "2026-11-20", ["excel"], publication, Observer())
     assert path.read_bytes() == before
 
 

@@ -28,7 +28,6 @@ from aggregation_pipeline.assets.targets import Target, partition_targets, whole
 from aggregation_pipeline.assets.windows import logical_time
 from aggregation_pipeline.checks import Verdict
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
@@ -72,9 +71,9 @@ class TableJob:
 
     @property
     def times(self) -> dict[str, ZoneInfo]:
-        """The column of its partitions, with the zone of its values; empty without one, or where some entry masks it."""
+        """The column of its partitions, with the zone of its values; empty without one, and for an entry that cannot be used."""
         partition = self.entry.partition
-        if partition is None or self.partitions is None or fold(partition.column) in self.entry.hidden_columns:
+        if partition is None or self.partitions is None or self.entry.mistakes:
             return {}
         return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 
@@ -194,7 +193,7 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: Target, obse
             fewer = len(formats) < len(job.formats)
             exported = export_window(request, job.source(), formats, publication, observer, keep_others=fewer)
         else:
-            exported = render_window(entry.name, target.name, formats, publication, observer)
+            exported = render_window(entry, target.name, formats, publication, observer)
     return exported, time.monotonic() - started
 
 
@@ -222,7 +221,7 @@ def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | N
 @without_values
 def _state_of_source(job: TableJob) -> SourceState:
     with open_glance(job.source(), job.zone) as session:
-        return state_of(session, job.entry.source, job.times)
+        return state_of(session, job.entry.source, job.times, job.entry.all_masked)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:

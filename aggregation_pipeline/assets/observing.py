@@ -7,6 +7,7 @@ from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, BetaWarni
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.sources import source_metadata, source_of
+from aggregation_pipeline.config.masked import joined
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.source.state import SourceState, open_glance, state_of
@@ -54,7 +55,7 @@ def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetK
         for key, jobs in readers.items():
             times = {column: zone for job in jobs for column, zone in job.times.items()}
             try:
-                states[key] = state_of(session, jobs[0].entry.source, times)
+                states[key] = state_of(session, jobs[0].entry.source, times, joined(job.entry.all_masked for job in jobs))
             except SourceLostError:
                 raise
             except SourceError as error:

@@ -71,7 +71,7 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
     """Whatever in an entry shows, or may show, a masked column, with its place in the entry. `masked` is of the whole file."""
     if not masked and set(asked.mask.values()) <= {"keep"}:
         return
-    masked = _in_reach(asked, masked)
+    masked = in_reach(asked, masked)
     yield from not_allowed(asked, masked)
     own, rules = hidden_in(asked.table, masked), asked.rules
     aliases: dict[str, Hidden] = {}
@@ -108,7 +108,7 @@ def exposures(asked: Asked, masked: Masked) -> Iterator[Placed]:
         )
 
 
-def _in_reach(asked: Asked, masked: Masked) -> Masked:
+def in_reach(asked: Asked, masked: Masked) -> Masked:
     """What is masked of the tables that the entry may name: a file can have hundreds of others."""
     named = {name.folded for _, sql in fragments(asked) for name in named_by(sql).names}
     return {table: columns for table, columns in masked.items() if fold(table.name) in named or same_table(table, asked.table)}

@@ -31,7 +31,7 @@ from aggregation_pipeline.config.expressions import read_expression, read_order
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.masked import NOTHING_MASKED, Masked, hidden_in, joined
-from aggregation_pipeline.config.masks import check_masks, exposures, masked_by
+from aggregation_pipeline.config.masks import check_masks, exposures, in_reach, masked_by
 from aggregation_pipeline.config.misfits import misfits
 from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.config.options import FormatOptions, merged
@@ -108,6 +108,15 @@ def _asked(data: Mapping[str, Any]) -> Asked:
         partition=data["partition"] and data["partition"].column,
         allow=data["allow"],
     )
+
+
+def fingerprint(value: Any) -> str:  # noqa: ANN401  # what JSON can hold
+    """A short text that is another one for another value."""
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _listed_masks(masked: Masked) -> list[tuple[str, list[str]]]:
+    return sorted((str(table), sorted(columns)) for table, columns in masked.items())
 
 
 def _entry_name(data: dict[str, Any]) -> str:
@@ -214,7 +223,13 @@ class TableEntry(EntryModel):
         """A fingerprint of all that decides which columns come out, and of which types, while the table stays as it is."""
         shape = self.model_dump(mode="json", include={"table", "group_by", "aggregations", "select_fields", "mask", "timezone"})
         shape["zero_dates"] = self.options.zero_dates
-        return hashlib.blake2b(json.dumps(shape, sort_keys=True).encode(), digest_size=8).hexdigest()
+        return fingerprint(shape)
+
+    @property
+    def masks_asked(self) -> tuple[str, str]:
+        """Fingerprints of what is masked: as far as the entry names the tables, and in the whole file, which views may lead to."""
+        own = [sorted(self.mask.items()), self.allow.model_dump(mode="json")]
+        return fingerprint([own, _listed_masks(in_reach(self.asked, self.all_masked))]), fingerprint(_listed_masks(self.all_masked))
 
     @property
     def keep_for(self) -> timedelta | None:

@@ -4,7 +4,9 @@ Not a UPathIOManager: that one deletes a local file at the same relative path wh
 backfills in a single run. Not configured through Dagster either: keys of a bucket have no place in a run's configuration.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pandas as pd
@@ -13,9 +15,10 @@ import pyarrow.parquet as pq
 from dagster import InputContext, IOManager, OutputContext
 
 from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.export import Publication
+from aggregation_pipeline.export import Publication, refuse_other_masks
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.redaction import without_values
 from aggregation_pipeline.runs.asset_keys import segment
@@ -46,14 +49,24 @@ class OSSIOManager(IOManager):
         temp_dir: local folder for files on their way.
         options: how formats write values.
         link_seconds: how long the download links live that assets' metadata holds; None for no links there.
+        entries: of the tables, by name: rows that were read before a mask was written are not handed on.
     """
 
-    def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, options: FormatOptions, link_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        prefix: str,
+        temp_dir: Path,
+        options: FormatOptions,
+        link_seconds: int | None = None,
+        entries: Mapping[str, TableEntry] = MappingProxyType({}),
+    ) -> None:
         self.store = store
         self.link_seconds = link_seconds
         self.prefix = prefix
         self._temp_dir = temp_dir
         self._options = options
+        self._entries = entries
 
     def publication(
         self,
@@ -94,7 +107,7 @@ class OSSIOManager(IOManager):
         """Load what an upstream asset published, as the parameter's annotation asks.
 
         Raises:
-            StorageError: nothing is published there yet, or the annotation is of another kind.
+            StorageError: nothing is published there yet, masks have changed since, or the annotation is of another kind.
         """
         wanted = context.dagster_type.typing_type
         upstream = context.upstream_output
@@ -102,13 +115,10 @@ class OSSIOManager(IOManager):
         manifests = [] if table is None else self._manifests(context, table)
         if wanted is Manifest and table is not None:
             return manifests[-1]
-        with working_directory(self._temp_dir) as directory:
-            if table is not None:
-                dataset = (context.definition_metadata or {}).get("dataset")
-                # All partitions that the asset depends on arrive here at once.
-                extracts = (fetch_extract(self.store, manifest, directory / str(number)) for number, manifest in enumerate(manifests))
-                loaded = pa.concat_tables([pq.read_table(_dataset_path(extract, dataset)) for extract in extracts])
-            else:
+        if table is not None:
+            loaded = self.load_rows(table, manifests, (context.definition_metadata or {}).get("dataset"))
+        else:
+            with working_directory(self._temp_dir) as directory:
                 path = directory / "asset.parquet"
                 self.store.get(self._asset_key(context), path)
                 loaded = pq.read_table(path)
@@ -120,6 +130,18 @@ class OSSIOManager(IOManager):
         raise StorageError(
             f"input {context.name!r} is annotated as {wanted}; annotate it as pandas.DataFrame, pyarrow.Table or, for a table, Manifest."
         )
+
+    def load_rows(self, table: str, manifests: Sequence[Manifest], dataset: str | None) -> pa.Table:
+        """Load the rows of windows of an entry, one window after the other. `dataset`: None for its only one.
+
+        Raises:
+            StorageError: there is no such dataset, the stored rows have expired, or masks have changed since they were read.
+        """
+        for manifest in manifests if table in self._entries else ():
+            refuse_other_masks(self._entries[table], manifest)
+        with working_directory(self._temp_dir) as directory:
+            extracts = (fetch_extract(self.store, manifest, directory / str(number)) for number, manifest in enumerate(manifests))
+            return pa.concat_tables([pq.read_table(_dataset_path(extract, dataset)) for extract in extracts])
 
     def _manifests(self, context: InputContext, table: str) -> list[Manifest]:
         """The manifests of the upstream partitions, in order; of the newest window where the table has none."""

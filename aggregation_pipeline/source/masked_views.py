@@ -54,14 +54,14 @@ def _generated(session: Session, entry: TableEntry, columns: Mapping[str, Source
     own = entry.source
     inside = {table for _, sql in fragments(entry) for table in reached_by(named_by(sql), masked) if not same_table(table, own)}
     known = {own: columns} | {table: session.columns(*table) for table in inside}
-    computed = {table: dict(_computed(hidden_in(table, masked), found)) for table, found in known.items()}
+    computed = {table: dict(computed_from(hidden_in(table, masked), found)) for table, found in known.items()}
     for exposure in exposures(entry.asked, joined([masked, computed])) if any(computed.values()) else ():
         named = ", ".join(sorted(hidden.column for found in computed.values() for hidden in found.values()))
         yield f"the server computes {named} from masked columns. {exposure.words}."
 
 
-def _computed(hidden: Mapping[str, Hidden], columns: Mapping[str, SourceColumn]) -> Iterator[tuple[str, Hidden]]:
-    """The columns that are made of masked ones, at any number of steps."""
+def computed_from(hidden: Mapping[str, Hidden], columns: Mapping[str, SourceColumn]) -> Iterator[tuple[str, Hidden]]:
+    """The columns that the server makes of masked ones, at any number of steps; by their names as `fold` makes them."""
     sources = dict(hidden)
     generated = {name: fold(column.generated) for name, column in columns.items() if column.generated and fold(name) not in hidden}
     while True:

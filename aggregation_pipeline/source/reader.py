@@ -177,7 +177,9 @@ def read_extract(
             path.unlink(missing_ok=True)
         raise
     notes = tuple(filter(None, [session.clock.note]))
-    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines), entry.columns_asked)
+    # Whatever a view or a stored function leads to, it was none of the tables that the file masks then.
+    masks = " ".join(entry.masks_asked if engines.views or engines.functions or engines.stored else entry.masks_asked[:1])
+    return Extract(entry.name, request.window, tuple(datasets), consistency, comments, notes, str(engines), entry.columns_asked, masks)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,14 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.masked import NOTHING_MASKED, Masked, hidden_in
+from aggregation_pipeline.config.named import fold
 from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.config.tokens import quote
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.connection import SourceOptions
 from aggregation_pipeline.source.faults import translated
+from aggregation_pipeline.source.masked_views import computed_from
 from aggregation_pipeline.source.session import Session, open_session
 from aggregation_pipeline.source.window import TIMES
 
@@ -51,25 +54,29 @@ def open_glance(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
         yield session
 
 
-def state_of(session: Session, table: TableName, columns: Mapping[str, tzinfo]) -> SourceState:
+def state_of(session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: Masked = NOTHING_MASKED) -> SourceState:
     """Ask how `table` stands.
 
     Args:
         session: on the table's server.
         table: which.
         columns: of time, whose newest values are wanted, each with the zone of its values; those that no index begins with are left out,
-            since the server would have to look at every row.
+            since the server would have to look at every row, and those that `masked` hides, or that the server computes from such.
+        masked: what the file masks.
 
     Raises:
         SourceError: there is no such table.
     """
     status = _status(session, table)
-    kinds = {column.name.casefold(): column.type for column in session.columns(*table).values()} if columns else {}
+    known = session.columns(*table) if columns else {}
+    kinds = {column.name.casefold(): column.type for column in known.values()}
+    hidden = hidden_in(table, masked)
+    hidden |= dict(computed_from(hidden, known))
     leading = _leading(session, table) if kinds else frozenset()
     newest, moments = {}, []
     for name, zone in columns.items():
         kind = kinds.get(name.casefold())
-        if kind in TIMES and name.casefold() in leading:
+        if kind in TIMES and name.casefold() in leading and fold(name) not in hidden:
             text, moment = _newest(session, table, name, kind, zone)
             if text is not None:
                 newest[name] = text

@@ -82,6 +82,8 @@ class Manifest(_Part):
     `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were read, views
     followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)` where the account may not see.
     `columns_asked` is a fingerprint of the columns that the entry asked for: where that is the same and they differ, the table changed.
+    `masks_asked` are fingerprints of the masks under which the data was read: those of tables that the entry names, and behind a blank
+    those of the whole file where views or stored functions were read.
     """
 
     version: Literal[1] = 1
@@ -92,6 +94,7 @@ class Manifest(_Part):
     consistency: str
     engines: str = ""
     columns_asked: str = ""
+    masks_asked: str = ""
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()

@@ -87,6 +87,7 @@ def publish_window(
         consistency=extract.consistency,
         engines=extract.engines,
         columns_asked=extract.columns_asked,
+        masks_asked=extract.masks_asked,
         datasets=planned.datasets,
         files=planned.files,
         notes=tuple(notes),

@@ -129,6 +129,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
         manifest.consistency,
         engines=manifest.engines,
         columns_asked=manifest.columns_asked,
+        masks_asked=manifest.masks_asked,
     )
 
 

@@ -9,35 +9,37 @@ from typing import Any
 import pymysql
 import pytest
 
-from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.named import fold
-from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.errors import SourceError, StorageError
+from aggregation_pipeline.export import Publication, export_window, render_window
 from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.source.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.variables import SQL_MODE
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.servers.handles import MySQLServer
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
+from aggregation_pipeline_tests.test_broken_off import Observer
 
 USERS = {"name": "users", "select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
 ACCOUNT = "reader_of_masks"
+SHOP = [
+    "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
+    "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT)",
+    "INSERT INTO users VALUES (1, '13812345678')",
+    "INSERT INTO orders VALUES (7, 1)",
+    "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
+    "CREATE VIEW v_deep AS SELECT o.id, v.p AS q FROM orders o JOIN v_users v ON v.id = o.user_id",
+    "CREATE VIEW v_orders AS SELECT id, user_id FROM orders",
+]
 
 
 @pytest.fixture
 def shop(mysql: MySQLServer) -> str:
     database = mysql.fresh_database()
-    run_on(
-        mysql,
-        database,
-        [
-            "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
-            "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT)",
-            "INSERT INTO users VALUES (1, '13812345678')",
-            "INSERT INTO orders VALUES (7, 1)",
-            "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
-            "CREATE VIEW v_deep AS SELECT o.id, v.p AS q FROM orders o JOIN v_users v ON v.id = o.user_id",
-            "CREATE VIEW v_orders AS SELECT id, user_id FROM orders",
-        ],
-    )
+    run_on(mysql, database, SHOP)
     return database
 
 
@@ -73,6 +75,58 @@ def test_masks_of_a_view_itself_are_enough(mysql: MySQLServer, shop: str, tmp_pa
     assert b"13812345678" not in extract.datasets[0].path.read_bytes()
     with pytest.raises(SourceError, match=r"a view leads to .*v_users, which has masked columns"):
         read(mysql, shop, tmp_path, masked, {"name": "v_deep", "select_fields": ["*"]})
+
+
+PHONE = "13812345678"
+OPEN = USERS | {"mask": {}}
+V_USERS = {"name": "v_users", "select_fields": ["*"]}
+ORDERS = {"name": "orders", "select_fields": ["id"]}
+# What the file held when the rows were read, and what it holds now; the first entry is the one in question.
+MASKED_SINCE: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "by its own entry": ([OPEN], [USERS]),
+    "by another rule": ([USERS], [USERS | {"mask": {"phone": "partial"}}]),
+    "by another entry": ([OPEN | {"name": "open", "table": "users"}], [{"name": "open", "table": "users", "select_fields": ["id"]}, USERS]),
+    "behind a view": ([V_USERS], [V_USERS, USERS]),
+}
+
+
+def published(server: MySQLServer, database: str, folder: Path, entries: list[dict[str, Any]]) -> tuple[TableEntry, Publication, Path]:
+    """Publish the first of the entries, as part of a file of all of them."""
+    entry = PipelineConfig.model_validate({"tables": tuple(entries)}).tables[0]
+    publication = Publication(FolderStore(folder / "exports"), "", "run", entry.options, folder / "temp", NoLock())
+    export_window(ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE), options_for(server, database), ["json"], publication, Observer())
+    return entry, publication, folder / "exports"
+
+
+@pytest.mark.parametrize(("then", "now"), MASKED_SINCE.values(), ids=MASKED_SINCE.keys())
+def test_nothing_is_made_of_rows_that_were_read_before_a_mask(
+    mariadb: MySQLServer, tmp_path: Path, then: list[dict[str, Any]], now: list[dict[str, Any]]
+):
+    database = mariadb.fresh_database()
+    run_on(mariadb, database, SHOP)
+    _, publication, exports = published(mariadb, database, tmp_path, then)
+    entry = PipelineConfig.model_validate({"tables": tuple(now)}).tables[0]
+    with pytest.raises(StorageError, match=r"the masks have changed since its rows were read.*Materialize the table itself"):
+        render_window(entry, "2026-11-21", ["csv"], publication, Observer())
+    assert not list(exports.rglob("*.csv"))
+    manager = OSSIOManager(publication.store, "", tmp_path / "temp", entry.options, entries={entry.name: entry})
+    with pytest.raises(StorageError, match="the masks have changed"):
+        manager.load_rows(entry.name, [manager.latest_manifest(entry.name)], None)
+
+
+@pytest.mark.parametrize("entries", [[USERS], [ORDERS, USERS], [OPEN]], ids=["masked then", "of another table", "no masks"])
+def test_rows_that_were_read_under_the_masks_of_today_are_made_into_other_formats(
+    mariadb: MySQLServer, tmp_path: Path, entries: list[dict[str, Any]]
+):
+    database = mariadb.fresh_database()
+    run_on(mariadb, database, SHOP)
+    entry, publication, exports = published(mariadb, database, tmp_path, entries)
+    render_window(entry, "2026-11-21", ["csv"], publication, Observer())
+    (path,) = exports.rglob("run*/*.csv")
+    assert (PHONE in path.read_text()) == (entries == [OPEN])
+    # A mask of a table that the entry does not read is nothing to it.
+    other = PipelineConfig.model_validate({"tables": (*entries, {"name": "people", "select_fields": ["a"], "mask": {"a": "hash"}})})
+    render_window(other.tables[0], "2026-11-21", ["csv"], publication, Observer())
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from aggregation_pipeline.config.masked import Hidden
 from aggregation_pipeline.config.names import TableName
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.session import Session
@@ -61,6 +62,20 @@ def test_a_table_without_rows_or_with_an_odd_name_or_in_another_database_is_told
         assert (empty.rows, empty.newest, empty.newest_at) == (None, {}, None)
         with pytest.raises(SourceError, match=r"there is no table axc, or DB_USER may not see it: check the entry's `table`"):
             state_of(session, TableName(None, "axc"), {})
+
+
+@pytest.mark.parametrize("mysql", ["mariadb"], indirect=True)
+def test_what_is_masked_or_computed_from_it_is_not_told(glance: Glance, execute: Execute):
+    keys = ", ".join(f"KEY ({name})" for name in ("born", "day", "later", "made"))
+    computed = "day DATETIME AS (born) STORED, later DATETIME AS (day) STORED"
+    execute(f"CREATE TABLE t (born DATETIME, {computed}, made DATETIME, {keys})")
+    execute("INSERT INTO t (born, made) VALUES ('1999-09-09 09:09:09', '2026-11-20 08:00:00')")
+    table = TableName(None, "t")
+    masked = {TableName(None, "T"): {"born": Hidden("born", "people")}}
+    with glance() as session:
+        state = state_of(session, table, dict.fromkeys(("born", "day", "LATER", "made"), ZONE), masked)
+        assert state.newest == {"made": "2026-11-20 08:00:00"}
+        assert state_of(session, table, {"day": ZONE}).newest == {"day": "1999-09-09 09:09:09"}
 
 
 def test_zero_dates_are_no_instants(glance: Glance, execute: Execute):

@@ -139,6 +139,16 @@ class Trouble:
         self.scene.dev.start(seconds=PATIENCE_SECONDS)
         return True
 
+    def supervisor(self, blow: Blow) -> bool:
+        """The supervisor alone: what it had started ends by itself, beside what the next one starts."""
+        process = self.scene.dev.process
+        assert process is not None
+        process.kill()
+        process.wait(30)
+        self._hold(blow.seconds / 3)
+        self.scene.dev.start(seconds=PATIENCE_SECONDS)
+        return True
+
     def postgres_frozen(self, blow: Blow) -> bool:
         family = self.scene.postgres_family()
         for process in family:
@@ -275,6 +285,7 @@ KINDS: Final[dict[str, tuple[str, Callable[[Trouble, Blow], bool]]]] = {
     "kill the code server": ("services", _service("code-server", "start")),
     "kill the daemon": ("services", _service("dagster._daemon", "run")),
     "kill the web process": ("services", _service("aggregation_pipeline.web")),
+    "kill the supervisor": ("services", Trouble.supervisor),
     "kill everything": ("services", Trouble.everything),
     "freeze PostgreSQL": ("postgres", Trouble.postgres_frozen),
     "crash PostgreSQL": ("postgres", Trouble.postgres_crashed),
