@@ -26,6 +26,7 @@ _LOGGERS: Final = (
 )
 # Each process of a deployment notices it, and one of them says it.
 AWAY: Final = "PostgreSQL is away"
+_WITHOUT_CODE: Final = "The code server does not answer"
 MINUTE: Final = 60.0
 _SAID_AGAIN_SECONDS: Final = 6 * 3600.0
 _REMEMBERED: Final = 2000
@@ -39,6 +40,8 @@ _NUMBERS: Final = re.compile(r"(?<=\bevaluation )(?:ID )?\d+|\(\d+\.\d+ seconds\
 # What follows from it: code servers that do not start, and sensors that are not answered in time.
 _FOLLOWS: Final = re.compile(r"DagsterUserCodeUnreachableError|StatusCode\.(?:UNAVAILABLE|DEADLINE_EXCEEDED)|PostgreSQL does not answer")
 _FOLLOWS_SECONDS: Final = 240.0
+# The web process, of a code server that ended before it: a warning with all stacks.
+_NO_CODE_SERVER: Final = re.compile(r"Error loading repository location \S+:.*\bDagsterUserCodeUnreachableError\b", re.DOTALL)
 # A code server ends so whenever another has loaded the code anew: in a daemon each minute, each in a process of its own.
 _REPLACED: Final = re.compile(r"^No heartbeat received in \d+ seconds, shutting down$")
 _RETRYING: Final = "Retrying failed database connection"
@@ -67,20 +70,15 @@ class _Quiet(logging.Filter):
         if _RETRYING in text:
             _without_doubles()
         if found or _RETRYING in text:
-            return self._tell_of_outage(record, found["reason"].strip() if found else "")
+            reason = found["reason"].strip() if found else ""
+            return _shortened(record, f"PostgreSQL does not answer{f' ({reason})' if reason else ''}", AWAY)
+        if _NO_CODE_SERVER.search(text):
+            return _shortened(record, _WITHOUT_CODE, _WITHOUT_CODE)
         if _REPLACED.search(text):
             return due(text, every=_SAID_AGAIN_SECONDS)
         if record.levelno >= logging.ERROR and _FOLLOWS.search(text) and seconds_since(AWAY) < _FOLLOWS_SECONDS:
             return False
         return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
-
-    def _tell_of_outage(self, record: logging.LogRecord, reason: str) -> bool:
-        if not due(AWAY, every=MINUTE):
-            return False
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg = f"PostgreSQL does not answer{f' ({reason})' if reason else ''}. What needs it waits, and goes on by itself."
-        record.args, record.exc_info, record.exc_text = (), None, None
-        return True
 
     def _is_new(self, text: str) -> bool:
         now = time.monotonic()
@@ -92,6 +90,16 @@ class _Quiet(logging.Filter):
             while len(self._said) > _REMEMBERED:
                 self._said.popitem(last=False)
         return fresh
+
+
+def _shortened(record: logging.LogRecord, what: str, outage: str) -> bool:
+    """Let the record say only this, or nothing in the minute after the last of the same outage."""
+    if not due(outage, every=MINUTE):
+        return False
+    record.levelno, record.levelname = logging.WARNING, "WARNING"
+    record.msg = f"{what}. What needs it waits, and goes on by itself."
+    record.args, record.exc_info, record.exc_text = (), None, None
+    return True
 
 
 def _without_doubles() -> None:

@@ -106,7 +106,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     process = subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, stdout=log, stderr=log)
     base = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: urllib.request.urlopen(f"{base}/server_info", timeout=5).status == 200)
+        wait_for(lambda: urllib.request.urlopen(f"{base}/server_info", timeout=5).status == 200, 240)
         yield base, process
     finally:
         if process.poll() is None:

@@ -11,6 +11,8 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from dagster._cli import api
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.workspace import context
 from dagster._daemon import asset_daemon, freshness
 from dagster._daemon.auto_run_reexecution import event_log_consumer
 from dagster._daemon.daemon import DagsterDaemon, IntervalDaemon
@@ -129,6 +131,20 @@ def test_tracebacks_of_a_postgresql_that_is_away_are_one_line_a_minute(heard: He
     (line,) = heard.lines
     reason = str(cause).split("\n", 1)[0]
     assert line == f"PostgreSQL does not answer ({reason}). What needs it waits, and goes on by itself."
+
+
+def test_a_location_that_cannot_be_loaded_without_its_code_server_is_one_line_and_other_errors_stay_whole(heard: Heard):
+    source = inspect.getsource(context)
+    assert 'f"Error loading repository location {location_name}:{error.to_string()}"' in source, "as Dagster words it"
+    for kind in (DagsterUserCodeUnreachableError, DagsterUserCodeUnreachableError, ValueError):
+        try:
+            raise kind("Could not reach user code server")
+        except (DagsterUserCodeUnreachableError, ValueError):
+            text = serializable_error_info_from_exc_info(sys.exc_info()).to_string()
+        heard.log.warning("context.py:1174: UserWarning: Error loading repository location aggregation_pipeline:%s", text)
+    one, other = heard.lines
+    assert one == "The code server does not answer. What needs it waits, and goes on by itself."
+    assert "ValueError: Could not reach" in other
 
 
 def test_what_a_postgresql_refuses_is_no_outage(heard: Heard):
