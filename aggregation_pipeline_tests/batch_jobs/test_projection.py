@@ -178,7 +178,9 @@ def test_a_table_without_a_name_of_its_own_is_called_by_its_key_in_errors():
     ],
 )
 def test_a_platform_is_as_well_as_the_worst_of_its_tables(status: str, events: list[Event], expected: str):
-    made = row(facts(status), *planned("orders", "users", "visits"), *events, platforms=dict.fromkeys(("orders", "users", "visits"), "shop"))
+    made = row(
+        facts(status), *planned("orders", "users", "visits"), *events, platforms=dict.fromkeys(("orders", "users", "visits"), "shop")
+    )
     assert made.metadata["results"]["shop"]["status"] == expected
 
 
