@@ -284,7 +284,7 @@ def test_each_platform_shows_a_file_however_many_there_are():
     names = [f"p{number}" for number in range(FILES_IN_A_ROW + 1)]
     files = tuple({"format": name} for name in ("csv", "json"))
     made = row(facts("SUCCESS"), *(done(number, name, 1, files=files) for number, name in enumerate(names, 1)), platforms={})
-    assert {name: result["files"] for name, result in made.metadata["results"].items()} == dict.fromkeys(names, [{"format": "json"}])
+    assert {name: result["files"] for name, result in made.metadata["results"].items()} == {name: [{"format": "json"}] for name in names}
 
 
 def test_a_run_id_that_is_no_uuid_gets_one_that_is_always_the_same():

@@ -298,6 +298,14 @@ def test_a_mask_on_a_sub_select_hides_the_column_of_the_other_table(tmp_path: Pa
         load(tmp_path, {"orders": orders, "people": {"select_fields": ["id", "phone"]}})
 
 
+def test_a_name_in_a_sub_select_may_be_a_column_of_any_table_there_and_one_outside_is_the_entrys_own(tmp_path: Path):
+    inside = "SELECT MAX(n) FROM (SELECT name AS n FROM people) z"
+    field = {"expr": f"CONCAT(phone, ({inside}))", "alias": "s"}
+    orders = {"select_fields": ["id", field], "mask": {"s": "hash"}, "allow": {"tables": ["people"]}}
+    masked = load(tmp_path, {"orders": orders}).tables[0].masked
+    assert {table.name: set(columns) for table, columns in masked.items()} == {"orders": {"phone", "n", "name"}, "people": {"n", "name"}}
+
+
 def test_all_that_a_file_shows_is_reported_at_once_and_in_its_place(tmp_path: Path):
     with pytest.raises(ConfigError) as refusal:
         load(tmp_path, {"users": MASKED, "a": {"table": "users", "select_fields": ["id", "phone"]}, "b": {"select_fields": ["f(id)"]}})

@@ -19,11 +19,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all where none is given")
     parser.add_argument("--at-most", type=int, default=120, metavar="N", help="changes of a module; of more, a sample that stays the same")
+    parser.add_argument("--line", type=int, action="append", metavar="N", help="only changes of this line; may be given several times")
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.modules if name not in CHOSEN]:
         parser.error(f"no tests are chosen for {', '.join(unknown)}; there are {', '.join(CHOSEN)}")
     names = chosen.modules or list(CHOSEN)
     if len(names) > 1:
+        if chosen.line:
+            parser.error("--line is of one module")
         # Each in a process of its own: pytest is made to run once.
         command = [sys.executable, "-m", "aggregation_pipeline_tests.mutants", "--at-most", str(chosen.at_most)]
         return max([subprocess.run([*command, name], check=False).returncode for name in names])
@@ -33,7 +36,7 @@ def main() -> int:
     os.environ["CI"] = "true"
     paths = [str(_TESTS / path) for path in CHOSEN[names[0]]]
     options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    return pytest.main([*options, *paths], plugins=[Forks(names[0], chosen.at_most)])
+    return pytest.main([*options, *paths], plugins=[Forks(names[0], chosen.at_most, chosen.line or ())])
 
 
 if __name__ == "__main__":

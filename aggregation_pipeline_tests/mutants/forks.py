@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -33,10 +33,10 @@ class Seen(NamedTuple):
 
 
 class Forks:
-    """The plugin that tries `at_most` changes of the module `name`."""
+    """The plugin that tries `at_most` changes of the module `name`, those of certain `lines` where any are given."""
 
-    def __init__(self, name: str, at_most: int) -> None:
-        self.name, self.at_most = name, at_most
+    def __init__(self, name: str, at_most: int, lines: Collection[int] = ()) -> None:
+        self.name, self.at_most, self.lines = name, at_most, lines
         self._failed = False
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -57,7 +57,8 @@ class Forks:
             failed = [items[number].nodeid for number, each in enumerate(seen or ()) if not each.passed]
             pytest.exit(f"{self.name}: its tests do not pass as it is: {failed or 'they take too long'}", returncode=1)
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        every, text, survivors = changes_of(source), source.splitlines(), 0
+        text, survivors = source.splitlines(), 0
+        every = [change for change in changes_of(source) if not self.lines or change.line in self.lines]
         tried = sorted(random.Random(self.name).sample(every, min(self.at_most, len(every))), key=lambda change: change.line)
         say = session.config.get_terminal_writer().line
         say(f"\n{self.name}: {len(tried)} of {len(every)} changes, {len(items)} tests of {sum(s.seconds for s in seen):.0f} s")

@@ -371,6 +371,31 @@ def test_who_finds_the_lock_lost_after_the_switch_puts_a_newer_version_back_and_
             assert watched.store.read(f"daily/orders/{folder}/{file.name}") == watched.store.read(file.key)
 
 
+def test_who_finds_the_version_of_another_in_force_leaves_the_switch_alone(watched: Watched, tmp_path: Path):
+    switch = f"put {manifest_key('daily', 'orders', WINDOW)}"
+    newer = sample_extract(tmp_path / "c", value=9)
+
+    def other_writer() -> None:
+        publish(watched, newer, tmp_path / "other", run="run-2")
+        watched.done.clear()
+
+    with pytest.raises(LockError):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(3, other_writer))
+    manifest = load_manifest(watched.store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    assert manifest.publication == "run-2"
+    assert switch not in watched.done
+
+
+def test_who_finds_no_version_in_force_any_more_makes_none_up(watched: Watched, tmp_path: Path):
+    def removed() -> None:
+        watched.store.delete(manifest_key("daily", "orders", WINDOW))
+
+    with pytest.raises(LockError):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(3, removed))
+    assert load_manifest(watched.store, "daily", "orders", WINDOW) is None
+
+
 def test_a_manifest_that_may_not_be_read_stays_and_fails_the_run(watched: Watched, tmp_path: Path):
     publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
     before = everything(watched.store)
