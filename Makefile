@@ -6,7 +6,7 @@ UV := $(BIN)/python -m uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all soak mysql56 bench lint format lock clean
+.PHONY: help demo dev test test-all soak mutants mysql56 bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ test-all: test ## The long tests too
 
 soak: $(STAMP) ## Half an hour of kills, freezes and full disks, then the books (as root); STORM_SEED=7 chooses which
 	STORM_SECONDS=1200 $(BIN)/python -m pytest -s -m "slow and alone" aggregation_pipeline_tests/storm
+
+mutants: $(STAMP) ## Change the code in small ways and list what no test notices; ARGS="storage.publish --at-most 50"
+	$(BIN)/python -m aggregation_pipeline_tests.mutants $(ARGS)
 
 mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL
 	$(BIN)/python -m aggregation_pipeline_tests.servers.mysql56

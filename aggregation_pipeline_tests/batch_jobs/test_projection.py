@@ -178,7 +178,9 @@ def test_a_table_without_a_name_of_its_own_is_called_by_its_key_in_errors():
     ],
 )
 def test_a_platform_is_as_well_as_the_worst_of_its_tables(status: str, events: list[Event], expected: str):
-    made = row(facts(status), *planned("orders", "users", "visits"), *events, platforms=dict.fromkeys(("orders", "users", "visits"), "shop"))
+    made = row(
+        facts(status), *planned("orders", "users", "visits"), *events, platforms=dict.fromkeys(("orders", "users", "visits"), "shop")
+    )
     assert made.metadata["results"]["shop"]["status"] == expected
 
 
@@ -282,7 +284,7 @@ def test_each_platform_shows_a_file_however_many_there_are():
     names = [f"p{number}" for number in range(FILES_IN_A_ROW + 1)]
     files = tuple({"format": name} for name in ("csv", "json"))
     made = row(facts("SUCCESS"), *(done(number, name, 1, files=files) for number, name in enumerate(names, 1)), platforms={})
-    assert {name: result["files"] for name, result in made.metadata["results"].items()} == dict.fromkeys(names, [{"format": "json"}])
+    assert {name: result["files"] for name, result in made.metadata["results"].items()} == {name: [{"format": "json"}] for name in names}
 
 
 def test_a_run_id_that_is_no_uuid_gets_one_that_is_always_the_same():

@@ -73,6 +73,9 @@ FIELDS = {
     "a stored function called as an alias": "(SELECT MAX(f(a)) FROM (SELECT 1) f(a))",
     "statistics of the server": "(SELECT MAX(histogram) FROM information_schema.column_statistics)",
     "statistics of MariaDB": "(SELECT MAX(max_value) FROM mysql.column_stats)",
+    "statements of others": "(SELECT MAX(sql_text) FROM performance_schema.events_statements_history)",
+    "a summary of statements": "(SELECT MAX(query) FROM sys.statement_analysis)",
+    "statements of others on seekdb": "(SELECT MAX(query_sql) FROM oceanbase.GV$OB_SQL_AUDIT)",
 }
 # Likewise a figure.
 FIGURES = {
@@ -180,6 +183,18 @@ HARMLESS: dict[str, dict[str, Any]] = {
         "partition": {"column": "phone", "every": "day", "start": "2026-01-01"},
         "mask": {"phone": "keep"},
     },
+    "a column called as the masked table": {"select_fields": ["id", {"expr": "users + 1", "alias": "n"}]},
+    "a table called as a database of the server": {"table": "sys", "select_fields": [{"expr": "sys.id + 1", "alias": "n"}]},
+    "a column called as a masked output beside it, which only a sub-select can name": {
+        "table": "users",
+        "select_fields": [{"expr": "phone", "alias": "status"}, {"expr": "LOWER(status)", "alias": "s"}],
+        "mask": {"status": "hash"},
+    },
+    "a table of the server that is listed": {
+        "table": "mysql.column_stats",
+        "select_fields": ["table_name"],
+        "allow": {"tables": ["mysql.column_stats"]},
+    },
     "functions of every kind": {
         "select_fields": [
             "id",
@@ -260,6 +275,37 @@ def test_what_the_summary_keeps_by_a_columns_name_does_not_keep_the_order_of_the
         load(tmp_path, {"users": MASKED, "other": other})
 
 
+def test_a_window_sees_the_outputs_beside_it(tmp_path: Path):
+    fields = [{"expr": "phone", "alias": "a"}, {"expr": "ROW_NUMBER() OVER (ORDER BY a)", "alias": "r"}]
+    with pytest.raises(ConfigError, match="the output r shows phone"):
+        load(tmp_path, {"users": {"select_fields": fields, "mask": {"a": "hash"}}})
+
+
+@pytest.mark.parametrize("table", ["mysql.column_stats", "INFORMATION_SCHEMA.column_statistics"])
+def test_a_table_that_the_server_fills_is_exported_only_by_leave(tmp_path: Path, table: str):
+    with pytest.raises(ConfigError, match=r":\d+:\d+: tables.statistics.table: .* can hold values of masked columns"):
+        load(tmp_path, {"users": MASKED, "statistics": {"table": table, "select_fields": ["table_name"]}})
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"select_fields": ["*"]}, "select_fields"),
+        ({"select_fields": ["id"], "order_by": ["id", "phone"]}, r"order_by\[1\]"),
+        ({"select_fields": ["id"], "partition": {"column": "phone", "every": "day", "start": "2026-01-01"}}, "partition.column"),
+    ],
+)
+def test_what_shows_a_masked_column_is_reported_in_its_place(tmp_path: Path, keys: dict[str, Any], place: str):
+    with pytest.raises(ConfigError, match=rf":\d+:\d+: tables.open.{place}.* (masks|masked)"):
+        load(tmp_path, {"users": MASKED, "open": {"table": "users"} | keys})
+
+
+def test_a_count_of_a_column_hides_none(tmp_path: Path):
+    figures = [{"expr": "COUNT(DISTINCT phone)", "alias": "n"}]
+    config = load(tmp_path, {"users": {"group_by": ["id"], "aggregations": figures, "mask": {"n": "hash"}}})
+    assert config.tables[0].hidden_columns == set()
+
+
 def test_a_chain_of_aliases_is_followed_to_its_end(tmp_path: Path):
     fields = [
         {"expr": "(SELECT b)", "alias": "c"},
@@ -295,6 +341,14 @@ def test_a_mask_on_a_sub_select_hides_the_column_of_the_other_table(tmp_path: Pa
     assert load(tmp_path, {"orders": orders}).tables[0].hidden_columns == set()
     with pytest.raises(ConfigError, match="shows phone, which the entry orders masks"):
         load(tmp_path, {"orders": orders, "people": {"select_fields": ["id", "phone"]}})
+
+
+def test_a_name_in_a_sub_select_may_be_a_column_of_any_table_there_and_one_outside_is_the_entrys_own(tmp_path: Path):
+    inside = "SELECT MAX(n) FROM (SELECT name AS n FROM people) z"
+    field = {"expr": f"CONCAT(phone, ({inside}))", "alias": "s"}
+    orders = {"select_fields": ["id", field], "mask": {"s": "hash"}, "allow": {"tables": ["people"]}}
+    masked = load(tmp_path, {"orders": orders}).tables[0].masked
+    assert {table.name: set(columns) for table, columns in masked.items()} == {"orders": {"phone", "n", "name"}, "people": {"n", "name"}}
 
 
 def test_all_that_a_file_shows_is_reported_at_once_and_in_its_place(tmp_path: Path):

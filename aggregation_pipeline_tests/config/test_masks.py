@@ -61,6 +61,29 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"select_fields": [{"expr": "email", "alias": "mail"}], "order_by": ["LENGTH(email)"], "mask": {"mail": "hash"}},
         "would tell the order",
     ),
+    "its order by the name of its output": (
+        {"select_fields": [{"expr": "email", "alias": "mail"}], "order_by": ["LENGTH(mail)"], "mask": {"mail": "hash"}},
+        "would tell the order",
+    ),
+    "its output's name where only that output is kept": (
+        {
+            "select_fields": ["email", {"expr": "LOWER(email)", "alias": "m"}, {"expr": "(SELECT m)", "alias": "e"}],
+            "mask": {"email": "hash", "m": "keep"},
+        },
+        "output e shows email",
+    ),
+    "a mask of windows, which have names": (
+        {"select_fields": ["id"], "partition": DAILY | {"column": "birthday"}, "mask": {"birthday": "hash"}},
+        "birthday is no output",
+    ),
+    "nothing kept": (
+        {"select_fields": ["id"], "partition": DAILY | {"column": "birthday"}, "mask": {"brithday": "keep"}},
+        "brithday is no output",
+    ),
+    "nothing left of the summary": (
+        {"group_by": ["email"], "select_fields": ["id"], "mask": {"email": "drop"}},
+        "every output of the summary is dropped",
+    ),
     "nothing left": ({"select_fields": ["email"], "mask": {"email": "drop"}}, "every output of the detail is dropped"),
     "two masks of one": ({"select_fields": ["*"], "mask": {"email": "drop", "Email": "hash"}}, "differ in case only"),
     "an unknown rule": ({"select_fields": ["email"], "mask": {"email": "encrypt"}}, "partial"),
@@ -96,6 +119,18 @@ def test_a_mask_that_hides_less_than_it_seems_to_is_refused(keys: dict[str, Any]
         {"select_fields": ["email", "CURRENT_USER"], "mask": {"email": "hash"}},
         {"select_fields": ["id", "birthday"], "partition": DAILY | {"column": "birthday"}, "mask": {"id": "hash"}},
         {"select_fields": ["id", "email"], "where": "email LIKE '%@x'", "mask": {"email": "hash"}},
+        {"select_fields": ["id", "email"], "order_by": ["id"], "mask": {"email": "hash"}},
+        {"select_fields": ["email", {"expr": "LOWER(email)", "alias": "e"}], "mask": {"email": "keep"}},
+        {"select_fields": ["*"], "group_by": [{"expr": "LOWER(email)", "alias": "e"}], "mask": {"email": "keep"}},
+        {"select_fields": ["email", {"expr": "own(email)", "alias": "e"}], "mask": {"email": "keep"}},
+        {
+            "select_fields": ["email", {"expr": "id + 1", "alias": "n"}, {"expr": "(SELECT n)", "alias": "k"}],
+            "mask": {"email": "hash"},
+        },
+        {
+            "select_fields": ["email", {"expr": "id + 1", "alias": "n"}, {"expr": "(SELECT n)", "alias": "k"}],
+            "mask": {"email": "hash", "n": "keep"},
+        },
         {
             "select_fields": ["email", {"expr": "EXISTS(SELECT * FROM orders o WHERE o.email = users.id)", "alias": "e"}],
             "mask": {"email": "hash"},
@@ -109,6 +144,8 @@ def test_counts_and_what_is_masked_or_kept_on_purpose_pass(keys: dict[str, Any])
 def test_what_is_hidden_is_the_column_behind_the_output():
     masked = entry(select_fields=[{"expr": "CONCAT(a, b)", "alias": "ab"}, "c"], mask={"ab": "hash"})
     assert masked.hidden_columns == {"a", "b"}
+    constant = entry(select_fields=[{"expr": "CONCAT(a, CURRENT_USER)", "alias": "ab"}], mask={"ab": "hash"})
+    assert constant.hidden_columns == {"a"}
 
 
 def test_a_hash_without_its_key_is_refused_when_loading():

@@ -1,6 +1,8 @@
-"""`python -m aggregation_pipeline_tests.mutants [module ...]`: change the modules, list the changes that no test notices."""
+"""`python -m aggregation_pipeline_tests.mutants [--at-most N] [module ...]`: the changes to the modules that no test notices."""
 
+import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,20 +15,29 @@ from aggregation_pipeline_tests.mutants.forks import Forks
 _TESTS = Path(__file__).resolve().parents[1]
 
 
-def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in CHOSEN]
-    if unknown:
-        print(f"No tests are chosen for {', '.join(unknown)}; there are {', '.join(CHOSEN)}", file=sys.stderr)
-        return 2
-    if len(names) != 1:
-        # Each with a pytest of its own.
-        codes = [subprocess.run([sys.executable, "-m", __package__, name], check=False).returncode for name in names or CHOSEN]
-        return max(codes)
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all where none is given")
+    parser.add_argument("--at-most", type=int, default=120, metavar="N", help="changes of a module; of more, a sample that stays the same")
+    parser.add_argument("--line", type=int, action="append", metavar="N", help="only changes of this line; may be given several times")
+    chosen = parser.parse_args()
+    if unknown := [name for name in chosen.modules if name not in CHOSEN]:
+        parser.error(f"no tests are chosen for {', '.join(unknown)}; there are {', '.join(CHOSEN)}")
+    names = chosen.modules or list(CHOSEN)
+    if len(names) > 1:
+        if chosen.line:
+            parser.error("--line is of one module")
+        # Each in a process of its own: pytest is made to run once.
+        command = [sys.executable, "-m", "aggregation_pipeline_tests.mutants", "--at-most", str(chosen.at_most)]
+        return max([subprocess.run([*command, name], check=False).returncode for name in names])
+    # Stopped by a signal, it still stops its servers.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The same examples in each child.
     os.environ["CI"] = "true"
     paths = [str(_TESTS / path) for path in CHOSEN[names[0]]]
-    return pytest.main(["-q", "-p", "no:xdist", "-p", "no:cacheprovider", *paths], plugins=[Forks(names[0])])
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    return pytest.main([*options, *paths], plugins=[Forks(names[0], chosen.at_most, chosen.line or ())])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

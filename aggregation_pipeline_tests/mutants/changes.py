@@ -73,7 +73,7 @@ def changed(source: str, change: Change) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
-def _choices(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912  a table of shapes
+def _choices(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901  a table of shapes
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARED:
             yield _with(node, ops=[_COMPARED[type(op)]()])
@@ -107,9 +107,9 @@ def _choices(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912  a tabl
         case ast.Call(func=function, keywords=keywords):
             if isinstance(function, ast.Name) and function.id in _CALLED:
                 yield _with(node, func=ast.Name(_CALLED[function.id], ast.Load()))
-            for left_out in keywords:
-                if left_out.arg not in {None, "strict"}:
-                    yield _with(node, keywords=[keyword for keyword in keywords if keyword is not left_out])
+            for dropped in keywords:
+                if dropped.arg not in {None, "strict"}:
+                    yield _with(node, keywords=[keyword for keyword in keywords if keyword is not dropped])
 
 
 def _with(node: ast.AST, **fields: object) -> ast.AST:

@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, Final, NamedTuple
@@ -19,8 +20,6 @@ import pytest
 from aggregation_pipeline_tests.mutants.changes import Change, changed, changes_of
 from aggregation_pipeline_tests.mutants.graft import graft
 
-# More of one module are not tried, and which ones is the same each time.
-AT_MOST: Final = 250
 # The servers that are started once, before the first child. The one for OSS is a thread: each child has its own.
 _SERVERS: Final = {"postgres", "mysql", "mariadb"}
 
@@ -34,12 +33,10 @@ class Seen(NamedTuple):
 
 
 class Forks:
-    """The plugin. `survivors` are the changes that no test has noticed."""
+    """The plugin that tries `at_most` changes of the module `name`, those of certain `lines` where any are given."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tried: list[Change] = []
-        self.survivors: list[Change] = []
+    def __init__(self, name: str, at_most: int, lines: Collection[int] = ()) -> None:
+        self.name, self.at_most, self.lines = name, at_most, lines
         self._failed = False
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -57,21 +54,23 @@ class Forks:
         module = importlib.import_module(f"aggregation_pipeline.{self.name}")
         seen = _in_child(lambda: self._look(items, module), 600)
         if seen is None or not all(each.passed for each in seen):
-            pytest.exit(f"{self.name}: its tests do not pass as it is: {[i.nodeid for i, s in zip(items, seen or ()) if not s.passed]}")
+            failed = [items[number].nodeid for number, each in enumerate(seen or ()) if not each.passed]
+            pytest.exit(f"{self.name}: its tests do not pass as it is: {failed or 'they take too long'}", returncode=1)
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        every = changes_of(source)
-        self.tried = sorted(random.Random(self.name).sample(every, min(AT_MOST, len(every))), key=lambda change: change.line)
+        text, survivors = source.splitlines(), 0
+        every = [change for change in changes_of(source) if not self.lines or change.line in self.lines]
+        tried = sorted(random.Random(self.name).sample(every, min(self.at_most, len(every))), key=lambda change: change.line)
         say = session.config.get_terminal_writer().line
-        say(f"\n{self.name}: {len(self.tried)} of {len(every)} changes, {len(items)} tests of {sum(s.seconds for s in seen):.0f} s")
-        text = source.splitlines()
-        for change in self.tried:
+        say(f"\n{self.name}: {len(tried)} of {len(every)} changes, {len(items)} tests of {sum(s.seconds for s in seen):.0f} s")
+        for change in tried:
             chosen = sorted((s.seconds, n) for n, s in enumerate(seen) if not change.lines or s.lines & set(change.lines))
             limit = 20 + 5 * sum(seconds for seconds, _ in chosen)
-            noticed = bool(chosen) and _in_child(lambda: self._notice(module, source, change, [items[n] for _, n in chosen]), limit)
-            if noticed is False:
-                self.survivors.append(change)
+            notice = partial(self._notice, module, source, change, [items[n] for _, n in chosen])
+            # What runs on and on, or dies, is noticed as well.
+            if not chosen or _in_child(notice, limit) is False:
+                survivors += 1
                 say(f"{change.line}: {text[change.line - 1].strip()}\n      {change.before}  ->  {change.after}  ({len(chosen)} tests)")
-        say(f"{self.name}: {len(self.tried)} tried, {len(self.survivors)} survive")
+        say(f"{self.name}: {len(tried)} tried, {len(tried) - survivors} noticed, {survivors} not")
         return True
 
     def _look(self, items: Sequence[pytest.Item], module: ModuleType) -> list[Seen]:

@@ -173,3 +173,10 @@ def test_bytes_have_no_partial_mask_and_the_message_holds_no_value(execute: Exec
     with pytest.raises(SourceError, match="mask: photo: partial needs text"):
         read(name="people", selectFields=["id_card", "photo"], mask={"photo": "partial"})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["BLOB", "BIT(8)"])
+def test_bytes_that_could_be_text_have_no_partial_mask_either(execute: Execute, read: Read, kind: str):
+    execute([f"CREATE TABLE people (id INT PRIMARY KEY, photo {kind})", "INSERT INTO people VALUES (1, x'41')"])
+    with pytest.raises(SourceError, match=r"mask: photo: partial needs text, and the column holds bytes; hash or drop it"):
+        read(name="people", selectFields=["id", "photo"], mask={"photo": "partial"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.errors import FormatError, LockError, StorageBusyError, StorageDeniedError
+from aggregation_pipeline.errors import FormatError, LockError, StorageBusyError, StorageDeniedError, StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.storage.base import ObjectStore
@@ -56,6 +56,45 @@ def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_fr
     assert {dataset.extract.key for dataset in manifest.datasets} == {
         f"daily/_extracts/orders/{WINDOW}/run-1/{name}.parquet" for name in ("summary", "detail")
     }
+
+
+def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp_path: Path):
+    extract = sample_extract(tmp_path / "extract")
+    detail = replace(extract.datasets[1], truncated=True, zero_dates={"born": 2}, masks={"phone": "hash"})
+    extract = replace(extract, datasets=(extract.datasets[0], detail), consistency="none", engines="MyISAM", columns_asked="abc")
+    files = [replace(file, notes={"cut": 3}) for file in render_csv(extract, tmp_path)]
+    check = ManifestCheck(name="enough", passed=True, severity="error", words="3 rows")
+    publish_window(store, "daily", extract, files, run_id="run-1", notes=["a note"], checks=[check])
+    manifest = load_manifest(store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    assert (manifest.consistency, manifest.engines, manifest.columns_asked) == ("none", "MyISAM", "abc")
+    assert (manifest.notes, manifest.checks) == (("a note",), (check,))
+    said = manifest.datasets[1]
+    assert (said.truncated, said.zero_dates, said.masks) == (True, {"born": 2}, {"phone": "hash"})
+    assert [(file.media_type, file.notes) for file in manifest.files] == [("text/csv", {"cut": 3})] * 2
+    # And again, where one thing that is said of the same data has changed.
+    changed = publish_window(store, "daily", replace(extract, engines="InnoDB"), files, run_id="run-2", notes=["a note"], checks=[check])
+    assert (changed.manifest.run_id, changed.manifest.engines) == ("run-2", "InnoDB")
+
+
+@pytest.mark.parametrize("window", ["latest", "2026-11", "../orders"])
+def test_what_is_no_window_is_not_published(watched: Watched, tmp_path: Path, window: str):
+    with pytest.raises(StorageError, match=r"is no window\. Windows are called 2026-11-20"):
+        publish(watched, sample_extract(tmp_path / "extract", window=window), tmp_path / "out", run="run-1")
+    assert everything(watched.store) == {}
+
+
+def test_what_is_sent_and_what_is_left_alone_is_told_file_by_file(store: ObjectStore, tmp_path: Path):
+    told: list[str] = []
+    for run in ("run-1", "run-2"):
+        publish(store, sample_extract(tmp_path / "extract"), tmp_path / "out", run=run, report=told.append)
+        if run == "run-1":
+            sent = {line.split()[1] for line in told if line.startswith("sent ")}
+            assert len(sent) == 5
+            assert all(line.endswith(" bytes)") for line in told if line.startswith("sent "))
+            told.clear()
+    assert {line.split()[1] for line in told if line.startswith("unchanged ")} == sent
+    assert not any(line.startswith("sent ") for line in told)
 
 
 def test_the_switch_is_written_after_all_that_it_names_and_before_any_stable_name(watched: Watched, tmp_path: Path):
@@ -140,7 +179,9 @@ def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_
     old = load_manifest(watched.store, "daily", "orders", WINDOW)
     assert old is not None
     extract = fetch_extract(watched.store, old, tmp_path / "fetched")
-    manifest = publish(watched, extract, tmp_path / "out", run="run-2", formats="csv", partial=partial)
+    # Whoever does not say that formats are missing has rendered them all.
+    how = {"partial": True} if partial else {}
+    manifest = publish(watched, extract, tmp_path / "out", run="run-2", formats="csv", **how)
     kept = ["orders.json"] if partial else []
     assert sorted(file.name for file in manifest.files) == sorted(["orders.detail.csv", "orders.summary.csv", *kept])
     assert [file.key for file in manifest.files if file.format == "json"] == [f"{FOLDER}/run-1/{name}" for name in kept]
@@ -328,6 +369,31 @@ def test_who_finds_the_lock_lost_after_the_switch_puts_a_newer_version_back_and_
     for file in manifest.files:
         for folder in (WINDOW, "latest"):
             assert watched.store.read(f"daily/orders/{folder}/{file.name}") == watched.store.read(file.key)
+
+
+def test_who_finds_the_version_of_another_in_force_leaves_the_switch_alone(watched: Watched, tmp_path: Path):
+    switch = f"put {manifest_key('daily', 'orders', WINDOW)}"
+    newer = sample_extract(tmp_path / "c", value=9)
+
+    def other_writer() -> None:
+        publish(watched, newer, tmp_path / "other", run="run-2")
+        watched.done.clear()
+
+    with pytest.raises(LockError):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(3, other_writer))
+    manifest = load_manifest(watched.store, "daily", "orders", WINDOW)
+    assert manifest is not None
+    assert manifest.publication == "run-2"
+    assert switch not in watched.done
+
+
+def test_who_finds_no_version_in_force_any_more_makes_none_up(watched: Watched, tmp_path: Path):
+    def removed() -> None:
+        watched.store.delete(manifest_key("daily", "orders", WINDOW))
+
+    with pytest.raises(LockError):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(3, removed))
+    assert load_manifest(watched.store, "daily", "orders", WINDOW) is None
 
 
 def test_a_manifest_that_may_not_be_read_stays_and_fails_the_run(watched: Watched, tmp_path: Path):
