@@ -69,7 +69,7 @@ def test_personal_data_is_nowhere_after_a_run(people: Deployment, monkeypatch: p
     lines = next(content for path, content in stored.items() if path.name == "people.detail.csv").decode().splitlines()
     assert lines[0] == '"id"|"phone"|"name"'
     assert lines[1].endswith('|"张****"')
-    (path,) = (path for path in files if path.name == "manifest.json")
+    (path,) = (path for path in files if path.name == "manifest.json" and path.parent.parent.name == "people")
     manifest = Manifest.from_json(stored[path], where=str(path))
     assert [dataset.masks for dataset in manifest.datasets] == [{"phone": "hash"}, {"phone": "hash", "name": "partial", "id_card": "drop"}]
 

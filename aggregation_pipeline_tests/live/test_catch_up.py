@@ -24,7 +24,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(720)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(720)]
 SCHEDULE = "aggregate_daily_partitions_at_0200_schedule"
 CONFIG = """
     tables:

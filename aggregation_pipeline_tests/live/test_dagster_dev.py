@@ -18,7 +18,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 TODAY = datetime.now(UTC).date()
 DAYS = [str(TODAY - timedelta(days=back)) for back in range(10, 0, -1)]
 BAD = DAYS[3]

@@ -17,7 +17,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 
 
 def pull_the_plug(dev: Dev, worker: int) -> None:

@@ -16,7 +16,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 # dagster.yaml: 60 seconds after the end of the run, looked at every 20. The rest is for the queue, for starting, and for a busy machine.
 SOON = 60 + 20 + 50
 

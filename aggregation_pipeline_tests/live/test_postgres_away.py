@@ -26,7 +26,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 # Longer than the minute after which a second line may come.
 OUTAGE_SECONDS = 75
 CONNECTIONS = 25

@@ -21,7 +21,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(540)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 DAYS = [f"2026-11-{day:02}" for day in range(1, 4)]
 
 

@@ -21,7 +21,7 @@ from aggregation_pipeline_tests.web.served import free_port
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 STOCK = "storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n"
 OURS = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
 

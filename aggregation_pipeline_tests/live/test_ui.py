@@ -21,7 +21,7 @@ from aggregation_pipeline_tests.waiting import until
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PICTURES = REPOSITORY / ".data" / "screenshots"
 # Chromium's sandbox does not work for root; the rest keeps it from asking its vendor's servers for anything.
 ARGUMENTS = (

@@ -28,7 +28,7 @@ from aggregation_pipeline_tests.web.served import free_port
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.servers.handles import PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
 # A name that leads to our own address, as an attacker's DNS would answer.
 ARGUMENTS = [
