@@ -68,6 +68,9 @@ def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
     assert (manifest.consistency, manifest.engines, manifest.columns_asked) == ("none", "MyISAM", "abc")
+    mark = json.loads(store.read(f"{FOLDER}/run-1/publication.json"))
+    names = ["orders.detail.csv", "orders.summary.csv"]
+    assert mark == {"version": 1, "table": "orders", "window": WINDOW, "publication": "run-1", "run_id": "run-1", "files": names}
     assert (manifest.notes, manifest.checks) == (("a note",), (check,))
     said = manifest.datasets[1]
     assert (said.truncated, said.zero_dates, said.masks) == (True, {"born": 2}, {"phone": "hash"})
@@ -385,6 +388,19 @@ def test_who_finds_the_version_of_another_in_force_leaves_the_switch_alone(watch
     assert manifest is not None
     assert manifest.publication == "run-2"
     assert switch not in watched.done
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(100, StorageBusyError), (3, LockError)])
+def test_a_switch_that_could_not_be_sent_fails_the_run_and_a_lost_lock_is_the_greater_trouble(
+    watched: Watched, tmp_path: Path, asked: int, expected: type[Exception]
+):
+    def refuse(verb: str, key: str) -> None:
+        if (verb, key) == ("put", manifest_key("daily", "orders", WINDOW)):
+            raise StorageBusyError("no answer")
+
+    watched.before = refuse
+    with pytest.raises(expected):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(asked))
 
 
 def test_who_finds_no_version_in_force_any_more_makes_none_up(watched: Watched, tmp_path: Path):
