@@ -351,6 +351,13 @@ def test_a_name_in_a_sub_select_may_be_a_column_of_any_table_there_and_one_outsi
     assert {table.name: set(columns) for table, columns in masked.items()} == {"orders": {"phone", "n", "name"}, "people": {"n", "name"}}
 
 
+def test_what_tables_are_joined_by_in_a_masked_output_stays_open(tmp_path: Path):
+    field = {"expr": "(SELECT MAX(p.name) FROM people p JOIN cards c ON c.number = p.card)", "alias": "s"}
+    orders = {"select_fields": ["id", field], "mask": {"s": "hash"}}
+    masked = load(tmp_path, {"orders": orders | {"allow": {"tables": ["people", "cards"]}}}).tables[0].masked
+    assert {name for columns in masked.values() for name in columns} == {"name"}
+
+
 def test_all_that_a_file_shows_is_reported_at_once_and_in_its_place(tmp_path: Path):
     with pytest.raises(ConfigError) as refusal:
         load(tmp_path, {"users": MASKED, "a": {"table": "users", "select_fields": ["id", "phone"]}, "b": {"select_fields": ["f(id)"]}})

@@ -11,11 +11,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from pymysql.constants import FIELD_TYPE
 
+from aggregation_pipeline.config.asked import MaskRule
 from aggregation_pipeline.config.named import shows_cells
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.masks import partial_text
+from aggregation_pipeline.source.masks import masked, partial_text
+from aggregation_pipeline.source.types import ColumnType
+from aggregation_pipeline.source.wire import Block, Cells, Field
 from aggregation_pipeline_tests.source.conftest import SALT
 from aggregation_pipeline_tests.source.test_reader import Execute, rows_of
 
@@ -43,6 +48,8 @@ def hashed(value: str) -> str:
         ("+86 138 1234 5678", "+86****5678"),
         ("11010119900307123X", "110****123X"),
         ("张三", "张****"),
+        ("Li Na", "L****a"),
+        ("Lina", "L****"),
         ("欧阳娜娜", "欧****"),
         ("Zhang San", "Z****n"),
         ("12345678", "1****8"),
@@ -105,6 +112,9 @@ def test_masked_columns_are_text_and_their_values_are_nowhere(execute: Execute, 
     assert [(field.name, str(field.type)) for field in detail.schema] == [
         (name, "string") for name in ("id_card", "name", "email", "phone", "photo")
     ]
+    assert {field.name: field.metadata for field in detail.schema} == {
+        name: {b"mysql_type": b"VARCHAR", b"mask": rule.encode()} for name, rule in detail.masks.items() if rule != "drop"
+    }
     rows = sorted(rows_of(extract), key=lambda row: str(row["name"]))
     assert [(row["name"], row["email"]) for row in rows] == [("", "z****@example.com"), ("L****i", None), ("张****", "z****@example.com")]
     assert [row["phone"] for row in rows] == [None, hashed("13900000000"), hashed("13812345678")]
@@ -180,3 +190,17 @@ def test_bytes_that_could_be_text_have_no_partial_mask_either(execute: Execute, 
     execute([f"CREATE TABLE people (id INT PRIMARY KEY, photo {kind})", "INSERT INTO people VALUES (1, x'41')"])
     with pytest.raises(SourceError, match=r"mask: photo: partial needs text, and the column holds bytes; hash or drop it"):
         read(name="people", selectFields=["id", "photo"], mask={"photo": "partial"})
+
+
+@pytest.mark.parametrize("rule", ["hash", "partial"])
+def test_only_a_hash_needs_a_key_and_none_is_made_without(rule: MaskRule):
+    def sent(_block: Block, cells: Cells) -> pa.Array:
+        return pa.array(cells)
+
+    column = ColumnType(pa.field("phone", pa.string()), sent, sent)
+    described = Field("phone", FIELD_TYPE.VAR_STRING, 0, 45, 80, 0)
+    if rule == "hash":
+        with pytest.raises(SourceError, match="mask: phone: hash needs a key; set MASK_SALT"):
+            masked(column, described, rule, SecretStr(""), as_it_is=True)
+    else:
+        assert masked(column, described, rule, SecretStr(""), as_it_is=True).field.type == pa.string()

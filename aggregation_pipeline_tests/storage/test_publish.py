@@ -12,10 +12,12 @@ from aggregation_pipeline.errors import FormatError, LockError, StorageBusyError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.formats import RenderedFile, render
 from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.oss import OssStore
 from aggregation_pipeline.storage.publish import publish_window
+from aggregation_pipeline.storage.switch import newest_since
 from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, load_manifest
 from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched, publish
@@ -68,6 +70,9 @@ def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
     assert (manifest.consistency, manifest.engines, manifest.columns_asked) == ("none", "MyISAM", "abc")
+    mark = json.loads(store.read(f"{FOLDER}/run-1/publication.json"))
+    names = ["orders.detail.csv", "orders.summary.csv"]
+    assert mark == {"version": 1, "table": "orders", "window": WINDOW, "publication": "run-1", "run_id": "run-1", "files": names}
     assert (manifest.notes, manifest.checks) == (("a note",), (check,))
     said = manifest.datasets[1]
     assert (said.truncated, said.zero_dates, said.masks) == (True, {"born": 2}, {"phone": "hash"})
@@ -385,6 +390,32 @@ def test_who_finds_the_version_of_another_in_force_leaves_the_switch_alone(watch
     assert manifest is not None
     assert manifest.publication == "run-2"
     assert switch not in watched.done
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(100, StorageBusyError), (3, LockError)])
+def test_a_switch_that_could_not_be_sent_fails_the_run_and_a_lost_lock_is_the_greater_trouble(
+    watched: Watched, tmp_path: Path, asked: int, expected: type[Exception]
+):
+    def refuse(verb: str, key: str) -> None:
+        if (verb, key) == ("put", manifest_key("daily", "orders", WINDOW)):
+            raise StorageBusyError("no answer")
+
+    watched.before = refuse
+    with pytest.raises(expected):
+        publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", lock=LostLock(asked))
+
+
+def test_the_newest_whole_version_is_the_one_to_put_back(tmp_path: Path):
+    store = FolderStore(tmp_path / "exports")
+    for value, run in enumerate(["run-2", "run-1", "run-3"]):
+        publish(store, sample_extract(tmp_path / run, value=value), tmp_path / "out", run=run)
+    newest = newest_since(store, "daily", "orders", WINDOW, {"run-2"})
+    assert newest is not None
+    assert newest.publication == "run-3"
+    store.put(manifest_key("daily", "orders", WINDOW, publication="run-3"), b"{", media_type="application/json")
+    whole = newest_since(store, "daily", "orders", WINDOW, {"run-2"})
+    assert whole is not None
+    assert whole.publication == "run-1"
 
 
 def test_who_finds_no_version_in_force_any_more_makes_none_up(watched: Watched, tmp_path: Path):
