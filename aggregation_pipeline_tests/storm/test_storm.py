@@ -1,4 +1,4 @@
-"""Minutes of trouble for a whole deployment under load, and then the books.
+"""Four minutes of trouble for a whole deployment, a folder's and one with OSS, and then the books.
 
 STORM_SECONDS and STORM_SEED choose how long and which; STORM_KEEP names a folder for logs and events, should the storm find something.
 """
@@ -19,7 +19,7 @@ from aggregation_pipeline_tests.storm.runs import Watch
 from aggregation_pipeline_tests.storm.scene import DATABASE, scene
 from aggregation_pipeline_tests.storm.trouble import KINDS, Trouble
 
-SECONDS: Final = float(os.environ.get("STORM_SECONDS", "240"))
+SECONDS: Final = float(os.environ.get("STORM_SECONDS", "160"))
 SEED: Final = int(os.environ.get("STORM_SEED", "20261126"))
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 1500)]
 
