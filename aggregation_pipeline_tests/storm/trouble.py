@@ -191,6 +191,8 @@ class Trouble:
 
     def disk_full(self, blow: Blow) -> bool:
         """Somebody else's file takes all room but a few thousand bytes, so that writers come to different places."""
+        if not self.scene.disk.is_mount():
+            return False
         ballast = self.scene.disk / "ballast"
         status = os.statvfs(self.scene.disk)
         room = status.f_bavail * status.f_frsize - (blow.pick % 40) * 4096
