@@ -18,7 +18,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, TickStatus
 
+from aggregation_pipeline.automation.catch_up import CATCH_UP
 from aggregation_pipeline.settings import Settings
 from aggregation_pipeline_tests.batch_jobs.runs import open_instance
 from aggregation_pipeline_tests.servers.handles import MySQLServer
@@ -236,3 +238,15 @@ def deployed_dev(folder: Path, config: str, source: Mapping[str, str], url: str,
             yield dev
         finally:
             dev.stop()
+
+
+def state(dev: Dev, kind: InstigatorType, name: str) -> InstigatorState | None:
+    """What Dagster remembers of a schedule or sensor."""
+    return next((one for one in dev.instance.all_instigator_state(instigator_type=kind) if one.instigator_name == name), None)
+
+
+def looks(dev: Dev) -> int:
+    """How often catch_up has looked for what was missed."""
+    found = state(dev, InstigatorType.SENSOR, CATCH_UP)
+    ticks = dev.instance.get_ticks(found.instigator_origin_id, found.selector_id) if found else []
+    return sum(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks)

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, TickStatus
+from dagster._core.scheduler.instigation import InstigatorType
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from aggregation_pipeline.automation.catch_up import CATCH_UP
 from aggregation_pipeline.automation.retention import RETENTION_JOB
-from aggregation_pipeline_tests.live.dev import REPOSITORY, Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.live.dev import REPOSITORY, Dev, deployed_dev, looks, make_orders, state
 from aggregation_pipeline_tests.servers.missing import missing
 from aggregation_pipeline_tests.waiting import until
 
@@ -56,18 +56,6 @@ def put_back(**by: float) -> dict[str, str]:
 def zone_past_midnight() -> ZoneInfo:
     """Where the first hour of a day goes by, so that no tick and no midnight comes while a test runs, whenever that is."""
     return ZoneInfo(f"Etc/GMT{(datetime.now(UTC).hour + 12) % 24 - 12:+d}")
-
-
-def state(dev: Dev, kind: InstigatorType, name: str) -> InstigatorState | None:
-    """What Dagster remembers of a schedule or sensor."""
-    return next((one for one in dev.instance.all_instigator_state(instigator_type=kind) if one.instigator_name == name), None)
-
-
-def looks(dev: Dev) -> int:
-    """How often catch_up has looked for what was missed."""
-    found = state(dev, InstigatorType.SENSOR, CATCH_UP)
-    ticks = dev.instance.get_ticks(found.instigator_origin_id, found.selector_id) if found else []
-    return sum(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks)
 
 
 def table_runs(dev: Dev) -> list[DagsterRun]:

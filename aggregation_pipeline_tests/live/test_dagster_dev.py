@@ -12,7 +12,7 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, looks, make_orders
 from aggregation_pipeline_tests.waiting import until
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ def test_a_mixed_selection_from_the_ui(dev):
     until("the whole table", lambda: dev.windows("whole"))
 
 
-def test_partitions_that_were_missed_are_caught_up_with_except_the_newest_which_is_the_schedules(dev):
-    until("the missed days", lambda: dev.windows("caught") == DAYS[4:9])
+def test_a_new_deployment_makes_nothing_good_that_was_over_before_it(dev):
+    until("a look", lambda: looks(dev) >= 2)
+    assert dev.windows("caught") == []
 
 
 def test_a_tick_launches_the_newest_complete_partition(dev):
