@@ -30,7 +30,7 @@ test: $(STAMP) ## Everything that fits in six minutes, on real servers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: test ## The long tests too
-	$(BIN)/python -m pytest -m "slow and not alone" -n 2 --dist loadfile --timeout=900
+	$(BIN)/python -m pytest -m "slow and not alone" -n 3 --dist loadfile --timeout=900
 	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
 
 soak: $(STAMP) ## Half an hour of kills, freezes and full disks, then the books (as root); STORM_SEED=7 chooses which
