@@ -24,7 +24,7 @@ tables:
   weibo: {group_by: [name], aggregations: [{function: COUNT, alias: n}]}
 """
 DAGSTER_YAML = """
-storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}
+storage: {custom: {module: aggregation_pipeline.dagster_storage, class: PostgresStorage, config: {postgres_url: {env: DAGSTER_PG_URL}}}}
 telemetry: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 2}}
 run_monitoring: {enabled: true, poll_interval_seconds: 5, cancel_timeout_seconds: 20}
