@@ -3,6 +3,7 @@
 Only what a row needs is fetched: a run writes a hundred events more than that.
 """
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregation_pipeline.batch_jobs.facts import Event, Failed, Finished, Planned, RunFacts, Started
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres import reason
-from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of, segment_of_step
+from aggregation_pipeline.runs.asset_keys import MANIFEST, Place, place_of, segment_of_step
 
 _TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
@@ -78,7 +79,7 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     for row in rows:
         match row.dagster_event_type:
             case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
-                segment = segment_of(AssetKey.from_db_string(row.asset_key), platforms)
+                segment = _segment_of_text(row.asset_key, platforms)
                 if segment is not None:
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
@@ -105,8 +106,22 @@ def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None
 
     A table's own key is ours even when the table has left the configuration, so that its runs come to an end.
     """
-    place = place_of(key.path) if key else None
+    return _segment_at(place_of(key.path) if key else None, platforms)
+
+
+def _segment_at(place: Place | None, platforms: Mapping[str, str]) -> str | None:
     return place.segment if place and (place.output is None or place.segment in platforms) else None
+
+
+def _segment_of_text(key: str, platforms: Mapping[str, str]) -> str | None:
+    return _segment_at(_place_of_text(key), platforms)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _place_of_text(key: str) -> Place | None:
+    """The same few keys stand in the events of every run, and to read one takes as long as the rest of an event."""
+    found = AssetKey.from_db_string(key)
+    return place_of(found.path) if found else None
 
 
 def _never_told(instance: DagsterInstance, run_id: str, rows: Sequence[_LogRow], platforms: Mapping[str, str]) -> Iterator[Planned]:
@@ -115,7 +130,7 @@ def _never_told(instance: DagsterInstance, run_id: str, rows: Sequence[_LogRow],
     Such a run may be executed all the same. What it plans stands in its execution plan, which was stored before it.
     """
     planned = {row.asset_key for row in rows if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value}
-    told = {segment_of(AssetKey.from_db_string(key), platforms) for key in planned}
+    told = {_segment_of_text(key, platforms) for key in planned}
     begun = {segment for row in rows if (segment := segment_of_step(row.step_key)) in platforms}
     run = None if planned and begun <= told else instance.get_run_by_id(run_id)
     if run is None or run.execution_plan_snapshot_id is None:
