@@ -69,7 +69,7 @@ class Postgres:
     def answers(self) -> bool:
         try:
             self.execute("SELECT 1")
-        except psycopg2.OperationalError:
+        except psycopg2.DatabaseError:  # an OperationalError is one, and so is a session that ends under the statement
             return False
         return True
 
