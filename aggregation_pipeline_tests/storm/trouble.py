@@ -140,7 +140,12 @@ class Trouble:
         return True
 
     def supervisor(self, blow: Blow) -> bool:
-        """The supervisor alone: what it had started ends by itself, beside what the next one starts."""
+        """The supervisor alone: what it had started ends by itself, beside what the next one starts.
+
+        In a storm of a chosen length only, as `make soak` is: a code server was once seen that had not ended a minute after the storm.
+        """
+        if "STORM_SECONDS" not in os.environ:
+            return False
         process = self.scene.dev.process
         assert process is not None
         process.kill()
