@@ -18,11 +18,11 @@ from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.storage.expiry import Rule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.keys import MANIFEST, extracts_folder, extracts_root, manifest_key, table_folder, window_folder
+from aggregation_pipeline.storage.keys import MANIFEST, extracts_root, manifest_key, table_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.places import extract_place_of, place_of
-from aggregation_pipeline.storage.superseded import Alive, WindowObjects, superseded
+from aggregation_pipeline.storage.superseded import Alive, WindowObjects, objects_of, superseded
 from aggregation_pipeline.storage.switch import fenced, newest_since, publications_of, settle
 from aggregation_pipeline.storage.windows import load_manifest
 
@@ -150,12 +150,10 @@ def _delete(this: _Pass, rule: Rule | None, table: str, window: str, *, whole: b
     """Look at the window anew, under its lock: it may have been published again since. Delete what still may go."""
     store, prefix = this.store, this.prefix
     with this.lock(table, window) as held:
-        objects = list(store.list(window_folder(prefix, table, window)))
-        extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
-        there = WindowObjects(table, window, objects, extracts)
+        there = objects_of(store, prefix, table, window)
         going = _going(this, rule, there, whole=whole)
         before = load_manifest(store, prefix, table, window) if going.whole else None
-        known = publications_of(prefix, [stored.key for stored in objects])
+        known = publications_of(prefix, [stored.key for stored in there.objects])
 
         def repair(current: Manifest | None) -> Manifest | None:
             return (newest_since(store, prefix, table, window, known) or before) if current is None else None

@@ -45,6 +45,12 @@ class WindowObjects:
     extracts: Sequence[StoredObject]
 
 
+def objects_of(store: ObjectStore, prefix: str, table: str, window: str) -> WindowObjects:
+    """What lies there now."""
+    extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
+    return WindowObjects(table, window, list(store.list(window_folder(prefix, table, window))), extracts)
+
+
 def superseded(
     store: ObjectStore, prefix: str, there: WindowObjects, *, now: datetime, keep_versions: int | None, alive: Alive, whole: bool
 ) -> tuple[str, ...]:
@@ -90,10 +96,7 @@ def superseded(
 
 def of_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
     """Keys of the former versions of a window that were read under other masks than the one in force; they may show what is masked now."""
-    table, window = in_force.table, in_force.window
-    objects = list(store.list(window_folder(prefix, table, window)))
-    extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
-    there = WindowObjects(table, window, objects, extracts)
+    there = objects_of(store, prefix, in_force.table, in_force.window)
     return superseded(store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False)
 
 
