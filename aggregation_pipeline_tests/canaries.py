@@ -162,10 +162,13 @@ EXPRESSIONS: Final = (
     "warn_4095(v)",
 )
 PIECE: Final = 4
+# Logs and events are full of clocks, ports and ids: four digits of a number stand in them by chance.
+DIGITS_AMONG_CLOCKS: Final = 8
 
 
-def pieces_in(text: str) -> list[str]:
-    """The pieces of canaries that a text holds, escaped by JSON or Python's repr or not."""
-    seen = text + text.encode("utf-8", "replace").decode("unicode_escape", "replace")
-    pieces = (core[at : at + PIECE] for core in CORES for at in range(len(core) - PIECE + 1))
-    return [piece for piece in pieces if piece.casefold() in seen.casefold()]
+def pieces_in(text: str, *, digits: int = PIECE) -> list[str]:
+    """The pieces of canaries that a text holds, escaped by JSON or Python's repr or not; `digits` is how many make a piece."""
+    seen = (text + text.encode("utf-8", "replace").decode("unicode_escape", "replace")).casefold()
+    sizes = {core: digits if core.isdigit() else PIECE for core in CORES}
+    pieces = (core[at : at + size] for core, size in sizes.items() for at in range(len(core) - size + 1))
+    return [piece for piece in pieces if piece.casefold() in seen]
