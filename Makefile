@@ -40,10 +40,10 @@ mutants: $(STAMP) ## Change the code in small ways and list what no test notices
 	$(BIN)/python -m aggregation_pipeline_tests.mutants $(ARGS)
 
 mysql56: $(STAMP) ## Fetch MySQL 5.6 with npm (31 MB), for the tests that want an Oracle MySQL
-	$(BIN)/python -m aggregation_pipeline_tests.servers.mysql56
+	$(BIN)/python -m aggregation_pipeline_tests.support.servers.mysql56
 
 bench: $(STAMP) ## Measure side by side with the peers; writes .data/bench.json
-	$(BIN)/python -m aggregation_pipeline_tests.bench $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -2,27 +2,28 @@
 
 from dagster import Definitions, definitions
 
-from aggregation_pipeline import load_note, logs
-from aggregation_pipeline.assets.observing import build_sources
+from aggregation_pipeline.assets.source_assets import build_sources
 from aggregation_pipeline.assets.tables import build_table
-from aggregation_pipeline.automation.alerting import build_alert_sensors
+from aggregation_pipeline.automation.alert_sensor import build_alert_sensors
+from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job, build_prune_schedule
+from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
 from aggregation_pipeline.automation.executors import build_executor
-from aggregation_pipeline.automation.groups import group_tables
+from aggregation_pipeline.automation.job_groups import group_tables
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
-from aggregation_pipeline.automation.sensors import build_sensors
-from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_schedule
-from aggregation_pipeline.batch_jobs.reaching import rows_of
-from aggregation_pipeline.connections import open_store
-from aggregation_pipeline.environment import env_file
+from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.io_managers.resource import build_io_manager
-from aggregation_pipeline.loaded import hand_on_environment, loaded_text
 from aggregation_pipeline.project import DEFAULT_CONFIG, Project, load_usable_project
-from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.resources.publisher import build_io_manager
+from aggregation_pipeline.services import load_record
+from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.code_snapshot import hand_on_environment, loaded_text
+from aggregation_pipeline.settings.connections import open_store
+from aggregation_pipeline.settings.environment import env_file
 
 
 def build_definitions(project: Project) -> Definitions:
@@ -33,7 +34,9 @@ def build_definitions(project: Project) -> Definitions:
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
-    pruning = [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
+    pruning = (
+        [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
+    )
     return Definitions(
         assets=[*build_sources(project.tables), *map(build_table, project.tables)],
         jobs=[*jobs, retention, *pruning],
@@ -77,14 +80,16 @@ def build_definitions(project: Project) -> Definitions:
 
 @definitions
 def defs() -> Definitions:
-    """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this module."""
+    """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this
+    module.
+    """
     variables = env_file()
-    load_note.note(variables)
+    load_record.note(variables)
     settings = load_settings()
     config = settings.aggregation_config or DEFAULT_CONFIG
-    load_note.note(variables, config.absolute())
-    load_note.done()
+    load_record.note(variables, config.absolute())
+    load_record.done()
     hand_on_environment(Settings.model_fields)
-    logs.configure(settings)
+    log_handlers.configure(settings)
     content = loaded_text(config, settings.temp_dir)
     return build_definitions(load_usable_project(settings, content))

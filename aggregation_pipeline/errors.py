@@ -21,7 +21,8 @@
         └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
 
 A message names the entry, the key, what was expected, the likely cause and the remedy. It never holds a secret or the
-value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing anything.
+value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing
+anything.
 """
 
 from collections.abc import Sequence
@@ -69,7 +70,9 @@ class RowCountError(SourceError):
 
 
 class CheckError(PipelineError):
-    """Rows were refused before anything was published. `verdicts` are all checks of the window, for whoever shows them."""
+    """Rows were refused before anything was published. `verdicts` are all checks of the window, for whoever shows
+    them.
+    """
 
     def __init__(self, message: str, verdicts: Sequence[Any]) -> None:
         super().__init__(message)
@@ -99,7 +102,9 @@ class StorageDeniedError(StorageError):
 
 
 class StorageDamagedError(StorageError):
-    """An object was read to its end and is not what it should be: only such a one may be replaced for being of no use."""
+    """An object was read to its end and is not what it should be: only such a one may be replaced for being of no
+    use.
+    """
 
 
 class LockError(PipelineError):

@@ -8,7 +8,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Rows in one batch when they are small; batches of wide rows hold fewer, so that one batch stays within the bytes below.
+# Rows in one batch when they are small; batches of wide rows hold fewer, so that one batch stays within the bytes
+# below.
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 8 * 1024 * 1024
 # Ends the words for an order that has no key at its end.

@@ -11,24 +11,24 @@ from zoneinfo import ZoneInfo
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.alerts.causes import TableFacts
+from aggregation_pipeline.alerts.incidents import TableFacts
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.partitions import partitions_of
-from aggregation_pipeline.batch_jobs.following import Follower
+from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.batch_jobs.live_updates import Follower
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.reaching import rows_of
-from aggregation_pipeline.batch_jobs.rows import Rows
+from aggregation_pipeline.batch_jobs.repository import Rows
 from aggregation_pipeline.config.cron import to_five_fields
-from aggregation_pipeline.config.document import spelled
 from aggregation_pipeline.config.loading import load_config, load_usable, select_tables
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.connections import source_options
+from aggregation_pipeline.config.yaml.document import spelled
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
-from aggregation_pipeline.settings import Settings
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.connections import source_options
+from aggregation_pipeline.settings.log_once import tell_once
 from aggregation_pipeline.storage.keys import refuse_long_names
-from aggregation_pipeline.told import tell_once
 
 log = logging.getLogger(__name__)
 DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
@@ -107,8 +107,8 @@ def load_project(settings: Settings) -> Project:
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
 
-    Stand-ins are in the place of such entries, `TableJob.entry.mistakes` says why; those whose assets could not be told from others' are
-    left out. `content` is what aggregation.yaml held, where somebody has read it already.
+    Stand-ins are in the place of such entries, `TableJob.entry.mistakes` says why; those whose assets could not be told
+    from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
 
     Raises:
         ConfigError: mistakes outside of the entries.
@@ -141,7 +141,9 @@ def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[s
     return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
 
 
-def _told_apart(entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]) -> Sequence[TableEntry]:
+def _told_apart(
+    entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]
+) -> Sequence[TableEntry]:
     """The entries without those that Dagster could not tell from one before them, which are `left_out`."""
     database = settings.db_name or "default"
     with suppress(ConfigError):
@@ -172,7 +174,11 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Tabl
     where = f"tables.{entry.name}.schedule"
     if entry.mistakes is None:
         _refuse_long_keys(entry, settings.oss_prefix, path)
-    crons = (cron,) if entry.schedule is None else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
+    crons = (
+        (cron,)
+        if entry.schedule is None
+        else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
+    )
     return TableJob(
         entry,
         entry.formats or settings.output_format,

@@ -14,24 +14,26 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from aggregation_pipeline_tests.servers.endings import endings
-from aggregation_pipeline_tests.servers.missing import missing
+from aggregation_pipeline_tests.support.servers.endings import endings
+from aggregation_pipeline_tests.support.servers.missing import missing
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.deployment import Deployment
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
-    from aggregation_pipeline_tests.servers.mariadb import MariaDB
-    from aggregation_pipeline_tests.servers.mysql56 import MySQL56
-    from aggregation_pipeline_tests.servers.oss import OssServer
+    from aggregation_pipeline_tests.support.deployment import Deployment
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.mariadb import MariaDB
+    from aggregation_pipeline_tests.support.servers.mysql56 import MySQL56
+    from aggregation_pipeline_tests.support.servers.oss import OssServer
 
 # The same examples each time, and no verdict by the clock: machines are as slow as they are.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
-# Started as a script's background job we ignore SIGINT; Dagster would make that SIGTERM too, and every process of a test inherits it.
+# Started as a script's background job we ignore SIGINT; Dagster would make that SIGTERM too, and every process of a
+# test inherits it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-# Container images like to set this: each of the many processes that tests start would compile Dagster anew, for four seconds.
+# Container images like to set this: each of the many processes that tests start would compile Dagster anew, for four
+# seconds.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -43,14 +45,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     What it answers is mostly what MariaDB answers, so a third of all runs would find little more than a sample does.
     """
     for item in items:
-        parameters: dict[str, object] = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        parameters: dict[str, object] = (
+            item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        )
         if parameters.get("mysql") == "mysql56" and item.get_closest_marker("sample56") is None:
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
 def ending() -> Iterator[None]:
-    """Drop the databases that a test made, not those of its module: beside hundreds of others, seekdb takes five times as long to read."""
+    """Drop the databases that a test made, not those of its module: beside hundreds of others, seekdb takes five times
+    as long to read.
+    """
     before = len(endings)
     yield
     while len(endings) > before:
@@ -59,7 +65,9 @@ def ending() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A short path (unix sockets hold 108 bytes) that an unprivileged account can pass through (PostgreSQL refuses root)."""
+    """A short path (unix sockets hold 108 bytes) that an unprivileged account can pass through (PostgreSQL refuses
+    root).
+    """
     with tempfile.TemporaryDirectory(prefix="agg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
@@ -70,7 +78,7 @@ def server_folder() -> Iterator[Path]:
 def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     from aggregation_pipeline.embedded.seekdb import USER, spawn_seekdb
     from aggregation_pipeline.errors import PipelineError
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
     try:
         server = spawn_seekdb(server_folder / "seekdb", report=print).settled(print)
@@ -82,7 +90,7 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
 
 def _serving(name: str, server: "MariaDB | MySQL56") -> "Iterator[MySQLServer]":
     """Hand a server that has just started to the tests, with a database, and stop it afterwards."""
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
     handle = MySQLServer(name, str(server.socket), "127.0.0.1", server.port, "root", "", "test", server.child.pid)
     with handle.connect(database=None) as connection, connection.cursor() as cursor:
@@ -93,7 +101,7 @@ def _serving(name: str, server: "MariaDB | MySQL56") -> "Iterator[MySQLServer]":
 
 @pytest.fixture(scope="session")
 def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
-    from aggregation_pipeline_tests.servers.mariadb import start_mariadb
+    from aggregation_pipeline_tests.support.servers.mariadb import start_mariadb
 
     try:
         server = start_mariadb(server_folder / "mariadb", tls=True, zones=True)
@@ -104,7 +112,7 @@ def mariadb(server_folder: Path) -> "Iterator[MySQLServer]":
 
 @pytest.fixture(scope="session")
 def mysql56(server_folder: Path) -> "Iterator[MySQLServer]":
-    from aggregation_pipeline_tests.servers.mysql56 import start_mysql56
+    from aggregation_pipeline_tests.support.servers.mysql56 import start_mysql56
 
     try:
         server = start_mysql56(server_folder / "mysql56")
@@ -122,7 +130,7 @@ def mysql(request: pytest.FixtureRequest) -> "MySQLServer":
 
 @pytest.fixture(scope="session")
 def running_oss() -> "Iterator[OssServer]":
-    from aggregation_pipeline_tests.servers.oss import OssServer
+    from aggregation_pipeline_tests.support.servers.oss import OssServer
 
     with OssServer.start() as server:
         yield server
@@ -141,10 +149,12 @@ def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
     """In the zone Asia/Shanghai, where stored times shift as soon as one session forgets UTC."""
     from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
     from aggregation_pipeline.errors import PipelineError
-    from aggregation_pipeline_tests.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
     try:
-        server = start_postgres(server_folder / "postgres", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS)
+        server = start_postgres(
+            server_folder / "postgres", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS
+        )
     except PipelineError as error:
         missing(str(error))
     yield PostgresServer(server.url(), server)
@@ -160,6 +170,6 @@ def dagster_database(postgres: "PostgresServer") -> str:
 @pytest.fixture
 def deployment(mysql: "MySQLServer", dagster_database: str, tmp_path: Path) -> "Deployment":
     """A deployment with a source database and a folder of its own, on every server."""
-    from aggregation_pipeline_tests.deployment import Deployment
+    from aggregation_pipeline_tests.support.deployment import Deployment
 
     return Deployment(tmp_path, mysql, mysql.fresh_database(), dagster_database)

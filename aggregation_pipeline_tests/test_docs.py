@@ -11,16 +11,16 @@ import pytest
 import yaml
 
 from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of
-from aggregation_pipeline.checks import judge
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.embedded import sample_data
-from aggregation_pipeline.source.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.window import Window
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline.export.checks import judge
+from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.time_range import Window
 from aggregation_pipeline_tests.source.conftest import ZONE, options_for, silent
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-REPOSITORY = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHOP = ("users", "products", "orders")
 ROWS = 300
@@ -36,7 +36,9 @@ def examples() -> Iterator[Any]:
 
 
 def completed(text: str) -> str:
-    """A block as a whole file: one of entries stands under tables, one of an entry's keys under an entry, one of options beside tables."""
+    """A block as a whole file: one of entries stands under tables, one of an entry's keys under an entry, one of
+    options beside tables.
+    """
     keys = yaml.safe_load(text).keys()
     if keys & {"tables", "tableConfigs"}:
         return text
@@ -74,23 +76,33 @@ def newest_window(entry: TableEntry, now: datetime = NOW) -> Window | None:
 
 
 @pytest.mark.parametrize("text", list(examples()))
-def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(seekdb: MySQLServer, shop: str, tmp_path: Path, text: str):
+def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
+    seekdb: MySQLServer, shop: str, tmp_path: Path, text: str
+):
     path = tmp_path / "aggregation.yaml"
     path.write_text(completed(text), encoding="utf-8")
     entries = load_config(path).tables
     assert entries
     for entry in entries:
         assert entry.table in SHOP, "examples are of the sample shop, so that people can try them"
-        request = ReadRequest(entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry))
+        request = ReadRequest(
+            entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry)
+        )
         extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
-        wanted = [name for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields)) if asked]
+        wanted = [
+            name
+            for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields))
+            if asked
+        ]
         assert [dataset.name for dataset in extract.datasets] == (wanted or ["summary"])
         # A check that names a column of no file raises.
         judge(entry, extract, None, lambda: None)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_the_example_of_partitions_publishes_just_after_midnight_too(seekdb: MySQLServer, shop: str, tmp_path: Path, name: str):
+def test_the_example_of_partitions_publishes_just_after_midnight_too(
+    seekdb: MySQLServer, shop: str, tmp_path: Path, name: str
+):
     """When the shop was loaded the day before, and the newest partition holds no order of it."""
     blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / name).read_text(encoding="utf-8"))]
     (text,) = [block for block in blocks if "partition:" in block and "blocking" in block]
@@ -98,7 +110,9 @@ def test_the_example_of_partitions_publishes_just_after_midnight_too(seekdb: MyS
     path.write_text(completed(text), encoding="utf-8")
     (entry,) = load_config(path).tables
     midnight = datetime(2026, 11, 21, 0, 5, tzinfo=ZONE)
-    request = ReadRequest(entry, "window", midnight.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry, midnight))
+    request = ReadRequest(
+        entry, "window", midnight.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry, midnight)
+    )
     extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
     assert extract.datasets[-1].rows == 0
     assert not [one.name for one in judge(entry, extract, None, lambda: None) if one.blocking and not one.passed]

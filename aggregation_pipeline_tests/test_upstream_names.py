@@ -1,4 +1,6 @@
-"""Names of libraries that are not for everybody's use, and that we lean on: a new version that moves one fails here, by its name."""
+"""Names of libraries that are not for everybody's use, and that we lean on: a new version that moves one fails here, by
+its name.
+"""
 
 import inspect
 
@@ -9,7 +11,9 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 
 
 def test_a_run_of_this_process_takes_the_origin_by_which_it_belongs_to_the_code_location():
-    """running.of_code_location: without it Overview and the job's page do not show such a run, and nobody can execute it again."""
+    """running.of_code_location: without it Overview and the job's page do not show such a run, and nobody can execute
+    it again.
+    """
     assert "remote_job_origin" in inspect.signature(DagsterInstance.create_run_for_job).parameters
     assert "execute_instance.create_run_for_job(" in inspect.getsource(execute_in_process.core_execute_in_process)
     origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("aggregation_pipeline"), SINGLETON_REPOSITORY_NAME)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregation_pipeline.alert_settings import pieces
-from aggregation_pipeline.alerts.plain import one_line
-from aggregation_pipeline.alerts.robots import find_robot
-from aggregation_pipeline.alerts.words import Message, fit
+from aggregation_pipeline.alerts.chat_robots import find_robot
+from aggregation_pipeline.alerts.messages import Message, fit
+from aggregation_pipeline.alerts.plain_text import one_line
 from aggregation_pipeline.errors import AlertError, SettingsError
+from aggregation_pipeline.settings.alerts import pieces
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -23,7 +23,9 @@ _TALKATIVE: Final = ("apprise", "urllib3.connectionpool")
 
 @dataclass(frozen=True, repr=False)
 class Channel:
-    """One entry of ALERT_URLS. `name` is safe to show: its scheme, and eight digits of the URL's hash to tell two of them apart."""
+    """One entry of ALERT_URLS. `name` is safe to show: its scheme, and eight digits of the URL's hash to tell two of
+    them apart.
+    """
 
     name: str
     _send: Callable[[Message], None]
@@ -55,8 +57,9 @@ def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
             mistakes.append(f"entry {number}: {error}")
     if mistakes:
         raise SettingsError(
-            f"ALERT_URLS cannot be used: {'; '.join(mistakes)}. Write dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, a "
-            "robot's address as copied, or any URL of apprise, with blanks or commas between several"
+            f"ALERT_URLS cannot be used: {'; '.join(mistakes)}. Write dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN,"
+            " wecombot://KEY, a robot's address as copied, or any URL of apprise, with blanks or commas between"
+            " several"
         )
     return tuple({channel.name: channel for channel in channels}.values())
 
@@ -82,13 +85,17 @@ def _service(url: str) -> "NotifyBase":
     from apprise import Apprise, AppriseAsset, exception  # noqa: PLC0415
 
     # Nothing is kept on disk: tokens of channels are secrets.
-    asset = AppriseAsset(app_id="aggregation-pipeline", app_desc="aggregation-pipeline", async_mode=False, storage_mode="memory")
+    asset = AppriseAsset(
+        app_id="aggregation-pipeline", app_desc="aggregation-pipeline", async_mode=False, storage_mode="memory"
+    )
     with _overheard():
         try:
             service = Apprise.instantiate(url, asset=asset, suppress_exceptions=False)
         except (exception.AppriseException, TypeError, ValueError):
             # Its words repeat the token.
-            raise AlertError(f"something is missing or malformed in this URL of {url.partition('://')[0].lower()}") from None
+            raise AlertError(
+                f"something is missing or malformed in this URL of {url.partition('://')[0].lower()}"
+            ) from None
     if service is None:
         raise AlertError("apprise knows no channel of that form, or not its scheme")
     return service

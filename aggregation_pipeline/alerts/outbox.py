@@ -1,4 +1,5 @@
-"""What has to be told, written down before anybody is told: nothing is lost when a channel, this process or the machine dies.
+"""What has to be told, written down before anybody is told: nothing is lost when a channel, this process or the machine
+dies.
 
 Every function is one transaction. `now()` is PostgreSQL's clock, the one clock that all processes share.
 """
@@ -12,13 +13,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.alerts.causes import KINDS, LASTING, Cause, Facts, Kind, OpenCause, recovery
-from aggregation_pipeline.alerts.table import causes, deliveries
-from aggregation_pipeline.alerts.timing import send_at
-from aggregation_pipeline.alerts.words import Voice
-from aggregation_pipeline.batch_jobs.text import storable_json
+from aggregation_pipeline.alerts.incidents import KINDS, LASTING, Cause, Facts, Kind, OpenCause, recovery
+from aggregation_pipeline.alerts.messages import Voice
+from aggregation_pipeline.alerts.outbox_table import causes, deliveries
+from aggregation_pipeline.alerts.send_times import send_at
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres import reason, transaction
+from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.runs.plain_text import storable_json
 
 # What was said longer ago is forgotten.
 KEEP = timedelta(days=90)
@@ -46,7 +47,11 @@ def known(connection: sa.Connection, deployment: str, run_ids: Collection[str]) 
     if not run_ids:
         return set()
     run_id = causes.c.facts["run_id"].astext
-    query = sa.select(run_id).where(causes.c.deployment == deployment, causes.c.kind == "run_failed", run_id.in_(run_ids)).distinct()
+    query = (
+        sa.select(run_id)
+        .where(causes.c.deployment == deployment, causes.c.kind == "run_failed", run_id.in_(run_ids))
+        .distinct()
+    )
     with _translated(), transaction(connection):
         return {str(row[0]) for row in connection.execute(query)}
 
@@ -61,7 +66,9 @@ def open_causes(connection: sa.Connection, deployment: str) -> list[OpenCause]:
 
 
 def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenCause, datetime]]) -> int:
-    """Close causes that are over since the moment given. One message a subject, however many causes it had. Returns how many subjects."""
+    """Close causes that are over since the moment given. One message a subject, however many causes it had. Returns how
+    many subjects.
+    """
     said: set[tuple[Kind, str]] = set()
     with _locked(connection, deployment):
         for cause, at in sorted(healthy, key=lambda pair: pair[0].at, reverse=True):
@@ -77,38 +84,64 @@ def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[
 
 
 def seal(
-    connection: sa.Connection, deployment: str, voice: Voice, channels: Sequence[str], *, window: timedelta, chance: random.Random
+    connection: sa.Connection,
+    deployment: str,
+    voice: Voice,
+    channels: Sequence[str],
+    *,
+    window: timedelta,
+    chance: random.Random,
 ) -> int:
-    """Make one message a kind out of what was found, once the first of it is `window` old. Returns how many messages."""
+    """Make one message a kind out of what was found, once the first of it is `window` old. Returns how many
+    messages.
+    """
     made = 0
     if not channels:
         return made
     with _locked(connection, deployment):
         unsaid = (causes.c.deployment == deployment, causes.c.message.is_(None))
         ripe = (
-            sa.select(causes.c.kind).where(*unsaid).group_by(causes.c.kind).having(sa.func.min(causes.c.found_at) <= sa.func.now() - window)
+            sa.select(causes.c.kind)
+            .where(*unsaid)
+            .group_by(causes.c.kind)
+            .having(sa.func.min(causes.c.found_at) <= sa.func.now() - window)
         )
         now = connection.execute(sa.select(sa.func.now())).scalar_one()
         for kind in sorted(connection.execute(ripe).scalars(), key=_order):
             message = uuid.uuid4()
             taken = sa.update(causes).where(*unsaid, causes.c.kind == kind).values(message=message).returning(causes)
             found = [
-                Cause(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts)) for row in connection.execute(taken)
+                Cause(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
+                for row in connection.execute(taken)
             ]
             text = voice.message(kind, found, message.hex[:8])
             for channel in channels:
-                values = {"title": text.title, "body": text.body, "kind": kind, "causes": len(found), "due_at": send_at(now, chance)}
-                connection.execute(sa.insert(deliveries).values(message=message, channel=channel, deployment=deployment, **values))
+                values = {
+                    "title": text.title,
+                    "body": text.body,
+                    "kind": kind,
+                    "causes": len(found),
+                    "due_at": send_at(now, chance),
+                }
+                connection.execute(
+                    sa.insert(deliveries).values(message=message, channel=channel, deployment=deployment, **values)
+                )
             made += 1
     return made
 
 
 def readdress(connection: sa.Connection, deployment: str, channels: Sequence[str]) -> int:
-    """Hand what waits for a channel that is no longer configured to those that are: a wrong token, put right, is another channel."""
+    """Hand what waits for a channel that is no longer configured to those that are: a wrong token, put right, is
+    another channel.
+    """
     if not channels:
         return 0
     with _locked(connection, deployment):
-        waiting = (deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None), deliveries.c.deployment == deployment)
+        waiting = (
+            deliveries.c.delivered_at.is_(None),
+            deliveries.c.moved_at.is_(None),
+            deliveries.c.deployment == deployment,
+        )
         gone = (
             sa.update(deliveries)
             .where(*waiting, deliveries.c.channel.not_in(channels))
@@ -117,7 +150,10 @@ def readdress(connection: sa.Connection, deployment: str, channels: Sequence[str
         )
         moved = connection.execute(gone).all()
         for row in moved:
-            same = {name: getattr(row, name) for name in ("message", "deployment", "kind", "title", "body", "causes", "sealed_at")}
+            same = {
+                name: getattr(row, name)
+                for name in ("message", "deployment", "kind", "title", "body", "causes", "sealed_at")
+            }
             values = [same | {"channel": channel, "due_at": row.due_at} for channel in channels]
             connection.execute(postgresql.insert(deliveries).values(values).on_conflict_do_nothing())
     return len(moved)
@@ -127,9 +163,14 @@ def prune(connection: sa.Connection, deployment: str) -> None:
     """Forget what was said and ended long ago. What still waits is kept, however old."""
     with _locked(connection, deployment):
         old = sa.func.now() - KEEP
-        waits = sa.select(deliveries.c.message).where(deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None))
+        waits = sa.select(deliveries.c.message).where(
+            deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None)
+        )
         ended = sa.or_(causes.c.recovered_at.is_not(None), causes.c.kind != "table_late")
-        for table, condition in ((deliveries, deliveries.c.sealed_at < old), (causes, sa.and_(causes.c.found_at < old, ended))):
+        for table, condition in (
+            (deliveries, deliveries.c.sealed_at < old),
+            (causes, sa.and_(causes.c.found_at < old, ended)),
+        ):
             said = table.c.message.is_not(None) & table.c.message.not_in(waits)
             connection.execute(sa.delete(table).where(table.c.deployment == deployment, condition, said))
 
@@ -159,7 +200,9 @@ def _order(kind: str) -> int:
 def _locked(connection: sa.Connection, deployment: str) -> Iterator[None]:
     """A transaction that no other process has of this deployment at the same time."""
     with _translated(), transaction(connection):
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{_LOCK} {deployment}", 0))))
+        connection.execute(
+            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{_LOCK} {deployment}", 0)))
+        )
         yield
 
 

@@ -1,1 +1,0 @@
-"""Dagster assets, built by pure functions from the entries of aggregation.yaml."""

@@ -5,10 +5,10 @@ from typing import Any
 
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
-from aggregation_pipeline.assets.names import manifest_key, table_key
-from aggregation_pipeline.checks import ALWAYS, NAMES_SET, NAMES_SET_WORDS, Verdict, expectation, named_checks
+from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.export.checks import ALWAYS, NAMES_SET, NAMES_SET_WORDS, Verdict, expectation, named_checks
 
 _TOLD = 200
 _NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was published."
@@ -17,10 +17,14 @@ _NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was publi
 def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
     """The checks that an entry asks for, and those that every table has.
 
-    Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from being there.
+    Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from
+    being there.
     """
     asked = {name: _asked(kind, group) for name, kind, group in named_checks(entry.checks)}
-    of_rows = [AssetCheckSpec(name, asset=table_key(entry.name), description=words) for name, words in {**asked, **ALWAYS}.items()]
+    of_rows = [
+        AssetCheckSpec(name, asset=table_key(entry.name), description=words)
+        for name, words in {**asked, **ALWAYS}.items()
+    ]
     named = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_WORDS)
     return [*of_rows, *([] if entry.names == "none" else [named])]
 
@@ -30,8 +34,8 @@ def check_results(
 ) -> Iterator[AssetCheckResult]:
     """One result for each check; `verdicts` are by partition (None: the table is taken whole).
 
-    Where a blocking check failed, those that come after it have nothing to judge. They get a result all the same: Dagster shows a check
-    that it hears nothing of as failed, beside the one that did.
+    Where a blocking check failed, those that come after it have nothing to judge. They get a result all the same:
+    Dagster shows a check that it hears nothing of as failed, beside the one that did.
     """
     blocked = any(one.blocking and not one.passed for several in verdicts.values() for one in several)
     for spec in check_specs(entry):
@@ -40,7 +44,9 @@ def check_results(
             continue
         if not found:
             if blocked:
-                yield AssetCheckResult(passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_JUDGED)
+                yield AssetCheckResult(
+                    passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_JUDGED
+                )
             continue
         bad = {key: one for key, one in found.items() if not one.passed}
         told = next(iter((bad or found).values()))
@@ -48,13 +54,22 @@ def check_results(
         words = told.words
         metadata: dict[str, Any] = dict(told.numbers)
         if None not in found:
-            metadata = {"partitions": len(found), "failed partitions": len(bad), **(metadata if len(found) == 1 else {})}
+            metadata = {
+                "partitions": len(found),
+                "failed partitions": len(bad),
+                **(metadata if len(found) == 1 else {}),
+            }
             if bad:
                 keys = [str(key) for key in bad]
                 words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.words}"
                 metadata["failed"] = MetadataValue.json({str(key): one.words for key, one in list(bad.items())[:_TOLD]})
         yield AssetCheckResult(
-            passed=not bad, asset_key=spec.asset_key, check_name=spec.name, severity=severity, description=words, metadata=metadata
+            passed=not bad,
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            severity=severity,
+            description=words,
+            metadata=metadata,
         )
 
 

@@ -1,4 +1,6 @@
-"""What a table's op does: each window of the run in turn, in one process, and a word for Dagster about each that is published."""
+"""What a table's op does: each window of the run in turn, in one process, and a word for Dagster about each that is
+published.
+"""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,23 +20,23 @@ from dagster import (
 )
 from dagster import TimeWindowPartitionsDefinition as Partitions
 
-from aggregation_pipeline import progress
 from aggregation_pipeline.assets.checks import check_results
-from aggregation_pipeline.assets.describe import Metadata, format_metadata, manifest_metadata, table_metadata
-from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
-from aggregation_pipeline.assets.observer import LogObserver
+from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.metadata import Metadata, format_metadata, manifest_metadata, table_metadata
+from aggregation_pipeline.assets.progress_log import LogObserver
 from aggregation_pipeline.assets.sources import rows_of_source, source_metadata, source_of
-from aggregation_pipeline.assets.targets import Target, partition_targets, whole_table
-from aggregation_pipeline.assets.windows import logical_time
-from aggregation_pipeline.checks import Verdict
+from aggregation_pipeline.assets.windows_of_run import Target, partition_targets, whole_table
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
-from aggregation_pipeline.export import Exported, export_window, judge_again, render_window
+from aggregation_pipeline.export import progress
+from aggregation_pipeline.export.checks import Verdict
+from aggregation_pipeline.export.window import Exported, export_window, judge_again, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline.redaction import without_values
-from aggregation_pipeline.source.connection import SourceOptions
-from aggregation_pipeline.source.state import SourceState, open_glance, state_of
+from aggregation_pipeline.postgres.window_lock import window_lock
+from aggregation_pipeline.runs.logical_time import logical_time
+from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.table_state import SourceState, open_glance, state_of
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
@@ -71,7 +73,9 @@ class TableJob:
 
     @property
     def times(self) -> dict[str, ZoneInfo]:
-        """The column of its partitions, with the zone of its values; empty without one, and for an entry that cannot be used."""
+        """The column of its partitions, with the zone of its values; empty without one, and for an entry that cannot be
+        used.
+        """
         partition = self.entry.partition
         if partition is None or self.partitions is None or self.entry.mistakes:
             return {}
@@ -98,7 +102,8 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     """Publish every window of the run; one that fails does not lose the others.
 
     Raises:
-        PartitionsFailedError: names the windows that failed; those that are published are recorded as materialized all the same.
+        PartitionsFailedError: names the windows that failed; those that are published are recorded as materialized all
+            the same.
         PipelineError: the only window of a table without partitions failed.
     """
     published = _recorded(context, job)
@@ -110,10 +115,15 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     warned: set[str] = set()
     try:
         for number, target in enumerate(targets, start=1):
-            observer = LogObserver(context.log, job.entry.name, target.name, one_of_many=len(targets) > 1, warned=warned)
+            observer = LogObserver(
+                context.log, job.entry.name, target.name, one_of_many=len(targets) > 1, warned=warned
+            )
             try:
                 exported, seconds = _publish(context, job, target, observer)
-                published[target.key], verdicts[target.key] = _described(context, job, exported, seconds), exported.verdicts
+                published[target.key], verdicts[target.key] = (
+                    _described(context, job, exported, seconds),
+                    exported.verdicts,
+                )
                 last = exported.manifest
                 _tell(context, exported, seconds, number, len(targets))
             except PipelineError as error:
@@ -154,7 +164,9 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     window = manager.latest_manifest(job.entry.name).window
     context.log.info("%s %s: judging what is published", job.entry.name, window)
     verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, NoLock(), names=job.entry.names))
-    yield from check_results(job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts})
+    yield from check_results(
+        job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts}
+    )
 
 
 def _targets(context: AssetExecutionContext, job: TableJob) -> Sequence[Target]:
@@ -167,14 +179,16 @@ def _targets(context: AssetExecutionContext, job: TableJob) -> Sequence[Target]:
         return [Target(manager.latest_manifest(job.entry.name).window, moment, job.zone)]
     if not (context.has_partition_key or context.has_partition_key_range):
         raise ConfigError(
-            f"the table is partitioned by {job.entry.partition.every} of {job.entry.partition.column}, and this run was launched "
-            f"without a partition. Choose one in the launchpad, materialize the asset from its page, or run "
-            f"`aggregation-pipeline run`, which takes the newest that is complete."
+            f"the table is partitioned by {job.entry.partition.every} of {job.entry.partition.column}, and this run was"
+            " launched without a partition. Choose one in the launchpad, materialize the asset from its page, or run"
+            " `aggregation-pipeline run`, which takes the newest that is complete."
         )
     return partition_targets(job.entry, job.partitions, context.partition_keys)
 
 
-def _publish(context: AssetExecutionContext, job: TableJob, target: Target, observer: LogObserver) -> tuple[Exported, float]:
+def _publish(
+    context: AssetExecutionContext, job: TableJob, target: Target, observer: LogObserver
+) -> tuple[Exported, float]:
     """Publish one window; returns what it has become, and the seconds that it took, waiting included."""
     entry = job.entry
     manager: OSSIOManager = context.resources.io_manager
@@ -185,7 +199,9 @@ def _publish(context: AssetExecutionContext, job: TableJob, target: Target, obse
         formats = list(job.formats)
     holder = f"aggregation run {context.run.run_id[:8]}"
     started = time.monotonic()
-    with window_lock(job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info) as lock:
+    with window_lock(
+        job.locks_url, manager.prefix, entry.name, target.name, holder=holder, on_wait=context.log.info
+    ) as lock:
         publication = manager.publication(context.run.run_id, lock, entry.options, names=entry.names)
         if table_key(entry.name) in selected:
             request = target.request(entry, publication.options.zero_dates)
@@ -203,12 +219,17 @@ def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, nu
         return
     manifest = exported.manifest
     rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
-    context.log.info(f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}")  # noqa: G004
+    message = (
+        f"{manifest.table} {manifest.window}: window {number} of {total} published in {seconds:.1f} s, with {rows}"
+    )
+    context.log.info(message)
     progress.tell(manifest.table, "windows", number, total)
 
 
 def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | None) -> None:
-    """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of that."""
+    """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of
+    that.
+    """
     source = source_of(job.entry, job.database)
     try:
         state = _state_of_source(job)
@@ -231,18 +252,25 @@ def _described(context: AssetExecutionContext, job: TableJob, exported: Exported
     chosen: dict[AssetKey, Metadata] = {}
     if table_key(name) in context.selected_asset_keys:
         chosen[table_key(name)] = table_metadata(exported, job.entry, source_of(job.entry, job.database).key)
-    # What was made and not asked for is told as well: all formats of a table that was materialized alone, and always the manifest.
+    # What was made and not asked for is told as well: all formats of a table that was materialized alone, and always
+    # the manifest.
     for output in dict.fromkeys(file.format for file in exported.files):
         chosen[export_key(name, output)] = format_metadata(exported, output, manager.store, manager.link_seconds)
-    chosen[manifest_key(name)] = manifest_metadata(exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1)
+    chosen[manifest_key(name)] = manifest_metadata(
+        exported, manager.store, uri, job.entry.platform, seconds, context.retry_number + 1
+    )
     if job.partitions is not None:
         for metadata in chosen.values():
             metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
     return chosen
 
 
-def _results(context: AssetExecutionContext, published: Published, before: Collection[str | None]) -> Iterator[MaterializeResult[Any]]:
-    """Outputs speak for all partitions of the run; what nobody selected is logged, unless an attempt `before` has done so."""
+def _results(
+    context: AssetExecutionContext, published: Published, before: Collection[str | None]
+) -> Iterator[MaterializeResult[Any]]:
+    """Outputs speak for all partitions of the run; what nobody selected is logged, unless an attempt `before` has done
+    so.
+    """
     made = next(iter(published.values()))
     for asset in [key for key in made if key in context.selected_asset_keys]:
         if None in published:
@@ -266,7 +294,9 @@ def _recorded(context: AssetExecutionContext, job: TableJob) -> Published:
     manifest, ours = manifest_key(job.entry.name), {spec.key for spec in context.assets_def.specs}
     cursor, more = None, True
     while more:
-        page = context.instance.get_records_for_run(context.run.run_id, cursor=cursor, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+        page = context.instance.get_records_for_run(
+            context.run.run_id, cursor=cursor, of_type=DagsterEventType.ASSET_MATERIALIZATION
+        )
         for record in page.records:
             made = record.asset_materialization
             if made is not None and made.asset_key in ours and made.partition is not None:

@@ -19,10 +19,10 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from aggregation_pipeline.config.model import Backfill, Partition
 from aggregation_pipeline.config.partitions import WEEKDAYS
-from aggregation_pipeline.config.timing import NONE, to_timedelta
+from aggregation_pipeline.config.scheduling import NONE, to_timedelta
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.instants import offsets_of
-from aggregation_pipeline.source.window import Window
+from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.timezones.wall_clock import offsets_of
 
 PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly"}
 
@@ -36,8 +36,8 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
     timezone = partition.timezone or zone.key
     if partition.every == "hour" and _shifts_by_less_than_an_hour(ZoneInfo(timezone), partition.start_local):
         raise ConfigError(
-            f"partition.timezone: every: hour leaves out a part of an hour of rows in {timezone} on a day when its clock is put forward by "
-            f"half an hour or so. Take hours of another zone, such as UTC, or every: day"
+            f"partition.timezone: every: hour leaves out a part of an hour of rows in {timezone} on a day when its"
+            " clock is put forward by half an hour or so. Take hours of another zone, such as UTC, or every: day"
         )
     start, offset = partition.start_local, partition.end_offset
     match partition.every:
@@ -47,13 +47,17 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
             return DailyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
         case "week":
             # Dagster's weeks begin on Sunday unless it is told.
-            return WeeklyPartitionsDefinition(start, day_offset=WEEKDAYS[partition.week_start], timezone=timezone, end_offset=offset)
+            return WeeklyPartitionsDefinition(
+                start, day_offset=WEEKDAYS[partition.week_start], timezone=timezone, end_offset=offset
+            )
         case "month":
             return MonthlyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
 
 
 def _shifts_by_less_than_an_hour(zone: ZoneInfo, start: datetime) -> bool:
-    """Whether the clock is changed by a part of an hour after `start`, as on Lord Howe Island each year, or in Caracas in 2016."""
+    """Whether the clock is changed by a part of an hour after `start`, as on Lord Howe Island each year, or in Caracas
+    in 2016.
+    """
     offsets = offsets_of(zone)
     first = int(start.replace(tzinfo=zone).timestamp())
     seconds = [int(offsets.at(np.array([first]))[0]), *offsets.seconds[offsets.starts > first].tolist()]
@@ -68,7 +72,8 @@ def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, 
 
 
 def require_partition(table: str, definition: TimeWindowPartitionsDefinition, key: str) -> None:
-    """Refuse a key of no partition: a run may be launched with any text as its tag, and Dagster takes a date of years to come for one.
+    """Refuse a key of no partition: a run may be launched with any text as its tag, and Dagster takes a date of years
+    to come for one.
 
     Raises:
         ConfigError: the message says how far the partitions go.
@@ -80,7 +85,9 @@ def require_partition(table: str, definition: TimeWindowPartitionsDefinition, ke
 
 
 def newest_complete(definition: TimeWindowPartitionsDefinition, moment: datetime) -> str | None:
-    """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the first."""
+    """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the
+    first.
+    """
     with partition_loading_context(effective_dt=moment):
         return definition.get_last_partition_key()
 
@@ -98,10 +105,14 @@ def keys_between(table: str, definition: TimeWindowPartitionsDefinition, first: 
     high = next((position for position, key in reversed(list(enumerate(known))) if key.startswith(last)), None)
     for given, position in ((first, low), (last, high)):
         if position is None:
-            raise ConfigError(f"table {table!r} has no partition {given!r}: its partitions go from {known[0]} to {known[-1]}")
+            raise ConfigError(
+                f"table {table!r} has no partition {given!r}: its partitions go from {known[0]} to {known[-1]}"
+            )
     chosen = list(known[low : (high or 0) + 1])
     if not chosen:
-        raise ConfigError(f"table {table!r}: no partition lies between {first} and {last}; the first has to come before the last")
+        raise ConfigError(
+            f"table {table!r}: no partition lies between {first} and {last}; the first has to come before the last"
+        )
     return chosen
 
 
@@ -114,10 +125,10 @@ def backfill_policy(backfill: Backfill) -> BackfillPolicy:
 def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     """Return when a partition is made good: missed within `length`, and nobody is at it or has failed at it.
 
-    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered. Those that are there when an asset is
-    looked at for the first time were not missed: a new deployment, or a table or format that comes later, begins with the schedule's next
-    tick. What came before is filled by a backfill, when somebody asks for it. Dagster's storage remembers that first look in the sensor's
-    cursor, whatever becomes of `length`.
+    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered. Those that are
+    there when an asset is looked at for the first time were not missed: a new deployment, or a table or format that
+    comes later, begins with the schedule's next tick. What came before is filled by a backfill, when somebody asks for
+    it. Dagster's storage remembers that first look in the sensor's cursor, whatever becomes of `length`.
     """
     if length == NONE:
         return None
@@ -130,6 +141,6 @@ def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
         & ~AutomationCondition.in_progress()
         & ~AutomationCondition.execution_failed()
     )
-    # Looked at twice, half a minute apart: at the first look after a downtime the schedule may be about to launch the tick that it missed,
-    # and after midnight that one does not stand for the newest any more.
+    # Looked at twice, half a minute apart: at the first look after a downtime the schedule may be about to launch the
+    # tick that it missed, and after midnight that one does not stand for the newest any more.
     return (missed & ~missed.newly_true()).with_label("missed while the service was down")

@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 
 from dagster import AssetSpec, MetadataValue
 
-from aggregation_pipeline.assets.describe import Metadata, size
-from aggregation_pipeline.assets.names import source_key
+from aggregation_pipeline.assets.keys import source_key
+from aggregation_pipeline.assets.metadata import Metadata, size
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
-from aggregation_pipeline.source.state import SourceState
+from aggregation_pipeline.source.mysql.table_state import SourceState
 from aggregation_pipeline.storage.manifest import Manifest
 
 
 def source_of(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
-    """Return the asset of an entry's source table; `database` is the connection's own, `readers` are the entries that read the table."""
+    """Return the asset of an entry's source table; `database` is the connection's own, `readers` are the entries that
+    read the table.
+    """
     name = entry.source
     schema = name.database or database
     read_by = f" Read by {', '.join(readers)}." if readers else ""
@@ -28,7 +30,9 @@ def source_of(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> 
 
 
 def source_metadata(state: SourceState, rows: int | None = None) -> Metadata:
-    """Metadata of an observed source table: what is known of it without reading it, and its `rows` where a run has read them all."""
+    """Metadata of an observed source table: what is known of it without reading it, and its `rows` where a run has read
+    them all.
+    """
     now = datetime.now(UTC)
     # A row may be dated ahead; nothing was written in the future.
     moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
@@ -49,4 +53,6 @@ def rows_of_source(entry: TableEntry, manifest: Manifest) -> int | None:
     """How many rows the source table has, where the window's detail is all of them; None where that is not known."""
     if entry.where is not None or entry.partition is not None:
         return None
-    return next((dataset.rows for dataset in manifest.datasets if dataset.name == "detail" and not dataset.truncated), None)
+    return next(
+        (dataset.rows for dataset in manifest.datasets if dataset.name == "detail" and not dataset.truncated), None
+    )

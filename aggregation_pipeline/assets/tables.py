@@ -1,4 +1,6 @@
-"""One op a table: its asset, an asset a format, and its manifest. Lineage shows each; one process, lock and snapshot serve all."""
+"""One op a table: its asset, an asset a format, and its manifest. Lineage shows each; one process, lock and snapshot
+serve all.
+"""
 
 import random
 import warnings
@@ -23,13 +25,13 @@ from dagster import (
 
 from aggregation_pipeline.assets.checks import check_specs
 from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_checks, run_table
-from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
+from aggregation_pipeline.assets.placeholders import build_stand_in
 from aggregation_pipeline.assets.sources import source_of
-from aggregation_pipeline.assets.stand_ins import build_stand_in
-from aggregation_pipeline.assets.words import export_words, manifest_words, table_words
+from aggregation_pipeline.assets.specs import export_words, manifest_words, table_words
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.timing import to_timedelta
+from aggregation_pipeline.config.scheduling import to_timedelta
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.io_managers.oss import TABLE_METADATA
 from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
@@ -65,7 +67,9 @@ def build_table(job: TableJob) -> AssetsDefinition:
 
 
 def source_pool(database: str) -> str:
-    """Name the pool that all tables read through one connection share: a slot is an open snapshot on that database's server."""
+    """Name the pool that all tables read through one connection share: a slot is an open snapshot on that database's
+    server.
+    """
     return f"source_{segment(database)}"
 
 
@@ -78,7 +82,12 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
     """Describe the assets of an entry, apart from what computes them."""
     entry = job.entry
     source = source_of(entry, job.database)
-    common: dict[str, Any] = {"group_name": group_of(entry), "owners": entry.owners, "tags": entry.tags, "skippable": True}
+    common: dict[str, Any] = {
+        "group_name": group_of(entry),
+        "owners": entry.owners,
+        "tags": entry.tags,
+        "skippable": True,
+    }
     metadata: dict[str, Any] = {TABLE_METADATA: entry.name, "aggregation/platform": entry.platform}
     if job.config is not None and entry.line is not None:
         metadata["dagster/code_references"] = _reference(entry.name, job.config, entry.line)
@@ -121,7 +130,9 @@ def _reference(name: str, config: Path, line: int) -> CodeReferencesMetadataValu
     with warnings.catch_warnings():
         # Marked beta; the version of Dagster is held, and its users can do nothing about it.
         warnings.simplefilter("ignore", BetaWarning)
-        reference = LocalFileCodeReference(file_path=str(config.absolute()), line_number=line, label=f"{name} in {config.name}")
+        reference = LocalFileCodeReference(
+            file_path=str(config.absolute()), line_number=line, label=f"{name} in {config.name}"
+        )
         return CodeReferencesMetadataValue(code_references=[reference])
 
 

@@ -1,1 +1,0 @@
-"""What runs the assets without anybody asking: jobs, schedules, sensors."""

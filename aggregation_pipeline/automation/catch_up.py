@@ -1,6 +1,7 @@
 """Windows that were missed while the service was down.
 
-After a downtime Dagster launches only the latest tick that it missed; the partitions before it would stay empty for ever.
+After a downtime Dagster launches only the latest tick that it missed; the partitions before it would stay empty for
+ever.
 """
 
 import functools
@@ -11,7 +12,7 @@ from dagster import AutomationConditionSensorDefinition, DefaultSensorStatus
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.automation.jobs import table_selection
-from aggregation_pipeline.config.timing import NONE
+from aggregation_pipeline.config.scheduling import NONE
 
 CATCH_UP = "catch_up"
 
@@ -21,7 +22,9 @@ def build_catch_up(tables: Sequence[TableJob]) -> list[AutomationConditionSensor
 
     A sensor of our own: the one that Dagster would make by itself does not run until somebody switches it on.
     """
-    wanted = [table for table in tables if table.partitions is not None and table.crons and table.entry.catch_up != NONE]
+    wanted = [
+        table for table in tables if table.partitions is not None and table.crons and table.entry.catch_up != NONE
+    ]
     if not wanted:
         return []
     return [

@@ -7,8 +7,8 @@ from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.names import export_key, manifest_key, table_key
-from aggregation_pipeline.automation.groups import AGGREGATE_JOB, Group
+from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.automation.job_groups import AGGREGATE_JOB, Group
 
 __all__ = ["AGGREGATE_JOB", "build_job", "table_selection"]
 
@@ -16,7 +16,9 @@ __all__ = ["AGGREGATE_JOB", "build_job", "table_selection"]
 def table_selection(table: TableJob) -> AssetSelection:
     """Select everything that belongs to one entry, checks included."""
     name = table.entry.name
-    return AssetSelection.assets(table_key(name), *(export_key(name, output) for output in table.formats), manifest_key(name))
+    return AssetSelection.assets(
+        table_key(name), *(export_key(name, output) for output in table.formats), manifest_key(name)
+    )
 
 
 def build_job(group: Group) -> UnresolvedAssetJobDefinition:

@@ -1,9 +1,9 @@
 """Runs that failed before they began, because the code server went away at that moment, are started once more.
 
-The queue waits for a code server that does not answer. What it cannot know: that a server which is about to end refuses a run, that one
-dies with a run in its hands, that a run's process dies while it loads. Such a run has done nothing yet. It stays as it ended, so that its
-row says what happened, and another one is queued in its place, with an id that follows from the first one's: whoever comes to it twice,
-and in whatever state, makes the same run.
+The queue waits for a code server that does not answer. What it cannot know: that a server which is about to end refuses
+a run, that one dies with a run in its hands, that a run's process dies while it loads. Such a run has done nothing yet.
+It stays as it ended, so that its row says what happened, and another one is queued in its place, with an id that
+follows from the first one's: whoever comes to it twice, and in whatever state, makes the same run.
 
 No postponed annotations here: Dagster reads the annotation of a sensor's context.
 """
@@ -37,12 +37,12 @@ from dagster._core.storage.tags import (
     WILL_RETRY_TAG,
 )
 
-from aggregation_pipeline.assets.windows import LOGICAL_TIME_TAG, logical_time
-from aggregation_pipeline.automation import internal
-from aggregation_pipeline.batch_jobs.dagster_facts import run_facts, runs_since
-from aggregation_pipeline.batch_jobs.liveness import in_own_process
+from aggregation_pipeline.automation import internal_sensors
+from aggregation_pipeline.runs.event_log import run_facts, runs_since
+from aggregation_pipeline.runs.heartbeat import in_own_process
+from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, logical_time
 
-SENSOR: Final = f"{internal.PREFIX}lost_runs"
+SENSOR: Final = f"{internal_sensors.PREFIX}lost_runs"
 # Says of which run this one is the second start, and that there will be no third.
 AGAIN_TAG: Final = "aggregation/again"
 # A schedule or a sensor looks for what it has launched by this; the first run is what it finds.
@@ -63,7 +63,9 @@ def build_lost_runs() -> SensorDefinition:
         if context.cursor:
             first, newest = map(datetime.fromisoformat, json.loads(context.cursor))
         started = 0
-        for page in runs_since(context.instance, [DagsterRunStatus.FAILURE], max(first, newest - _OVERLAP), limit=_PAGE):
+        for page in runs_since(
+            context.instance, [DagsterRunStatus.FAILURE], max(first, newest - _OVERLAP), limit=_PAGE
+        ):
             for record in page:
                 started += _is_lost(record, context) and _started_again(context, record.dagster_run)
                 newest = max(newest, run_facts(record).updated_at)
@@ -75,8 +77,10 @@ def build_lost_runs() -> SensorDefinition:
         evaluation_fn=look,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description=internal.described("starts a run once more that failed before it began, because the code server went away."),
-        tags=internal.TAGS,
+        description=internal_sensors.described(
+            "starts a run once more that failed before it began, because the code server went away."
+        ),
+        tags=internal_sensors.TAGS,
     )
 
 
@@ -101,7 +105,8 @@ def start_again(instance: DagsterInstance, lost: DagsterRun, graph: BaseAssetGra
         return None
     # The queue looks at no workspace.
     run = instance.submit_run(run_id, None)  # type: ignore[arg-type]
-    # As Dagster says it of its own retries: the failure is not the last word. Last, since a run with these is not looked at again.
+    # As Dagster says it of its own retries: the failure is not the last word. Last, since a run with these is not
+    # looked at again.
     instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: run_id})
     return run
 
@@ -141,7 +146,9 @@ def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseA
 
 
 def _is_lost(record: RunRecord, context: SensorEvaluationContext) -> bool:
-    """Whether the run came from the queue of this code location and never began; who has failed twice so is left to people."""
+    """Whether the run came from the queue of this code location and never began; who has failed twice so is left to
+    people.
+    """
     run, ours = record.dagster_run, context.code_location_origin
     origin = run.remote_job_origin
     return (

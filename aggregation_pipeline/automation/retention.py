@@ -1,4 +1,6 @@
-"""Deleting what has expired: a daily job, and the same for the command line. What expires is storage/retention.py's affair."""
+"""Deleting what has expired: a daily job, and the same for the command line. What expires is storage/retention.py's
+affair.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,11 +25,11 @@ from dagster import (
 )
 
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.connections import open_store
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.locks import WindowLock, window_lock
+from aggregation_pipeline.postgres.window_lock import WindowLock, window_lock
 from aggregation_pipeline.project import Project
-from aggregation_pipeline.redaction import without_values
+from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.retention import Swept, sweep
 
@@ -48,9 +50,16 @@ _LASTS = {"week": timedelta(days=7), "month": timedelta(days=31)}
 
 @without_values
 def delete_expired_files(
-    project: Project, *, holder: str, alive: Callable[[str], bool], report: Callable[[str], None], dry_run: bool, now: datetime
+    project: Project,
+    *,
+    holder: str,
+    alive: Callable[[str], bool],
+    report: Callable[[str], None],
+    dry_run: bool,
+    now: datetime,
 ) -> Swept:
-    """Delete what `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS let go, and what dead runs left; or say what that is.
+    """Delete what `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS let go, and what dead runs left; or say
+    what that is.
 
     `alive(run id)`: whether that run may still be at work.
 
@@ -61,7 +70,9 @@ def delete_expired_files(
     settings = project.settings
 
     def lock(table: str, window: str) -> AbstractContextManager[WindowLock]:
-        return window_lock(settings.require_dagster_url(), settings.oss_prefix, table, window, holder=holder, on_wait=report)
+        return window_lock(
+            settings.require_dagster_url(), settings.oss_prefix, table, window, holder=holder, on_wait=report
+        )
 
     return sweep(
         open_store(settings),
@@ -78,7 +89,9 @@ def delete_expired_files(
 
 
 def is_alive(instance: DagsterInstance, run_id: str) -> bool:
-    """Whether a run has not come to its end, as far as Dagster knows; the reconciler ends those whose process is gone."""
+    """Whether a run has not come to its end, as far as Dagster knows; the reconciler ends those whose process is
+    gone.
+    """
     run = instance.get_run_by_id(run_id)
     return run is not None and not run.is_finished
 
@@ -94,7 +107,9 @@ def build_retention_job(project: Project) -> JobDefinition:
 
     @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
     def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
-        """Delete windows beyond `keep` and `keep_last` of their tables, superseded versions, and extracts after EXTRACT_KEEP_DAYS."""
+        """Delete windows beyond `keep` and `keep_last` of their tables, superseded versions, and extracts after
+        EXTRACT_KEEP_DAYS.
+        """
         holder = f"retention run {context.run_id[:8]}"
         try:
             swept = delete_expired_files(

@@ -9,14 +9,16 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
-from aggregation_pipeline.assets.windows import WINDOW_TAG, tick_tags
-from aggregation_pipeline.automation.groups import Group
+from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.model import Backfill
+from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What one run is launched with. Without a partition and tags it stands for its creation, and takes tables whole."""
+    """What one run is launched with. Without a partition and tags it stands for its creation, and takes tables
+    whole.
+    """
 
     partition: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +31,8 @@ def is_more_than_daily(crons: Sequence[str]) -> bool:
 
 
 def at_tick(group: Group, moment: datetime) -> Asked | None:
-    """What a tick of the group's schedule at `moment` asks for: the newest partition, or the window that the moment gives its name.
+    """What a tick of the group's schedule at `moment` asks for: the newest partition, or the window that the moment
+    gives its name.
 
     None where no partition is complete yet.
     """
@@ -49,8 +52,12 @@ def newest(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> Aske
     return None if key is None else Asked(key)
 
 
-def over_range(table: str, partitions: TimeWindowPartitionsDefinition, backfill: Backfill, first: str, last: str) -> list[Asked]:
-    """The runs of a backfill from `first` to `last`, as many partitions to each as the entry says. Raises ConfigError for keys of none."""
+def over_range(
+    table: str, partitions: TimeWindowPartitionsDefinition, backfill: Backfill, first: str, last: str
+) -> list[Asked]:
+    """The runs of a backfill from `first` to `last`, as many partitions to each as the entry says. Raises ConfigError
+    for keys of none.
+    """
     keys = keys_between(table, partitions, first, last)
     each = backfill.partitions_per_run
     size = len(keys) if each == "all" else each

@@ -13,7 +13,7 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from aggregation_pipeline.automation.groups import Group
+from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import at_tick
 
 _UNFINISHED = [
@@ -28,9 +28,9 @@ _UNFINISHED = [
 def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
     """Build the schedule of a group that has one: its crons are read in its zone.
 
-    A tick over partitions launches the newest that is complete. Any other tick carries its moment into the run, so that a run that
-    starts late still reads what the tick stands for. A tick is skipped while a run of the job, over the same partition, is under way:
-    two of them would only wait for each other's locks.
+    A tick over partitions launches the newest that is complete. Any other tick carries its moment into the run, so that
+    a run that starts late still reads what the tick stands for. A tick is skipped while a run of the job, over the same
+    partition, is under way: two of them would only wait for each other's locks.
     """
     names = [table.entry.name for table in group.tables]
     told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
@@ -52,10 +52,15 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
             return SkipReason(f"No partition of {group.name} is complete yet{start}.")
         key = asked.partition
         tags = {} if key is None else {PARTITION_NAME_TAG: key}
-        unfinished = context.instance.get_runs(RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1)
+        unfinished = context.instance.get_runs(
+            RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1
+        )
         if unfinished:
-            return SkipReason(f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule.")
-        # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated does not.
+            return SkipReason(
+                f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule."
+            )
+        # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated
+        # does not.
         run_key = moment.isoformat() if key is None else f"{key} {moment.isoformat()}"
         return RunRequest(run_key=run_key, partition_key=key, tags=asked.tags)
 

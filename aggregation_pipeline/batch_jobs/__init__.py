@@ -1,1 +1,0 @@
-"""The record of every run in the PostgreSQL table public.batch_jobs."""

@@ -1,4 +1,6 @@
-"""Reading batch_jobs for people: everybody's rows, whoever wrote them, so nothing is expected of what stands in them."""
+"""Reading batch_jobs for people: everybody's rows, whoever wrote them, so nothing is expected of what stands in
+them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import reason, transaction
+from aggregation_pipeline.postgres.engine import reason, transaction
 
 JobRow = Mapping[str, Any]
 
@@ -49,7 +51,9 @@ _TREND = sa.text("""
 def listed(connection: sa.Connection, wanted: Wanted) -> Sequence[JobRow]:
     """The rows, the newest first. Raises MirrorError, MirrorBusyError."""
     conditions = {"job_type": wanted.job_type, "status": wanted.status}
-    query = sa.select(batch_jobs).where(*(batch_jobs.c[name] == value for name, value in conditions.items() if value is not None))
+    query = sa.select(batch_jobs).where(
+        *(batch_jobs.c[name] == value for name, value in conditions.items() if value is not None)
+    )
     if wanted.id is not None:
         query = query.where(sa.cast(batch_jobs.c.id, sa.Text).startswith(wanted.id))
     found = _read(connection, query.order_by(batch_jobs.c.created_at.desc()).limit(wanted.most), {})

@@ -1,7 +1,7 @@
 """A run's record and events, turned into its row of batch_jobs. Pure: the same facts always give the same row.
 
-Nothing in a row depends on the clock, on the row that was there before, or on the order in which events were read, so a row may be
-written twice, late, or by several processes at once.
+Nothing in a row depends on the clock, on the row that was there before, or on the order in which events were read, so a
+row may be written twice, late, or by several processes at once.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,8 +11,18 @@ from types import MappingProxyType
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, JobStatus, Owner, Planned, RunFacts, Started
-from aggregation_pipeline.batch_jobs.text import first_lines, scrub
+from aggregation_pipeline.runs.model import (
+    BatchJobRow,
+    Event,
+    Failed,
+    Finished,
+    JobStatus,
+    Owner,
+    Planned,
+    RunFacts,
+    Started,
+)
+from aggregation_pipeline.runs.plain_text import first_lines, scrub
 
 INTEGER_MAX = 2_147_483_647
 # A thousand partitions have six thousand files; the manifests list them all, the row a fair share.
@@ -79,9 +89,9 @@ def project(
 ) -> BatchJobRow:
     """The row of a run.
 
-    `platforms` maps the key segment of a table to its platform, in the order of the configuration, and `names` to the entry's name; a
-    table that is not in them (any more) goes by what its files were published as, else by its segment. `secrets` are values that must not
-    show in error texts.
+    `platforms` maps the key segment of a table to its platform, in the order of the configuration, and `names` to the
+    entry's name; a table that is not in them (any more) goes by what its files were published as, else by its segment.
+    `secrets` are values that must not show in error texts.
     """
     in_order = sorted({event.id: event for event in events}.values(), key=lambda event: event.id)
     by_platform: dict[str, dict[str, _Table]] = {}
@@ -92,10 +102,16 @@ def project(
     files_each = max(1, FILES_IN_A_ROW // max(1, len(by_platform)))
     results = {platform: _result(tables, run.status, files_each, secrets) for platform, tables in by_platform.items()}
     finished_at = {
-        name: max((w.id for t in tables.values() for w in t.windows.values()), default=0) for name, tables in by_platform.items()
+        name: max((w.id for t in tables.values() for w in t.windows.values()), default=0)
+        for name, tables in by_platform.items()
     }
-    done = sorted((name for name, result in results.items() if result["status"] == "completed"), key=lambda name: finished_at[name])
-    windows = [window for tables in by_platform.values() for table in tables.values() for window in table.windows.values()]
+    done = sorted(
+        (name for name, result in results.items() if result["status"] == "completed"),
+        key=lambda name: finished_at[name],
+    )
+    windows = [
+        window for tables in by_platform.values() for table in tables.values() for window in table.windows.values()
+    ]
     rows = sum(window.items for window in windows)
     status = STATUSES.get(run.status, "pending")
 
@@ -129,8 +145,8 @@ def project(
                 **{name: run.tags[tag] for name, tag in _TAGS.items() if tag in run.tags},
                 "updated": run.updated_at.isoformat(),
                 "last_event": in_order[-1].id if in_order else 0,
-                # Compared by the writer, element by element. The number of events tells apart two readings of which one missed an
-                # event that was committed after a later one.
+                # Compared by the writer, element by element. The number of events tells apart two readings of which one
+                # missed an event that was committed after a later one.
                 "version": [RANKS[status], in_order[-1].id if in_order else 0, len(in_order)],
             },
         },
@@ -172,7 +188,9 @@ def _platform(segment: str, table: _Table, platforms: Mapping[str, str]) -> str:
 
 
 def _result(tables: Mapping[str, _Table], run_status: str, files_limit: int, secrets: Sequence[str]) -> dict[str, Any]:
-    windows = sorted((window for table in tables.values() for window in table.windows.values()), key=lambda window: window.id)
+    windows = sorted(
+        (window for table in tables.values() for window in table.windows.values()), key=lambda window: window.id
+    )
     files = [dict(file) for window in windows for file in window.files]
     failures = [table.failure.error for table in tables.values() if table.failure]
     result: dict[str, Any] = {
@@ -188,7 +206,11 @@ def _result(tables: Mapping[str, _Table], run_status: str, files_limit: int, sec
     if len(files) > files_limit:
         result["files_left_out"] = len(files) - files_limit
     if result["status"] == "failed":
-        stopped = "The run was cancelled" if run_status == "CANCELED" else "The run ended in the middle of this table, without a word"
+        stopped = (
+            "The run was cancelled"
+            if run_status == "CANCELED"
+            else "The run ended in the middle of this table, without a word"
+        )
         result["error"] = first_lines(scrub("\n".join(failures) or stopped, secrets))
     return result
 
@@ -211,16 +233,24 @@ def _timing(run: RunFacts, windows: Sequence[Finished]) -> dict[str, float | Non
     }
 
 
-def _errors(events: Sequence[Event], by_platform: Mapping[str, Mapping[str, _Table]], secrets: Sequence[str]) -> list[dict[str, Any]]:
+def _errors(
+    events: Sequence[Event], by_platform: Mapping[str, Mapping[str, _Table]], secrets: Sequence[str]
+) -> list[dict[str, Any]]:
     failures = [event for event in events if isinstance(event, Failed)]
     # "Steps failed: [...]" is news only where no step said why.
     failures = [failure for failure in failures if failure.step] or failures
-    places = {segment: (platform, table.name) for platform, tables in by_platform.items() for segment, table in tables.items()}
+    places = {
+        segment: (platform, table.name) for platform, tables in by_platform.items() for segment, table in tables.items()
+    }
     listed = []
     for failure in failures[-ERRORS_IN_A_ROW:]:
         platform, table = places.get(failure.segment or "", (None, None))
         where = {"platform": platform, "table": table or failure.segment, "step": failure.step}
         listed.append(
-            {**{k: v for k, v in where.items() if v}, "error": first_lines(scrub(failure.error, secrets)), "at": failure.at.isoformat()}
+            {
+                **{k: v for k, v in where.items() if v},
+                "error": first_lines(scrub(failure.error, secrets)),
+                "at": failure.at.isoformat(),
+            }
         )
     return listed

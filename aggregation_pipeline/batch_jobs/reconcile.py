@@ -1,7 +1,7 @@
 """Rows made right by level, not by edge: whatever was down, killed or late, the next pass finds what is to be done.
 
-Run-status sensors lose an event for good when their body fails. A pass looks at the runs themselves: every one that has not ended,
-every one that ended since the watermark, and every row that still claims to be open.
+Run-status sensors lose an event for good when their body fails. A pass looks at the runs themselves: every one that has
+not ended, every one that ended since the watermark, and every row that still claims to be open.
 """
 
 import time
@@ -13,14 +13,14 @@ from uuid import UUID
 
 from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.batch_jobs.dagster_facts import run_facts, runs_since
-from aggregation_pipeline.batch_jobs.ending import closed
-from aggregation_pipeline.batch_jobs.facts import Owner
+from aggregation_pipeline.batch_jobs.deleted_runs import closed
 from aggregation_pipeline.batch_jobs.mirror import Outcome
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.rows import Rows
+from aggregation_pipeline.batch_jobs.repository import Rows
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.runs.event_log import run_facts, runs_since
+from aggregation_pipeline.runs.model import Owner
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 # The sensor that does this; on its name hang its cursor and its alerts.
@@ -29,7 +29,8 @@ OPEN = [status for status in DagsterRunStatus if status not in ENDED]
 # Nothing but its status changes in a run that has not started.
 _WAITING = {"QUEUED", "NOT_STARTED"}
 
-# Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit in here.
+# Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
+# in here.
 OVERLAP = timedelta(minutes=10)
 # Events may be committed after those that came later. A run that ended within this time is read again.
 SETTLING = timedelta(seconds=60)
@@ -44,9 +45,9 @@ Mirror = Callable[[RunRecord], Outcome]
 class Pass:
     """What a pass did.
 
-    `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind` counts the runs whose
-    row the pass could not bring up to date; of those that it had no time to read, all that ended are counted. `lag` is for how many
-    seconds the first of them has been waiting.
+    `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind`
+    counts the runs whose row the pass could not bring up to date; of those that it had no time to read, all that ended
+    are counted. `lag` is for how many seconds the first of them has been waiting.
     """
 
     watermark: datetime
@@ -72,13 +73,14 @@ def reconcile(
 ) -> Pass:
     """Bring the rows up to date, for at most `budget` seconds (and the run that is being mirrored when they are over).
 
-    What was not reached is left to the next pass, which begins at the watermark returned. `foreign` remembers, from pass to pass, the runs
-    that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot be mirrored is reported and does not
-    stop the others.
+    What was not reached is left to the next pass, which begins at the watermark returned. `foreign` remembers, from
+    pass to pass, the runs that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot
+    be mirrored is reported and does not stop the others.
     """
     sweep = _Sweep(rows, mirror, owner, Pass(watermark), set() if foreign is None else foreign, datetime.now(UTC))
     began = time.monotonic()
-    # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way round.
+    # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way
+    # round.
     sweep.take(instance.get_run_records(RunsFilter(statuses=OPEN)), began + budget / 2)
     claimed = {row.run_id: key for key, row in rows.unfinished(owner).items()}
     wanted = [run_id for run_id in dict.fromkeys([*claimed, *retry]) if run_id not in sweep.seen]
@@ -103,7 +105,8 @@ def reconcile(
         # Strangers that are not looked at any more need not be remembered.
         sweep.foreign &= sweep.seen
     if len(sweep.done.refused) > RETRIES:
-        # More than can be remembered one by one: one cause, not many. What came after them is in place and costs nothing to pass again.
+        # More than can be remembered one by one: one cause, not many. What came after them is in place and costs
+        # nothing to pass again.
         sweep.done.watermark = watermark
     return sweep.done
 
@@ -166,7 +169,9 @@ class _Sweep:
             self.foreign.add(run.dagster_run.run_id)
 
     def close(self, ids: Sequence[UUID]) -> None:
-        """End the open rows of runs that Dagster does not know any more: somebody deleted them, and nothing will ever be heard of them."""
+        """End the open rows of runs that Dagster does not know any more: somebody deleted them, and nothing will ever
+        be heard of them.
+        """
         for row in self.rows.read(self.owner, ids) if ids else ():
             self.done.closed += self.rows.record(closed(row, self.now))
 

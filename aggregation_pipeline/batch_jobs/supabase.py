@@ -1,7 +1,8 @@
 """The rows of batch_jobs through Supabase's REST, for those who have a project's URL and key and no connection string.
 
-Everything goes through the functions of sql/record_batch_job.sql: REST itself cannot say "unless a newer version is there", and reports
-an update that row-level security swallowed as a success. One POST a call needs no client library on top of the HTTP one.
+Everything goes through the functions of sql/record_batch_job.sql: REST itself cannot say "unless a newer version is
+there", and reports an update that row-level security swallowed as a success. One POST a call needs no client library on
+top of the HTTP one.
 """
 
 import re
@@ -16,12 +17,12 @@ from uuid import UUID
 import requests
 
 from aggregation_pipeline.batch_jobs.browse import Day, JobRow, Wanted, day_of
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
-from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import says_names
+from aggregation_pipeline.postgres.engine import says_names
+from aggregation_pipeline.runs.model import BatchJobRow, Owner
+from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
@@ -45,7 +46,9 @@ class _RefusedError(MirrorError):
 
 @dataclass(frozen=True)
 class SupabaseRows:
-    """The rows by REST: `url` is the project's, `until` the moment (time.monotonic) after which nothing is tried any more."""
+    """The rows by REST: `url` is the project's, `until` the moment (time.monotonic) after which nothing is tried any
+    more.
+    """
 
     session: requests.Session
     url: str
@@ -108,7 +111,8 @@ class SupabaseRows:
     def _states(self, owner: Owner, **which: object) -> Mapping[UUID, Mirrored]:
         found = self._call("read_batch_jobs", **_names(owner), **which)
         return {
-            UUID(each["id"]): Mirrored(each["run_id"] or each["id"], each["status"], each["updated"], each["refused"]) for each in found
+            UUID(each["id"]): Mirrored(each["run_id"] or each["id"], each["status"], each["updated"], each["refused"])
+            for each in found
         }
 
     def _call(self, function: str, **arguments: Any) -> Any:  # noqa: ANN401 - whatever the function returns
@@ -136,12 +140,16 @@ class SupabaseRows:
             if answer.status_code not in _PASSING:
                 raise _refusal(answer, function)
             failure = f"HTTP {answer.status_code}"
-        raise MirrorBusyError(f"batch_jobs cannot be reached by {self.url}: {failure}. Check SUPABASE_URL, and the project's state")
+        raise MirrorBusyError(
+            f"batch_jobs cannot be reached by {self.url}: {failure}. Check SUPABASE_URL, and the project's state"
+        )
 
 
 @contextmanager
 def supabase_rows(url: str, key: str, seconds: float) -> Iterator[SupabaseRows]:
-    """The rows for at most `seconds`. `url` is the project's (https://<ref>.supabase.co), `key` that of service_role."""
+    """The rows for at most `seconds`. `url` is the project's (https://<ref>.supabase.co), `key` that of
+    service_role.
+    """
     with requests.Session() as session:
         # Proxies yes, ~/.netrc no: it would replace the Authorization header.
         session.auth = _keep
@@ -170,13 +178,15 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
         remedy = "That takes the key of service_role (Project Settings, API keys) in SUPABASE_KEY"
     elif code == "42501":
         remedy = (
-            "SUPABASE_KEY is not the key of service_role: take that one (Project Settings, API keys). If it must be the anonymous key, "
-            "run sql/grant_anon.sql in Supabase's SQL editor"
+            "SUPABASE_KEY is not the key of service_role: take that one (Project Settings, API keys). If it must be the"
+            " anonymous key, run sql/grant_anon.sql in Supabase's SQL editor"
         )
     elif code == "42P01":
         remedy = "The table is missing: run sql/create_batch_jobs_table.sql in Supabase's SQL editor"
     elif answer.status_code in {401, 403}:
-        remedy = "SUPABASE_KEY is not a key of this project, or it was revoked: copy it anew from Project Settings, API keys"
+        remedy = (
+            "SUPABASE_KEY is not a key of this project, or it was revoked: copy it anew from Project Settings, API keys"
+        )
     return _RefusedError(f"Supabase refuses {function} ({code + ': ' if code else ''}{words}). {remedy}", code)
 
 
@@ -205,4 +215,7 @@ def _row(found: Mapping[str, Any]) -> BatchJobRow:
 
 
 def _read_moments(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: found[name] and datetime.fromisoformat(found[name]) for name in ("started_at", "completed_at", "created_at")}
+    return {
+        name: found[name] and datetime.fromisoformat(found[name])
+        for name in ("started_at", "completed_at", "created_at")
+    }

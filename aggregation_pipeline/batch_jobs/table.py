@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import reason, transaction
+from aggregation_pipeline.postgres.engine import reason, transaction
 
 batch_jobs = sa.Table(
     "batch_jobs",
@@ -35,14 +35,16 @@ def create_sql() -> str:
 def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
     """Create public.batch_jobs where it is missing; returns whether it was. A table that is there is never altered.
 
-    Raises MirrorError when the table lacks columns or may not be created, MirrorBusyError when PostgreSQL does not answer.
+    Raises MirrorError when the table lacks columns or may not be created, MirrorBusyError when PostgreSQL does not
+    answer.
     """
     try:
         with transaction(bind) as connection:
             return ensure_within(connection)
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(
-            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that the server runs"
+            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
+            " the server runs"
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
@@ -52,7 +54,9 @@ def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
 
 
 def ensure_within(connection: sa.Connection) -> bool:
-    """The same in a transaction of the caller's, who may roll it back. Raises MirrorError for missing columns, and SQLAlchemy's errors."""
+    """The same in a transaction of the caller's, who may roll it back. Raises MirrorError for missing columns, and
+    SQLAlchemy's errors.
+    """
     created = False
     if not _columns(connection):
         # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
@@ -63,14 +67,18 @@ def ensure_within(connection: sa.Connection) -> bool:
     missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
     if missing:
         raise MirrorError(
-            f"public.batch_jobs has no column {', '.join(missing)}. Something else than sql/create_batch_jobs_table.sql made it, and a "
-            "table that exists is never altered here: add what is missing, or point BATCH_JOBS_URL to another database"
+            f"public.batch_jobs has no column {', '.join(missing)}. Something else than sql/create_batch_jobs_table.sql"
+            " made it, and a table that exists is never altered here: add what is missing, or point BATCH_JOBS_URL to"
+            " another database"
         )
     return created
 
 
 def _columns(connection: sa.Connection) -> set[str]:
     rows = connection.execute(
-        sa.text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('public.batch_jobs') AND attnum > 0 AND NOT attisdropped")
+        sa.text(
+            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('public.batch_jobs') AND attnum > 0 AND NOT"
+            " attisdropped"
+        )
     )
     return {str(name) for (name,) in rows}

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Owner
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.table import batch_jobs, ensure_within
-from aggregation_pipeline.batch_jobs.text import scrub, storable, storable_json
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import reason, transaction
+from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.runs.model import BatchJobRow, Owner
+from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
 
 _DEPLOYMENT = ("dagster", "deployment")
 _INSTANCE = ("dagster", "instance")
@@ -33,9 +33,9 @@ class Mirrored:
 def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
     """Insert the row, or bring an older version of it up to date. Returns whether anything changed.
 
-    An equal or newer version, and a row of another deployment or another program, stay as they are. A row that PostgreSQL refuses is
-    written with the bare facts and the reason under `mirror_error`. Raises MirrorError when even that is refused, MirrorBusyError
-    when PostgreSQL does not answer.
+    An equal or newer version, and a row of another deployment or another program, stay as they are. A row that
+    PostgreSQL refuses is written with the bare facts and the reason under `mirror_error`. Raises MirrorError when even
+    that is refused, MirrorBusyError when PostgreSQL does not answer.
     """
     try:
         try:
@@ -44,16 +44,19 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
         except sa.exc.DBAPIError as refusal:
             if refusal.connection_invalidated or isinstance(refusal, sa.exc.OperationalError):
                 raise
-            # Afterwards rather than around a savepoint: the usual row is one statement and a commit, which a backlog of a thousand feels.
+            # Afterwards rather than around a savepoint: the usual row is one statement and a commit, which a backlog of
+            # a thousand feels.
             with transaction(bind) as connection:
                 return _upsert(connection, _minimal(row, refusal))
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})") from None
+        raise MirrorBusyError(
+            f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})"
+        ) from None
     except sa.exc.SQLAlchemyError as error:
         # Alone: PostgreSQL's own error shows the row that it refuses.
         raise MirrorError(
-            f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). "
-            "Check the grants, constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
+            f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). Check the grants,"
+            " constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
         ) from None
 
 
@@ -73,8 +76,8 @@ def prove(connection: sa.Connection, owner: Owner) -> None:
         raise MirrorBusyError(f"batch_jobs does not answer ({reason(error)}). Check BATCH_JOBS_URL") from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
-            f"no row can be written into public.batch_jobs ({reason(error)}). Check its grants, constraints and triggers; where it is "
-            "missing, run sql/create_batch_jobs_table.sql as a user who may create tables"
+            f"no row can be written into public.batch_jobs ({reason(error)}). Check its grants, constraints and"
+            " triggers; where it is missing, run sql/create_batch_jobs_table.sql as a user who may create tables"
         ) from error
 
 
@@ -93,22 +96,30 @@ def read(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequ
     try:
         with transaction(connection):
             found = connection.execute(sa.select(batch_jobs).where(batch_jobs.c.id.in_(ids), owned(owner))).mappings()
-            return [BatchJobRow(**{**row, "platforms_processed": tuple(row["platforms_processed"] or ())}) for row in found]
+            return [
+                BatchJobRow(**{**row, "platforms_processed": tuple(row["platforms_processed"] or ())}) for row in found
+            ]
     except sa.exc.SQLAlchemyError as error:
         raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error
 
 
 def prune(connection: sa.Connection, owner: Owner, before: datetime) -> int:
-    """Delete our rows that came to an end before the moment given; returns how many. Open rows and other people's stay."""
+    """Delete our rows that came to an end before the moment given; returns how many. Open rows and other people's
+    stay.
+    """
     ended = sa.func.coalesce(batch_jobs.c.completed_at, batch_jobs.c.created_at)
-    statement = sa.delete(batch_jobs).where(owned(owner), batch_jobs.c.status.in_(["completed", "failed"]), ended < before)
+    statement = sa.delete(batch_jobs).where(
+        owned(owner), batch_jobs.c.status.in_(["completed", "failed"]), ended < before
+    )
     try:
         with transaction(connection):
             return connection.execute(statement).rowcount
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(f"batch_jobs could not be pruned: it does not answer ({reason(error)})") from error
     except sa.exc.SQLAlchemyError as error:
-        raise MirrorError(f"batch_jobs cannot be pruned ({reason(error)}). The user needs the right to remove rows") from error
+        raise MirrorError(
+            f"batch_jobs cannot be pruned ({reason(error)}). The user needs the right to remove rows"
+        ) from error
 
 
 def owned(owner: Owner) -> sa.ColumnElement[bool]:
@@ -128,7 +139,8 @@ def _upsert_statement() -> sa.Executable:
         where=sa.and_(
             old.metadata[_DEPLOYMENT].astext == new.metadata[_DEPLOYMENT].astext,
             old.metadata[_INSTANCE].astext == new.metadata[_INSTANCE].astext,
-            # jsonb arrays compare element by element, numbers as numbers; whatever else a hand may have left there is no error.
+            # jsonb arrays compare element by element, numbers as numbers; whatever else a hand may have left there is
+            # no error.
             sa.func.coalesce(old.metadata[_VERSION], empty) <= sa.func.coalesce(new.metadata[_VERSION], empty),
             sa.or_(*(old[name].is_distinct_from(new[name]) for name in columns)),
         ),
@@ -170,6 +182,9 @@ def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement
     try:
         with transaction(connection):
             found = connection.execute(query).all()
-            return {key: Mirrored(run or str(key), status, moment, bool(refused)) for key, status, run, moment, refused in found}
+            return {
+                key: Mirrored(run or str(key), status, moment, bool(refused))
+                for key, status, run, moment, refused in found
+            }
     except sa.exc.SQLAlchemyError as error:
         raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error

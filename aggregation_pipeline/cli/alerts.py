@@ -22,16 +22,16 @@ def test() -> None:
     \b
     ALERT_URLS=dingtalk://SECRET@TOKEN aggregation-pipeline alerts test
     """
-    from aggregation_pipeline.automation.alerting import channels_of, voice_of  # noqa: PLC0415
-    from aggregation_pipeline.errors import AlertError, SettingsError  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.automation.alert_sensor import channels_of, voice_of
+    from aggregation_pipeline.errors import AlertError, SettingsError
+    from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
     channels = channels_of(settings)
     if not channels:
         raise SettingsError(
-            "ALERT_URLS is not set, so nobody is told anything. Set it to one or more addresses, with blanks or commas between: "
-            "dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, or any URL of apprise"
+            "ALERT_URLS is not set, so nobody is told anything. Set it to one or more addresses, with blanks or commas"
+            " between: dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, or any URL of apprise"
         )
     failed = 0
     for channel in channels:

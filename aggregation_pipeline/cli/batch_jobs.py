@@ -13,8 +13,8 @@ import click
 from aggregation_pipeline.cli.common import explained
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.batch_jobs.rows import Rows
-    from aggregation_pipeline.settings import Settings
+    from aggregation_pipeline.batch_jobs.repository import Rows
+    from aggregation_pipeline.settings.base import Settings
 
 R = TypeVar("R")
 _SECONDS = 60.0
@@ -26,7 +26,9 @@ def _beginning_of_id(_context: click.Context, _parameter: click.Parameter, value
     with suppress(ValueError):
         return str(UUID(value))
     if not re.fullmatch("[0-9a-f][0-9a-f-]{3,35}", value.lower()):
-        raise click.BadParameter(f"{value!r} is no id. Expected a run's id, or its first characters, at least four: 1a2b3c4d")
+        raise click.BadParameter(
+            f"{value!r} is no id. Expected a run's id, or its first characters, at least four: 1a2b3c4d"
+        )
     return value.lower()
 
 
@@ -49,8 +51,8 @@ def batch_jobs() -> None:
 @explained
 def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: bool) -> None:
     """List the latest jobs, whoever recorded them."""
-    from aggregation_pipeline.batch_jobs.browse import Wanted  # noqa: PLC0415
-    from aggregation_pipeline.cli import batch_jobs_view as view  # noqa: PLC0415
+    from aggregation_pipeline.batch_jobs.browse import Wanted
+    from aggregation_pipeline.cli import batch_jobs_view as view
 
     def read(rows: "Rows", settings: "Settings") -> None:
         kind = None if job_type == "*" else job_type or settings.batch_job_type
@@ -66,8 +68,8 @@ def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: 
 @explained
 def show_job(job_id: str, *, as_json: bool) -> None:
     """Show one job with its platforms, files and errors. ID is the run's, or its beginning."""
-    from aggregation_pipeline.batch_jobs.browse import Wanted  # noqa: PLC0415
-    from aggregation_pipeline.cli import batch_jobs_view as view  # noqa: PLC0415
+    from aggregation_pipeline.batch_jobs.browse import Wanted
+    from aggregation_pipeline.cli import batch_jobs_view as view
 
     def read(rows: "Rows", settings: "Settings") -> None:
         found = rows.listed(Wanted(id=job_id))
@@ -91,9 +93,9 @@ def show_job(job_id: str, *, as_json: bool) -> None:
 @explained
 def trend(days: int, *, as_json: bool) -> None:
     """Show jobs by day, of TIMEZONE: how many, how many succeeded and failed, and their average size."""
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
-    from aggregation_pipeline.cli import batch_jobs_view as view  # noqa: PLC0415
+    from aggregation_pipeline.cli import batch_jobs_view as view
 
     def read(rows: "Rows", settings: "Settings") -> None:
         found = rows.trend(settings.batch_job_type, settings.timezone, days)
@@ -108,37 +110,45 @@ def trend(days: int, *, as_json: bool) -> None:
 @explained
 def prune(days: int | None, *, as_json: bool) -> None:
     """Delete the rows of this deployment that ended more than so many days ago. Open rows and other people's stay."""
-    from aggregation_pipeline.batch_jobs.mirror import owner_of  # noqa: PLC0415
-    from aggregation_pipeline.batch_jobs.reaching import rows_of  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.running import open_instance  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.batch_jobs.backend import rows_of
+    from aggregation_pipeline.batch_jobs.mirror import owner_of
+    from aggregation_pipeline.local.run import open_instance
+    from aggregation_pipeline.project import load_project
+    from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
     kept = days or settings.batch_jobs_retention_days
     if kept is None:
         raise click.UsageError(
-            "Say how many days are kept: --days 30, or BATCH_JOBS_RETENTION_DAYS=30 in .env, which prunes daily as well."
+            "Say how many days are kept: --days 30, or BATCH_JOBS_RETENTION_DAYS=30 in .env, which prunes daily as"
+            " well."
         )
     before = datetime.now(UTC) - timedelta(days=kept)
-    with open_instance(load_project(settings)) as instance, rows_of(settings, application_name="aggregation cli")(_SECONDS) as rows:
+    with (
+        open_instance(load_project(settings)) as instance,
+        rows_of(settings, application_name="aggregation cli")(_SECONDS) as rows,
+    ):
         gone = rows.prune(owner_of(instance, settings.deployment_name), before)
     words = f"{gone} rows that ended before {before.astimezone(settings.zone):%Y-%m-%d %H:%M} deleted"
     click.echo(json.dumps({"deleted": gone, "ended_before": before.isoformat()}) if as_json else words)
 
 
 @batch_jobs.command()
-@click.option("--days", type=click.IntRange(0, 36_500), help="How far back. Default: BATCH_JOBS_HISTORY_DAYS; never beyond the retention.")
+@click.option(
+    "--days",
+    type=click.IntRange(0, 36_500),
+    help="How far back. Default: BATCH_JOBS_HISTORY_DAYS; never beyond the retention.",
+)
 @_json
 @explained
 def backfill(days: int | None, *, as_json: bool) -> None:
     """Give a row to every run that has none, and bring the others up to date. May be run at any time, and stopped."""
-    from aggregation_pipeline.automation import backfill as filling  # noqa: PLC0415
-    from aggregation_pipeline.batch_jobs.reaching import rows_of  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.running import open_instance  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
-    from aggregation_pipeline.terminal import say  # noqa: PLC0415
+    from aggregation_pipeline.automation import batch_jobs_backfill as filling
+    from aggregation_pipeline.batch_jobs.backend import rows_of
+    from aggregation_pipeline.local.console import say
+    from aggregation_pipeline.local.run import open_instance
+    from aggregation_pipeline.project import load_project
+    from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
     kept = settings.batch_jobs_retention_days
@@ -153,7 +163,11 @@ def backfill(days: int | None, *, as_json: bool) -> None:
             on_pass=lambda done: say(f"{done.written} of {done.looked_at} runs brought up to date"),
         )
     if as_json:
-        click.echo(json.dumps({"written": done.written, "looked_at": done.looked_at, "closed": done.closed, "refused": done.refused}))
+        click.echo(
+            json.dumps(
+                {"written": done.written, "looked_at": done.looked_at, "closed": done.closed, "refused": done.refused}
+            )
+        )
     for run_id, why in {} if as_json else done.refused.items():
         click.echo(f"{run_id}: {why}", err=True)
     if done.refused:
@@ -161,8 +175,8 @@ def backfill(days: int | None, *, as_json: bool) -> None:
 
 
 def _with_rows(read: "Callable[[Rows, Settings], R]") -> R:
-    from aggregation_pipeline.batch_jobs.reaching import rows_of  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.batch_jobs.backend import rows_of
+    from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
     with rows_of(settings, application_name="aggregation cli")(_SECONDS) as rows:

@@ -1,4 +1,6 @@
-"""Rows of batch_jobs for people's eyes. Anybody may have written them: nothing in them is taken for granted, or for markup."""
+"""Rows of batch_jobs for people's eyes. Anybody may have written them: nothing in them is taken for granted, or for
+markup.
+"""
 
 import json
 import sys
@@ -28,12 +30,27 @@ def print_json(value: object) -> None:
 def show_jobs(rows: Sequence[JobRow], zone: ZoneInfo) -> None:
     """Print a line a job."""
     table = Table()
-    for heading, justify in (("id", ""), ("status", ""), ("created", ""), ("seconds", "r"), ("items", "r"), ("platforms", "")):
+    for heading, justify in (
+        ("id", ""),
+        ("status", ""),
+        ("created", ""),
+        ("seconds", "r"),
+        ("items", "r"),
+        ("platforms", ""),
+    ):
         table.add_column(heading, justify="right" if justify else "left", no_wrap=heading == "id")
     for row in rows:
         done, planned = row["platforms_processed"] or (), _at(row, "planned") or ()
-        platforms = ", ".join(map(str, done)) + (f" ({len(done)} of {len(planned)})" if len(planned) > len(done) else "")
-        cells = (_status(row["status"]), _moment(row["created_at"], zone), _seconds(row), _number(row["total_items"]), Text(platforms))
+        platforms = ", ".join(map(str, done)) + (
+            f" ({len(done)} of {len(planned)})" if len(planned) > len(done) else ""
+        )
+        cells = (
+            _status(row["status"]),
+            _moment(row["created_at"], zone),
+            _seconds(row),
+            _number(row["total_items"]),
+            Text(platforms),
+        )
         table.add_row(str(row["id"]), *cells)
     console.print(table)
 
@@ -74,7 +91,12 @@ def show_trend(days: Sequence[Day]) -> None:
         table.add_column(heading, justify="right" if heading not in {"date", ""} else "left")
     for day in days:
         counts = (day.successful, day.failed, day.total_jobs - day.successful - day.failed)
-        bar = Text.assemble(*(("█" * _cells(count, most), color) for count, color in zip(counts, ("green", "red", "yellow"), strict=True)))
+        bar = Text.assemble(
+            *(
+                ("█" * _cells(count, most), color)
+                for count, color in zip(counts, ("green", "red", "yellow"), strict=True)
+            )
+        )
         average = "" if day.avg_items is None else f"{day.avg_items:,.1f}"
         table.add_row(str(day.date), str(day.total_jobs), str(day.successful), str(day.failed), average, bar)
     console.print(table)

@@ -11,13 +11,13 @@ from urllib.parse import unquote
 
 import click
 
-from aggregation_pipeline.redaction import alone
+from aggregation_pipeline.runs.redaction import alone
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
+    from aggregation_pipeline.local.results import RunResult
     from aggregation_pipeline.project import Project
-    from aggregation_pipeline.results import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +55,9 @@ def moment(_context: click.Context, _parameter: click.Parameter, value: str | No
     for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"):
         with suppress(ValueError):
             return datetime.strptime(value.strip(), form)  # noqa: DTZ007  # the zone is a setting
-    raise click.BadParameter(f"{value!r} is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00")
+    raise click.BadParameter(
+        f"{value!r} is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00"
+    )
 
 
 def readable(uri: str) -> str:
@@ -65,7 +67,7 @@ def readable(uri: str) -> str:
 
 def formats(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Read an option of several formats, or `all`."""
-    from aggregation_pipeline.settings import parse_formats  # noqa: PLC0415
+    from aggregation_pipeline.settings.base import parse_formats
 
     try:
         return None if value is None else parse_formats(value)
@@ -75,30 +77,35 @@ def formats(_context: click.Context, _parameter: click.Parameter, value: str | N
 
 @contextmanager
 def opened_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
-    """Everything that a run in this process needs. Lines go to the log files; the terminal has warnings, and bars while tables are read."""
-    from aggregation_pipeline import logs, terminal  # noqa: PLC0415
-    from aggregation_pipeline.definitions import build_definitions  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.running import open_instance  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    """Everything that a run in this process needs. Lines go to the log files; the terminal has warnings, and bars while
+    tables are read.
+    """
+    from aggregation_pipeline.definitions import build_definitions
+    from aggregation_pipeline.instance import log_handlers
+    from aggregation_pipeline.local import console
+    from aggregation_pipeline.local.run import open_instance
+    from aggregation_pipeline.project import load_project
+    from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
-    logs.configure(settings, terminal=False)
-    with terminal.warnings_shown():
+    log_handlers.configure(settings, terminal=False)
+    with console.warnings_shown():
         project = load_project(settings)
-        with open_instance(project) as instance, terminal.table_bars():
+        with open_instance(project) as instance, console.table_bars():
             yield project, build_definitions(project), instance
 
 
 def finish(result: "RunResult", *, as_json: bool) -> NoReturn:
-    """Say what became of the run, for people or as one JSON object, and exit with 0 only when all of it is completed."""
-    from aggregation_pipeline import terminal  # noqa: PLC0415
+    """Say what became of the run, for people or as one JSON object, and exit with 0 only when all of it is
+    completed.
+    """
+    from aggregation_pipeline.local import console
 
     if as_json:
         # The files are published: a terminal without Chinese letters must not make it a failure.
         ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
         click.echo(json.dumps(result.to_dict(), ensure_ascii=ascii_only, indent=2))
     else:
-        terminal.show_result(result)
-        terminal.show_files(result.files)
+        console.show_result(result)
+        console.show_files(result.files)
     sys.exit(0 if result.status == "completed" else 1)

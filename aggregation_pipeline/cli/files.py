@@ -1,4 +1,6 @@
-"""`files` and `download`: what is published, by way of the manifests. Neither needs the database, PostgreSQL or aggregation.yaml."""
+"""`files` and `download`: what is published, by way of the manifests. Neither needs the database, PostgreSQL or
+aggregation.yaml.
+"""
 
 import json
 import re
@@ -13,7 +15,7 @@ from aggregation_pipeline.cli import common
 from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.settings import Settings
+    from aggregation_pipeline.settings.base import Settings
     from aggregation_pipeline.storage.base import ObjectStore
     from aggregation_pipeline.storage.manifest import Manifest
 
@@ -26,7 +28,9 @@ _DIGIT = re.compile("[0-9]")
 @click.option("--table", metavar="T", help="Only this table.")
 @click.option("--window", metavar="W", help="Only this window, such as 2026-11-20; `latest` is the newest.")
 @click.option(
-    "--links", is_flag=True, help="With a download link for each file; whoever has it can download while it lives (OSS_LINK_SECONDS)."
+    "--links",
+    is_flag=True,
+    help="With a download link for each file; whoever has it can download while it lives (OSS_LINK_SECONDS).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @common.explained
@@ -39,8 +43,8 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
     aggregation-pipeline files --table orders --window latest --links
     aggregation-pipeline files --json | jq '.files[] | select(.format == "csv") | .uri'
     """
-    from aggregation_pipeline.connections import open_store  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
+    from aggregation_pipeline.settings.base import load_settings
+    from aggregation_pipeline.settings.connections import open_store
 
     settings = load_settings()
     store = open_store(settings)
@@ -67,22 +71,27 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 @click.command()
 @click.option("--table", metavar="T", required=True, help="The table.")
 @click.option("--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20.")
-@click.option("--to", "directory", type=click.Path(path_type=Path, file_okay=False), help="Folder for the files.  [default: TABLE/WINDOW]")
+@click.option(
+    "--to",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the files.  [default: TABLE/WINDOW]",
+)
 @common.explained
 def download(table: str, window: str, directory: Path | None) -> None:
     """Fetch the files of a window, each compared with the size and checksum that its manifest names.
 
-    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile comes as it was
-    when this began.
+    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile
+    comes as it was when this began.
 
     \b
     aggregation-pipeline download --table orders --window 2026-11-20 --to /data/orders
     """
-    from aggregation_pipeline.connections import open_store  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
-    from aggregation_pipeline.storage.arriving import arriving  # noqa: PLC0415
-    from aggregation_pipeline.storage.keys import MANIFEST, window_folder  # noqa: PLC0415
-    from aggregation_pipeline.storage.windows import fetch_window  # noqa: PLC0415
+    from aggregation_pipeline.settings.base import load_settings
+    from aggregation_pipeline.settings.connections import open_store
+    from aggregation_pipeline.storage.keys import MANIFEST, window_folder
+    from aggregation_pipeline.storage.partial_download import arriving
+    from aggregation_pipeline.storage.published import fetch_window
 
     settings = load_settings()
     store = open_store(settings)
@@ -106,8 +115,10 @@ def download(table: str, window: str, directory: Path | None) -> None:
 def _manifests(
     settings: "Settings", store: "ObjectStore", table: str | None, window: str | None, problems: list[str]
 ) -> "Iterator[tuple[Manifest, Mapping[str, int]]]":
-    """The manifests in force, each with the stable names of its window; one that is not to be read becomes a problem."""
-    from aggregation_pipeline.storage.windows import load_manifest, published_names  # noqa: PLC0415
+    """The manifests in force, each with the stable names of its window; one that is not to be read becomes a
+    problem.
+    """
+    from aggregation_pipeline.storage.published import load_manifest, published_names
 
     there = published_names(store, settings.oss_prefix, table)
     chosen = list(there)
@@ -127,7 +138,7 @@ def _manifests(
 
 
 def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window: str) -> "Manifest":
-    from aggregation_pipeline.storage.windows import latest_window, load_manifest, published_windows  # noqa: PLC0415
+    from aggregation_pipeline.storage.published import latest_window, load_manifest, published_windows
 
     wanted = latest_window(store, settings.oss_prefix, table) if window == "latest" else window
     manifest = None if wanted is None else load_manifest(store, settings.oss_prefix, table, wanted)
@@ -143,10 +154,12 @@ def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window
 
 
 def _not_there(settings: "Settings", store: "ObjectStore", table: str | None, window: str | None) -> list[str]:
-    """A table or window whose name is misspelt: it is near another, or of another form. Any other may be published yet."""
-    from aggregation_pipeline.config.chosen import list_problem, there  # noqa: PLC0415
-    from aggregation_pipeline.config.nearest import nearest  # noqa: PLC0415
-    from aggregation_pipeline.storage.windows import published_windows  # noqa: PLC0415
+    """A table or window whose name is misspelt: it is near another, or of another form. Any other may be published
+    yet.
+    """
+    from aggregation_pipeline.config.messages.nearest import nearest
+    from aggregation_pipeline.config.selection import list_problem, there
+    from aggregation_pipeline.storage.published import published_windows
 
     windows = list(published_windows(store, settings.oss_prefix, None))
     tables = sorted({name for name, _ in windows})
@@ -167,8 +180,10 @@ def _row(
     names: "Mapping[str, int]",
     link_seconds: int | None,
 ) -> dict[str, Any]:
-    """One file: `key` is the object that the manifest names, `uri` the stable name that people know, where it is there."""
-    from aggregation_pipeline.storage.keys import window_key  # noqa: PLC0415
+    """One file: `key` is the object that the manifest names, `uri` the stable name that people know, where it is
+    there.
+    """
+    from aggregation_pipeline.storage.keys import window_key
 
     name = window_key(prefix, manifest.table, manifest.window, file.name)
     row = {

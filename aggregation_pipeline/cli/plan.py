@@ -14,9 +14,9 @@ from aggregation_pipeline.cli import common
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aggregation_pipeline.plan import DatasetPlan, TablePlan
+    from aggregation_pipeline.export.dry_run import DatasetPlan, TablePlan
     from aggregation_pipeline.project import Project
-    from aggregation_pipeline.source.reader import ReadRequest
+    from aggregation_pipeline.source.mysql.reader import ReadRequest
 
 _NO_PARTITION: Final = "no partition is complete yet; partition.start says where the first begins"
 
@@ -28,29 +28,34 @@ _NO_PARTITION: Final = "no partition is complete yet; partition.start says where
 def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Show what a run started now would do to each table: SQL, columns, estimated rows, index, snapshot and files.
 
-    All that a run needs is asked: the source, Dagster's PostgreSQL, batch_jobs, the store, the local disk, schedules and salt. No row is
-    read and nothing is left behind. Exit code 1 where something is missing or a table would fail: a table or column that is not there, a
-    missing grant, no snapshot, a scan that source_limits forbid.
+    All that a run needs is asked: the source, Dagster's PostgreSQL, batch_jobs, the store, the local disk, schedules
+    and salt. No row is read and nothing is left behind. Exit code 1 where something is missing or a table would fail: a
+    table or column that is not there, a missing grant, no snapshot, a scan that source_limits forbid.
 
     \b
     aggregation-pipeline plan --tables orders
     aggregation-pipeline plan --json | jq '.needs, .tables[].problems'
     """
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.console import Console
+    from rich.markup import escape
 
-    from aggregation_pipeline import preflight, terminal  # noqa: PLC0415
-    from aggregation_pipeline.config.chosen import chosen  # noqa: PLC0415
-    from aggregation_pipeline.connections import open_store, source_options  # noqa: PLC0415
-    from aggregation_pipeline.plan import plan_tables  # noqa: PLC0415
-    from aggregation_pipeline.project import load_project  # noqa: PLC0415
-    from aggregation_pipeline.settings import load_settings  # noqa: PLC0415
-    from aggregation_pipeline.storage.oss import OssStore  # noqa: PLC0415
+    from aggregation_pipeline.config.selection import chosen
+    from aggregation_pipeline.export.dry_run import plan_tables
+    from aggregation_pipeline.local import (
+        console,
+        preflight,
+    )
+    from aggregation_pipeline.project import load_project
+    from aggregation_pipeline.settings.base import load_settings
+    from aggregation_pipeline.settings.connections import open_store, source_options
+    from aggregation_pipeline.storage.oss.store import OssStore
 
     settings = load_settings()
-    with terminal.warnings_shown():
+    with console.warnings_shown():
         project = load_project(settings)
-    requests, waiting = _requests(project, chosen(tables, [table.entry.name for table in project.tables]) if tables else None)
+    requests, waiting = _requests(
+        project, chosen(tables, [table.entry.name for table in project.tables]) if tables else None
+    )
     needs = preflight.ask(project)
     store = open_store(settings)
     plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
@@ -70,23 +75,25 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
         }
         click.echo(json.dumps(asked, ensure_ascii=False, indent=2))
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        out = Console(highlight=False, soft_wrap=True)
         for each in plans:
-            _show(console, each)
+            _show(out, each)
         for need in needs:
             if need.problem:
-                console.print(f"[red]missing[/]  {escape(f'{need.name}: {need.problem}')}")
+                out.print(f"[red]missing[/]  {escape(f'{need.name}: {need.problem}')}")
         if warning:
-            console.print(f"[yellow]warning[/]  {escape(warning)}")
+            out.print(f"[yellow]warning[/]  {escape(warning)}")
     sys.exit(0 if good else 1)
 
 
-def _requests(project: "Project", wanted: Sequence[str] | None) -> "tuple[list[tuple[ReadRequest, Sequence[str]]], list[TablePlan]]":
+def _requests(
+    project: "Project", wanted: Sequence[str] | None
+) -> "tuple[list[tuple[ReadRequest, Sequence[str]]], list[TablePlan]]":
     """What a run started now would read, as `run` itself finds it; and the tables that have no partition yet."""
-    from aggregation_pipeline.assets.targets import partition_targets, whole_table  # noqa: PLC0415
-    from aggregation_pipeline.automation.groups import group_tables  # noqa: PLC0415
-    from aggregation_pipeline.automation.run_requests import by_hand  # noqa: PLC0415
-    from aggregation_pipeline.plan import TablePlan  # noqa: PLC0415
+    from aggregation_pipeline.assets.windows_of_run import partition_targets, whole_table
+    from aggregation_pipeline.automation.job_groups import group_tables
+    from aggregation_pipeline.automation.run_requests import by_hand
+    from aggregation_pipeline.export.dry_run import TablePlan
 
     now = datetime.now(UTC)
     groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
@@ -110,9 +117,15 @@ def _requests(project: "Project", wanted: Sequence[str] | None) -> "tuple[list[t
 
 
 def _show(console: "Console", plan: "TablePlan") -> None:
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
-    verdict = "[red]would fail[/]" if plan.problems else "[yellow]ready, with warnings[/]" if plan.warnings else "[green]ready[/]"
+    verdict = (
+        "[red]would fail[/]"
+        if plan.problems
+        else "[yellow]ready, with warnings[/]"
+        if plan.warnings
+        else "[green]ready[/]"
+    )
     console.print(f"[bold]{escape(plan.table)}[/]  {verdict}")
     for problem in plan.problems:
         console.print(f"  [red]problem[/]   {escape(problem)}")
@@ -121,7 +134,9 @@ def _show(console: "Console", plan: "TablePlan") -> None:
     snapshot = {True: "one snapshot for all datasets", False: "no snapshot", None: "not asked"}[plan.snapshot]
     facts = [plan.source, snapshot, plan.engines, f"server {plan.server}" if plan.server else ""]
     console.print(f"  source    {escape(', '.join(filter(None, facts)))}")
-    console.print(f"  window    {plan.window}" + (", published already: a new version where it differs" if plan.published else ""))
+    console.print(
+        f"  window    {plan.window}" + (", published already: a new version where it differs" if plan.published else "")
+    )
     for dataset in plan.datasets:
         _show_dataset(console, dataset)
     for file in plan.files:
@@ -130,7 +145,7 @@ def _show(console: "Console", plan: "TablePlan") -> None:
 
 
 def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
     if not dataset.columns:
         console.print(f"  {dataset.name:<9} [dim]{escape(_indented(dataset.sql))}[/]")
@@ -140,7 +155,10 @@ def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
     limit = "" if dataset.limit is None else f", at most {dataset.limit:,} kept"
     console.print(f"  {dataset.name:<9} {rows} {escape(index)}{limit}; ordered by {escape(dataset.order)}")
     console.print(f"            [dim]{escape(_indented(dataset.sql))}[/]")
-    shown = [f"{name} {kind}" + (f" ({dataset.masks[name]})" if name in dataset.masks else "") for name, kind in dataset.columns.items()]
+    shown = [
+        f"{name} {kind}" + (f" ({dataset.masks[name]})" if name in dataset.masks else "")
+        for name, kind in dataset.columns.items()
+    ]
     shown += [f"{name} dropped" for name, rule in dataset.masks.items() if rule == "drop"]
     if shown:
         console.print(f"            {escape(', '.join(shown))}")

@@ -1,1 +1,0 @@
-"""What a user asks for: aggregation.yaml, read into frozen models, every mistake named with its place."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from aggregation_pipeline.config.nearest import nearest
+from aggregation_pipeline.config.messages.nearest import nearest
 from aggregation_pipeline.config.options import OptionsModel
 
 Severity = Literal["error", "warn"]
@@ -19,9 +19,11 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Checks(OptionsModel):
-    """`checks: {min_rows: 1, not_null: [id], blocking: true}`, or a list of such groups, each with a severity of its own.
+    """`checks: {min_rows: 1, not_null: [id], blocking: true}`, or a list of such groups, each with a severity of its
+    own.
 
-    Columns are named as in the files. A check looks at the detail rows where the table has such a column there, else at the summary.
+    Columns are named as in the files. A check looks at the detail rows where the table has such a column there, else at
+    the summary.
     """
 
     model_config = ConfigDict(use_attribute_docstrings=True)

@@ -1,4 +1,6 @@
-"""What stands in the lists of a table entry: group keys, selected fields, aggregations. Each gives one column of a file."""
+"""What stands in the lists of a table entry: group keys, selected fields, aggregations. Each gives one column of a
+file.
+"""
 
 import re
 from collections import Counter
@@ -7,10 +9,17 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
 
-from aggregation_pipeline.config.document import described
-from aggregation_pipeline.config.expressions import Role, as_column, name_of, read_column, read_expression, read_item
-from aggregation_pipeline.config.names import has_unprintable
 from aggregation_pipeline.config.options import OptionsModel
+from aggregation_pipeline.config.sql.expressions import (
+    Role,
+    as_column,
+    name_of,
+    read_column,
+    read_expression,
+    read_item,
+)
+from aggregation_pipeline.config.sql.table_names import has_unprintable
+from aggregation_pipeline.config.yaml.document import described
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
 FUNCTIONS: Final[tuple[str, ...]] = get_args(Function)
@@ -27,15 +36,21 @@ class EntryModel(OptionsModel):
 
 def _checked_alias(alias: str) -> str:
     if has_unprintable(alias) or alias != alias.strip() or not alias:
-        raise ValueError("a name without line ends or other unprintable characters, and without spaces around it, is expected")
+        raise ValueError(
+            "a name without line ends or other unprintable characters, and without spaces around it, is expected"
+        )
     if len(alias) > _MAX_ALIAS:
-        raise ValueError(f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}")
+        raise ValueError(
+            f"at most {_MAX_ALIAS} characters are expected, because MySQL takes no longer name; found {len(alias)}"
+        )
     return alias
 
 
 def _refuse_long_name(name: str) -> None:
     if len(name) > _MAX_ALIAS:
-        raise ValueError(f"without an alias the text is the name, and this one has over {_MAX_ALIAS} characters; add an alias")
+        raise ValueError(
+            f"without an alias the text is the name, and this one has over {_MAX_ALIAS} characters; add an alias"
+        )
 
 
 def refuse_twins(names: Sequence[str], where: str) -> None:
@@ -47,7 +62,10 @@ def refuse_twins(names: Sequence[str], where: str) -> None:
     counted = Counter(name.casefold() for name in names)
     for name in names:
         if counted[name.casefold()] > 1:
-            raise ValueError(f"outputs of {where} need different names, whatever their case, and {name!r} is there twice; give an alias")
+            raise ValueError(
+                f"outputs of {where} need different names, whatever their case, and {name!r} is there twice; give an"
+                " alias"
+            )
 
 
 Alias = Annotated[str, AfterValidator(_checked_alias)]
@@ -57,9 +75,10 @@ class Column(EntryModel):
     """A group key or a selected field: `status`, `DATE(created_at)`, or `{expr: DATE(created_at), alias: day}`."""
 
     expr: str
-    """A column by its name (odd names in backticks), or one SQL expression. MySQL's words for a value (CURRENT_DATE, CURRENT_TIMESTAMP,
-    CURRENT_USER, UTC_DATE, TRUE, NULL and their like) are that value here, and a column of that name stands in backticks; an item of the
-    list that is nothing but a word is a column, whatever the word."""
+    """A column by its name (odd names in backticks), or one SQL expression. MySQL's words for a value (CURRENT_DATE,
+    CURRENT_TIMESTAMP, CURRENT_USER, UTC_DATE, TRUE, NULL and their like) are that value here, and a column of that name
+    stands in backticks; an item of the list that is nothing but a word is a column, whatever the word.
+    """
     alias: Alias | None = None
     """Its name in the files. Default: the column's name, or the expression's text."""
 
@@ -109,10 +128,13 @@ class Aggregation(EntryModel):
     """`{function: SUM, field: price, alias: revenue}`, or custom: `{expr: SUM(price * quantity), alias: revenue}`."""
 
     function: Annotated[Function | None, BeforeValidator(_spelled)] = None
-    """In any case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr: STDDEV_SAMP(price)."""
+    """In any case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr:
+    STDDEV_SAMP(price).
+    """
     field: str | None = None
-    """The column or expression that the function takes; a plain word is a column. COUNT with * or without a field counts rows, else values
-    that are not NULL."""
+    """The column or expression that the function takes; a plain word is a column. COUNT with * or without a field
+    counts rows, else values that are not NULL.
+    """
     expr: str | None = None
     """Custom: one SQL expression that aggregates, instead of function and field."""
     alias: Alias | None = None
@@ -137,7 +159,9 @@ class Aggregation(EntryModel):
         if self.expr is not None and self.field is not None:
             raise ValueError("field belongs to function; expr stands alone")
         if self.function not in (None, "COUNT") and self.field in (None, ALL_COLUMNS):
-            raise ValueError(f"{self.function} needs a field, which is a column or an expression; only COUNT can do without")
+            raise ValueError(
+                f"{self.function} needs a field, which is a column or an expression; only COUNT can do without"
+            )
         _refuse_long_name(self.name)
         return self
 

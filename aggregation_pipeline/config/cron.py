@@ -6,7 +6,7 @@ The small check here is stricter than Dagster's parser: whatever passes, Dagster
 import re
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.config.causes import foreign_sign
+from aggregation_pipeline.config.messages.likely_causes import foreign_sign
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -43,22 +43,26 @@ _LAST_DAY: Final = "l"
 def to_five_fields(cron: str) -> tuple[str, str | None]:
     """A cron expression as Dagster takes it, and a note where it was rewritten or may not mean what was meant.
 
-    Six fields, seconds first, become five; so do @daily and its like. Names of months and days in any case, 7 for Sunday, lists,
-    ranges, steps, `?` for `*`, and L for the month's last day are known.
+    Six fields, seconds first, become five; so do @daily and its like. Names of months and days in any case, 7 for
+    Sunday, lists, ranges, steps, `?` for `*`, and L for the month's last day are known.
 
     Raises:
-        ConfigError: says which field is wrong and what is expected; what Dagster cannot do, as a step of seconds, is said so.
+        ConfigError: says which field is wrong and what is expected; what Dagster cannot do, as a step of seconds, is
+            said so.
     """
     fields = _MACROS.get(cron.strip().lower(), cron).split()
     if len(fields) not in (5, 6):
         hint = " A field for the year is not known to Dagster." if len(fields) == 7 else ""
-        raise _refused(cron, f"5 fields (minute hour day month weekday) or 6 (second first) are expected, found {len(fields)}.{hint}")
+        raise _refused(
+            cron,
+            f"5 fields (minute hour day month weekday) or 6 (second first) are expected, found {len(fields)}.{hint}",
+        )
     seconds, five = (fields[0], fields[1:]) if len(fields) == 6 else (None, fields)
     if seconds is not None and not (seconds.isascii() and seconds.isdigit() and int(seconds) <= 59):
         raise _refused(
             cron,
-            f"the first of 6 fields is the second, and {seconds!r} is no plain number from 0 to 59. Dagster's smallest step is a minute: "
-            f"for every minute write '0 * * * * *' or '* * * * *'",
+            f"the first of 6 fields is the second, and {seconds!r} is no plain number from 0 to 59. Dagster's smallest"
+            " step is a minute: for every minute write '0 * * * * *' or '* * * * *'",
         )
     five = ["*" if field == "?" else field for field in five]
     values = [_values(cron, text.lower(), field) for text, field in zip(five, _FIELDS, strict=True)]
@@ -74,12 +78,17 @@ def _note(cron: str, seconds: str | None, five: list[str], rewritten: str) -> st
     if seconds is not None and int(seconds) > 0:
         notes.append(f"It starts at second 0, not {int(seconds)}: Dagster's smallest step is a minute.")
     if seconds is not None and five[0] == "*":
-        often, rarely = ("every minute", "every hour") if five[1] == "*" else ("every minute of those hours", "once in each")
-        notes.append(f"The first field is the second, so that is {often}, not {rarely}; {rarely} is '0 0 {' '.join(five[1:])}'.")
+        often, rarely = (
+            ("every minute", "every hour") if five[1] == "*" else ("every minute of those hours", "once in each")
+        )
+        notes.append(
+            f"The first field is the second, so that is {often}, not {rarely}; {rarely} is '0 0 {' '.join(five[1:])}'."
+        )
     if "*" not in (five[2], five[4]):
         notes.append(
-            f"The day of the month {five[2]!r} and the day of the week {five[4]!r} are both given: it runs on each day that is one of the "
-            "two. node-cron runs on days that are both; for one of them alone write * for the other."
+            f"The day of the month {five[2]!r} and the day of the week {five[4]!r} are both given: it runs on each day"
+            " that is one of the two. node-cron runs on days that are both; for one of them alone write * for the"
+            " other."
         )
     return " ".join(notes) or None
 
@@ -92,7 +101,11 @@ def _values(cron: str, text: str, field: _Field) -> set[int]:
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None:
-            raise _refused(cron, f"the {field.title} {text!r} is not understood; expected are *, numbers, lists 1,2, ranges 1-5, steps */5")
+            raise _refused(
+                cron,
+                f"the {field.title} {text!r} is not understood; expected are *, numbers, lists 1,2, ranges 1-5,"
+                " steps */5",
+            )
         step = int(match["step"] or 1)
         whole = match["from"] == "*"
         first = field.low if whole else _number(cron, match["from"], field)
@@ -102,7 +115,9 @@ def _values(cron: str, text: str, field: _Field) -> set[int]:
             last = _number(cron, match["to"], field) or (7 if field.names == DAYS else 0)
         if (whole and match["to"]) or first > last or not 1 <= step <= field.high:
             raise _refused(
-                cron, f"the {field.title} {part!r} is no range; a range goes upwards, as 1-5, and a step is from 1 to {field.high}"
+                cron,
+                f"the {field.title} {part!r} is no range; a range goes upwards, as 1-5, and a step is from 1 to"
+                f" {field.high}",
             )
         values.update(range(first, last + 1, step))
     return values
@@ -114,7 +129,9 @@ def _number(cron: str, text: str, field: _Field) -> int:
     if text.isdigit() and len(text) <= 2 and field.low <= int(text) <= field.high:
         return int(text)
     names = f", or names as {field.names[1].upper()}" if field.names else ""
-    raise _refused(cron, f"the {field.title} {text!r} is not known; expected are numbers from {field.low} to {field.high}{names}")
+    raise _refused(
+        cron, f"the {field.title} {text!r} is not known; expected are numbers from {field.low} to {field.high}{names}"
+    )
 
 
 def _refuse_days_that_never_come(cron: str, *, days: set[int], months: set[int]) -> None:

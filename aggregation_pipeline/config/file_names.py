@@ -1,4 +1,6 @@
-"""What a window's files are called: a template such as `{table}_{date}.{dataset}`, to which each format adds its own ending."""
+"""What a window's files are called: a template such as `{table}_{date}.{dataset}`, to which each format adds its own
+ending.
+"""
 
 import re
 from collections.abc import Collection
@@ -37,9 +39,20 @@ def checked_template(template: str) -> str:
     literal = _PLACEHOLDER.sub("x", template)
     bad = [character for character in literal if character in _BAD_CHARACTERS or not character.isprintable()]
     if bad:
-        what = "a brace stands alone; placeholders are " + known if bad[0] in "{}" else f"{bad[0]!r} can be in no file's name"
-        raise ValueError(f"{what}; found {template!r}. Files of a window lie in one folder, so a template makes no folders")
-    if ".." in literal or literal != literal.strip(" .") or len(template) > _MAX_LENGTH or not _without_dataset(template):
+        what = (
+            "a brace stands alone; placeholders are " + known
+            if bad[0] in "{}"
+            else f"{bad[0]!r} can be in no file's name"
+        )
+        raise ValueError(
+            f"{what}; found {template!r}. Files of a window lie in one folder, so a template makes no folders"
+        )
+    if (
+        ".." in literal
+        or literal != literal.strip(" .")
+        or len(template) > _MAX_LENGTH
+        or not _without_dataset(template)
+    ):
         raise ValueError(
             f"a name of 1 to {_MAX_LENGTH} characters is expected, without '..' and without a dot or a blank at its "
             f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
@@ -64,7 +77,9 @@ def file_stem(template: str, table: str, window: str, format_name: str, dataset:
 
 
 def _without_dataset(template: str) -> str:
-    """The template of a file that holds both datasets: no {dataset}, no brackets around nothing, no mark that parts nothing."""
+    """The template of a file that holds both datasets: no {dataset}, no brackets around nothing, no mark that parts
+    nothing.
+    """
     while _DATASET in template:
         before, _, after = template.partition(_DATASET)
         while _BRACKETS.get(before.rstrip()[-1:]) == after.lstrip()[:1] != "":
@@ -91,4 +106,6 @@ def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> N
         )
     for dataset in (*datasets, None):
         if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED:
-            raise ValueError(f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another")
+            raise ValueError(
+                f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another"
+            )

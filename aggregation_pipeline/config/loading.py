@@ -1,4 +1,6 @@
-"""aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and remedy."""
+"""aggregation.yaml -> PipelineConfig. All mistakes of the file come in one ConfigError, each with its place, key and
+remedy.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,12 +9,12 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.chosen import list_problem
-from aggregation_pipeline.config.document import Document, Mistake, Spot, as_found, read_document, spelled
-from aggregation_pipeline.config.mistakes import HIDDEN, to_mistakes, unknown_key
+from aggregation_pipeline.config.invalid_entries import TABLES, frozen, report, with_stand_ins
+from aggregation_pipeline.config.issues import HIDDEN, to_mistakes, unknown_key
+from aggregation_pipeline.config.messages.nearest import nearest
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
-from aggregation_pipeline.config.nearest import nearest
-from aggregation_pipeline.config.stand_ins import TABLES, frozen, report, with_stand_ins
+from aggregation_pipeline.config.selection import list_problem
+from aggregation_pipeline.config.yaml.document import Document, Mistake, Spot, as_found, read_document, spelled
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
@@ -34,8 +36,9 @@ def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
 def load_usable(path: Path, content: bytes | None = None) -> tuple[PipelineConfig, dict[str, str]]:
     """The same, but entries with mistakes of their own do not keep the others from being used.
 
-    What can be told of such an entry stands in its place, with the words in `mistakes`. Entries by names that nothing can have are left
-    out; returned beside the config are their words, by name. `content` is that of the file, where somebody has read it already.
+    What can be told of such an entry stands in its place, with the words in `mistakes`. Entries by names that nothing
+    can have are left out; returned beside the config are their words, by name. `content` is that of the file, where
+    somebody has read it already.
 
     Raises:
         ConfigError: mistakes outside of the entries, all in one.
@@ -67,8 +70,8 @@ def select_tables(
 ) -> tuple[TableEntry, ...]:
     """The entries that AGGREGATION_TABLES asks for, in its order; all of them where it names none.
 
-    A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is what messages call the
-    configuration.
+    A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is what messages
+    call the configuration.
 
     Raises:
         ConfigError: a name can be no table's; there is no table at all.
@@ -85,7 +88,9 @@ def select_tables(
     entries = {entry.name: entry for entry in config.tables}
     chosen = {}
     for name in wanted:
-        entry = entries.get(name) or next((entry for entry in config.tables if entry.name.casefold() == name.casefold()), None)
+        entry = entries.get(name) or next(
+            (entry for entry in config.tables if entry.name.casefold() == name.casefold()), None
+        )
         if entry is None:
             entry = _counted(name, file).within(
                 config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions
@@ -105,14 +110,19 @@ def _counted(name: str, file: str) -> TableEntry:
         return TableEntry(name=name)
     except ValidationError as error:
         words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file} and can be no table: {words}") from None
+        raise ConfigError(
+            f"AGGREGATION_TABLES names {name!r}, which has no entry in {file} and can be no table: {words}"
+        ) from None
 
 
 def _advice(name: str, known: list[str]) -> str:
     body = {"tables": {name: {"aggregations": [{"function": COUNT_ROWS.function, "alias": COUNT_ROWS.alias}]}}}
     entry = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
     hint = nearest(name, known)
-    return f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted.{hint} The entry to write:\n{entry}"
+    return (
+        f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted.{hint} The entry to"
+        f" write:\n{entry}"
+    )
 
 
 def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -126,7 +136,9 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
         mistakes.append(document.spot.mistake("tables: the key is missing; under it stands what is made of each table"))
         return data, {}
     key = spellings[0]
-    mistakes += [document.spot.inner[other].mistake(f"{other}: means the same as {key}; keep one") for other in spellings[1:]]
+    mistakes += [
+        document.spot.inner[other].mistake(f"{other}: means the same as {key}; keep one") for other in spellings[1:]
+    ]
     data["tables"] = _entries(key, document.data[key], document.spot.inner[key], mistakes)
     return data, {"tables": key}
 
@@ -134,7 +146,9 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
 def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
     """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
     if not isinstance(tables, dict | None):
-        mistakes.append(spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, {as_found(tables)}"))
+        mistakes.append(
+            spot.mistake(f"{key}: a mapping from tables to what is made of them is expected, {as_found(tables)}")
+        )
         return []
     # Nothing under tables is no table, as {} is: AGGREGATION_TABLES may name tables that have no entry.
     entries = tables or {}
@@ -142,7 +156,10 @@ def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list
     for name in entries:
         first = seen.setdefault(name.casefold(), name)
         if first != name:
-            words = f"the table is there twice, as {first} in line {spot.inner[first].line}, and case alone tells no names apart"
+            words = (
+                f"the table is there twice, as {first} in line {spot.inner[first].line}, and case alone tells no names"
+                " apart"
+            )
             remedy = "to cut one table in two ways, give the entries different names, and the table by the key table"
             mistakes.append(spot.inner[name].mistake(f"{spelled([key, name])}: {words}; {remedy}"))
     return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in entries.items()]

@@ -10,10 +10,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, SkipValidation, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SkipValidation,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
-from aggregation_pipeline.config.asked import Allow, Asked, MaskRule
 from aggregation_pipeline.config.checks import CheckGroups, Checks, refuse_unknown_columns
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
@@ -27,18 +34,19 @@ from aggregation_pipeline.config.columns import (
     SelectedField,
     refuse_twins,
 )
-from aggregation_pipeline.config.expressions import read_expression, read_order
+from aggregation_pipeline.config.cross_checks import misfits
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.masked import NOTHING_MASKED, Masked, hidden_in, joined
-from aggregation_pipeline.config.masks import check_masks, exposures, in_reach, masked_by
-from aggregation_pipeline.config.misfits import misfits
-from aggregation_pipeline.config.names import TableName, checked_entry_name, checked_table, split_table
+from aggregation_pipeline.config.mask_options import Allow, Asked, MaskRule
+from aggregation_pipeline.config.mask_rules import check_masks, exposures, in_reach, masked_by
+from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, Masked, hidden_in, joined
+from aggregation_pipeline.config.messages.located_errors import Placed, PlacedError
 from aggregation_pipeline.config.options import FormatOptions, merged
 from aggregation_pipeline.config.partitions import Backfill, Partition
-from aggregation_pipeline.config.places import Placed, PlacedError
-from aggregation_pipeline.config.timing import CatchUp, Freshness, Schedule
-from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.config.scheduling import CatchUp, Freshness, Schedule
+from aggregation_pipeline.config.sql.expressions import read_expression, read_order
+from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, checked_table, split_table
+from aggregation_pipeline.timezones.names import ZoneName
 
 __all__ = [
     "ALL_COLUMNS",
@@ -84,7 +92,9 @@ def _checked_period(text: str) -> str:
 
 def _checked_group(text: str) -> str:
     if not _GROUP.fullmatch(text):
-        raise ValueError(f"Dagster takes letters A to Z, digits and _ in a group's name, and / between its parts; found {text!r}")
+        raise ValueError(
+            f"Dagster takes letters A to Z, digits and _ in a group's name, and / between its parts; found {text!r}"
+        )
     return text
 
 
@@ -133,12 +143,16 @@ class TableEntry(EntryModel):
     name: Annotated[str, AfterValidator(checked_entry_name)]
     """The entry's key, and the name of its files."""
     table: Annotated[str, AfterValidator(checked_table), Field(default_factory=_entry_name, validate_default=True)]
-    """The source table where it differs from the entry's name: orders, shop.orders; a name that holds a dot in backticks: `v1.orders`."""
+    """The source table where it differs from the entry's name: orders, shop.orders; a name that holds a dot in
+    backticks: `v1.orders`.
+    """
     description: str | None = None
     """Shown in Dagster."""
     platform: Annotated[str, Field(default_factory=_entry_name, min_length=1)]
     """What batch_jobs calls it in platforms_processed. Default: the entry's name."""
-    group: Annotated[str, Field(json_schema_extra={"pattern": _GROUP.pattern}), AfterValidator(_checked_group)] | None = None
+    group: (
+        Annotated[str, Field(json_schema_extra={"pattern": _GROUP.pattern}), AfterValidator(_checked_group)] | None
+    ) = None
     """The box of Dagster's lineage that it is drawn in, with its files: sales, shop/sales. Default: one of its own."""
     owners: tuple[str, ...] = ()
     """E-mail addresses or team:name."""
@@ -155,33 +169,40 @@ class TableEntry(EntryModel):
     order: Literal["primary_key", "none"] = "primary_key"
     """Detail rows come in the order of the primary key; none: as the server gives them."""
     order_by: tuple[str, ...] | None = None
-    """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column of that name."""
+    """Detail rows in this order, then by primary key: [created_at DESC]. An alias of select_fields goes before a column
+    of that name.
+    """
     limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """At most so many rows in each dataset; one that had more is marked truncated in the manifest."""
     formats: Annotated[tuple[FormatName, ...] | None, BeforeValidator(_listed)] = None
     """Files to write, or all. Default: OUTPUT_FORMAT."""
     consistency: Literal["snapshot", "none"] = "snapshot"
-    """snapshot: all rows are of one moment, or the run fails. none: for servers, and for engines such as MyISAM, that have no snapshots;
-    the manifest says so."""
+    """snapshot: all rows are of one moment, or the run fails. none: for servers, and for engines such as MyISAM, that
+    have no snapshots; the manifest says so.
+    """
     partition: Partition | None = None
-    """Cut the table into windows of time, each with files of its own: {column: created_at, every: day, start: 2026-01-01}."""
+    """Cut the table into windows of time, each with files of its own: {column: created_at, every: day, start:
+    2026-01-01}.
+    """
     schedule: Schedule | None = None
     """When it runs, instead of CRON_SCHEDULE: one cron expression, a list of them, or none."""
     timezone: ZoneName | None = None
     """The zone of its schedule, windows and NOW(), instead of TIMEZONE."""
     catch_up: CatchUp = "7d"
-    """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned tables. Windows
-    from before the first start, or from before the entry was there, are filled by a backfill only."""
+    """How far back windows are filled that were missed while the service was down; none turns that off. For partitioned
+    tables. Windows from before the first start, or from before the entry was there, are filled by a backfill only.
+    """
     backfill: Backfill = Backfill()
     """How a backfill of many windows is shared out among runs."""
     allow: Allow = Allow()
     """What sub-selects may read and which stored functions may be called where the file masks columns:
     {tables: [users], functions: [net_price]}."""
     mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
-    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash, id_card: drop}. partial
-    leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT, equal for equal values; drop takes the
-    column out; keep lets an output be seen that depends on a masked column, which is refused otherwise, in every entry over the table.
-    NULL stays NULL."""
+    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash,
+    id_card: drop}. partial leaves l****@example.com, 138****5678, 张****; hash is HMAC-SHA-256 with the key MASK_SALT,
+    equal for equal values; drop takes the column out; keep lets an output be seen that depends on a masked column,
+    which is refused otherwise, in every entry over the table. NULL stays NULL.
+    """
     checks: CheckGroups = ()
     """What must be true of the rows: {min_rows: 1, not_null: [id], blocking: true}, or a list of such groups."""
     freshness: Freshness | None = None
@@ -191,19 +212,28 @@ class TableEntry(EntryModel):
     source_limits: SourceLimits = SourceLimits()
     """What this table may ask of the database, where it differs from the project's source_limits."""
     names: Names = "copy"
-    """Stable names of the files, as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys that the manifest names.
-    copy: copies that the store makes; in a folder hard links. symlink: OSS symlinks. none: no such names. Default: the project's names."""
+    """Stable names of the files, as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys that the
+    manifest names. copy: copies that the store makes; in a folder hard links. symlink: OSS symlinks. none: no such
+    names. Default: the project's names.
+    """
     keep_versions: KeepVersions = 1
-    """How many versions of a window stay when it is computed again, the one in force included, or all. One that is superseded stays for a
-    day in any case, unless masks have changed since. Default: the project's keep_versions."""
-    keep: Annotated[str, Field(json_schema_extra={"pattern": _PERIOD.pattern}), AfterValidator(_checked_period)] | None = None
-    """Windows whose date is longer ago are deleted by the job retention: 90d or 12w. The newest always stays. Default: none are deleted."""
+    """How many versions of a window stay when it is computed again, the one in force included, or all. One that is
+    superseded stays for a day in any case, unless masks have changed since. Default: the project's keep_versions.
+    """
+    keep: (
+        Annotated[str, Field(json_schema_extra={"pattern": _PERIOD.pattern}), AfterValidator(_checked_period)] | None
+    ) = None
+    """Windows whose date is longer ago are deleted by the job retention: 90d or 12w. The newest always stays. Default:
+    none are deleted.
+    """
     keep_last: Annotated[int, Field(ge=1)] | None = None
     """Windows beyond the newest so many are deleted by the job retention. With keep, only those that both let go."""
     line: Annotated[int | None, Field(exclude=True)] = None
     """Line of the entry in the YAML; None for one that was not read from a file."""
     mistakes: Annotated[str | None, Field(exclude=True)] = None
-    """Why the entry cannot be used, in one line for each mistake after the first: it stands for its assets, and nothing may run it."""
+    """Why the entry cannot be used, in one line for each mistake after the first: it stands for its assets, and nothing
+    may run it.
+    """
     masked: Annotated[SkipValidation[Masked], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
     """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""
 
@@ -220,16 +250,24 @@ class TableEntry(EntryModel):
 
     @property
     def columns_asked(self) -> str:
-        """A fingerprint of all that decides which columns come out, and of which types, while the table stays as it is."""
-        shape = self.model_dump(mode="json", include={"table", "group_by", "aggregations", "select_fields", "mask", "timezone"})
+        """A fingerprint of all that decides which columns come out, and of which types, while the table stays as it
+        is.
+        """
+        shape = self.model_dump(
+            mode="json", include={"table", "group_by", "aggregations", "select_fields", "mask", "timezone"}
+        )
         shape["zero_dates"] = self.options.zero_dates
         return fingerprint(shape)
 
     @property
     def masks_asked(self) -> tuple[str, str]:
-        """Fingerprints of what is masked: as far as the entry names the tables, and in the whole file, which views may lead to."""
+        """Fingerprints of what is masked: as far as the entry names the tables, and in the whole file, which views may
+        lead to.
+        """
         own = [sorted(self.mask.items()), self.allow.model_dump(mode="json")]
-        return fingerprint([own, _listed_masks(in_reach(self.asked, self.all_masked))]), fingerprint(_listed_masks(self.all_masked))
+        return fingerprint([own, _listed_masks(in_reach(self.asked, self.all_masked))]), fingerprint(
+            _listed_masks(self.all_masked)
+        )
 
     @property
     def keep_for(self) -> timedelta | None:
@@ -286,7 +324,9 @@ class TableEntry(EntryModel):
     def _tags_suit_dagster(cls, tags: dict[str, str]) -> dict[str, str]:
         for key, value in tags.items():
             if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
-                raise ValueError(f"Dagster takes letters, digits, . _ - in tags, at most 63 of them; found {key}: {value}")
+                raise ValueError(
+                    f"Dagster takes letters, digits, . _ - in tags, at most 63 of them; found {key}: {value}"
+                )
         return tags
 
     @field_validator("where")
@@ -306,7 +346,9 @@ class TableEntry(EntryModel):
     @classmethod
     def _outputs_differ(cls, aggregations: tuple[Aggregation, ...], info: ValidationInfo) -> tuple[Aggregation, ...]:
         keys: tuple[Column, ...] = info.data.get("group_by", ())
-        refuse_twins([*(key.name for key in keys), *(figure.name for figure in aggregations)], "group_by and aggregations")
+        refuse_twins(
+            [*(key.name for key in keys), *(figure.name for figure in aggregations)], "group_by and aggregations"
+        )
         return aggregations
 
     @field_validator("group_by")
@@ -364,7 +406,9 @@ class PipelineConfig(EntryModel):
     keep_versions: KeepVersions = 1
     """How many versions of a window stay, the one in force included, or all."""
     tables: tuple[TableEntry, ...] = ()
-    """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the project."""
+    """What is made of each table, by name. After loading, each entry holds its own options and limits over those of the
+    project.
+    """
 
     @field_validator("tables")
     @classmethod
@@ -378,7 +422,9 @@ class PipelineConfig(EntryModel):
         masked = joined(masked_by(entry.asked) for entry in whole)
         mistakes = misfits(options, tables, whole)
         for number, entry in enumerate(whole):
-            mistakes += [Placed(("tables", number, *found.place), found.words) for found in exposures(entry.asked, masked)]
+            mistakes += [
+                Placed(("tables", number, *found.place), found.words) for found in exposures(entry.asked, masked)
+            ]
         if mistakes:
             raise PlacedError(mistakes)
         return tuple(entry.model_copy(update={"masked": masked}) for entry in whole) if masked else whole

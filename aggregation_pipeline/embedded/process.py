@@ -51,13 +51,19 @@ class Child:
         return self.popen.pid
 
     def wait_ready(self, ready: Callable[[], bool], *, seconds: float = START_SECONDS) -> None:
-        """Return when `ready()` is true. Raises ServerStartError with the end of the log when the server dies or stays silent."""
+        """Return when `ready()` is true. Raises ServerStartError with the end of the log when the server dies or stays
+        silent.
+        """
         deadline = time.monotonic() + seconds
         while not ready():
             if (code := self.popen.poll()) is not None:
-                raise ServerStartError(f"{self.name} ended with code {code} while starting. {self._log_tail()}", died=True)
+                raise ServerStartError(
+                    f"{self.name} ended with code {code} while starting. {self._log_tail()}", died=True
+                )
             if time.monotonic() > deadline:
-                raise ServerStartError(f"{self.name} did not answer within {seconds:.0f} s. {self._log_tail()}", died=False)
+                raise ServerStartError(
+                    f"{self.name} did not answer within {seconds:.0f} s. {self._log_tail()}", died=False
+                )
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, grace: float = 10.0) -> None:
@@ -88,7 +94,8 @@ def spawn(
 ) -> Child:
     """Start `command` without waiting. The log begins anew each time, so that it cannot grow without bound.
 
-    `environment` is all that the server sees: what the shell of the user holds (PG*, LD_*, passwords) is none of its business.
+    `environment` is all that the server sees: what the shell of the user holds (PG*, LD_*, passwords) is none of its
+    business.
     """
     with log.open("wb") as sink:
         popen = subprocess.Popen(
@@ -107,7 +114,9 @@ def spawn(
 
 
 def socket_accepts(path: Path) -> bool:
-    """Whether somebody listens on the unix socket. Asked before a driver tries: PyMySQL forgets to close a socket that was refused."""
+    """Whether somebody listens on the unix socket. Asked before a driver tries: PyMySQL forgets to close a socket that
+    was refused.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -117,7 +126,8 @@ def socket_accepts(path: Path) -> bool:
 
 
 def end_orphan(pid: int, marker: str, *, grace: float = 10.0) -> bool:
-    """End a server that a killed owner left behind, if process `pid` really is one: `marker` (its folder) stands in its command line.
+    """End a server that a killed owner left behind, if process `pid` really is one: `marker` (its folder) stands in its
+    command line.
 
     Process numbers are reused, so the number alone proves nothing. True when something was ended.
     """
@@ -133,7 +143,9 @@ def end_orphan(pid: int, marker: str, *, grace: float = 10.0) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """The command that process `pid` runs; empty when it is gone, or a zombie that nobody reaps (usual in containers)."""
+    """The command that process `pid` runs; empty when it is gone, or a zombie that nobody reaps (usual in
+    containers).
+    """
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

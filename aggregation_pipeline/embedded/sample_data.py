@@ -69,15 +69,20 @@ _TABLES: Mapping[str, tuple[str, Callable[[date], Iterator[str]], int]] = {
 
 
 def load_sample_data(connect: Mapping[str, Any], *, today: date, progress: Callable[[int, int], None]) -> bool:
-    """Fill `users`, `products` and `orders` with the shop of the 90 days before `today`; False when they already hold it.
+    """Fill `users`, `products` and `orders` with the shop of the 90 days before `today`; False when they already hold
+    it.
 
-    `connect`: PyMySQL's arguments, `database` included; its tables of these names are replaced. `progress(done, total)` counts
-    rows. A mark is written after the last row, so a load that was cut short is done again.
+    `connect`: PyMySQL's arguments, `database` included; its tables of these names are replaced. `progress(done, total)`
+    counts rows. A mark is written after the last row, so a load that was cut short is done again.
     """
     total = sum(count for _, _, count in _TABLES.values())
-    with pymysql.connect(**{"charset": "utf8mb4", **connect, "autocommit": True}) as connection, connection.cursor() as cursor:
+    with (
+        pymysql.connect(**{"charset": "utf8mb4", **connect, "autocommit": True}) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(
-            "CREATE TABLE IF NOT EXISTS _sample_data (version INT NOT NULL, anchor DATE NOT NULL) COMMENT 'what the sample tables hold'"
+            "CREATE TABLE IF NOT EXISTS _sample_data (version INT NOT NULL, anchor DATE NOT NULL) COMMENT 'what the"
+            " sample tables hold'"
         )
         cursor.execute("SELECT 1 FROM _sample_data WHERE version = %s AND anchor = %s", (VERSION, today))
         if cursor.fetchone():

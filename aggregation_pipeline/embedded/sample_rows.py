@@ -1,7 +1,7 @@
 """The rows of the sample shop, as SQL literals: made up, but with the rhythm of a shop.
 
-Everything follows from one seed and the anchor day, so that two machines that load on the same day hold the same data. Money
-is drawn in whole cents: a float never comes near a DECIMAL.
+Everything follows from one seed and the anchor day, so that two machines that load on the same day hold the same data.
+Money is drawn in whole cents: a float never comes near a DECIMAL.
 """
 
 import json
@@ -22,7 +22,9 @@ def _words(text: str) -> list[str]:
 
 _SURNAMES = _words("王 李 张 刘 陈 杨 黄 赵 吴 周 徐 孙 马 朱 胡 郭 何 林 高 罗 欧阳 司马")
 _GIVEN = _words("伟 芳 娜 敏 静 磊 洋 艳 勇 杰 娟 涛 明 超 秀英 志强 建国 雨桐 子涵 欣怡 浩然 思远 𠮷祥")
-_FIRST = _words("Anna Ben Clara David Emma Felix Grace Hugo Iris Jack Karin Liam Maya Noah Olivia Paul Rosa Sören Zoë José")
+_FIRST = _words(
+    "Anna Ben Clara David Emma Felix Grace Hugo Iris Jack Karin Liam Maya Noah Olivia Paul Rosa Sören Zoë José"
+)
 _LAST = _words("Smith Brown Müller Schmidt Garcia Rossi Dubois O'Brien Kim Tanaka Silva Novák Jensen Walker Young")
 _CITIES = _words("上海 北京 深圳 杭州 成都 广州 武汉 西安 南京 重庆 香港 Singapore Berlin London Toronto")
 _SIGNATURES = [
@@ -59,7 +61,9 @@ _NOTES = [
     "老客户，送点小样吧～",
 ]
 _WEEK = np.array([0.92, 0.90, 0.93, 0.97, 1.10, 1.26, 1.20])  # Monday first
-_HOURS = np.array([20, 11, 6, 4, 3, 5, 10, 20, 34, 48, 58, 60, 66, 58, 50, 50, 52, 54, 56, 70, 88, 96, 74, 42], dtype=float)
+_HOURS = np.array(
+    [20, 11, 6, 4, 3, 5, 10, 20, 34, 48, 58, 60, 66, 58, 50, 50, 52, 54, 56, 70, 88, 96, 74, 42], dtype=float
+)
 _FESTIVALS = {(6, 18): 2.6, (11, 11): 3.2, (12, 12): 2.0}
 
 Ints = npt.NDArray[np.int64]
@@ -77,9 +81,17 @@ def users(today: date) -> Iterator[str]:
     for index, (created, draw) in enumerate(zip(seconds.tolist(), draws.tolist(), strict=True)):
         number = index + 1
         chinese = draw[0] % 10 < 7
-        name = _pick(_SURNAMES, draw[1]) + _pick(_GIVEN, draw[2]) if chinese else f"{_pick(_FIRST, draw[1])} {_pick(_LAST, draw[2])}"
+        name = (
+            _pick(_SURNAMES, draw[1]) + _pick(_GIVEN, draw[2])
+            if chinese
+            else f"{_pick(_FIRST, draw[1])} {_pick(_LAST, draw[2])}"
+        )
         login = f"{'user' if chinese else name.split()[0].lower()}_{number:05d}"
-        email = f"'{'user' if chinese else 'mail'}{number}@example.{'cn' if chinese else 'com'}'" if draw[3] % 100 < 94 else "NULL"
+        email = (
+            f"'{'user' if chinese else 'mail'}{number}@example.{'cn' if chinese else 'com'}'"
+            if draw[3] % 100 < 94
+            else "NULL"
+        )
         age = str(ages[index]) if draw[4] % 100 < 88 else "NULL"
         signature = _quote(_pick(_SIGNATURES, draw[5])) if draw[5] % 100 < 18 else "NULL"
         seen = f"'{_moment(today, max(created, ends - int(idle[index])))}'" if draw[6] % 100 < 91 else "NULL"
@@ -124,7 +136,9 @@ def orders(today: date) -> Iterator[str]:
     product = (rng.random(ORDERS) ** 2.2 * PRODUCTS).astype(np.int64)
     registered = np.searchsorted(_registrations(), seconds + (_HISTORY - DAYS) * 86_400)
     user = (rng.random(ORDERS) ** 1.4 * registered).astype(np.int64)
-    quantity = rng.choice(np.array([1, 2, 3, 4, 5, 6, 10, 24]), ORDERS, p=[0.62, 0.19, 0.08, 0.04, 0.03, 0.02, 0.015, 0.005])
+    quantity = rng.choice(
+        np.array([1, 2, 3, 4, 5, 6, 10, 24]), ORDERS, p=[0.62, 0.19, 0.08, 0.04, 0.03, 0.02, 0.015, 0.005]
+    )
     discount = rng.choice(np.array([100, 95, 90, 88, 70]), ORDERS, p=[0.6, 0.15, 0.12, 0.1, 0.03])
     price = product_prices()[product] * discount // 100
     age = DAYS * 86_400 - seconds
@@ -136,7 +150,14 @@ def orders(today: date) -> Iterator[str]:
     note = np.where(rng.random(ORDERS) < 0.12, rng.integers(0, len(notes), ORDERS), -1)
     created_text, paid_text = _moments(today, seconds), _moments(today, paid_at)
     columns = (user, product, quantity, price, paid_at, note)
-    rows = zip(*(column.tolist() for column in columns), status.tolist(), channel.tolist(), created_text, paid_text, strict=True)
+    rows = zip(
+        *(column.tolist() for column in columns),
+        status.tolist(),
+        channel.tolist(),
+        created_text,
+        paid_text,
+        strict=True,
+    )
     for number, (by, what, many, cents, paid, words, state, via, created, when) in enumerate(rows, start=1):
         yield (
             f"({number},{by + 1},{what + 1},{many},{cents // 100}.{cents % 100:02d},'{state}','{via}','{created}',"
@@ -150,11 +171,18 @@ def _registrations() -> Ints:
 
 
 def _order_seconds(rng: np.random.Generator, today: date) -> Ints:
-    """Seconds since the first day, ascending: a week's rhythm, slow growth, festivals, and a day that peaks at noon and at nine."""
+    """Seconds since the first day, ascending: a week's rhythm, slow growth, festivals, and a day that peaks at noon and
+    at nine.
+    """
     start = today - timedelta(days=DAYS)
     days = [start + timedelta(days=index) for index in range(DAYS)]
     festival = np.array([_FESTIVALS.get((day.month, day.day), 1.0) for day in days])
-    weights = _WEEK[[day.weekday() for day in days]] * np.linspace(0.85, 1.15, DAYS) * festival * rng.normal(1, 0.05, DAYS).clip(0.8, 1.2)
+    weights = (
+        _WEEK[[day.weekday() for day in days]]
+        * np.linspace(0.85, 1.15, DAYS)
+        * festival
+        * rng.normal(1, 0.05, DAYS).clip(0.8, 1.2)
+    )
     day = rng.choice(DAYS, ORDERS, p=weights / weights.sum())
     hour = rng.choice(24, ORDERS, p=_HOURS / _HOURS.sum())
     return np.sort(day * 86_400 + hour * 3_600 + rng.integers(0, 3_600, ORDERS))
@@ -183,7 +211,8 @@ def _money(cents: int) -> str:
 
 
 def _quote(text: str) -> str:
-    # Our own constants only, none with a backslash; json.dumps writes one before a quotation mark, and no tag holds that.
+    # Our own constants only, none with a backslash; json.dumps writes one before a quotation mark, and no tag holds
+    # that.
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -1,8 +1,9 @@
 """seekdb, a server that speaks MySQL's protocol, from the `pylibseekdb` wheel.
 
-The wheel's binary is run directly instead of through `pylibseekdb.open()`: the library starts it with an empty environment, so
-that its telemetry, which TELEMETRY_ENABLED=false switches off, could not be switched off. Seen in system calls: with the
-library, and without the variable, it looks up the vendor's host at the first start; with it there is no network call at all.
+The wheel's binary is run directly instead of through `pylibseekdb.open()`: the library starts it with an empty
+environment, so that its telemetry, which TELEMETRY_ENABLED=false switches off, could not be switched off. Seen in
+system calls: with the library, and without the variable, it looks up the vendor's host at the first start; with it
+there is no network call at all.
 """
 
 import fcntl
@@ -22,14 +23,17 @@ from aggregation_pipeline.errors import PipelineError
 
 USER = "root"
 _DISTRIBUTION = "pylibseekdb"
-# What pylibseekdb asks for, and logs that stop growing: by default three loads of the sample data wrote 300 MB of them, and took longer.
+# What pylibseekdb asks for, and logs that stop growing: by default three loads of the sample data wrote 300 MB of them,
+# and took longer.
 _PARAMETERS = ("memory_budget=1G", "log_disk_size=2G", "enable_syslog_recycle=true", "max_syslog_file_count=2")
 _ENVIRONMENT = {"TELEMETRY_ENABLED": "false"}
 
 
 @dataclass(frozen=True)
 class Seekdb:
-    """A seekdb that listens on a unix socket only. `user` is root, without a password: the socket's folder is private."""
+    """A seekdb that listens on a unix socket only. `user` is root, without a password: the socket's folder is
+    private.
+    """
 
     child: Child
     home: Path
@@ -37,7 +41,9 @@ class Seekdb:
     lifeline: IO[bytes]
 
     def settled(self, report: Callable[[str], None]) -> "Seekdb":
-        """Wait for the first answer. A folder that the server dies on is set aside, and a new server tried on a new one, once."""
+        """Wait for the first answer. A folder that the server dies on is set aside, and a new server tried on a new
+        one, once.
+        """
         try:
             return self.ready()
         except ServerStartError as error:
@@ -48,7 +54,10 @@ class Seekdb:
 
     def execute(self, *statements: str) -> None:
         """Run statements, outside any database."""
-        with pymysql.connect(unix_socket=str(self.socket), user=USER, autocommit=True) as connection, connection.cursor() as cursor:
+        with (
+            pymysql.connect(unix_socket=str(self.socket), user=USER, autocommit=True) as connection,
+            connection.cursor() as cursor,
+        ):
             for statement in statements:
                 cursor.execute(statement)
 
@@ -93,7 +102,8 @@ def spawn_seekdb(home: Path, *, report: Callable[[str], None]) -> Seekdb:
     # Left by a killed server, this file would make the first connection fail in an unclear way.
     (run / "sql.sock").unlink(missing_ok=True)
     socket = folder.short_alias(run, "sql.sock") / "sql.sock"
-    # In embedded mode the server ends when nobody holds a shared lock on this file any more: an owner that is killed takes it along.
+    # In embedded mode the server ends when nobody holds a shared lock on this file any more: an owner that is killed
+    # takes it along.
     lifeline = (run / "seekdb.clients").open("ab")
     fcntl.flock(lifeline, fcntl.LOCK_SH)
     parameters = [part for parameter in _PARAMETERS for part in ("--parameter", parameter)]
@@ -116,9 +126,9 @@ def _binary() -> Path:
     if spec is None or spec.origin is None or not (binary := Path(spec.origin).parent / "seekdb").exists():
         machine = f"{platform.system()} {platform.machine()}"
         raise PipelineError(
-            "The embedded MySQL server is not installed. Its wheel (pylibseekdb) exists for Linux with glibc 2.28 or newer "
-            f"(x86_64, aarch64) and for macOS 15.6 or newer (arm64); this is {machine}. Where a wheel exists: "
-            "pip install 'aggregation-pipeline[embedded]'. Elsewhere use a MySQL of your own: "
-            "set DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME, and type aggregation-pipeline run."
+            "The embedded MySQL server is not installed. Its wheel (pylibseekdb) exists for Linux with glibc 2.28 or"
+            f" newer (x86_64, aarch64) and for macOS 15.6 or newer (arm64); this is {machine}. Where a wheel exists:"
+            " pip install 'aggregation-pipeline[embedded]'. Elsewhere use a MySQL of your own: set DB_HOST, DB_PORT,"
+            " DB_USER, DB_PASSWORD and DB_NAME, and type aggregation-pipeline run."
         )
     return binary

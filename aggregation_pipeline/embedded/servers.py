@@ -27,7 +27,9 @@ POSTGRES_DATABASE = "aggregation"
 
 @dataclass
 class Servers:
-    """The two running servers. Leaving the context, the end of the process and SIGTERM all stop them, and nothing else."""
+    """The two running servers. Leaving the context, the end of the process and SIGTERM all stop them, and nothing
+    else.
+    """
 
     root: Path
     seekdb: Seekdb
@@ -81,11 +83,12 @@ class Servers:
 
 
 def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
-    """Start seekdb and PostgreSQL with their data below `root` (`.data`); both answer and hold their database when this returns.
+    """Start seekdb and PostgreSQL with their data below `root` (`.data`); both answer and hold their database when this
+    returns.
 
-    `report` gets a line for whatever a user should know: an orphan ended, a folder set aside. Use the result as a context
-    manager; both servers serve other processes too while it is open. Raises PipelineError when another process holds `root`,
-    when a wheel is missing, and when a server does not start.
+    `report` gets a line for whatever a user should know: an orphan ended, a folder set aside. Use the result as a
+    context manager; both servers serve other processes too while it is open. Raises PipelineError when another process
+    holds `root`, when a wheel is missing, and when a server does not start.
     """
     root = root.absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,9 @@ def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
 
 
 def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> tuple[Seekdb, Postgres]:
-    """seekdb starts by itself while we are busy with PostgreSQL: parallel without a thread, so that Ctrl-C meets one stack to unwind."""
+    """seekdb starts by itself while we are busy with PostgreSQL: parallel without a thread, so that Ctrl-C meets one
+    stack to unwind.
+    """
     starting = spawn_seekdb(root / "seekdb", report=report)
     stack.callback(starting.stop)
     postgres = start_postgres(root / "postgres", report=report)
@@ -123,7 +128,9 @@ def _create_databases(seekdb: Seekdb, postgres: Postgres) -> None:
 
 @contextlib.contextmanager
 def _only_owner(root: Path) -> Iterator[None]:
-    """Hold `root` for this process. The kernel frees the lock when the owner dies, however it dies, so it cannot go stale."""
+    """Hold `root` for this process. The kernel frees the lock when the owner dies, however it dies, so it cannot go
+    stale.
+    """
     path = root / "lock"
     # Opened without truncating: who is turned away has to read the holder's number.
     with path.open("a+") as handle:
@@ -146,7 +153,8 @@ def _only_owner(root: Path) -> Iterator[None]:
 def _signals_unwind() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the process the way an exception does, so that the servers are stopped.
 
-    By default they end it on the spot. Handlers that somebody else has installed are left alone; only the main thread may install any.
+    By default they end it on the spot. Handlers that somebody else has installed are left alone; only the main thread
+    may install any.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
 """CSV as RFC 4180 has it: CRLF, a header, text in quotes. One file a dataset.
 
-Text and only text is quoted, so NULL (nothing) and the empty text ("") differ, as PostgreSQL's COPY and MySQL's own dumps tell them
-apart; numbers keep all digits, dates look as MySQL writes them, bytes are 0x00FF.
+Text and only text is quoted, so NULL (nothing) and the empty text ("") differ, as PostgreSQL's COPY and MySQL's own
+dumps tell them apart; numbers keep all digits, dates look as MySQL writes them, bytes are 0x00FF.
 """
 
 import codecs
@@ -14,31 +14,41 @@ import pyarrow.compute as pc
 from aggregation_pipeline.config.options import CsvOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats import gb18030
-from aggregation_pipeline.formats.batches import slices
-from aggregation_pipeline.formats.files import FileFormat, FileKind
-from aggregation_pipeline.formats.text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common import gb18030
+from aggregation_pipeline.formats.common.batches import slices
+from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
+from aggregation_pipeline.formats.common.text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
 
 _double_quotes = escaper({'"': '""'})
-# What a spreadsheet runs when it opens the file: text with one of these before it, those of East Asian keyboards included ...
+# What a spreadsheet runs when it opens the file: text with one of these before it, those of East Asian keyboards
+# included ...
 _RUN = r"^'*[=@+\-\t\r\n＝＠＋－]"
-# ... but for a lone dash, and for numbers: digits with the marks that parts of numbers have in any country, an exponent, one percent sign.
+# ... but for a lone dash, and for numbers: digits with the marks that parts of numbers have in any country, an
+# exponent, one percent sign.
 _HARMLESS = r"^'*[+-](?:[.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?\z"
 
 
-def write_csv(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:
-    """Write the one dataset of a file; returns how many texts were escaped, and how many characters another one stands for."""
+def write_csv(
+    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
+) -> Mapping[str, int]:
+    """Write the one dataset of a file; returns how many texts were escaped, and how many characters another one stands
+    for.
+    """
     (dataset,) = datasets
     encode = gb18030.Encoder() if options.csv.encoding == "gb18030" else None
     escaped = _write(dataset, file, options.csv, encode)
     replaced = encode.replaced if encode else 0
     if replaced and options.on_unrepresentable == "error":
         raise FormatError(
-            f"{extract.table}: {dataset.name}: {replaced} characters of private use (such as U+E816) have no bytes in "
-            "GB18030 that iconv and browsers read alike. Set csv.encoding to utf-8-sig, leave the text out of the query, "
-            "or set onUnrepresentable to replace, which writes the characters that have taken their places."
+            f"{extract.table}: {dataset.name}: {replaced} characters of private use (such as U+E816) have no bytes in"
+            " GB18030 that iconv and browsers read alike. Set csv.encoding to utf-8-sig, leave the text out of the"
+            " query, or set onUnrepresentable to replace, which writes the characters that have taken their places."
         )
-    return {name: count for name, count in (("csv_formulas_escaped", escaped), ("csv_characters_replaced", replaced)) if count}
+    return {
+        name: count
+        for name, count in (("csv_formulas_escaped", escaped), ("csv_characters_replaced", replaced))
+        if count
+    }
 
 
 def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb18030.Encoder | None) -> int:

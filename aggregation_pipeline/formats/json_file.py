@@ -1,4 +1,5 @@
-"""JSON for programs, one row a line so that people can read and compare it too: both datasets of a table in one UTF-8 file.
+"""JSON for programs, one row a line so that people can read and compare it too: both datasets of a table in one UTF-8
+file.
 
     {"table": "orders", "window": "2026-11-20",
     "summary": [
@@ -7,8 +8,8 @@
     "detail": [
     ]}
 
-A table without detail has an empty `detail`. With `json.shape` the rows of each dataset stand in a file of their own, as an array or a row
-a line. docs/export.schema.json describes all three.
+A table without detail has an empty `detail`. With `json.shape` the rows of each dataset stand in a file of their own,
+as an array or a row a line. docs/export.schema.json describes all three.
 """
 
 import base64
@@ -21,9 +22,9 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.batches import columns_where, reaches_beyond, slices
-from aggregation_pipeline.formats.files import FileFormat, FileKind
-from aggregation_pipeline.formats.text import datetime_text, escaper, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.batches import columns_where, reaches_beyond, slices
+from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
+from aggregation_pipeline.formats.common.text import datetime_text, escaper, plain_text, rows_as_bytes
 
 # Number.MAX_SAFE_INTEGER: beyond it JavaScript rounds.
 _SAFE_INTEGER = 2**53 - 1
@@ -31,7 +32,9 @@ _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
 _escape = escaper({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 
 
-def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:
+def write_json(
+    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
+) -> Mapping[str, int]:
     """Write the datasets of a file in the shape asked for. JSON holds every value, so nothing is ever changed."""
     if options.json_.shape == "object":
         by_name = {dataset.name: dataset for dataset in datasets}
@@ -54,8 +57,11 @@ def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, op
 def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
     strings: frozenset[str] = frozenset()
     if options.big_integers == "string":
-        strings = columns_where(dataset, {field.name: beyond_javascript for field in dataset.schema if pa.types.is_integer(field.type)})
-    # In an array a row begins with the comma and the line end that part it from the row before; the very first row has no comma.
+        strings = columns_where(
+            dataset, {field.name: beyond_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
+        )
+    # In an array a row begins with the comma and the line end that part it from the row before; the very first row has
+    # no comma.
     begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
     surplus = 0 if options.shape == "lines" else 1
     for batch in slices(dataset):
@@ -89,7 +95,9 @@ def json_column(column: pa.Array, field: pa.Field, options: JsonOptions, *, quot
 
 
 def _base64(column: pa.Array) -> pa.Array:
-    return pa.array([None if value is None else base64.b64encode(value).decode() for value in column.to_pylist()], pa.string())
+    return pa.array(
+        [None if value is None else base64.b64encode(value).decode() for value in column.to_pylist()], pa.string()
+    )
 
 
 def _string(text: str) -> str:

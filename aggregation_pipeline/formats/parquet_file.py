@@ -1,8 +1,10 @@
-"""Parquet: the database's own types, one file a dataset. The extract is Parquet already, and mostly is the very file to publish.
+"""Parquet: the database's own types, one file a dataset. The extract is Parquet already, and mostly is the very file to
+publish.
 
-Only two things ask for other contents: another compression, and DECIMAL wider than 38 digits. MySQL gives SUM of a BIGINT 41 digits,
-whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column, others round it. Where all values of a
-column fit into 38 digits it is written with 38; where one does not, it becomes text, unless `parquet.wideDecimals` keeps it a decimal.
+Only two things ask for other contents: another compression, and DECIMAL wider than 38 digits. MySQL gives SUM of a
+BIGINT 41 digits, whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column,
+others round it. Where all values of a column fit into 38 digits it is written with 38; where one does not, it becomes
+text, unless `parquet.wideDecimals` keeps it a decimal.
 """
 
 import shutil
@@ -14,9 +16,9 @@ import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.batches import columns_where, not_whole, slices
-from aggregation_pipeline.formats.files import FileFormat, FileKind
-from aggregation_pipeline.formats.text import decimal_text
+from aggregation_pipeline.formats.common.batches import columns_where, not_whole, slices
+from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
+from aggregation_pipeline.formats.common.text import decimal_text
 
 _WIDEST_EVERYWHERE = 38
 # What is held back for one row group: large enough to compress well, small enough for flat memory.
@@ -24,7 +26,12 @@ _GROUP_ROWS = 131_072
 _GROUP_BYTES = 32 * 1024 * 1024
 
 
-def write_parquet(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Mapping[str, int]:  # noqa: ARG001
+def write_parquet(
+    extract: Extract,  # noqa: ARG001 - as every format is called
+    datasets: Sequence[Dataset],
+    file: BinaryIO,
+    options: FormatOptions,
+) -> Mapping[str, int]:
     """Write the one dataset of a file; returns how many decimals became text."""
     (dataset,) = datasets
     schema = portable_schema(dataset, options.parquet)
@@ -36,7 +43,9 @@ def write_parquet(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO,
 
 
 def portable_schema(dataset: Dataset, options: ParquetOptions) -> pa.Schema:
-    """The extract's schema, wide decimals narrowed to 38 digits where all values allow it, and otherwise as the options say."""
+    """The extract's schema, wide decimals narrowed to 38 digits where all values allow it, and otherwise as the options
+    say.
+    """
     wide = {i: field for i, field in enumerate(dataset.schema) if pa.types.is_decimal256(field.type)}
     too_wide = columns_where(dataset, {field.name: _has_over_38_digits for field in wide.values()})
     schema = dataset.schema
@@ -80,15 +89,25 @@ def _is_as_asked(dataset: Dataset, options: ParquetOptions) -> bool:
 
 
 def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> Mapping[str, int]:
-    texts = [i for i, field in enumerate(schema) if field.type != dataset.schema.field(i).type and pa.types.is_string(field.type)]
+    texts = [
+        i
+        for i, field in enumerate(schema)
+        if field.type != dataset.schema.field(i).type and pa.types.is_string(field.type)
+    ]
     group: list[pa.RecordBatch] = []
     count = 0
     with pq.ParquetWriter(file, schema, compression=options.compression) as writer:
         for batch in slices(dataset):
-            columns = [decimal_text(column) if i in texts else column.cast(schema.field(i).type) for i, column in enumerate(batch.columns)]
+            columns = [
+                decimal_text(column) if i in texts else column.cast(schema.field(i).type)
+                for i, column in enumerate(batch.columns)
+            ]
             count += sum(batch.num_rows - batch.column(i).null_count for i in texts)
             group.append(pa.RecordBatch.from_arrays(columns, schema=schema))
-            if sum(each.num_rows for each in group) >= _GROUP_ROWS or sum(each.nbytes for each in group) >= _GROUP_BYTES:
+            if (
+                sum(each.num_rows for each in group) >= _GROUP_ROWS
+                or sum(each.nbytes for each in group) >= _GROUP_BYTES
+            ):
                 writer.write_table(pa.Table.from_batches(group))
                 group.clear()
         if group:
@@ -96,4 +115,6 @@ def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: Parqu
     return {"parquet_decimals_as_text": count} if count else {}
 
 
-PARQUET = FileFormat("parquet", lambda _: FileKind("parquet", "application/vnd.apache.parquet", whole_table=False), write_parquet)
+PARQUET = FileFormat(
+    "parquet", lambda _: FileKind("parquet", "application/vnd.apache.parquet", whole_table=False), write_parquet
+)

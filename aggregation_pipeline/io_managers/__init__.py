@@ -1,1 +1,0 @@
-"""The way from Dagster to the store."""

@@ -1,1 +1,0 @@
-"""What Dagster knows of a run, told in this project's words."""

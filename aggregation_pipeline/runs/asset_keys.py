@@ -1,6 +1,7 @@
 """What a table is called in Dagster: asset keys, the op and the group, which take fewer characters than MySQL does.
 
-Keys are given as their parts, so that those may use them who know nothing of Dagster; `assets/names.py` makes `AssetKey`s of them.
+Keys are given as their parts, so that those may use them who know nothing of Dagster; `assets/keys.py` makes
+`AssetKey`s of them.
 """
 
 import hashlib
@@ -26,7 +27,8 @@ class Place(NamedTuple):
 
 
 def segment(name: str) -> str:
-    """Return `name` as one part of an asset key: itself where Dagster takes it, else a slug and 8 hex digits of its hash.
+    """Return `name` as one part of an asset key: itself where Dagster takes it, else a slug and 8 hex digits of its
+    hash.
 
     `a.b` and `a-b` would give the same op name, and Chinese fails in asset keys altogether; the hash keeps them apart.
     """
@@ -85,7 +87,8 @@ def group_of(entry: TableEntry) -> str:
 
 
 def require_unique(entries: Iterable[TableEntry], database: str) -> None:
-    """Refuse entries that Dagster could not tell apart, by their own names or by those of their sources; `database` is the connection's.
+    """Refuse entries that Dagster could not tell apart, by their own names or by those of their sources; `database` is
+    the connection's.
 
     Raises:
         ConfigError: names both.
@@ -100,4 +103,6 @@ def require_unique(entries: Iterable[TableEntry], database: str) -> None:
         for path, words in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
             other = seen.setdefault(path, words)
             if other != words:
-                raise ConfigError(f"{other} and {words} would have the same name in Dagster, {'/'.join(path)}. Rename one of them")
+                raise ConfigError(
+                    f"{other} and {words} would have the same name in Dagster, {'/'.join(path)}. Rename one of them"
+                )

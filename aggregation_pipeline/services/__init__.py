@@ -1,1 +1,0 @@
-"""The services of a deployment as child processes: one code server, the web process, the daemon."""

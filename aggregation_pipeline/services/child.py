@@ -1,8 +1,8 @@
 """A child process that is started again whenever it ends.
 
-Each is the leader of a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which then ends them in its order. What
-an earlier shell made of SIGINT and SIGTERM does not reach them either: signals that the supervisor handles are at their defaults in
-whatever it starts.
+Each is the leader of a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which then ends them in
+its order. What an earlier shell made of SIGINT and SIGTERM does not reach them either: signals that the supervisor
+handles are at their defaults in whatever it starts.
 """
 
 import os
@@ -41,7 +41,9 @@ class Child:
     def start(self) -> None:
         """Start it now."""
         self._began = time.monotonic()
-        self.process = subprocess.Popen(self.command, env=dict(self.environment), cwd=self.folder, stdin=self.stdin, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command, env=dict(self.environment), cwd=self.folder, stdin=self.stdin, start_new_session=True
+        )
 
     def keep(self) -> None:
         """Start it again when it has ended and its pause is over; to be called again and again."""

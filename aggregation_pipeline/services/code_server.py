@@ -1,8 +1,8 @@
 """The one code server that web process and daemon share, and a watch over it.
 
-`dagster code-server start` holds the code in a process of its own, the inner server. When that one is killed, the outer lives on, and so
-does its health check; every question about the code is answered with an error until somebody asks for a reload. So it is asked what
-people need from it: its repositories.
+`dagster code-server start` holds the code in a process of its own, the inner server. When that one is killed, the outer
+lives on, and so does its health check; every question about the code is answered with an error until somebody asks for
+a reload. So it is asked what people need from it: its repositories.
 """
 
 import threading
@@ -19,7 +19,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster._serdes import deserialize_value
 from dagster_shared.error import SerializableErrorInfo
 
-from aggregation_pipeline import load_note
+from aggregation_pipeline.services import load_record
 
 # States and cursors of schedules and sensors hang on this name: it is the one in the shipped workspace.yaml too.
 LOCATION: Final = "aggregation_pipeline"
@@ -47,9 +47,9 @@ def workspace(socket: Path) -> str:
 class Watch:
     """Asks every few seconds. No answer: a reload, which starts another inner server; still none: `restart` is set.
 
-    An answer that says that the code cannot be loaded is an answer: runs wait in the queue, and somebody has to mend a file. Once that
-    file holds something else than what was loaded, which stands in `note`, it is loaded again. Code that was loaded stays as it is until
-    somebody asks for a reload.
+    An answer that says that the code cannot be loaded is an answer: runs wait in the queue, and somebody has to mend a
+    file. Once that file holds something else than what was loaded, which stands in `note`, it is loaded again. Code
+    that was loaded stays as it is until somebody asks for a reload.
     """
 
     def __init__(self, socket: Path, note: Path, say: Callable[[str], None]) -> None:
@@ -105,23 +105,27 @@ class Watch:
         """The repositories, or why there are none; None for no answer."""
         try:
             # Dagster's own function for this question takes no time limit.
-            reply = self._client._get_response("ListRepositories", dagster_api_pb2.ListRepositoriesRequest(), ANSWER_SECONDS)  # noqa: SLF001
+            question = dagster_api_pb2.ListRepositoriesRequest()
+            reply = self._client._get_response("ListRepositories", question, ANSWER_SECONDS)  # noqa: SLF001
         except Exception:  # noqa: BLE001 - whatever gRPC calls it, this was no answer
             return None
         answer = deserialize_value(reply.serialized_list_repositories_response_or_error)
-        # The outer server says this of itself when the inner one has died while it started; what is wrong in the code, the inner one says.
+        # The outer server says this of itself when the inner one has died while it started; what is wrong in the code,
+        # the inner one says.
         died = isinstance(answer, SerializableErrorInfo) and answer.cls_name == DagsterUserCodeProcessError.__name__
         return None if died else answer
 
     def _load_if_changed(self, start: int) -> None:
-        noted = load_note.noted(self._note)
-        now = load_note.held(noted)
+        noted = load_record.noted(self._note)
+        now = load_record.held(noted)
         # A load that did not come as far as to write its note is not tried for ever.
         if now in (noted, self._tried) or self._is_over(start):
             return
         self._tried = now
         changed = ", ".join(file for file in now if now[file] != noted[file])
-        self._say(f"The code could not be loaded, and {changed} has changed since: the code server loads its code again")
+        self._say(
+            f"The code could not be loaded, and {changed} has changed since: the code server loads its code again"
+        )
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(timeout=LOADING_SECONDS)
 
@@ -144,5 +148,7 @@ class Watch:
             pass
 
     def _is_over(self, start: int) -> bool:
-        """Whether the server that was asked is not the one that runs: it had ended, and another was started meanwhile."""
+        """Whether the server that was asked is not the one that runs: it had ended, and another was started
+        meanwhile.
+        """
         return self._stopped.is_set() or self._start != start

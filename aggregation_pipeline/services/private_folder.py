@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from aggregation_pipeline.claims import claim, take_over
+from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 
 # A path of a unix socket holds a hundred bytes or so.
 _LONGEST_SOCKET: Final = 90
@@ -31,8 +31,9 @@ def place_of(folder: Path, name: str) -> Path:
 def private_folder(say: Callable[[str], None], *, grace: float, patient: str) -> Iterator[Path]:
     """A folder that nobody else may enter: whoever reaches the socket of a code server can have it run things.
 
-    What supervisors that were killed have left goes first: their services end by themselves, and those that are there after `grace`
-    seconds are killed. Only the service called `patient` is left to end the runs that it has; its folder stays as long.
+    What supervisors that were killed have left goes first: their services end by themselves, and those that are there
+    after `grace` seconds are killed. Only the service called `patient` is left to end the runs that it has; its folder
+    stays as long.
     """
     bases = {Path(tempfile.gettempdir()), _SHORT}
     for left in [left for base in bases for left in base.glob(f"{_FOLDER}*")]:
@@ -63,7 +64,10 @@ def _ended(left: Path, say: Callable[[str], None], grace: float, patient: str) -
     """See to the end of the services of a dead supervisor; whether none is left."""
     living = _living(left)
     if living:
-        say(f"A supervisor was killed and has left {', '.join(f'the {name} (process {pid})' for pid, name in living.items())}")
+        say(
+            "A supervisor was killed and has left"
+            f" {', '.join(f'the {name} (process {pid})' for pid, name in living.items())}"
+        )
     for pid, name in _wait(left, grace, patient).items():
         say(f"The {name} (process {pid}) does not end and is killed")
         # macOS says EPERM of a group that has nothing but ended processes left.
@@ -89,7 +93,9 @@ def _wait(left: Path, seconds: float, patient: str) -> dict[int, str]:
 
 
 def _living(folder: Path) -> dict[int, str]:
-    """The names of the services that live, by their process. The claim goes with the process, so the number cannot be another's by now."""
+    """The names of the services that live, by their process. The claim goes with the process, so the number cannot be
+    another's by now.
+    """
     living = {}
     for path in folder.glob(f"*{_SERVICE}.*"):
         claimed = take_over(path)

@@ -1,4 +1,6 @@
-"""Code server, web process and daemon: started in this order, kept alive, and ended in the other. None outlives the supervisor."""
+"""Code server, web process and daemon: started in this order, kept alive, and ended in the other. None outlives the
+supervisor.
+"""
 
 import signal
 import threading
@@ -9,11 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from aggregation_pipeline import load_note
-from aggregation_pipeline.services import code_server
+from aggregation_pipeline.services import code_server, load_record
 from aggregation_pipeline.services.child import Child
+from aggregation_pipeline.services.end_with_supervisor import tether, tied
 from aggregation_pipeline.services.private_folder import place_of, private_folder
-from aggregation_pipeline.services.tether import tether, tied
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_SECONDS: Final = 0.3
@@ -39,8 +40,9 @@ def supervise(
 ) -> None:
     """Run the services until SIGINT, SIGTERM or SIGHUP comes.
 
-    `environment` and the working `folder` are the services'; `stop_seconds` is how long runs may go on after that before they are
-    interrupted, too. Of a supervisor that is killed, web process and daemon end at once, and the code server with its last run.
+    `environment` and the working `folder` are the services'; `stop_seconds` is how long runs may go on after that
+    before they are interrupted, too. Of a supervisor that is killed, web process and daemon end at once, and the code
+    server with its last run.
     """
     with (
         _stop_signals() as stopping,
@@ -54,9 +56,11 @@ def supervise(
             command = tied(place_of(private, name), seconds, module)
             return Child(name, command, {**environment, **variables}, folder, say, stdin=held)
 
-        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_note.VARIABLE: str(note)})
+        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(note)})
         web = child("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
-        daemon = child("daemon", ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)], _LEFT_SECONDS)
+        daemon = child(
+            "daemon", ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)], _LEFT_SECONDS
+        )
         watch = code_server.Watch(socket, note, say)
         try:
             _run(stopping, code, watch, [web, daemon])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.instants import offset_text, utc_offset
+from aggregation_pipeline.timezones.wall_clock import offset_text, utc_offset
 
 # What every server takes; newer ones go to -13:59 and +14:00.
 _LOWEST: Final = -(12 * 3600 + 59 * 60)
@@ -16,9 +16,10 @@ _HIGHEST: Final = 13 * 3600
 class Clock:
     """The clock of a session.
 
-    A TIMESTAMP is an instant, and MySQL shows it, compares it and computes with it in the session's time zone. With an offset every
-    instant has a text of its own, so values come out exactly, whatever the zone does in summer. With a zone by its name `DATE(paid_at)`
-    is the right day all year round, but in the hour that comes twice two instants have one text; so they are asked for as numbers.
+    A TIMESTAMP is an instant, and MySQL shows it, compares it and computes with it in the session's time zone. With an
+    offset every instant has a text of its own, so values come out exactly, whatever the zone does in summer. With a
+    zone by its name `DATE(paid_at)` is the right day all year round, but in the hour that comes twice two instants have
+    one text; so they are asked for as numbers.
 
     Attributes:
         zone: in which files show instants.
@@ -32,7 +33,9 @@ class Clock:
 
     @classmethod
     def at(cls, zone: ZoneInfo, moment: datetime) -> Self:
-        """The clock of a session that stands for a moment; UTC where servers take no offset like the zone's (Kiritimati's +14:00)."""
+        """The clock of a session that stands for a moment; UTC where servers take no offset like the zone's
+        (Kiritimati's +14:00).
+        """
         offset = utc_offset(zone, moment)
         return cls(zone, offset if _LOWEST <= offset <= _HIGHEST else 0)
 

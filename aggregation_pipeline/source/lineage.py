@@ -10,8 +10,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from aggregation_pipeline.config.expressions import is_column, is_plain_word, name_of
 from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column, TableEntry
+from aggregation_pipeline.config.sql.expressions import is_column, is_plain_word, name_of
 
 _NAME: Final = r"(?:(?!\d)\w+|`(?:[^`]|``)+`)"
 # orders.id, shop.orders.id

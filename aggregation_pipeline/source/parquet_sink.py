@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes that is 40 MB
-# more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left alone.
+# Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes
+# that is 40 MB more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left
+# alone.
 if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
     pa.set_memory_pool(pa.system_memory_pool())
 
@@ -26,7 +27,8 @@ _DICTIONARY_BYTES: Final = 32 << 10
 class ParquetSink:
     """Write record batches to a Parquet file in a thread of its own, so that compressing overlaps with reading.
 
-    The file stands under its name only when it is whole. The same rows make the same bytes, however they came off the socket.
+    The file stands under its name only when it is whole. The same rows make the same bytes, however they came off the
+    socket.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -35,7 +37,8 @@ class ParquetSink:
         self._schema = schema
         self._group: list[pa.RecordBatch] = []
         self._rows = self._size = 0
-        # Whole groups are handed over: with one being written, one waiting and one gathered, neither thread stands still.
+        # Whole groups are handed over: with one being written, one waiting and one gathered, neither thread stands
+        # still.
         self._queue: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(1)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
@@ -50,7 +53,9 @@ class ParquetSink:
             raise self._failure
         while batch.num_rows:
             sizes = np.cumsum(_row_sizes(batch))
-            fitting = min(_GROUP_ROWS - self._rows, int(np.searchsorted(sizes, _GROUP_BYTES - self._size)) + 1, batch.num_rows)
+            fitting = min(
+                _GROUP_ROWS - self._rows, int(np.searchsorted(sizes, _GROUP_BYTES - self._size)) + 1, batch.num_rows
+            )
             self._group.append(batch.slice(0, fitting))
             self._rows += fitting
             self._size += int(sizes[fitting - 1])
@@ -63,7 +68,9 @@ class ParquetSink:
         self._group = []
         self._rows = self._size = 0
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None and self._group:
             self._hand_over()
         self._queue.put(None)
@@ -84,7 +91,8 @@ class ParquetSink:
                 # zstd at its fastest: the extract is written once and read a few times, soon, on the same machine.
                 compression="zstd",
                 compression_level=1,
-                # Columns of few values keep their dictionary; for the others it is given up before it costs time and space.
+                # Columns of few values keep their dictionary; for the others it is given up before it costs time and
+                # space.
                 dictionary_pagesize_limit=_DICTIONARY_BYTES,
             ) as writer:
                 while (group := self._queue.get()) is not None:
@@ -96,13 +104,16 @@ class ParquetSink:
                 ended = True
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._failure = error
-            # The producer may stand in front of a full queue. After the end, where the footer is written, nothing more comes.
+            # The producer may stand in front of a full queue. After the end, where the footer is written, nothing more
+            # comes.
             while not ended and self._queue.get() is not None:
                 pass
 
 
 def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Bytes of each row, counted from the values alone: where a group of rows ends must not depend on how they came off the socket."""
+    """Bytes of each row, counted from the values alone: where a group of rows ends must not depend on how they came off
+    the socket.
+    """
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):

@@ -1,1 +1,0 @@
-"""Where finished files go: one protocol, a folder and Alibaba Cloud OSS behind it, and the manifest that commits a window."""

@@ -14,9 +14,9 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 class StoredObject:
     """An object as its store describes it.
 
-    `crc64` is CRC-64/XZ as a decimal number, the way OSS writes it; None where the store would have to read the object to know
-    (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it. `link`: where `head` found a
-    symlink, the key that it points to; bytes and checksum are those of what is read there.
+    `crc64` is CRC-64/XZ as a decimal number, the way OSS writes it; None where the store would have to read the object
+    to know (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it. `link`:
+    where `head` found a symlink, the key that it points to; bytes and checksum are those of what is read there.
     """
 
     key: str
@@ -29,29 +29,50 @@ class StoredObject:
 class ObjectStore(Protocol):
     """Whole objects under slash-separated keys.
 
-    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may; StorageDeniedError where we
-    may not do it, which says nothing of whether the object is there. Keys that could leave the store's root are refused. All methods
-    may be called from several threads.
+    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may;
+    StorageDeniedError where we may not do it, which says nothing of whether the object is there. Keys that could leave
+    the store's root are refused. All methods may be called from several threads.
     """
 
     def put(
-        self, key: str, source: Path | bytes, *, media_type: str, metadata: Mapping[str, str] = NO_METADATA, filename: str | None = None
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        media_type: str,
+        metadata: Mapping[str, str] = NO_METADATA,
+        filename: str | None = None,
     ) -> StoredObject:
-        """Store `source` whole or not at all, replacing what was there; what was stored is verified before this returns."""
+        """Store `source` whole or not at all, replacing what was there; what was stored is verified before this
+        returns.
+        """
         ...
 
     def copy(
-        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        known: StoredObject | None = None,
     ) -> bool:
-        """Let `target_key` hold what `source_key` holds, replacing whole what was there; whether anything had to be done.
+        """Let `target_key` hold what `source_key` holds, replacing whole what was there; whether anything had to be
+        done.
 
-        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file. `known`: what
-        stands under `source_key`, where the caller knows; it is not looked at then.
+        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file.
+        `known`: what stands under `source_key`, where the caller knows; it is not looked at then.
         """
         ...
 
     def symlink(
-        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        known: StoredObject | None = None,
     ) -> bool:
         """Let `target_key` lead to the file `source_key`; whether anything had to be done.
 
@@ -60,7 +81,9 @@ class ObjectStore(Protocol):
         ...
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Write the object to `target`, which appears only when the content is whole and verified; StorageMissingError without one."""
+        """Write the object to `target`, which appears only when the content is whole and verified; StorageMissingError
+        without one.
+        """
         ...
 
     def read(self, key: str) -> bytes:
@@ -76,7 +99,15 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`; symlinks of OSS with 0 bytes."""
+        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`; symlinks of OSS
+        with 0 bytes.
+        """
+        ...
+
+    def prove_writable(self, prefix: str) -> None:
+        """Raise StorageError, or StorageBusyError for what may pass, where a run could not store its files below
+        `prefix`. Nothing is left behind.
+        """
         ...
 
     def uri(self, key: str) -> str:
@@ -84,7 +115,9 @@ class ObjectStore(Protocol):
         ...
 
     def page(self, key: str) -> str | None:
-        """A web page that shows the object to those who may see it, without a secret in its address; None where there is none."""
+        """A web page that shows the object to those who may see it, without a secret in its address; None where there
+        is none.
+        """
         ...
 
     def link(self, key: str, seconds: int) -> str | None:

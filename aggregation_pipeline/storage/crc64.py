@@ -1,7 +1,8 @@
 """CRC-64/XZ, the checksum that OSS keeps for each object.
 
-fastcrc does 29 GB/s where crcmod, which comes with oss2, does 0.46 with its C extension and a thousandth of that without: so the
-checksum of a file costs no more than reading it, and files can be compared with what a store holds before anything is sent.
+fastcrc does 29 GB/s where crcmod, which comes with oss2, does 0.46 with its C extension and a thousandth of that
+without: so the checksum of a file costs no more than reading it, and files can be compared with what a store holds
+before anything is sent.
 """
 
 from pathlib import Path

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError, StorageMissingError
-from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
+from aggregation_pipeline.storage.folder_writable import prove_folder_writable
 from aggregation_pipeline.storage.keys import check_key
+from aggregation_pipeline.storage.partial_download import arriving
 
-# Keys made by keys.py hold `%` only before two hex digits, so no object can be taken for a file that is still being written.
+# Keys made by keys.py hold `%` only before two hex digits, so no object can be taken for a file that is still being
+# written.
 _UNFINISHED = ".%part-"
 T = TypeVar("T")
 _PRUNED = 20  # times that folders may vanish under our feet before it counts as an error
@@ -45,6 +47,10 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"FolderStore({str(self.root)!r})"
 
+    def prove_writable(self, prefix: str) -> None:  # noqa: ARG002  all prefixes are on one disk
+        """Look at the folder, or at the one in which it would be made: its owner, and the space on its disk."""
+        prove_folder_writable(self.root)
+
     def put(
         self,
         key: str,
@@ -54,7 +60,9 @@ class FolderStore:
         metadata: Mapping[str, str] = NO_METADATA,  # noqa: ARG002
         filename: str | None = None,  # noqa: ARG002
     ) -> StoredObject:
-        """Copy to a hidden file in the same folder, flush it to the disk, then rename: readers see the old file or the new."""
+        """Copy to a hidden file in the same folder, flush it to the disk, then rename: readers see the old file or the
+        new.
+        """
         target = self._path(key)
         with _explained("store", target):
             return StoredObject(key, *_write_whole(target, lambda file: _copy(source, file)))
@@ -68,7 +76,9 @@ class FolderStore:
         filename: str | None = None,  # noqa: ARG002
         known: StoredObject | None = None,  # noqa: ARG002  a link costs less than a look
     ) -> bool:
-        """A hard link under a hidden name, then a rename. A true copy where the file system has no links, or the file too many."""
+        """A hard link under a hidden name, then a rename. A true copy where the file system has no links, or the file
+        too many.
+        """
         source, target = self._path(source_key), self._path(target_key)
         with _explained(f"name {source} as", target):
             if _same_file(source, target):
@@ -84,13 +94,21 @@ class FolderStore:
             return True
 
     def symlink(
-        self, source_key: str, target_key: str, *, media_type: str, filename: str | None = None, known: StoredObject | None = None
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        known: StoredObject | None = None,
     ) -> bool:
         """As `copy`: a hard link costs nothing, and holds when its source is deleted."""
         return self.copy(source_key, target_key, media_type=media_type, filename=filename, known=known)
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Copy out, atomically. A plain file carries no checksum to compare with: the one returned is of what was read."""
+        """Copy out, atomically. A plain file carries no checksum to compare with: the one returned is of what was
+        read.
+        """
         source = self._path(key)
         with _explained("read", source), arriving(target) as file:
             return StoredObject(key, *_copy(source, file))
@@ -132,7 +150,11 @@ class FolderStore:
             check_key(prefix.removesuffix("/"))
         start = self.root / prefix.rpartition("/")[0]
         with _explained("list", start):
-            found = [(path, path.relative_to(self.root).as_posix()) for path in _files(start) if not path.name.startswith(_UNFINISHED)]
+            found = [
+                (path, path.relative_to(self.root).as_posix())
+                for path in _files(start)
+                if not path.name.startswith(_UNFINISHED)
+            ]
         for path, key in sorted(found, key=lambda pair: pair[1].encode()):
             if key.startswith(prefix) and (status := _status(path)) is not None:
                 yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
@@ -146,7 +168,9 @@ class FolderStore:
         return None
 
     def sweep(self, before: datetime, *, dry_run: bool = False) -> tuple[Path, ...]:
-        """Remove what writers that were killed before `before` left half written; returns it. No object is ever among it."""
+        """Remove what writers that were killed before `before` left half written; returns it. No object is ever among
+        it.
+        """
         left = []
         with _explained("clean up", self.root):
             for path in sorted(path for path in _files(self.root) if path.name.startswith(_UNFINISHED)):
@@ -182,7 +206,9 @@ def _copy(source: Path | bytes, file: IO[bytes]) -> tuple[int, str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below `folder`. A folder that may not be read is an error and not an empty one; one that has just gone is fine."""
+    """All files below `folder`. A folder that may not be read is an error and not an empty one; one that has just gone
+    is fine.
+    """
 
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -240,7 +266,9 @@ def _write_whole(target: Path, write: Callable[[IO[bytes]], tuple[int, str]]) ->
 
 
 def _in_folder(folder: Path, make: Callable[[], T]) -> T:
-    """`make()` something in a folder that is made first. A concurrent delete may prune it between the two: hence the repetition."""
+    """`make()` something in a folder that is made first. A concurrent delete may prune it between the two: hence the
+    repetition.
+    """
     for _ in range(_PRUNED):
         with suppress(FileNotFoundError):
             folder.mkdir(parents=True, exist_ok=True)
@@ -265,7 +293,11 @@ def _explained(verb: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         about = Path(error.filename or path)
-        if verb == "read" and about == path and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        if (
+            verb == "read"
+            and about == path
+            and isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
+        ):
             raise StorageMissingError(f"Cannot {verb} {path}: it is not there.") from error
         if isinstance(error, FileNotFoundError):
             raise StorageError(f"Cannot {verb} {path}: {about} is not there.") from error

@@ -1,4 +1,5 @@
-"""Object keys: where a window's files, its manifests and its stored extracts lie. The only place that puts keys together.
+"""Object keys: where a window's files, its manifests and its stored extracts lie. The only place that puts keys
+together.
 
     {prefix}/{table}/{window}/{publication}/{file}          {prefix}/{table}/{window}/{publication}/manifest.json
     {prefix}/{table}/{window}/manifest.json                 the switch: the manifest in force
@@ -6,12 +7,13 @@
     {prefix}/{table}/latest.json
     {prefix}/_extracts/{table}/{window}/{publication}/{dataset}.parquet
 
-Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that two names
-never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an attack.
+Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that
+two names never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an
+attack.
 """
 
 from aggregation_pipeline.config.file_names import RESERVED
-from aggregation_pipeline.config.names import as_segment, name_problem, segment_problem
+from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
 
 MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
@@ -25,7 +27,9 @@ DATASETS = ("summary", "detail")
 
 
 def publication_id(run_id: str, attempt: int) -> str:
-    """The first publication of a run on a window is called by the run's id, each further one by `<run id>.<attempt>`."""
+    """The first publication of a run on a window is called by the run's id, each further one by `<run
+    id>.<attempt>`.
+    """
     return run_id if attempt == 1 else f"{run_id}.{attempt}"
 
 
@@ -45,7 +49,9 @@ def window_folder(prefix: str, table: str, window: str) -> str:
 
 
 def window_key(prefix: str, table: str, window: str, filename: str, *, publication: str | None = None) -> str:
-    """The stable name of a file; with `publication`, the key under which it lies in the folder of that publication, for good."""
+    """The stable name of a file; with `publication`, the key under which it lies in the folder of that publication, for
+    good.
+    """
     folders = [] if publication is None else [_name(publication, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, _file(table, filename))
 
@@ -56,7 +62,9 @@ def latest_name_key(prefix: str, table: str, filename: str) -> str:
 
 
 def manifest_key(prefix: str, table: str, window: str, *, publication: str | None = None) -> str:
-    """Key of the manifest in force; with `publication`, of the manifest that stays with the files of that publication."""
+    """Key of the manifest in force; with `publication`, of the manifest that stays with the files of that
+    publication.
+    """
     folders = [] if publication is None else [_name(publication, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, MANIFEST)
 
@@ -83,7 +91,9 @@ def extracts_folder(prefix: str, table: str, window: str) -> str:
 
 def extract_key(prefix: str, table: str, window: str, publication: str, dataset: str) -> str:
     """Key of a dataset's stored extract, apart from the files so that extracts can expire by prefix."""
-    return _fits(f"{extracts_folder(prefix, table, window)}{_name(publication, 'run')}/{_name(dataset, 'dataset')}.parquet")
+    return _fits(
+        f"{extracts_folder(prefix, table, window)}{_name(publication, 'run')}/{_name(dataset, 'dataset')}.parquet"
+    )
 
 
 def refuse_long_names(prefix: str, table: str) -> None:
@@ -103,9 +113,13 @@ def tables_prefix(prefix: str) -> str:
 
 
 def check_key(key: str) -> str:
-    """`key` itself when no store could misread it, StorageError otherwise: the last gate before a path or a request is made."""
+    """`key` itself when no store could misread it, StorageError otherwise: the last gate before a path or a request is
+    made.
+    """
     if not key or key.startswith("/"):
-        raise StorageError(f"The object key {key!r} is empty or begins with '/': keys are relative to the store's root.")
+        raise StorageError(
+            f"The object key {key!r} is empty or begins with '/': keys are relative to the store's root."
+        )
     for segment in key.split("/"):
         _refuse(segment_problem(segment), "object key", key)
     if "\\" in key:
@@ -123,7 +137,9 @@ def _name(name: str, what: str) -> str:
 
 def _file(table: str, filename: str) -> str:
     segment = _name(filename, f"file name of table {table!r},")
-    if segment.lower() in {f"{name}.json" for name in RESERVED}:  # a table called `manifest`, as JSON, must not take the manifest's place
+    if segment.lower() in {
+        f"{name}.json" for name in RESERVED
+    }:  # a table called `manifest`, as JSON, must not take the manifest's place
         segment = f"%{ord(segment[0]):02X}{segment[1:]}"
     return segment
 
@@ -132,7 +148,12 @@ def _prefix(prefix: str) -> str:
     clean = prefix.removesuffix("/")
     if clean:
         for part in clean.replace("\\", "/").split("/"):
-            _refuse(segment_problem(part), "prefix", prefix, remedy="Correct OSS_PREFIX: folders are written as exports/daily.")
+            _refuse(
+                segment_problem(part),
+                "prefix",
+                prefix,
+                remedy="Correct OSS_PREFIX: folders are written as exports/daily.",
+            )
     if "\\" in clean:
         raise StorageError(f"The prefix (OSS_PREFIX) {prefix!r} holds a backslash: write folders with '/'.")
     return clean

@@ -1,4 +1,6 @@
-"""What publishing and retention need of the lock on a window, whoever holds it: in production a session of PostgreSQL (locks.py)."""
+"""What publishing and retention need of the lock on a window, whoever holds it: in production a session of PostgreSQL
+(postgres/window_lock.py).
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

@@ -1,7 +1,8 @@
-"""manifest.json, the commit mark of a publication: it names every file with size and checksum, and says where the data came from.
+"""manifest.json, the commit mark of a publication: it names every file with size and checksum, and says where the data
+came from.
 
-A reader that goes by the manifest sees one window whole or not at all: the manifest is written after everything that it names, and
-what it names is never written again.
+A reader that goes by the manifest sees one window whole or not at all: the manifest is written after everything that it
+names, and what it names is never written again.
 """
 
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aggregation_pipeline.errors import StorageDamagedError
-from aggregation_pipeline.storage.places import Place, extract_place_of, place_of
+from aggregation_pipeline.storage.parsed_keys import Place, extract_place_of, place_of
 
 
 class _Part(BaseModel):
@@ -34,8 +35,9 @@ class ManifestExtract(_Part):
 class ManifestDataset(_Part):
     """What was read from the database.
 
-    `order` says in words by what the rows are ordered; `truncated`: `limit` cut them; `zero_dates` counts, by column, the dates that no
-    calendar has and that became NULL; `masks` says, by column, how personal data is hidden: partial, hash, or drop for a column left out.
+    `order` says in words by what the rows are ordered; `truncated`: `limit` cut them; `zero_dates` counts, by column,
+    the dates that no calendar has and that became NULL; `masks` says, by column, how personal data is hidden: partial,
+    hash, or drop for a column left out.
     """
 
     name: Literal["summary", "detail"]
@@ -50,8 +52,9 @@ class ManifestDataset(_Part):
 
 
 class ManifestFile(_Part):
-    """A published file; `key` is the whole key of the object. `notes` counts what the format had to change (replaced characters, null
-    zero dates, ...)."""
+    """A published file; `key` is the whole key of the object. `notes` counts what the format had to change (replaced
+    characters, null zero dates, ...).
+    """
 
     key: str
     name: str
@@ -65,7 +68,9 @@ class ManifestFile(_Part):
 
 
 class ManifestCheck(_Part):
-    """What a check said of this window before it was published; one that is not passed and stands here was not blocking."""
+    """What a check said of this window before it was published; one that is not passed and stands here was not
+    blocking.
+    """
 
     name: str
     passed: bool
@@ -74,16 +79,18 @@ class ManifestCheck(_Part):
 
 
 class Manifest(_Part):
-    """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is equal bytes.
+    """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is
+    equal bytes.
 
-    `version` is that of this format. `publication` names the folder that the manifest was written for; files that had not changed lie in
-    folders of earlier publications of the same window.
+    `version` is that of this format. `publication` names the folder that the manifest was written for; files that had
+    not changed lie in folders of earlier publications of the same window.
 
-    `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were read, views
-    followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)` where the account may not see.
-    `columns_asked` is a fingerprint of the columns that the entry asked for: where that is the same and they differ, the table changed.
-    `masks_asked` are fingerprints of the masks under which the data was read: those of tables that the entry names, and behind a blank
-    those of the whole file where views or stored functions were read.
+    `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were
+    read, views followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)`
+    where the account may not see. `columns_asked` is a fingerprint of the columns that the entry asked for: where that
+    is the same and they differ, the table changed. `masks_asked` are fingerprints of the masks under which the data was
+    read: those of tables that the entry names, and behind a blank those of the whole file where views or stored
+    functions were read.
     """
 
     version: Literal[1] = 1
@@ -125,7 +132,8 @@ class Manifest(_Part):
             raise _damaged(where, f"{field}: {first['msg']}") from None
 
     def refuse_strays(self, prefix: str, table: str, window: str, *, where: str) -> None:
-        """Prove that it speaks of this window and names nothing but objects of its publications: nobody is led anywhere else.
+        """Prove that it speaks of this window and names nothing but objects of its publications: nobody is led anywhere
+        else.
 
         Raises:
             StorageDamagedError: it does not.
@@ -145,6 +153,7 @@ def _is_within(place: Place | None, table: str, window: str) -> bool:
 
 def _damaged(where: str, why: str) -> StorageDamagedError:
     return StorageDamagedError(
-        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed by hand. "
-        "Materialize the window again, which replaces the manifest in force; that of an earlier publication has to be deleted."
+        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed"
+        " by hand. Materialize the window again, which replaces the manifest in force; that of an earlier publication"
+        " has to be deleted."
     )

@@ -1,11 +1,13 @@
 """Publishing a window so that whoever goes by its manifest sees all of it or nothing, however late a request may land.
 
-    reconcile rows -> compare with what is in force -> mark -> files -> extracts -> {publication}/manifest.json -> {window}/manifest.json
+    reconcile rows -> compare with what is in force -> mark -> files -> extracts -> {publication}/manifest.json ->
+    {window}/manifest.json
     -> stable names -> latest.json
 
-A publication is one attempt on one window. What it sends lies in a folder of its own and is never written again, so a writer that was
-killed, or has lost its lock and does not know yet, can spoil no file. The one switch is `{window}/manifest.json`: until it is written the
-former version is in force, and whole. The caller holds the window's lock: one publisher at a time.
+A publication is one attempt on one window. What it sends lies in a folder of its own and is never written again, so a
+writer that was killed, or has lost its lock and does not know yet, can spoil no file. The one switch is
+`{window}/manifest.json`: until it is written the former version is in force, and whole. The caller holds the window's
+lock: one publisher at a time.
 """
 
 import json
@@ -21,15 +23,22 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, mark_key, publication_id, run_of, window_folder
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
-from aggregation_pipeline.storage.names import bring_names, window_names
-from aggregation_pipeline.storage.places import place_of
-from aggregation_pipeline.storage.planning import Content, Plan, Upload, plan, reconcile
+from aggregation_pipeline.storage.parsed_keys import place_of
+from aggregation_pipeline.storage.publication import Content, Plan, Upload, plan, reconcile
+from aggregation_pipeline.storage.stable_names import bring_names, window_names
 from aggregation_pipeline.storage.superseded import of_other_masks, same_masks
-from aggregation_pipeline.storage.switch import fenced, manifest_in_force, newest_since, publications_of, put_switch, settle
+from aggregation_pipeline.storage.window_manifest import (
+    fenced,
+    manifest_in_force,
+    newest_since,
+    publications_of,
+    put_switch,
+    settle,
+)
 from aggregation_pipeline.storage.window_names import is_window
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
-    from aggregation_pipeline.formats.files import RenderedFile
+    from aggregation_pipeline.formats.common.rendered import RenderedFile
 
 _AT_ONCE = 4  # a window's files are few and mostly small: their round trips overlap
 
@@ -38,7 +47,9 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Published:
-    """What a window has become. `names`: the stable name of each file, by the file's key; `unnamed`: what went wrong with names."""
+    """What a window has become. `names`: the stable name of each file, by the file's key; `unnamed`: what went wrong
+    with names.
+    """
 
     manifest: Manifest
     names: Mapping[str, str]
@@ -61,25 +72,31 @@ def publish_window(
 ) -> Published:
     """Publish the rendered `files` of `extract`; the manifest that is returned is the one in force at the end.
 
-    `partial`: only some of the table's formats were rendered. The other files of the manifest in force stay, provided that they were
-    made from the same data (the extracts' checksums say so); otherwise they are not part of the window any more.
-    `report` is told, file by file, what was sent or left alone. `lock` is asked before and after the switch, and at the end.
+    `partial`: only some of the table's formats were rendered. The other files of the manifest in force stay, provided
+    that they were made from the same data (the extracts' checksums say so); otherwise they are not part of the window
+    any more. `report` is told, file by file, what was sent or left alone. `lock` is asked before and after the switch,
+    and at the end.
 
-    Raises FormatError when a file does not hold the rows of the extract, LockError when the lock is lost, StorageError and
-    StorageBusyError from the store, and StorageError for a name that no window has. Whatever is raised, no manifest names anything
-    unfinished. Where the data and everything said about it is unchanged, nothing is sent and the old manifest, with the id of the run
-    that made it, stays and is returned.
+    Raises FormatError when a file does not hold the rows of the extract, LockError when the lock is lost, StorageError
+    and StorageBusyError from the store, and StorageError for a name that no window has. Whatever is raised, no manifest
+    names anything unfinished. Where the data and everything said about it is unchanged, nothing is sent and the old
+    manifest, with the id of the run that made it, stays and is returned.
     """
     reconcile(extract, files)
     table, window = extract.table, extract.window
     if not is_window(window):
-        raise StorageError(f"Table {table!r}: {window!r} is no window. Windows are called 2026-11-20, 2026-11-20T1400 or 2026-11-20-14:00.")
+        raise StorageError(
+            f"Table {table!r}: {window!r} is no window. Windows are called 2026-11-20, 2026-11-20T1400 or"
+            " 2026-11-20-14:00."
+        )
     with ThreadPoolExecutor(1) as pool:
         listing = pool.submit(lambda: {stored.key for stored in store.list(window_folder(prefix, table, window))})
         old = manifest_in_force(store, prefix, table, window, report)
         before = listing.result()
     publication = _next_publication(prefix, run_id, before)
-    planned = plan(prefix, extract, files, publication, old, partial=partial, whole=lambda wanted: _whole(store, wanted, report))
+    planned = plan(
+        prefix, extract, files, publication, old, partial=partial, whole=lambda wanted: _whole(store, wanted, report)
+    )
     new = Manifest(
         table=table,
         window=window,
@@ -101,7 +118,11 @@ def publish_window(
 
     def repair(current: Manifest | None) -> Manifest | None:
         ours = changed and current is not None and run_of(current.publication) == run_id
-        return newest_since(store, prefix, table, window, {*publications_of(prefix, before), publication}) if ours else None
+        return (
+            newest_since(store, prefix, table, window, {*publications_of(prefix, before), publication})
+            if ours
+            else None
+        )
 
     def put_right() -> None:
         settle(store, prefix, table, window, names, lock, report, repair)
@@ -115,11 +136,15 @@ def publish_window(
         if changed and old is not None and not same_masks(new, old):
             unnamed |= _forget(store, prefix, new, lock, report)
     wanted = window_names(prefix, manifest, names)
-    return Published(manifest, {file.key: key for key, file in wanted.items() if key not in unnamed}, tuple(unnamed.values()))
+    return Published(
+        manifest, {file.key: key for key, file in wanted.items() if key not in unnamed}, tuple(unnamed.values())
+    )
 
 
 def _forget(store: ObjectStore, prefix: str, manifest: Manifest, lock: Lock, report: Report) -> dict[str, str]:
-    """Delete former versions that may show what is masked now. What cannot be deleted is told, and goes with the next retention."""
+    """Delete former versions that may show what is masked now. What cannot be deleted is told, and goes with the next
+    retention.
+    """
     try:
         keys = of_other_masks(store, prefix, manifest)
         lock.assert_held()
@@ -132,14 +157,18 @@ def _forget(store: ObjectStore, prefix: str, manifest: Manifest, lock: Lock, rep
 
 
 def _next_publication(prefix: str, run_id: str, keys: Collection[str]) -> str:
-    """An id that no other attempt of the run has, dead or alive: each has left its mark before it sent anything else."""
+    """An id that no other attempt of the run has, dead or alive: each has left its mark before it sent anything
+    else.
+    """
     places = filter(None, (place_of(prefix, key) for key in keys))
     taken = [int(place.publication.partition(".")[2] or 1) for place in places if run_of(place.publication) == run_id]
     return publication_id(run_id, max(taken, default=0) + 1)
 
 
 def _says_the_same(old: Manifest, new: Manifest) -> bool:
-    """Whether `new` differs in nothing but who wrote it; what its checks said of the same data when it was published stands."""
+    """Whether `new` differs in nothing but who wrote it; what its checks said of the same data when it was published
+    stands.
+    """
     return old == new.model_copy(update={"run_id": old.run_id, "publication": old.publication, "checks": old.checks})
 
 
@@ -155,11 +184,14 @@ def _send(store: ObjectStore, prefix: str, new: Manifest, planned: Plan, lock: L
     }
     text = json.dumps(mark, ensure_ascii=False, indent=2) + "\n"
     store.put(mark_key(prefix, new.table, new.window, new.publication), text.encode(), media_type="application/json")
-    # Held still: whoever takes the lock from now on finds the mark, and takes another folder. Lost: nothing but the mark was written.
+    # Held still: whoever takes the lock from now on finds the mark, and takes another folder. Lost: nothing but the
+    # mark was written.
     lock.assert_held()
 
     def send(upload: Upload) -> None:
-        store.put(upload.key, upload.path, media_type=upload.media_type, metadata=upload.metadata, filename=upload.filename)
+        store.put(
+            upload.key, upload.path, media_type=upload.media_type, metadata=upload.metadata, filename=upload.filename
+        )
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for upload, _ in zip(planned.uploads, pool.map(send, planned.uploads), strict=True):

@@ -1,11 +1,12 @@
-"""What has expired: planned first, so that a dry run shows exactly what a real one deletes. Nothing else deletes what is published.
+"""What has expired: planned first, so that a dry run shows exactly what a real one deletes. Nothing else deletes what
+is published.
 
     windows beyond `keep` and `keep_last`        superseded versions of the windows that stay
     publications whose run died half-way         stored extracts after their days
 
-Only names of our own making are deleted, as a manifest names them, or the mark that a publication leaves before it sends anything. Of a
-window that goes, the manifest in force is the first: readers no longer see the window, and what a pass that is killed leaves is
-superseded for the next one.
+Only names of our own making are deleted, as a manifest names them, or the mark that a publication leaves before it
+sends anything. Of a window that goes, the manifest in force is the first: readers no longer see the window, and what a
+pass that is killed leaves is superseded for the next one.
 """
 
 from collections import defaultdict
@@ -21,10 +22,10 @@ from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import MANIFEST, extracts_root, manifest_key, table_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.places import extract_place_of, place_of
+from aggregation_pipeline.storage.parsed_keys import extract_place_of, place_of
+from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline.storage.superseded import Alive, WindowObjects, objects_of, superseded
-from aggregation_pipeline.storage.switch import fenced, newest_since, publications_of, settle
-from aggregation_pipeline.storage.windows import load_manifest
+from aggregation_pipeline.storage.window_manifest import fenced, newest_since, publications_of, settle
 
 # No file takes a day to be copied.
 _HALF_WRITTEN_FOR = timedelta(days=1)
@@ -43,7 +44,8 @@ class Expired:
 class Swept:
     """What a pass deleted, or would delete.
 
-    `windows` went as a whole; of other windows `versions` did, and `extracts`. `problems`: tables that were left alone, in words.
+    `windows` went as a whole; of other windows `versions` did, and `extracts`. `problems`: tables that were left alone,
+    in words.
     """
 
     windows: tuple[Expired, ...]
@@ -88,11 +90,12 @@ def sweep(
     report: Callable[[str], None],
     dry_run: bool,
 ) -> Swept:
-    """Delete what `rules` let go, extracts older than `keep_extracts`, and what killed writers left half written in a folder.
+    """Delete what `rules` let go, extracts older than `keep_extracts`, and what killed writers left half written in a
+    folder.
 
-    `now` is in the time zone of the windows. `lock(table, window)` keeps publishers off a window while it is swept; a dry run takes none.
-    `alive(run id)`: whether that run may still be at work. What is wrong with one table is kept as a problem and stops no other;
-    StorageBusyError stops the pass, which can be repeated.
+    `now` is in the time zone of the windows. `lock(table, window)` keeps publishers off a window while it is swept; a
+    dry run takes none. `alive(run id)`: whether that run may still be at work. What is wrong with one table is kept as
+    a problem and stops no other; StorageBusyError stops the pass, which can be repeated.
     """
     this = _Pass(store, prefix, now, keep_extracts, lock, alive, report, dry_run)
     would = " would go" if dry_run else ""
@@ -115,11 +118,15 @@ def sweep(
             problems.append(str(error))
             report(str(error))
     report(f"extracts older than {keep_extracts.days} days: {sum(len(each.keys) for each in extracts)} objects{would}")
-    left = store.sweep(now.astimezone(UTC) - _HALF_WRITTEN_FOR, dry_run=dry_run) if isinstance(store, FolderStore) else ()
+    left = (
+        store.sweep(now.astimezone(UTC) - _HALF_WRITTEN_FOR, dry_run=dry_run) if isinstance(store, FolderStore) else ()
+    )
     return Swept(tuple(windows), tuple(versions), tuple(extracts), tuple(map(str, left)), tuple(problems))
 
 
-def _sweep_table(this: _Pass, rule: Rule | None, table: str, extracts: dict[str, list[StoredObject]]) -> Iterator[tuple[str, _Going]]:
+def _sweep_table(
+    this: _Pass, rule: Rule | None, table: str, extracts: dict[str, list[StoredObject]]
+) -> Iterator[tuple[str, _Going]]:
     listed: dict[str, list[StoredObject]] = defaultdict(list)
     standing = set()
     for stored in this.store.list(table_folder(this.prefix, table)) if rule is not None else ():
@@ -140,7 +147,9 @@ def _going(this: _Pass, rule: Rule | None, there: WindowObjects, *, whole: bool)
     old = [key for key, age in ages.items() if age > this.keep_extracts]
     if rule is None:
         return _Going(whole=False, keys=(), extracts=tuple(old))
-    keys = superseded(this.store, this.prefix, there, now=this.now, keep_versions=rule.keep_versions, alive=this.alive, whole=whole)
+    keys = superseded(
+        this.store, this.prefix, there, now=this.now, keep_versions=rule.keep_versions, alive=this.alive, whole=whole
+    )
     if whole:
         keys = (manifest_key(this.prefix, there.table, there.window), *keys)
     return _Going(whole, keys, tuple(key for key in old if key not in keys))

@@ -9,13 +9,22 @@ from typing import Final
 
 from aggregation_pipeline.errors import StorageDamagedError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.keys import MANIFEST, MARK, extracts_folder, mark_key, run_of, window_folder, window_key
+from aggregation_pipeline.storage.keys import (
+    MANIFEST,
+    MARK,
+    extracts_folder,
+    mark_key,
+    run_of,
+    window_folder,
+    window_key,
+)
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.names import superseded_names
-from aggregation_pipeline.storage.places import extract_place_of, place_of
-from aggregation_pipeline.storage.windows import load_manifest
+from aggregation_pipeline.storage.parsed_keys import extract_place_of, place_of
+from aggregation_pipeline.storage.published import load_manifest
+from aggregation_pipeline.storage.stable_names import superseded_names
 
-# Readers that hold the former manifest have so long, and so has a run that was killed until it counts as one that left something.
+# Readers that hold the former manifest have so long, and so has a run that was killed until it counts as one that left
+# something.
 GRACE: Final = timedelta(days=1)
 # Whether a run of this id may still be at work.
 Alive = Callable[[str], bool]
@@ -47,23 +56,38 @@ class WindowObjects:
 
 def objects_of(store: ObjectStore, prefix: str, table: str, window: str) -> WindowObjects:
     """What lies there now."""
-    extracts = [stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)]
+    extracts = [
+        stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)
+    ]
     return WindowObjects(table, window, list(store.list(window_folder(prefix, table, window))), extracts)
 
 
 def superseded(
-    store: ObjectStore, prefix: str, there: WindowObjects, *, now: datetime, keep_versions: int | None, alive: Alive, whole: bool
+    store: ObjectStore,
+    prefix: str,
+    there: WindowObjects,
+    *,
+    now: datetime,
+    keep_versions: int | None,
+    alive: Alive,
+    whole: bool,
 ) -> tuple[str, ...]:
-    """Keys that may go, in the order in which they have to be deleted; with `whole`, all that was ever published of the window.
+    """Keys that may go, in the order in which they have to be deleted; with `whole`, all that was ever published of the
+    window.
 
-    Kept are the version in force, those that `keep_versions` says (None: all), and what was superseded less than a day ago, unless
-    masks have changed since; then what a kept manifest names, wherever it lies; and all that a live run may be about to name.
+    Kept are the version in force, those that `keep_versions` says (None: all), and what was superseded less than a day
+    ago, unless masks have changed since; then what a kept manifest names, wherever it lies; and all that a live run may
+    be about to name.
 
     Raises:
         StorageDamagedError: a manifest, or a mark, that makes no sense. Nobody knows then what is needed.
     """
     folders = _folders(prefix, there)
-    standing = any(place.name == MANIFEST for stored in there.objects if (place := place_of(prefix, stored.key)) and not place.publication)
+    standing = any(
+        place.name == MANIFEST
+        for stored in there.objects
+        if (place := place_of(prefix, stored.key)) and not place.publication
+    )
     if standing and not whole and len(folders) <= 1:
         return ()
     in_force = load_manifest(store, prefix, there.table, there.window)
@@ -75,7 +99,11 @@ def superseded(
     }
     kept = [] if whole else _kept(in_force, manifests, folders, now=now, keep_versions=keep_versions)
     needed = frozenset(key for manifest in kept for key in manifest.keys)
-    wanted = {window_key(prefix, there.table, there.window, file.name) for file in in_force.files} if in_force and not whole else set()
+    wanted = (
+        {window_key(prefix, there.table, there.window, file.name) for file in in_force.files}
+        if in_force and not whole
+        else set()
+    )
     gone = superseded_names(store, prefix, there.table, there.window, [stored.key for stored in there.objects], wanted)
     marks = []
     for publication, folder in folders.items():
@@ -95,9 +123,13 @@ def superseded(
 
 
 def of_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
-    """Keys of the former versions of a window that were read under other masks than the one in force; they may show what is masked now."""
+    """Keys of the former versions of a window that were read under other masks than the one in force; they may show
+    what is masked now.
+    """
     there = objects_of(store, prefix, in_force.table, in_force.window)
-    return superseded(store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False)
+    return superseded(
+        store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False
+    )
 
 
 def _folders(prefix: str, there: WindowObjects) -> Mapping[str, _Folder]:
@@ -123,7 +155,8 @@ def _kept(
 ) -> list[Manifest]:
     """The manifests whose versions stay, the one in force first."""
     former = sorted(
-        (name for name in manifests if in_force is None or name != in_force.publication), key=lambda name: folders[name].written
+        (name for name in manifests if in_force is None or name != in_force.publication),
+        key=lambda name: folders[name].written,
     )
     newest_first = list(reversed(former))
     everything = sorted(folders[name].written for name in manifests)
@@ -141,7 +174,9 @@ def same_masks(one: Manifest, other: Manifest) -> bool:
     """Whether two versions were read under the same masks, those of columns that are no output any more included."""
     masks = {dataset.name: dataset.masks for dataset in other.datasets}
     asked = zip(one.masks_asked.split(), other.masks_asked.split(), strict=False)
-    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(a == b for a, b in asked)
+    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(
+        a == b for a, b in asked
+    )
 
 
 def _is_left(folder: _Folder, publication: str, needed: Collection[str], *, now: datetime, alive: Alive) -> bool:
@@ -159,6 +194,8 @@ def _own(store: ObjectStore, prefix: str, there: WindowObjects, publication: str
     try:
         names = [str(name) for name in json.loads(store.read(key))["files"]]
     except (ValueError, KeyError, TypeError):
-        raise StorageDamagedError(f"{store.uri(key)} does not say which files the publication has. Delete its folder by hand.") from None
+        raise StorageDamagedError(
+            f"{store.uri(key)} does not say which files the publication has. Delete its folder by hand."
+        ) from None
     files = (window_key(prefix, there.table, there.window, name, publication=publication) for name in names)
     return frozenset([*files, *(stored.key for stored in folder.extracts)])

@@ -1,4 +1,6 @@
-"""What windows are called: a date, a minute of it, or the hour of a partition. Nothing else is a window, whoever may have put it there."""
+"""What windows are called: a date, a minute of it, or the hour of a partition. Nothing else is a window, whoever may
+have put it there.
+"""
 
 import re
 from datetime import date, datetime

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.rules import Refusal, refusal
 
-# On every answer: no page of another site shows ours in a frame (and lets people click what they do not see), or takes a piece of it.
+# On every answer: no page of another site shows ours in a frame (and lets people click what they do not see), or takes
+# a piece of it.
 _HEADERS: Final = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "frame-ancestors 'self'",

@@ -1,11 +1,13 @@
-"""Under which names this service is asked for: a page elsewhere may lead any name of its own to our address (DNS rebinding)."""
+"""Under which names this service is asked for: a page elsewhere may lead any name of its own to our address (DNS
+rebinding).
+"""
 
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aggregation_pipeline.addresses import host_and_port
+from aggregation_pipeline.config.addresses import host_and_port
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)
@@ -42,7 +44,9 @@ class OwnHosts:
         return host.lower() in self.bound | self.added
 
     def own(self, origin: str, host: str, scheme: str) -> bool:
-        """Whether `origin` is that of our own pages, when they are asked for under `host` by `scheme` (http or https)."""
+        """Whether `origin` is that of our own pages, when they are asked for under `host` by `scheme` (http or
+        https).
+        """
         schemes = {scheme, "https"} if host.lower() in self.added else {scheme}
         return origin.lower() in {f"{each}://{host.lower()}" for each in schemes}
 

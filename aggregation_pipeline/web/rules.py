@@ -1,8 +1,9 @@
-"""Which requests are refused, and in which words: what a page of another site makes a browser send must not do anything here.
+"""Which requests are refused, and in which words: what a page of another site makes a browser send must not do anything
+here.
 
-Dagster itself asks nobody: it executes mutations that come by GET, or by a POST that every page may send, and its websocket opens for
-all. A browser says where a request comes from (Origin, Sec-Fetch-Site), and a page cannot change that. A program says nothing, and is
-let in: whoever starts programs on this machine needs no browser to do harm.
+Dagster itself asks nobody: it executes mutations that come by GET, or by a POST that every page may send, and its
+websocket opens for all. A browser says where a request comes from (Origin, Sec-Fetch-Site), and a page cannot change
+that. A program says nothing, and is let in: whoever starts programs on this machine needs no browser to do harm.
 """
 
 from dataclasses import dataclass
@@ -33,14 +34,16 @@ def refusal(connection: HTTPConnection, own: OwnHosts) -> Refusal | None:
     if len(hosts) != 1 or not own.know(hosts[0]):
         return Refusal(
             403,
-            f"Nothing is served under the host {', '.join(map(ascii, hosts))[:200] or 'of no name'}. Open the address that the service "
-            "printed when it started, such as http://127.0.0.1:3000. If people reach it by another name, add that name to ALLOWED_HOSTS.",
+            f"Nothing is served under the host {', '.join(map(ascii, hosts))[:200] or 'of no name'}. Open the address"
+            " that the service printed when it started, such as http://127.0.0.1:3000. If people reach it by another"
+            " name, add that name to ALLOWED_HOSTS.",
         )
     if _is_foreign(connection, own, hosts[0]):
         return Refusal(
             403,
-            "A page of another site sent this request, so it was refused. If it came from Dagster's own UI, the proxy in front of it "
-            "changes the headers Host or Origin: it has to pass both on, and its name belongs in ALLOWED_HOSTS.",
+            "A page of another site sent this request, so it was refused. If it came from Dagster's own UI, the proxy"
+            " in front of it changes the headers Host or Origin: it has to pass both on, and its name belongs in"
+            " ALLOWED_HOSTS.",
         )
     return _badly_sent(connection) if _is_graphql(connection) and connection.scope["type"] == "http" else None
 
@@ -51,10 +54,15 @@ def _is_foreign(connection: HTTPConnection, own: OwnHosts, host: str) -> bool:
     origins = headers.getlist("origin")
     if not all(own.own(origin, host, scheme) for origin in origins):
         return True
-    acts = connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE or _asks_graphql(connection)
+    acts = (
+        connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE or _asks_graphql(connection)
+    )
     if not all(site in _OWN_SITES for site in headers.getlist("sec-fetch-site")):
-        # A link to one of our pages, in a mail or a chat, is followed; pictures, scripts and frames of ours are for our pages.
-        followed = headers.getlist("sec-fetch-mode") == ["navigate"] and headers.getlist("sec-fetch-dest") == ["document"]
+        # A link to one of our pages, in a mail or a chat, is followed; pictures, scripts and frames of ours are for our
+        # pages.
+        followed = headers.getlist("sec-fetch-mode") == ["navigate"] and headers.getlist("sec-fetch-dest") == [
+            "document"
+        ]
         return acts or not followed
     referers = [] if origins else headers.getlist("referer")
     return acts and not all(own.own("/".join(referer.split("/", 3)[:3]), host, scheme) for referer in referers)
@@ -69,12 +77,16 @@ def _asks_graphql(connection: HTTPConnection) -> bool:
 
 
 def _badly_sent(connection: HTTPConnection) -> Refusal | None:
-    """Why something is not executed though it may come from anybody: how it was sent is what a page of another site can do."""
+    """Why something is not executed though it may come from anybody: how it was sent is what a page of another site can
+    do.
+    """
     if connection.scope["method"] in _SAFE:
         return next(filter(None, map(_not_by_get, connection.query_params.getlist("query"))), None)
     types = [text.partition(";")[0].strip().lower() for text in connection.headers.getlist("content-type")]
     if connection.scope["method"] == "POST" and (len(types) != 1 or types[0] not in _GRAPHQL_TYPES):
-        return Refusal(415, 'GraphQL is taken as JSON only: POST {"query": ...} with the header Content-Type: application/json.')
+        return Refusal(
+            415, 'GraphQL is taken as JSON only: POST {"query": ...} with the header Content-Type: application/json.'
+        )
     return None
 
 
@@ -89,4 +101,6 @@ def _not_by_get(query: str) -> Refusal | None:
     # The whole document is judged: operationName chooses among several.
     if all(operation == OperationType.QUERY for operation in operations):
         return None
-    return Refusal(405, 'A GET only reads. Send mutations as POST {"query": ...} with the header Content-Type: application/json.')
+    return Refusal(
+        405, 'A GET only reads. Send mutations as POST {"query": ...} with the header Content-Type: application/json.'
+    )

@@ -15,13 +15,14 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from aggregation_pipeline.running import open_storage
-from aggregation_pipeline.settings import Settings
+from aggregation_pipeline.local.run import open_storage
+from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.gate import Gate
 from aggregation_pipeline.web.hosts import OwnHosts, bracketed, is_loopback
 
 _log = logging.getLogger(__name__)
-# As `dagster-webserver` has them: milliseconds a statement, seconds a kept connection, connections beyond those that are kept.
+# As `dagster-webserver` has them: milliseconds a statement, seconds a kept connection, connections beyond those that
+# are kept.
 _STATEMENT_MS: Final = 15_000
 _RECYCLE_SECONDS: Final = 3600
 _OVERFLOW: Final = 20
@@ -29,7 +30,8 @@ _OVERFLOW: Final = 20
 _POLL_MS: Final = 2000
 # For requests that are being answered when the service is told to end; websockets would stay open for ever.
 _ENDING_SECONDS: Final = 5
-# They show any notebook below the working folder as a page of ours, scripts and all, and nothing of this project is a notebook.
+# They show any notebook below the working folder as a page of ours, scripts and all, and nothing of this project is a
+# notebook.
 _LEFT_OUT: Final = ("/notebook", "/dagit/notebook")
 
 
@@ -61,7 +63,10 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
     own = OwnHosts.of(host, port, settings.allowed_hosts)
     if not is_loopback(host):
         _log.warning(
-            "%s is not this machine alone, and there is no sign-in: whoever reaches port %s can launch and delete runs.", host, port
+            "%s is not this machine alone, and there is no sign-in: whoever reaches port %s can launch and delete"
+            " runs.",
+            host,
+            port,
         )
     # uvicorn repeats the signal that ended it, once it has ended: as an exception it lets the contexts below end too.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -72,7 +77,8 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
         with WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="WARNING") as context:
             app = Webserver(context, own, path_prefix).create_asgi_app()
             _log.info("Dagster's UI: http://%s:%s%s", bracketed(host), port, path_prefix)
-            # Headers of a proxy are believed by nobody here: which host, scheme and client they name is anybody's claim.
+            # Headers of a proxy are believed by nobody here: which host, scheme and client they name is anybody's
+            # claim.
             uvicorn.run(
                 app, host=host, port=port, log_level="warning", proxy_headers=False, server_header=False,
                 timeout_graceful_shutdown=_ENDING_SECONDS,

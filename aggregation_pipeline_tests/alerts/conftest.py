@@ -8,14 +8,14 @@ import pytest
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from aggregation_pipeline_tests.alerts.sink import Sink
-    from aggregation_pipeline_tests.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.sink import Sink
 
 
 @pytest.fixture
 def outbox_url(postgres: "PostgresServer") -> str:
-    from aggregation_pipeline.alerts.table import ensure_tables
-    from aggregation_pipeline.postgres import create_engine
+    from aggregation_pipeline.alerts.outbox_table import ensure_tables
+    from aggregation_pipeline.postgres.engine import create_engine
 
     url = postgres.fresh_database()
     ensure_tables(create_engine(url, application_name="aggregation test"))
@@ -24,7 +24,7 @@ def outbox_url(postgres: "PostgresServer") -> str:
 
 @pytest.fixture
 def connection(outbox_url: str) -> "Iterator[sa.Connection]":
-    from aggregation_pipeline.postgres import create_engine
+    from aggregation_pipeline.postgres.engine import create_engine
 
     with create_engine(outbox_url, application_name="aggregation test").connect() as opened:
         yield opened
@@ -32,7 +32,7 @@ def connection(outbox_url: str) -> "Iterator[sa.Connection]":
 
 @pytest.fixture
 def sink() -> "Iterator[Sink]":
-    from aggregation_pipeline_tests.alerts.sink import new_sink
+    from aggregation_pipeline_tests.support.sink import new_sink
 
     with new_sink().serving() as serving:
         yield serving

@@ -5,9 +5,9 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from aggregation_pipeline.alerts import robots
-from aggregation_pipeline.cli import main
-from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
+from aggregation_pipeline.alerts import chat_robots
+from aggregation_pipeline.cli.main import main
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def test_each_channel_is_tried_and_named_without_its_address(monkeypatch: pytest
 
 
 def test_all_channels_reached_is_success(monkeypatch: pytest.MonkeyPatch, sink: Sink):
-    monkeypatch.setattr(robots, "ENDPOINTS", {name: f"{sink.url}/{name}" for name in robots.ENDPOINTS})
+    monkeypatch.setattr(chat_robots, "ENDPOINTS", {name: f"{sink.url}/{name}" for name in chat_robots.ENDPOINTS})
     monkeypatch.setenv("ALERT_URLS", "wecombot://key, feishu://s@t")
     assert CliRunner().invoke(main, ["alerts", "test"]).exit_code == 0
     assert len(sink.received) == 2

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,18 +15,19 @@ import pytest
 import sqlalchemy as sa
 
 from aggregation_pipeline.alerts import outbox
-from aggregation_pipeline.alerts.causes import Cause, Facts
 from aggregation_pipeline.alerts.channels import Channel, open_channels
-from aggregation_pipeline.alerts.courier import Courier
-from aggregation_pipeline.alerts.table import create_sql, ensure_tables
-from aggregation_pipeline.alerts.words import Message, Voice
+from aggregation_pipeline.alerts.delivery import Courier
+from aggregation_pipeline.alerts.incidents import Cause, Facts
+from aggregation_pipeline.alerts.messages import Message, Voice
+from aggregation_pipeline.alerts.outbox_table import create_sql, ensure_tables
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
 NOW = datetime.now(UTC)
 VOICE = Voice("prod", "en", ZoneInfo("Asia/Shanghai"))
-SQL = Path(__file__).parents[2] / "sql" / "alerts"
+SQL = REPOSITORY / "sql" / "alerts"
 
 
 def cause(key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **facts: Any) -> Cause:
@@ -48,7 +48,9 @@ def hurry(connection: sa.Connection) -> None:
 
 def rows(connection: sa.Connection) -> list[Any]:
     with connection.begin():
-        return list(connection.execute(sa.text("SELECT * FROM aggregation_alerts.deliveries ORDER BY sealed_at, channel")))
+        return list(
+            connection.execute(sa.text("SELECT * FROM aggregation_alerts.deliveries ORDER BY sealed_at, channel"))
+        )
 
 
 def channel_of(sink: Sink) -> Channel:
@@ -63,7 +65,9 @@ def test_the_tables_are_created_once_in_a_schema_of_their_own_and_then_left_alon
     engine = create_engine(postgres.fresh_database(), application_name="aggregation test")
     assert (ensure_tables(engine), ensure_tables(engine)) == (True, False)
     with engine.begin() as connection:
-        schemas = connection.execute(sa.text("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name = 'causes'"))
+        schemas = connection.execute(
+            sa.text("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name = 'causes'")
+        )
         assert schemas.scalars().all() == ["aggregation_alerts"]
         assert list(connection.execute(sa.text((SQL / "undelivered_alerts.sql").read_text()))) == []
 
@@ -107,7 +111,9 @@ def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recover
 
 def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
-    failures = [cause(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)]
+    failures = [
+        cause(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)
+    ]
     outbox.put(connection, "prod", failures)
     open_now = outbox.open_causes(connection, "prod")
     assert outbox.recover(connection, "prod", [(found, NOW) for found in open_now]) == 1
@@ -164,9 +170,14 @@ def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connecti
     for number in range(7):
         outbox.put(connection, "prod", [cause(f"t{number}")])
         seal(connection, [channel.name])
-    assert [Courier("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [4, 0]
+    assert [Courier("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [
+        4,
+        0,
+    ]
     with connection.begin():
-        connection.execute(sa.text("UPDATE aggregation_alerts.deliveries SET attempted_at = attempted_at - interval '61 seconds'"))
+        connection.execute(
+            sa.text("UPDATE aggregation_alerts.deliveries SET attempted_at = attempted_at - interval '61 seconds'")
+        )
     assert Courier("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered == 3
 
 
@@ -190,14 +201,16 @@ def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connectio
     for thread in threads:
         thread.join(30)
     Courier("prod", [channel]).deliver(connection)
-    assert sorted(request.body["title"] for request in sink.received) == [f"[prod] 1 failed: t{number}" for number in range(3)]
+    assert sorted(request.body["title"] for request in sink.received) == [
+        f"[prod] 1 failed: t{number}" for number in range(3)
+    ]
 
 
 KILLED = """
 import os, signal, sys
 from aggregation_pipeline.alerts.channels import Channel, open_channels
 from aggregation_pipeline.alerts.courier import Courier
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
 (channel,) = open_channels([sys.argv[2]])
 def send_and_die(message):
     channel.send(message)
@@ -212,7 +225,9 @@ def test_a_kill_between_sending_and_recording_repeats_the_message_with_its_numbe
 ):
     outbox.put(connection, "prod", [cause("users")])
     seal(connection, [channel_of(sink).name])
-    killed = subprocess.run([sys.executable, "-c", KILLED, outbox_url, sink.webhook], env=os.environ, check=False, timeout=60)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, outbox_url, sink.webhook], env=os.environ, check=False, timeout=60
+    )
     assert killed.returncode == -signal.SIGKILL
     assert len(sink.received) == 1
     assert rows(connection)[0].delivered_at is None
@@ -265,7 +280,9 @@ def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Conn
         Courier("prod", [channel]).deliver(connection)
     with connection.begin():
         for column, table in (("sealed_at", "deliveries"), ("found_at", "causes")):
-            connection.execute(sa.text(f"UPDATE aggregation_alerts.{table} SET {column} = {column} - interval '91 days'"))
+            connection.execute(
+                sa.text(f"UPDATE aggregation_alerts.{table} SET {column} = {column} - interval '91 days'")
+            )
     outbox.prune(connection, "prod")
     assert [row.channel for row in rows(connection)] == [dead.name]
     assert [found.facts.name for found in outbox.open_causes(connection, "prod")] == [dead.name]

@@ -9,13 +9,13 @@ import pytest
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from aggregation_pipeline_tests.assets.shop import Shop
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.shop import Shop
 
 
 @pytest.fixture(scope="session")
 def stored(postgres: "PostgresServer") -> "Iterator[tuple[str, DagsterInstance]]":
-    from aggregation_pipeline_tests.batch_jobs.runs import open_instance
+    from aggregation_pipeline_tests.support.runs import open_instance
 
     url = postgres.fresh_database()
     with open_instance(url) as instance:
@@ -24,7 +24,7 @@ def stored(postgres: "PostgresServer") -> "Iterator[tuple[str, DagsterInstance]]
 
 @pytest.fixture
 def shop(mariadb: "MySQLServer", stored: "tuple[str, DagsterInstance]", tmp_path: Path) -> "Iterator[Shop]":
-    from aggregation_pipeline_tests.assets.shop import CREATE, Shop
+    from aggregation_pipeline_tests.support.shop import CREATE, Shop
 
     url, instance = stored
     shop = Shop(mariadb, mariadb.fresh_database(), url, tmp_path, instance)

@@ -4,11 +4,13 @@ import logging
 
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterEventType, Definitions, define_asset_job
 
-from aggregation_pipeline.assets.names import export_key, table_key
-from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS, Shop
+from aggregation_pipeline.assets.keys import export_key, table_key
 from aggregation_pipeline_tests.assets.test_tables import execute, materialized, span, told
+from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
 
-CHECKED = ORDERS.rstrip() + "\n        checks: [{max_rows: 3, unique: [id], blocking: true}, {min_rows: 4, severity: warn}]\n"
+CHECKED = (
+    ORDERS.rstrip() + "\n        checks: [{max_rows: 3, unique: [id], blocking: true}, {min_rows: 4, severity: warn}]\n"
+)
 MORE = "INSERT INTO orders VALUES (901, 'new', '2026-11-04 20:00:00'), (902, 'new', '2026-11-04 21:00:00')"
 
 
@@ -17,7 +19,10 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
     result = execute(shop, CHECKED, tags=span(DAYS[2], DAYS[4]))
     assert not result.success
     assert shop.windows() == [DAYS[2], DAYS[4]]
-    assert "2026-11-04: Nothing was published, because blocking checks failed: max_rows: 5 rows, at most 3 expected." in told(result)
+    assert (
+        "2026-11-04: Nothing was published, because blocking checks failed: max_rows: 5 rows, at most 3 expected."
+        in told(result)
+    )
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert {name: one.passed for name, one in found.items()} == {
         "max_rows": False,
@@ -43,7 +48,10 @@ def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert [name for name, one in found.items() if not one.passed] == ["max_rows"]
     assert set(found) == planned_checks(shop, result.run_id), "one that Dagster hears nothing of is shown as failed"
-    assert found["formats_reconciled"].description == "Not judged: a blocking check failed before, and nothing was published."
+    assert (
+        found["formats_reconciled"].description
+        == "Not judged: a blocking check failed before, and nothing was published."
+    )
 
 
 def test_a_change_of_columns_is_told_once_a_run_and_says_who_has_changed(shop):
@@ -115,7 +123,8 @@ def test_checks_that_are_executed_alone_judge_what_is_published_and_publish_noth
     result = definitions.resolve_job_def("checks").execute_in_process(instance=shop.instance, raise_on_error=False)
     assert result.success
     assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()} == dict.fromkeys(
-        ["max_rows", "unique", "min_rows", "not_truncated", "schema_unchanged", "snapshot_held", "formats_reconciled"], True
+        ["max_rows", "unique", "min_rows", "not_truncated", "schema_unchanged", "snapshot_held", "formats_reconciled"],
+        True,
     )
     assert result.get_asset_materialization_events() == []
     assert shop.manifest(DAYS[0]) == standing

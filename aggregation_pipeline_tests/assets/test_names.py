@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.assets.names import export_key, manifest_key, source_key, table_key
+from aggregation_pipeline.assets.keys import export_key, manifest_key, source_key, table_key
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.asset_keys import (
@@ -47,7 +47,10 @@ NAMES = st.lists(st.sampled_from(["orders", "a.b", "订单", "_", "csv", *OUTPUT
 @given(st.lists(NAMES, unique=True))
 def test_each_key_tells_whose_it_is_and_no_two_tables_share_one(names):
     places = {
-        segment(name): [(table_path(segment(name)), None), *((export_path(segment(name), each), each) for each in OUTPUTS)]
+        segment(name): [
+            (table_path(segment(name)), None),
+            *((export_path(segment(name), each), each) for each in OUTPUTS),
+        ]
         for name in names
     }
     for part, keys in places.items():
@@ -78,9 +81,13 @@ def entries(*names: str) -> list[TableEntry]:
 
 
 def test_entries_that_dagster_could_not_tell_apart_are_refused():
-    require_unique(entries("a.b", "a-b", "a b", "订单", "orders", "orders_csv", "orders_csv_csv", "orders_manifest", "manifests"), "shop")
+    require_unique(
+        entries("a.b", "a-b", "a b", "订单", "orders", "orders_csv", "orders_csv_csv", "orders_manifest", "manifests"),
+        "shop",
+    )
     with pytest.raises(
-        ConfigError, match=r"the table 'Users' and the table 'users' would have the same name in Dagster, aggregation/users\."
+        ConfigError,
+        match=r"the table 'Users' and the table 'users' would have the same name in Dagster, aggregation/users\.",
     ):
         require_unique(entries("Users", "users"), "shop")
     with pytest.raises(ConfigError, match=r"the table 'a\.b' and the table 'a_b_.*' would have"):
@@ -92,5 +99,8 @@ def test_source_tables_that_dagster_could_not_tell_apart_are_refused():
     fine = [TableEntry(name="a", table="shop.T"), TableEntry(name="b", table="shop.t"), TableEntry(name="c", table="t")]
     require_unique(fine, "shop")
     twins = [TableEntry(name="a", table="shop.`v1.t`"), TableEntry(name="b", table=segment("v1.t"))]
-    with pytest.raises(ConfigError, match=r"the source table 'shop\.v1\.t' and the source table 'shop\.v1_t_.*' would have the same name"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the source table 'shop\.v1\.t' and the source table 'shop\.v1_t_.*' would have the same name",
+    ):
         require_unique(twins, "shop")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, window_of
 from aggregation_pipeline.config.model import Partition
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.instants import offsets_of
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.window import Window, wall_time
+from aggregation_pipeline.source.time_range import Window, wall_time
+from aggregation_pipeline.timezones.wall_clock import offsets_of
 
 # Without DST, with it, by half an hour, by two hours, at midnight, and across the date line.
 ZONES = (
@@ -36,17 +36,23 @@ zones = st.sampled_from(ZONES).map(ZoneInfo)
 moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC)).map(lambda m: m.replace(microsecond=0))
 
 
-def windows(every: str, zone: ZoneInfo, around: datetime, column_zone: str | None = None, **keys: object) -> list[Window]:
+def windows(
+    every: str, zone: ZoneInfo, around: datetime, column_zone: str | None = None, **keys: object
+) -> list[Window]:
     """The windows of a few days around a moment."""
     first = (around - timedelta(days=3)).astimezone(zone).date()
-    partition = Partition.model_validate({"column": "t", "every": every, "start": str(first), "column_timezone": column_zone, **keys})
+    partition = Partition.model_validate(
+        {"column": "t", "every": every, "start": str(first), "column_timezone": column_zone, **keys}
+    )
     definition = partitions_of(partition, zone)
     found = definition.get_partition_keys(current_time=around + timedelta(days={"week": 24, "month": 95}.get(every, 3)))
     return [window_of(partition, definition, key) for key in found]
 
 
 @given(st.sampled_from(["hour", "day", "week", "month"]), zones, zones, moments)
-def test_windows_follow_each_other_without_gap_or_overlap_on_the_world_clock_and_on_the_wall(every, zone, column_zone, moment):
+def test_windows_follow_each_other_without_gap_or_overlap_on_the_world_clock_and_on_the_wall(
+    every, zone, column_zone, moment
+):
     assume(every != "hour" or zone.key != "Australia/Lord_Howe")
     found = windows(every, zone, moment, column_zone.key)
     assert len(found) >= 2
@@ -57,7 +63,10 @@ def test_windows_follow_each_other_without_gap_or_overlap_on_the_world_clock_and
 
 
 def test_hours_are_refused_where_a_clock_is_put_forward_by_half_an_hour():
-    for zone, moment in (("Australia/Lord_Howe", datetime(2025, 6, 1, tzinfo=UTC)), ("America/Caracas", datetime(2016, 4, 1, tzinfo=UTC))):
+    for zone, moment in (
+        ("Australia/Lord_Howe", datetime(2025, 6, 1, tzinfo=UTC)),
+        ("America/Caracas", datetime(2016, 4, 1, tzinfo=UTC)),
+    ):
         with pytest.raises(ConfigError, match=rf"{zone}.*UTC, or every: day"):
             windows("hour", ZoneInfo(zone), moment)
     assert windows("hour", ZoneInfo("America/Caracas"), datetime(2025, 6, 1, tzinfo=UTC))
@@ -91,7 +100,9 @@ def test_a_month_goes_from_the_first_to_the_first(zone, moment):
 @given(zones, moments)
 def test_weeks_begin_on_monday_unless_told(zone, moment):
     assert {date.fromisoformat(window.key).weekday() for window in windows("week", zone, moment)} == {0}
-    assert {date.fromisoformat(window.key).weekday() for window in windows("week", zone, moment, week_start="sunday")} == {6}
+    assert {
+        date.fromisoformat(window.key).weekday() for window in windows("week", zone, moment, week_start="sunday")
+    } == {6}
 
 
 @given(st.sampled_from(["hour", "day", "week", "month"]), zones, moments)
@@ -106,7 +117,10 @@ def test_the_newest_complete_partition_is_over(every, zone, moment):
 
 
 def test_an_hour_that_comes_twice_is_read_when_it_is_over_for_good():
-    found = {window.key: window for window in windows("hour", ZoneInfo("America/New_York"), datetime(2026, 11, 1, 6, tzinfo=UTC))}
+    found = {
+        window.key: window
+        for window in windows("hour", ZoneInfo("America/New_York"), datetime(2026, 11, 1, 6, tzinfo=UTC))
+    }
     assert (
         found["2026-11-01-01:00"].predicate("t", "datetime", UTC_CLOCK)
         == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 01:00:00'"
@@ -118,7 +132,11 @@ def test_an_hour_that_comes_twice_is_read_when_it_is_over_for_good():
 
 
 def test_a_column_in_utc_is_cut_by_the_days_of_the_zone():
-    (window,) = [w for w in windows("day", ZoneInfo("Asia/Shanghai"), datetime(2026, 11, 20, tzinfo=UTC), "UTC") if w.key == "2026-11-20"]
+    (window,) = [
+        w
+        for w in windows("day", ZoneInfo("Asia/Shanghai"), datetime(2026, 11, 20, tzinfo=UTC), "UTC")
+        if w.key == "2026-11-20"
+    ]
     assert (
         window.predicate("orders", "datetime", UTC_CLOCK)
         == "`orders`.`t` >= '2026-11-19 16:00:00' AND `orders`.`t` < '2026-11-20 16:00:00'"
@@ -126,7 +144,11 @@ def test_a_column_in_utc_is_cut_by_the_days_of_the_zone():
 
 
 def test_a_timestamp_is_compared_in_the_zone_of_the_session():
-    (window,) = [w for w in windows("day", ZoneInfo("America/New_York"), datetime(2026, 11, 1, tzinfo=UTC)) if w.key == "2026-11-01"]
+    (window,) = [
+        w
+        for w in windows("day", ZoneInfo("America/New_York"), datetime(2026, 11, 1, tzinfo=UTC))
+        if w.key == "2026-11-01"
+    ]
     # The day has 25 hours: it begins at -4 and ends at -5, and the session is at -5 all the time.
     assert window.predicate("t", "timestamp", Clock(NEW_YORK, -5 * 3600)) == (
         "`t`.`t` >= '2026-10-31 23:00:00' AND `t`.`t` < '2026-11-02 00:00:00'"
@@ -137,10 +159,16 @@ FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2035, 12, 31)
 
 
 def days_outside_of_their_own_window(zone: ZoneInfo, *, all_days: bool) -> list[date]:
-    """Days of a DATE column that are not in the window called after them, those around each change of the clock, or all."""
+    """Days of a DATE column that are not in the window called after them, those around each change of the clock, or
+    all.
+    """
     partition = Partition(column="d", every="day", start=FIRST_DAY.isoformat())
     definition = partitions_of(partition, zone)
-    changes = [datetime.fromtimestamp(start, UTC).date() for start in offsets_of(zone).starts if 1_577_000_000 < start < 2_082_000_000]
+    changes = [
+        datetime.fromtimestamp(start, UTC).date()
+        for start in offsets_of(zone).starts
+        if 1_577_000_000 < start < 2_082_000_000
+    ]
     near = {change + timedelta(days=step) for change in changes for step in range(-2, 3)}
     days = [FIRST_DAY + timedelta(days=step) for step in range((LAST_DAY - FIRST_DAY).days + 1)]
     return [
@@ -152,7 +180,9 @@ def days_outside_of_their_own_window(zone: ZoneInfo, *, all_days: bool) -> list[
     ]
 
 
-@pytest.mark.parametrize("zone", [*ZONES, "America/Havana", "America/Santiago", "Asia/Beirut", "America/Scoresbysund", "America/St_Johns"])
+@pytest.mark.parametrize(
+    "zone", [*ZONES, "America/Havana", "America/Santiago", "Asia/Beirut", "America/Scoresbysund", "America/St_Johns"]
+)
 def test_each_date_is_in_the_window_of_its_own_day(zone):
     assert days_outside_of_their_own_window(ZoneInfo(zone), all_days=False) == []
 
@@ -163,16 +193,23 @@ def test_each_date_of_sixteen_years_is_in_the_window_of_its_own_day_in_every_zon
     for name in sorted(available_timezones()):
         offsets = offsets_of(ZoneInfo(name))
         late = offsets.starts > 1_577_000_000
-        distinct[(tuple(offsets.starts[late]), tuple(offsets.seconds[late]), int(offsets.at(np.array([1_577_000_000]))[0]))] = name
+        distinct[
+            (tuple(offsets.starts[late]), tuple(offsets.seconds[late]), int(offsets.at(np.array([1_577_000_000]))[0]))
+        ] = name
     assert len(distinct) > 50
-    assert {name: days for name in distinct.values() if (days := days_outside_of_their_own_window(ZoneInfo(name), all_days=True))} == {}
+    assert {
+        name: days
+        for name in distinct.values()
+        if (days := days_outside_of_their_own_window(ZoneInfo(name), all_days=True))
+    } == {}
 
 
 def test_an_end_offset_adds_the_window_under_way_or_holds_back_the_newest():
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     newest = {
         offset: newest_complete(
-            partitions_of(Partition(column="t", every="day", start="2026-01-01", end_offset=offset), ZoneInfo("UTC")), now
+            partitions_of(Partition(column="t", every="day", start="2026-01-01", end_offset=offset), ZoneInfo("UTC")),
+            now,
         )
         for offset in (-1, 0, 1)
     }

@@ -17,22 +17,23 @@ import requests
 from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, EventLogEntry, ExecuteInProcessResult
 from dagster._serdes import serialize_value
 
-from aggregation_pipeline import logs
-from aggregation_pipeline.assets.names import export_key, manifest_key
+from aggregation_pipeline.assets.keys import export_key, manifest_key
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.export import Publication, export_window
-from aggregation_pipeline.settings import load_settings
-from aggregation_pipeline.source.connection import SourceOptions
-from aggregation_pipeline.source.reader import ReadRequest
+from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.instance import log_handlers
+from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline.storage.windows import fetch_window, latest_window, load_manifest
-from aggregation_pipeline_tests.assets.oss_deployment import WINDOW, run_job, variables
-from aggregation_pipeline_tests.batch_jobs.runs import open_instance
-from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
-from aggregation_pipeline_tests.servers.oss import OssServer
-from aggregation_pipeline_tests.servers.oss.server import KEY_ID, SECRET
+from aggregation_pipeline.storage.oss.store import OssStore
+from aggregation_pipeline.storage.published import fetch_window, latest_window, load_manifest
+from aggregation_pipeline_tests.support.oss_deployment import WINDOW, run_job, variables
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import open_instance
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.servers.oss.server import KEY_ID, SECRET
 
 ORDERS = (
     "CREATE TABLE orders (id BIGINT PRIMARY KEY, status VARCHAR(10), price DECIMAL(20,4))",
@@ -63,7 +64,9 @@ def database(mariadb: MySQLServer) -> str:
 
 
 @pytest.fixture
-def environment(oss_server: OssServer, tmp_path: Path, mariadb: MySQLServer, database: str, dagster_url: str) -> dict[str, str]:
+def environment(
+    oss_server: OssServer, tmp_path: Path, mariadb: MySQLServer, database: str, dagster_url: str
+) -> dict[str, str]:
     return variables(oss_server, tmp_path, mariadb, database, dagster_url)
 
 
@@ -71,15 +74,17 @@ def environment(oss_server: OssServer, tmp_path: Path, mariadb: MySQLServer, dat
 def run(
     environment: dict[str, str], instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., ExecuteInProcessResult]]:
-    """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried again."""
+    """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried
+    again.
+    """
     monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
     monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
-    monkeypatch.setattr("aggregation_pipeline.export.PAUSES", (0.1, 0.1))
+    monkeypatch.setattr("aggregation_pipeline.export.window.PAUSES", (0.1, 0.1))
 
     def once(**changes: str) -> ExecuteInProcessResult:
         for name, value in {**environment, **changes}.items():
             monkeypatch.setenv(name, value)
-        logs.configure(load_settings(), terminal=False)
+        log_handlers.configure(load_settings(), terminal=False)
         return run_job(instance)
 
     yield once
@@ -91,9 +96,23 @@ def run(
 
 
 @pytest.fixture
-def everything_said(instance: DagsterInstance, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Callable[[str], str]:
-    """All that a run leaves behind where others read: events as they are stored, log lines of every library at DEBUG, log files."""
-    for name in ("", "dagster", "aggregation_pipeline", "oss2", "oss2.api", "oss2.http", "oss2.auth", "urllib3", "requests"):
+def everything_said(
+    instance: DagsterInstance, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> Callable[[str], str]:
+    """All that a run leaves behind where others read: events as they are stored, log lines of every library at DEBUG,
+    log files.
+    """
+    for name in (
+        "",
+        "dagster",
+        "aggregation_pipeline",
+        "oss2",
+        "oss2.api",
+        "oss2.http",
+        "oss2.auth",
+        "urllib3",
+        "requests",
+    ):
         caplog.set_level(logging.DEBUG, logger=name)
 
     def collected(run_id: str) -> str:
@@ -166,7 +185,11 @@ def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
     oss_server: OssServer,
     trouble: str,
 ):
-    words = {"wrong key": "copy OSS_ACCESS_KEY_SECRET again", "out of order": "Given up after 2 attempts", "clock": "timedatectl"}
+    words = {
+        "wrong key": "copy OSS_ACCESS_KEY_SECRET again",
+        "out of order": "Given up after 2 attempts",
+        "clock": "timedatectl",
+    }
     if trouble == "wrong key":
         oss_server.door.keys[KEY_ID] = "another"
     elif trouble == "clock":
@@ -194,7 +217,11 @@ def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the
     assert len([line for line in said if "publishing again in a moment, from the same extract" in line]) == 2
     # A request of an earlier attempt may still be under way: each has a folder of its own.
     folder = f"daily/orders/{WINDOW}/{result.run_id}"
-    sent = [request.key for request in oss_server.sent("PUT") if request.key.startswith(folder) and request.key.endswith("/orders.json")]
+    sent = [
+        request.key
+        for request in oss_server.sent("PUT")
+        if request.key.startswith(folder) and request.key.endswith("/orders.json")
+    ]
     assert sent == [f"{folder}{attempt}/orders.json" for attempt in ("", ".2", ".3")]
 
 
@@ -212,7 +239,11 @@ def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_a
         return PRESIGNED.search(serialize_value(entry)) is not None
 
     with_links = [entry for entry in instance.all_logs(result.run_id) if holds_links(entry)]
-    assert {entry.dagster_event.asset_key.path[-1] for entry in with_links if entry.dagster_event and entry.dagster_event.asset_key} == {
+    assert {
+        entry.dagster_event.asset_key.path[-1]
+        for entry in with_links
+        if entry.dagster_event and entry.dagster_event.asset_key
+    } == {
         "orders_json",
         "orders_csv",
         "orders_excel",
@@ -235,8 +266,8 @@ def test_a_run_killed_between_the_last_file_and_the_manifest_is_made_good_by_the
     run: Callable[..., ExecuteInProcessResult],
 ):
     held = oss_server.fail("hang", method="PUT", matching="manifest.json", seconds=5)
-    command = [sys.executable, "-m", "aggregation_pipeline_tests.assets.oss_deployment", dagster_url]
-    child = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "aggregation_pipeline_tests.support.oss_deployment", dagster_url]
+    child = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while held.times and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -279,7 +310,9 @@ def test_a_name_that_cannot_be_set_is_a_failed_check_of_the_manifest_and_no_fail
     run: Callable[..., ExecuteInProcessResult], oss_server: OssServer
 ):
     name = f"daily/orders/{WINDOW}/orders.json"
-    oss_server.fail("status", method="PUT", matching=f"{WINDOW}%2Forders.json", times=99, status=403, code="AccessDenied")
+    oss_server.fail(
+        "status", method="PUT", matching=f"{WINDOW}%2Forders.json", times=99, status=403, code="AccessDenied"
+    )
     result = run()
     assert result.success
     (check,) = [event for event in result.get_asset_check_evaluations() if event.check_name == "names_set"]

@@ -6,15 +6,17 @@ import pytest
 from dagster import DagsterEventType, ExecuteInProcessResult
 
 from aggregation_pipeline.assets import tables
-from aggregation_pipeline.assets.names import manifest_key
+from aggregation_pipeline.assets.keys import manifest_key
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError, SourceLostError
-from aggregation_pipeline.source.connection import SourceOptions
-from aggregation_pipeline_tests.assets.shop import DAYS, Shop
+from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline_tests.assets.test_tables import materialized, span, told
+from aggregation_pipeline_tests.support.shop import DAYS, Shop
 
 
-def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, failing: dict[int, PipelineError]) -> tuple[ExecuteInProcessResult, list[int]]:
+def run(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, failing: dict[int, PipelineError]
+) -> tuple[ExecuteInProcessResult, list[int]]:
     """Run four days from a database that fails at these calls."""
     monkeypatch.setattr(tables, "_pause", lambda _attempt: 0.05)
     project = shop.project()
@@ -34,7 +36,8 @@ def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, failing: dict[int, Pipeline
 def test_a_server_that_goes_away_in_the_middle_costs_only_the_windows_that_are_still_to_be_done(shop, monkeypatch):
     result, calls = run(shop, monkeypatch, {3: SourceLostError("gone"), 4: SourceLostError("still gone")})
     assert result.success
-    # Two days, the third in vain, in vain again, then the third and the fourth; at last a glance at the table as a whole.
+    # Two days, the third in vain, in vain again, then the third and the fourth; at last a glance at the table as a
+    # whole.
     assert len(calls) == 7
     assert shop.windows() == DAYS[:4]
     assert len([event for event in result.all_events if event.event_type == DagsterEventType.STEP_UP_FOR_RETRY]) == 2

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, DagsterEventType
 
-from aggregation_pipeline.assets.describe import size
-from aggregation_pipeline.assets.names import source_key, table_key
+from aggregation_pipeline.assets.keys import source_key, table_key
+from aggregation_pipeline.assets.metadata import size
 from aggregation_pipeline.assets.sources import source_metadata
-from aggregation_pipeline.source.state import SourceState
-from aggregation_pipeline_tests.assets.shop import DAYS, ORDERS, Shop
+from aggregation_pipeline.source.mysql.table_state import SourceState
 from aggregation_pipeline_tests.assets.test_tables import execute, span
+from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
 
 WHOLE = (
-    "tables: {orders: {select_fields: [id, status], formats: [csv]}, paid: {table: orders, where: status = 'paid', select_fields: [id]}}"
+    "tables: {orders: {select_fields: [id, status], formats: [csv]}, paid: {table: orders, where: status = 'paid',"
+    " select_fields: [id]}}"
 )
 
 
@@ -67,7 +68,9 @@ def test_observe_asks_each_table_and_one_that_is_gone_does_not_hide_the_others(s
     result = observe(shop, text, *keys)
     assert not result.success
     (failure,) = [event for event in result.all_events if event.event_type == DagsterEventType.STEP_FAILURE]
-    assert failure.step_failure_data.user_failure_data.description.startswith(f"{shop.database}.gone: there is no table gone, or DB_USER")
+    assert failure.step_failure_data.user_failure_data.description.startswith(
+        f"{shop.database}.gone: there is no table gone, or DB_USER"
+    )
     (told,) = observed(shop, keys[0])
     assert told["newest created_at"] == "2026-11-10 12:00:00"
     assert told["size"].endswith(" KiB")
@@ -77,7 +80,8 @@ def test_observe_asks_each_table_and_one_that_is_gone_does_not_hide_the_others(s
 def test_a_column_that_masks_hide_is_not_shown_by_its_newest_value(shop):
     masked = (
         ORDERS.rstrip()
-        + "\n        mask: {created_at: keep}\n      other: {table: orders, select_fields: [id, created_at], mask: {created_at: drop}}\n"
+        + "\n        mask: {created_at: keep}\n      other: {table: orders, select_fields: [id, created_at], mask:"
+        " {created_at: drop}}\n"
     )
     assert observe(shop, masked, source_key(shop.database, "orders")).success
     (told,) = observed(shop, source_key(shop.database, "orders"))
@@ -91,7 +95,8 @@ def test_what_was_observed_makes_no_table_look_out_of_date(shop):
     shop.execute("INSERT INTO orders VALUES (999, 'new', '2026-11-11 08:00:00')")
     assert observe(shop, WHOLE, source_key(shop.database, "orders")).success
     records = [
-        record.asset_observation for record in shop.instance.fetch_observations(source_key(shop.database, "orders"), limit=9).records
+        record.asset_observation
+        for record in shop.instance.fetch_observations(source_key(shop.database, "orders"), limit=9).records
     ]
     assert {tag for record in records for tag in record.tags if "data_version" in tag} == set()
     assert shop.instance.get_latest_materialization_event(table_key("orders")) is not None

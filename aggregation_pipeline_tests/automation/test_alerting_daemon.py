@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
+from aggregation_pipeline_tests.support.waiting import until
 
 DAGSTER_YAML = """
 storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}
@@ -27,7 +28,7 @@ from datetime import timedelta
 import dagster as dg
 from aggregation_pipeline.alerts.causes import TableFacts
 from aggregation_pipeline.automation.alerting import build_alert_sensors
-from aggregation_pipeline.settings import load_settings
+from aggregation_pipeline.settings.base import load_settings
 
 @dg.asset(key=["aggregation", "users"])
 def users():
@@ -81,12 +82,30 @@ def dagster_dev(folder: Path, url: str, sink: Sink) -> Iterator[None]:
         "ALERT_WINDOW_SECONDS": "5",
         "DEPLOYMENT_NAME": "shop",
         "FRESHNESS_DAEMON_INTERVAL_SECONDS": "5",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(REPOSITORY),
     }
-    command = [sys.executable, "-m", "dagster", "dev", "-f", "location.py", "-h", "127.0.0.1", "-p", str(port), "--log-level", "debug"]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-f",
+        "location.py",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "--log-level",
+        "debug",
+    ]
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             yield
@@ -102,7 +121,9 @@ def dagster_dev(folder: Path, url: str, sink: Sink) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.timeout(480)
-def test_a_real_daemon_tells_each_kind_once_although_the_channel_was_dead_and_the_daemon_restarted(postgres: Any, tmp_path: Path):
+def test_a_real_daemon_tells_each_kind_once_although_the_channel_was_dead_and_the_daemon_restarted(
+    postgres: Any, tmp_path: Path
+):
     url, sink = postgres.fresh_database(), new_sink()
 
     def log() -> str:
@@ -113,7 +134,12 @@ def test_a_real_daemon_tells_each_kind_once_although_the_channel_was_dead_and_th
         until("the refusal of the dead channel", lambda: "did not take a message" in log(), 180, said=log)
     first_log = log()
     with sink.serving(), dagster_dev(tmp_path, url, sink):
-        until("each kind of alert", lambda: {request.body["title"] for request in sink.received} >= EXPECTED, 240, said=log)
+        until(
+            "each kind of alert",
+            lambda: {request.body["title"] for request in sink.received} >= EXPECTED,
+            240,
+            said=log,
+        )
         count = len(sink.received)
         time.sleep(20)
     assert len(sink.received) == count

@@ -24,10 +24,14 @@ def table() -> None: ...
 Looked = EvaluateAutomationConditionsResult
 
 
-def look(instance: DagsterInstance, moment: datetime, before: Looked | None = None, *, assets: Sequence[Any] = (table,)) -> Looked:
+def look(
+    instance: DagsterInstance, moment: datetime, before: Looked | None = None, *, assets: Sequence[Any] = (table,)
+) -> Looked:
     only = AssetSelection.assets(*assets)
     cursor = before.cursor if before else None
-    return evaluate_automation_conditions(list(assets), instance, asset_selection=only, evaluation_time=moment, cursor=cursor)
+    return evaluate_automation_conditions(
+        list(assets), instance, asset_selection=only, evaluation_time=moment, cursor=cursor
+    )
 
 
 def test_a_new_deployment_makes_good_what_it_missed_itself_and_nothing_before():

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from dagster import DagsterEventType
 
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.batch_jobs.runs import open_instance, rows
-from aggregation_pipeline_tests.deployment import REPOSITORY, Deployment
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.deployment import Deployment
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import open_instance, rows
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 CONFIG = """
     tables:
@@ -28,7 +29,17 @@ def test_a_run_computes_its_tables_in_as_many_processes_as_asked(
     deployment.configure(CONFIG)
     (tmp_path / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     variables = deployment.variables(EXECUTOR=executor, DAGSTER_HOME=str(tmp_path), PYTHONPATH=str(REPOSITORY))
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "aggregation_pipeline.definitions", "-j", "aggregate"]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "job",
+        "execute",
+        "-m",
+        "aggregation_pipeline.definitions",
+        "-j",
+        "aggregate",
+    ]
     done = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     with open_instance(dagster_database) as instance:

@@ -27,11 +27,11 @@ from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from aggregation_pipeline.automation.lost_runs import AGAIN_TAG, SENSOR, build_lost_runs, start_again
-from aggregation_pipeline.batch_jobs.dagster_facts import run_events
-from aggregation_pipeline.batch_jobs.facts import Failed
-from aggregation_pipeline.batch_jobs.liveness import TAG
-from aggregation_pipeline_tests.batch_jobs import runs
-from aggregation_pipeline_tests.batch_jobs.runs import ORIGIN, FakeTable, open_instance, report
+from aggregation_pipeline.runs.event_log import run_events
+from aggregation_pipeline.runs.heartbeat import TAG
+from aggregation_pipeline.runs.model import Failed
+from aggregation_pipeline_tests.support import runs
+from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, open_instance, report
 
 CODE = JobPythonOrigin("aggregate", RepositoryPythonOrigin("python", ModuleCodePointer("module", "defs", None)))
 create = functools.partial(runs.create, job_code_origin=CODE)
@@ -40,7 +40,11 @@ REPOSITORY = Definitions(
     assets=[USERS.asset()], jobs=[define_asset_job("aggregate", AssetSelection.all())], executor=in_process_executor
 ).get_repository_def()
 BEFORE = (DagsterEventType.RUN_ENQUEUED, DagsterEventType.RUN_STARTING, DagsterEventType.RUN_FAILURE)
-TICK = {RUN_KEY_TAG: "2026-11-20T02:00:00+08:00", "dagster/schedule_name": "aggregate_schedule", "aggregation/window": "2026-11-20"}
+TICK = {
+    RUN_KEY_TAG: "2026-11-20T02:00:00+08:00",
+    "dagster/schedule_name": "aggregate_schedule",
+    "aggregation/window": "2026-11-20",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,9 @@ def instance(storage: DagsterInstance) -> DagsterInstance:
 
 def tick(instance: DagsterInstance, cursor: str | None = None) -> str | None:
     here: Any = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
-    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=SENSOR, repository_def=REPOSITORY, **here) as context:
+    with SensorEvaluationContext(
+        None, cursor=cursor, instance=instance, sensor_name=SENSOR, repository_def=REPOSITORY, **here
+    ) as context:
         return build_lost_runs().evaluate_tick(context).cursor
 
 
@@ -111,13 +117,23 @@ def test_one_that_was_made_and_not_queued_yet_is_queued(instance: DagsterInstanc
 @pytest.mark.parametrize(
     ("events", "tags"),
     [
-        ((DagsterEventType.RUN_ENQUEUED, DagsterEventType.RUN_STARTING, DagsterEventType.RUN_START, DagsterEventType.RUN_FAILURE), {}),
+        (
+            (
+                DagsterEventType.RUN_ENQUEUED,
+                DagsterEventType.RUN_STARTING,
+                DagsterEventType.RUN_START,
+                DagsterEventType.RUN_FAILURE,
+            ),
+            {},
+        ),
         ((DagsterEventType.RUN_ENQUEUED, DagsterEventType.RUN_CANCELED), {}),
         (BEFORE, {AGAIN_TAG: "x"}),
         (BEFORE, {"dagster/will_retry": "true"}),
     ],
 )
-def test_others_are_left_as_they_are(instance: DagsterInstance, events: tuple[DagsterEventType, ...], tags: dict[str, str]):
+def test_others_are_left_as_they_are(
+    instance: DagsterInstance, events: tuple[DagsterEventType, ...], tags: dict[str, str]
+):
     cursor = tick(instance)
     run = create(instance, [USERS], *events, tags=tags)
     tick(instance, cursor)
@@ -148,7 +164,11 @@ def test_what_kept_a_run_from_beginning_is_what_its_facts_say(instance: DagsterI
         raise DagsterLaunchFailedError(message)  # type: ignore[no-untyped-call]
     except DagsterLaunchFailedError:
         error = serializable_error_info_from_exc_info(sys.exc_info())
-    instance.report_engine_event("Caught an unrecoverable error while dequeuing the run.", run, EngineEventData.engine_error(error))
+    instance.report_engine_event(
+        "Caught an unrecoverable error while dequeuing the run.", run, EngineEventData.engine_error(error)
+    )
     instance.report_run_failed(run)
-    failed = [event for event in run_events(instance, run.run_id, {"users": "users"}) or () if isinstance(event, Failed)]
+    failed = [
+        event for event in run_events(instance, run.run_id, {"users": "users"}) or () if isinstance(event, Failed)
+    ]
     assert [event.error.partition(" (")[0] for event in failed] == [f"DagsterLaunchFailedError: {message}"]

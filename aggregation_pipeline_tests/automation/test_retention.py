@@ -1,4 +1,6 @@
-"""The job `retention`, its schedule and its command: thin over storage/retention.py, whose promises are proved there."""
+"""The job `retention`, its schedule and its command: thin over storage/retention.py, whose promises are proved
+there.
+"""
 
 import json
 import os
@@ -14,21 +16,21 @@ from click.testing import CliRunner
 from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
 
 from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files, is_alive
-from aggregation_pipeline.batch_jobs.facts import Owner
+from aggregation_pipeline.batch_jobs.backend import rows_of
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
-from aggregation_pipeline.batch_jobs.reaching import rows_of
-from aggregation_pipeline.cli import main
+from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.definitions import build_definitions
-from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.project import Project, load_project, load_usable_project
-from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key
-from aggregation_pipeline.storage.windows import published_windows
-from aggregation_pipeline_tests.batch_jobs.runs import open_instance
-from aggregation_pipeline_tests.servers.handles import PostgresServer
+from aggregation_pipeline.storage.published import published_windows
 from aggregation_pipeline_tests.storage.publishing import publish
 from aggregation_pipeline_tests.storage.samples import sample_extract
+from aggregation_pipeline_tests.support.runs import open_instance
+from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 CONFIG = "tables:\n  orders: {keep: 1d}\n  users: {keep_last: 2}\n  products: {}\n"
 OLD, OLDER = "2020-01-02", "2020-01-01"
@@ -64,7 +66,13 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> FolderSt
     filled = FolderStore(tmp_path / "exports")
     for table in ("orders", "users", "products"):
         for window in (OLDER, OLD, NEW):
-            publish(filled, sample_extract(tmp_path / "extract", table=table, window=window), tmp_path / "out", run="run", formats="json")
+            publish(
+                filled,
+                sample_extract(tmp_path / "extract", table=table, window=window),
+                tmp_path / "out",
+                run="run",
+                formats="json",
+            )
     return filled
 
 
@@ -86,7 +94,9 @@ def said(instance: DagsterInstance, result: ExecuteInProcessResult) -> str:
     return "\n".join(entry.user_message for entry in instance.all_logs(result.run_id))
 
 
-def test_the_job_deletes_what_the_config_lets_go_and_nothing_else(project: Project, instance: DagsterInstance, store: FolderStore):
+def test_the_job_deletes_what_the_config_lets_go_and_nothing_else(
+    project: Project, instance: DagsterInstance, store: FolderStore
+):
     assert run(project, instance, dry_run=True).success
     assert left(store, "orders") == [OLDER, OLD, NEW]
     result = run(project, instance)
@@ -108,12 +118,19 @@ def test_a_table_that_has_to_be_left_alone_fails_the_job_after_the_others_are_do
     assert "is not a manifest of version 1" in failure.step_failure_data.error_display_string
 
 
-def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_wait(project: Project, store: FolderStore, url: str):
+def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_wait(
+    project: Project, store: FolderStore, url: str
+):
     lines: list[str] = []
 
     def sweep(*, dry_run: bool) -> None:
         delete_expired_files(
-            project, holder="retention", alive=lambda _run: False, report=lines.append, dry_run=dry_run, now=datetime.now(UTC)
+            project,
+            holder="retention",
+            alive=lambda _run: False,
+            report=lines.append,
+            dry_run=dry_run,
+            now=datetime.now(UTC),
         )
 
     with window_lock(url, "daily", "orders", OLDER, holder="a publisher", on_wait=lines.append):
@@ -145,7 +162,12 @@ def test_weeks_and_months_age_from_their_end_and_an_entry_that_cannot_be_used_le
 
     def gone(days: int) -> list[tuple[str, str]]:
         swept = delete_expired_files(
-            project, holder="test", alive=lambda _run: False, report=print, dry_run=True, now=began + timedelta(days=days)
+            project,
+            holder="test",
+            alive=lambda _run: False,
+            report=print,
+            dry_run=True,
+            now=began + timedelta(days=days),
         )
         return [(each.table, each.window) for each in swept.windows]
 
@@ -154,7 +176,9 @@ def test_weeks_and_months_age_from_their_end_and_an_entry_that_cannot_be_used_le
     assert gone(43) == [("orders", OLDER), ("orders", OLD), ("users", OLDER), ("users", OLD)]
 
 
-def test_what_a_run_that_is_at_work_has_sent_stays(project: Project, instance: DagsterInstance, store: FolderStore, tmp_path: Path):
+def test_what_a_run_that_is_at_work_has_sent_stays(
+    project: Project, instance: DagsterInstance, store: FolderStore, tmp_path: Path
+):
     run_id = instance.create_run_for_job(build_retention_job(project)).run_id
     folder = f"daily/products/{NEW}/{run_id}"
     mark = {"version": 1, "files": ["products.json"]}
@@ -176,7 +200,11 @@ def test_the_command_shows_and_then_deletes_the_same(store: FolderStore):
     dry = CliRunner().invoke(main, ["retention", "--dry-run", "--json"])
     assert dry.exit_code == 0, dry.output
     planned = json.loads(dry.stdout)
-    assert [(gone["table"], gone["window"]) for gone in planned["windows"]] == [("orders", OLDER), ("orders", OLD), ("users", OLDER)]
+    assert [(gone["table"], gone["window"]) for gone in planned["windows"]] == [
+        ("orders", OLDER),
+        ("orders", OLD),
+        ("users", OLDER),
+    ]
     assert f"orders {OLDER}: 7 objects would go" in dry.stderr
     real = CliRunner().invoke(main, ["retention", "--json"])
     assert json.loads(real.stdout) == {**planned, "dry_run": False}
@@ -202,5 +230,7 @@ def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInsta
     with rows_of(project.settings, application_name="test")(10) as rows:
         rows.ensure()
         owner = Owner("test", "one")
-        outcome = mirror_run(instance, result.run_id, rows=rows, owner=owner, platforms=project.platforms, job_type="data_collection")
+        outcome = mirror_run(
+            instance, result.run_id, rows=rows, owner=owner, platforms=project.platforms, job_type="data_collection"
+        )
     assert outcome == "foreign"

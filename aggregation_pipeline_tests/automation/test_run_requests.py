@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregation_pipeline.assets.partitions import partitions_of
-from aggregation_pipeline.assets.windows import WINDOW_TAG
-from aggregation_pipeline.automation.groups import Group
+from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import Asked, at_tick, by_hand, in_words, last_tick, over_range
 from aggregation_pipeline.config.model import Backfill, Partition
+from aggregation_pipeline.runs.logical_time import WINDOW_TAG
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = partitions_of(Partition(column="t", every="day", start="2026-11-01"), ZONE)
@@ -25,7 +25,9 @@ def at(text: str) -> datetime:
 
 def test_a_tick_and_a_hand_ask_for_the_same_partition_and_a_hand_for_no_ticks_window():
     assert at_tick(DAILY, at("2026-11-20T02:00")) == by_hand(DAILY, at("2026-11-20T02:00")) == Asked("2026-11-19")
-    assert at_tick(DAILY, at("2026-11-01T02:00")) is by_hand(DAILY, at("2026-11-01T02:00")) is None, "no day is over yet"
+    assert at_tick(DAILY, at("2026-11-01T02:00")) is by_hand(DAILY, at("2026-11-01T02:00")) is None, (
+        "no day is over yet"
+    )
     tick = at_tick(NIGHTLY, at("2026-11-20T02:00"))
     assert tick is not None
     assert tick.tags[WINDOW_TAG] == "2026-11-20"
@@ -34,16 +36,23 @@ def test_a_tick_and_a_hand_ask_for_the_same_partition_and_a_hand_for_no_ticks_wi
 
 @pytest.mark.parametrize(("each", "runs"), [(1, 3), (2, 2), ("all", 1)])
 def test_a_backfill_asks_for_as_many_runs_as_the_entry_says(each: int | str, runs: int):
-    asked = over_range("orders", DAYS, Backfill.model_validate({"partitions_per_run": each}), "2026-11-03", "2026-11-05")
+    asked = over_range(
+        "orders", DAYS, Backfill.model_validate({"partitions_per_run": each}), "2026-11-03", "2026-11-05"
+    )
     assert len(asked) == runs
     told = [one.partition or tuple(one.tags.values()) for one in asked]
-    assert (told[0][0] if isinstance(told[0], tuple) else told[0], told[-1][-1] if isinstance(told[-1], tuple) else told[-1]) == (
+    assert (
+        told[0][0] if isinstance(told[0], tuple) else told[0],
+        told[-1][-1] if isinstance(told[-1], tuple) else told[-1],
+    ) == (
         "2026-11-03",
         "2026-11-05",
     )
 
 
-@pytest.mark.parametrize(("moment", "last"), [("20T02:00", "20T02:00"), ("20T01:59", "19T02:00"), ("20T05:00", "20T02:00")])
+@pytest.mark.parametrize(
+    ("moment", "last"), [("20T02:00", "20T02:00"), ("20T01:59", "19T02:00"), ("20T05:00", "20T02:00")]
+)
 def test_the_last_tick_is_the_one_at_that_time_or_before_it(moment: str, last: str):
     assert last_tick(NIGHTLY, at(f"2026-11-{moment}")) == at(f"2026-11-{last}")
     assert last_tick(BY_HAND, at(f"2026-11-{moment}")) is None
@@ -57,7 +66,10 @@ def test_the_last_tick_is_the_one_at_that_time_or_before_it(moment: str, last: s
         (
             NIGHTLY,
             "2026-11-20T05:00",
-            f"aggregate: the window 2026-11-20, as of {BETWEEN}; no tick is then, its schedule's last tick was 2026-11-20 02:00",
+            (
+                f"aggregate: the window 2026-11-20, as of {BETWEEN}; no tick is then, its schedule's last tick was"
+                " 2026-11-20 02:00"
+            ),
         ),
         (
             BY_HAND,

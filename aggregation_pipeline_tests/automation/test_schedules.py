@@ -19,11 +19,11 @@ from dagster import (
     instance_for_test,
 )
 
-from aggregation_pipeline.assets.windows import LOGICAL_TIME_TAG, WINDOW_TAG, logical_time, named_window
-from aggregation_pipeline.automation.groups import Group
+from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import is_more_than_daily
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, WINDOW_TAG, logical_time, named_window
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
@@ -45,7 +45,8 @@ def evaluate(instance: DagsterInstance, cron: str) -> RunRequest | SkipReason:
 
 
 @pytest.mark.parametrize(
-    ("cron", "window"), [("0 2 * * *", "2026-11-20"), ("0 * * * *", "2026-11-20T0200"), ("0 2,14 * * *", "2026-11-20T0200")]
+    ("cron", "window"),
+    [("0 2 * * *", "2026-11-20"), ("0 * * * *", "2026-11-20T0200"), ("0 2,14 * * *", "2026-11-20T0200")],
 )
 def test_a_tick_names_its_moment_and_its_window(cron, window):
     with instance_for_test() as instance:
@@ -91,20 +92,30 @@ def test_schedules_run_by_default_in_the_configured_zone():
     assert (schedule.default_status, schedule.execution_timezone) == (DefaultScheduleStatus.RUNNING, "Asia/Shanghai")
 
 
-@pytest.mark.parametrize(("cron", "more"), [("0 2 * * *", False), ("30 3 * * 1", False), ("0 * * * *", True), ("*/5 2 * * *", True)])
+@pytest.mark.parametrize(
+    ("cron", "more"), [("0 2 * * *", False), ("30 3 * * 1", False), ("0 * * * *", True), ("*/5 2 * * *", True)]
+)
 def test_a_cron_that_can_tick_twice_a_day_is_known(cron, more):
     assert is_more_than_daily((cron,)) is more
 
 
-@pytest.mark.parametrize("window", ["zzz", "", "2026-13-01", "2026-1-5", "latest", "2026-11-20T14:00", "9999-12-31", "2099-01-01T0000"])
+@pytest.mark.parametrize(
+    "window", ["zzz", "", "2026-13-01", "2026-1-5", "latest", "2026-11-20T14:00", "9999-12-31", "2099-01-01T0000"]
+)
 def test_a_tag_that_names_no_window_is_refused_with_what_is_expected(window: str):
     run = DagsterRun("aggregate", tags={WINDOW_TAG: window})
-    with pytest.raises(ConfigError, match=r"the run's tag aggregation/window: (.* names no window. Expected a day|.* lies in the future)"):
+    with pytest.raises(
+        ConfigError,
+        match=r"the run's tag aggregation/window: (.* names no window. Expected a day|.* lies in the future)",
+    ):
         named_window(run.tags, TICK, ZONE)
 
 
 @pytest.mark.parametrize("moment", ["zzz", "", "2026-11-20T02:00:00", "2099-01-01T00:00:00+08:00"])
 def test_a_tag_that_is_no_moment_is_refused_with_what_is_expected(moment: str):
     run = DagsterRun("aggregate", tags={LOGICAL_TIME_TAG: moment})
-    with instance_for_test() as instance, pytest.raises(ConfigError, match=r"aggregation/logical_time: .*(Expected one like|future)"):
+    with (
+        instance_for_test() as instance,
+        pytest.raises(ConfigError, match=r"aggregation/logical_time: .*(Expected one like|future)"),
+    ):
         logical_time(run, instance)

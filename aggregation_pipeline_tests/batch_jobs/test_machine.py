@@ -1,4 +1,6 @@
-"""Whatever happens to runs, and in whatever order readings of them reach PostgreSQL: one row a run, which never goes back."""
+"""Whatever happens to runs, and in whatever order readings of them reach PostgreSQL: one row a run, which never goes
+back.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,15 +10,24 @@ from uuid import uuid4
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
-from aggregation_pipeline.batch_jobs.ending import closed
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline.batch_jobs.deleted_runs import closed
 from aggregation_pipeline.batch_jobs.projection import project, row_id
-from aggregation_pipeline.batch_jobs.rows import PostgresRows
+from aggregation_pipeline.batch_jobs.repository import PostgresRows
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.batch_jobs.writer import _upsert as write_row
-from aggregation_pipeline_tests.batch_jobs.runs import new_batch_jobs, rows
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline_tests.support.runs import new_batch_jobs, rows
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 OURS = Owner("prod", "one")
@@ -46,7 +57,13 @@ class Run:
             self.run_id, "aggregate", self.status, NOON, moment,
             NOON if self.status != "QUEUED" else None, moment if self.status in ENDED else None,
         )  # fmt: skip
-        return project(facts, self.events, owner=self.owner, job_type="data_collection", platforms={"baidu": "baidu", "weibo": "weibo"})
+        return project(
+            facts,
+            self.events,
+            owner=self.owner,
+            job_type="data_collection",
+            platforms={"baidu": "baidu", "weibo": "weibo"},
+        )
 
 
 class Mirroring(RuleBasedStateMachine):
@@ -94,7 +111,9 @@ class Mirroring(RuleBasedStateMachine):
     @rule(data=st.data(), error=st.text(max_size=20))
     def fail_a_table(self, data: st.DataObject, error: str) -> None:
         if run := self.pick(data, "STARTED"):
-            run.happens("STARTED", lambda number: Failed(number, NOON, "aggregate_weibo", "weibo", f"{error}\x00\ud800"))
+            run.happens(
+                "STARTED", lambda number: Failed(number, NOON, "aggregate_weibo", "weibo", f"{error}\x00\ud800")
+            )
 
     @rule(data=st.data(), how=st.sampled_from(["SUCCESS", "FAILURE"]))
     def finish(self, data: st.DataObject, how: str) -> None:
@@ -137,7 +156,8 @@ class Mirroring(RuleBasedStateMachine):
         before = rows(self.engine)
         doomed = self.engine.connect()
         transaction = doomed.begin()
-        # Inside somebody's transaction, the writer's own is a savepoint: nothing is committed when the connection breaks.
+        # Inside somebody's transaction, the writer's own is a savepoint: nothing is committed when the connection
+        # breaks.
         doomed.execute(sa.insert(batch_jobs).values(id=uuid4(), job_type="doomed"))
         with doomed.begin_nested():
             write_row(doomed, reading)

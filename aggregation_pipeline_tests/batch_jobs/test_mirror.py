@@ -10,12 +10,22 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, Definitions, Failure, StaticPartitionsDefinition, asset
 
-from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline_tests.batch_jobs.runs import JOB_TYPE, EngineRows, FakeTable, create, new_batch_jobs, report, rows, run
+from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import (
+    JOB_TYPE,
+    EngineRows,
+    FakeTable,
+    create,
+    new_batch_jobs,
+    report,
+    rows,
+    run,
+)
 
 PLATFORMS = {"baidu": "baidu", "weibo": "weibo", "orders": "shop"}
-SQL = Path(__file__).parents[2] / "sql"
+SQL = REPOSITORY / "sql"
 # Run by test_supabase.py and test_table.py: they change rights and functions, and give no rows.
 STATEMENTS = {"record_batch_job.sql", "grant_anon.sql", "harden_batch_jobs.sql"}
 BAIDU, WEIBO = FakeTable("baidu", 30), FakeTable("weibo", 12)
@@ -33,12 +43,19 @@ def mirror(dagster_instance: DagsterInstance, engine: sa.Engine) -> Any:
     )
 
 
-def test_a_completed_run_has_one_row_with_its_times_in_utc(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+def test_a_completed_run_has_one_row_with_its_times_in_utc(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
     began = datetime.now(UTC)
     run_id = run(dagster_instance, [BAIDU, WEIBO])
     assert [mirror(run_id), mirror(run_id)] == ["written", "unchanged"]
     row = rows(engine)[run_id]
-    assert (row.status, row.total_items, sorted(row.platforms_processed), row.job_type) == ("completed", 42, ["baidu", "weibo"], JOB_TYPE)
+    assert (row.status, row.total_items, sorted(row.platforms_processed), row.job_type) == (
+        "completed",
+        42,
+        ["baidu", "weibo"],
+        JOB_TYPE,
+    )
     assert began - timedelta(seconds=1) <= row.created_at <= row.started_at <= row.completed_at <= datetime.now(UTC)
     assert row.metadata["results"]["baidu"]["files"] == [
         {
@@ -58,20 +75,27 @@ def test_a_failing_table_leaves_the_others_completed_and_the_row_failed_with_its
     dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
 ):
     def fail(_context: object) -> None:
-        raise RuntimeError("(1054, \"Unknown column 'a\x00b\ud800' in 'field list'\") on mysql+pymysql://root:hunter2@db/shop")
+        raise RuntimeError(
+            "(1054, \"Unknown column 'a\x00b\ud800' in 'field list'\") on mysql+pymysql://root:hunter2@db/shop"
+        )
 
     run_id = run(dagster_instance, [BAIDU, FakeTable("weibo", action=fail)])
     assert mirror(run_id) == "written"
     row = rows(engine)[run_id]
     assert (row.status, row.total_items, row.platforms_processed) == ("failed", 30, ["baidu"])
     (error,) = row.metadata["errors"]
-    assert error["error"] == "RuntimeError: (1054, \"Unknown column 'a�b�' in 'field list'\") on mysql+pymysql://root:***@db/shop"
+    assert (
+        error["error"]
+        == "RuntimeError: (1054, \"Unknown column 'a�b�' in 'field list'\") on mysql+pymysql://root:***@db/shop"
+    )
     assert (error["table"], error["platform"], error["step"]) == ("weibo", "weibo", "aggregate_weibo")
     assert row.metadata["results"]["weibo"]["error"] == error["error"]
     assert "mirror_error" not in row.metadata
 
 
-def test_the_words_of_a_dagster_failure_are_taken_as_they_are(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+def test_the_words_of_a_dagster_failure_are_taken_as_they_are(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
     def fail(_context: object) -> None:
         raise Failure("Partition 2026-11-18 of baidu could not be read")
 
@@ -100,7 +124,12 @@ def test_progress_shows_while_a_run_is_running(dagster_instance: DagsterInstance
     first, second = sorted(seen, key=lambda entry: entry[1])
     assert first[:4] == ("in_progress", 0, [], None)
     assert sorted(first[4].values()) == ["in_progress", "pending"]
-    assert (second[0], len(second[2]), second[3], sorted(second[4].values())) == ("in_progress", 1, None, ["completed", "in_progress"])
+    assert (second[0], len(second[2]), second[3], sorted(second[4].values())) == (
+        "in_progress",
+        1,
+        None,
+        ["completed", "in_progress"],
+    )
     mirror(run_id)
     assert rows(engine)[run_id].total_items == 42
 
@@ -129,7 +158,9 @@ def test_a_run_goes_from_pending_over_in_progress_to_failed_when_it_is_cancelled
             report(dagster_instance, created, event)
         mirror(created.run_id)
         row = rows(engine)[created.run_id]
-        seen.append((row.status, row.metadata["dagster"]["status"], row.started_at is not None, row.completed_at is not None))
+        seen.append(
+            (row.status, row.metadata["dagster"]["status"], row.started_at is not None, row.completed_at is not None)
+        )
     assert seen == [
         ("pending", "QUEUED", False, False),
         ("in_progress", "STARTED", True, False),
@@ -148,11 +179,17 @@ def test_a_cancelled_run_that_dagster_later_calls_a_success_is_recorded_as_it_is
     assert rows(engine)[created.run_id].status == "completed"
 
 
-def test_runs_of_other_peoples_assets_and_unknown_runs_get_no_row(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+def test_runs_of_other_peoples_assets_and_unknown_runs_get_no_row(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
     @asset(key=["export", "theirs_csv"])
     def theirs() -> None: ...
 
-    foreign = Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(instance=dagster_instance)
+    foreign = (
+        Definitions(assets=[theirs])
+        .resolve_implicit_global_asset_job_def()
+        .execute_in_process(instance=dagster_instance)
+    )
     assert mirror(foreign.run_id) == "foreign"
     assert mirror("0f8fad5b-d9cb-469f-a165-70867728950e") == "missing"
     assert rows(engine) == {}
@@ -186,10 +223,16 @@ def test_totals_beyond_the_column_are_written(dagster_instance: DagsterInstance,
     run_id = run(dagster_instance, [FakeTable("baidu", 2**31 - 1), FakeTable("weibo", 2**40)])
     mirror(run_id)
     row = rows(engine)[run_id]
-    assert (row.total_items, row.metadata["summary"]["rows"], row.metadata["weibo_items"]) == (2**31 - 1, 2**31 - 1 + 2**40, 2**40)
+    assert (row.total_items, row.metadata["summary"]["rows"], row.metadata["weibo_items"]) == (
+        2**31 - 1,
+        2**31 - 1 + 2**40,
+        2**40,
+    )
 
 
-def test_two_deployments_share_a_table_without_touching_each_others_rows(dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any):
+def test_two_deployments_share_a_table_without_touching_each_others_rows(
+    dagster_instance: DagsterInstance, engine: sa.Engine, mirror: Any
+):
     run_id = run(dagster_instance, [BAIDU])
     assert mirror(run_id) == "written"
     assert mirror(run_id, owner=Owner("staging", "one"), job_type="other") == "unchanged"
@@ -225,9 +268,14 @@ def recorded(dagster_instance: DagsterInstance, postgres: Any) -> Recorded:
     )
     owner = owner_of(dagster_instance, "prod")
     for run_id in (made.big, made.failed, made.small):
-        mirror_run(dagster_instance, run_id, rows=EngineRows(made.engine), owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE)
+        mirror_run(
+            dagster_instance, run_id, rows=EngineRows(made.engine), owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
+        )
     with made.engine.begin() as connection:
-        connection.execute(sa.text("UPDATE batch_jobs SET created_at = created_at - interval '40 days' WHERE id = :id"), {"id": made.small})
+        connection.execute(
+            sa.text("UPDATE batch_jobs SET created_at = created_at - interval '40 days' WHERE id = :id"),
+            {"id": made.small},
+        )
     return made
 
 
@@ -252,7 +300,12 @@ def test_the_query_for_a_platform_reads_its_items_out_of_the_metadata(recorded: 
 def test_the_query_for_the_trend_counts_by_day(recorded: Recorded):
     today, old = recorded.ask("daily_trend.sql")
     assert (today.total_jobs, today.successful, today.failed, float(today.avg_items)) == (2, 1, 1, 23.5)
-    assert (today.date - old.date, old.total_jobs, old.successful, float(old.avg_items)) == (timedelta(days=40), 1, 1, 1.0)
+    assert (today.date - old.date, old.total_jobs, old.successful, float(old.avg_items)) == (
+        timedelta(days=40),
+        1,
+        1,
+        1.0,
+    )
 
 
 def test_the_statement_that_clears_old_jobs_takes_only_those_older_than_30_days(recorded: Recorded):
@@ -262,4 +315,6 @@ def test_the_statement_that_clears_old_jobs_takes_only_those_older_than_30_days(
 
 def test_every_query_of_the_folder_is_run_by_a_test():
     tried = Path(__file__).read_text(encoding="utf-8")
-    assert {path.name for path in SQL.glob("*.sql") if f'ask("{path.name}"' not in tried} - STATEMENTS == {"create_batch_jobs_table.sql"}
+    assert {path.name for path in SQL.glob("*.sql") if f'ask("{path.name}"' not in tried} - STATEMENTS == {
+        "create_batch_jobs_table.sql"
+    }

@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, SensorDefinition, StaticPartitionsDefinition
 
-from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
+from aggregation_pipeline.batch_jobs.backend import OpenRows
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.reaching import OpenRows
-from aggregation_pipeline.batch_jobs.rows import postgres_rows
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.automation.test_sensors import tick
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
+from aggregation_pipeline.batch_jobs.repository import postgres_rows
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
+from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -40,7 +40,8 @@ def clone(url: str, run_id: str, copies: int) -> None:
                 }
                 chosen = ", ".join(values.get(name, name) for name in columns[table])
                 connection.exec_driver_sql(
-                    f"INSERT INTO {table} ({', '.join(columns[table])}) SELECT {chosen} FROM {table} WHERE run_id = '{run_id}' ORDER BY id"
+                    f"INSERT INTO {table} ({', '.join(columns[table])}) SELECT {chosen} FROM {table} WHERE run_id ="
+                    f" '{run_id}' ORDER BY id"
                 )
     engine.dispose()
 
@@ -68,7 +69,9 @@ def test_a_thousand_finished_runs_are_mirrored_within_two_ticks(postgres: Any, s
         clone(storage, first, 999)
         events = len(instance.all_logs(first))
         stock = next(
-            sensor for sensor in all_sensors(new_batch_jobs(postgres.fresh_database())) if sensor.name == "internal_batch_jobs_success"
+            sensor
+            for sensor in all_sensors(new_batch_jobs(postgres.fresh_database()))
+            if sensor.name == "internal_batch_jobs_success"
         )
         before = tick(stock, instance).cursor
         for _ in range(12):
@@ -96,7 +99,9 @@ def test_runs_of_a_thousand_partitions_are_followed_within_a_tick(postgres: Any,
         engine = new_batch_jobs(postgres.fresh_database())
         with postgres_rows(engine, 60) as opened:
             began = time.monotonic()
-            mirror_run(instance, first, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="x")
+            mirror_run(
+                instance, first, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="x"
+            )
             one = time.monotonic() - began
         with capsys.disabled():
             print(f"\na run with {len(instance.all_logs(first))} events: {one * 1000:.0f} ms")

@@ -7,10 +7,10 @@ import pytest
 from dagster import DagsterEventType as Did
 from dagster import DagsterInstance
 
-from aggregation_pipeline.batch_jobs.dagster_facts import run_events, run_facts
-from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.projection import project
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, open_instance, report
+from aggregation_pipeline.runs.event_log import run_events, run_facts
+from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance, report
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,13 @@ def test_its_row_stays_pending_and_its_versions_grow(instance: DagsterInstance):
         assert record is not None
         assert events is not None
         rows.append(
-            project(run_facts(record), events, owner=Owner("test", "here"), job_type="data_collection", platforms={"users": "users"})
+            project(
+                run_facts(record),
+                events,
+                owner=Owner("test", "here"),
+                job_type="data_collection",
+                platforms={"users": "users"},
+            )
         )
     assert {(row.status, row.started_at, row.completed_at) for row in rows} == {("pending", None, None)}
     versions = [row.metadata["dagster"]["version"] for row in rows]

@@ -1,4 +1,6 @@
-"""By REST the rows follow the same rule as by a connection: every call is executed on PostgreSQL, under the role of the key."""
+"""By REST the rows follow the same rule as by a connection: every call is executed on PostgreSQL, under the role of the
+key.
+"""
 
 import functools
 import time
@@ -16,42 +18,49 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aggregation_pipeline.automation.sensors import build_sensors
+from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import supabase
+from aggregation_pipeline.batch_jobs.backend import rows_of
 from aggregation_pipeline.batch_jobs.browse import Wanted
-from aggregation_pipeline.batch_jobs.facts import Owner
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.reaching import rows_of
-from aggregation_pipeline.batch_jobs.rows import postgres_rows
+from aggregation_pipeline.batch_jobs.repository import postgres_rows
 from aggregation_pipeline.batch_jobs.supabase import SupabaseRows, supabase_rows
 from aggregation_pipeline.batch_jobs.table import create_sql
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError, SettingsError
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline.settings import Settings
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, report, rows, run
-from aggregation_pipeline_tests.batch_jobs.test_following import follower
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline_tests.batch_jobs.test_live_updates import follower
 from aggregation_pipeline_tests.batch_jobs.test_writer import HISTORY, NOON, PROD, RUN_ID, reading
-from aggregation_pipeline_tests.servers.postgrest import FakePostgrest, serving
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import FakeTable, create, report, rows, run
+from aggregation_pipeline_tests.support.servers.postgrest import FakePostgrest, serving
 
-SQL = Path(__file__).parents[2] / "sql"
+SQL = REPOSITORY / "sql"
 TOKENS = {"service-key": "service_role", "anon-key": "anon"}
 
 
 def execute(engine: sa.Engine, *names: str) -> None:
     with engine.begin() as connection:
         for name in names:
-            connection.exec_driver_sql((SQL / name).read_text(encoding="utf-8"), execution_options={"no_parameters": True})
+            connection.exec_driver_sql(
+                (SQL / name).read_text(encoding="utf-8"), execution_options={"no_parameters": True}
+            )
 
 
 @pytest.fixture(scope="module")
 def database(server_folder: Path) -> Iterator[sa.Engine]:
     """A server of its own: roles belong to all databases of one. They are made as Supabase makes them."""
-    server = start_postgres(server_folder / "supabase", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS)
+    server = start_postgres(
+        server_folder / "supabase", report=print, timezone="Asia/Shanghai", options=THROWAWAY_OPTIONS
+    )
     engine = create_engine(server.url(), application_name="aggregation test")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE anon; CREATE ROLE authenticated; CREATE ROLE service_role BYPASSRLS")
-        connection.exec_driver_sql("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO anon, authenticated, service_role")
+        connection.exec_driver_sql(
+            "ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO anon, authenticated, service_role"
+        )
     yield engine
     server.stop()
 
@@ -62,7 +71,8 @@ def engine(database: sa.Engine) -> sa.Engine:
     with database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE IF EXISTS batch_jobs")
         connection.exec_driver_sql(
-            "DROP FUNCTION IF EXISTS record_batch_job; DROP FUNCTION IF EXISTS read_batch_jobs; DROP FUNCTION IF EXISTS prune_batch_jobs"
+            "DROP FUNCTION IF EXISTS record_batch_job; DROP FUNCTION IF EXISTS read_batch_jobs; DROP FUNCTION IF EXISTS"
+            " prune_batch_jobs"
         )
         connection.exec_driver_sql(create_sql())
     execute(database, "record_batch_job.sql")
@@ -89,7 +99,12 @@ def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRow
     assert rest.ensure() is False
     assert [rest.record(reading(5)), rest.record(reading(5)), rest.record(reading(4))] == [True, False, False]
     found = rows(engine)[RUN_ID]
-    assert (found.status, found.total_items, found.platforms_processed, found.started_at) == ("in_progress", 10, ["baidu"], NOON)
+    assert (found.status, found.total_items, found.platforms_processed, found.started_at) == (
+        "in_progress",
+        10,
+        ["baidu"],
+        NOON,
+    )
     assert list(rest.read(PROD, [row_id(RUN_ID)])) == [reading(5)]
     assert rest.mirrored(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].updated == (NOON + timedelta(seconds=5)).isoformat()
     assert set(rest.unfinished(PROD)) == {row_id(RUN_ID)}
@@ -148,12 +163,16 @@ def test_a_passing_fault_is_tried_again_and_a_lost_answer_changes_nothing_twice(
 
 def test_a_fault_that_stays_is_told_with_the_project_but_not_the_key(api: FakePostgrest, rest: SupabaseRows):
     api.faults = [503, 503, 503]
-    with pytest.raises(MirrorBusyError, match=r"batch_jobs cannot be reached by http://127.*HTTP 503. Check SUPABASE_URL") as caught:
+    with pytest.raises(
+        MirrorBusyError, match=r"batch_jobs cannot be reached by http://127.*HTTP 503. Check SUPABASE_URL"
+    ) as caught:
         rest.record(reading(8))
     assert "service-key" not in str(caught.value) + repr(caught.value)
 
 
-def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_then_let_in(engine: sa.Engine, api: FakePostgrest):
+def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_then_let_in(
+    engine: sa.Engine, api: FakePostgrest
+):
     with anonymous(api) as opened:
         with pytest.raises(MirrorError, match=r"42501.*not the key of service_role.*run sql/grant_anon.sql"):
             opened.ensure()
@@ -168,7 +187,10 @@ def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_the
 
 
 def test_what_is_missing_on_supabase_is_named(engine: sa.Engine, api: FakePostgrest, rest: SupabaseRows):
-    with supabase_rows(api.url, "another-key", 60) as opened, pytest.raises(MirrorError, match="not a key of this project"):
+    with (
+        supabase_rows(api.url, "another-key", 60) as opened,
+        pytest.raises(MirrorError, match="not a key of this project"),
+    ):
         opened.ensure()
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE batch_jobs")
@@ -198,7 +220,10 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(monkeypatch:
     monkeypatch.setattr(supabase, "_READ_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
-        with supabase_rows(f"http://127.0.0.1:{silent.getsockname()[1]}", "k", 2) as opened, pytest.raises(MirrorBusyError):
+        with (
+            supabase_rows(f"http://127.0.0.1:{silent.getsockname()[1]}", "k", 2) as opened,
+            pytest.raises(MirrorBusyError),
+        ):
             opened.record(reading(8))
         assert time.monotonic() - began < 5
 
@@ -206,11 +231,15 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(monkeypatch:
 def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     engine: sa.Engine, api: FakePostgrest, dagster_instance: Any
 ):
-    from aggregation_pipeline_tests.automation.test_sensors import tick
+    from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
 
-    settings = Settings(supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x")
+    settings = Settings(
+        supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x"
+    )
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
-    sensors = build_sensors(open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"})
+    sensors = build_sensors(
+        open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"}
+    )
     tick(next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile"), dagster_instance)
     assert (rows(engine)[run_id].status, rows(engine)[run_id].total_items) == ("completed", 30)
 
@@ -224,19 +253,29 @@ def test_hardening_shuts_the_anonymous_key_out_of_a_table_that_was_open(engine: 
         connection.exec_driver_sql("SET LOCAL ROLE anon; SELECT * FROM batch_jobs")
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE service_role; INSERT INTO batch_jobs (job_type) VALUES ('x')")
-        assert connection.exec_driver_sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'").scalar_one() is True
+        assert (
+            connection.exec_driver_sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'").scalar_one()
+            is True
+        )
 
 
 def test_the_address_of_the_project_is_checked_before_a_key_is_sent_anywhere():
-    for wrong in ("postgresql://postgres:pw@db.abc.supabase.co:5432/postgres", "http://abc.supabase.co", "abc.supabase.co"):
+    for wrong in (
+        "postgresql://postgres:pw@db.abc.supabase.co:5432/postgres",
+        "http://abc.supabase.co",
+        "abc.supabase.co",
+    ):
         with pytest.raises(ValidationError, match=r"https://<reference>.supabase.co.*BATCH_JOBS_URL") as caught:
             Settings(supabase_url=wrong, supabase_key="service-key")
         assert "service-key" not in str(caught.value)
-    assert Settings(supabase_url="https://abc.supabase.co/rest/v1/", supabase_key="k").supabase_url == "https://abc.supabase.co"
+    assert (
+        Settings(supabase_url="https://abc.supabase.co/rest/v1/", supabase_key="k").supabase_url
+        == "https://abc.supabase.co"
+    )
 
 
 def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
-    from aggregation_pipeline.postgres import normalize_url
+    from aggregation_pipeline.postgres.engine import normalize_url
 
     with pytest.raises(SettingsError, match=r"BATCH_JOBS_URL leads to Supabase's transaction pooler.*5432"):
         normalize_url("postgresql://postgres.abc:pw@aws-0-eu.pooler.supabase.com:6543/postgres", name="BATCH_JOBS_URL")
@@ -245,7 +284,9 @@ def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
 def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: SupabaseRows):
     rest.record(reading(8, created_at=datetime.now(UTC)))
     with engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)")
+        connection.exec_driver_sql(
+            "INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)"
+        )
     assert [row["status"] for row in rest.listed(Wanted("data_collection"))] == ["failed", "completed"]
     assert [str(row["id"]) for row in rest.listed(Wanted(status="completed"))] == [RUN_ID]
     assert list(rest.listed(Wanted(id=RUN_ID, job_type="other"))) == []

@@ -1,7 +1,6 @@
 """The table is the seed's, made once and never altered."""
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +8,10 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs, create_sql, ensure_table
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
-SQL = Path(__file__).parents[2] / "sql"
+SQL = REPOSITORY / "sql"
 
 
 @pytest.fixture
@@ -24,8 +24,9 @@ def columns(engine: sa.Engine) -> list[tuple[object, ...]]:
         return [
             tuple(row)
             for row in connection.exec_driver_sql(
-                "SELECT column_name, CASE data_type WHEN 'character varying' THEN 'varchar' || character_maximum_length ELSE data_type END"
-                ", is_nullable, column_default FROM information_schema.columns WHERE table_name = 'batch_jobs' ORDER BY ordinal_position"
+                "SELECT column_name, CASE data_type WHEN 'character varying' THEN 'varchar' || character_maximum_length"
+                " ELSE data_type END, is_nullable, column_default FROM information_schema.columns WHERE table_name ="
+                " 'batch_jobs' ORDER BY ordinal_position"
             )
         ]
 
@@ -46,11 +47,15 @@ def test_the_table_has_the_seeds_columns_constraint_and_index(empty: sa.Engine):
     assert [name for name, *_ in columns(empty)] == [column.name for column in batch_jobs.columns]
     with empty.connect() as connection:
         indexes: dict[str, str] = dict(
-            connection.exec_driver_sql("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'batch_jobs'").all()
+            connection.exec_driver_sql(
+                "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'batch_jobs'"
+            ).all()
         )
     assert indexes == {
         "batch_jobs_pkey": "CREATE UNIQUE INDEX batch_jobs_pkey ON public.batch_jobs USING btree (id)",
-        "idx_batch_jobs_job_type": "CREATE INDEX idx_batch_jobs_job_type ON public.batch_jobs USING btree (job_type, created_at DESC)",
+        "idx_batch_jobs_job_type": (
+            "CREATE INDEX idx_batch_jobs_job_type ON public.batch_jobs USING btree (job_type, created_at DESC)"
+        ),
     }
 
 
@@ -61,19 +66,25 @@ def test_the_package_carries_the_very_file_that_stands_under_sql():
 def test_a_table_that_exists_is_never_altered(empty: sa.Engine):
     columns_only = create_sql().partition("CREATE TABLE IF NOT EXISTS")[2].partition(";")[0]
     with empty.begin() as connection:
-        connection.exec_driver_sql(f"CREATE TABLE {columns_only.replace('PRIMARY KEY (id)', 'PRIMARY KEY (id), owner_note TEXT')}")
+        connection.exec_driver_sql(
+            f"CREATE TABLE {columns_only.replace('PRIMARY KEY (id)', 'PRIMARY KEY (id), owner_note TEXT')}"
+        )
     before = columns(empty)
     assert ensure_table(empty) is False
     assert columns(empty) == before
     with empty.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM pg_indexes WHERE tablename = 'batch_jobs'").scalar_one() == 1
+        assert (
+            connection.exec_driver_sql("SELECT count(*) FROM pg_indexes WHERE tablename = 'batch_jobs'").scalar_one()
+            == 1
+        )
 
 
 def test_a_table_that_lacks_a_column_is_refused_by_its_name(empty: sa.Engine):
     with empty.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE public.batch_jobs (id UUID PRIMARY KEY, job_type TEXT, status TEXT)")
     with pytest.raises(
-        MirrorError, match=r"public.batch_jobs has no column completed_at, created_at, metadata.*never altered.*BATCH_JOBS_URL"
+        MirrorError,
+        match=r"public.batch_jobs has no column completed_at, created_at, metadata.*never altered.*BATCH_JOBS_URL",
     ):
         ensure_table(empty)
 
@@ -112,11 +123,21 @@ def test_on_supabase_a_new_table_is_open_to_the_service_role_and_closed_to_every
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), empty.begin() as connection:
             connection.exec_driver_sql("SET LOCAL ROLE anon; SELECT * FROM batch_jobs")
         with empty.begin() as connection:
-            assert connection.exec_driver_sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'").scalar_one() is True
+            assert (
+                connection.exec_driver_sql(
+                    "SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'"
+                ).scalar_one()
+                is True
+            )
             connection.exec_driver_sql("ALTER TABLE batch_jobs DISABLE ROW LEVEL SECURITY")
             # Run by hand on a table that is there, the file leaves row-level security alone.
             connection.exec_driver_sql(create_sql())
-            assert connection.exec_driver_sql("SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'").scalar_one() is False
+            assert (
+                connection.exec_driver_sql(
+                    "SELECT relrowsecurity FROM pg_class WHERE relname = 'batch_jobs'"
+                ).scalar_one()
+                is False
+            )
     finally:
         with empty.begin() as connection:
             connection.exec_driver_sql("DROP OWNED BY anon, service_role")
@@ -127,11 +148,16 @@ def test_who_may_not_create_it_is_told_which_file_to_run(empty: sa.Engine):
     with empty.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE batch_jobs_guest LOGIN")
     guest = create_engine(
-        empty.url.set(username="batch_jobs_guest").render_as_string(hide_password=False), application_name="aggregation test"
+        empty.url.set(username="batch_jobs_guest").render_as_string(hide_password=False),
+        application_name="aggregation test",
     )
     try:
         with pytest.raises(
-            MirrorError, match=r"could not be created: permission denied for schema public.*Run sql/create_batch_jobs_table.sql as a user"
+            MirrorError,
+            match=(
+                r"could not be created: permission denied for schema public.*Run sql/create_batch_jobs_table.sql as a"
+                r" user"
+            ),
         ):
             ensure_table(guest)
     finally:

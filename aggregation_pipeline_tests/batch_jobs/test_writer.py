@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregation_pipeline.batch_jobs.facts import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
 from aggregation_pipeline.batch_jobs.projection import project, row_id
 from aggregation_pipeline.batch_jobs.writer import mirrored, record, unfinished
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.batch_jobs.runs import new_batch_jobs, rows
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline_tests.support.runs import new_batch_jobs, rows
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 PROD = Owner("prod", "one")
@@ -33,15 +33,27 @@ HISTORY: list[tuple[str, Event]] = [
 ]
 
 
-def reading(length: int, *, run_id: str = RUN_ID, deployment: str = "prod", instance: str = "one", **changes: Any) -> BatchJobRow:
+def reading(
+    length: int, *, run_id: str = RUN_ID, deployment: str = "prod", instance: str = "one", **changes: Any
+) -> BatchJobRow:
     """The row as somebody sees it who read the first `length` events."""
     status = HISTORY[length - 1][0]
     run = RunFacts(
-        run_id, "aggregate", status, NOON, NOON + timedelta(seconds=length), NOON if length > 2 else None, NOON if length > 6 else None
+        run_id,
+        "aggregate",
+        status,
+        NOON,
+        NOON + timedelta(seconds=length),
+        NOON if length > 2 else None,
+        NOON if length > 6 else None,
     )
     events = [event for _, event in HISTORY[:length]]
     row = project(
-        run, events, owner=Owner(deployment, instance), job_type="data_collection", platforms={"baidu": "baidu", "weibo": "weibo"}
+        run,
+        events,
+        owner=Owner(deployment, instance),
+        job_type="data_collection",
+        platforms={"baidu": "baidu", "weibo": "weibo"},
     )
     return replace(row, **changes)
 
@@ -66,7 +78,12 @@ def only(engine: sa.Engine) -> Any:
 def test_the_same_row_twice_is_written_once(engine: sa.Engine):
     assert [record(engine, reading(5)), record(engine, reading(5))] == [True, False]
     found = only(engine)
-    assert (str(found.id), found.status, found.total_items, found.platforms_processed) == (RUN_ID, "in_progress", 10, ["baidu"])
+    assert (str(found.id), found.status, found.total_items, found.platforms_processed) == (
+        RUN_ID,
+        "in_progress",
+        10,
+        ["baidu"],
+    )
     assert (found.started_at, found.completed_at, found.created_at) == (NOON, None, NOON)
 
 
@@ -80,7 +97,9 @@ def test_readings_that_arrive_repeated_and_in_any_order_leave_the_newest(engine:
         for length in order:
             assert record(connection, reading(length)) is (length > newest)
             newest = max(newest, length)
-            found = connection.execute(sa.text("SELECT metadata->'dagster'->'last_event' FROM batch_jobs")).scalars().all()
+            found = (
+                connection.execute(sa.text("SELECT metadata->'dagster'->'last_event' FROM batch_jobs")).scalars().all()
+            )
             connection.rollback()
             assert found == [newest]
 
@@ -96,7 +115,9 @@ def test_an_event_that_was_committed_late_makes_a_newer_version(engine: sa.Engin
 
 def test_rows_of_other_people_and_of_other_deployments_are_never_touched(engine: sa.Engine):
     with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO batch_jobs (id, job_type, metadata) VALUES (:id, 'theirs', NULL)"), {"id": RUN_ID})
+        connection.execute(
+            sa.text("INSERT INTO batch_jobs (id, job_type, metadata) VALUES (:id, 'theirs', NULL)"), {"id": RUN_ID}
+        )
     assert record(engine, reading(8)) is False
     assert only(engine).job_type == "theirs"
     other = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -123,9 +144,16 @@ def test_a_row_of_ours_that_somebody_edited_by_hand_does_not_break_the_upsert(en
 def test_text_that_postgresql_refuses_is_cleaned(engine: sa.Engine):
     bad = "a\x00b\ud800c"
     row = reading(8, job_type=bad, platforms_processed=(bad, "百度😀"), total_items=2**40)
-    assert record(engine, replace(row, metadata={**row.metadata, bad: {"list": [bad, float("nan"), 1.5, None, True]}})) is True
+    assert (
+        record(engine, replace(row, metadata={**row.metadata, bad: {"list": [bad, float("nan"), 1.5, None, True]}}))
+        is True
+    )
     found = only(engine)
-    assert (found.job_type, found.platforms_processed, found.total_items) == ("a�b�c", ["a�b�c", "百度😀"], 2_147_483_647)
+    assert (found.job_type, found.platforms_processed, found.total_items) == (
+        "a�b�c",
+        ["a�b�c", "百度😀"],
+        2_147_483_647,
+    )
     assert found.metadata["a�b�c"] == {"list": ["a�b�c", None, 1.5, None, True]}
     assert found.metadata["results"]["weibo"]["error"] == "half a pair �, a �"
 
@@ -152,7 +180,8 @@ def test_a_refused_row_is_written_with_the_bare_facts_and_heals_when_the_reason_
 def test_a_table_that_takes_no_row_at_all_is_an_error_that_says_what_to_check(postgres: Any):
     engine = create_engine(postgres.fresh_database(), application_name="aggregation test")
     with pytest.raises(
-        MirrorError, match=r"run 0f8fad5b.* could not be recorded: batch_jobs refuses the row \(relation .* does not exist.*grants"
+        MirrorError,
+        match=r"run 0f8fad5b.* could not be recorded: batch_jobs refuses the row \(relation .* does not exist.*grants",
     ):
         record(engine, reading(3))
 

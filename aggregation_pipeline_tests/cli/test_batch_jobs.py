@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from dagster import DagsterEventType, DagsterInstance
 
-from aggregation_pipeline.automation.upkeep import build_prune_job, build_prune_schedule
-from aggregation_pipeline.batch_jobs.reaching import rows_of
-from aggregation_pipeline.cli import main
-from aggregation_pipeline.settings import Settings, load_settings
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
+from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job, build_prune_schedule
+from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.cli.main import main
+from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
 
 CONFIG = "tables:\n  baidu:\n    aggregations: [{function: COUNT}]\n"
 
@@ -37,7 +37,9 @@ def engine(url: str, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """An empty batch_jobs, which the environment of the commands names."""
     made = new_batch_jobs(postgres.fresh_database())
     (tmp_path / "aggregation.yaml").write_text(CONFIG)
-    (tmp_path / "dagster.yaml").write_text("storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n")
+    (tmp_path / "dagster.yaml").write_text(
+        "storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AGGREGATION_CONFIG", str(tmp_path / "aggregation.yaml"))
     monkeypatch.setenv("DAGSTER_PG_URL", url)
@@ -56,12 +58,21 @@ def asked(*arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def add(engine: sa.Engine, created: datetime, status: str = "completed", items: int | None = 1, kind: str = "data_collection") -> str:
+def add(
+    engine: sa.Engine,
+    created: datetime,
+    status: str = "completed",
+    items: int | None = 1,
+    kind: str = "data_collection",
+) -> str:
     """A row of somebody else, with nothing in it that could be missing."""
     key = str(uuid.uuid4())
     with engine.begin() as connection:
         connection.execute(
-            sa.text("INSERT INTO batch_jobs (id, job_type, status, total_items, created_at) VALUES (:id, :kind, :status, :items, :at)"),
+            sa.text(
+                "INSERT INTO batch_jobs (id, job_type, status, total_items, created_at) VALUES (:id, :kind, :status,"
+                " :items, :at)"
+            ),
             {"id": key, "kind": kind, "status": status, "items": items, "at": created},
         )
     return key
@@ -94,7 +105,9 @@ def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
 def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.Engine):
     with engine.begin() as connection:
         for last in "12":
-            connection.exec_driver_sql(f"INSERT INTO batch_jobs (id, job_type) VALUES ('abcdef00-0000-4000-8000-00000000000{last}', 'x')")
+            connection.exec_driver_sql(
+                f"INSERT INTO batch_jobs (id, job_type) VALUES ('abcdef00-0000-4000-8000-00000000000{last}', 'x')"
+            )
     result = call("show", "abcdef")
     assert result.exit_code == 1
     assert all(f"00000000000{last}" in result.output for last in "12")
@@ -129,8 +142,8 @@ def test_pruning_deletes_our_old_ended_rows_and_nothing_else(instance: DagsterIn
     with engine.begin() as connection:
         connection.execute(
             sa.text(
-                "UPDATE batch_jobs SET created_at = created_at - interval '40 days', completed_at = completed_at - interval '40 days'"
-                " WHERE id <> :fresh"
+                "UPDATE batch_jobs SET created_at = created_at - interval '40 days', completed_at = completed_at -"
+                " interval '40 days' WHERE id <> :fresh"
             ),
             {"fresh": fresh},
         )
@@ -154,7 +167,9 @@ def test_the_daily_job_prunes_like_the_command(instance: DagsterInstance, engine
     assert build_prune_schedule(job, settings.zone).cron_schedule == "40 4 * * *"
 
 
-def test_a_run_older_than_the_retention_gets_no_row(instance: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_older_than_the_retention_gets_no_row(
+    instance: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
     assert Settings(batch_jobs_retention_days=7).batch_jobs_history == timedelta(days=7)
     assert Settings(batch_jobs_retention_days=90).batch_jobs_history == timedelta(days=30)
     assert Settings(batch_jobs_history_days=60).batch_jobs_history == timedelta(days=60)

@@ -10,16 +10,16 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from aggregation_pipeline.cli import main
-from aggregation_pipeline.connections import open_store
-from aggregation_pipeline.settings import Settings, load_settings
+from aggregation_pipeline.cli.main import main
+from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.keys import manifest_key
-from aggregation_pipeline_tests.servers.oss import OssServer
-from aggregation_pipeline_tests.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
 from aggregation_pipeline_tests.storage.publishing import publish
 from aggregation_pipeline_tests.storage.samples import sample_extract
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
 
 Run = Callable[..., Result]
 
@@ -99,7 +99,9 @@ def test_files_lists_what_the_manifests_name(published: ObjectStore, run: Run):
         "key": "daily/orders/2026-11-19/run-1/orders.detail.csv",
         "run_id": "run-1",
     }
-    assert {file["window"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))} == {"2026-11-20"}
+    assert {file["window"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))} == {
+        "2026-11-20"
+    }
     assert len(listed(run("files", "--window", "2026-11-20", "--json"))) == 6
     assert listed(run("files", "--table", "nobody", "--json")) == []
     text = run("files", "--table", "用户/表")
@@ -109,13 +111,17 @@ def test_files_lists_what_the_manifests_name(published: ObjectStore, run: Run):
 
 def test_files_without_stable_names_are_shown_where_they_lie(published: ObjectStore, run: Run):
     published.delete("daily/orders/2026-11-20/orders.json")
-    uris = {file["name"]: file["uri"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))}
+    uris = {
+        file["name"]: file["uri"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--json"))
+    }
     assert uris["orders.json"] == published.uri("daily/orders/2026-11-20/run-1/orders.json")
     assert uris["orders.detail.csv"] == published.uri("daily/orders/2026-11-20/orders.detail.csv")
 
 
 def test_a_link_that_was_asked_for_downloads_the_file(on_oss: ObjectStore, run: Run):
-    links = [file["link"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--links", "--json"))]
+    links = [
+        file["link"] for file in listed(run("files", "--table", "orders", "--window", "latest", "--links", "--json"))
+    ]
     reply = requests.get(links[0], timeout=10)
     assert reply.content == on_oss.read("daily/orders/2026-11-20/orders.detail.csv")
     assert run("files", "--links").stdout.count("x-oss-signature=") == 9
@@ -127,7 +133,9 @@ def test_a_folder_has_no_links_and_says_so(in_a_folder: ObjectStore, run: Run):
     assert "Files in a folder have no download links" in result.stderr
 
 
-def test_the_lifetime_of_a_link_is_a_setting_and_so_is_its_domain(on_oss: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_the_lifetime_of_a_link_is_a_setting_and_so_is_its_domain(
+    on_oss: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("OSS_LINK_SECONDS", "77")
     monkeypatch.setenv("OSS_LINK_ENDPOINT", "https://files.example.com")
     link = listed(run("files", "--links", "--json"))[0]["link"]
@@ -143,7 +151,9 @@ def test_a_manifest_that_cannot_be_read_is_said_and_hides_no_other(published: Ob
     assert "orders/2026-11-19/manifest.json is not a manifest" in result.stderr
 
 
-def test_download_fetches_the_newest_window_verified_with_its_manifest(published: ObjectStore, run: Run, tmp_path: Path):
+def test_download_fetches_the_newest_window_verified_with_its_manifest(
+    published: ObjectStore, run: Run, tmp_path: Path
+):
     result = run("download", "--table", "用户/表")
     assert result.exit_code == 0, result.output
     folder = tmp_path / "用户%2F表" / "2026-11-20"
@@ -167,13 +177,21 @@ def test_download_of_what_is_not_there_says_what_is(published: ObjectStore, run:
     assert "Nothing is published of table 'nobody'" in run("download", "--table", "nobody").stderr
 
 
-def test_a_misspelt_name_is_a_mistake_and_what_is_not_there_yet_is_none(published: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_misspelt_name_is_a_mistake_and_what_is_not_there_yet_is_none(
+    published: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch
+):
     for arguments, words in (
         (("--table", "ordrs"), "Nothing is published of table 'ordrs'; there are orders, 用户/表. Was orders meant?"),
         (("--table", "Orders"), "Was orders meant?"),
         (("--table", "用户/婊"), "Was 用户/表 meant?"),
-        (("--table", "orders，users"), "The sign ， is the full-width comma (U+FF0C), not an ASCII sign; write the ASCII sign ','"),
-        (("--table", "orders", "--window", "2026-11-2"), "There is no window '2026-11-2'; the newest there are: 2026-11-19, 2026-11-20."),
+        (
+            ("--table", "orders，users"),
+            "The sign ， is the full-width comma (U+FF0C), not an ASCII sign; write the ASCII sign ','",
+        ),
+        (
+            ("--table", "orders", "--window", "2026-11-2"),
+            "There is no window '2026-11-2'; the newest there are: 2026-11-19, 2026-11-20.",
+        ),
     ):
         for more in ((), ("--json",)):
             result = run("files", *arguments, *more)

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from aggregation_pipeline.cli import main
+from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.local.run import select_assets
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.running import select_assets
-from aggregation_pipeline.settings import load_settings
-from aggregation_pipeline_tests.deployment import use_environment
+from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline_tests.support.deployment import use_environment
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,9 @@ def test_a_wrong_time_is_refused_in_words_that_are_no_format_letters():
     for text in ("昨天", "2026-13-01", "20.11.2026"):
         result = command("run", "--at", text)
         assert result.exit_code == 2
-        assert f"'{text}' is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00" in result.stderr
+        assert (
+            f"'{text}' is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00" in result.stderr
+        )
         assert "%" not in result.stderr
 
 

@@ -1,4 +1,6 @@
-"""Every key of aggregation.yaml, read from a file in each spelling that the docs show; a key without an example fails here."""
+"""Every key of aggregation.yaml, read from a file in each spelling that the docs show; a key without an example fails
+here.
+"""
 
 import json
 import re
@@ -15,15 +17,15 @@ import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from aggregation_pipeline.config.document import read_document
+from aggregation_pipeline.config.issues import HIDDEN
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
-from aggregation_pipeline.config.mistakes import HIDDEN
 from aggregation_pipeline.config.model import FORMAT_NAMES, PipelineConfig, TableEntry
 from aggregation_pipeline.config.schema import SCHEMA_FILE
+from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 Keys = tuple[str, ...]
-REPOSITORY = Path(__file__).parent.parent.parent
 PLACE = "PLACE"
 
 NAMES = {"[a, b]": ("a", "b"), "\n- a\n- b": ("a", "b"), "[\"a\", 'b']": ("a", "b"), "[]": ()}
@@ -198,7 +200,10 @@ def written(keys: Keys, value: str, *, camel: bool) -> str:
     for depth in range(len(keys) - 1, -1, -1):
         parent = keys[depth - 1] if depth else ""
         beside = {} if (parent, keys[depth]) == ("aggregations", "expr") else BESIDE.get(parent, {})
-        body = {**{spelled(key): other for key, other in beside.items() if key != keys[depth]}, spelled(keys[depth]): structure}
+        body = {
+            **{spelled(key): other for key, other in beside.items() if key != keys[depth]},
+            spelled(keys[depth]): structure,
+        }
         if depth == 1 and keys[0] == "tables":
             shown = {} if keys[1] == "select_fields" else {spelled("select_fields"): ["*"]}
             body = {"t": shown | body}
@@ -248,7 +253,9 @@ def test_a_key_loads_from_a_file_in_every_spelling(tmp_path: Path, keys: Keys):
             found = meaning(load(tmp_path, text), keys)
             assert covers(found, expected), text
             # An editor that has the schema says the same.
-            assert [error.message for error in SCHEMA.iter_errors(read_document(tmp_path / "aggregation.yaml").data)] == [], text
+            assert [
+                error.message for error in SCHEMA.iter_errors(read_document(tmp_path / "aggregation.yaml").data)
+            ] == [], text
 
 
 def test_no_example_is_of_a_key_that_is_gone():

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.config.file_names import PLACEHOLDERS, RESERVED, checked_template, file_stem, refuse_collisions
+from aggregation_pipeline.config.file_names import (
+    PLACEHOLDERS,
+    RESERVED,
+    checked_template,
+    file_stem,
+    refuse_collisions,
+)
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline_tests.config.test_overrides import load
 
@@ -23,16 +29,28 @@ def stems(template: str, table: str = "orders", window: str = "2026-11-20-14:00"
         ("{table}.{dataset}", ["orders.summary", "orders.detail", "orders"]),
         ("{table}_{date}_{dataset}", ["orders_20261120_summary", "orders_20261120_detail", "orders_20261120"]),
         ("{dataset}-{table}", ["summary-orders", "detail-orders", "orders"]),
-        ("{table}-{dataset}-{window}", ["orders-summary-2026-11-20-1400", "orders-detail-2026-11-20-1400", "orders-2026-11-20-1400"]),
+        (
+            "{table}-{dataset}-{window}",
+            ["orders-summary-2026-11-20-1400", "orders-detail-2026-11-20-1400", "orders-2026-11-20-1400"],
+        ),
         ("{table} - {dataset}", ["orders - summary", "orders - detail", "orders"]),
         ("{table}（{dataset}）", ["orders（summary）", "orders（detail）", "orders"]),
         ("{table}[{dataset}]", ["orders[summary]", "orders[detail]", "orders"]),
         ("【{dataset}】{table}", ["【summary】orders", "【detail】orders", "orders"]),
         ("({dataset}) {table}", ["(summary) orders", "(detail) orders", "orders"]),
         ("{table}__{dataset}", ["orders__summary", "orders__detail", "orders"]),
-        ("{table} - {dataset} - {date}", ["orders - summary - 20261120", "orders - detail - 20261120", "orders - 20261120"]),
-        ("{table}（{dataset}，{date}）", ["orders（summary，20261120）", "orders（detail，20261120）", "orders（20261120）"]),
-        ("{table}（{date}、{dataset}）", ["orders（20261120、summary）", "orders（20261120、detail）", "orders（20261120）"]),
+        (
+            "{table} - {dataset} - {date}",
+            ["orders - summary - 20261120", "orders - detail - 20261120", "orders - 20261120"],
+        ),
+        (
+            "{table}（{dataset}，{date}）",
+            ["orders（summary，20261120）", "orders（detail，20261120）", "orders（20261120）"],
+        ),
+        (
+            "{table}（{date}、{dataset}）",
+            ["orders（20261120、summary）", "orders（20261120、detail）", "orders（20261120）"],
+        ),
         ("{table} ({dataset}) {dataset}", ["orders (summary) summary", "orders (detail) detail", "orders"]),
         ("日报 {dataset}（{format}）", ["日报 summary（csv）", "日报 detail（csv）", "日报（csv）"]),
     ],
@@ -44,7 +62,13 @@ def test_a_template_names_each_dataset_and_the_file_that_holds_both(template: st
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{tabel}", r"\{tabel\} is no placeholder of file names; there are \{table\}, \{dataset\}, \{window\}, \{date\}, \{format\}"),
+        (
+            "{tabel}",
+            (
+                r"\{tabel\} is no placeholder of file names; there are \{table\}, \{dataset\}, \{window\}, \{date\},"
+                r" \{format\}"
+            ),
+        ),
         ("{date:%Y}", r"\{date:%Y\} is no placeholder"),
         ("${table}.${dataset}", r"placeholders have no \$ before them; there are \{table\}"),
         ("｛table｝.｛dataset｝", r"a placeholder's braces are the ASCII signs"),
@@ -70,7 +94,9 @@ def test_a_template_names_each_dataset_and_the_file_that_holds_both(template: st
     ],
 )
 @pytest.mark.parametrize("place", ["project", "table"])
-def test_a_template_that_could_not_be_followed_is_refused_when_the_config_loads(tmp_path: Path, template: str, words: str, place: str):
+def test_a_template_that_could_not_be_followed_is_refused_when_the_config_loads(
+    tmp_path: Path, template: str, words: str, place: str
+):
     options = f'options: {{fileNames: "{template}"}}'
     entry = "t: {select_fields: ['*'], group_by: [a]" + (f", {options}}}" if place == "table" else "}")
     with pytest.raises(ConfigError, match=words):
@@ -94,11 +120,18 @@ def test_a_table_of_one_dataset_needs_no_placeholder_for_it_and_its_own_template
         "{table}-{dataset}",
         "{table}.{dataset}",
     ]
-    assert [entry.datasets for entry in config.tables] == [("summary",), ("detail",), ("summary", "detail"), ("summary",)]
+    assert [entry.datasets for entry in config.tables] == [
+        ("summary",),
+        ("detail",),
+        ("summary", "detail"),
+        ("summary",),
+    ]
 
 
 @given(
-    template=st.lists(st.sampled_from([f"{{{name}}}" for name in PLACEHOLDERS]) | st.text(max_size=3), max_size=6).map("".join),
+    template=st.lists(st.sampled_from([f"{{{name}}}" for name in PLACEHOLDERS]) | st.text(max_size=3), max_size=6).map(
+        "".join
+    ),
     table=st.text(min_size=1, max_size=10),
 )
 def test_whatever_is_taken_gives_names_that_differ_and_lead_nowhere_else(template: str, table: str):

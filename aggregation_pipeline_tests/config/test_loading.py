@@ -77,7 +77,13 @@ def test_entries_keep_the_order_of_the_file_and_know_their_lines(load: Load):
           no: {group_by: [on, no, y]}
         """
     )
-    assert [(entry.name, entry.line) for entry in config.tables] == [("b", 3), ("a", 4), ("中文 表", 5), ("2024", 6), ("no", 7)]
+    assert [(entry.name, entry.line) for entry in config.tables] == [
+        ("b", 3),
+        ("a", 4),
+        ("中文 表", 5),
+        ("2024", 6),
+        ("no", 7),
+    ]
 
 
 def test_yaml_1_1_booleans_are_names_here(load: Load):
@@ -112,7 +118,10 @@ def test_options_of_the_formats_are_read(load: Load):
         ("tables: [users]", "1:1: tables: a mapping from tables to what is made of them is expected, found a list"),
         ("tables:\n  users: [id]", "2:3: tables.users: a mapping of keys to values is expected, found a list"),
         ("tables: {}\ntableConfigs: {}", "2:1: tableConfigs: means the same as tables; keep one"),
-        ("tables:\n\tusers: {}", "2:1: this is not YAML: a tab stands where YAML takes only spaces; indent with spaces"),
+        (
+            "tables:\n\tusers: {}",
+            "2:1: this is not YAML: a tab stands where YAML takes only spaces; indent with spaces",
+        ),
         ("tables:\n  users: {where: `a` = 1}", "2:18: this is not YAML"),
         ("tables: {users: {limit: 1}", "1:27: this is not YAML"),
         ("tables: {a: *x}", "1:13: this is not YAML"),
@@ -130,7 +139,10 @@ def test_options_of_the_formats_are_read(load: Load):
         ("tables: {a: {line: 3}}", "1:14: tables.a.line: unknown key"),
         ("tables: {a: {grupBy: [x]}}", "1:14: tables.a.grupBy: unknown key. Was group_by meant?"),
         ("tables: {a: {select: [x]}}", "1:14: tables.a.select: unknown key. Was select_fields meant?"),
-        ("tables: {a: {groupBy: [x], group_by: [y]}}", "1:28: tables.a.group_by: the key is there in two spellings, group_by and groupBy"),
+        (
+            "tables: {a: {groupBy: [x], group_by: [y]}}",
+            "1:28: tables.a.group_by: the key is there in two spellings, group_by and groupBy",
+        ),
         ("tablse: {}\ntables: {}", "1:1: tablse: unknown key. Was tables meant?"),
         (
             "tables: {a: {aggregations: [{function: SUMM, field: x}]}}",
@@ -141,18 +153,27 @@ def test_options_of_the_formats_are_read(load: Load):
             "tables: {a: {formats: [xlsx, cvs]}}",
             '1:30: tables.a.formats[1]: one of json, csv, excel, parquet is expected, found the text "cvs". Was csv',
         ),
-        ("tables: {a: {groupBy: status}}", '1:14: tables.a.groupBy: a list is expected, as in [a, b], found the text "status"'),
+        (
+            "tables: {a: {groupBy: status}}",
+            '1:14: tables.a.groupBy: a list is expected, as in [a, b], found the text "status"',
+        ),
         ("tables: {a: {group_by: [5]}}", "1:25: tables.a.group_by[0]: a column name, an expression in quotes"),
         ("tables: {a: {group_by: [{alias: x}]}}", "1:25: tables.a.group_by[0].expr: the key is missing"),
         ("tables: {a: {limit: '5'}}", '1:14: tables.a.limit: a whole number is expected, found the text "5"'),
         ("tables: {a: {limit: true}}", "1:14: tables.a.limit: a whole number is expected, found the boolean true"),
         ("tables: {a: {limit: 0}}", "tables.a.limit: it should be greater than or equal to 1, found the number 0"),
-        ("tables: {a: {description: 5}}", "1:14: tables.a.description: text is expected, found the number 5; put it in quotes"),
+        (
+            "tables: {a: {description: 5}}",
+            "1:14: tables.a.description: text is expected, found the number 5; put it in quotes",
+        ),
         ("tables: {a: {tags: {k: 5}}}", "1:21: tables.a.tags.k: text is expected"),
         ("tables: {a: {where: 'b; DROP TABLE c'}}", "1:14: tables.a.where: a semicolon ends a statement"),
         ("tables: {a: {where: 'b; DROP TABLE c'}}", '(found the text "b; DROP TABLE c")'),
         ("tables: {a: {select_fields: [id, SLEEP(1)]}}", "1:34: tables.a.select_fields[1]: SLEEP() is refused"),
-        ("tables: {/etc/passwd: {table: users}}", "1:10: tables.'/etc/passwd'.name: the name of an entry is the name of its folder"),
+        (
+            "tables: {/etc/passwd: {table: users}}",
+            "1:10: tables.'/etc/passwd'.name: the name of an entry is the name of its folder",
+        ),
         ("tables: {/etc/passwd: {table: users}}", "has an empty part (a leading '/'"),
         ("tables: {a/../b: {table: users}}", "has the part '..', which would point to another folder"),
         ("tables: {'a\\..\\b': {table: users}}", "has the part '..'"),
@@ -163,7 +184,10 @@ def test_options_of_the_formats_are_read(load: Load):
         (f"tables: {{'{'/'.join('x' * 65)}': {{table: users}}}}", "has at most 239 bytes"),
         ("tables: {a.b.c: {}}", "1:10: tables.'a.b.c'.table: a table as `orders` or `shop.orders` is expected"),
         ("tables: {}\noptions: {csv: {encodng: x}}", "2:17: options.csv.encodng: unknown key. Was encoding meant?"),
-        ("tables: {}\noptions: {json: {bigIntegers: x}}", "2:18: options.json.bigIntegers: one of string, number is expected"),
+        (
+            "tables: {}\noptions: {json: {bigIntegers: x}}",
+            "2:18: options.json.bigIntegers: one of string, number is expected",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_place_key_expectation_and_remedy(mistakes: Mistakes, text: str | bytes, line: str):
@@ -186,7 +210,15 @@ def test_all_mistakes_of_a_file_come_at_once_in_its_order(mistakes: Mistakes):
         options: {zero_date: error}
         """
     )
-    assert [line.split(": ")[0].split(":", 1)[1] for line in found] == ["4:5", "6:10", "7:9", "8:5", "10:5", "11:5", "12:11"]
+    assert [line.split(": ")[0].split(":", 1)[1] for line in found] == [
+        "4:5",
+        "6:10",
+        "7:9",
+        "8:5",
+        "10:5",
+        "11:5",
+        "12:11",
+    ]
 
 
 def test_a_value_that_is_long_is_cut_in_messages(mistakes: Mistakes):
@@ -253,14 +285,18 @@ def test_a_name_near_an_entry_brings_a_hint_and_one_that_differs_in_case_the_ent
 def test_no_table_loads_in_every_spelling_and_is_refused_where_tables_are_chosen(load: Load, text: str):
     config = load(text)
     assert config.tables == ()
-    with pytest.raises(ConfigError, match=r"there is no table: nothing stands under tables .* and AGGREGATION_TABLES names none"):
+    with pytest.raises(
+        ConfigError, match=r"there is no table: nothing stands under tables .* and AGGREGATION_TABLES names none"
+    ):
         select_tables(config, None, warn=pytest.fail)
     heard: list[str] = []
     assert [entry.name for entry in select_tables(config, ["users"], warn=heard.append)] == ["users"]
     assert len(heard) == 1
 
 
-@pytest.mark.parametrize("name", ["a/b", "a:b", "订单 2026", "x" * 239, "manifest", "_extracts", "a%2Fb", "con", "表" * 64])
+@pytest.mark.parametrize(
+    "name", ["a/b", "a:b", "订单 2026", "x" * 239, "manifest", "_extracts", "a%2Fb", "con", "表" * 64]
+)
 def test_a_name_that_a_key_can_hold_stays_possible(load: Load, name: str):
     (entry,) = load(yaml.safe_dump({"tables": {name: {"table": "users"}}}, allow_unicode=True, width=1000)).tables
     refuse_long_names("prefix", entry.name)

@@ -54,12 +54,16 @@ FIELDS = {
     "all columns of an alias": "(SELECT GROUP_CONCAT(c) FROM (SELECT u.* FROM users u) z(a,b,c))",
     "all columns behind a modifier": "(SELECT GROUP_CONCAT(c) FROM (SELECT SQL_NO_CACHE * FROM users) z(a,b,c))",
     "a table without SELECT": "(SELECT GROUP_CONCAT(c) FROM (TABLE users) z(a,b,c))",
-    "a union that names the columns": "(SELECT MAX(b) FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT id, phone FROM users) z)",
+    "a union that names the columns": (
+        "(SELECT MAX(b) FROM (SELECT 1 AS a, 2 AS b UNION ALL SELECT id, phone FROM users) z)"
+    ),
     "a union of all columns": "(SELECT MAX(b) FROM (SELECT 1 AS a, 2 AS b, 3 AS c UNION ALL SELECT * FROM users) z)",
     "a WITH": "(WITH c AS (SELECT * FROM users) SELECT MAX(phone) FROM c)",
     "a WITH under other names": "(WITH c(a, b, d) AS (SELECT * FROM users) SELECT MAX(b) FROM c)",
     "a WITH called as the table": "(WITH users AS (SELECT * FROM users) SELECT COUNT(*) FROM users)",
-    "a recursive WITH": "(WITH RECURSIVE c AS (SELECT phone AS p FROM users UNION SELECT p FROM c) SELECT MAX(p) FROM c)",
+    "a recursive WITH": (
+        "(WITH RECURSIVE c AS (SELECT phone AS p FROM users UNION SELECT p FROM c) SELECT MAX(p) FROM c)"
+    ),
     "a natural join": "(SELECT MAX(o.id) FROM orders o NATURAL JOIN users)",
     "a join by USING": "(SELECT MAX(o.id) FROM orders o JOIN users USING (phone))",
     "a lateral table": "(SELECT MAX(q) FROM LATERAL (SELECT phone AS q) z)",
@@ -124,9 +128,15 @@ OTHERS: dict[str, dict[str, Any]] = {
     "a figure of it": {"group_by": ["id"], "aggregations": [{"function": "SUM", "field": "phone", "alias": "s"}]},
     "a key": {"group_by": ["phone"]},
     "its order": {"select_fields": ["id"], "order_by": ["phone"]},
-    "its order in a sub-select": {"select_fields": ["id"], "order_by": ["(SELECT u.phone FROM users u WHERE u.id = users.id)"]},
+    "its order in a sub-select": {
+        "select_fields": ["id"],
+        "order_by": ["(SELECT u.phone FROM users u WHERE u.id = users.id)"],
+    },
     "its windows": {"select_fields": ["id"], "partition": {"column": "phone", "every": "day", "start": "2026-01-01"}},
-    "rows chosen by a sub-select": {"select_fields": ["id"], "where": "id IN (SELECT id FROM users WHERE phone > 13800000000)"},
+    "rows chosen by a sub-select": {
+        "select_fields": ["id"],
+        "where": "id IN (SELECT id FROM users WHERE phone > 13800000000)",
+    },
     "a stored function": {"select_fields": ["id", "phone_of(id)"]},
     "a stored function that chooses rows": {"select_fields": ["id"], "where": "phone_of(id) > 0"},
 }
@@ -134,7 +144,9 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
 @pytest.mark.parametrize("table", ["users", "shop.users", "USERS"])
-def test_a_column_that_one_entry_masks_is_masked_in_every_entry_over_the_table(tmp_path: Path, other: dict[str, Any], table: str):
+def test_a_column_that_one_entry_masks_is_masked_in_every_entry_over_the_table(
+    tmp_path: Path, other: dict[str, Any], table: str
+):
     with pytest.raises(ConfigError, match=r"aggregation.yaml:\d+:\d+: tables.open\..*(the entry users|masked|allow:)"):
         load(tmp_path, {"users": MASKED, "open": other | {"table": table}})
 
@@ -150,7 +162,9 @@ SUB_SELECTS = {
 @pytest.mark.parametrize("sql", SUB_SELECTS.values(), ids=SUB_SELECTS.keys())
 def test_another_table_sees_the_masked_one_only_by_leave(tmp_path: Path, sql: str):
     orders: dict[str, Any] = {"select_fields": ["id", {"expr": sql, "alias": "s"}]}
-    with pytest.raises(ConfigError, match=r"tables.orders.select_fields\[1\]: a sub-select reads users.*allow: {tables: \[users\]}"):
+    with pytest.raises(
+        ConfigError, match=r"tables.orders.select_fields\[1\]: a sub-select reads users.*allow: {tables: \[users\]}"
+    ):
         load(tmp_path, {"users": MASKED, "orders": orders})
     # Where the table is named, what is shown of it is masked or kept all the same.
     orders["allow"] = {"tables": ["users"]}
@@ -168,7 +182,10 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "another table's column of that name": {"table": "contacts", "select_fields": ["id", "phone"]},
     "the same name in another database": {"table": "b.contacts", "select_fields": ["*"]},
     "a function that is listed": {"select_fields": ["id", "net_price(id)"], "allow": {"functions": ["net_price"]}},
-    "one with its database": {"select_fields": ["id", "shop.net_price(id)"], "allow": {"functions": ["shop.net_price"]}},
+    "one with its database": {
+        "select_fields": ["id", "shop.net_price(id)"],
+        "allow": {"functions": ["shop.net_price"]},
+    },
     "a sub-select of another table": {"select_fields": ["id", "(SELECT MAX(c.phone) FROM contacts c)"]},
     "columns under other names": {"select_fields": ["id", "(SELECT MAX(a) FROM (SELECT id FROM contacts) z(a))"]},
     "the order of a kept column": {
@@ -184,7 +201,10 @@ HARMLESS: dict[str, dict[str, Any]] = {
         "mask": {"phone": "keep"},
     },
     "a column called as the masked table": {"select_fields": ["id", {"expr": "users + 1", "alias": "n"}]},
-    "a table called as a database of the server": {"table": "sys", "select_fields": [{"expr": "sys.id + 1", "alias": "n"}]},
+    "a table called as a database of the server": {
+        "table": "sys",
+        "select_fields": [{"expr": "sys.id + 1", "alias": "n"}],
+    },
     "a column called as a masked output beside it, which only a sub-select can name": {
         "table": "users",
         "select_fields": [{"expr": "phone", "alias": "status"}, {"expr": "LOWER(status)", "alias": "s"}],
@@ -198,7 +218,10 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "functions of every kind": {
         "select_fields": [
             "id",
-            "CONCAT_WS('-', LEFT(a, 2), CAST(b AS DECIMAL(10, 2)), IF(a IN (1, 2), NOW(), DATE_ADD(d, INTERVAL 1 DAY)))",
+            (
+                "CONCAT_WS('-', LEFT(a, 2), CAST(b AS DECIMAL(10, 2)), IF(a IN (1, 2), NOW(), DATE_ADD(d, INTERVAL 1"
+                " DAY)))"
+            ),
             "CASE WHEN (a) AND (b) THEN (c) ELSE (d) END",
             "ST_AsText(POINT(a, b))",
             "JSON_MERGE_PATCH(a, b)",
@@ -241,7 +264,10 @@ NAMED_ALIKE: dict[str, dict[str, Any]] = {
         "aggregations": [{"function": "COUNT DISTINCT", "field": "phone", "alias": "Phone"}],
         "select_fields": ["*"],
     },
-    "a key called as a column of all": {"group_by": [{"expr": "DATE(NOW())", "alias": "PHONE"}], "select_fields": ["*"]},
+    "a key called as a column of all": {
+        "group_by": [{"expr": "DATE(NOW())", "alias": "PHONE"}],
+        "select_fields": ["*"],
+    },
     "a figure called as a field": {
         "group_by": ["status"],
         "aggregations": [{"expr": "COUNT(DISTINCT phone)", "alias": "phone"}],
@@ -255,7 +281,9 @@ NAMED_ALIKE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("keys", NAMED_ALIKE.values(), ids=NAMED_ALIKE.keys())
 def test_a_mask_of_two_outputs_of_one_name_hides_the_columns_behind_both(tmp_path: Path, keys: dict[str, Any]):
     masking = keys | {"mask": {"phone": "hash"}}
-    with pytest.raises(ConfigError, match=r"tables.open.select_fields\[1\]: the output phone shows phone, which the entry users masks"):
+    with pytest.raises(
+        ConfigError, match=r"tables.open.select_fields\[1\]: the output phone shows phone, which the entry users masks"
+    ):
         load(tmp_path, {"users": masking, "open": {"table": "users", "select_fields": ["id", "phone"]}})
     figures = [*keys.get("aggregations", []), {"expr": "MAX(phone)", "alias": "m"}]
     with pytest.raises(ConfigError, match="the output m shows phone, which is masked"):
@@ -271,7 +299,9 @@ def test_what_the_summary_keeps_by_a_columns_name_does_not_keep_the_order_of_the
         "order_by": ["phone"],
         "mask": {"phone": "keep"},
     }
-    with pytest.raises(ConfigError, match=r"order_by\[0\]: order_by phone would tell the order of values that are masked"):
+    with pytest.raises(
+        ConfigError, match=r"order_by\[0\]: order_by phone would tell the order of values that are masked"
+    ):
         load(tmp_path, {"users": MASKED, "other": other})
 
 
@@ -292,7 +322,10 @@ def test_a_table_that_the_server_fills_is_exported_only_by_leave(tmp_path: Path,
     [
         ({"select_fields": ["*"]}, "select_fields"),
         ({"select_fields": ["id"], "order_by": ["id", "phone"]}, r"order_by\[1\]"),
-        ({"select_fields": ["id"], "partition": {"column": "phone", "every": "day", "start": "2026-01-01"}}, "partition.column"),
+        (
+            {"select_fields": ["id"], "partition": {"column": "phone", "every": "day", "start": "2026-01-01"}},
+            "partition.column",
+        ),
     ],
 )
 def test_what_shows_a_masked_column_is_reported_in_its_place(tmp_path: Path, keys: dict[str, Any], place: str):
@@ -348,7 +381,10 @@ def test_a_name_in_a_sub_select_may_be_a_column_of_any_table_there_and_one_outsi
     field = {"expr": f"CONCAT(phone, ({inside}))", "alias": "s"}
     orders = {"select_fields": ["id", field], "mask": {"s": "hash"}, "allow": {"tables": ["people"]}}
     masked = load(tmp_path, {"orders": orders}).tables[0].masked
-    assert {table.name: set(columns) for table, columns in masked.items()} == {"orders": {"phone", "n", "name"}, "people": {"n", "name"}}
+    assert {table.name: set(columns) for table, columns in masked.items()} == {
+        "orders": {"phone", "n", "name"},
+        "people": {"n", "name"},
+    }
 
 
 def test_what_tables_are_joined_by_in_a_masked_output_stays_open(tmp_path: Path):
@@ -360,7 +396,14 @@ def test_what_tables_are_joined_by_in_a_masked_output_stays_open(tmp_path: Path)
 
 def test_all_that_a_file_shows_is_reported_at_once_and_in_its_place(tmp_path: Path):
     with pytest.raises(ConfigError) as refusal:
-        load(tmp_path, {"users": MASKED, "a": {"table": "users", "select_fields": ["id", "phone"]}, "b": {"select_fields": ["f(id)"]}})
+        load(
+            tmp_path,
+            {
+                "users": MASKED,
+                "a": {"table": "users", "select_fields": ["id", "phone"]},
+                "b": {"select_fields": ["f(id)"]},
+            },
+        )
     assert "2 mistakes" in str(refusal.value)
     assert "tables.a.select_fields[1]: the output phone shows phone, which the entry users masks." in str(refusal.value)
     assert "tables.b.select_fields[0]: f() is no function of MySQL's own" in str(refusal.value)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from aggregation_pipeline.config.model import FORMAT_NAMES, Aggregation, PipelineConfig, TableEntry
-from aggregation_pipeline.config.names import TableName, split_table
+from aggregation_pipeline.config.sql.table_names import TableName, split_table
 
 
 def test_an_entry_needs_no_more_than_a_name():
@@ -63,8 +63,14 @@ def test_an_aggregation_that_makes_no_sense_is_refused(aggregation: dict[str, st
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"group_by": ["status"], "aggregations": [{"function": "COUNT", "alias": "Status"}]}, "'status' is there twice"),
-        ({"aggregations": [{"function": "COUNT"}, {"function": "COUNT", "field": "*"}]}, r"'COUNT\(\*\)' is there twice"),
+        (
+            {"group_by": ["status"], "aggregations": [{"function": "COUNT", "alias": "Status"}]},
+            "'status' is there twice",
+        ),
+        (
+            {"aggregations": [{"function": "COUNT"}, {"function": "COUNT", "field": "*"}]},
+            r"'COUNT\(\*\)' is there twice",
+        ),
         ({"group_by": ["a", "A"]}, "outputs of group_by need different names"),
         ({"select_fields": ["id", {"expr": "a + 1", "alias": "ID"}]}, "outputs of select_fields need different names"),
         ({"select_fields": ["*", "id"]}, "stands alone"),

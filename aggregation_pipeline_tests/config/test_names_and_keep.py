@@ -1,4 +1,6 @@
-"""`names`, `keep`, `keep_last` and `keep_versions`: how a table's files are named and how long its windows and versions stay."""
+"""`names`, `keep`, `keep_last` and `keep_versions`: how a table's files are named and how long its windows and versions
+stay.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -22,13 +24,21 @@ def test_by_default_files_have_names_one_version_stays_and_windows_stay_for_ever
 
 
 def test_a_table_may_differ_from_the_project(tmp_path: Path):
-    text = "names: none\nkeepVersions: all\ntables: {orders: {names: symlink, keep_versions: 3}, users: {}, products: {keep_versions: 1}}"
+    text = (
+        "names: none\nkeepVersions: all\ntables: {orders: {names: symlink, keep_versions: 3}, users: {}, products:"
+        " {keep_versions: 1}}"
+    )
     config = load(tmp_path, text)
-    assert [(entry.names, entry.keep_versions) for entry in config.tables] == [("symlink", 3), ("none", "all"), ("none", 1)]
+    assert [(entry.names, entry.keep_versions) for entry in config.tables] == [
+        ("symlink", 3),
+        ("none", "all"),
+        ("none", 1),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("90d", timedelta(days=90)), ("12w", timedelta(weeks=12)), ("99999w", timedelta(weeks=99999))]
+    ("text", "expected"),
+    [("90d", timedelta(days=90)), ("12w", timedelta(weeks=12)), ("99999w", timedelta(weeks=99999))],
 )
 def test_a_time_to_keep_is_days_or_weeks(tmp_path: Path, text: str, expected: timedelta):
     (orders,) = load(tmp_path, f"tables: {{orders: {{keep: {text}, keepLast: 3}}}}").tables

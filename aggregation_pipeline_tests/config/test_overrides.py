@@ -43,10 +43,16 @@ def test_a_table_overrides_single_keys_and_keeps_the_projects_others(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("tables: {t: {options: {csv: {encodng: utf-8}}}}", r"yaml:1:\d+: tables.t.options.csv.encodng: unknown key. Was encoding meant"),
+        (
+            "tables: {t: {options: {csv: {encodng: utf-8}}}}",
+            r"yaml:1:\d+: tables.t.options.csv.encodng: unknown key. Was encoding meant",
+        ),
         ("tables: {t: {source_limits: {max_rows: 0}}}", r"tables.t.source_limits.max_rows"),
         ("tables: {t: {source_limits: {on_scan: fail}}}", "warn, error"),
-        ("options: {csv: {delimiter: ;}}\ntables: {t: {options: {csv: {null: ';'}}}}", "options of t do not go with those of the project"),
+        (
+            "options: {csv: {delimiter: ;}}\ntables: {t: {options: {csv: {null: ';'}}}}",
+            "options of t do not go with those of the project",
+        ),
     ],
 )
 def test_a_mistake_in_an_override_is_found_when_loading(tmp_path: Path, text: str, words: str):

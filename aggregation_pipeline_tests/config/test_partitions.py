@@ -7,7 +7,7 @@ import pytest
 
 from aggregation_pipeline.config.loading import load_config
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.timing import to_timedelta
+from aggregation_pipeline.config.scheduling import to_timedelta
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -20,12 +20,16 @@ def load(folder: Path, entry: str) -> TableEntry:
 def test_all_of_it_in_both_spellings(tmp_path):
     entry = load(
         tmp_path,
-        "{selectFields: [id], partition: {column: '`created at`', every: week, start: 2026-01-01, endOffset: 1, week_start: sunday},"
-        " schedule: ['0 0 6 * * *', '@daily'], timezone: Europe/Berlin, catchUp: 2w, backfill: {partitionsPerRun: all},"
-        " checks: {minRows: 1, notNull: id}, freshness: {failAfter: 26h}}",
+        "{selectFields: [id], partition: {column: '`created at`', every: week, start: 2026-01-01, endOffset: 1,"
+        " week_start: sunday}, schedule: ['0 0 6 * * *', '@daily'], timezone: Europe/Berlin, catchUp: 2w, backfill:"
+        " {partitionsPerRun: all}, checks: {minRows: 1, notNull: id}, freshness: {failAfter: 26h}}",
     )
     assert entry.partition is not None
-    assert (entry.partition.column, entry.partition.start, entry.partition.end_offset) == ("created at", "2026-01-01T00:00", 1)
+    assert (entry.partition.column, entry.partition.start, entry.partition.end_offset) == (
+        "created at",
+        "2026-01-01T00:00",
+        1,
+    )
     assert entry.schedule == ("0 0 6 * * *", "@daily")
     assert entry.backfill.partitions_per_run == "all"
     assert entry.checks[0].not_null == ("id",)
@@ -33,7 +37,9 @@ def test_all_of_it_in_both_spellings(tmp_path):
 
 
 def test_what_is_left_out(tmp_path):
-    entry = load(tmp_path, "{partition: {column: at, every: day, start: 2026-01-01T00:00}, schedule: none, catch_up: none}")
+    entry = load(
+        tmp_path, "{partition: {column: at, every: day, start: 2026-01-01T00:00}, schedule: none, catch_up: none}"
+    )
     assert entry.schedule == ()
     assert entry.catch_up == "none"
     assert entry.backfill.partitions_per_run == 31

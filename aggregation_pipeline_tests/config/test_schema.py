@@ -26,7 +26,10 @@ def test_the_shipped_config_follows_the_schema():
     "text",
     [
         "tableConfigs: {a: {groupBy: [x, {expr: y, alias: z}], selectFields: ['*'], formats: all}}",
-        "tables: {a: null, b: {group_by: [x], aggregations: [{function: count_distinct, field: x}, {function: Group_Concat, field: y}]}}",
+        (
+            "tables: {a: null, b: {group_by: [x], aggregations: [{function: count_distinct, field: x}, {function:"
+            " Group_Concat, field: y}]}}"
+        ),
         "tables: {a: {freshness: {fail_after: 26h}}, b: {freshness: {failAfter: 26h, warn_after: 25h}}}",
         "tables: {}\noptions: {zeroDates: null, excel: {totals: amount}}",
         "tables: {a: {formats: 'csv, excel'}, b: {formats: [all]}}",

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 import sqlalchemy
 
-from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 
 @pytest.mark.sample56
@@ -40,7 +40,14 @@ def test_the_postgres_server_is_in_shanghai_and_every_url_speaks_utc(postgres: P
 
 @pytest.mark.sample56
 def test_a_mysql_server_says_itself_what_it_has(mysql: MySQLServer):
-    everything = {"json", "window functions", "common table expressions", "statement timeout", "named zones", "legacy character sets"}
+    everything = {
+        "json",
+        "window functions",
+        "common table expressions",
+        "statement timeout",
+        "named zones",
+        "legacy character sets",
+    }
     lacking = {
         "seekdb": {"named zones", "legacy character sets"},
         "mariadb": set(),

@@ -9,7 +9,7 @@ import pymysql
 import pytest
 
 from aggregation_pipeline.embedded import sample_data, sample_rows
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 # PyMySQL's arguments, a cursor on the loaded database, and the progress that was told.
 Shop = tuple[dict[str, Any], "pymysql.cursors.Cursor", list[tuple[int, int]]]
@@ -42,7 +42,11 @@ def test_the_same_day_gives_the_same_rows_and_another_day_moves_them():
 
 def test_the_shop_has_the_promised_rows_and_progress_ends_at_their_sum(shop: Shop):
     _, cursor, heard = shop
-    assert [one(cursor, f"SELECT COUNT(*) FROM {table}") for table in ("users", "products", "orders")] == [5_000, 500, 200_000]
+    assert [one(cursor, f"SELECT COUNT(*) FROM {table}") for table in ("users", "products", "orders")] == [
+        5_000,
+        500,
+        200_000,
+    ]
     assert heard[-1] == (205_500, 205_500)
     assert all(before[0] < after[0] for before, after in pairwise(heard))
 
@@ -57,18 +61,33 @@ def test_orders_span_the_ninety_days_before_the_anchor(shop: Shop):
 
 def test_a_story_holds_together_across_tables(shop: Shop):
     _, cursor, _ = shop
-    assert one(cursor, "SELECT COUNT(*) FROM orders o JOIN users u ON u.id = o.user_id WHERE o.created_at < u.created_at") == 0
     assert (
-        one(cursor, "SELECT COUNT(*) FROM orders o LEFT JOIN products p ON p.id = o.product_id WHERE p.id IS NULL OR o.price > p.price")
+        one(cursor, "SELECT COUNT(*) FROM orders o JOIN users u ON u.id = o.user_id WHERE o.created_at < u.created_at")
         == 0
     )
-    assert one(cursor, "SELECT COUNT(*) FROM orders WHERE (paid_at IS NULL) <> (status IN ('pending', 'cancelled'))") == 0
+    assert (
+        one(
+            cursor,
+            "SELECT COUNT(*) FROM orders o LEFT JOIN products p ON p.id = o.product_id WHERE p.id IS NULL OR o.price >"
+            " p.price",
+        )
+        == 0
+    )
+    assert (
+        one(cursor, "SELECT COUNT(*) FROM orders WHERE (paid_at IS NULL) <> (status IN ('pending', 'cancelled'))") == 0
+    )
     assert one(cursor, "SELECT COUNT(*) FROM users WHERE last_login_at < created_at") == 0
 
 
 def test_nulls_decimals_chinese_and_emoji_are_there(shop: Shop):
     _, cursor, _ = shop
-    for table, column in [("users", "age"), ("users", "email"), ("orders", "paid_at"), ("orders", "note"), ("products", "tags")]:
+    for table, column in [
+        ("users", "age"),
+        ("users", "email"),
+        ("orders", "paid_at"),
+        ("orders", "note"),
+        ("products", "tags"),
+    ]:
         nulls, values = one(cursor, f"SELECT SUM({column} IS NULL), COUNT({column}) FROM {table}")
         assert nulls > 0, f"{table}.{column}"
         assert values > 0, f"{table}.{column}"
@@ -77,7 +96,9 @@ def test_nulls_decimals_chinese_and_emoji_are_there(shop: Shop):
     total = one(cursor, "SELECT SUM(price * quantity) FROM orders")
     assert isinstance(total, Decimal)
     assert total.as_tuple().exponent == -2
-    assert isinstance(json.loads(one(cursor, "SELECT tags FROM products WHERE tags IS NOT NULL ORDER BY id LIMIT 1")), list)
+    assert isinstance(
+        json.loads(one(cursor, "SELECT tags FROM products WHERE tags IS NOT NULL ORDER BY id LIMIT 1")), list
+    )
 
 
 def test_the_documented_example_for_users_finds_rows(shop: Shop):
@@ -89,7 +110,9 @@ def test_the_documented_example_for_users_finds_rows(shop: Shop):
     assert len(cursor.fetchall()) > 7
 
 
-def test_loading_again_is_skipped_until_the_day_changes_or_a_load_was_cut_short(shop: Shop, monkeypatch: pytest.MonkeyPatch):
+def test_loading_again_is_skipped_until_the_day_changes_or_a_load_was_cut_short(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+):
     connect, cursor, _ = shop
     heard: list[tuple[int, int]] = []
     assert not sample_data.load_sample_data(connect, today=TODAY, progress=lambda *each: heard.append(each))

@@ -18,7 +18,9 @@ from aggregation_pipeline.embedded.process import command_line
 from aggregation_pipeline.embedded.servers import Servers, start_servers
 from aggregation_pipeline.errors import PipelineError
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else: run the tests as root to cover this")
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can become somebody else: run the tests as root to cover this"
+)
 
 StartOwner = Callable[..., tuple[subprocess.Popen[str], list[int]]]
 
@@ -66,7 +68,9 @@ def owner(root: Path) -> Iterator[StartOwner]:
     owners: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> tuple[subprocess.Popen[str], list[int]]:
-        process = subprocess.Popen([sys.executable, "-c", OWNER, str(root), *arguments], stdout=subprocess.PIPE, text=True, cwd="/")
+        process = subprocess.Popen(
+            [sys.executable, "-c", OWNER, str(root), *arguments], stdout=subprocess.PIPE, text=True, cwd="/"
+        )
         owners.append(process)
         assert process.stdout is not None
         lines = iter(process.stdout.readline, "")
@@ -148,7 +152,9 @@ def test_the_pipelines_account_can_read_the_shop_and_nothing_more(running: Serve
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_seekdb_is_told_not_to_phone_home_and_servers_see_nothing_of_our_environment(running: Servers):
-    seekdb, postgres = (Path(f"/proc/{child.pid}/environ").read_bytes() for child in (running.seekdb.child, running.postgres.child))
+    seekdb, postgres = (
+        Path(f"/proc/{child.pid}/environ").read_bytes() for child in (running.seekdb.child, running.postgres.child)
+    )
     assert b"TELEMETRY_ENABLED=false" in seekdb
     assert b"SUPABASE_KEY" not in seekdb + postgres
 
@@ -157,13 +163,18 @@ def test_seekdb_is_told_not_to_phone_home_and_servers_see_nothing_of_our_environ
 def test_no_server_listens_on_the_network(running: Servers):
     for child in (running.seekdb.child, running.postgres.child):
         inodes = {str(entry.readlink()) for entry in Path(f"/proc/{child.pid}/fd").iterdir() if entry.is_symlink()}
-        lines = [*Path("/proc/net/tcp").read_text().splitlines()[1:], *Path("/proc/net/tcp6").read_text().splitlines()[1:]]
+        lines = [
+            *Path("/proc/net/tcp").read_text().splitlines()[1:],
+            *Path("/proc/net/tcp6").read_text().splitlines()[1:],
+        ]
         assert not inodes & {f"socket:[{line.split()[9]}]" for line in lines}
 
 
 def test_a_folder_has_one_owner_and_what_a_killed_one_left_harms_nobody(root: Path, owner: StartOwner):
     process, orphans = owner()
-    with pytest.raises(PipelineError, match=rf"in use by process {process.pid}: another `make demo` or `make dev`.*kill {process.pid}"):
+    with pytest.raises(
+        PipelineError, match=rf"in use by process {process.pid}: another `make demo` or `make dev`.*kill {process.pid}"
+    ):
         start_servers(root, report=print)
     assert process.poll() is None
     process.kill()
@@ -219,7 +230,9 @@ def test_a_half_made_folder_is_made_anew_and_a_path_too_long_for_a_socket_works(
 
 def test_a_missing_wheel_names_the_platforms_and_the_way_out(monkeypatch: pytest.MonkeyPatch, root: Path):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(PipelineError, match=r"pylibseekdb.*glibc 2.28.*DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME"):
+    with pytest.raises(
+        PipelineError, match=r"pylibseekdb.*glibc 2.28.*DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME"
+    ):
         start_servers(root, report=print)
 
 

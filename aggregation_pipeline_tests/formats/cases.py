@@ -67,11 +67,17 @@ TYPES: dict[str, tuple[pa.DataType, str, list[Any]]] = {
     "bigint_unsigned": _column(pa.uint64(), "BIGINT UNSIGNED", 0, 2**64 - 1, None),
     "bit": _column(pa.uint64(), "BIT(64)", 0, 1, 2**64 - 1, None),
     "year": _column(pa.int16(), "YEAR", 1901, 2155, None),
-    "money": _column(pa.decimal128(10, 2), "DECIMAL(10,2)", Decimal("-99999999.99"), Decimal("0.00"), Decimal("10.50"), None),
-    "fine": _column(pa.decimal128(15, 10), "DECIMAL(15,10)", Decimal("0E-10"), Decimal("1E-10"), Decimal("-0.0000001000"), None),
+    "money": _column(
+        pa.decimal128(10, 2), "DECIMAL(10,2)", Decimal("-99999999.99"), Decimal("0.00"), Decimal("10.50"), None
+    ),
+    "fine": _column(
+        pa.decimal128(15, 10), "DECIMAL(15,10)", Decimal("0E-10"), Decimal("1E-10"), Decimal("-0.0000001000"), None
+    ),
     "sum_of_money": _column(pa.decimal128(32, 2), "DECIMAL(32,2)", Decimal("1234567890123.45"), Decimal("-0.05"), None),
     "sum_of_bigint": _column(pa.decimal256(41, 0), "DECIMAL(41,0)", Decimal(123), Decimal(-(10**20)), None),
-    "exact": _column(pa.decimal128(38, 10), "DECIMAL(38,10)", Decimal("1.5000000000"), Decimal("1234567890.1234567891"), None),
+    "exact": _column(
+        pa.decimal128(38, 10), "DECIMAL(38,10)", Decimal("1.5000000000"), Decimal("1234567890.1234567891"), None
+    ),
     "widest": _column(
         pa.decimal256(65, 30),
         "DECIMAL(65,30)",
@@ -80,19 +86,51 @@ TYPES: dict[str, tuple[pa.DataType, str, list[Any]]] = {
         Decimal("0E-30"),
         None,
     ),
-    "float": _column(pa.float32(), "FLOAT", 0.10000000149011612, -3.4028234663852886e38, 1.401298464324817e-45, 16777216.0, None),
-    "double": _column(
-        pa.float64(), "DOUBLE", 0.1 + 0.2, 1e20, -1.7976931348623157e308, 2.2250738585072014e-308, 5e-324, -0.0, 100.0, 1e15, None
+    "float": _column(
+        pa.float32(), "FLOAT", 0.10000000149011612, -3.4028234663852886e38, 1.401298464324817e-45, 16777216.0, None
     ),
-    "date": _column(pa.date32(), "DATE", date(1, 1, 1), date(1900, 2, 28), date(1900, 3, 1), date(2026, 11, 20), date(9999, 12, 31), None),
+    "double": _column(
+        pa.float64(),
+        "DOUBLE",
+        0.1 + 0.2,
+        1e20,
+        -1.7976931348623157e308,
+        2.2250738585072014e-308,
+        5e-324,
+        -0.0,
+        100.0,
+        1e15,
+        None,
+    ),
+    "date": _column(
+        pa.date32(),
+        "DATE",
+        date(1, 1, 1),
+        date(1900, 2, 28),
+        date(1900, 3, 1),
+        date(2026, 11, 20),
+        date(9999, 12, 31),
+        None,
+    ),
     "datetime": _column(
-        pa.timestamp("us"), "DATETIME", datetime(1000, 1, 1), datetime(2026, 11, 20, 14, 0, 0), datetime(9999, 12, 31, 23, 59, 59), None
+        pa.timestamp("us"),
+        "DATETIME",
+        datetime(1000, 1, 1),
+        datetime(2026, 11, 20, 14, 0, 0),
+        datetime(9999, 12, 31, 23, 59, 59),
+        None,
     ),
     "datetime_3": _column(
-        pa.timestamp("us"), "DATETIME(3)", datetime(2026, 11, 20, 14, 0, 0, 7000), datetime(1969, 12, 31, 23, 59, 59, 999000), None
+        pa.timestamp("us"),
+        "DATETIME(3)",
+        datetime(2026, 11, 20, 14, 0, 0, 7000),
+        datetime(1969, 12, 31, 23, 59, 59, 999000),
+        None,
     ),
     "datetime_4": _column(pa.timestamp("us"), "DATETIME(4)", datetime(2026, 11, 20, 14, 0, 0, 123400), None),
-    "datetime_6": _column(pa.timestamp("us"), "DATETIME(6)", datetime(2026, 11, 20, 14, 0, 0, 123456), datetime(1000, 1, 1), None),
+    "datetime_6": _column(
+        pa.timestamp("us"), "DATETIME(6)", datetime(2026, 11, 20, 14, 0, 0, 123456), datetime(1000, 1, 1), None
+    ),
     "timestamp": _column(
         pa.timestamp("us", "Asia/Shanghai"),
         "TIMESTAMP",
@@ -121,7 +159,12 @@ def column(name: str, kind: pa.DataType, mysql: str, values: list[Any]) -> pa.Ta
 
 
 def make_extract(
-    folder: Path, detail: pa.Table | None = None, *, summary: pa.Table | None = None, table: str = "orders", **changes: Any
+    folder: Path,
+    detail: pa.Table | None = None,
+    *,
+    summary: pa.Table | None = None,
+    table: str = "orders",
+    **changes: Any,
 ) -> Extract:
     """An extract of these tables; the summary is one row with a count unless given."""
     if summary is None:

@@ -15,18 +15,23 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aggregation_pipeline.config.options import CsvOptions, FormatOptions
-from aggregation_pipeline.formats import RenderedFile, render
+from aggregation_pipeline.formats.registry import RenderedFile, render
 from aggregation_pipeline_tests.formats.cases import TYPES, all_types, column, make_extract
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 NULL = "\\N"
-DOCS = Path(__file__).parents[2] / "docs" / "files.md"
+DOCS = REPOSITORY / "docs" / "files.md"
 
 
 @functools.cache
 def documented(function: str) -> Any:
     """A function as docs/files.md gives it to those who read the files."""
     names: dict[str, Any] = {}
-    (block,) = (text for text in re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL) if f"def {function}(" in text)
+    (block,) = (
+        text
+        for text in re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+        if f"def {function}(" in text
+    )
     exec(block, names)  # noqa: S102 - our own page
     return names[function]
 
@@ -36,7 +41,9 @@ def render_detail(folder: Path, out: Path, table: pa.Table, **options: Any) -> R
 
 
 def read(path: Path, encoding: str = "utf-8-sig", delimiter: str = ",") -> list[list[str]]:
-    return list(csv.reader(io.StringIO(path.read_bytes().decode(encoding), newline=""), delimiter=delimiter, strict=True))
+    return list(
+        csv.reader(io.StringIO(path.read_bytes().decode(encoding), newline=""), delimiter=delimiter, strict=True)
+    )
 
 
 def detail(folder: Path, out: Path, table: pa.Table, **options: Any) -> list[list[str]]:
@@ -88,7 +95,9 @@ def test_a_null_alone_on_its_line_is_written_out_since_readers_skip_empty_lines(
 
 
 def test_text_is_quoted_and_numbers_and_dates_are_not(tmp_path: Path, out: Path):
-    file = render_detail(tmp_path, out, all_types().select(["int", "money", "datetime", "time", "enum", "binary"]).slice(1, 1))
+    file = render_detail(
+        tmp_path, out, all_types().select(["int", "money", "datetime", "time", "enum", "binary"]).slice(1, 1)
+    )
     assert file.path.read_text("utf-8-sig").splitlines()[1] == '2147483647,0.00,2026-11-20 14:00:00,838:59:59,"",0x'
 
 
@@ -128,7 +137,16 @@ def test_every_delimiter_that_is_taken_parts_the_fields_of_every_type(tmp_path: 
 def test_what_a_spreadsheet_would_run_is_escaped_in_text_and_counted(tmp_path: Path, out: Path):
     table = pa.table({"t": ["=1+1", "+86 138", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "safe", ""], "n": range(8)})
     file = render_detail(tmp_path, out, table)
-    assert [row[0] for row in read(file.path)[1:]] == ["'=1+1", "'+86 138", "'-2+3", "'@SUM(A1)", "'\t=1", "'\r=1", "safe", ""]
+    assert [row[0] for row in read(file.path)[1:]] == [
+        "'=1+1",
+        "'+86 138",
+        "'-2+3",
+        "'@SUM(A1)",
+        "'\t=1",
+        "'\r=1",
+        "safe",
+        "",
+    ]
     assert file.notes == {"csv_formulas_escaped": 6}
 
 
@@ -193,7 +211,9 @@ def test_each_text_that_a_spreadsheet_would_run_is_escaped_and_each_number_is_no
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.text(alphabet="'=@+-\t\r\n＝＠＋－0123456789.,eE%a ") | st.text(), min_size=1, max_size=40))
-def test_the_escape_is_taken_away_again_as_the_docs_say_and_no_two_texts_become_one(tmp_path: Path, out: Path, values: list[str]):
+def test_the_escape_is_taken_away_again_as_the_docs_say_and_no_two_texts_become_one(
+    tmp_path: Path, out: Path, values: list[str]
+):
     values = [value for value in values if not re.search("[\ud800-\udfff]", value)]
     written = texts(tmp_path, out, *values, *NUMBERS, *FORMULAS)
     assert [documented("unescaped")(text) for text in written] == [*values, *NUMBERS, *FORMULAS]

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats import render
+from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline_tests.formats.cases import TYPES, all_types, column, make_extract
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "export.schema.json"
+SCHEMA = REPOSITORY / "docs" / "export.schema.json"
 
 
 def read(path: Path) -> Any:
@@ -74,9 +75,13 @@ def test_floats_are_written_with_no_more_digits_than_they_need(tmp_path: Path, o
 
 
 def test_a_file_reads_row_by_row_for_people(tmp_path: Path, out: Path):
-    (file,) = render("json", make_extract(tmp_path, column("备注", pa.string(), "TEXT", ["好", None])), out, FormatOptions())
-    assert file.path.read_text() == (
-        '{"table": "orders", "window": "2026-11-20",\n"summary": [\n{"row_count":2}\n],\n"detail": [\n{"备注":"好"},\n{"备注":null}\n]}\n'
+    (file,) = render(
+        "json", make_extract(tmp_path, column("备注", pa.string(), "TEXT", ["好", None])), out, FormatOptions()
+    )
+    assert (
+        file.path.read_text()
+        == '{"table": "orders", "window": "2026-11-20",\n"summary": [\n{"row_count":2}\n],\n"detail":'
+        ' [\n{"备注":"好"},\n{"备注":null}\n]}\n'
     )
     assert (file.name, file.dataset, file.rows, file.media_type) == ("orders.json", "all", 3, "application/json")
     assert file.bytes == file.path.stat().st_size
@@ -162,7 +167,10 @@ def test_each_dataset_is_a_file_of_rows_where_that_is_asked_for(tmp_path: Path, 
 @pytest.mark.parametrize(("shape", "content"), [("array", "[\n]\n"), ("lines", "")])
 def test_no_rows_are_an_empty_array_or_no_line(tmp_path: Path, out: Path, shape: str, content: str):
     extract = make_extract(tmp_path, all_types().slice(0, 0))
-    assert render("json", extract, out, FormatOptions.model_validate({"json": {"shape": shape}}))[-1].path.read_text() == content
+    assert (
+        render("json", extract, out, FormatOptions.model_validate({"json": {"shape": shape}}))[-1].path.read_text()
+        == content
+    )
 
 
 def test_a_number_that_json_has_no_word_for_is_refused_by_column(tmp_path: Path, out: Path):
@@ -182,4 +190,6 @@ def test_any_text_comes_back_as_it_was(tmp_path: Path, out: Path, values: list[s
 def test_any_decimal_keeps_its_digits(tmp_path: Path, out: Path, values: list[Decimal | None]):
     rows = detail(tmp_path, out, column("d", pa.decimal128(38, 10), "DECIMAL(38,10)", values))
     # A zero has no sign in MySQL.
-    assert [row["d"] for row in rows] == [None if value is None else f"{abs(value) if value == 0 else value:f}" for value in values]
+    assert [row["d"] for row in rows] == [
+        None if value is None else f"{abs(value) if value == 0 else value:f}" for value in values
+    ]

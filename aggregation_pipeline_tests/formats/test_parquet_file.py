@@ -10,7 +10,8 @@ import pytest
 
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats import parquet_file, render
+from aggregation_pipeline.formats import parquet_file
+from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline_tests.formats.cases import all_types, column, make_extract
 
 
@@ -44,14 +45,23 @@ def test_the_compression_is_the_one_asked_for(tmp_path: Path, out: Path):
     for compression in ("zstd", "snappy"):
         detail = render("parquet", extract, out, FormatOptions(parquet=ParquetOptions(compression=compression)))[-1]
         metadata = pq.read_metadata(detail.path)
-        assert {metadata.row_group(i).column(0).compression for i in range(metadata.num_row_groups)} == {compression.upper()}
+        assert {metadata.row_group(i).column(0).compression for i in range(metadata.num_row_groups)} == {
+            compression.upper()
+        }
         assert pq.read_table(detail.path).column("n").to_pylist() == list(range(5000))
 
 
-def test_rows_that_are_written_anew_keep_their_order_over_row_groups(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
+def test_rows_that_are_written_anew_keep_their_order_over_row_groups(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(parquet_file, "_GROUP_ROWS", 1500)
     values = [Decimal(n) for n in range(5000)]
-    detail = render("parquet", make_extract(tmp_path, column("s", pa.decimal256(41, 0), "DECIMAL(41,0)", values)), out, FormatOptions())[-1]
+    detail = render(
+        "parquet",
+        make_extract(tmp_path, column("s", pa.decimal256(41, 0), "DECIMAL(41,0)", values)),
+        out,
+        FormatOptions(),
+    )[-1]
     assert pq.read_metadata(detail.path).num_row_groups > 1
     assert pq.read_table(detail.path).column("s").to_pylist() == values
 
@@ -77,9 +87,12 @@ def test_a_sum_beyond_38_digits_is_text_that_every_reader_opens_with_all_its_dig
 
 def test_digits_after_the_point_count_as_well_and_are_written_without_exponents(tmp_path: Path, out: Path):
     values = [Decimal("123456789.000000000000000000000000000001"), Decimal("0E-30"), Decimal("-1E-30")]
-    detail = render("parquet", make_extract(tmp_path, column("s", pa.decimal256(65, 30), "DECIMAL(65,30)", values)), out, FormatOptions())[
-        -1
-    ]
+    detail = render(
+        "parquet",
+        make_extract(tmp_path, column("s", pa.decimal256(65, 30), "DECIMAL(65,30)", values)),
+        out,
+        FormatOptions(),
+    )[-1]
     assert with_duckdb(f"SELECT s FROM '{detail.path}'") == [(f"{value:f}",) for value in values]
 
 

@@ -15,7 +15,7 @@ import pytest
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats import FORMATS, render
+from aggregation_pipeline.formats.registry import FORMATS, render
 from aggregation_pipeline_tests.formats.cases import all_types, column, make_extract
 
 each_format = pytest.mark.parametrize("name", FORMATS)
@@ -32,7 +32,9 @@ def test_the_same_data_gives_the_same_bytes(tmp_path: Path, name: str):
 
 
 @each_format
-def test_nothing_is_left_when_reading_breaks_off_in_the_middle(tmp_path: Path, out: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+def test_nothing_is_left_when_reading_breaks_off_in_the_middle(
+    tmp_path: Path, out: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
     whole = Dataset.batches
 
     def broken(self: Dataset) -> Iterator[pa.RecordBatch]:
@@ -50,7 +52,9 @@ def test_nothing_is_left_when_reading_breaks_off_in_the_middle(tmp_path: Path, o
 
 @each_format
 def test_a_file_of_an_earlier_attempt_is_replaced_whole(tmp_path: Path, out: Path, name: str):
-    before = render(name, make_extract(tmp_path, column("n", pa.int32(), "INT", list(range(3000)))), out, FormatOptions())
+    before = render(
+        name, make_extract(tmp_path, column("n", pa.int32(), "INT", list(range(3000)))), out, FormatOptions()
+    )
     after = render(name, make_extract(tmp_path, column("n", pa.int32(), "INT", [1])), out, FormatOptions())
     assert [file.path for file in before] == [file.path for file in after]
     assert sorted(out.iterdir()) == sorted(file.path for file in after)
@@ -127,7 +131,8 @@ _DIE = """
 import os, signal, sys
 from pathlib import Path
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.formats import csv_file, render
+from aggregation_pipeline.formats import csv_file
+from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline_tests.formats.cases import all_types, make_extract
 csv_file.slices = lambda dataset: os.kill(os.getpid(), signal.SIGKILL)
 render("csv", make_extract(Path(sys.argv[1]), all_types()), Path(sys.argv[2]), FormatOptions())
@@ -135,7 +140,9 @@ render("csv", make_extract(Path(sys.argv[1]), all_types()), Path(sys.argv[2]), F
 
 
 def test_a_killed_process_leaves_nothing_that_looks_like_a_file(tmp_path: Path, out: Path):
-    assert subprocess.run([sys.executable, "-c", _DIE, str(tmp_path), str(out)], check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", _DIE, str(tmp_path), str(out)], check=False).returncode == -signal.SIGKILL
+    )
     assert [path.suffix for path in out.iterdir()] == [".part"]
 
 
@@ -145,7 +152,7 @@ from pathlib import Path
 import pandas, pyarrow as pa, pyarrow.parquet as pq
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats import render
+from aggregation_pipeline.formats.registry import render
 path, name, out = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 with pq.ParquetFile(path) as file:
     dataset = Dataset("detail", path, file.metadata.num_rows, file.schema_arrow, False, "SELECT", "none")
@@ -163,7 +170,9 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path, out: Path, name: str):
     for millions in (1, 5):
         path = tmp_path / f"{millions}.parquet"
         _write_rows(path, groups=10 * millions)
-        done = subprocess.run([sys.executable, "-c", _MEASURE, str(path), name, str(out)], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", _MEASURE, str(path), name, str(out)], check=True, capture_output=True, text=True
+        )
         peaks.append(int(done.stdout))
     assert peaks[1] <= peaks[0] * 1.1
     assert peaks[1] <= 300
@@ -176,4 +185,6 @@ def _write_rows(path: Path, *, groups: int) -> None:
         for group in range(groups):
             ids = pa.array(range(group * 100_000, (group + 1) * 100_000), pa.int64())
             text = pa.array([f"备注 {n} of a customer" for n in range(group * 100_000, (group + 1) * 100_000)])
-            writer.write_table(pa.Table.from_arrays([ids, ids.cast(pa.decimal256(41, 2)), text, ids.cast(pa.float64())], schema=schema))
+            writer.write_table(
+                pa.Table.from_arrays([ids, ids.cast(pa.decimal256(41, 2)), text, ids.cast(pa.float64())], schema=schema)
+            )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from dagster import AssetIn, AssetKey, AssetSpec, DagsterInstance, asset, materialize
 
-from aggregation_pipeline.assets.names import manifest_key, table_key
+from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Dataset, Extract
@@ -21,7 +21,9 @@ from aggregation_pipeline.storage.publish import publish_window
 
 TABLE = AssetSpec(table_key("orders"), metadata={TABLE_METADATA: "orders"})
 MANIFEST = AssetSpec(manifest_key("orders"), metadata={TABLE_METADATA: "orders"})
-ROWS = pa.table({"id": pa.array([1, None], pa.int64()), "price": pa.array([Decimal("1.10"), None], pa.decimal128(10, 2))})
+ROWS = pa.table(
+    {"id": pa.array([1, None], pa.int64()), "price": pa.array([Decimal("1.10"), None], pa.decimal128(10, 2))}
+)
 
 
 @pytest.fixture
@@ -38,10 +40,17 @@ def manager(tmp_path: Path) -> OSSIOManager:
 
 def run(manager: OSSIOManager, *assets: Any, raise_on_error: bool = True) -> Any:
     with DagsterInstance.ephemeral() as instance:
-        return materialize([TABLE, MANIFEST, *assets], instance=instance, resources={"io_manager": manager}, raise_on_error=raise_on_error)
+        return materialize(
+            [TABLE, MANIFEST, *assets],
+            instance=instance,
+            resources={"io_manager": manager},
+            raise_on_error=raise_on_error,
+        )
 
 
-def test_a_table_arrives_as_a_dataframe_with_its_exact_types_and_the_result_is_published(manager: OSSIOManager, tmp_path: Path):
+def test_a_table_arrives_as_a_dataframe_with_its_exact_types_and_the_result_is_published(
+    manager: OSSIOManager, tmp_path: Path
+):
     @asset(ins={"orders": AssetIn(key=TABLE.key)})
     def priced(orders: pd.DataFrame) -> pd.DataFrame:
         assert orders["price"].tolist() == [Decimal("1.10"), pd.NA]
@@ -53,7 +62,9 @@ def test_a_table_arrives_as_a_dataframe_with_its_exact_types_and_the_result_is_p
         assert priced.to_pylist() == [{"id": 1, "price": Decimal("1.10")}]
 
     result = run(manager, priced, counted)
-    (event,) = [event for event in result.all_events if event.is_step_materialization and event.asset_key == AssetKey("priced")]
+    (event,) = [
+        event for event in result.all_events if event.is_step_materialization and event.asset_key == AssetKey("priced")
+    ]
     metadata = event.materialization.metadata
     assert metadata["dagster/row_count"].value == 1
     assert metadata["dagster/uri"].value == (tmp_path / "exports/shop/_assets/priced.parquet").as_uri()

@@ -1,1 +1,0 @@
-"""Against real processes of Dagster: minutes long, so all of it is marked slow."""

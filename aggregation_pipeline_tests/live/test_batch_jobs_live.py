@@ -1,6 +1,8 @@
-"""No run is missing from batch_jobs, whatever was down, killed or late: with a real daemon, code server and run workers.
+"""No run is missing from batch_jobs, whatever was down, killed or late: with a real daemon, code server and run
+workers.
 
-Runs that only have to end are reported to Dagster's storage, as their workers would do it; those that are killed or cancelled are launched.
+Runs that only have to end are reported to Dagster's storage, as their workers would do it; those that are killed or
+cancelled are launched.
 """
 
 import os
@@ -16,13 +18,13 @@ import pytest
 from dagster import DagsterEventType as Did
 from dagster import DagsterRunStatus
 
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.batch_jobs.runs import FakeTable, create, report, run
-from aggregation_pipeline_tests.live.processes import Live, deployed
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.processes import Live, deployed
+from aggregation_pipeline_tests.support.runs import FakeTable, create, report, run
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(600)]
 BAIDU = FakeTable("baidu", 30)
@@ -118,9 +120,10 @@ def test_an_event_that_is_committed_after_later_ones_still_counts(live: Live):
     engine = create_engine(os.environ["DAGSTER_PG_URL"], application_name="aggregation test")
     with engine.connect() as connection, connection.begin():
         connection.exec_driver_sql(
-            "INSERT INTO event_logs (run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition) "
-            "SELECT %(new)s, replace(event, %(old)s, %(new)s), dagster_event_type, timestamp, step_key, asset_key, partition "
-            "FROM event_logs WHERE run_id = %(old)s AND dagster_event_type = 'ASSET_MATERIALIZATION' AND asset_key LIKE '%%manifest%%'",
+            "INSERT INTO event_logs (run_id, event, dagster_event_type, timestamp, step_key, asset_key, partition)"
+            " SELECT %(new)s, replace(event, %(old)s, %(new)s), dagster_event_type, timestamp, step_key, asset_key,"
+            " partition FROM event_logs WHERE run_id = %(old)s AND dagster_event_type = 'ASSET_MATERIALIZATION' AND"
+            " asset_key LIKE '%%manifest%%'",
             {"new": late.run_id, "old": model},
         )
         report(live.instance, late, Did.RUN_SUCCESS)
@@ -160,12 +163,18 @@ def test_runs_that_are_killed_and_cancelled_running_or_queued_come_to_their_end(
         assert coordinator.cancel_run(cancelled)
         until("the running run cancelled", lambda: live.statuses(cancelled) == ["failed"], 120)
     found = live.rows()
-    assert [found[each].metadata["dagster"]["status"] for each in (killed, cancelled, queued)] == ["FAILURE", "CANCELED", "CANCELED"]
+    assert [found[each].metadata["dagster"]["status"] for each in (killed, cancelled, queued)] == [
+        "FAILURE",
+        "CANCELED",
+        "CANCELED",
+    ]
     assert live.instance.get_run_by_id(killed).status == DagsterRunStatus.FAILURE  # type: ignore[union-attr]
 
 
 def worker_of(live: Live, run_id: str) -> int:
     for entry in live.instance.all_logs(run_id):
-        if match := re.search(r"\(pid: (\d+)\)", entry.get_dagster_event().message or "" if entry.is_dagster_event else ""):
+        if match := re.search(
+            r"\(pid: (\d+)\)", entry.get_dagster_event().message or "" if entry.is_dagster_event else ""
+        ):
             return int(match[1])
     raise AssertionError("the run says no pid")

@@ -1,4 +1,6 @@
-"""A service that was down over several ticks, in a real `dagster dev`: it lives some days in the past, is stopped, and is started today."""
+"""A service that was down over several ticks, in a real `dagster dev`: it lives some days in the past, is stopped, and
+is started today.
+"""
 
 import os
 import shutil
@@ -17,12 +19,13 @@ from dagster._core.storage.tags import SCHEDULE_NAME_TAG
 
 from aggregation_pipeline.automation.catch_up import CATCH_UP
 from aggregation_pipeline.automation.retention import RETENTION_JOB
-from aggregation_pipeline_tests.live.dev import REPOSITORY, Dev, deployed_dev, looks, make_orders, state
-from aggregation_pipeline_tests.servers.missing import missing
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, looks, make_orders, state
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.missing import missing
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(720)]
 SCHEDULE = "aggregate_daily_partitions_at_0200_schedule"
@@ -54,7 +57,9 @@ def put_back(**by: float) -> dict[str, str]:
 
 
 def zone_past_midnight() -> ZoneInfo:
-    """Where the first hour of a day goes by, so that no tick and no midnight comes while a test runs, whenever that is."""
+    """Where the first hour of a day goes by, so that no tick and no midnight comes while a test runs, whenever that
+    is.
+    """
     return ZoneInfo(f"Etc/GMT{(datetime.now(UTC).hour + 12) % 24 - 12:+d}")
 
 
@@ -76,7 +81,9 @@ def attempts(dev: Dev) -> "Counter[tuple[str, str, str]]":
             layer, table, *_ = planned.asset_key.path
             subset = planned.partitions_subset
             if layer == "aggregation":
-                found.update((by, table, str(key)) for key in (subset.get_partition_keys() if subset else [planned.partition]))
+                found.update(
+                    (by, table, str(key)) for key in (subset.get_partition_keys() if subset else [planned.partition])
+                )
     return found
 
 
@@ -88,8 +95,14 @@ def test_a_service_that_was_down_for_days_makes_them_good_once_and_leaves_alone_
     today = datetime.now(zone).date()
     days = [str(today - timedelta(days=back)) for back in range(7, 0, -1)]
     seven, six, five, four, three, two, _yesterday = days
-    rows = [f"({10 * number + n}, 'new', '{day} 1{n}:00:00')" for number, day in enumerate(days) for n in range(4 if day == four else 3)]
-    with deployed_dev(server_folder / "caught", CONFIG.format(first=seven), make_orders(mariadb, rows), postgres.fresh_database()) as dev:
+    rows = [
+        f"({10 * number + n}, 'new', '{day} 1{n}:00:00')"
+        for number, day in enumerate(days)
+        for n in range(4 if day == four else 3)
+    ]
+    with deployed_dev(
+        server_folder / "caught", CONFIG.format(first=seven), make_orders(mariadb, rows), postgres.fresh_database()
+    ) as dev:
         dev.environment = {**dev.environment, "TIMEZONE": zone.key, "CRON_SCHEDULE": "0 0 2 * * *"}
 
         # At noon of the sixth day before this: Dagster learns of the schedule, whose next tick comes when it is down.
@@ -99,20 +112,27 @@ def test_a_service_that_was_down_for_days_makes_them_good_once_and_leaves_alone_
         dev.stop()
         assert not table_runs(dev)
 
-        # At noon of the next day, down over one tick: that is the schedule's. The day before it had no tick of this deployment.
+        # At noon of the next day, down over one tick: that is the schedule's. The day before it had no tick of this
+        # deployment.
         dev.start(**past[1])
         until("a day", lambda: dev.windows("orders") == [six] and dev.finished(), said=dev.log)
         dev.stop()
         tried = Counter([("schedule", "orders", six), ("schedule", "newest", six)])
         assert attempts(dev) == tried
 
-        # Now, past midnight, down over four: the last of them stands for the day before yesterday, and yesterday's is still to come.
+        # Now, past midnight, down over four: the last of them stands for the day before yesterday, and yesterday's is
+        # still to come.
         dev.start()
-        until("the days missed", lambda: dev.windows("orders") == [six, five, three, two] and dev.finished(), said=dev.log)
+        until(
+            "the days missed", lambda: dev.windows("orders") == [six, five, three, two] and dev.finished(), said=dev.log
+        )
         looked = looks(dev)
         until("more looks", lambda: looks(dev) >= looked + 2, said=dev.log)
         tried.update(
-            [*(("catch_up", "orders", day) for day in (five, four, three)), *(("schedule", table, two) for table in ("orders", "newest"))]
+            [
+                *(("catch_up", "orders", day) for day in (five, four, three)),
+                *(("schedule", table, two) for table in ("orders", "newest")),
+            ]
         )
         assert attempts(dev) == tried
         assert dev.windows("newest") == [six, two]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from dagster import DagsterRunStatus, RunsFilter
 
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import Dev, deployed_dev, looks, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.postgres.window_lock import window_lock
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, looks, make_orders
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 TODAY = datetime.now(UTC).date()
@@ -49,7 +49,11 @@ CONFIG = """
 
 @pytest.fixture(scope="module")
 def dev(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Dev]:
-    rows = [f"({10 * number + n}, 'new', '{day} 1{n}:00:00')" for number, day in enumerate(DAYS) for n in range(4 if day == BAD else 3)]
+    rows = [
+        f"({10 * number + n}, 'new', '{day} 1{n}:00:00')"
+        for number, day in enumerate(DAYS)
+        for n in range(4 if day == BAD else 3)
+    ]
     config = CONFIG.format(first=DAYS[0], recent=DAYS[4])
     with deployed_dev(server_folder / "dev", config, make_orders(mariadb, rows), postgres.fresh_database()) as found:
         found.start()
@@ -82,7 +86,9 @@ def test_only_csv_for_some_days_from_the_ui(dev):
 
 def test_a_mixed_selection_from_the_ui(dev):
     """Partitioned tables with one that is taken whole, as the UI sends `Materialize all`."""
-    backfill = dev.backfill([["aggregation", "orders"], ["export", "orders_manifest"], ["aggregation", "whole"]], DAYS[8:10])
+    backfill = dev.backfill(
+        [["aggregation", "orders"], ["export", "orders_manifest"], ["aggregation", "whole"]], DAYS[8:10]
+    )
     runs = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
     assert {run.status for run in runs} == {DagsterRunStatus.SUCCESS}
     until("the whole table", lambda: dev.windows("whole"))
@@ -106,9 +112,14 @@ def test_a_run_that_waits_for_a_window_and_is_killed_is_found_and_the_window_is_
     with window_lock(dev.url, "", "orders", DAYS[0], holder="the test", on_wait=said.append):
         backfill = dev.backfill([["aggregation", "orders"], ["export", "orders_manifest"]], DAYS[:1])
         tags = {"dagster/backfill": backfill}
-        (run,) = until("the run", lambda: list(dev.instance.get_runs(RunsFilter(tags=tags, statuses=[DagsterRunStatus.STARTED]))))
+        (run,) = until(
+            "the run", lambda: list(dev.instance.get_runs(RunsFilter(tags=tags, statuses=[DagsterRunStatus.STARTED])))
+        )
         logs = until(
-            "the wait", lambda: [entry for entry in dev.instance.all_logs(run.run_id) if "is held by the test" in entry.user_message]
+            "the wait",
+            lambda: [
+                entry for entry in dev.instance.all_logs(run.run_id) if "is held by the test" in entry.user_message
+            ],
         )
         assert logs[0].user_message.startswith(f"Waiting for table orders, window {DAYS[0]}: it is held by the test")
         os.kill(dev.pid_of(run), signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""A machine that goes down takes the daemon, the code server and the runs with it: nobody is left who would have seen them die."""
+"""A machine that goes down takes the daemon, the code server and the runs with it: nobody is left who would have seen
+them die.
+"""
 
 import os
 import signal
@@ -9,13 +11,13 @@ import psutil
 import pytest
 from dagster import DagsterRunStatus
 
-from aggregation_pipeline.batch_jobs.liveness import DIED, WATCHED
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, Dev, deployed_dev, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.postgres.window_lock import window_lock
+from aggregation_pipeline.runs.heartbeat import DIED, WATCHED
+from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 
@@ -33,7 +35,9 @@ def pull_the_plug(dev: Dev, worker: int) -> None:
     dev.process = None
 
 
-def test_its_runs_are_failed_soon_after_it_is_up_again(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path):
+def test_its_runs_are_failed_soon_after_it_is_up_again(
+    mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path
+):
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
     with deployed_dev(server_folder / "plug", DAILY_ORDERS, source, postgres.fresh_database()) as dev:
         dev.start()

@@ -1,4 +1,6 @@
-"""A run from the terminal beside Dagster's services: the UI shows it and executes it again, it has one row and is told of once."""
+"""A run from the terminal beside Dagster's services: the UI shows it and executes it again, it has one row and is told
+of once.
+"""
 
 import subprocess
 import sys
@@ -11,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterRunStatus
 
-from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
-from aggregation_pipeline_tests.live.dev import REPOSITORY, Dev, deployed_dev, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 # Schedules that do not tick while the test runs.
@@ -49,8 +52,10 @@ def dev(sink: Sink, mariadb: "MySQLServer", postgres: "PostgresServer", server_f
 
 
 def run(dev: Dev) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from aggregation_pipeline.cli import main; main()", "run"]
-    return subprocess.run(command, env=dict(dev.environment), cwd=REPOSITORY, capture_output=True, text=True, timeout=200, check=False)
+    command = [sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()", "run"]
+    return subprocess.run(
+        command, env=dict(dev.environment), cwd=REPOSITORY, capture_output=True, text=True, timeout=200, check=False
+    )
 
 
 def again(dev: Dev, run_id: str, how: str) -> str:
@@ -66,7 +71,9 @@ def again(dev: Dev, run_id: str, how: str) -> str:
 
 def steps(dev: Dev, run_id: str) -> set[str | None]:
     return {
-        entry.dagster_event.step_key for entry in dev.instance.all_logs(run_id, of_type=DagsterEventType.STEP_START) if entry.dagster_event
+        entry.dagster_event.step_key
+        for entry in dev.instance.all_logs(run_id, of_type=DagsterEventType.STEP_START)
+        if entry.dagster_event
     }
 
 
@@ -85,7 +92,9 @@ def test_a_run_from_the_terminal_is_shown_told_of_once_and_executed_again(dev: D
     assert len(shown) == 1, failed.stderr
     first = shown[0]["runId"]
     assert shown[0]["status"] == "FAILURE"
-    told = partial(counted, dev, "SELECT count(*) FROM aggregation_alerts.causes WHERE kind = 'run_failed' AND message IS NOT NULL")
+    told = partial(
+        counted, dev, "SELECT count(*) FROM aggregation_alerts.causes WHERE kind = 'run_failed' AND message IS NOT NULL"
+    )
     until("the alert", lambda: sink.received and told(), 120, said=dev.log)
 
     with mariadb.connect(database=dev.environment["DB_NAME"]) as connection, connection.cursor() as cursor:

@@ -9,15 +9,16 @@ import pytest
 from dagster import DagsterRunStatus
 
 from aggregation_pipeline.assets.tables import source_pool
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, deployed_dev, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.postgres.window_lock import window_lock
+from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
-# dagster.yaml: 60 seconds after the end of the run, looked at every 20. The rest is for the queue, for starting, and for a busy machine.
+# dagster.yaml: 60 seconds after the end of the run, looked at every 20. The rest is for the queue, for starting, and
+# for a busy machine.
 SOON = 60 + 20 + 50
 
 
@@ -34,7 +35,9 @@ def test_the_slot_of_a_killed_run_goes_to_the_run_that_waits_for_it(
             killed = dev.launched("2026-11-01", DagsterRunStatus.STARTED)
             until("its slot", lambda: slots.get_concurrency_info(pool).active_run_ids == {killed.run_id}, said=dev.log)
             waiting = dev.launched("2026-11-02", DagsterRunStatus.QUEUED)
-            until("its wait", lambda: f"Run {waiting.run_id} is blocked by global concurrency" in dev.log(), said=dev.log)
+            until(
+                "its wait", lambda: f"Run {waiting.run_id} is blocked by global concurrency" in dev.log(), said=dev.log
+            )
             os.kill(dev.pid_of(killed), signal.SIGKILL)
             until("the end of the killed run", lambda: dev.status(killed) == DagsterRunStatus.FAILURE, said=dev.log)
             # Nobody gave the slot back: it is still the dead run's, and the other one does not go on without.

@@ -1,4 +1,6 @@
-"""A real daemon whose PostgreSQL is stopped, frozen, or has no connections left: it lives, says so once a minute, and goes on by itself."""
+"""A real daemon whose PostgreSQL is stopped, frozen, or has no connections left: it lives, says so once a minute, and
+goes on by itself.
+"""
 
 import os
 import re
@@ -18,13 +20,14 @@ import pytest
 import sqlalchemy as sa
 
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, Postgres, start_postgres
-from aggregation_pipeline.postgres import create_engine
-from aggregation_pipeline_tests.deployment import ours_left_out
-from aggregation_pipeline_tests.live.dev import REPOSITORY, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.dev import make_orders
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 # Longer than the minute after which a second line may come.
@@ -76,7 +79,9 @@ class Away:
         engine = create_engine(self.server.url(), application_name="aggregation test")
         try:
             with engine.connect() as connection:
-                found = connection.execute(sa.text("SELECT daemon_type FROM daemon_heartbeats WHERE timestamp > :since"), {"since": since})
+                found = connection.execute(
+                    sa.text("SELECT daemon_type FROM daemon_heartbeats WHERE timestamp > :since"), {"since": since}
+                )
                 return set(found.scalars())
         except sa.exc.DBAPIError:
             return set()
@@ -184,6 +189,8 @@ def test_it_lives_through_an_outage_with_a_line_a_minute_and_goes_on(away: Away,
     away.goes_on("the daemon, again")
     time.sleep(20)
     lines = away.said_since(length)
-    assert not [line for line in lines if "Traceback" in line or "Stack Trace" in line or line.startswith("  ")], "\n".join(lines)
+    assert not [line for line in lines if "Traceback" in line or "Stack Trace" in line or line.startswith("  ")], (
+        "\n".join(lines)
+    )
     words = [line for line in lines if "PostgreSQL does not answer" in line]
     assert how == "frozen" or 1 <= len(words) <= 2, "\n".join(lines)

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
 
-from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.services.code_server import INTERVAL_SECONDS
-from aggregation_pipeline_tests.live.dev import DAILY_ORDERS, Supervised, deployed_dev, make_orders
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, Supervised, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 DAYS = [f"2026-11-{day:02}" for day in range(1, 4)]
@@ -40,7 +40,9 @@ def services(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: 
 
 
 def queued_behind_one(dev: Supervised, days: list[str]) -> tuple[DagsterRun, list[DagsterRun]]:
-    """The run of the first day, which has begun, and those of the others, which wait for it. The caller holds the window of the first."""
+    """The run of the first day, which has begun, and those of the others, which wait for it. The caller holds the
+    window of the first.
+    """
     first = dev.launch(days[0], DagsterRunStatus.STARTED)
     return first, [dev.launch(day, DagsterRunStatus.QUEUED) for day in days[1:]]
 
@@ -69,7 +71,10 @@ def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed:
         finally:
             os.kill(services.process.pid, signal.SIGCONT)
         if killed != "the inner server":
-            until("another code server", lambda: psutil.pid_exists(outer.pid) is False or outer.status() == psutil.STATUS_ZOMBIE)
+            until(
+                "another code server",
+                lambda: psutil.pid_exists(outer.pid) is False or outer.status() == psutil.STATUS_ZOMBIE,
+            )
     until("the runs", lambda: all_completed(services, [first, *waiting]), 300, said=services.log)
     until("their rows", lambda: all(services.row(run.run_id, "completed") for run in waiting), 60)
     assert set(services.windows("orders")) == set(DAYS)
@@ -127,7 +132,9 @@ def reload(services: Supervised) -> str:
     return json.dumps(answer["data"]["reloadRepositoryLocation"]["locationOrLoadError"])
 
 
-def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded_lets_the_queue_wait(services: Supervised):
+def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded_lets_the_queue_wait(
+    services: Supervised,
+):
     config = services.folder / "aggregation.yaml"
     good = config.read_text(encoding="utf-8")
     try:
@@ -176,7 +183,11 @@ def test_a_file_that_could_not_be_loaded_is_loaded_once_it_is_mended_and_a_saved
     until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
     assert services.log().count(again) == before + 1
     assert f"The code could not be loaded, and {config} {again}" in services.log()
-    until("the UI", lambda: "RepositoryConnection" in json.dumps(services.ask("{ repositoriesOrError { __typename } }")), 60)
+    until(
+        "the UI",
+        lambda: "RepositoryConnection" in json.dumps(services.ask("{ repositoriesOrError { __typename } }")),
+        60,
+    )
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -1,4 +1,6 @@
-"""Dagster's own services on a deployment whose log files lie where telemetry takes its files from: nothing is sent, nothing goes."""
+"""Dagster's own services on a deployment whose log files lie where telemetry takes its files from: nothing is sent,
+nothing goes.
+"""
 
 import os
 import signal
@@ -14,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregation_pipeline_tests.deployment import REPOSITORY, ours_left_out
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.served import free_port
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 STOCK = "storage: {postgres: {postgres_url: {env: DAGSTER_PG_URL}}}\ntelemetry: {enabled: false}\n"
@@ -76,7 +79,9 @@ def started(command: list[str], environment: dict[str, str], folder: Path) -> "I
 
 
 def environment(folder: Path, sink: Sink, **more: str) -> dict[str, str]:
-    proxy = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{sink.port}")
+    proxy = dict.fromkeys(
+        ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), f"http://127.0.0.1:{sink.port}"
+    )
     stops = {"BUILDKITE", "TF_BUILD", "NO_PROXY", "no_proxy"}
     return {
         **{name: value for name, value in ours_left_out().items() if name not in stops},
@@ -110,13 +115,20 @@ def commands() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("service", ["webserver", "our own", "daemon", "dev"])
-def test_no_service_sends_or_removes_our_log_files(service: str, postgres: "PostgresServer", sink: Sink, tmp_path: Path):
+def test_no_service_sends_or_removes_our_log_files(
+    service: str, postgres: "PostgresServer", sink: Sink, tmp_path: Path
+):
     (tmp_path / "dagster.yaml").write_text(OURS, encoding="utf-8")
     log = written(tmp_path / "logs")
     variables = environment(tmp_path, sink, DAGSTER_PG_URL=postgres.fresh_database(), LOG_DIR="logs")
     with started([sys.executable, "-m", *commands()[service]], variables, tmp_path) as process:
         # The code server writes there when it has loaded the code, which is after everything that would have sent.
-        until("our own lines", lambda: len(log.read_text(encoding="utf-8").splitlines()) > 1, 180, said=lambda: said(tmp_path))
+        until(
+            "our own lines",
+            lambda: len(log.read_text(encoding="utf-8").splitlines()) > 1,
+            180,
+            said=lambda: said(tmp_path),
+        )
         assert process.poll() is None
     assert sink.asked == []
     assert log.read_text(encoding="utf-8").startswith("a line of ours\n")
@@ -124,7 +136,9 @@ def test_no_service_sends_or_removes_our_log_files(service: str, postgres: "Post
     assert "telemetry" not in said(tmp_path)
 
 
-def test_with_dagsters_stock_storage_they_do_both_so_that_our_code_refuses_to_load(postgres: "PostgresServer", sink: Sink, tmp_path: Path):
+def test_with_dagsters_stock_storage_they_do_both_so_that_our_code_refuses_to_load(
+    postgres: "PostgresServer", sink: Sink, tmp_path: Path
+):
     """What the others are measured by."""
     (tmp_path / "dagster.yaml").write_text(STOCK, encoding="utf-8")
     log = written(tmp_path / "logs")
@@ -140,14 +154,21 @@ def test_make_dev_sends_and_removes_nothing(sink: Sink, server_folder: Path):
     folder = server_folder / "telemetry"
     home = folder / "data" / "dagster"
     log = written(home / "logs")
-    variables = environment(folder, sink, LOG_DIR=str(home / "logs"), STORAGE_DIR=str(folder / "exports"), TEMP_DIR=str(folder / "temp"))
+    variables = environment(
+        folder, sink, LOG_DIR=str(home / "logs"), STORAGE_DIR=str(folder / "exports"), TEMP_DIR=str(folder / "temp")
+    )
     del variables["DAGSTER_HOME"]
     for name in ("dagster.yaml", "workspace.yaml"):
         (folder / name).write_text((REPOSITORY / name).read_text(encoding="utf-8"), encoding="utf-8")
-    entry = "from aggregation_pipeline.cli import main; main()"
+    entry = "from aggregation_pipeline.cli.main import main; main()"
     command = [sys.executable, "-c", entry, "dev", "--data", str(folder / "data"), "--port", str(free_port())]
     with started(command, variables, folder):
-        until("our own lines", lambda: len(log.read_text(encoding="utf-8").splitlines()) > 1, 180, said=lambda: said(folder))
+        until(
+            "our own lines",
+            lambda: len(log.read_text(encoding="utf-8").splitlines()) > 1,
+            180,
+            said=lambda: said(folder),
+        )
     assert sink.asked == []
     assert log.read_text(encoding="utf-8").startswith("a line of ours\n")
     assert not (home / ".logs_queue").exists()

@@ -1,4 +1,6 @@
-"""What people do in Dagster's UI, done by a browser on a real `dagster dev`. Every step leaves a picture in .data/screenshots."""
+"""What people do in Dagster's UI, done by a browser on a real `dagster dev`. Every step leaves a picture in
+.data/screenshots.
+"""
 
 import re
 import shutil
@@ -14,20 +16,23 @@ import pytest
 from dagster import DagsterRunStatus
 from playwright.sync_api import Error, Page, Response, expect, sync_playwright
 
-from aggregation_pipeline_tests.live.dev import REPOSITORY, Dev, deployed_dev, make_orders
-from aggregation_pipeline_tests.servers.missing import missing
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.missing import missing
+from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PICTURES = REPOSITORY / ".data" / "screenshots"
 # Chromium's sandbox does not work for root; the rest keeps it from asking its vendor's servers for anything.
 ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
 )
-# One of these is in every banner of Dagster's that tells of a fault ("Copy error"), and none on a page that is in order.
+# One of these is in every banner of Dagster's that tells of a fault ("Copy error"), and none on a page that is in
+# order.
 FAULT = re.compile(r"\b(\w*error|exception|traceback|unexpected)\b|went wrong|failed to load", re.IGNORECASE)
 TODAY = datetime.now(UTC).date()
 DAYS = [str(TODAY - timedelta(days=back)) for back in range(4, 0, -1)]
@@ -57,7 +62,9 @@ CONFIG = """
 
 @dataclass
 class Ui:
-    """The UI in one window. `faults` are those that its pages may keep to themselves: scripts that broke, and what GraphQL refused."""
+    """The UI in one window. `faults` are those that its pages may keep to themselves: scripts that broke, and what
+    GraphQL refused.
+    """
 
     page: Page
     base: str
@@ -118,7 +125,9 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def dev(chromium: str, mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Dev]:
     rows = [
-        f"({10 * number + n}, '{state}', '{day} 1{n}:00:00')" for number, day in enumerate(DAYS) for n, state in enumerate(["new", "paid"])
+        f"({10 * number + n}, '{state}', '{day} 1{n}:00:00')"
+        for number, day in enumerate(DAYS)
+        for n, state in enumerate(["new", "paid"])
     ]
     source = make_orders(mariadb, rows)
     with mariadb.connect(database=source["DB_NAME"]) as connection, connection.cursor() as cursor:
@@ -131,7 +140,10 @@ def dev(chromium: str, mariadb: "MySQLServer", postgres: "PostgresServer", serve
 @pytest.fixture
 def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
     """A browser for each test: while Playwright runs, its event loop is that of the whole thread."""
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split()) as browser:
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split()) as browser,
+    ):
         page = browser.new_page(viewport={"width": 1600, "height": 1000}, locale="en-US", timezone_id="UTC")
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
@@ -143,7 +155,9 @@ def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
 
 def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui, dev):
     ui.open("/assets/aggregation/statuses")
-    ui.shows("01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized")
+    ui.shows(
+        "01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized"
+    )
     ui.turn_to("Lineage")
     ui.shows("02 table, lineage", "sources", "statuses", "statuses_csv", "statuses_json", "statuses_manifest")
     ui.press("materialization Materialize all (4)")
@@ -205,7 +219,13 @@ def test_the_other_pages_show_what_is_there(ui):
     ui.follow("Jobs")
     ui.shows("17 jobs", "aggregate_by_hand", "aggregate_daily_partitions_", "retention")
     ui.follow("Automation")
-    ui.shows("18 automation", "aggregate_daily_partitions_", "internal_batch_jobs_success", "Standard sensor", "Scheduled At 05:30 AM")
+    ui.shows(
+        "18 automation",
+        "aggregate_daily_partitions_",
+        "internal_batch_jobs_success",
+        "Standard sensor",
+        "Scheduled At 05:30 AM",
+    )
     ui.follow("internal_batch_jobs_reconcile")
     ui.shows("19 sensor", "View logs", "makes every row of batch_jobs right")
     ui.follow("Automation")
@@ -223,7 +243,13 @@ def test_the_backfill_ends_and_its_days_are_published(ui, dev):
     ui.open("/assets/aggregation/orders?view=partitions")
     ui.shows("22 partitions", "Missing (0)", "Failed (0)", f"Materialized ({len(DAYS)})")
     ui.open("/assets/aggregation/orders")
-    ui.shows("23 partitioned table", "sales", "domain: shop", "if more than 26 hours since last materialization", "The orders of each day.")
+    ui.shows(
+        "23 partitioned table",
+        "sales",
+        "domain: shop",
+        "if more than 26 hours since last materialization",
+        "The orders of each day.",
+    )
     ui.turn_to("Checks")
     ui.shows("24 partitioned table, checks", *ALWAYS, "unique", "Succeeded", "Checks (5)")
     ui.follow("Runs")
@@ -239,7 +265,9 @@ def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
 
 
 def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui, dev):
-    before = {path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()}
+    before = {
+        path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()
+    }
     ui.open("/assets/aggregation/orders?view=checks")
     ui.page.get_by_role("button", name="Execute all").click()
     ui.follow_launched()

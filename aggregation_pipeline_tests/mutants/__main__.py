@@ -1,4 +1,6 @@
-"""`python -m aggregation_pipeline_tests.mutants [--at-most N] [module ...]`: the changes to the modules that no test notices."""
+"""`python -m aggregation_pipeline_tests.mutants [--at-most N] [module ...]`: the changes to the modules that no test
+notices.
+"""
 
 import argparse
 import os
@@ -17,9 +19,19 @@ _TESTS = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all where none is given")
-    parser.add_argument("--at-most", type=int, default=120, metavar="N", help="changes of a module; of more, a sample that stays the same")
-    parser.add_argument("--line", type=int, action="append", metavar="N", help="only changes of this line; may be given several times")
+    parser.add_argument(
+        "modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all where none is given"
+    )
+    parser.add_argument(
+        "--at-most",
+        type=int,
+        default=120,
+        metavar="N",
+        help="changes of a module; of more, a sample that stays the same",
+    )
+    parser.add_argument(
+        "--line", type=int, action="append", metavar="N", help="only changes of this line; may be given several times"
+    )
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.modules if name not in CHOSEN]:
         parser.error(f"no tests are chosen for {', '.join(unknown)}; there are {', '.join(CHOSEN)}")

@@ -1,6 +1,7 @@
 """The changes that are made to a module, each of which alone should break a promise.
 
-Left alone are texts of messages, annotations, decorators and the fields of classes: what they say is not what the code does.
+Left alone are texts of messages, annotations, decorators and the fields of classes: what they say is not what the code
+does.
 """
 
 import ast
@@ -35,8 +36,9 @@ _CALLED: Final = {"min": "max", "max": "min", "any": "all", "all": "any", "sorte
 
 @dataclass(frozen=True)
 class Change:
-    """One change. `node` and `choice` find it again in a fresh tree; `lines` are those of its statement, empty where that is no code
-    of a function."""
+    """One change. `node` and `choice` find it again in a fresh tree; `lines` are those of its statement, empty where
+    that is no code of a function.
+    """
 
     node: int
     choice: int
@@ -121,7 +123,9 @@ def _with(node: ast.AST, **fields: object) -> ast.AST:
 
 def _has_no_opposite(test: ast.expr) -> bool:
     """Whether no other change turns the condition round."""
-    turned = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn)
+    turned = isinstance(test, ast.Compare) and isinstance(
+        test.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot | ast.In | ast.NotIn
+    )
     return not turned and not (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not))
 
 
@@ -145,7 +149,11 @@ def _left_alone(tree: ast.Module) -> set[ast.AST]:
             case ast.FunctionDef():
                 roots += [node.returns, *node.decorator_list]
             case ast.ClassDef():
-                roots += [*node.decorator_list, *node.bases, *(each for each in node.body if isinstance(each, ast.AnnAssign | ast.Assign))]
+                roots += [
+                    *node.decorator_list,
+                    *node.bases,
+                    *(each for each in node.body if isinstance(each, ast.AnnAssign | ast.Assign)),
+                ]
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 roots.append(node)
     return {node for root in roots if root is not None for node in ast.walk(root)}

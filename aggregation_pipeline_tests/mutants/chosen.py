@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_PUBLISHING: Final = ("storage/test_publish.py", "storage/test_fence.py", "storage/test_denied.py")
-_NAMING: Final = ("storage/test_names.py", "storage/test_denied.py")
-_MASKING: Final = ("config/test_masks.py", "config/test_mask_attacks.py", "config/test_stand_ins.py")
+_PUBLISHING: Final = ("storage/test_publish.py", "storage/test_fence.py", "storage/oss/test_denied.py")
+_NAMING: Final = ("storage/test_stable_names.py", "storage/oss/test_denied.py")
+_MASKING: Final = ("config/test_mask_rules.py", "config/test_mask_attacks.py", "config/test_invalid_entries.py")
 
 CHOSEN: Final[Mapping[str, Sequence[str]]] = {
     "storage.publish": _PUBLISHING,
-    "storage.switch": _PUBLISHING,
-    "storage.names": (*_NAMING, "storage/test_publish.py"),
-    "storage.planning": ("storage/test_publish.py",),
+    "storage.window_manifest": _PUBLISHING,
+    "storage.stable_names": (*_NAMING, "storage/test_publish.py"),
+    "storage.publication": ("storage/test_publish.py",),
     "batch_jobs.projection": ("batch_jobs/test_projection.py",),
-    "batch_jobs.reconcile": ("batch_jobs/test_requeued.py", "automation/test_sensors.py"),
-    "config.masks": _MASKING,
-    "config.masked": _MASKING,
-    "source.masks": ("source/test_masks.py",),
+    "batch_jobs.reconcile": ("batch_jobs/test_requeued.py", "automation/test_batch_jobs_sensors.py"),
+    "config.mask_rules": _MASKING,
+    "config.masked_columns": _MASKING,
+    "source.mysql.masking": ("source/mysql/test_masking.py",),
 }

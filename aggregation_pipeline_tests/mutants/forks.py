@@ -42,7 +42,9 @@ class Forks:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """One store and one database server are enough: what others do differently is not in these modules."""
         one = {"store": "folder", "mysql": "mariadb"}
-        items[:] = [item for item in items if all(_parameters(item).get(key, value) == value for key, value in one.items())]
+        items[:] = [
+            item for item in items if all(_parameters(item).get(key, value) == value for key, value in one.items())
+        ]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._failed |= report.failed
@@ -59,17 +61,27 @@ class Forks:
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         text, survivors = source.splitlines(), 0
         every = [change for change in changes_of(source) if not self.lines or change.line in self.lines]
-        tried = sorted(random.Random(self.name).sample(every, min(self.at_most, len(every))), key=lambda change: change.line)
+        tried = sorted(
+            random.Random(self.name).sample(every, min(self.at_most, len(every))), key=lambda change: change.line
+        )
         say = session.config.get_terminal_writer().line
-        say(f"\n{self.name}: {len(tried)} of {len(every)} changes, {len(items)} tests of {sum(s.seconds for s in seen):.0f} s")
+        say(
+            f"\n{self.name}: {len(tried)} of {len(every)} changes, {len(items)} tests of"
+            f" {sum(s.seconds for s in seen):.0f} s"
+        )
         for change in tried:
-            chosen = sorted((s.seconds, n) for n, s in enumerate(seen) if not change.lines or s.lines & set(change.lines))
+            chosen = sorted(
+                (s.seconds, n) for n, s in enumerate(seen) if not change.lines or s.lines & set(change.lines)
+            )
             limit = 20 + 5 * sum(seconds for seconds, _ in chosen)
             notice = partial(self._notice, module, source, change, [items[n] for _, n in chosen])
             # What runs on and on, or dies, is noticed as well.
             if not chosen or _in_child(notice, limit) is False:
                 survivors += 1
-                say(f"{change.line}: {text[change.line - 1].strip()}\n      {change.before}  ->  {change.after}  ({len(chosen)} tests)")
+                say(
+                    f"{change.line}: {text[change.line - 1].strip()}\n      {change.before}  ->  {change.after} "
+                    f" ({len(chosen)} tests)"
+                )
         say(f"{self.name}: {len(tried)} tried, {len(tried) - survivors} noticed, {survivors} not")
         return True
 

@@ -1,4 +1,6 @@
-"""A changed module in place of the one that others have imported already: its functions get new code, its constants new values."""
+"""A changed module in place of the one that others have imported already: its functions get new code, its constants new
+values.
+"""
 
 import ast
 import inspect

@@ -14,8 +14,8 @@ from dagster._grpc.client import DagsterGrpcClient
 
 from aggregation_pipeline.services import child, code_server
 from aggregation_pipeline.services.child import Child
-from aggregation_pipeline_tests.deployment import REPOSITORY
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.waiting import until
 
 
 def make(folder: Path, code: str) -> tuple[Child, list[str]]:
@@ -48,7 +48,10 @@ def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path:
 
 
 def test_what_a_service_has_started_ends_with_it(tmp_path: Path):
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'])"
+    code = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; print(1, flush=True);"
+        " time.sleep(60)'])"
+    )
     daemon, _ = make(tmp_path, code)
     daemon.start()
     assert daemon.process is not None
@@ -60,12 +63,19 @@ def test_what_a_service_has_started_ends_with_it(tmp_path: Path):
 
 
 def test_the_code_location_is_called_as_the_shipped_workspace_calls_it():
-    shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0]["python_module"]
+    shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0][
+        "python_module"
+    ]
     assert shipped == {"module_name": code_server.MODULE, "location_name": code_server.LOCATION}
 
 
 def test_the_names_of_dagsters_that_the_watch_uses():
-    assert list(inspect.signature(DagsterGrpcClient._get_response).parameters) == ["self", "method", "request", "timeout"]
+    assert list(inspect.signature(DagsterGrpcClient._get_response).parameters) == [
+        "self",
+        "method",
+        "request",
+        "timeout",
+    ]
     assert {"serialized_list_repositories_response_or_error"} <= {
         field.name for field in dagster_api_pb2.ListRepositoriesReply.DESCRIPTOR.fields
     }

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from aggregation_pipeline.services.private_folder import private_folder
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.waiting import until
 
 SUPERVISOR = """
 import os, sys, time
@@ -95,7 +95,9 @@ def test_what_a_killed_supervisor_left_goes_with_the_next_and_that_of_a_living_o
 def test_services_end_with_a_supervisor_that_is_killed_and_one_with_work_takes_its_time(home: Path):
     supervisor = Supervisor(home, "easy:30", "stubborn:0.5", "working:0")
     supervisor.kill()
-    until("the end of those without work", lambda: not supervisor.lives("easy") and not supervisor.lives("stubborn"), 20)
+    until(
+        "the end of those without work", lambda: not supervisor.lives("easy") and not supervisor.lives("stubborn"), 20
+    )
     assert (home / "easy.interrupted").exists()
     said: list[str] = []
     with private_folder(said.append, grace=0.2, patient="working"):

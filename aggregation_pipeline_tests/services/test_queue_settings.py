@@ -11,7 +11,7 @@ from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
-from aggregation_pipeline_tests.deployment import REPOSITORY
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 SHIPPED: Mapping[str, Any] = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
 

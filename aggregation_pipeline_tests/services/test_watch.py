@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline import load_note
+from aggregation_pipeline.services import load_record
 from aggregation_pipeline.services.code_server import Watch
 
 
-def test_a_file_is_loaded_once_for_each_change_whether_or_not_the_load_comes_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_is_loaded_once_for_each_change_whether_or_not_the_load_comes_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     config, place = tmp_path / "aggregation.yaml", tmp_path / "loading.json"
     said: list[str] = []
     # Nobody listens there: no load writes its note.
@@ -16,8 +18,8 @@ def test_a_file_is_loaded_once_for_each_change_whether_or_not_the_load_comes_to_
     watch._load_if_changed(0)
     assert not said, "nothing is known of a load"
     config.write_text("tables: [", encoding="utf-8")
-    monkeypatch.setenv(load_note.VARIABLE, str(place))
-    load_note.note(tmp_path / ".env", config)
+    monkeypatch.setenv(load_record.VARIABLE, str(place))
+    load_record.note(tmp_path / ".env", config)
     watch._load_if_changed(0)
     assert not said
     for text in ("tables: {", "tables: {}"):

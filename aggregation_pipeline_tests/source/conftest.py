@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.connection import SourceOptions
-from aggregation_pipeline.source.reader import Progress, ReadRequest, read_extract
-from aggregation_pipeline_tests.servers.handles import MySQLServer
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.reader import Progress, ReadRequest, read_extract
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 LOGICAL_TIME = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 SALT = SecretStr("a key that only tests know")
@@ -46,7 +46,9 @@ def execute(mysql: MySQLServer, database: str) -> Callable[[str | Sequence[str]]
 def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Callable[..., Extract]:
     """Read an entry, given as the YAML's keys, at LOGICAL_TIME in Asia/Shanghai."""
 
-    def run(progress: Progress = silent, zero_dates: str = "null", warn: Callable[[str], None] = pytest.fail, **keys: object) -> Extract:
+    def run(
+        progress: Progress = silent, zero_dates: str = "null", warn: Callable[[str], None] = pytest.fail, **keys: object
+    ) -> Extract:
         entry = TableEntry.model_validate(keys)
         request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE, zero_dates)  # type: ignore[arg-type]
         return read_extract(request, options_for(mysql, database), tmp_path, progress, warn)

@@ -48,11 +48,18 @@ def described_as(entry: TableEntry, dataset: str, names: list[str]) -> dict[str,
     schema = pa.schema([pa.field(name, pa.int64(), metadata={"mysql_type": "X"}) for name in names])
     found = described(schema, entry, dataset, COMMENTS)
     assert [field.metadata[b"mysql_type"] for field in found] == [b"X"] * len(names)
-    return {field.name: {k.decode(): v.decode() for k, v in field.metadata.items() if k != b"mysql_type"} for field in found}
+    return {
+        field.name: {k.decode(): v.decode() for k, v in field.metadata.items() if k != b"mysql_type"} for field in found
+    }
 
 
 def test_an_output_has_the_comment_of_the_column_that_it_shows_as_it_is():
-    fields = ["status", {"expr": "`price`", "alias": "p"}, {"expr": "price * 2", "alias": "double"}, {"expr": "id", "alias": "price"}]
+    fields = [
+        "status",
+        {"expr": "`price`", "alias": "p"},
+        {"expr": "price * 2", "alias": "double"},
+        {"expr": "id", "alias": "price"},
+    ]
     entry = TableEntry.model_validate({"name": "t", "group_by": ["status", "YEAR(at)"], "select_fields": fields})
     assert described_as(entry, "detail", ["status", "p", "double", "price"]) == {
         "status": {"comment": "the state"},
@@ -60,7 +67,10 @@ def test_an_output_has_the_comment_of_the_column_that_it_shows_as_it_is():
         "double": {},
         "price": {"comment": "number", "alias": "yes"},
     }
-    assert described_as(entry, "summary", ["status", "YEAR(at)"]) == {"status": {"comment": "the state"}, "YEAR(at)": {}}
+    assert described_as(entry, "summary", ["status", "YEAR(at)"]) == {
+        "status": {"comment": "the state"},
+        "YEAR(at)": {},
+    }
     whole = TableEntry.model_validate({"name": "t", "select_fields": ["*"]})
     assert described_as(whole, "detail", ["STATUS", "new"]) == {"STATUS": {"comment": "the state"}, "new": {}}
 
@@ -77,7 +87,11 @@ def test_sums_and_counts_of_groups_can_be_added_up_and_other_figures_cannot():
         "ratio": {"expr": "SUM(price) / COUNT(*)"},
     }
     entry = TableEntry.model_validate(
-        {"name": "t", "group_by": ["id"], "aggregations": [{**figure, "alias": name} for name, figure in figures.items()]}
+        {
+            "name": "t",
+            "group_by": ["id"],
+            "aggregations": [{**figure, "alias": name} for name, figure in figures.items()],
+        }
     )
     found = described_as(entry, "summary", ["id", *figures])
     assert [name for name, facts in found.items() if facts.get("adds_up") == "yes"] == ["n", "total", "custom"]

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aggregation_pipeline.source.parquet_sink import ParquetSink
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 ROWS = 70_000
 AMOUNT = pa.decimal128(12, 2)
@@ -29,7 +30,11 @@ def write(path: Path, steps: list[int]) -> bytes:
         while start < ROWS:
             rows = min(steps[turn % len(steps)], ROWS - start)
             # New arrays, as they come off the socket: a piece without NULL has no bitmap for it.
-            sink.write(pa.record_batch([pa.array(column.to_pylist(), column.type) for column in whole.slice(start, rows).columns], SCHEMA))
+            sink.write(
+                pa.record_batch(
+                    [pa.array(column.to_pylist(), column.type) for column in whole.slice(start, rows).columns], SCHEMA
+                )
+            )
             start, turn = start + rows, turn + 1
     return path.read_bytes()
 
@@ -84,5 +89,5 @@ def test_a_disk_that_is_full_at_the_last_byte_or_anywhere_before_is_an_error_and
     (tmp_path / "full").mkdir()
     limits = [str(size - missing) for missing in (1, 4, 12, 1_000, 10_000, size - 2)]
     command = [sys.executable, "-c", FULL, str(tmp_path / "full"), *limits]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPOSITORY)
     assert (done.stdout, done.stderr) == ("True []\n" * len(limits), "")

@@ -6,9 +6,9 @@ import pytest
 
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline_tests.storage.publishing import Watched
+from aggregation_pipeline_tests.support.servers.oss import OssServer
 
 
 @pytest.fixture(params=["folder", "oss"])

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.errors import StorageMissingError
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.oss import OssStore
+from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.publish import publish_window
+from aggregation_pipeline.storage.published import load_latest, load_manifest
 from aggregation_pipeline.storage.retention import Swept, sweep
-from aggregation_pipeline.storage.windows import load_latest, load_manifest
-from aggregation_pipeline_tests.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
-from aggregation_pipeline_tests.servers.oss import OssServer
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
+from aggregation_pipeline_tests.support.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
+from aggregation_pipeline_tests.support.servers.oss import OssServer
 
 PREFIX = "daily"
 NAMES = ("orders.json", "orders.summary.csv", "orders.detail.csv")
@@ -53,14 +53,18 @@ class Work(threading.Thread):
 class Scene:
     """`behind` is the store itself, `fenced` the way to it past the fences."""
 
-    def __init__(self, behind: ObjectStore, fenced: ObjectStore, fences: Fences, names: Names, postgres_url: str, folder: Path) -> None:
+    def __init__(
+        self, behind: ObjectStore, fenced: ObjectStore, fences: Fences, names: Names, postgres_url: str, folder: Path
+    ) -> None:
         self.behind, self.fenced, self.fences, self.names = behind, fenced, fences, names
         self._url, self._folder = postgres_url, folder
         self.engine = create_engine(postgres_url, application_name="fence")
         # By name, every content that some run ever published: a reader by names has to get one of them.
         self.contents: dict[str, set[bytes]] = {name: set() for name in NAMES}
 
-    def publish(self, run: str, value: int, *, fenced: bool = False, window: str = WINDOW, store: ObjectStore | None = None) -> Manifest:
+    def publish(
+        self, run: str, value: int, *, fenced: bool = False, window: str = WINDOW, store: ObjectStore | None = None
+    ) -> Manifest:
         """Publish a table in which everything is `value`, under the window's lock."""
         folder = self._folder / f"{run}-{value}-{window}-{threading.get_ident()}"
         extract = sample_extract(folder / "extract", window=window, value=value)
@@ -108,7 +112,9 @@ class Scene:
             for key in (f"{PREFIX}/orders/{WINDOW}/{file.name}", f"{PREFIX}/orders/latest/{file.name}"):
                 found = self.behind.head(key)
                 assert found is not None, f"{key} is not there"
-                assert (found.bytes, found.crc64) == (file.bytes, file.crc64), f"{key} is not that of {manifest.publication}"
+                assert (found.bytes, found.crc64) == (file.bytes, file.crc64), (
+                    f"{key} is not that of {manifest.publication}"
+                )
                 # What it leads to stays for as long as the manifest is in force.
                 assert found.link in {None, file.key}
         latest = load_latest(self.behind, PREFIX, "orders")
@@ -147,7 +153,8 @@ class Scene:
         try:
             self.assert_whole(manifest)
         except AssertionError:
-            # Retention gives readers a day with a manifest that is superseded, and none with that of a window that expires.
+            # Retention gives readers a day with a manifest that is superseded, and none with that of a window that
+            # expires.
             if load_manifest(self.behind, PREFIX, "orders", WINDOW) == manifest:
                 raise
 
@@ -165,7 +172,9 @@ class Scene:
 
 @contextmanager
 def scene(kind: str, server: OssServer | None, postgres_url: str, folder: Path) -> Iterator[Scene]:
-    """`kind`: folder, oss (names are copies), oss-symlink, or oss-parts, where every file goes up, and is copied, in parts."""
+    """`kind`: folder, oss (names are copies), oss-symlink, or oss-parts, where every file goes up, and is copied, in
+    parts.
+    """
     fences = Fences()
     with ExitStack() as stack:
         behind: ObjectStore

@@ -4,10 +4,10 @@ import resource
 import sys
 from pathlib import Path
 
-from aggregation_pipeline.storage.oss import OssOptions, OssStore
+from aggregation_pipeline.storage.oss.store import OssOptions, OssStore
 from aggregation_pipeline.storage.publish import publish_window
-from aggregation_pipeline_tests.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json, sample_extract
+from aggregation_pipeline_tests.support.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
 
 
 def oss_store(endpoint: str, folder: Path, part_size: int) -> OssStore:
@@ -27,7 +27,9 @@ def oss_store(endpoint: str, folder: Path, part_size: int) -> OssStore:
 
 def publish(store: OssStore, folder: Path, value: int) -> None:
     extract = sample_extract(folder / "extract", value=value)
-    publish_window(store, "daily", extract, [render_json(extract, folder), *render_csv(extract, folder)], run_id=f"run-{value}")
+    publish_window(
+        store, "daily", extract, [render_json(extract, folder), *render_csv(extract, folder)], run_id=f"run-{value}"
+    )
 
 
 def main(what: str, endpoint: str, folder: Path, number: int) -> None:

@@ -50,7 +50,9 @@ class Watched:
 
 
 class LostLock(NoLock):
-    """A lock that is lost from the `asked`-th question on; `meanwhile` is what the others do until it is taken again."""
+    """A lock that is lost from the `asked`-th question on; `meanwhile` is what the others do until it is taken
+    again.
+    """
 
     def __init__(self, asked: int, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.left, self.meanwhile, self.taken_again = asked, meanwhile, 0
@@ -67,7 +69,9 @@ class LostLock(NoLock):
         yield NoLock()
 
 
-def publish(store: Any, extract: Extract, directory: Path, *, run: str, formats: str = "json csv", **how: Any) -> Manifest:
+def publish(
+    store: Any, extract: Extract, directory: Path, *, run: str, formats: str = "json csv", **how: Any
+) -> Manifest:
     directory.mkdir(parents=True, exist_ok=True)
     files = [render_json(extract, directory)] if "json" in formats else []
     files += render_csv(extract, directory) if "csv" in formats else []

@@ -22,7 +22,9 @@ def name(store: ObjectStore, request: pytest.FixtureRequest) -> Callable[..., bo
     return method
 
 
-def test_a_name_reads_like_the_object_and_is_set_only_where_it_is_not_right(store: ObjectStore, name: Callable[..., bool], tmp_path: Path):
+def test_a_name_reads_like_the_object_and_is_set_only_where_it_is_not_right(
+    store: ObjectStore, name: Callable[..., bool], tmp_path: Path
+):
     put = store.put(SOURCE, b"new", media_type="text/csv")
     assert name(SOURCE, NAME, **HOW)
     assert not name(SOURCE, NAME, **HOW)
@@ -77,7 +79,9 @@ def test_no_name_is_hostile(store: ObjectStore, name: Callable[..., bool], key: 
             name(source, target, media_type="a/b")
 
 
-def test_readers_of_a_name_see_one_version_or_the_other_and_nothing_between(store: ObjectStore, name: Callable[..., bool]):
+def test_readers_of_a_name_see_one_version_or_the_other_and_nothing_between(
+    store: ObjectStore, name: Callable[..., bool]
+):
     contents = {bytes([letter]) * 200_000 for letter in b"ab"}
     for number, content in enumerate(sorted(contents)):
         store.put(f"t/{number}/file", content, media_type="a/b")

@@ -1,7 +1,9 @@
-"""Requests that land long after their run has lost its lock, while another run has published the same window to the end.
+"""Requests that land long after their run has lost its lock, while another run has published the same window to the
+end.
 
-Each test holds one request, takes the lock away, lets another run publish, lets the request go, and then looks: what the manifest in
-force names is whole, no name holds a mixture, nothing that is in force is deleted, and the next publication puts all names right.
+Each test holds one request, takes the lock away, lets another run publish, lets the request go, and then looks: what
+the manifest in force names is whole, no name holds a mixture, nothing that is in force is deleted, and the next
+publication puts all names right.
 """
 
 from collections.abc import Iterator
@@ -13,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline_tests.servers.handles import PostgresServer
-from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline_tests.storage.fencing import Scene, Work, scene
 from aggregation_pipeline_tests.storage.samples import WINDOW
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.waiting import until
 
 EARLIER, FIRST, SECOND = "run-earlier", "run-first", "run-second"
 # What the first run sends on its way, in order.
@@ -58,7 +60,11 @@ def settled(stage: Scene, value: int) -> None:
 @pytest.mark.parametrize(
     ("place", "republished"),
     # latest.json stays as it is when a window is published again.
-    [pytest.param(place, True, marks=() if place in _FAST else pytest.mark.slow) for place in PLACES if place != "latest.json"]
+    [
+        pytest.param(place, True, marks=() if place in _FAST else pytest.mark.slow)
+        for place in PLACES
+        if place != "latest.json"
+    ]
     + [pytest.param(place, False, marks=pytest.mark.slow) for place in ("a file", "the switch", "latest.json")],
 )
 def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, republished: bool):
@@ -90,7 +96,9 @@ def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, repu
         ("POST", f"orders/{WINDOW}/orders.json?uploadId"),
     ],
 )
-def test_a_part_or_the_end_of_an_upload_that_lands_late_spoils_nothing(stage: Scene, oss_server: OssServer, method: str, part: str):
+def test_a_part_or_the_end_of_an_upload_that_lands_late_spoils_nothing(
+    stage: Scene, oss_server: OssServer, method: str, part: str
+):
     stage.publish(EARLIER, 1)
     held = stage.fences.hold(method, part)
     with stage.readers():
@@ -107,7 +115,9 @@ def test_a_part_or_the_end_of_an_upload_that_lands_late_spoils_nothing(stage: Sc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["oss"], indirect=True)
-def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version_whole_until_the_next_publication(stage: Scene):
+def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version_whole_until_the_next_publication(
+    stage: Scene,
+):
     stage.publish(EARLIER, 1)
     held = stage.fences.hold("PUT", PLACES["the switch"][1])
     assert isinstance(stage.fenced, OssStore)
@@ -144,7 +154,9 @@ def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Sce
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [f"{EARLIER}/orders.json", f"_extracts/orders/{WINDOW}/{EARLIER}/summary", f"{EARLIER}/manifest.json"])
+@pytest.mark.parametrize(
+    "part", [f"{EARLIER}/orders.json", f"_extracts/orders/{WINDOW}/{EARLIER}/summary", f"{EARLIER}/manifest.json"]
+)
 def test_a_late_delete_of_retention_takes_nothing_that_is_in_force(stage: Scene, part: str):
     stage.publish(EARLIER, 1)
     stage.publish(FIRST, 2)
@@ -162,7 +174,9 @@ def test_a_late_delete_of_retention_takes_nothing_that_is_in_force(stage: Scene,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [f"orders/{WINDOW}/manifest.json", f"orders/{WINDOW}/orders.json", f"{FIRST}/orders.json"])
+@pytest.mark.parametrize(
+    "part", [f"orders/{WINDOW}/manifest.json", f"orders/{WINDOW}/orders.json", f"{FIRST}/orders.json"]
+)
 def test_a_window_that_expires_and_is_published_again_meanwhile_is_whole_in_the_end(stage: Scene, part: str):
     stage.publish(EARLIER, 1)
     stage.publish(FIRST, 2)

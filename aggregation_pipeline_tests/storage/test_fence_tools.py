@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.locks import window_lock
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline_tests.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
-from aggregation_pipeline_tests.servers.oss import OssServer
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline.storage.oss.store import OssStore
+from aggregation_pipeline_tests.support.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.waiting import until
 
 
 def hold_and_pass(store: Any, behind: Any, fences: Fences) -> None:
@@ -50,7 +50,9 @@ def test_a_request_whose_client_has_given_up_lands_all_the_same(oss_server: OssS
     with oss_proxy(fences, oss_server.port) as endpoint:
         held = fences.hold("PUT", "t/file")
         with pytest.raises(Exception, match="no answer within"):
-            OssStore(oss_server.options(endpoint=endpoint, read_timeout=0.2, attempts=1)).put("t/file", b"late", media_type="a/b")
+            OssStore(oss_server.options(endpoint=endpoint, read_timeout=0.2, attempts=1)).put(
+                "t/file", b"late", media_type="a/b"
+            )
         assert oss_server.bucket.objects == {}
         held.let_go()
         behind = OssStore(oss_server.options())
@@ -68,6 +70,9 @@ def test_a_lock_can_be_taken_away(postgres: Any):
     engine = create_engine(postgres.url, application_name="fence")
     with window_lock(postgres.url, "daily", "orders", "2026-11-20", holder="a", on_wait=print) as lock:
         take_lock_away(engine, "daily", "orders", "2026-11-20")
-        with window_lock(postgres.url, "daily", "orders", "2026-11-20", holder="b", on_wait=print), pytest.raises(LockError):
+        with (
+            window_lock(postgres.url, "daily", "orders", "2026-11-20", holder="b", on_wait=print),
+            pytest.raises(LockError),
+        ):
             lock.assert_held()
     engine.dispose()

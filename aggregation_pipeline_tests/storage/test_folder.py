@@ -11,10 +11,13 @@ import pytest
 
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
-def test_objects_are_plain_files_that_nobody_writes_into_and_everyone_may_read_as_the_umask_allows(tmp_path: Path, umask: int):
+def test_objects_are_plain_files_that_nobody_writes_into_and_everyone_may_read_as_the_umask_allows(
+    tmp_path: Path, umask: int
+):
     before = os.umask(umask)
     try:
         store = FolderStore(tmp_path)
@@ -44,7 +47,9 @@ def test_a_copy_is_the_same_file_and_leaves_nothing_beside_it(tmp_path: Path):
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])
-def test_where_links_are_refused_a_copy_is_made_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int):
+def test_where_links_are_refused_a_copy_is_made_and_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+):
     def refuse(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -117,7 +122,7 @@ def test_what_another_user_may_not_read_is_neither_missing_nor_damaged(server_fo
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
     ).stdout.splitlines()
     assert [line for line in said[:5] if "This user may not read there" not in line] == []
     assert [line for line in said[5:8] if "This user may not write there" not in line] == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.storage import keys, places
+from aggregation_pipeline.storage import keys, parsed_keys
 
 HOSTILE = [
     "..",
@@ -39,9 +39,14 @@ def test_keys_hold_the_true_names():
         == "daily/orders/2026-11-20/run-1.2/orders.json"
     )
     assert keys.manifest_key("", "orders", "2026-11-20") == "orders/2026-11-20/manifest.json"
-    assert keys.manifest_key("a", "orders", "2026-11-20", publication="run-1") == "a/orders/2026-11-20/run-1/manifest.json"
+    assert (
+        keys.manifest_key("a", "orders", "2026-11-20", publication="run-1") == "a/orders/2026-11-20/run-1/manifest.json"
+    )
     assert keys.mark_key("a", "orders", "2026-11-20", "run-1") == "a/orders/2026-11-20/run-1/publication.json"
-    assert keys.extract_key("a/b", "orders", "2026-11-20", "run-1", "detail") == "a/b/_extracts/orders/2026-11-20/run-1/detail.parquet"
+    assert (
+        keys.extract_key("a/b", "orders", "2026-11-20", "run-1", "detail")
+        == "a/b/_extracts/orders/2026-11-20/run-1/detail.parquet"
+    )
     assert keys.latest_key("a/", "orders") == "a/orders/latest.json"
     assert keys.latest_name_key("a/", "orders", "orders.json") == "a/orders/latest/orders.json"
 
@@ -79,7 +84,10 @@ def test_slashes_in_names_are_encoded_and_two_names_never_share_a_key():
 def test_a_table_called_as_an_object_of_ours_does_not_take_its_place():
     assert keys.window_key("", "manifest", "w", "manifest.json") == "manifest/w/%6Danifest.json"
     assert keys.window_key("", "latest", "w", "Latest.json") == "latest/w/%4Catest.json"
-    assert keys.window_key("", "publication", "w", "publication.json", publication="r") == "publication/w/r/%70ublication.json"
+    assert (
+        keys.window_key("", "publication", "w", "publication.json", publication="r")
+        == "publication/w/r/%70ublication.json"
+    )
     assert keys.manifest_key("", "_extracts", "w") == "%5Fextracts/w/manifest.json"
 
 
@@ -105,7 +113,7 @@ def test_a_table_called_as_an_object_of_ours_does_not_take_its_place():
     ],
 )
 def test_a_key_says_what_it_is_only_where_we_could_have_made_it(key: str, place: tuple[str, ...] | None):
-    assert places.place_of("p", key) == place
+    assert parsed_keys.place_of("p", key) == place
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_a_key_says_what_it_is_only_where_we_could_have_made_it(key: str, place:
     ],
 )
 def test_so_does_the_key_of_an_extract(key: str, place: tuple[str, ...] | None):
-    assert places.extract_place_of("p", key) == place
+    assert parsed_keys.extract_place_of("p", key) == place
 
 
 def test_a_key_over_1023_bytes_is_refused_in_bytes_not_characters():
@@ -143,7 +151,7 @@ def test_any_key_that_is_built_passes_the_last_gate_and_reads_back(table: str, m
         return
     for key, publication in zip(built, ("", "", "run"), strict=True):
         assert keys.check_key(key) == key
-        place = places.place_of("some/prefix", key)
+        place = parsed_keys.place_of("some/prefix", key)
         assert place is not None
         assert place[:3] == (table, window, publication)
         assert key.startswith("some/prefix/")

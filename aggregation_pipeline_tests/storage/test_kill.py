@@ -8,11 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
-from aggregation_pipeline.storage.windows import fetch_window, load_manifest
-from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline.storage.published import fetch_window, load_manifest
 from aggregation_pipeline_tests.storage.publisher import oss_store, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.waiting import until
 
 
 def start(server: OssServer, folder: Path, what: str, number: int) -> "subprocess.Popen[str]":
@@ -25,7 +26,7 @@ def start(server: OssServer, folder: Path, what: str, number: int) -> "subproces
         str(folder),
         str(number),
     ]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
 
 
 def kill_when(server: OssServer, folder: Path, what: str, number: int, **fault: object) -> None:
@@ -46,7 +47,9 @@ SLOW = ("publication.json", "_extracts", "run-2/manifest.json", "latest/orders.j
 
 
 @pytest.mark.parametrize("place", [*FAST, *(pytest.param(place, marks=pytest.mark.slow) for place in SLOW)])
-def test_a_run_killed_anywhere_leaves_a_whole_version_and_the_next_one_is_whole(oss_server: OssServer, tmp_path: Path, place: str):
+def test_a_run_killed_anywhere_leaves_a_whole_version_and_the_next_one_is_whole(
+    oss_server: OssServer, tmp_path: Path, place: str
+):
     store = oss_store(f"http://127.0.0.1:{oss_server.port}", tmp_path, 1 << 20)
     publish(store, tmp_path, 1)
     kill_when(oss_server, tmp_path, "publish", 2, method="PUT", matching=quote(place, safe=""))

@@ -1,4 +1,6 @@
-"""Publishing: whoever goes by the manifest sees one window whole, and nothing is sent that stands there already. On both stores."""
+"""Publishing: whoever goes by the manifest sees one window whole, and nothing is sent that stands there already. On
+both stores.
+"""
 
 import json
 from collections.abc import Iterator
@@ -10,18 +12,18 @@ import pytest
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError, LockError, StorageBusyError, StorageDeniedError, StorageError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.formats import RenderedFile, render
+from aggregation_pipeline.formats.registry import RenderedFile, render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
-from aggregation_pipeline.storage.oss import OssStore
+from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.publish import publish_window
-from aggregation_pipeline.storage.switch import newest_since
-from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, load_manifest
-from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline.storage.published import fetch_extract, fetch_window, load_manifest
+from aggregation_pipeline.storage.window_manifest import newest_since
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
+from aggregation_pipeline_tests.support.servers.oss import OssServer
 
 FOLDER = f"daily/orders/{WINDOW}"
 
@@ -63,7 +65,9 @@ def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_fr
 def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp_path: Path):
     extract = sample_extract(tmp_path / "extract")
     detail = replace(extract.datasets[1], truncated=True, zero_dates={"born": 2}, masks={"phone": "hash"})
-    extract = replace(extract, datasets=(extract.datasets[0], detail), consistency="none", engines="MyISAM", columns_asked="abc")
+    extract = replace(
+        extract, datasets=(extract.datasets[0], detail), consistency="none", engines="MyISAM", columns_asked="abc"
+    )
     files = [replace(file, notes={"cut": 3}) for file in render_csv(extract, tmp_path)]
     check = ManifestCheck(name="enough", passed=True, severity="error", words="3 rows")
     publish_window(store, "daily", extract, files, run_id="run-1", notes=["a note"], checks=[check])
@@ -72,13 +76,22 @@ def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp
     assert (manifest.consistency, manifest.engines, manifest.columns_asked) == ("none", "MyISAM", "abc")
     mark = json.loads(store.read(f"{FOLDER}/run-1/publication.json"))
     names = ["orders.detail.csv", "orders.summary.csv"]
-    assert mark == {"version": 1, "table": "orders", "window": WINDOW, "publication": "run-1", "run_id": "run-1", "files": names}
+    assert mark == {
+        "version": 1,
+        "table": "orders",
+        "window": WINDOW,
+        "publication": "run-1",
+        "run_id": "run-1",
+        "files": names,
+    }
     assert (manifest.notes, manifest.checks) == (("a note",), (check,))
     said = manifest.datasets[1]
     assert (said.truncated, said.zero_dates, said.masks) == (True, {"born": 2}, {"phone": "hash"})
     assert [(file.media_type, file.notes) for file in manifest.files] == [("text/csv", {"cut": 3})] * 2
     # And again, where one thing that is said of the same data has changed.
-    changed = publish_window(store, "daily", replace(extract, engines="InnoDB"), files, run_id="run-2", notes=["a note"], checks=[check])
+    changed = publish_window(
+        store, "daily", replace(extract, engines="InnoDB"), files, run_id="run-2", notes=["a note"], checks=[check]
+    )
     assert (changed.manifest.run_id, changed.manifest.engines) == ("run-2", "InnoDB")
 
 
@@ -107,7 +120,11 @@ def test_the_switch_is_written_after_all_that_it_names_and_before_any_stable_nam
     done = watched.done
     assert done[0] == f"put {FOLDER}/run-1/publication.json"
     own, switch = done.index(f"put {FOLDER}/run-1/manifest.json"), done.index(f"put {FOLDER}/manifest.json")
-    files = [step for step in done if step.startswith("put ") and step.endswith((".csv", ".json", ".parquet")) and "/run-1/orders" in step]
+    files = [
+        step
+        for step in done
+        if step.startswith("put ") and step.endswith((".csv", ".json", ".parquet")) and "/run-1/orders" in step
+    ]
     extracts = [step for step in done if "/_extracts/" in step]
     assert (len(files), len(extracts)) == (3, 2)
     assert max(done.index(step) for step in [*files, *extracts]) < own < switch
@@ -132,13 +149,19 @@ def test_a_rerun_with_the_same_data_sends_nothing(watched: Watched, tmp_path: Pa
 def test_what_a_check_said_of_the_same_data_when_it_was_published_stands(watched: Watched, tmp_path: Path):
     told = [ManifestCheck(name="schema_unchanged", passed=False, severity="warn", words="detail.value is new")]
     first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", checks=told)
-    told = [ManifestCheck(name="schema_unchanged", passed=True, severity="warn", words="Columns are those of the last time.")]
+    told = [
+        ManifestCheck(
+            name="schema_unchanged", passed=True, severity="warn", words="Columns are those of the last time."
+        )
+    ]
     watched.done.clear()
     assert publish(watched, sample_extract(tmp_path / "b"), tmp_path / "out", run="run-2", checks=told) == first
     assert watched.done == []
 
 
-def test_changed_data_goes_into_a_folder_of_its_own_and_the_former_version_stays_whole(watched: Watched, tmp_path: Path):
+def test_changed_data_goes_into_a_folder_of_its_own_and_the_former_version_stays_whole(
+    watched: Watched, tmp_path: Path
+):
     first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
     before = everything(watched.store)
     watched.done.clear()
@@ -150,7 +173,11 @@ def test_changed_data_goes_into_a_folder_of_its_own_and_the_former_version_stays
     changed = {key for key, content in before.items() if after.get(key) != content}
     assert {key.removeprefix("daily/orders/") for key in changed} == {
         f"{WINDOW}/manifest.json",
-        *(f"{where}/orders.{ending}" for where in (WINDOW, "latest") for ending in ("json", "summary.csv", "detail.csv")),
+        *(
+            f"{where}/orders.{ending}"
+            for where in (WINDOW, "latest")
+            for ending in ("json", "summary.csv", "detail.csv")
+        ),
     }
     fetch_window(watched.store, first, tmp_path / "first")
     assert fetch_extract(watched.store, first, tmp_path / "first extract").datasets[1].rows == 3
@@ -179,7 +206,9 @@ def test_an_equal_file_is_named_where_it_lies(watched: Watched, tmp_path: Path):
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_same(watched: Watched, tmp_path: Path, partial: bool):
+def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_same(
+    watched: Watched, tmp_path: Path, partial: bool
+):
     publish(watched, sample_extract(tmp_path / "extract"), tmp_path / "out", run="run-1", formats="json")
     old = load_manifest(watched.store, "daily", "orders", WINDOW)
     assert old is not None
@@ -198,7 +227,9 @@ def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_
 
 def test_asking_for_one_format_of_other_data_does_not_mix_it_with_the_old_files(store: ObjectStore, tmp_path: Path):
     publish(store, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", formats="json")
-    manifest = publish(store, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", formats="csv", partial=True)
+    manifest = publish(
+        store, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-2", formats="csv", partial=True
+    )
     assert [file.name for file in manifest.files] == ["orders.detail.csv", "orders.summary.csv"]
     assert store.head(window_key("daily", "orders", WINDOW, "orders.json")) is None
 
@@ -207,9 +238,15 @@ def test_asking_for_one_format_of_other_data_does_not_mix_it_with_the_old_files(
 def test_a_file_that_somebody_changed_is_not_named_again(store: ObjectStore, tmp_path: Path, formats: str):
     extract = sample_extract(tmp_path / "extract")
     publish(store, extract, tmp_path / "out", run="run-1")
-    store.put(window_key("daily", "orders", WINDOW, "orders.json", publication="run-1"), b"edited by hand", media_type="text/plain")
+    store.put(
+        window_key("daily", "orders", WINDOW, "orders.json", publication="run-1"),
+        b"edited by hand",
+        media_type="text/plain",
+    )
     manifest = publish(store, extract, tmp_path / "out", run="run-2", formats=formats, partial=True)
-    assert [file.key for file in manifest.files if file.format == "json"] == ([f"{FOLDER}/run-2/orders.json"] if "json" in formats else [])
+    assert [file.key for file in manifest.files if file.format == "json"] == (
+        [f"{FOLDER}/run-2/orders.json"] if "json" in formats else []
+    )
     assert {file.key.split("/")[3] for file in manifest.files if file.format == "csv"} == {"run-1"}
 
 
@@ -232,7 +269,8 @@ def test_a_publication_costs_no_more_requests_than_it_needs(oss_server: OssServe
         oss_server.requests.clear()
         publish(store, sample_extract(tmp_path / run, value=value), tmp_path / "out", run=run)
         counted[run] = len(oss_server.requests)
-    # 3 files, 2 extracts, the mark, 2 manifests, latest.json; 6 names, each set and looked at before and after; 4 to know what is there.
+    # 3 files, 2 extracts, the mark, 2 manifests, latest.json; 6 names, each set and looked at before and after; 4 to
+    # know what is there.
     assert counted == {"first": 31, "same": 15, "changed": 30}
 
 
@@ -241,7 +279,8 @@ def test_a_format_that_lost_or_gained_rows_publishes_nothing(watched: Watched, t
     extract = sample_extract(tmp_path / "extract", rows=3)
     wrong = render_json(extract, tmp_path, rows=rows)
     with pytest.raises(
-        FormatError, match=rf"Table 'orders', window 2026-11-20.*orders.json \(json\) holds {rows} rows where the extract has 4"
+        FormatError,
+        match=rf"Table 'orders', window 2026-11-20.*orders.json \(json\) holds {rows} rows where the extract has 4",
     ):
         publish_window(watched, "daily", extract, [wrong], run_id="run-1")
     assert watched.done == []
@@ -255,11 +294,19 @@ def test_a_file_that_changed_after_rendering_or_was_rendered_twice_publishes_not
     with pytest.raises(FormatError, match=r"bytes on disk where 1 were rendered"):
         publish_window(watched, "daily", extract, [replace(file, bytes=1)], run_id="run-1")
     with pytest.raises(FormatError, match="dataset detail, which the extract does not have"):
-        publish_window(watched, "daily", replace(extract, datasets=extract.datasets[:1]), render_csv(extract, tmp_path)[1:], run_id="run-1")
+        publish_window(
+            watched,
+            "daily",
+            replace(extract, datasets=extract.datasets[:1]),
+            render_csv(extract, tmp_path)[1:],
+            run_id="run-1",
+        )
     assert watched.done == []
 
 
-def test_each_attempt_of_a_run_has_a_folder_of_its_own_also_where_the_first_has_sent_nothing_but_its_mark(watched: Watched, tmp_path: Path):
+def test_each_attempt_of_a_run_has_a_folder_of_its_own_also_where_the_first_has_sent_nothing_but_its_mark(
+    watched: Watched, tmp_path: Path
+):
     failing = iter(range(1))
 
     def break_off(verb: str, key: str) -> None:
@@ -275,16 +322,23 @@ def test_each_attempt_of_a_run_has_a_folder_of_its_own_also_where_the_first_has_
     third = publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1", formats="json")
     assert third.publication == "run-1.3"
     assert {file.key.split("/")[3] for file in (*first.files, *third.files)} == {"run-1.2", "run-1.3"}
-    assert publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1", formats="json") == third
+    assert (
+        publish(watched, sample_extract(tmp_path / "b", value=8), tmp_path / "out", run="run-1", formats="json")
+        == third
+    )
 
 
 class Killed(BaseException):
     """Stands for the process ending: nothing may run after it. (Real kills are in test_kill.py.)"""
 
 
-def test_wherever_a_run_dies_the_window_is_the_old_one_or_the_new_one_and_the_next_run_heals(watched: Watched, tmp_path: Path):
+def test_wherever_a_run_dies_the_window_is_the_old_one_or_the_new_one_and_the_next_run_heals(
+    watched: Watched, tmp_path: Path
+):
     def publish_value(value: int, run: str) -> Manifest:
-        return publish(watched, sample_extract(tmp_path / "extract", value=value), tmp_path / "out", run=run, formats="json")
+        return publish(
+            watched, sample_extract(tmp_path / "extract", value=value), tmp_path / "out", run=run, formats="json"
+        )
 
     def values(manifest: Manifest) -> set[int]:
         (path,) = fetch_window(watched.store, manifest, tmp_path / "read")
@@ -324,11 +378,15 @@ def renamed(folder: Path, extract: Extract, template: str) -> list[RenderedFile]
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_a_window_that_is_published_under_other_names_loses_the_old_names(store: ObjectStore, tmp_path: Path, partial: bool):
+def test_a_window_that_is_published_under_other_names_loses_the_old_names(
+    store: ObjectStore, tmp_path: Path, partial: bool
+):
     extract = sample_extract(tmp_path / "extract")
     publish_window(store, "daily", extract, renamed(tmp_path / "a", extract, "{table}.{dataset}"), run_id="run-1")
     files = renamed(tmp_path / "b", extract, "{date}-{dataset}")
-    manifest = publish_window(store, "daily", extract, files[:2] if partial else files, run_id="run-2", partial=partial).manifest
+    manifest = publish_window(
+        store, "daily", extract, files[:2] if partial else files, run_id="run-2", partial=partial
+    ).manifest
     names = ["20261120-detail.csv", "20261120-summary.csv", "orders.json" if partial else "20261120.json"]
     assert sorted(file.name for file in manifest.files) == sorted(names)
     assert [key for key in keys_below(store, f"{FOLDER}/") if "/" not in key] == sorted([*names, "manifest.json"])
@@ -337,7 +395,9 @@ def test_a_window_that_is_published_under_other_names_loses_the_old_names(store:
 
 
 @pytest.mark.parametrize("asked", [1, 2])
-def test_a_lost_lock_stops_a_publication_before_the_first_file_and_before_the_switch(watched: Watched, tmp_path: Path, asked: int):
+def test_a_lost_lock_stops_a_publication_before_the_first_file_and_before_the_switch(
+    watched: Watched, tmp_path: Path, asked: int
+):
     old = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1")
     before = everything(watched.store)
     lock = LostLock(asked)

@@ -15,8 +15,14 @@ from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.publish import publish_window
+from aggregation_pipeline.storage.published import (
+    fetch_extract,
+    fetch_window,
+    latest_window,
+    load_manifest,
+    published_windows,
+)
 from aggregation_pipeline.storage.retention import Swept, sweep
-from aggregation_pipeline.storage.windows import fetch_extract, fetch_window, latest_window, load_manifest, published_windows
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json, sample_extract
 
@@ -29,7 +35,16 @@ SOON = timedelta(hours=1)
 LATER = timedelta(days=2)
 
 
-def put(store: Any, tmp_path: Path, window: str = WINDOW, *, run: str = "run", value: int = 7, formats: str = "json", **how: Any) -> Any:
+def put(
+    store: Any,
+    tmp_path: Path,
+    window: str = WINDOW,
+    *,
+    run: str = "run",
+    value: int = 7,
+    formats: str = "json",
+    **how: Any,
+) -> Any:
     extract = sample_extract(tmp_path / "extract", window=window, value=value)
     if masks := how.pop("masks", None):
         datasets = tuple(_masked(dataset, masks) for dataset in extract.datasets)
@@ -123,7 +138,9 @@ def test_a_window_that_goes_goes_whole_and_leaves_what_is_not_ours(filled: Objec
     assert swept(filled, ORDERS) == Swept((), (), (), (), ())
 
 
-def test_a_superseded_version_stays_for_a_day_and_what_is_still_named_of_it_for_longer(store: ObjectStore, tmp_path: Path):
+def test_a_superseded_version_stays_for_a_day_and_what_is_still_named_of_it_for_longer(
+    store: ObjectStore, tmp_path: Path
+):
     first = put(store, tmp_path, run="one", formats="json csv")
     extract = sample_extract(tmp_path / "more", rows=4)  # the summary is the same
     second = publish_window(
@@ -147,7 +164,9 @@ def test_a_superseded_version_stays_for_a_day_and_what_is_still_named_of_it_for_
     assert swept(store, ORDERS, now=in_time(LATER)).versions == ()
 
 
-@pytest.mark.parametrize(("keep_versions", "left"), [(1, ["r3"]), (2, ["r2", "r3"]), (3, ["r1", "r2", "r3"]), (None, ["r1", "r2", "r3"])])
+@pytest.mark.parametrize(
+    ("keep_versions", "left"), [(1, ["r3"]), (2, ["r2", "r3"]), (3, ["r1", "r2", "r3"]), (None, ["r1", "r2", "r3"])]
+)
 def test_so_many_versions_stay_as_are_to_stay(tmp_path: Path, keep_versions: int | None, left: list[str]):
     store = FolderStore(tmp_path / "exports")
     for number in (1, 2, 3):
@@ -188,7 +207,10 @@ def test_when_masks_changed_the_former_version_goes_with_the_publication(store: 
     put(store, tmp_path, run="open", formats="json csv")
     manifest = put(store, tmp_path, run="masked", value=8, formats="json csv", masks={"value": "hash"})
     # What both have in common lies in the folder of the former one, and stays: no masked column is in it.
-    assert {key for key in keys(store) if "/open/" in key} <= {*manifest.keys, f"daily/orders/{WINDOW}/open/publication.json"}
+    assert {key for key in keys(store) if "/open/" in key} <= {
+        *manifest.keys,
+        f"daily/orders/{WINDOW}/open/publication.json",
+    }
     fetch_window(store, manifest, tmp_path / "masked")
 
 
@@ -207,7 +229,9 @@ def killed_at(watched: Watched, step: int) -> None:
 
 
 @pytest.mark.parametrize("dying", [1, 3, 4, 5])
-def test_what_a_dead_run_left_goes_after_a_day_and_what_a_live_one_sends_stays(watched: Watched, tmp_path: Path, dying: int):
+def test_what_a_dead_run_left_goes_after_a_day_and_what_a_live_one_sends_stays(
+    watched: Watched, tmp_path: Path, dying: int
+):
     put(watched, tmp_path, run="whole")
     killed_at(watched, dying)  # after the mark, the file, the extracts, the manifest
     with pytest.raises(Killed):
@@ -248,7 +272,11 @@ def test_a_name_that_a_killed_publisher_left_goes_with_the_version_that_it_was_o
 def test_extracts_expire_by_when_they_were_written_and_only_names_of_ours(filled: ObjectStore, tmp_path: Path):
     gone_table = sample_extract(tmp_path / "gone", table="gone")
     publish_window(filled, "daily", gone_table, [render_json(gone_table, tmp_path)], run_id="run")
-    theirs = ["daily/_extracts/report.csv", "daily/_extracts/orders/2026-11-20/run/model.bin", "daily/_extracts/theirs/a/b/c.parquet"]
+    theirs = [
+        "daily/_extracts/report.csv",
+        "daily/_extracts/orders/2026-11-20/run/model.bin",
+        "daily/_extracts/theirs/a/b/c.parquet",
+    ]
     for key in theirs:
         filled.put(key, b"hands off", media_type="text/plain")
     assert swept(filled, Rule("orders"), now=in_time(SOON)).extracts == ()
@@ -313,7 +341,9 @@ def test_a_pass_that_is_killed_is_gone_on_with_and_readers_see_no_half_window(fi
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_window_that_is_published_again_before_its_lock_is_had_keeps_all_that_is_needed(filled: ObjectStore, tmp_path: Path, whole: bool):
+def test_a_window_that_is_published_again_before_its_lock_is_had_keeps_all_that_is_needed(
+    filled: ObjectStore, tmp_path: Path, whole: bool
+):
     put(filled, tmp_path, run="second", value=8)
 
     def republish(_table: str, window: str) -> AbstractContextManager[Lock]:
@@ -329,7 +359,9 @@ def test_a_window_that_is_published_again_before_its_lock_is_had_keeps_all_that_
     fetch_window(filled, again, tmp_path / "read")
 
 
-def test_a_lost_lock_stops_a_pass_and_the_switch_that_a_late_delete_took_away_comes_back(filled: ObjectStore, tmp_path: Path):
+def test_a_lost_lock_stops_a_pass_and_the_switch_that_a_late_delete_took_away_comes_back(
+    filled: ObjectStore, tmp_path: Path
+):
     before = keys(filled)
     problems = swept(filled, ORDERS, lock=lambda _table, _window: nullcontext(LostLock(1))).problems
     assert problems == ("the lock is lost",)
@@ -343,7 +375,9 @@ def test_a_lost_lock_stops_a_pass_and_the_switch_that_a_late_delete_took_away_co
                 filled.delete(manifest_key("daily", "orders", OLD))  # only now our DELETE lands
 
         lock = LostLock(2, meanwhile)
-        assert swept(filled, ORDERS, lock=lambda _table, _window, lock=lock: nullcontext(lock)).problems == ("the lock is lost",)
+        assert swept(filled, ORDERS, lock=lambda _table, _window, lock=lock: nullcontext(lock)).problems == (
+            "the lock is lost",
+        )
         manifest = load_manifest(filled, "daily", "orders", OLD)
         assert manifest is not None
         assert manifest.publication == "newer"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageError, StorageMissingError
-from aggregation_pipeline.storage.arriving import arriving
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
+from aggregation_pipeline.storage.partial_download import arriving
 from aggregation_pipeline_tests.storage.test_keys import HOSTILE
 
 NAMES = ["plain.csv", "a/b/c.json", "用户 表/订单 🛒.xlsx", "q?x=1&y#z+%2F.csv", "space end /.hidden", "'\"<>&.txt"]
@@ -32,7 +32,9 @@ def test_what_is_put_is_what_is_read_whatever_its_name(store: ObjectStore, key: 
 def test_a_file_is_put_like_bytes_and_an_empty_one_too(store: ObjectStore, tmp_path: Path):
     for size in (0, 1, 3_000_000):
         (tmp_path / "file").write_bytes(b"x" * size)
-        assert store.put(f"sized/{size}", tmp_path / "file", media_type="a/b") == store.put(f"sized/{size}", b"x" * size, media_type="a/b")
+        assert store.put(f"sized/{size}", tmp_path / "file", media_type="a/b") == store.put(
+            f"sized/{size}", b"x" * size, media_type="a/b"
+        )
         assert store.read(f"sized/{size}") == b"x" * size
 
 

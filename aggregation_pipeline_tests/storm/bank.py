@@ -1,7 +1,8 @@
 """The source of the storm: money that moves between accounts, of which no snapshot may show more or less than there is.
 
-Each transfer changes two accounts and adds one row to the ledger, in one transaction; transfers come one after the other. So the numbers
-of the ledger are in the order of the commits: what a snapshot that saw number n must hold can be worked out from the ledger alone.
+Each transfer changes two accounts and adds one row to the ledger, in one transaction; transfers come one after the
+other. So the numbers of the ledger are in the order of the commits: what a snapshot that saw number n must hold can be
+worked out from the ledger alone.
 """
 
 import hashlib
@@ -18,13 +19,14 @@ from typing import Any, Final
 import pymysql
 
 from aggregation_pipeline.embedded.process import socket_accepts
-from aggregation_pipeline_tests.servers.mariadb import MariaDB, start_again, start_mariadb
+from aggregation_pipeline_tests.support.servers.mariadb import MariaDB, start_again, start_mariadb
 
 ACCOUNTS: Final = 200
 BRANCHES: Final = ("north", "east", "south", "west", "Überlingen", "杭州")
 OPENING: Final = Decimal("1000.00")
 TOTAL: Final = ACCOUNTS * OPENING
-# Into the days of the first list money moves all the time; those of the second stay as they are, and are published again and again.
+# Into the days of the first list money moves all the time; those of the second stay as they are, and are published
+# again and again.
 MOVING_DAYS: Final = tuple(f"2026-10-{day:02}" for day in range(1, 5))
 QUIET_DAYS: Final = ("2026-10-05", "2026-10-06")
 DAYS: Final = (*MOVING_DAYS, *QUIET_DAYS)
@@ -89,7 +91,12 @@ class Bank:
 
     def connect(self, database: str | None = "bank") -> "pymysql.Connection[Any]":
         connection: pymysql.Connection[Any] = pymysql.connect(
-            unix_socket=str(self.server.socket), user="root", database=database, autocommit=True, charset="utf8mb4", read_timeout=60
+            unix_socket=str(self.server.socket),
+            user="root",
+            database=database,
+            autocommit=True,
+            charset="utf8mb4",
+            read_timeout=60,
         )
         return connection
 
@@ -121,7 +128,10 @@ class Bank:
     def sessions(self) -> list[str]:
         """What the pipeline has open at the server."""
         with self.connect(None) as connection, connection.cursor() as cursor:
-            sql = "SELECT CONCAT(id, ' ', command, ' ', COALESCE(info, '')) FROM information_schema.processlist WHERE user = %s"
+            sql = (
+                "SELECT CONCAT(id, ' ', command, ' ', COALESCE(info, '')) FROM information_schema.processlist WHERE"
+                " user = %s"
+            )
             cursor.execute(sql, (READER,))
             return [row[0] for row in cursor.fetchall()]
 
@@ -141,7 +151,8 @@ class Bank:
         with self.connect() as connection, connection.cursor() as cursor:
             which = "" if day is None else "AND DATE(day) = %(day)s"
             cursor.execute(
-                f"SELECT id, sender, receiver, amount FROM ledger WHERE id <= %(seen)s {which} ORDER BY id", {"seen": seen, "day": day}
+                f"SELECT id, sender, receiver, amount FROM ledger WHERE id <= %(seen)s {which} ORDER BY id",
+                {"seen": seen, "day": day},
             )
             return list(cursor.fetchall())
 
@@ -177,8 +188,13 @@ class Bank:
         day = f"{self._chance.choice(MOVING_DAYS)} {self._chance.randint(0, 23):02}:30:00"
         connection.begin()
         cursor.execute("UPDATE accounts SET balance = balance - %s, moves = moves + 1 WHERE id = %s", (amount, sender))
-        cursor.execute("UPDATE accounts SET balance = balance + %s, moves = moves + 1 WHERE id = %s", (amount, receiver))
-        cursor.execute("INSERT INTO ledger (day, sender, receiver, amount) VALUES (%s, %s, %s, %s)", (day, sender, receiver, amount))
+        cursor.execute(
+            "UPDATE accounts SET balance = balance + %s, moves = moves + 1 WHERE id = %s", (amount, receiver)
+        )
+        cursor.execute(
+            "INSERT INTO ledger (day, sender, receiver, amount) VALUES (%s, %s, %s, %s)",
+            (day, sender, receiver, amount),
+        )
         connection.commit()
         self.transfers += 1
 
@@ -186,7 +202,8 @@ class Bank:
 def open_bank(folder: Path) -> Bank:
     """A bank on a server of its own, with the accounts opened and nothing moving yet.
 
-    A transfer that was committed outlives a kill of the server: the log goes to the operating system at once, and pages are written twice.
+    A transfer that was committed outlives a kill of the server: the log goes to the operating system at once, and pages
+    are written twice.
     """
     bank = Bank(start_mariadb(folder, options=["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1"]))
     try:
@@ -205,9 +222,16 @@ def _fill(bank: Bank) -> None:
         cursor.executemany("INSERT INTO bank.accounts (id, branch, balance) VALUES (%s, %s, %s)", rows)
         for number, day in enumerate(QUIET_DAYS * 20):
             pair = (number % ACCOUNTS + 1, (number + 7) % ACCOUNTS + 1)
-            cursor.execute("INSERT INTO bank.ledger (day, sender, receiver, amount) VALUES (%s, %s, %s, 1)", (f"{day} 09:00:00", *pair))
-            cursor.execute("UPDATE bank.accounts SET balance = balance - 1, moves = moves + 1 WHERE id = %s", (pair[0],))
-            cursor.execute("UPDATE bank.accounts SET balance = balance + 1, moves = moves + 1 WHERE id = %s", (pair[1],))
+            cursor.execute(
+                "INSERT INTO bank.ledger (day, sender, receiver, amount) VALUES (%s, %s, %s, 1)",
+                (f"{day} 09:00:00", *pair),
+            )
+            cursor.execute(
+                "UPDATE bank.accounts SET balance = balance - 1, moves = moves + 1 WHERE id = %s", (pair[0],)
+            )
+            cursor.execute(
+                "UPDATE bank.accounts SET balance = balance + 1, moves = moves + 1 WHERE id = %s", (pair[1],)
+            )
 
 
 Window = Mapping[str, list[dict[str, Any]]]
@@ -238,7 +262,9 @@ def contradictions(table: str, window: Window) -> list[str]:
         if summary is not None and detail is not None:
             for column in ("balance", "moves"):
                 of_summary = {row["branch"]: Decimal(str(row[column])) for row in summary}
-                of_detail = {branch: _sum([row for row in detail if row["branch"] == branch], column) for branch in of_summary}
+                of_detail = {
+                    branch: _sum([row for row in detail if row["branch"] == branch], column) for branch in of_summary
+                }
                 agree(f"{column} by branch", of_summary, of_detail)
     elif table == "archive":
         numbers = [int(row["id"]) for row in window["detail"]]

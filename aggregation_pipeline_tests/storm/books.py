@@ -13,21 +13,21 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from aggregation_pipeline.alerts import outbox
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.storage.expiry import Rule
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, mark_key
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.names import misnamed, window_names
+from aggregation_pipeline.storage.published import fetch_window, load_latest, load_manifest, published_windows
 from aggregation_pipeline.storage.retention import sweep
-from aggregation_pipeline.storage.windows import fetch_window, load_latest, load_manifest, published_windows
+from aggregation_pipeline.storage.stable_names import misnamed, window_names
 from aggregation_pipeline_tests.storm.bank import DAYS
 from aggregation_pipeline_tests.storm.people import COMMAND
 from aggregation_pipeline_tests.storm.readers import TABLES, check_files, parsed
 from aggregation_pipeline_tests.storm.runs import Seen, Watch
 from aggregation_pipeline_tests.storm.scene import DEPLOYMENT, Scene
 from aggregation_pipeline_tests.storm.trouble import BROKEN
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.waiting import until
 
 # A row is right so many seconds after its run came to its end, or after the last trouble, whichever is later.
 ROW_SECONDS: Final = 80
@@ -44,7 +44,9 @@ _SESSIONS: Final = sa.text(
     " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'aggregation%'"
 )
 _STARTED_AGAIN: Final = sa.text("SELECT run_id FROM run_tags WHERE key = 'dagster/will_retry' AND value = 'true'")
-_UNTOLD: Final = sa.text("SELECT count(*) FROM aggregation_alerts.deliveries WHERE delivered_at IS NULL AND moved_at IS NULL")
+_UNTOLD: Final = sa.text(
+    "SELECT count(*) FROM aggregation_alerts.deliveries WHERE delivered_at IS NULL AND moved_at IS NULL"
+)
 _TOLD: Final = sa.text("SELECT count(*) FROM aggregation_alerts.deliveries")
 
 
@@ -75,14 +77,23 @@ class Books:
 
         since = self.watch.looks + 2
         until("a look at all runs", lambda: self.watch.looks > since, 60)
-        until("the end of all runs", lambda: not open_runs(), QUIET_SECONDS, said=lambda: f"{open_runs()}\n{self.scene.dev.log()[-3000:]}")
+        until(
+            "the end of all runs",
+            lambda: not open_runs(),
+            QUIET_SECONDS,
+            said=lambda: f"{open_runs()}\n{self.scene.dev.log()[-3000:]}",
+        )
 
     def every_run_has_its_row(self) -> None:
         def due() -> list[Seen]:
             return [each for each in self.watch.ours() if each.right is None and not _never_began(each)]
 
         until("every row", lambda: not due(), ROW_SECONDS, said=lambda: str(due()))
-        waited = {each.run_id: round(each.right - self._since(each), 1) for each in self.watch.ours() if each.right is not None}
+        waited = {
+            each.run_id: round(each.right - self._since(each), 1)
+            for each in self.watch.ours()
+            if each.right is not None
+        }
         print(f"rows were right after {max(waited.values(), default=0.0)} s at most")
         late = {run_id: seconds for run_id, seconds in waited.items() if seconds > ROW_SECONDS}
         assert not late, f"rows that were right too late: {late}"
@@ -91,7 +102,9 @@ class Books:
         assert len(unknown) <= 1, unknown
         open_rows = self._asked(sa.text("SELECT id::text FROM batch_jobs WHERE status IN ('pending', 'in_progress')"))
         assert not open_rows, f"rows that stay open: {open_rows}"
-        twice = self._asked(sa.text("SELECT metadata -> 'dagster' ->> 'run_id' FROM batch_jobs GROUP BY 1 HAVING count(*) > 1"))
+        twice = self._asked(
+            sa.text("SELECT metadata -> 'dagster' ->> 'run_id' FROM batch_jobs GROUP BY 1 HAVING count(*) > 1")
+        )
         assert not twice
 
     def _since(self, run: Seen) -> float:
@@ -120,14 +133,20 @@ class Books:
             right = bank.accounts_at(int(window["summary"][0]["seen"] or 0))
             same = {int(row["id"]): (_number(row["balance"]), int(row["moves"])) for row in window["detail"]} == right
         else:
-            rows = [(int(row["id"]), int(row["sender"]), int(row["receiver"]), _number(row["amount"])) for row in window["detail"]]
+            rows = [
+                (int(row["id"]), int(row["sender"]), int(row["receiver"]), _number(row["amount"]))
+                for row in window["detail"]
+            ]
             same = rows == bank.ledger(bank.newest(), manifest.window)[: len(rows)]
         return [] if same else [f"{table} {manifest.window}: at no moment did the source hold this"]
 
     def one_more_run_of_everything_says_what_the_source_says(self) -> None:
         """With nothing moving any more, and nothing in the way."""
         self.scene.bank.close()
-        for words in (["backfill", "--table", "moves", "--from", DAYS[0], "--to", DAYS[-1]], ["run", "--tables", "accounts,archive"]):
+        for words in (
+            ["backfill", "--table", "moves", "--from", DAYS[0], "--to", DAYS[-1]],
+            ["run", "--tables", "accounts,archive"],
+        ):
             done = subprocess.run(
                 [*COMMAND, *words],
                 env=dict(self.scene.dev.environment), cwd=self.scene.dev.folder, capture_output=True, text=True, timeout=300, check=False,
@@ -136,11 +155,19 @@ class Books:
         found = self.every_window_is_of_one_moment_of_the_source()
         newest = self.scene.bank.newest()
         for day in DAYS:
-            assert _rows(found["moves", day]) == len(self.scene.bank.ledger(newest, day)), f"{day} is not what the source holds"
+            assert _rows(found["moves", day]) == len(self.scene.bank.ledger(newest, day)), (
+                f"{day} is not what the source holds"
+            )
         last = max(window for table, window in found if table == "accounts")
         manifest = found["accounts", last]
         with tempfile.TemporaryDirectory() as folder:
-            paths = dict(zip((file.name for file in manifest.files), fetch_window(self.scene.store, manifest, Path(folder)), strict=True))
+            paths = dict(
+                zip(
+                    (file.name for file in manifest.files),
+                    fetch_window(self.scene.store, manifest, Path(folder)),
+                    strict=True,
+                )
+            )
             assert parsed("x.json", paths["accounts.json"].read_bytes())["summary"][0]["seen"] == newest
         for table in TABLES:
             latest = load_latest(self.scene.store, "", table)
@@ -152,12 +179,19 @@ class Books:
     def nothing_is_held_by_the_dead(self) -> None:
         until("free slots", lambda: not self._asked(_HELD_SLOTS), 120, said=lambda: str(self._asked(_HELD_SLOTS)))
         until("no step that waits for a slot", lambda: self._asked(_LEFT_WAITING) == [0], 60)
-        until("no session of ours at MariaDB", lambda: not self.scene.bank.sessions(), 60, said=lambda: str(self.scene.bank.sessions()))
+        until(
+            "no session of ours at MariaDB",
+            lambda: not self.scene.bank.sessions(),
+            60,
+            said=lambda: str(self.scene.bank.sessions()),
+        )
 
     def every_failure_was_told_of_and_not_too_often(self) -> None:
         # For one that was started once more, that one speaks.
         again = set(self._asked(_STARTED_AGAIN))
-        failed = {each.run_id for each in self.watch.ours() if each.status == "FAILURE" and each.deleted is None} - again
+        failed = {
+            each.run_id for each in self.watch.ours() if each.status == "FAILURE" and each.deleted is None
+        } - again
         with self._database() as connection:
 
             def untold() -> set[str]:
@@ -181,14 +215,20 @@ class Books:
         # Each text that a code server had loaded stays for a while, for workers that outlive it.
         kept = [path for path in temp.rglob("*") if path.parent.name == "loaded"]
         assert len(kept) <= 1 + len(BROKEN), kept
-        left = [path for path in temp.rglob("*") if path not in kept and (path.is_file() or path.parent.name.startswith("window-"))]
+        left = [
+            path
+            for path in temp.rglob("*")
+            if path not in kept and (path.is_file() or path.parent.name.startswith("window-"))
+        ]
         assert not left, f"left in TEMP_DIR: {left}"
         # What Dagster's own killed processes leave there is called tmp and something.
         left = [path for path in (self.scene.folder / "tmp").iterdir() if not path.name.startswith("tmp")]
         assert not left, f"left in the folder for temporary files: {left}"
 
     def retention_takes_all_that_no_manifest_names(self) -> None:
-        """A pass in three days' time: what dead runs left, and what was superseded, is gone by then; nothing else is."""
+        """A pass in three days' time: what dead runs left, and what was superseded, is gone by then; nothing else
+        is.
+        """
         store = self.scene.store
         swept = sweep(
             store,
@@ -208,12 +248,17 @@ class Books:
             assert manifest is not None
             wanted |= manifest.keys | set(window_names("", manifest, "copy")) | {manifest_key("", table, window)}
             for publication in {manifest.publication} | {key.split("/")[-2] for key in manifest.keys}:
-                wanted |= {manifest_key("", table, window, publication=publication), mark_key("", table, window, publication)}
+                wanted |= {
+                    manifest_key("", table, window, publication=publication),
+                    mark_key("", table, window, publication),
+                }
             latest = load_latest(store, "", table)
             wanted |= {f"{table}/latest/{name}" for name in latest.names} if latest else set()
         there = {stored.key for stored in store.list("")}
         assert there - wanted == set(), "what nobody names is still there"
-        half = [path for path in (self.scene.disk / "exports").rglob("*") if path.is_file() and path.name.startswith(".")]
+        half = [
+            path for path in (self.scene.disk / "exports").rglob("*") if path.is_file() and path.name.startswith(".")
+        ]
         assert not half, "half-written files"
         named = {key for key in wanted if not key.endswith((MANIFEST, "publication.json"))}
         assert named - there == set(), "what is named is not there any more"
@@ -221,7 +266,9 @@ class Books:
 
 def _never_began(run: Seen) -> bool:
     """A run that was deleted while it waited, before anybody looked, tells nobody of itself."""
-    return run.deleted is not None and run.row is None and run.status in {"NOT_STARTED", "QUEUED", "STARTING", "CANCELED"}
+    return (
+        run.deleted is not None and run.row is None and run.status in {"NOT_STARTED", "QUEUED", "STARTING", "CANCELED"}
+    )
 
 
 def _rows(manifest: Manifest) -> int:

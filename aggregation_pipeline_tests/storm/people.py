@@ -1,4 +1,6 @@
-"""What people do in the storm, by Dagster's UI and in terminals: launch, cancel, delete, and the same thing twice at once."""
+"""What people do in the storm, by Dagster's UI and in terminals: launch, cancel, delete, and the same thing twice at
+once.
+"""
 
 import random
 import subprocess
@@ -8,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aggregation_pipeline_tests.live.dev import Supervised
 from aggregation_pipeline_tests.storm.bank import DAYS
 from aggregation_pipeline_tests.storm.runs import Watch
+from aggregation_pipeline_tests.support.dev import Supervised
 
-COMMAND: Final = (sys.executable, "-c", "from aggregation_pipeline.cli import main; main()")
+COMMAND: Final = (sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()")
 DAILY: Final = "aggregate_daily_partitions_by_hand"
 _LAUNCH: Final = """mutation($job: String!, $tags: [ExecutionTag!]!) { launchRun(executionParams: {
     selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__", jobName: $job},

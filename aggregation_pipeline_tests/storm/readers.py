@@ -1,4 +1,6 @@
-"""Readers that look all the time, as consumers do: one goes by the manifest, one by stable names. What should not be is kept in words."""
+"""Readers that look all the time, as consumers do: one goes by the manifest, one by stable names. What should not be is
+kept in words.
+"""
 
 import csv
 import io
@@ -19,8 +21,8 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
 from aggregation_pipeline.storage.keys import LATEST_FOLDER, MANIFEST, table_folder, window_folder
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
-from aggregation_pipeline.storage.places import Place, place_of
-from aggregation_pipeline.storage.windows import fetch_window, load_manifest, published_windows
+from aggregation_pipeline.storage.parsed_keys import Place, place_of
+from aggregation_pipeline.storage.published import fetch_window, load_manifest, published_windows
 from aggregation_pipeline_tests.storm.bank import Window, contradictions
 
 TABLES: Final = ("accounts", "moves", "archive")
@@ -61,7 +63,9 @@ def check_files(manifest: Manifest, contents: dict[str, bytes]) -> list[str]:
         versions.setdefault(file.format, {})
         versions[file.format] = {**versions[file.format], **window}
     for kind, window in versions.items():
-        wrong += [f"{manifest.table} {manifest.window} {kind}: {words}" for words in contradictions(manifest.table, window)]
+        wrong += [
+            f"{manifest.table} {manifest.window} {kind}: {words}" for words in contradictions(manifest.table, window)
+        ]
     if "json" in versions and "csv" in versions:
         wrong += [
             f"{manifest.table} {manifest.window} {dataset}: JSON and CSV differ"
@@ -117,7 +121,8 @@ class Readers:
             try:
                 paths = fetch_window(self.store, manifest, Path(folder))
             except StorageError as error:
-                # Retention leaves a version that is superseded for a day; a window that expires goes at once, its manifest first.
+                # Retention leaves a version that is superseded for a day; a window that expires goes at once, its
+                # manifest first.
                 again = load_manifest(self.store, "", table, window)
                 if again is not None and again.publication == manifest.publication:
                     self.wrong.append(f"{table} {window}: {error}")
@@ -161,8 +166,12 @@ class Readers:
     def _published(self, table: str, window: str, name: str) -> list[ManifestFile]:
         """The files of this name that the publications of a window say they have."""
         places = [place_of("", stored.key) for stored in self.store.list(window_folder("", table, window))]
-        publications = [place.publication for place in places if place is not None and place.publication and place.name == MANIFEST]
-        manifests = [load_manifest(self.store, "", table, window, publication=publication) for publication in publications]
+        publications = [
+            place.publication for place in places if place is not None and place.publication and place.name == MANIFEST
+        ]
+        manifests = [
+            load_manifest(self.store, "", table, window, publication=publication) for publication in publications
+        ]
         return [file for manifest in manifests if manifest is not None for file in manifest.files if file.name == name]
 
 

@@ -1,4 +1,6 @@
-"""All runs of the storm, and their rows in batch_jobs, looked at all the time: which ended when, and when its row said so."""
+"""All runs of the storm, and their rows in batch_jobs, looked at all the time: which ended when, and when its row said
+so.
+"""
 
 import threading
 import time
@@ -8,17 +10,21 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.postgres import create_engine
+from aggregation_pipeline.postgres.engine import create_engine
 
 # What a row says of a run with this status.
 RIGHT: Final = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELED": "failed"}
 _RUNS: Final = sa.text("SELECT run_id, status, pipeline_name FROM runs")
-_ROWS: Final = sa.text("SELECT id::text, status, metadata -> 'dagster' ->> 'run_id', metadata -> 'dagster' ->> 'status' FROM batch_jobs")
+_ROWS: Final = sa.text(
+    "SELECT id::text, status, metadata -> 'dagster' ->> 'run_id', metadata -> 'dagster' ->> 'status' FROM batch_jobs"
+)
 
 
 @dataclass
 class Seen:
-    """A run, as far as it was seen. Times are those of `time.monotonic`; `deleted` once Dagster does not know it any more."""
+    """A run, as far as it was seen. Times are those of `time.monotonic`; `deleted` once Dagster does not know it any
+    more.
+    """
 
     run_id: str
     job: str
@@ -62,7 +68,9 @@ class Watch:
         return sorted(each.run_id for each in list(self.seen.values()) if each.settled is None)
 
     def finished(self) -> list[str]:
-        return sorted(each.run_id for each in list(self.seen.values()) if each.ended is not None and each.deleted is None)
+        return sorted(
+            each.run_id for each in list(self.seen.values()) if each.ended is not None and each.deleted is None
+        )
 
     def ours(self) -> list[Seen]:
         return [each for each in list(self.seen.values()) if each.ours]

@@ -1,4 +1,6 @@
-"""The deployment that the storm goes over: the services under their supervisor, with servers and a small disk of their own."""
+"""The deployment that the storm goes over: the services under their supervisor, with servers and a small disk of their
+own.
+"""
 
 import os
 import shutil
@@ -17,13 +19,13 @@ import yaml
 from aggregation_pipeline.embedded.postgres import Postgres, start_postgres
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.oss import OssStore
-from aggregation_pipeline_tests.alerts.sink import Sink, new_sink
-from aggregation_pipeline_tests.assets.oss_deployment import oss_variables
-from aggregation_pipeline_tests.live.dev import Supervised, deployed_dev
-from aggregation_pipeline_tests.servers.missing import missing
-from aggregation_pipeline_tests.servers.oss import OssServer
+from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline_tests.storm.bank import CONFIG, Bank, open_bank
+from aggregation_pipeline_tests.support.dev import Supervised, deployed_dev
+from aggregation_pipeline_tests.support.oss_deployment import oss_variables
+from aggregation_pipeline_tests.support.servers.missing import missing
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
 # Committed is committed, also when the server is killed; only the machine's power would matter, and that stays on.
 POSTGRES: Final = {"fsync": "off"}
@@ -36,7 +38,9 @@ _KEPT: Final = {
     "event_logs": "id, run_id, dagster_event_type, timestamp::text, event",
     "concurrency_slots": "id, run_id, step_key, deleted",
     "run_tags": "run_id, key, value",
-    "aggregation_alerts.causes": "key, kind, subject, occurred_at::text, found_at::text, recovered_at::text, message, facts",
+    "aggregation_alerts.causes": (
+        "key, kind, subject, occurred_at::text, found_at::text, recovered_at::text, message, facts"
+    ),
     "aggregation_alerts.deliveries": "sealed_at::text, due_at::text, delivered_at::text, attempts, error, kind, title",
     "job_ticks": "id, status, tick_body",
 }
@@ -44,7 +48,9 @@ _KEPT: Final = {
 
 @dataclass
 class Scene:
-    """Everything that can be hurt. `disk` holds the exports where there is no `oss`, the temporary files, and what others put there."""
+    """Everything that can be hurt. `disk` holds the exports where there is no `oss`, the temporary files, and what
+    others put there.
+    """
 
     folder: Path
     disk: Path
@@ -64,7 +70,9 @@ class Scene:
         return self.dev.folder / "aggregation.yaml"
 
     def family(self) -> list[psutil.Process]:
-        """All processes of the deployment: services, workers, orphans, commands in terminals; not the servers, and not the test."""
+        """All processes of the deployment: services, workers, orphans, commands in terminals; not the servers, and not
+        the test.
+        """
         home = self.dev.environment["DAGSTER_HOME"]
         found = []
         for process in psutil.process_iter():
@@ -133,7 +141,9 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of DISK at `folder`, which can be full for real; where nobody may mount one, a folder whose disk is never full."""
+    """A disk of DISK at `folder`, which can be full for real; where nobody may mount one, a folder whose disk is never
+    full.
+    """
     folder.mkdir()
     mount = shutil.which("mount") or "/bin/mount"
     command = [mount, "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
@@ -150,7 +160,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
-    """The deployment in `folder`, its services not started yet; it publishes to a server that speaks OSS's protocol, or to the disk."""
+    """The deployment in `folder`, its services not started yet; it publishes to a server that speaks OSS's protocol, or
+    to the disk.
+    """
     with ExitStack() as stack:
         folder.mkdir(mode=0o711)
         disk = stack.enter_context(small_disk(folder / "disk"))
@@ -164,7 +176,9 @@ def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
         stack.callback(lambda: made.postgres.stop() if made else postgres.stop())
         postgres.execute(f"CREATE DATABASE {DATABASE}")
         sink = stack.enter_context(new_sink().serving())
-        dev = stack.enter_context(deployed_dev(folder / "services", CONFIG, bank.variables, postgres.url(DATABASE), Supervised))
+        dev = stack.enter_context(
+            deployed_dev(folder / "services", CONFIG, bank.variables, postgres.url(DATABASE), Supervised)
+        )
         (folder / "tmp").mkdir()
         dev.environment = {
             **dev.environment,
@@ -179,7 +193,12 @@ def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
         }
         server = stack.enter_context(OssServer.start()) if oss else None
         if server is not None:
-            dev.environment = {**dev.environment, **oss_variables(server), "OSS_READ_TIMEOUT": "10", "OSS_GIVE_UP_AFTER": "30"}
+            dev.environment = {
+                **dev.environment,
+                **oss_variables(server),
+                "OSS_READ_TIMEOUT": "10",
+                "OSS_GIVE_UP_AFTER": "30",
+            }
         _hurry(Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml")
         made = Scene(folder, disk, postgres, bank, dev, sink, server)
         try:

@@ -16,7 +16,8 @@ from aggregation_pipeline_tests.storm.readers import Readers
 
 def of_one_moment() -> dict[str, list[dict[str, Any]]]:
     detail: list[dict[str, Any]] = [
-        {"id": number, "branch": BRANCHES[number % 6], "balance": OPENING, "moves": 1} for number in range(1, ACCOUNTS + 1)
+        {"id": number, "branch": BRANCHES[number % 6], "balance": OPENING, "moves": 1}
+        for number in range(1, ACCOUNTS + 1)
     ]
     summary = [
         {
@@ -43,7 +44,9 @@ def test_what_is_of_two_moments_is_a_contradiction(dataset: str, column: str, ch
     assert contradictions("accounts", window)
 
 
-@pytest.mark.parametrize(("planted", "kind"), [("name", "_by_name"), ("latest", "_by_name"), ("publication", "_by_manifest")])
+@pytest.mark.parametrize(
+    ("planted", "kind"), [("name", "_by_name"), ("latest", "_by_name"), ("publication", "_by_manifest")]
+)
 def test_a_file_that_nobody_published_so_is_seen(tmp_path: Path, planted: str, kind: str):
     store = FolderStore(tmp_path / "exports")
     extract = sample_extract(tmp_path, table="moves", rows=300)

@@ -1,6 +1,7 @@
 """Minutes of trouble for a whole deployment that publishes to OSS, in a soak to a folder too, and then the books.
 
-STORM_SECONDS and STORM_SEED choose how long and which; STORM_KEEP names a folder for logs and events, should the storm find something.
+STORM_SECONDS and STORM_SEED choose how long and which; STORM_KEEP names a folder for logs and events, should the storm
+find something.
 """
 
 import os
@@ -24,7 +25,8 @@ SEED: Final = int(os.environ.get("STORM_SEED", "20261126"))
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 1500)]
 
 
-# With a folder in a soak only: there a code server whose outer process was killed was seen to outlive the services by a minute and more.
+# With a folder in a soak only: there a code server whose outer process was killed was seen to outlive the services by a
+# minute and more.
 @pytest.mark.parametrize("store", ["folder", "oss"] if "STORM_SECONDS" in os.environ else ["oss"])
 def test_nothing_is_lost_and_nothing_is_left_in_a_storm(server_folder: Path, store: str):
     seconds = SECONDS if store == "folder" else SECONDS / 2
@@ -42,7 +44,10 @@ def test_nothing_is_lost_and_nothing_is_left_in_a_storm(server_folder: Path, sto
         try:
             trouble.rage(seconds)
             healed = time.monotonic()
-            print(f"healed; {dict(trouble.struck)}, missed {dict(trouble.missed)}, {trouble.killed} killed; {dict(people.done)}")
+            print(
+                f"healed; {dict(trouble.struck)}, missed {dict(trouble.missed)}, {trouble.killed} killed;"
+                f" {dict(people.done)}"
+            )
             people.go_home(300)
             books = Books(here, watch, healed)
             for proof in (
@@ -72,7 +77,8 @@ def test_nothing_is_lost_and_nothing_is_left_in_a_storm(server_folder: Path, sto
 def _tell(watch: Watch, people: People, readers: Readers, trouble: Trouble) -> None:
     ours = watch.ours()
     print(
-        f"runs {len(ours)} {dict(Counter(each.status for each in ours))}, {sum(each.deleted is not None for each in ours)} deleted; "
-        f"looks {dict(readers.looks)}, gone {dict(readers.gone)}, wrong {len(readers.wrong)}; {dict(people.done)}; "
-        f"{dict(trouble.struck)} missed {dict(trouble.missed)}"
+        f"runs {len(ours)} {dict(Counter(each.status for each in ours))},"
+        f" {sum(each.deleted is not None for each in ours)} deleted; looks {dict(readers.looks)}, gone"
+        f" {dict(readers.gone)}, wrong {len(readers.wrong)}; {dict(people.done)}; {dict(trouble.struck)} missed"
+        f" {dict(trouble.missed)}"
     )

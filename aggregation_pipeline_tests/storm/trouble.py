@@ -1,4 +1,6 @@
-"""Whoever makes trouble: a schedule made by chance from a seed, printed, so that a storm can be repeated as far as machines allow."""
+"""Whoever makes trouble: a schedule made by chance from a seed, printed, so that a storm can be repeated as far as
+machines allow.
+"""
 
 import os
 import random
@@ -64,12 +66,16 @@ class Trouble:
     missed: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
-    _parts: dict[str, threading.Lock] = field(default_factory=lambda: {part: threading.Lock() for part, _ in KINDS.values()})
+    _parts: dict[str, threading.Lock] = field(
+        default_factory=lambda: {part: threading.Lock() for part, _ in KINDS.values()}
+    )
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
 
     def rage(self, seconds: float) -> None:
-        """Make trouble for so long; return when all is healed: each server answers, the services are up, the disk has room."""
+        """Make trouble for so long; return when all is healed: each server answers, the services are up, the disk has
+        room.
+        """
         end = time.monotonic() + seconds
         for blow in blows(self.seed, oss=self.scene.oss is not None):
             time.sleep(blow.pause)
@@ -125,7 +131,9 @@ class Trouble:
         return self._kill(self.scene.workers(), blow)
 
     def publisher(self, blow: Blow) -> bool:
-        """A worker in the middle of a publication: a file is half written, or a mark stands and its manifest does not."""
+        """A worker in the middle of a publication: a file is half written, or a mark stands and its manifest does
+        not.
+        """
         end = time.monotonic() + blow.seconds
         while time.monotonic() < end:
             if any(_publishes(self.scene)):
@@ -142,7 +150,8 @@ class Trouble:
     def supervisor(self, blow: Blow) -> bool:
         """The supervisor alone: what it had started ends by itself, beside what the next one starts.
 
-        In a storm of a chosen length only, as `make soak` is: a code server was once seen that had not ended a minute after the storm.
+        In a storm of a chosen length only, as `make soak` is: a code server was once seen that had not ended a minute
+        after the storm.
         """
         if "STORM_SECONDS" not in os.environ:
             return False
@@ -226,7 +235,8 @@ class Trouble:
             self._hold(blow.seconds)
         finally:
             self.scene.config.write_text(CONFIG, encoding="utf-8")
-        # Whoever has mended the file lets it be read again, waits for that for a while, and presses the button once more.
+        # Whoever has mended the file lets it be read again, waits for that for a while, and presses the button once
+        # more.
         end = time.monotonic() + PATIENCE_SECONDS
         while not self._reload():
             again = time.monotonic() + 60
@@ -279,10 +289,16 @@ def _publishes(scene: Scene) -> Iterator[bool]:
     with suppress(OSError):
         for parent, folders, names in os.walk(scene.disk / "exports"):
             yield any(name.startswith(".%part-") for name in names)
-            yield not folders and "publication.json" in names and "manifest.json" not in names and "_extracts" not in parent
+            yield (
+                not folders
+                and "publication.json" in names
+                and "manifest.json" not in names
+                and "_extracts" not in parent
+            )
 
 
-# What is down must not be hit by the next blow as well before it is up again: kinds with the same part wait for each other.
+# What is down must not be hit by the next blow as well before it is up again: kinds with the same part wait for each
+# other.
 KINDS: Final[dict[str, tuple[str, Callable[[Trouble, Blow], bool]]]] = {
     "kill a worker": ("", Trouble.worker),
     "kill another worker": ("", Trouble.worker),

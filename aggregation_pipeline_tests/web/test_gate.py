@@ -1,4 +1,6 @@
-"""The gate before a real webserver on a real PostgreSQL: what pages of other sites make browsers send does nothing, programs may."""
+"""The gate before a real webserver on a real PostgreSQL: what pages of other sites make browsers send does nothing,
+programs may.
+"""
 
 import json
 import threading
@@ -17,15 +19,16 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 
 from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.server import Webserver
-from aggregation_pipeline_tests.batch_jobs.runs import ORIGIN, open_instance
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.runs import ORIGIN, open_instance
+from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.served import Answer, ask, free_port, open_websocket
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 JSON = "Content-Type: application/json"
-# What a browser says of a page at another port of this machine, of another site, and of a page without an origin (a sandboxed frame).
+# What a browser says of a page at another port of this machine, of another site, and of a page without an origin (a
+# sandboxed frame).
 ELSEWHERE = {
     "another port": ("Origin: http://127.0.0.1:8888", "Sec-Fetch-Site: same-site"),
     "another site": ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
@@ -40,7 +43,12 @@ ELSEWHERE = {
     "a name that begins like ours": ("Origin: http://127.0.0.1:{port}.evil.example",),
 }
 TYPES = (
-    *("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain; x=application/json"),
+    *(
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain; x=application/json",
+    ),
     *("text/plain;charset=application/graphql", ""),
 )
 
@@ -57,8 +65,8 @@ class Served:
     @property
     def mutation(self) -> str:
         return (
-            f'mutation {{ one: terminateRun(runId: "{self.queued}", terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) {{ __typename }} '
-            f'two: deletePipelineRun(runId: "{self.ended}") {{ __typename }} }}'
+            f'mutation {{ one: terminateRun(runId: "{self.queued}", terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) {{'
+            f' __typename }} two: deletePipelineRun(runId: "{self.ended}") {{ __typename }} }}'
         )
 
     def ask(self, line: str, *headers: str, body: str = "", host: str | None = None) -> Answer:
@@ -86,7 +94,9 @@ class serving:  # noqa: N801 - a context manager
         self._context = WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)]))
 
     def __enter__(self) -> int:
-        app = Webserver(self._context.__enter__(), OwnHosts.of("127.0.0.1", self.port, ["dagster.example"]), self._prefix).create_asgi_app()
+        app = Webserver(
+            self._context.__enter__(), OwnHosts.of("127.0.0.1", self.port, ["dagster.example"]), self._prefix
+        ).create_asgi_app()
         self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning", proxy_headers=False))
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
@@ -117,7 +127,11 @@ def test_a_program_and_our_own_page_may_cancel_and_delete(served: Served):
     body = json.dumps({"query": served.mutation})
     assert (
         served.ask(
-            "POST /graphql", JSON, "Origin: http://127.0.0.1:{port}", "Sec-Fetch-Site: same-origin", body='{"query": "{version}"}'
+            "POST /graphql",
+            JSON,
+            "Origin: http://127.0.0.1:{port}",
+            "Sec-Fetch-Site: same-origin",
+            body='{"query": "{version}"}',
         ).status
         == 200
     )
@@ -201,7 +215,9 @@ def test_a_page_of_another_site_does_nothing(served: Served, page: str):
 def test_graphql_is_taken_in_no_form_that_a_page_may_send_without_asking(served: Served, type_: str):
     said = [f"Content-Type: {type_}"] if type_ else []
     for extra in ([], [JSON]) if type_ else ([],):
-        answer = served.ask(f"POST /graphql?query={quote(served.mutation)}", *said, *extra, body=json.dumps({"query": served.mutation}))
+        answer = served.ask(
+            f"POST /graphql?query={quote(served.mutation)}", *said, *extra, body=json.dumps({"query": served.mutation})
+        )
         assert (answer.status, "JSON only" in answer.body) == (415, True)
     assert served.unharmed()
 
@@ -212,13 +228,30 @@ def test_a_batch_does_nothing(served: Served):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:{port}", "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.:{port}", "", "a\r\nHost: 127.0.0.1:{port}"]
+    "host",
+    [
+        "evil.example:{port}",
+        "evil.example",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "localhost.:{port}",
+        "",
+        "a\r\nHost: 127.0.0.1:{port}",
+    ],
 )
 def test_a_name_that_is_led_to_our_address_finds_nothing_there(served: Served, host: str):
     host = host.format(port=served.port)
-    for line in ("GET /", "GET /server_info", "GET /graphql?query=%7Bversion%7D", "POST /graphql", f"GET http://127.0.0.1:{served.port}/"):
+    for line in (
+        "GET /",
+        "GET /server_info",
+        "GET /graphql?query=%7Bversion%7D",
+        "POST /graphql",
+        f"GET http://127.0.0.1:{served.port}/",
+    ):
         # Two of them, or none, the server itself may refuse.
-        answer = served.ask(line, JSON, body=json.dumps({"query": served.mutation}) if "POST" in line else "", host=host)
+        answer = served.ask(
+            line, JSON, body=json.dumps({"query": served.mutation}) if "POST" in line else "", host=host
+        )
         assert answer.status in {400, 403}
         assert answer.status == 400 or "ALLOWED_HOSTS" in answer.body
     assert open_websocket(served.port, host=host) in {400, 403}
@@ -239,9 +272,17 @@ def test_a_name_that_was_added_is_served_behind_tls_too(served: Served):
 
 def test_a_link_to_a_page_is_followed_and_a_piece_of_one_is_not_given_to_another_site(served: Served):
     cross = "Sec-Fetch-Site: cross-site"
-    link = served.ask("GET /runs", cross, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Referer: https://mail.example/")
+    link = served.ask(
+        "GET /runs", cross, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Referer: https://mail.example/"
+    )
     assert (link.status, "text/html" in link.headers["content-type"]) == (200, True)
-    for mode, dest in (("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("cors", "empty"), ("navigate", "object")):
+    for mode, dest in (
+        ("no-cors", "image"),
+        ("no-cors", "script"),
+        ("navigate", "iframe"),
+        ("cors", "empty"),
+        ("navigate", "object"),
+    ):
         for path in ("/runs", "/server_info", f"/download_debug/{served.ended}", "/logs/a/b.err"):
             assert served.ask(f"GET {path}", cross, f"Sec-Fetch-Mode: {mode}", f"Sec-Fetch-Dest: {dest}").status == 403
 

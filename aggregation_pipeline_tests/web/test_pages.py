@@ -1,4 +1,6 @@
-"""A page of another site in a real Chromium, while Dagster's UI is served: it launches, cancels, deletes and sees nothing."""
+"""A page of another site in a real Chromium, while Dagster's UI is served: it launches, cancels, deletes and sees
+nothing.
+"""
 
 import json
 import shutil
@@ -19,14 +21,15 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 from playwright.sync_api import Page, expect, sync_playwright
 
-from aggregation_pipeline_tests.batch_jobs.runs import ORIGIN, open_instance
-from aggregation_pipeline_tests.deployment import REPOSITORY, ours_left_out
-from aggregation_pipeline_tests.servers.missing import missing
-from aggregation_pipeline_tests.waiting import until
+from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import ORIGIN, open_instance
+from aggregation_pipeline_tests.support.servers.missing import missing
+from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.served import free_port
 
 if TYPE_CHECKING:
-    from aggregation_pipeline_tests.servers.handles import PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
@@ -47,7 +50,9 @@ class Target:
     def __post_init__(self) -> None:
         origin = ORIGIN.get_job_origin("aggregate")
         statuses = (DagsterRunStatus.QUEUED, DagsterRunStatus.SUCCESS)
-        self.queued, self.ended = (create_run_for_test(self.instance, status=each, remote_job_origin=origin).run_id for each in statuses)
+        self.queued, self.ended = (
+            create_run_for_test(self.instance, status=each, remote_job_origin=origin).run_id for each in statuses
+        )
 
     @property
     def mutation(self) -> str:
@@ -83,9 +88,13 @@ def serving(module: str, url: str, folder: Path) -> Iterator[Target]:
     base = f"http://127.0.0.1:{port}"
 
     def loaded() -> bool:
-        query = json.dumps({"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"}).encode()
+        query = json.dumps(
+            {"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"}
+        ).encode()
         try:
-            with urllib.request.urlopen(urllib.request.Request(f"{base}/graphql", query, {"Content-Type": "application/json"})) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{base}/graphql", query, {"Content-Type": "application/json"})
+            ) as answer:
                 return bool(json.load(answer)["data"]["repositoriesOrError"].get("nodes"))
         except OSError:
             return False
@@ -125,8 +134,15 @@ def elsewhere(host: str, target: Target) -> Iterator[str]:
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome") or missing("Chromium is not installed: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS) as browser:
+    chromium = (
+        shutil.which("chromium")
+        or shutil.which("google-chrome")
+        or missing("Chromium is not installed: apt-get install chromium")
+    )
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS) as browser,
+    ):
         page = browser.new_page(locale="en-US")
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
@@ -134,7 +150,9 @@ def page() -> Iterator[Page]:
 
 
 def attack(page: Page, host: str, target: Target) -> Any:
-    """Let the page do all that it can, follow its link, and ask for the UI under a name of its own; what it saw and opened."""
+    """Let the page do all that it can, follow its link, and ask for the UI under a name of its own; what it saw and
+    opened.
+    """
     with elsewhere(host, target) as address:
         page.goto(address)
         page.wait_for_function("window.done === true")

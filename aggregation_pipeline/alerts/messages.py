@@ -1,0 +1,167 @@
+"""What a message says, in English and Chinese."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from aggregation_pipeline.alerts.incidents import Cause, Kind
+from aggregation_pipeline.alerts.plain_text import name_of
+from aggregation_pipeline.settings.alerts import AlertLanguage
+
+# A phone's screen holds about so many; the rest is counted, and stands in Dagster's UI and in the table of causes.
+_LISTED: Final = 20
+_GAP: Final = "\n\n"
+T = TypeVar("T")
+
+_TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
+    "en": {
+        "run_failed": "{n} failed: {names}",
+        "check_failed": "{n} data checks failed: {names}",
+        "table_late": "{n} late: {names}",
+        "entry_broken": "{n} cannot be used as configured: {names}",
+        "sensor_failing": "{n} sensors or schedules keep failing: {names}",
+        "recovered": "{n} recovered: {names}",
+    },
+    "zh": {
+        "run_failed": "{n} 张表运行失败:{names}",
+        "check_failed": "{n} 项数据检查未通过:{names}",
+        "table_late": "{n} 张表未按时更新:{names}",
+        "entry_broken": "{n} 张表的配置有误,暂不运行:{names}",
+        "sensor_failing": "{n} 个传感器或定时任务持续失败:{names}",
+        "recovered": "{n} 项已恢复:{names}",
+    },
+}
+_WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
+    "en": {
+        "owner": "owner: {}",
+        "nobody": "no owner",
+        "check": "check: {}",
+        "partition": "partition: {}",
+        "deadline": "due by: {}",
+        "at": "at: {}",
+        "run": "run: {}",
+        "asset": "asset: {}",
+        "files": "last good files: {}",
+        "more": "… and {} more",
+        "among": ", …",
+        "was run_failed": "runs again (had failed)",
+        "was check_failed": "passes its check again",
+        "was table_late": "is up to date again (was late)",
+        "was entry_broken": "can be used again (its entry was mended, or is gone)",
+        "was sensor_failing": "works again (kept failing)",
+        "number": "message {}; the same number twice is the same message",
+        "test": "Test of alerts",
+        "test body": "This channel is reached. Alerts of the deployment {} come here.",
+    },
+    "zh": {
+        "owner": "负责人:{}",
+        "nobody": "无负责人",
+        "check": "检查:{}",
+        "partition": "分区:{}",
+        "deadline": "截止时间:{}",
+        "at": "时间:{}",
+        "run": "运行:{}",
+        "asset": "资产:{}",
+        "files": "最近一次完好的文件:{}",
+        "more": "…… 另有 {} 项",
+        "among": " 等",
+        "was run_failed": "已恢复运行(此前失败)",
+        "was check_failed": "检查已重新通过",
+        "was table_late": "已更新(此前逾期)",
+        "was entry_broken": "配置已修正(或已删除)",
+        "was sensor_failing": "已恢复正常(此前持续失败)",
+        "number": "消息编号 {};编号相同即为同一条消息",
+        "test": "告警测试",
+        "test body": "此通道可用。部署 {} 的告警将发送到这里。",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """A title of one line, and a body whose blocks have a blank line between them."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How messages of a deployment are worded. `ui` is the address of Dagster's UI without a slash at its end."""
+
+    deployment: str
+    language: AlertLanguage
+    zone: ZoneInfo
+    ui: str | None = None
+
+    def message(self, kind: Kind, causes: Sequence[Cause], number: str) -> Message:
+        """One message of all causes of a kind, in the order in which they happened."""
+        ordered = sorted(causes, key=lambda cause: (cause.at, cause.key))
+        names = list(dict.fromkeys(name_of(cause.facts.name) for cause in ordered))
+        shown = ", ".join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
+        count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
+        blocks = [self._block(cause) for cause in ordered[:_LISTED]]
+        if len(ordered) > _LISTED:
+            blocks.append(self._words["more"].format(len(ordered) - _LISTED))
+        blocks.append(self._words["number"].format(number))
+        title = _TITLES[self.language][kind].format(n=count, names=shown)
+        return Message(f"[{name_of(self.deployment)}] {title}", _GAP.join(blocks))
+
+    def test(self) -> Message:
+        """What `alerts test` sends."""
+        return Message(
+            f"[{name_of(self.deployment)}] {self._words['test']}",
+            self._words["test body"].format(name_of(self.deployment)),
+        )
+
+    def _block(self, cause: Cause) -> str:
+        facts, words = cause.facts, self._words
+        owners = words["owner"].format(", ".join(map(name_of, facts.owners))) if facts.owners else words["nobody"]
+        head = f"■ {name_of(facts.name)} ({owners})"
+        lines = [
+            words.get(f"was {facts.was}"),
+            facts.error,
+            _with(words["check"], facts.check and name_of(facts.check)),
+            _with(words["partition"], facts.partition and name_of(facts.partition)),
+            _with(words["deadline"], facts.deadline and self._moment(datetime.fromisoformat(facts.deadline))),
+            words["at"].format(self._moment(cause.at)),
+            _with(words["run"], facts.run_id and self._link("runs", facts.run_id)),
+            _with(words["asset"], facts.asset and self.ui and self._link("assets", facts.asset)),
+            _with(words["files"], facts.files),
+        ]
+        return "\n".join([head, *(f"  {line}" for line in lines if line)])
+
+    def _link(self, where: str, what: str) -> str:
+        return f"{self.ui}/{where}/{quote(what, safe='/')}" if self.ui else what
+
+    def _moment(self, moment: datetime) -> str:
+        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z")
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return _WORDS[self.language]
+
+
+def fit(message: Message, longest: int) -> str:
+    """Title and body as one text of at most `longest` bytes of UTF-8: whole blocks go, but the number stays; at last
+    the text is cut.
+    """
+    blocks = message.body.split(_GAP)
+    left_out = 0
+    while len((text := _joined(message.title, blocks, left_out)).encode()) > longest and len(blocks) > 2:
+        del blocks[-2]
+        left_out += 1
+    encoded = text.encode()
+    return text if len(encoded) <= longest else f"{encoded[: longest - 3].decode(errors='ignore')}…"
+
+
+def _joined(title: str, blocks: Sequence[str], left_out: int) -> str:
+    body = [*blocks[:-1], f"… (+{left_out})", blocks[-1]] if left_out else blocks
+    return _GAP.join([title, *body])
+
+
+def _with(words: str, value: str | None) -> str | None:
+    return words.format(value) if value else None

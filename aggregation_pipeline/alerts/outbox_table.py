@@ -1,0 +1,83 @@
+"""The outbox, as SQLAlchemy sees it and as sql/alerts/create_alert_tables.sql makes it."""
+
+from importlib import resources
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.postgres.engine import reason, transaction
+
+SCHEMA = "aggregation_alerts"
+_metadata = sa.MetaData(schema=SCHEMA)
+_MOMENT = sa.DateTime(timezone=True)
+
+causes = sa.Table(
+    "causes",
+    _metadata,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text),
+    sa.Column("subject", sa.Text),
+    sa.Column("facts", postgresql.JSONB),
+    sa.Column("occurred_at", _MOMENT),
+    sa.Column("found_at", _MOMENT),
+    sa.Column("recovered_at", _MOMENT),
+    sa.Column("message", postgresql.UUID(as_uuid=True)),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    _metadata,
+    sa.Column("message", postgresql.UUID(as_uuid=True), primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("deployment", sa.Text),
+    sa.Column("kind", sa.Text),
+    sa.Column("title", sa.Text),
+    sa.Column("body", sa.Text),
+    sa.Column("causes", sa.Integer),
+    sa.Column("sealed_at", _MOMENT),
+    sa.Column("due_at", _MOMENT),
+    sa.Column("attempts", sa.Integer),
+    sa.Column("attempted_at", _MOMENT),
+    sa.Column("error", sa.Text),
+    sa.Column("delivered_at", _MOMENT),
+    sa.Column("moved_at", _MOMENT),
+)
+
+# Any number does; whoever creates the tables waits for whoever is creating them already.
+_CREATION_LOCK = 7_291_403_355_218_446_102
+_THERE = sa.text(
+    f"SELECT to_regclass('{SCHEMA}.causes') IS NOT NULL AND to_regclass('{SCHEMA}.deliveries') IS NOT NULL"
+)
+
+
+def create_sql() -> str:
+    """The text of sql/alerts/create_alert_tables.sql, which the installed package carries too."""
+    return resources.files(__package__).joinpath("create_alert_tables.sql").read_text(encoding="utf-8")
+
+
+def ensure_tables(bind: sa.Engine | sa.Connection) -> bool:
+    """Create the outbox where it is missing; returns whether it was. Tables that are there are never altered.
+
+    Raises AlertError when PostgreSQL does not answer, or refuses.
+    """
+    try:
+        with transaction(bind) as connection:
+            if connection.execute(_THERE).scalar_one():
+                return False
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            missing = not connection.execute(_THERE).scalar_one()
+            if missing:
+                connection.exec_driver_sql(create_sql())
+            return missing
+    except sa.exc.OperationalError as error:
+        raise AlertError(
+            f"The outbox of alerts cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs"
+        ) from error
+    except sa.exc.SQLAlchemyError as error:
+        raise AlertError(
+            f"The outbox of alerts ({SCHEMA}) is missing and could not be created: {reason(error)}. Run"
+            " sql/alerts/create_alert_tables.sql as a user who may create a schema, and grant it to the user of"
+            " BATCH_JOBS_URL"
+        ) from error

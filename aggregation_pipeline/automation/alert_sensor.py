@@ -1,0 +1,213 @@
+"""The sensor that tells people what went wrong: it looks, writes down, and delivers, in one tick.
+
+No postponed annotations here: Dagster reads the annotation of a sensor's context.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from dagster import DefaultSensorStatus, SensorDefinition, SensorEvaluationContext, SkipReason
+
+from aggregation_pipeline.alerts import outbox
+from aggregation_pipeline.alerts.channels import Channel, open_channels
+from aggregation_pipeline.alerts.delivery import Courier
+from aggregation_pipeline.alerts.detect_conditions import Estate, age_limit
+from aggregation_pipeline.alerts.detection import Survey, Surveyor
+from aggregation_pipeline.alerts.incidents import Cause, Facts, TableFacts
+from aggregation_pipeline.alerts.messages import Voice
+from aggregation_pipeline.alerts.outbox_table import ensure_tables
+from aggregation_pipeline.alerts.plain_text import one_line
+from aggregation_pipeline.alerts.send_times import quiet_for
+from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.postgres.engine import create_engine, deadline, reason
+from aggregation_pipeline.settings.alerts import AlertSettings
+from aggregation_pipeline.settings.base import Settings
+
+INTERVAL_SECONDS = 15
+# Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.
+TICK_SECONDS = 18.0
+# An outbox that is away for so long is itself something to tell.
+_OUTBOX_PATIENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the sensor keeps from tick to tick, in its cursor: in Dagster's storage, so it outlives the outbox's.
+
+    Attributes:
+        down_since: the outbox has not answered since then.
+        told: channels that were told so.
+    """
+
+    watermark: datetime
+    waiting: Sequence[str] = ()
+    down_since: datetime | None = None
+    told: Sequence[str] = field(default=())
+
+    @classmethod
+    def read(cls, cursor: str | None) -> "Memory":
+        """The cursor of the last tick; the first look goes back an hour."""
+        if not cursor:
+            return cls(age_limit(datetime.now(UTC)))
+        read = json.loads(cursor)
+        down = read.get("down_since")
+        return cls(
+            datetime.fromisoformat(read["watermark"]),
+            read.get("waiting", ()),
+            datetime.fromisoformat(down) if down else None,
+            read.get("told", ()),
+        )
+
+    def write(self) -> str:
+        """As a cursor."""
+        down = {"down_since": self.down_since.isoformat(), "told": list(self.told)} if self.down_since else {}
+        return json.dumps({"watermark": self.watermark.isoformat(), "waiting": list(self.waiting)} | down)
+
+
+def voice_of(settings: Settings) -> Voice:
+    """How this deployment words its messages."""
+    return Voice(settings.deployment_name, settings.alert_language, settings.zone, settings.dagster_ui_url)
+
+
+def build_alert_sensors(settings: Settings, tables: Mapping[str, TableFacts]) -> list[SensorDefinition]:
+    """The sensor `alerts`, running from the start; none where ALERT_URLS is not set.
+
+    `tables` says what is known of each table, by the segment of its asset key. Nothing connects before a tick. Raises
+    SettingsError for an entry of ALERT_URLS that nobody understands.
+    """
+    channels = channels_of(settings)
+    if not channels:
+        return []
+    engine = create_engine(settings.require_batch_jobs_url(), application_name="aggregation alerts")
+    desk = Desk(
+        settings.deployment_name, channels, voice_of(settings), timedelta(seconds=settings.alert_window_seconds)
+    )
+    courier = Courier(desk.deployment, channels, settings.alert_messages_per_minute)
+    surveyor = Surveyor(desk.deployment, warn=settings.alert_on_warn, secrets=settings.secrets)
+
+    def tell(context: SensorEvaluationContext) -> SkipReason:
+        memory = Memory.read(context.cursor)
+        try:
+            with _bounded(engine) as connection:
+                created = ensure_tables(connection)
+                if memory.down_since is not None:
+                    outbox.put(connection, desk.deployment, [_back(memory.down_since)] if memory.told else [])
+                sent = courier.deliver(connection)
+                seen = surveyor.look(
+                    context.instance,
+                    connection,
+                    estate_of(context, tables),
+                    watermark=memory.watermark,
+                    waiting=memory.waiting,
+                )
+                sealed = desk.seal(connection)
+        except AlertError as error:
+            # Nothing was forgotten, and the cursor has to remember since when: so the tick does not fail.
+            after = desk.without_outbox(memory, str(error))
+            context.update_cursor(after.write())
+            # No traceback: what counts stands in the words.
+            context.log.error("%s", error)  # noqa: TRY400
+            return SkipReason(f"{error}. Nothing is lost: alerts are derived anew once it answers")
+        context.update_cursor(Memory(seen.watermark, seen.waiting).write())
+        for channel, why in sent.refused.items():
+            context.log.warning("%s did not take a message, it is tried again: %s", channel, why)
+        return SkipReason(_summary(seen, sent.delivered, sealed, len(sent.refused), created=created))
+
+    return [
+        SensorDefinition(
+            name="alerts",
+            evaluation_fn=tell,
+            minimum_interval_seconds=INTERVAL_SECONDS,
+            default_status=DefaultSensorStatus.RUNNING,
+            description="Tells people of failed runs and checks, late tables, failing sensors, and of their recovery.",
+        )
+    ]
+
+
+def channels_of(settings: AlertSettings) -> tuple[Channel, ...]:
+    """The channels of ALERT_URLS."""
+    return open_channels([url.get_secret_value() for url in settings.alert_urls])
+
+
+def estate_of(context: SensorEvaluationContext, tables: Mapping[str, TableFacts]) -> Estate:
+    """What this code location holds at the moment."""
+    repository = context.repository_def
+    graph = repository.asset_graph if repository is not None else None
+    nodes = graph.asset_nodes if graph is not None else ()
+    origin = context.code_location_origin
+    return Estate(
+        checks=tuple(graph.asset_check_keys) if graph is not None else (),
+        policies={node.key: policy for node in nodes if (policy := node.freshness_policy_or_from_metadata) is not None},
+        owners={node.key: tuple(node.owners) for node in nodes},
+        tables=tables,
+        location=origin.location_name if origin is not None else None,
+    )
+
+
+@dataclass
+class Desk:
+    """Where causes become messages, and where to turn when the outbox itself is away."""
+
+    deployment: str
+    channels: Sequence[Channel]
+    voice: Voice
+    window: timedelta
+    chance: random.Random = field(default_factory=random.SystemRandom)
+
+    def seal(self, connection: sa.Connection) -> int:
+        """Make messages of what is ripe, hand over what waits for channels that are gone, forget what is old."""
+        names = [channel.name for channel in self.channels]
+        outbox.readdress(connection, self.deployment, names)
+        outbox.prune(connection, self.deployment)
+        return outbox.seal(connection, self.deployment, self.voice, names, window=self.window, chance=self.chance)
+
+    def without_outbox(self, memory: Memory, error: str) -> Memory:
+        """Tell each channel once, past the outbox, that it is away and with it the mirror; whom nothing reaches is told
+        at a later tick.
+        """
+        now = datetime.now(UTC)
+        since, told = memory.down_since or now, list(memory.told)
+        if now - since >= _OUTBOX_PATIENCE and not quiet_for(now):
+            cause = Cause("", "sensor_failing", None, since, Facts(name="batch_jobs", error=one_line(error)))
+            message = self.voice.message("sensor_failing", [cause], f"{int(since.timestamp()):x}"[-8:])
+            for channel in self.channels:
+                if channel.name not in told:
+                    try:
+                        channel.send(message)
+                    except AlertError:
+                        continue
+                    told.append(channel.name)
+        return Memory(memory.watermark, memory.waiting, since, told)
+
+
+def _back(since: datetime) -> Cause:
+    facts = Facts(name="batch_jobs", was="sensor_failing")
+    return Cause(f"recovered:outbox:{since.isoformat()}", "recovered", None, datetime.now(UTC), facts)
+
+
+@contextmanager
+def _bounded(engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        connection = engine.connect()
+    except sa.exc.SQLAlchemyError as error:
+        raise AlertError(
+            f"The database of batch_jobs and of alerts cannot be reached: {reason(error)}. Check BATCH_JOBS_URL"
+        ) from error
+    with connection, deadline(connection, TICK_SECONDS):
+        yield connection
+
+
+def _summary(seen: Survey, delivered: int, sealed: int, refused: int, *, created: bool) -> str:
+    parts = [f"{seen.new} new causes, {seen.recovered} recovered; {sealed} messages made, {delivered} delivered"]
+    if created:
+        parts.insert(0, "Tables of aggregation_alerts created")
+    if refused:
+        parts.append(f"{refused} channels did not take theirs: see the log")
+    if seen.problems:
+        parts.append(f"Dagster's storage did not answer everything ({', '.join(seen.problems)}); asked again next time")
+    return "; ".join(parts)

@@ -1,0 +1,57 @@
+"""Rows for runs that have none, from the command line: the reconciler's passes, as many as it takes."""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from dagster import DagsterInstance
+
+from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.mirror import mirror_record, owner_of
+from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.project import Project
+
+_SECONDS = 60.0
+
+
+def backfill(
+    project: Project,
+    instance: DagsterInstance,
+    open_rows: OpenRows,
+    *,
+    since: timedelta,
+    on_pass: Callable[[Pass], None],
+) -> Pass:
+    """Bring the row of every run up to date that changed within `since` or is open; returns the sum of all passes."""
+    settings, owner = project.settings, owner_of(instance, project.settings.deployment_name)
+    total = Pass(datetime.now(UTC) - since, complete=False)
+    foreign: set[str] = set()
+    while not total.complete:
+        with open_rows(_SECONDS) as rows:
+            rows.ensure()
+            mirror = functools.partial(
+                mirror_record,
+                instance,
+                rows=rows,
+                owner=owner,
+                platforms=project.platforms,
+                names=project.names,
+                job_type=settings.batch_job_type,
+                secrets=settings.secrets,
+            )
+            done = reconcile(
+                instance, rows, mirror, owner=owner, watermark=total.watermark, foreign=foreign, budget=_SECONDS / 3
+            )
+        # More refusals than can be remembered hold the watermark; here nobody tries again, so there is no more to be
+        # done.
+        stuck = done.watermark == total.watermark and not done.written
+        total = Pass(
+            done.watermark,
+            looked_at=total.looked_at + done.looked_at,
+            written=total.written + done.written,
+            closed=total.closed + done.closed,
+            complete=done.complete or stuck,
+            refused=total.refused | done.refused,
+        )
+        on_pass(total)
+    return total

@@ -1,0 +1,55 @@
+"""What keeps batch_jobs from growing without bound: a job that prunes our own rows, once a day.
+
+No postponed annotations here: Dagster reads the annotation of an op's context.
+"""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dagster import DefaultScheduleStatus, JobDefinition, OpExecutionContext, ScheduleDefinition, job, op
+
+from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.mirror import owner_of
+
+PRUNE_JOB = "prune_batch_jobs"
+# After the night's work, and not on the hour, when everybody's jobs begin.
+_CRON = "40 4 * * *"
+# Deleting a first backlog of years takes its time; statement_timeout still bounds it.
+_SECONDS = 300.0
+
+
+def build_prune_job(*, open_rows: OpenRows, deployment: str, days: int) -> JobDefinition:
+    """Build the job that deletes the rows of this deployment that came to an end more than `days` ago."""
+
+    @op(
+        name="prune",
+        description=(
+            f"Delete our rows of batch_jobs that ended more than {days} days ago; open ones and other people's stay."
+        ),
+    )
+    def prune(context: OpExecutionContext) -> None:
+        before = datetime.now(UTC) - timedelta(days=days)
+        with open_rows(_SECONDS) as rows:
+            gone = rows.prune(owner_of(context.instance, deployment), before)
+        context.log.info(
+            "%d rows of batch_jobs that ended before %s deleted", gone, before.isoformat(timespec="seconds")
+        )
+        context.add_output_metadata({"deleted rows": gone, "ended before": before.isoformat(timespec="seconds")})
+
+    @job(name=PRUNE_JOB, description=f"Keeps the last {days} days of batch_jobs (BATCH_JOBS_RETENTION_DAYS).")
+    def prune_batch_jobs() -> None:
+        prune()
+
+    return prune_batch_jobs
+
+
+def build_prune_schedule(prune: JobDefinition, zone: ZoneInfo) -> ScheduleDefinition:
+    """Build its daily schedule, running from the start: who sets BATCH_JOBS_RETENTION_DAYS has asked for it."""
+    return ScheduleDefinition(
+        name=f"{PRUNE_JOB}_schedule",
+        job=prune,
+        cron_schedule=_CRON,
+        execution_timezone=zone.key,
+        default_status=DefaultScheduleStatus.RUNNING,
+        description="Daily, because BATCH_JOBS_RETENTION_DAYS is set.",
+    )

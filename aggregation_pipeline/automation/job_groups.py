@@ -1,0 +1,84 @@
+"""Which tables run together: one job, and one schedule, for each distinct (times, partitioning).
+
+A job over assets with different partitions cannot be launched, and one over partitioned and other assets fails in the
+middle when it is launched without a partition: tables that differ in either belong in different jobs.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from dagster import TimeWindowPartitionsDefinition
+
+from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.partitions import PERIODS
+from aggregation_pipeline.automation.job_names import cron_words
+from aggregation_pipeline.runs.asset_keys import op_name
+
+AGGREGATE_JOB = "aggregate"
+# Of several crons; the rest would be read by nobody.
+_MAX_NAME = 100
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tables that one job computes. `crons` is empty where nothing but people start it; `partitions` None for tables
+    taken whole.
+    """
+
+    name: str
+    tables: tuple[TableJob, ...]
+    crons: tuple[str, ...]
+    zone: ZoneInfo
+    partitions: TimeWindowPartitionsDefinition | None
+
+
+def group_tables(tables: Sequence[TableJob], *, cron: str, zone: ZoneInfo) -> tuple[Group, ...]:
+    """Return the groups, in the order of their first tables; those of the global `cron` and `zone` without partitions
+    are `aggregate`.
+    """
+    found: dict[tuple[object, ...], list[TableJob]] = {}
+    for table in tables:
+        partitioning = table.partitions and table.partitions.get_serializable_unique_identifier()
+        found.setdefault((table.crons, table.zone.key if table.crons else None, partitioning), []).append(table)
+    # A job is a graph to Dagster, and may not be called as an op is.
+    ops = {op_name(table.entry.name) for table in tables}
+    groups: dict[str, Group] = {}
+    for identity, members in found.items():
+        first = members[0]
+        # Whoever comes first keeps the plain name: what is added below it does not rename the job, on whose name its
+        # history hangs.
+        name = next(name for name in _names(first, cron, zone, identity) if name not in groups and name not in ops)
+        groups[name] = Group(name, tuple(members), first.crons, first.zone, first.partitions)
+    return tuple(groups.values())
+
+
+def _names(table: TableJob, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:
+    """What the job may be called, the plainest first; the last is its own."""
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
+    name = _name(table, cron, zone)
+    if len(name) > _MAX_NAME:
+        name = f"{name[:_MAX_NAME].rstrip('_')}_{digest}"
+    yield name
+    if table.partitions is not None:
+        yield f"{name}_from_{table.partitions.start:%Y_%m_%d}"
+    yield f"{name}_{digest}"
+
+
+def _name(table: TableJob, cron: str, zone: ZoneInfo) -> str:
+    """What the job does, in words: `aggregate_daily_at_0200`."""
+    partition = table.entry.partition
+    if partition is None and table.crons == (cron,) and table.zone == zone:
+        return AGGREGATE_JOB
+    parts = [
+        AGGREGATE_JOB,
+        *([f"{PERIODS[partition.every]}_partitions"] if partition else []),
+        *filter(None, ["_and_".join(map(cron_words, table.crons))]),
+    ]
+    if not table.crons:
+        parts.append("by_hand")
+    elif table.zone != zone:
+        parts.append(re.sub(r"\W", "_", table.zone.key))
+    return "_".join(parts)

@@ -1,0 +1,102 @@
+"""Hosts and URLs that can never answer, told by their looks: a name may be unknown today, but `db/x` is never one."""
+
+import ipaddress
+import re
+import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+# What a Chinese keyboard writes for . : / @ [ ] and for Latin letters and digits.
+_FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
+FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
+_LABEL: Final = re.compile(r"[\w-]+")
+_HOST_AND_PORT: Final = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
+_HIGHEST_PORT: Final = 65_535
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63
+# What programs write where a value is missing.
+_NO_VALUE: Final = frozenset(("null", "none", "nil", "undefined", "nan"))
+
+
+def host_problem(host: str) -> str:
+    """What keeps `host` from ever being one; empty where nothing does. Host names, IPv4 and IPv6 without brackets are
+    hosts.
+    """
+    if (address := _ip(host)) is not None:
+        # Those that are set apart for many hosts, or for none.
+        no_host = address.is_multicast or (address.version == 4 and address.is_reserved)
+        return "that address belongs to no single host (multicast, broadcast or reserved)" if no_host else ""
+    labels = host.removesuffix(".").split(".")
+    strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
+    for wrong, problem in (
+        (not host, "it is empty"),
+        (is_full_width(host), FULL_WIDTH),
+        (":" in host, "a colon does not belong there, and it is no IPv6 address"),
+        (any(char.isspace() for char in host), "a blank does not belong there"),
+        (strange, f"{strange!r} does not belong there"),
+        (not all(labels), "a name stands before each dot"),
+        (any(label.startswith("-") for label in labels), "names do not begin with a hyphen"),
+        (host.casefold() in _NO_VALUE, f"{host} is what programs write where there is no value"),
+        (labels[-1].isdecimal(), "it is no IPv4 address, and names do not end in a number"),
+        (not _fits(labels), f"names have at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between two dots"),
+    ):
+        if wrong:
+            return problem
+    return ""
+
+
+def is_full_width(text: str) -> bool:
+    """Whether a character in it is one of those of a Chinese keyboard that look like ASCII's."""
+    return _FULL_WIDTH.search(text) is not None
+
+
+def host_and_port(text: str) -> tuple[str, int | None]:
+    """What `NAME` or `NAME:PORT` says; an IPv6 address with a port is in brackets, and comes without them.
+
+    Raises:
+        ValueError: the host or the port can be none.
+    """
+    found = _HOST_AND_PORT.fullmatch(text)
+    name, port = (found["name"].strip("[]"), found["port"]) if found else (text, None)
+    problem = host_problem(name)
+    if (
+        not problem
+        and port is not None
+        and not (port.isascii() and port.isdecimal() and 1 <= int(port) <= _HIGHEST_PORT)
+    ):
+        problem = f"its port is none: ports are 1 to {_HIGHEST_PORT}"
+    if problem:
+        raise ValueError(problem)
+    return name, None if port is None else int(port)
+
+
+def web_problem(url: str) -> str:
+    """What keeps `url` from ever being the address of a website; empty where nothing does. It never repeats what may be
+    a secret.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "its host or port cannot be read"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "it does not begin with https:// or http:// and a host"
+    return "its port is 0" if port == 0 else host_problem(parts.hostname)
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        # As the resolver reads it, which takes 127.1 too.
+        return ipaddress.IPv6Address(host) if ":" in host else ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+def _fits(labels: list[str]) -> bool:
+    try:
+        encoded = [label.encode("idna") if not label.isascii() else label.encode() for label in labels]
+    except UnicodeError:
+        return False
+    return (
+        all(len(label) <= _LONGEST_LABEL for label in encoded)
+        and sum(len(label) + 1 for label in encoded) - 1 <= _LONGEST_NAME
+    )

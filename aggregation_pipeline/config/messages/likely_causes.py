@@ -1,0 +1,118 @@
+"""What a text of the file tells of the likely mistake: signs of Chinese and word-processor keyboards, comments of
+JavaScript, templates.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+# What NFKC does not turn into the ASCII sign that was meant.
+_MEANT: Final = {
+    **dict(zip("。、“”„‘’「」『』【】〔〕《》〈〉–—−×÷", '.,"""\'\'""""[][]<><>---*/', strict=True)),
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+}
+_INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
+_QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
+_COMMENT: Final = re.compile(r"(?:^|[\s,{}\[\]])(//|/\*)")
+_YAML_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
+_JAVASCRIPT: Final = re.compile(
+    r"^\s*(?:module\.exports|exports\.\w+|export\s|const\s|let\s|var\s|import\s|function\s|return\s|\}\s*\)?;)"
+)
+# {{ x }} and {% x %} of Jinja, ${X} of shells and JavaScript, #{x} and <%= x %> of Ruby, %(x)s of Python.
+_TEMPLATE: Final = re.compile(r"\{\{|\{%|\$\{|#\{|<%|%\(\w*\)[sd]")
+_WHOLE_TEMPLATE: Final = re.compile(r"\s*(?:\{\{.*\}\}|\$\{\s*\w+\s*\}|\{%.*%\}|<%.*%>)\s*", re.DOTALL)
+
+NOT_FILLED_IN: Final = (
+    "placeholders and templates are not filled in; write the value itself (NOW() is the time that the run stands for)"
+)
+
+
+def foreign_sign(text: str) -> str:
+    """`，` -> words that name the sign and the ASCII one that was meant, for the first one outside of quotes; empty
+    without one.
+    """
+    for letter in _QUOTED.sub("", text):
+        if words := describe_sign(letter):
+            return words
+    return ""
+
+
+def describe_sign(letter: str) -> str:
+    """Words for a sign beyond ASCII that is no letter; empty for letters, digits and ASCII."""
+    if letter.isascii() or (unicodedata.category(letter)[0] in "LMN" and letter not in _INVISIBLE):
+        return ""
+    name = (
+        unicodedata.name(letter, "no name")
+        .lower()
+        .replace("fullwidth", "full-width")
+        .replace("zero width", "zero-width")
+    )
+    code = f"U+{ord(letter):04X}"
+    if letter in _INVISIBLE:
+        return f"the invisible sign {code} ({name}) stands there; delete it"
+    if unicodedata.category(letter)[0] == "Z":
+        return f"the space {code} ({name}) stands there; write a plain space"
+    meant = _MEANT.get(letter, unicodedata.normalize("NFKC", letter))
+    remedy = f"; write the ASCII sign {meant!r}" if meant.isascii() and meant != letter else "; put the text in quotes"
+    return f"the sign {letter} is the {name} ({code}), not an ASCII sign{remedy}"
+
+
+def foreign_comment(text: str) -> str:
+    """Words for a comment of JavaScript or CSS in YAML; empty without one."""
+    found = _COMMENT.search(_QUOTED.sub("''", text))
+    return f"comments begin with #, not with {found[1]}" if found else ""
+
+
+def template(text: str) -> str:
+    """Words for a template's sign outside of quotes; empty without one."""
+    return NOT_FILLED_IN if _TEMPLATE.search(_QUOTED.sub("''", text)) else ""
+
+
+def is_template(text: str) -> bool:
+    """Whether a text is a template and nothing else: `{{ ds }}`, `${DAY}`."""
+    return _WHOLE_TEMPLATE.fullmatch(text) is not None
+
+
+def likely_cause(text: str) -> str:
+    """The likeliest mistake of a text that is not what was expected; empty where nothing stands out."""
+    return (
+        foreign_sign(text)
+        or foreign_comment(text)
+        or template(text)
+        or _missing_space(text)
+        or _escape(text)
+        or _comma(text)
+    )
+
+
+def alien_line(line: str) -> str:
+    """What a line of a file that is not YAML holds of JavaScript or of a template; empty without either."""
+    if _JAVASCRIPT.match(line):
+        return (
+            "this is JavaScript; paste the object alone, tableConfigs: { ... }, without what stands before and"
+            " behind it"
+        )
+    bare = without_quotes(line)
+    return foreign_comment(bare) or template(bare)
+
+
+def without_quotes(line: str) -> str:
+    """A line of YAML with its texts in quotes empty and its comment gone."""
+    return _YAML_COMMENT.sub("", _QUOTED.sub("''", line))
+
+
+def _missing_space(text: str) -> str:
+    if re.match(r"-[^\s\d-]", text):
+        return "an item of a list begins with - and a space"
+    return "a key is followed by a colon and a space" if re.match(r"\w+:[^\s/]", text) else ""
+
+
+def _comma(text: str) -> str:
+    return "a comma stands at its end; take it out" if text.endswith(",") else ""
+
+
+def _escape(text: str) -> str:
+    found = re.fullmatch(r"\\[tnr0\\]|tab|\\?x?(?:09|u0009)", text, re.IGNORECASE)
+    return 'a tab is written "\\t", in double quotes, where \\t is one character' if found else ""

@@ -1,0 +1,45 @@
+"""Names that somebody asks for, among those that there are."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from aggregation_pipeline.config.messages.likely_causes import foreign_sign
+from aggregation_pipeline.config.messages.nearest import nearest
+from aggregation_pipeline.errors import ConfigError
+
+_BETWEEN_NAMES: Final = re.compile(r"[，、；;|]")
+_AROUND_NAMES: Final = re.compile(r"^[\[({'\"]|[\])}'\"]$")
+
+
+def list_problem(name: str) -> str:
+    """What shows that a name is a list that was written in another way; empty where nothing does."""
+    for found, words in (
+        (_BETWEEN_NAMES.search(name), "names stand with a comma between, as in users,orders"),
+        (name == "*", "for all entries leave the option or variable out"),
+        (_AROUND_NAMES.search(name), "names stand without brackets and quotes, as in users,orders"),
+    ):
+        if found:
+            return f"{sign}; {words}" if (sign := foreign_sign(name)) else words
+    return ""
+
+
+def chosen(names: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """Those of `known` that are asked for, in any case, in the order of `names`, each once.
+
+    Raises:
+        ConfigError: one that is not there, with the nearest right one.
+    """
+    by_case = {name.casefold(): name for name in known}
+    found = {name: name if name in known else by_case.get(name.casefold()) for name in names}
+    unknown = [name for name, right in found.items() if right is None]
+    if unknown:
+        raise ConfigError(f"no table named {', '.join(map(repr, unknown))} is configured{there(unknown[0], known)}")
+    return tuple(dict.fromkeys(filter(None, found.values())))
+
+
+def there(name: str, known: Collection[str]) -> str:
+    """What there is instead of a name that is not there, and which of it was meant."""
+    problem = list_problem(name)
+    hint = f". {problem[0].upper()}{problem[1:]}" if problem else nearest(name, known)
+    return f"; there are {', '.join(known)}{'.' if hint.startswith(' ') else ''}{hint}"

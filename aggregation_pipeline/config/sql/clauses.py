@@ -1,0 +1,78 @@
+"""What people write into a fragment of SQL that belongs under a key of its own, or is never filled in: clauses and
+placeholders.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
+from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote
+
+# Words that MySQL reserves, so that outside of parentheses they can be nothing else.
+_PLACES: Final = {
+    "WHERE": "conditions stand under the key where",
+    "ORDER BY": "the order of the rows stands under the key order_by, as in order_by: [created_at DESC]",
+    "GROUP BY": "the keys of groups stand under the key group_by",
+    "LIMIT": "the number of rows stands under the key limit",
+    "HAVING": "groups cannot be chosen by their figures here; make it a view in the database",
+    "FROM": "the table is the entry's name, or stands under the key table",
+    "JOIN": "an entry reads one table; make the join a view in the database",
+    "UNION": "an entry reads one table; make the union a view in the database",
+    "DISTINCT": "rows that differ are those of group_by without aggregations; values are counted by COUNT DISTINCT",
+}
+_OWN_CLAUSES: Final = {"condition": "WHERE", "order": "ORDER BY", "group key": "GROUP BY", "field": "SELECT"}
+_TWO_WORDS: Final = ("order", "group")
+# After one of these a % divides nothing.
+_EXPECTS_A_VALUE: Final = frozenset(
+    ("and", "or", "not", "in", "like", "between", "is", "xor", "div", "mod", "then", "else", "when", "interval")
+)
+
+
+def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
+    """Prove that a fragment stays inside of its own clause.
+
+    Raises:
+        FragmentError: names the clause, and the key under which it stands.
+    """
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        following = tokens[place + 1].name if place + 1 < len(tokens) else ""
+        clause = _clause(token, following)
+        if depth or clause is None:
+            continue
+        if place == 0 and clause == _OWN_CLAUSES.get(role):
+            raise FragmentError(
+                f"it is written without the word{'s' * (' ' in clause)} {clause}, for which the key itself stands. "
+                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+            )
+        if clause in _PLACES:
+            raise FragmentError(
+                f"{clause} does not belong in it: one expression is expected, and {_PLACES[clause]}. "
+                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+            )
+
+
+def _clause(token: Token, following: str) -> str | None:
+    if token.kind != "word":
+        return None
+    if token.name in _TWO_WORDS:
+        return f"{token.name} BY".upper() if following == "by" else None
+    return token.name.upper()
+
+
+def refuse_placeholders(tokens: Sequence[Token]) -> None:
+    """Prove that no `%` stands where a value is expected, as in `id > %s`.
+
+    Raises:
+        FragmentError: says that nothing is filled in.
+    """
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.text != "%" or token.kind != "symbol":
+            continue
+        if (
+            before is None
+            or (before.kind == "symbol" and before.text != ")")
+            or (before.kind == "word" and before.name in _EXPECTS_A_VALUE)
+        ):
+            raise FragmentError(f"% stands where a value is expected: {NOT_FILLED_IN}")

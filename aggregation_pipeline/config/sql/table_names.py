@@ -1,0 +1,111 @@
+"""Names of tables as a user writes them."""
+
+import re
+import unicodedata
+from typing import Final, NamedTuple
+
+from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, foreign_comment, is_template
+from aggregation_pipeline.config.sql.tokens import quote, unquote
+
+_PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
+# MySQL's limit on the name of a database or a table.
+_MAX_NAME: Final = 64
+# File systems take names of 255 bytes, and the longest name of a file goes on with .summary.parquet.
+_MAX_SEGMENT: Final = 255 - len(".summary.parquet")
+_ENCODED: Final = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C", ":": "%3A"})
+_OTHER_NAME: Final = "Give it another name, and the table's by the key table"
+
+
+class TableName(NamedTuple):
+    """A source table; `database` is None where the connection's own is meant."""
+
+    database: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.database}.{self.name}" if self.database else self.name
+
+    @property
+    def sql(self) -> str:
+        """As it stands in a query."""
+        return ".".join(quote(part) for part in self if part is not None)
+
+
+def has_unprintable(name: str) -> bool:
+    """Whether a name holds what cannot be seen; all kinds of blanks count as seen, U+3000 among them, which Chinese
+    names have.
+    """
+    return any(not letter.isprintable() and unicodedata.category(letter) != "Zs" for letter in name)
+
+
+def split_table(text: str) -> TableName:
+    """`orders`, `shop.orders`; a name that itself holds a dot stands in backticks: `` `v1.orders` ``, ``
+    shop.`v1.orders` ``.
+
+    Raises:
+        ValueError: for anything else, an empty or overlong name.
+    """
+    parts = _PART.findall(text)
+    if ".".join(parts) != text or len(parts) not in (1, 2):
+        raise ValueError(
+            "a table as `orders` or `shop.orders` is expected; a name that holds a dot stands in backticks:"
+            ' "`v1.orders`"'
+        )
+    names = [unquote(part) if part.startswith("`") else part for part in parts]
+    for name in names:
+        if len(name) > _MAX_NAME or has_unprintable(name) or name.endswith(" "):
+            raise ValueError(
+                f"a table's name has 1 to {_MAX_NAME} printable characters and does not end in a space; found"
+                f" {name[:80]!r}"
+            )
+    return TableName(names[0] if len(names) == 2 else None, names[-1])
+
+
+def checked_table(text: str) -> str:
+    """The text, proved to name a table."""
+    split_table(text)
+    if is_template(text):
+        raise ValueError(f"a table's name is expected, and this is a template: {NOT_FILLED_IN}")
+    return text
+
+
+def segment_problem(part: str) -> str | None:
+    """Why a text cannot be a part of an object's key, or None; what nobody means is refused, since it is a mistake or
+    an attack.
+    """
+    if not part:
+        return "has an empty part (a leading '/', a doubled one, or no text at all)"
+    if part in {".", ".."}:
+        return f"has the part {part!r}, which would point to another folder"
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
+        return "holds a control character or half of a surrogate pair"
+    return None
+
+
+def name_problem(name: str) -> str | None:
+    """The same of a user's name, which may hold `/`: it is one segment of a key all the same."""
+    return next(filter(None, map(segment_problem, name.replace("\\", "/").split("/"))), None)
+
+
+def as_segment(name: str) -> str:
+    """A name without what no segment of a key can hold; percent-encoded, so that two names never meet in one."""
+    return name.translate(_ENCODED)
+
+
+def checked_entry_name(name: str) -> str:
+    """The key of an entry, proved usable as a name for files and assets."""
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise ValueError("the name of an entry is printable, not empty, and has no spaces around it")
+    if cause := foreign_comment(name):
+        raise ValueError(cause)
+    if problem := name_problem(name):
+        raise ValueError(
+            f"the name of an entry is the name of its folder and files, and this one {problem}. {_OTHER_NAME}"
+        )
+    if (size := len(as_segment(name).encode())) > _MAX_SEGMENT:
+        raise ValueError(
+            f"the name of an entry is the name of its folder and files, which has at most {_MAX_SEGMENT} bytes in"
+            f" UTF-8; this one has {size:,}. {_OTHER_NAME}"
+        )
+    return name

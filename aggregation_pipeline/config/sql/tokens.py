@@ -1,0 +1,150 @@
+"""Cut a fragment of SQL into tokens the way MySQL's own lexer does, so that what is checked is what the server will
+run.
+
+sqlglot's tokenizer cannot be used for that: it takes `5--1` for a comment, U+00A0 for a space and `/*! ... */` for
+nothing, and MySQL does not. Where the two could still differ, the fragment is refused, with the spelling that both read
+alike.
+"""
+
+import itertools
+import re
+import unicodedata
+from typing import Final, Literal, NamedTuple
+
+from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, describe_sign, is_template, template
+
+_WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
+_PATTERN: Final = re.compile(
+    rf"""
+      (?P<space>    [ \t\r\n]+ )
+    | (?P<comment>  --(?=[ \t\r\n]|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
+    | (?P<string>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" )
+    | (?P<quoted>   `(?:[^`]|``)++` )
+    | (?P<number>   (?:0x[0-9A-Fa-f]+|0b[01]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?!{_WORD}) )
+    | (?P<word>     (?![0-9]){_WORD}+ )
+    | (?P<symbol>   @@ | /(?!\*) | [-(),.+*%<>=!&|^~@] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SEPARATES: Final = ("space", "comment")
+_COMPLAINTS: Final = {
+    "/*": "the comment /* is never closed",
+    ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",
+    ":=": "assignments (:=) change the session; only expressions that read are taken",
+}
+
+
+class FragmentError(ValueError):
+    """A fragment of SQL in the config that cannot be taken; the message says why and what to write instead."""
+
+
+class Token(NamedTuple):
+    """One lexeme; `text` is the user's own, quotes included."""
+
+    kind: Literal["string", "quoted", "number", "word", "symbol"]
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The name that a word or a quoted name stands for, in lower case; empty for anything else."""
+        if self.kind == "quoted":
+            return unquote(self.text).lower()
+        return self.text.lower() if self.kind == "word" else ""
+
+
+def quote(name: str) -> str:
+    """A name as MySQL takes it whatever it holds."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def unquote(text: str) -> str:
+    """The name inside backticks."""
+    return text[1:-1].replace("``", "`")
+
+
+def tokenize(text: str) -> tuple[list[Token], str]:
+    """The tokens of a fragment, and its text with comments taken out and white space between tokens made one space.
+
+    Raises:
+        FragmentError: for what is not part of an expression in MySQL, or is read differently by servers.
+    """
+    _refuse_unprintable(text)
+    tokens: list[Token] = []
+    parts: list[str] = []
+    position = 0
+    while position < len(text):
+        match = _PATTERN.match(text, position)
+        if match is None:
+            raise FragmentError(_complaint(text[position:], text))
+        kind, lexeme = str(match.lastgroup), match.group()
+        if kind in _SEPARATES:
+            if lexeme.startswith(("/*!", "/*+", "/*M!")):
+                raise FragmentError(
+                    f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a"
+                    " remark */"
+                )
+            if parts and parts[-1] != " ":
+                parts.append(" ")
+        else:
+            _refuse_odd_letters(kind, lexeme)
+            tokens.append(Token(kind, lexeme))  # type: ignore[arg-type]  # the pattern has no other groups
+            parts.append(lexeme)
+        position = match.end()
+    _refuse_doubled_signs(parts)
+    return tokens, "".join(parts).strip()
+
+
+def _complaint(rest: str, text: str) -> str:
+    first = rest[0]
+    if first in "'\"`":
+        return f"the quote {first} is never closed"
+    for begin, words in _COMPLAINTS.items():
+        if rest.startswith(begin):
+            return words
+    if first.isdigit():
+        word = re.match(rf"{_WORD}+", rest)
+        name = word.group() if word else first
+        sign = next(filter(None, map(describe_sign, name)), None)
+        return (
+            f"{sign}; {_really_so(name)}"
+            if sign
+            else f"a name that begins with a digit stands in backticks: {quote(name)}"
+        )
+    if first in "?:" or template(text):
+        return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
+    return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
+
+
+def _really_so(name: str) -> str:
+    return f'a column that is really called so stands in backticks, as text in quotes: "{quote(name)}"'
+
+
+def _refuse_unprintable(text: str) -> None:
+    for letter in text:
+        if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\r\n":
+            raise FragmentError(
+                f"it holds the unprintable character U+{ord(letter):04X}; in text write CHAR({ord(letter)}) instead"
+            )
+
+
+def _refuse_odd_letters(kind: str, lexeme: str) -> None:
+    """MySQL reads every letter beyond ASCII as part of a name: a full-width bracket or space would end up in one."""
+    if kind == "string" and is_template(lexeme[1:-1]):
+        raise FragmentError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
+    if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
+        raise FragmentError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_really_so(lexeme)}")
+
+
+def _refuse_doubled_signs(parts: list[str]) -> None:
+    """`5--1` is 6 in MySQL, and 5 with a comment in standard SQL; sqlglot takes the `==` of other languages, and MySQL
+    does not.
+    """
+    for before, after in itertools.pairwise(parts):
+        if before == after == "-":
+            raise FragmentError(
+                "-- is a comment for some readers and two minus signs for others; put a space between them"
+            )
+        if before == after == "/":
+            raise FragmentError("// begins no comment in SQL; comments are /* ... */")
+        if before == after == "=":
+            raise FragmentError("== is not an operator of MySQL; write =")

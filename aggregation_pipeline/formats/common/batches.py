@@ -1,0 +1,54 @@
+"""Reading an extract for the renderers: in slices small enough to hold, and once ahead where a whole column decides."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from aggregation_pipeline.errors import FormatError
+from aggregation_pipeline.extract import Dataset
+
+# Text of one slice stays in the processor's caches, and the text that is made from it (JSON escapes grow it sixfold at
+# most) within an Arrow string array's 2 GiB, whatever the batches that the extract was written in.
+_SLICE_ROWS = 16_384
+_SLICE_BYTES = 8 * 1024 * 1024
+
+
+def slices(dataset: Dataset) -> Iterator[pa.RecordBatch]:
+    """All rows in order. FormatError when the extract holds other than the promised rows: half an extract must not
+    become a file.
+    """
+    seen = 0
+    for batch in dataset.batches():
+        rows = max(1, min(_SLICE_ROWS, batch.num_rows * _SLICE_BYTES // max(batch.nbytes, 1)))
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)
+        seen += batch.num_rows
+    if seen != dataset.rows:
+        raise not_whole(dataset, seen)
+
+
+def not_whole(dataset: Dataset, rows: int) -> FormatError:
+    """The error for an extract that is not what it was said to be."""
+    return FormatError(
+        f"The extract of {dataset.name} was said to hold {dataset.rows} rows and holds {rows}: "
+        "it was cut or replaced after it was made. Run the table again, so that it is read anew."
+    )
+
+
+def columns_where(dataset: Dataset, tests: Mapping[str, Callable[[pa.Array], bool]]) -> frozenset[str]:
+    """Names of the columns whose test is true of any part of them; reads those columns only."""
+    found: set[str] = set()
+    if not tests:
+        return frozenset()
+    with pq.ParquetFile(dataset.path, memory_map=False, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=_SLICE_ROWS, columns=list(tests), use_threads=False):
+            found.update(name for name, test in tests.items() if name not in found and test(batch.column(name)))
+    return frozenset(found)
+
+
+def reaches_beyond(column: pa.Array, limit: int) -> bool:
+    """Whether an integer column holds a value below -limit or above limit."""
+    ends = pc.min_max(column).as_py()
+    return ends["max"] is not None and bool(ends["max"] > limit or ends["min"] < -limit)

@@ -1,0 +1,58 @@
+"""The sheet that says what the others are: so that a workbook still explains itself when it has been mailed around."""
+
+from openpyxl.styles import Alignment
+from openpyxl.worksheet.worksheet import Worksheet
+
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats.common.text import comment, mysql_type
+from aggregation_pipeline.formats.excel.labels import Words
+from aggregation_pipeline.formats.excel.text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel.widths import row_height
+
+_WIDTHS = {"A": 20, "B": 110}
+
+
+def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
+    """Names and values in two columns. No clock and no run: the same data gives the same sheet."""
+    lines: list[tuple[str, str | int]] = [
+        (words.table, extract.table),
+        (words.window, extract.window),
+        (words.consistency, words.phrase(extract.consistency)),
+    ]
+    for dataset in extract.datasets:
+        name = words.sheets[dataset.name]
+        lines += [
+            (words.rows.format(name), dataset.rows),
+            (words.order.format(name), words.phrase(dataset.order)),
+            (words.truncated.format(name), words.cut if dataset.truncated else words.whole),
+            (words.columns.format(name), _columns(dataset)),
+            *_masks(dataset, words),
+            (words.sql.format(name), dataset.sql),
+        ]
+    for row, (label, value) in enumerate(lines, start=1):
+        sheet.cell(row, 1, label).font = BOLD
+        sheet.cell(row, 1).alignment = Alignment(vertical="top")
+        cell = sheet.cell(row, 2)
+        if isinstance(value, int):
+            cell.value = value
+        else:
+            cell.value, cell.data_type = plain_cell_text(value), "s"
+        cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="left")
+        sheet.row_dimensions[row].height = row_height([str(value)], [_WIDTHS["B"]])
+    for letter, width in _WIDTHS.items():
+        sheet.column_dimensions[letter].width = width
+
+
+def _masks(dataset: Dataset, words: Words) -> list[tuple[str, str | int]]:
+    """How personal data is hidden; a column that is dropped stands in the SQL alone."""
+    told = ", ".join(f"{column}: {words.phrase(rule)}" for column, rule in dataset.masks.items())
+    return [(words.masks.format(words.sheets[dataset.name]), told)] if told else []
+
+
+def _columns(dataset: Dataset) -> str:
+    """Names and types, a line each where there are comments to tell."""
+    told = [f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema]
+    comments = [comment(field) for field in dataset.schema]
+    if not any(comments):
+        return ", ".join(told)
+    return "\n".join(f"{name}: {text}" if text else name for name, text in zip(told, comments, strict=True))

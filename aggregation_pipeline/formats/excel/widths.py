@@ -1,0 +1,88 @@
+"""How wide the columns of a sheet should be: as their first rows need, within reason."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+
+from aggregation_pipeline.extract import Dataset
+from aggregation_pipeline.formats.common.batches import slices
+from aggregation_pipeline.formats.common.text import hex_text, plain_text
+from aggregation_pipeline.formats.excel.rows import LINE, TEXT, CellKind
+
+_SAMPLE = 200
+_NARROWEST, _WIDEST = 8, 60
+# A title that is longer goes on in a second line, where it can be broken: at blanks, and between Chinese characters.
+_WIDEST_TITLE = 24
+_UNBROKEN = re.compile("[^\\s\u2e80-\uffff]+")
+# What Excel allows, in points.
+_HIGHEST = 409
+# Enough to tell two hashes apart, which is all that people do with them.
+_HASH_WIDTH = 16
+_HASH = re.compile("(?:0x)?[0-9A-Fa-f]{32,}")
+# The filter's button covers the end of a header.
+_BUTTON = 3
+
+
+@dataclass(frozen=True)
+class Width:
+    """A width in Excel's unit, the digit. `clipped`: cells show no more than fits, even where the next cell is
+    empty.
+    """
+
+    digits: float
+    clipped: bool = False
+
+
+def column_widths(dataset: Dataset, titles: Sequence[str], kinds: Sequence[CellKind]) -> tuple[Width, ...]:
+    """One a column, from its title and the first 200 rows."""
+    headers = [_title_width(title) for title in titles]
+    sample = next(islice(slices(dataset), 1), None)
+    if sample is None:
+        return tuple(Width(float(max(header, _NARROWEST))) for header in headers)
+    looks = []
+    for column, field, kind, header in zip(
+        sample.slice(0, _SAMPLE).columns, dataset.schema, kinds, headers, strict=True
+    ):
+        texts = [text for text in _shown(column, field, kind) if text]
+        if dataset.masks.get(field.name) == "hash" or (texts and all(map(_HASH.fullmatch, texts))):
+            looks.append(Width(float(max(header, _HASH_WIDTH)), clipped=True))
+            continue
+        width = max(header, *(display_width(text) + 1 for text in texts), 0)
+        looks.append(Width(float(min(max(width, _NARROWEST), _WIDEST))))
+    return tuple(looks)
+
+
+def row_height(texts: Sequence[str], widths: Sequence[float]) -> float:
+    """The height, in points, of a row in which these texts are wrapped: not every program works it out by itself."""
+    lines = [
+        sum(-(-max(display_width(line), 1) // int(width)) for line in text.split("\n"))
+        for text, width in zip(texts, widths, strict=True)
+    ]
+    return float(min(max(lines, default=1) * LINE, _HIGHEST))
+
+
+def _title_width(title: str) -> int:
+    words = [display_width(word) for word in _UNBROKEN.findall(title)]
+    return min(display_width(title) + _BUTTON, max(_WIDEST_TITLE, max(words, default=0) + _BUTTON), _WIDEST)
+
+
+def _shown(column: pa.Array, field: pa.Field, kind: CellKind) -> list[str | None]:
+    if kind is not TEXT and kind.kind != "number":
+        return [kind.number_format]
+    texts: list[str | None] = (
+        hex_text(column) if pa.types.is_binary(field.type) else plain_text(column, field)
+    ).to_pylist()
+    if "," in kind.number_format:
+        # A comma for each three digits before the point.
+        return [text and text + "," * ((len(text.partition(".")[0].lstrip("-")) - 1) // 3) for text in texts]
+    return texts
+
+
+def display_width(text: str) -> int:
+    """Columns that the longest line takes on the screen: Chinese characters and emoji are two wide."""
+    lines = text[:1000].splitlines() or [""]
+    return max(sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line) for line in lines)

@@ -1,0 +1,169 @@
+"""Where log lines go: `combined.log` all, `app.log` the pipeline's own, `error.log` what went wrong; JSON on stdout if
+asked for.
+
+Dagster writes a run's lines through the handlers that dagster.yaml names (the classes below); everything outside runs
+(schedules, sensors, loading) goes through `configure`. Several processes write the same files: each line is written,
+and each rotation done, under a lock.
+"""
+
+import json
+import logging
+import sys
+import warnings
+from datetime import UTC, datetime
+from logging import LogRecord
+from pathlib import Path
+from typing import Final, TextIO
+
+from concurrent_log_handler import ConcurrentRotatingFileHandler
+from dagster import BetaWarning, DagsterEvent
+
+from aggregation_pipeline.settings.base import Settings, load_settings
+
+# dagster.yaml's handlers have been the documented way for years; that they are called beta is no news on every run's
+# terminal.
+warnings.filterwarnings("ignore", message=".*yaml-defined logging configuration.*", category=BetaWarning)
+
+_MAX_BYTES: Final = 20 << 20
+_BACKUPS: Final = 5
+_OURS: Final = "aggregation_pipeline"
+
+
+class _LogFile(ConcurrentRotatingFileHandler):
+    """One of the files, in LOG_DIR, at LOG_LEVEL."""
+
+    name_of_file: str
+
+    def __init__(self, directory: str | None = None) -> None:
+        settings = load_settings()
+        path = Path(directory) if directory else settings.log_dir
+        path.mkdir(parents=True, exist_ok=True)
+        # Dagster makes handlers for each run and never closes them: a file kept open would stay open.
+        super().__init__(
+            str(path / self.name_of_file),
+            maxBytes=_MAX_BYTES,
+            backupCount=_BACKUPS,
+            encoding="utf-8",
+            keep_file_open=False,
+        )
+        self.setLevel(settings.log_level)
+        self.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+
+
+class CombinedLog(_LogFile):
+    """All lines."""
+
+    name_of_file = "combined.log"
+
+
+class AppLog(_LogFile):
+    """What the pipeline itself says, without Dagster's bookkeeping of steps and events."""
+
+    name_of_file = "app.log"
+
+    def filter(self, record: LogRecord) -> bool:
+        """Drop records that carry a Dagster event."""
+        return bool(super().filter(record)) and not _meta(record).get("dagster_event")
+
+
+class ErrorLog(_LogFile):
+    """Errors."""
+
+    name_of_file = "error.log"
+
+    def __init__(self, directory: str | None = None) -> None:
+        super().__init__(directory)
+        self.setLevel(logging.ERROR)
+
+
+class TextLines(logging.Formatter):
+    """`2026-11-20T02:00:01.234+00:00 INFO [1a2b3c4d aggregate_users] message`."""
+
+    def format(self, record: LogRecord) -> str:
+        """Lay out one record; an exception's lines follow it."""
+        meta = _meta(record)
+        where = (
+            " ".join(part for part in (str(meta.get("run_id") or "")[:8], str(meta.get("step_key") or "")) if part)
+            or record.name
+        )
+        line = f"{_moment(record)} {record.levelname} [{where}] {_message(record)}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, with `run_id`, `job` and `step` where there is a run."""
+
+    def format(self, record: LogRecord) -> str:
+        """Lay out one record."""
+        meta = _meta(record)
+        known = {"run_id": meta.get("run_id"), "job": meta.get("job_name"), "step": meta.get("step_key")}
+        line = {"time": _moment(record), "level": record.levelname, "logger": record.name, "message": _message(record)}
+        line |= {key: str(value) for key, value in known.items() if value}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class JsonStdout(logging.StreamHandler[TextIO]):
+    """JSON lines on stdout where LOG_FORMAT=json asks for them, nothing otherwise: for containers whose logs are
+    collected.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        settings = load_settings()
+        self._wanted = settings.log_format == "json"
+        self.setLevel(settings.log_level)
+        self.setFormatter(JsonLines())
+
+    def filter(self, record: LogRecord) -> bool:
+        """Let nothing through unless it is wanted."""
+        return self._wanted and bool(super().filter(record))
+
+
+def terminal_handler(settings: Settings) -> logging.Handler:
+    """Return the handler for whoever watches the process."""
+    if settings.log_format == "json":
+        return JsonStdout()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextLines())
+    handler.setLevel(settings.log_level)
+    return handler
+
+
+def configure(settings: Settings, *, terminal: bool = True) -> None:
+    """Send what our modules log outside of runs to the files, and to the terminal; calling it again changes nothing."""
+    ours = logging.getLogger(_OURS)
+    if ours.handlers:
+        return
+    ours.setLevel(settings.log_level)
+    ours.propagate = False
+    for handler in (
+        *(kind(str(settings.log_dir)) for kind in (CombinedLog, AppLog, ErrorLog)),
+        *([terminal_handler(settings)] if terminal else []),
+    ):
+        ours.addHandler(handler)
+
+
+def _meta(record: LogRecord) -> dict[str, object]:
+    # Dagster hangs what it knows of the run on the record.
+    meta = getattr(record, "dagster_meta", None)
+    return meta if isinstance(meta, dict) else {}
+
+
+def _message(record: LogRecord) -> str:
+    # Dagster's records begin with "job - run id - pid - step - ", which stands in the line already.
+    meta = _meta(record)
+    message = str(meta.get("orig_message") or record.getMessage())
+    event = meta.get("dagster_event")
+    if isinstance(event, DagsterEvent) and event.is_step_failure and event.step_failure_data.error:
+        # Dagster's own line says which step failed, and leaves why to the UI.
+        error = event.step_failure_data.error
+        while error.cause:
+            error = error.cause
+        return f"{message} {error.message.strip()}"
+    return message
+
+
+def _moment(record: LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")

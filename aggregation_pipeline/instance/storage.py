@@ -1,0 +1,145 @@
+"""Dagster's own storage in PostgreSQL, by a URL that is made right before Dagster uses it.
+
+dagster.yaml names this class, so that every process of Dagster (webserver, daemon, code server, run) takes the same
+URL, however it was started: psycopg2 for a plain postgresql://, a session in UTC, and words instead of a traceback for
+what cannot be made right.
+"""
+
+import contextlib
+import functools
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final, Self
+
+import sqlalchemy as sa
+from dagster import StringSource
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+
+from aggregation_pipeline.instance.log_filters import be_quiet
+from aggregation_pipeline.instance.wait_for_postgres import patiently
+from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine, normalize_url, require_right_url
+from aggregation_pipeline.settings import telemetry
+from aggregation_pipeline.settings.env_precedence import put_back
+from aggregation_pipeline.settings.environment import read_environment
+from aggregation_pipeline.settings.log_once import begin, tell_once
+
+_log = logging.getLogger(__name__)
+
+# Every process of Dagster's loads this module before it reads dagster.yaml's variables, sends telemetry, and starts
+# others.
+os.environ.setdefault(telemetry.VARIABLE, "1")
+put_back()
+be_quiet()
+# A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
+_PATIENCE: Final = 300.0 if begin() else 60.0
+if _left := telemetry.left_behind():
+    tell_once(_log, logging.WARNING, _left)
+
+# Any number does; it is another one than batch_jobs has for its own table.
+_CREATION_LOCK: Final = 7_291_403_355_218_446_102
+# Less than firewalls and poolers let a connection sit idle.
+_KEPT_SECONDS: Final = 240
+_LOCK_SECONDS: Final = 60.0
+_CONNECT_SECONDS: Final = 10
+
+
+class _EventLog(PostgresEventLogStorage):
+    """Dagster's event log, where a pool that two runs use for the first time at once does not fail one of them.
+
+    Dagster inserts the pool and, when somebody else was first, goes on in a transaction that PostgreSQL has given up by
+    then.
+
+    It also opens a connection for each event, which takes longer than to store it. Here one is kept in each process,
+    asked for a sign of life before each use, and not for long; further threads open and close theirs as before.
+    """
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url)
+        self._engine.dispose()
+        self._engine = sa.create_engine(
+            postgres_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=1,
+            max_overflow=-1,
+            pool_pre_ping=True,
+            pool_recycle=_KEPT_SECONDS,
+            # A connection that is kept may be the one to a machine that lost its power.
+            connect_args=dict(KEEPALIVES),
+        )
+
+    def dispose(self) -> None:
+        """Close the connection that was kept."""
+        super().dispose()
+        self._engine.dispose()
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Make the pool known, one process at a time; one that is known already is left alone."""
+        with _alone(self.postgres_url):
+            return concurrency_key in self.get_concurrency_keys() or super().initialize_concurrency_limit_to_default(
+                concurrency_key
+            )
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """`DagsterPostgresStorage`, its `postgres_url` put right first.
+
+    `patience` is how many seconds a process waits for a PostgreSQL that does not answer when it starts.
+    """
+
+    patience: ClassVar[float] = _PATIENCE
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = _EventLog(postgres_url)
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """What stands under `config` in dagster.yaml."""
+        return {"postgres_url": StringSource}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: dict[str, Any]) -> Self:  # type: ignore[override]
+        """Open the storage.
+
+        Raises:
+            SettingsError: the URL is of another database or driver, PGTZ in the environment would shift Dagster's
+                times, or no server
+                answers.
+        """
+        url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
+        require_right_url(url)
+        return patiently(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
+
+    @classmethod
+    def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:
+        # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start
+        # together would be in each other's way, and one of them would go on without its tables.
+        with _alone(url):
+            return cls(url, inst_data)
+
+
+def _with_a_limit(url: str) -> str:
+    """The URL with a time within which a connection has to be made: behind a server that is frozen, Dagster would wait
+    for ever.
+    """
+    if "connect_timeout" in sa.make_url(url).query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"
+
+
+def _as_it_stands(url: str) -> str:
+    """The URL as `.env` has it, where Dagster has read it from there: an expanded password would be another."""
+    if url != os.environ.get("DAGSTER_PG_URL"):
+        return url
+    return read_environment(("dagster_pg_url",)).get("dagster_pg_url", url)
+
+
+@contextlib.contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """Hold an advisory lock that ends with its connection, however this process ends."""
+    engine = create_engine(url, application_name="aggregation storage", statement_timeout=_LOCK_SECONDS)
+    with engine.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        yield

@@ -1,0 +1,48 @@
+"""The Python API: everything once, from any program, as the collector that this project replaces had it."""
+
+from collections.abc import Sequence
+
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.local.results import RunResult
+from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.project import load_project
+from aggregation_pipeline.settings.base import load_settings, parse_formats
+
+
+def collect_all(tables: Sequence[str] | str | None = None, formats: Sequence[str] | str | None = None) -> RunResult:
+    """Run the tables once, in this process, and wait for the end: computed, exported, recorded in batch_jobs.
+
+    Settings come from the environment and `.env`, as for `aggregation-pipeline run`; Dagster's UI shows the run like
+    any other. A single name, or several with commas between, may stand for a sequence. None takes all tables, and the
+    formats that they are configured with.
+
+    Returns:
+        `.batch_job_id` (the id of the row in batch_jobs, and of the run), `.status` (completed or failed),
+        `.total_items` (rows of all
+        tables), `.results` (by table: `.status`, `.items`, `.error`), `.files`, `.seconds`. A table that fails is told
+        there, and does
+        not raise.
+
+    Raises:
+        PipelineError: nothing could be run: settings, aggregation.yaml, a table or format that is not configured,
+            PostgreSQL away.
+    """
+    project = load_project(load_settings())
+    with open_instance(project) as instance:
+        return run_tables(
+            project, build_definitions(project), instance, tables=_names(tables), formats=_formats(formats)
+        )
+
+
+def _names(given: Sequence[str] | str | None) -> Sequence[str] | None:
+    return [name.strip() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
+
+
+def _formats(given: Sequence[str] | str | None) -> Sequence[str] | None:
+    if given is None:
+        return None
+    try:
+        return parse_formats(given if isinstance(given, str) else ",".join(given))
+    except ValueError as error:
+        raise ConfigError(f"formats: {error}") from None

@@ -1,0 +1,148 @@
+"""What the commands show to people: bars while tables are read, and a closing table. Everything goes to stderr; stdout
+is for data.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from aggregation_pipeline.export import progress
+from aggregation_pipeline.local.results import RunResult
+
+# Eighty columns, the width where there is no terminal, would break lines that a log keeps whole.
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+_FILES_SHOWN = 40
+_COLORS = {"completed": "green", "failed": "red", "skipped": "yellow"}
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    console.print(text, style="dim", markup=False)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _warn(record.getMessage())
+
+
+def _warn(text: str) -> None:
+    console.print("[yellow]warning[/] ", end="")
+    console.print(text, markup=False)
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Show what our modules and the tables warn of while the block runs: log files are read by those who know that
+    something is wrong.
+    """
+    ours, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
+    ours.addHandler(handler)
+    try:
+        with progress.hearing_warnings(_warn):
+            yield
+    finally:
+        ours.removeHandler(handler)
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Show progress bars; without a terminal, only what is printed in between."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as display:
+        yield display
+
+
+@contextmanager
+def table_bars() -> Iterator[None]:
+    """Show a bar for each dataset that this process reads."""
+    tasks: dict[tuple[str, str], TaskID] = {}
+    lock = threading.Lock()
+    with bars() as display:
+
+        def listen(table: str, dataset: str, done: int, total: int | None) -> None:
+            with lock:
+                task = tasks.get((table, dataset))
+                if task is None:
+                    task = tasks[table, dataset] = display.add_task(f"{table} {dataset}", total=total)
+            display.update(task, completed=done, total=total)
+
+        with progress.listening(listen):
+            yield
+
+
+def show_result(result: RunResult) -> None:
+    """Print what became of each run, and of each table."""
+    for batch in result.batches:
+        whose = f" ({escape(', '.join(batch.tables))})" if len(result.batches) > 1 else ""
+        console.print(
+            f"Run {batch.batch_job_id}: [{_COLORS[batch.status]}]{batch.status}[/] in {batch.seconds:.1f} s{whose}"
+        )
+    table = Table()
+    for heading, justify in (
+        ("table", "left"),
+        ("status", "left"),
+        ("rows", "right"),
+        ("files", "right"),
+        ("bytes", "right"),
+    ):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for name, one in result.tables.items():
+        files = [file for file in result.files if file["table"] == name]
+        size = sum(file["bytes"] for file in files)
+        table.add_row(
+            escape(name), f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}"
+        )
+    console.print(table)
+    # A server that lets nobody in fails all tables alike.
+    for error in dict.fromkeys(one.error for one in result.tables.values() if one.error):
+        names = [name for name, one in result.tables.items() if one.error == error]
+        console.print(f"[red]{escape(', '.join(names))}[/]: ", end="")
+        console.print(error, markup=False)
+
+
+def show_files(files: Sequence[Mapping[str, Any]]) -> None:
+    """Print where the files are, one a line, short enough to click on; of a year of windows only the first."""
+    for file in files[:_FILES_SHOWN]:
+        console.print(
+            f"  {escape(_short(file['uri']))}  [dim]{file['rows']:,} rows, {file['bytes']:,} bytes[/]", soft_wrap=True
+        )
+    if len(files) > _FILES_SHOWN:
+        console.print(
+            f"  and {len(files) - _FILES_SHOWN:,} more: aggregation-pipeline files lists what is published",
+            markup=False,
+        )
+
+
+def show_row(row: Mapping[str, Any]) -> None:
+    """Print a row of batch_jobs, a column a line."""
+    console.print("Its row in batch_jobs:")
+    table = Table(show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    for column, value in row.items():
+        table.add_row(column, escape(str(value)))
+    console.print(table)
+
+
+def _short(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme != "file":
+        return uri
+    path = Path(unquote(parts.path))
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

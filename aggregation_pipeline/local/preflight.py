@@ -1,0 +1,125 @@
+"""What a run needs besides its tables, asked without leaving anything behind: `plan` promises that the next run finds
+it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+import yaml
+from dagster import DagsterError, Definitions
+from dagster._core.instance.config import dagster_instance_config
+
+from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.errors import PipelineError, SettingsError
+from aggregation_pipeline.local.run import instance_folder
+from aggregation_pipeline.postgres.engine import create_engine, deadline, reason
+from aggregation_pipeline.project import Project
+from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.settings.connections import open_store
+
+_SECONDS: Final = 15.0
+# Less than any window with its files takes on a bad day.
+_LEAST_FREE: Final = 64 * 1024 * 1024
+# Dagster makes its tables with the first run; a server that only follows another takes no writes.
+_ALLOWED: Final = sa.text("""
+    SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off',
+           CASE WHEN to_regclass('runs') IS NULL OR to_regclass('event_logs') IS NULL
+                THEN current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE')
+                ELSE has_table_privilege('runs', 'INSERT') AND has_table_privilege('runs', 'UPDATE')
+                     AND has_table_privilege('event_logs', 'INSERT') END
+""")
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that every run needs. `problem` says what is wrong with it; None where it is there."""
+
+    name: str
+    problem: str | None = None
+
+
+def ask(project: Project) -> list[Need]:
+    """Ask for each in turn. Nothing is raised for one that is not there."""
+    settings = project.settings
+    return [
+        _asked("definitions", lambda: _definitions(project)),
+        _asked("dagster.yaml", _dagster_yaml),
+        _asked("DAGSTER_PG_URL", lambda: _dagster_storage(settings.require_dagster_url())),
+        _asked("batch_jobs", lambda: _batch_jobs(project)),
+        _asked("files", lambda: open_store(settings).prove_writable(settings.oss_prefix)),
+        _asked("TEMP_DIR", lambda: _folder(settings.temp_dir)),
+        _asked("LOG_DIR", lambda: _folder(settings.log_dir)),
+    ]
+
+
+def _asked(name: str, question: Callable[[], None]) -> Need:
+    try:
+        question()
+    except PipelineError as error:
+        return Need(name, str(error))
+    return Need(name)
+
+
+def _definitions(project: Project) -> None:
+    """What Dagster's services refuse when they load: a schedule that never ticks, channels that nobody understands."""
+    try:
+        Definitions.validate_loadable(build_definitions(project))
+    except DagsterError as error:
+        raise SettingsError(f"Dagster's services would not load this: {str(error).strip()}") from error
+
+
+def _dagster_yaml() -> None:
+    folder = instance_folder()
+    try:
+        dagster_instance_config(str(folder))
+    except (DagsterError, yaml.YAMLError, OSError) as error:
+        raise SettingsError(
+            f"{folder / 'dagster.yaml'} cannot be read: {str(error).strip().splitlines()[0]}"
+        ) from error
+
+
+def _dagster_storage(url: str) -> None:
+    engine = create_engine(url, application_name="aggregation plan")
+    try:
+        with closing(engine.connect()) as connection, deadline(connection, _SECONDS):
+            writes, allowed = connection.execute(_ALLOWED).one()
+    except sa.exc.SQLAlchemyError as error:
+        raise SettingsError(
+            f"Dagster's PostgreSQL does not answer ({reason(error)}). Check DAGSTER_PG_URL and that the server runs"
+        ) from error
+    if not writes:
+        raise SettingsError(
+            "Dagster's PostgreSQL takes no writes: it follows another server, or its user reads only. Name the primary"
+        )
+    if not allowed:
+        raise SettingsError(
+            "the user of DAGSTER_PG_URL may not write Dagster's tables, or not make them in the first place. "
+            "GRANT CREATE on the schema to it, or take the owner of the database"
+        )
+
+
+def _batch_jobs(project: Project) -> None:
+    settings = project.settings
+    with rows_of(settings, application_name="aggregation plan")(_SECONDS) as rows:
+        rows.prove(Owner(settings.deployment_name, "plan"))
+
+
+def _folder(folder: Path) -> None:
+    """Whether files can be made in `folder`, which need not be there yet."""
+    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not standing.is_dir():
+        raise SettingsError(f"{folder} is no folder: {standing} is a file")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise SettingsError(
+            f"{folder}: this user may not write in {standing}. Correct its owner, or set another folder"
+        )
+    free = shutil.disk_usage(standing).free
+    if free < _LEAST_FREE:
+        raise SettingsError(f"{folder}: the disk has {free:,} bytes left. Free some, or set a folder on a larger disk")

@@ -1,0 +1,98 @@
+"""Which moment a run stands for, and what its window is called.
+
+Logical time is the schedule's tick, or a manual run's creation; re-executions keep it. Nothing in a step asks for
+"now".
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from dagster import DagsterInstance, DagsterRun
+
+from aggregation_pipeline.errors import ConfigError
+
+LOGICAL_TIME_TAG: Final = "aggregation/logical_time"
+WINDOW_TAG: Final = "aggregation/window"
+_DAY: Final = "%Y-%m-%d"
+_MINUTE: Final = "%Y-%m-%dT%H%M"
+# By so much the clocks of two machines may differ.
+_SKEW: Final = timedelta(hours=1)
+
+
+def daily_window(moment: datetime, zone: ZoneInfo) -> str:
+    """Name the window of a schedule that ticks at most once a day: `2026-11-20`."""
+    return moment.astimezone(zone).strftime(_DAY)
+
+
+def minute_window(moment: datetime, zone: ZoneInfo) -> str:
+    """Name the window of a manual run, or of a schedule that ticks more than daily: `2026-11-20T1400`."""
+    return moment.astimezone(zone).strftime(_MINUTE)
+
+
+def require_window(text: str, zone: ZoneInfo, *, where: str) -> str:
+    """Return `text`, the name of a window without a partition, that stands in `where`.
+
+    Windows are ordered by their names, and `latest.json` stays with the last: a name that is no time would hold it for
+    ever, and so would a time to come.
+
+    Raises:
+        ConfigError: it is another text, or lies in the future.
+    """
+    for form in (_DAY, _MINUTE):
+        with suppress(ValueError):
+            moment = datetime.strptime(text, form).replace(tzinfo=zone)
+            if moment.strftime(form) == text:
+                require_past(moment, where=f"{where}: the window {text}")
+                return text
+    raise ConfigError(f"{where}: {text!r} names no window. Expected a day, 2026-11-20, or a minute, 2026-11-20T1400")
+
+
+def require_past(moment: datetime, *, where: str) -> None:
+    """Raise ConfigError for a moment that is still to come: what is read then is not what a run at that time would
+    read.
+    """
+    if moment > datetime.now(UTC) + _SKEW:
+        raise ConfigError(f"{where} lies in the future. A run stands for a time that has come")
+
+
+def tick_tags(moment: datetime, zone: ZoneInfo, *, more_than_daily: bool) -> dict[str, str]:
+    """Return the run tags by which a scheduled run knows its moment and its window."""
+    window = minute_window(moment, zone) if more_than_daily else daily_window(moment, zone)
+    return {LOGICAL_TIME_TAG: moment.astimezone(UTC).isoformat(), WINDOW_TAG: window}
+
+
+def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
+    """Return the moment that `run` stands for, in UTC.
+
+    Raises:
+        ConfigError: its tag is no time with an offset, or one to come.
+    """
+    tag = run.tags.get(LOGICAL_TIME_TAG)
+    if tag is not None:
+        where, moment = f"the run's tag {LOGICAL_TIME_TAG}", None
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(tag)
+        if moment is None or moment.tzinfo is None:
+            raise ConfigError(
+                f"{where}: {tag!r} is no time with an offset. Expected one like 2026-11-20T02:00:00+08:00"
+            )
+        require_past(moment, where=f"{where}: {tag}")
+        return moment.astimezone(UTC)
+    # A re-execution from the UI repeats what its first run stood for.
+    record = instance.get_run_record_by_id(run.root_run_id or run.run_id) or instance.get_run_record_by_id(run.run_id)
+    return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
+
+
+def named_window(tags: Mapping[str, str], moment: datetime, zone: ZoneInfo) -> str:
+    """Return the window that a run with these tags writes for tables without partitions.
+
+    Raises:
+        ConfigError: its tag names none.
+    """
+    tag = tags.get(WINDOW_TAG)
+    return (
+        minute_window(moment, zone) if tag is None else require_window(tag, zone, where=f"the run's tag {WINDOW_TAG}")
+    )

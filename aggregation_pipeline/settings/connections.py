@@ -1,0 +1,42 @@
+"""Settings become the objects that reach the outside. Nothing is opened here."""
+
+from typing import cast
+
+from pydantic import SecretStr
+
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.oss.store import OssStore
+
+
+def source_options(settings: Settings) -> SourceOptions:
+    """Return where the MySQL database is and as whom to connect.
+
+    Raises:
+        SettingsError: no database is configured.
+    """
+    if not settings.has_source:
+        raise SettingsError(
+            "No source database is configured. Set DB_HOST (or DB_SOCKET), DB_USER, DB_PASSWORD and DB_NAME in the"
+            " environment or .env; `make demo` needs none of them."
+        )
+    return SourceOptions(
+        database=cast("str", settings.db_name),
+        user=cast("str", settings.db_user),
+        password=settings.db_password,
+        host=settings.db_host,
+        port=settings.db_port,
+        socket=settings.db_socket,
+        tls=settings.tls,
+        mask_salt=settings.mask_salt or SecretStr(""),
+    )
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Return the bucket, or the folder where no bucket is configured."""
+    if settings.oss_options is None:
+        return FolderStore(settings.storage_dir)
+    return OssStore(settings.oss_options)

@@ -1,0 +1,127 @@
+"""The variables that say where the source database is, and how far it is trusted: DB_...; see settings/base.py."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from aggregation_pipeline.config.addresses import host_problem
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.source.mysql.tls import Tls, TlsMode, tls_context
+
+SOURCE_VARIABLES: Final = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
+# The longest that Linux and macOS both take.
+_LONGEST_SOCKET: Final = 103
+
+
+class SourceSettings(BaseModel):
+    """Either host and port, or a unix socket, which goes before them."""
+
+    db_host: str | None = None
+    db_port: int = Field(default=3306, ge=1, le=65535)
+    db_socket: Path | None = None
+    db_user: str | None = None
+    db_password: SecretStr = SecretStr("")
+    db_name: str | None = None
+
+    # As MySQL's own clients have them; see source/mysql/tls.py.
+    db_ssl_mode: TlsMode = "PREFERRED"
+    db_ssl_ca: Path | None = None
+    db_ssl_cert: Path | None = None
+    db_ssl_key: Path | None = None
+
+    @field_validator("db_host")
+    @classmethod
+    def _can_answer(cls, value: str | None) -> str | None:
+        return None if value is None else read_host(value)
+
+    @field_validator("db_socket")
+    @classmethod
+    def _short_enough(cls, value: Path | None) -> Path | None:
+        if value is not None and len(bytes(value)) > _LONGEST_SOCKET:
+            raise ValueError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, this one {len(bytes(value))}")
+        return value
+
+    @field_validator("db_ssl_mode", mode="before")
+    @classmethod
+    def _mysqls_word(cls, value: object) -> object:
+        return value.strip().upper().replace("-", "_") if isinstance(value, str) else value
+
+    @property
+    def tls(self) -> Tls:
+        """What is demanded of a connection."""
+        return Tls(self.db_ssl_mode, self.db_ssl_ca, self.db_ssl_cert, self.db_ssl_key)
+
+    def tls_problems(self) -> list[str]:
+        """Say what of TLS does not go together or cannot be read, in words that name the variables."""
+        tls = self.tls
+        problems = [words for wrong, words in _rules(tls, by_socket=self.db_socket is not None) if wrong][:1]
+        if not problems:
+            try:
+                tls_context(tls)
+            except SettingsError as error:
+                problems.append(str(error))
+        return problems
+
+
+def _rules(tls: Tls, *, by_socket: bool) -> tuple[tuple[bool, str], ...]:
+    """What may be wrong, and the words for it."""
+    return (
+        (
+            tls.ca is not None and not tls.verifies,
+            (
+                f"DB_SSL_CA is set, but DB_SSL_MODE={tls.mode} verifies nothing: set DB_SSL_MODE=VERIFY_IDENTITY, or"
+                " VERIFY_CA where the certificate does not name the host"
+            ),
+        ),
+        (
+            tls.mode == "DISABLED" and bool(tls.cert or tls.key),
+            (
+                "DB_SSL_CERT and DB_SSL_KEY are of no use with DB_SSL_MODE=DISABLED: leave them out, or set"
+                " DB_SSL_MODE=REQUIRED"
+            ),
+        ),
+        (
+            tls.key is not None and not tls.cert,
+            "DB_SSL_KEY is set, but DB_SSL_CERT, the certificate that it belongs to, is missing",
+        ),
+        (
+            tls.mode == "VERIFY_CA" and not tls.ca,
+            (
+                "DB_SSL_MODE=VERIFY_CA needs DB_SSL_CA: with the authorities that this machine trusts, anybody's"
+                " certificate would do. Where one of them signed the server's, take VERIFY_IDENTITY"
+            ),
+        ),
+        (
+            tls.mode == "VERIFY_IDENTITY" and by_socket,
+            "DB_SSL_MODE=VERIFY_IDENTITY compares the host's name, and DB_SOCKET has none: take VERIFY_CA or REQUIRED",
+        ),
+    )
+
+
+def read_host(text: str) -> str:
+    """DB_HOST: a name, or an address; brackets around IPv6 and the dot of a full name are taken off.
+
+    Raises:
+        ValueError: no host can have that name. The value is repeated only where it cannot hold a password.
+    """
+    host = text.strip()
+    whole = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]/@]+))(?::(\d+))?", host)
+    if whole and whole[3]:
+        raise ValueError(f"the port goes into DB_PORT: write DB_HOST={whole[1] or whole[2]} and DB_PORT={whole[3]}")
+    for found, remedy in (
+        (
+            re.match(r"(jdbc:)?[A-Za-z][\w+.-]*:/", host),
+            "a URL goes into DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME",
+        ),
+        ("@" in host, "the user goes into DB_USER, the password into DB_PASSWORD, and the host is what follows the @"),
+        (host.startswith("/"), "the path of a socket goes into DB_SOCKET"),
+        ("/" in host, "what follows the / does not belong to the host; the database goes into DB_NAME"),
+    ):
+        if found:
+            raise ValueError(f"a host's name or address alone is expected; {remedy}")
+    host = ((whole and whole[1]) or host).removesuffix(".")
+    if problem := host_problem(host):
+        raise ValueError(f"a host's name or address is expected, such as db.internal or 10.0.0.5; {problem}")
+    return host

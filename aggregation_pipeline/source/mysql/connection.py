@@ -1,0 +1,85 @@
+"""Connections to the source database: where it is, and how a new one begins."""
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pymysql
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from aggregation_pipeline.source.mysql.prelude import LIFT_LIMITS
+from aggregation_pipeline.source.mysql.tls import Tls, TlsConnection
+
+NO_PASSWORD: Final = SecretStr("")
+IF_OFFERED: Final = Tls()
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where the source database is, and how to reach it.
+
+    Attributes:
+        stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
+        mask_salt: the key of hashes that stand for personal data; empty where there are none.
+    """
+
+    database: str
+    user: str
+    password: SecretStr = NO_PASSWORD
+    host: str | None = None
+    port: int = 3306
+    socket: Path | None = None
+    connect_timeout: int = 10
+    stall_timeout: int = 600
+    mask_salt: SecretStr = NO_PASSWORD
+    tls: Tls = IF_OFFERED
+
+    @property
+    def where(self) -> str:
+        """The server, for people."""
+        return str(self.socket) if self.socket else f"{self.host}:{self.port}"
+
+
+@functools.lru_cache(maxsize=8)
+def source_engine(options: SourceOptions) -> sa.Engine:
+    """Return the engine of a server, which opens a new connection each time.
+
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is kept:
+    what it asks a server for before its first connection would otherwise be asked for every window.
+    """
+    url = sa.URL.create(
+        "mysql+pymysql",
+        username=options.user,
+        password=options.password.get_secret_value(),
+        host=None if options.socket else options.host,
+        port=None if options.socket else options.port,
+        database=options.database,
+    )
+    arguments: dict[str, Any] = {
+        "charset": "utf8mb4",
+        "connect_timeout": options.connect_timeout,
+        "read_timeout": options.stall_timeout,
+        "write_timeout": options.stall_timeout,
+        "local_infile": False,
+        "program_name": "aggregation_pipeline",
+    }
+    if options.socket:
+        arguments["unix_socket"] = str(options.socket)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
+        return _Connection(tls=options.tls, **parameters)
+
+    return engine
+
+
+class _Connection(TlsConnection):
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
+        super().set_character_set(charset, collation)
+        with contextlib.suppress(pymysql.MySQLError):
+            self.query(LIFT_LIMITS)

@@ -1,0 +1,21 @@
+"""The expressions of an entry, each with the key under which it stands."""
+
+from collections.abc import Iterator
+
+from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
+from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
+from aggregation_pipeline.source.mysql.query import figure_sql
+
+
+def fragments(entry: TableEntry) -> Iterator[tuple[str, str]]:
+    """Yield the key, such as `group_by[0]`, and the SQL of each expression; `*` is none."""
+    yield from ((f"group_by[{place}]", to_sql(key.expr)) for place, key in enumerate(entry.group_by))
+    yield from ((f"aggregations[{place}]", figure_sql(figure)) for place, figure in enumerate(entry.aggregations))
+    for place, field in enumerate(entry.select_fields):
+        if field.expr != ALL_COLUMNS:
+            yield f"select_fields[{place}]", to_sql(field.expr)
+    if entry.where is not None:
+        yield "where", entry.where
+    yield from (
+        (f"order_by[{place}]", to_sql(split_direction(item)[0])) for place, item in enumerate(entry.order_by or ())
+    )

@@ -1,0 +1,178 @@
+"""Let the server group and sort by all of a long text, not by its beginning.
+
+MySQL and MariaDB compare the first `max_sort_length` bytes where they sort: longer keys fall into one group, or one key
+into several. Most of them write every key in that full length, to memory and to disk, so it is made as long as the
+longest key there is.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
+from aggregation_pipeline.config.sql.tokens import Token, quote, tokenize
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.columns import ShapedQuery
+from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.instant_expressions import spelled
+from aggregation_pipeline.source.mysql.query import ORDER_KEY
+from aggregation_pipeline.source.mysql.row_protocol import Field
+from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.touched_tables import touched_by_expression
+from aggregation_pipeline.source.mysql.variables import SORT_BUFFER, SORT_LENGTH
+
+# The most that max_sort_length can be.
+LONGEST: Final = 8 << 20
+# What the sort of one dataset may write to the server's disk at most; a server that is out of space there fails
+# everybody.
+MOST_BYTES: Final = 16 << 30
+# The longest character. A server divides max_sort_length by it, whatever the characters are; a column's length is given
+# in it too.
+_BYTES: Final = 4
+# Letters of a column that need no more than is set anyway.
+_SHORT: Final = SORT_LENGTH // _BYTES
+_SORTS: Final = re.compile(r"\bSELECT\b.*\b(?:BY|OVER|DISTINCT|UNION|MIN|MAX)\b", re.IGNORECASE | re.DOTALL)
+_WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
+_FRAMES: Final = frozenset(("rows", "range", "groups"))
+_BETWEEN_TERMS: Final = frozenset(("partition", "order", "by", "asc", "desc"))
+# Some for the bytes that a server adds to a key.
+_MARGIN: Final = 16
+# MySQL sorts nothing whose keys do not fit 15 times into its buffer.
+_TIMES: Final = 16
+
+
+@dataclass(frozen=True)
+class _Sorted:
+    """What the server may sort by: `keys` of the rows that `rows`, FROM to WHERE, gives."""
+
+    rows: str
+    keys: tuple[str, ...]
+
+
+def fit_long_keys(
+    session: Session, entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]
+) -> None:
+    """Raise the session's `max_sort_length` to what the longest key of these queries needs. Where none can be long,
+    nothing is asked.
+
+    Raises:
+        SourceError: a key is longer than the server can sort by, or sorting by it would fill the server's disk.
+    """
+    own = tuple(dict.fromkeys(_keys(entry, shaped, columns)))
+    sorted_rows = [each for each in _in_sub_selects(session, entry) if each.keys]
+    if own:
+        sorted_rows.append(_Sorted(_source(entry, shaped[0]), own))
+    # OceanBase lists the variable and compares whole texts.
+    compares_all = "ob_query_timeout" in session.statement_limits
+    if not sorted_rows or compares_all or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
+        return
+    longest = max(_longest(session, entry, each) for each in sorted_rows)
+    if longest <= SORT_LENGTH:
+        return
+    keys = sum(len(each.keys) for each in sorted_rows)
+    terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
+    buffer = max(SORT_BUFFER, _TIMES * (longest * keys + SORT_LENGTH * terms))
+    with session.translated():
+        session.connection.exec_driver_sql(
+            f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}"
+        )
+
+
+def _longest(session: Session, entry: TableEntry, each: _Sorted) -> int:
+    """The bytes that the longest key needs."""
+    lengths = ", ".join(map(_length, each.keys))
+    rows, *found = (int(value) for value in session.row(f"SELECT COUNT(*), {lengths} {each.rows}"))
+    longest = max(found) + _MARGIN
+    if longest > LONGEST or (longest > SORT_LENGTH and longest * rows > MOST_BYTES):
+        key = each.keys[found.index(max(found))]
+        raise SourceError(
+            f"{entry.table}: {key}, by which rows are grouped or ordered, has up to {max(found):,} bytes, and there are"
+            f" {rows:,} rows. To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so"
+            " nothing was read. Group by SHA2(column, 256) instead of the column, or leave it out of `order_by`, or"
+            " write `order: none`."
+        )
+    return longest
+
+
+def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
+    """Long columns of the tables whose rows a sub-select may sort, any of them: what it sorts by is not followed."""
+    tables = {table for _, sql in fragments(entry) if _SORTS.search(sql) for table in touched_by_expression(sql).tables}
+    for table in sorted(tables, key=str):
+        columns = session.columns(*table).values()
+        yield _Sorted(f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.letters > _SHORT))
+
+
+def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
+    """What the server may sort by and what may be long, as SQL."""
+    table = quote(entry.source.name)
+    texts = {f"{table}.{quote(column.name)}": column.letters > _SHORT for column in columns.values()}
+    for each in shaped:
+        if each.query.dataset == "summary":
+            yield from (
+                to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field)
+            )
+        else:
+            yield from _order_keys(entry, each, texts)
+        for sql, _ in each.query.outputs:
+            if _WINDOW.search(sql):
+                yield from (term for term in window_terms(sql) if texts.get(_qualified(table, term), True))
+
+
+def _qualified(table: str, term: str) -> str:
+    return f"{table}.{term if term.startswith('`') else quote(term)}"
+
+
+def window_terms(sql: str) -> Iterator[str]:
+    """What the windows of an expression are cut and ordered by, as SQL."""
+    tokens = tokenize(sql)[0]
+    for place, (token, following) in enumerate(itertools.pairwise(tokens)):
+        if token.name == "over" and following.text == "(":
+            yield from (spelled(term).strip() for term in _terms(tokens[place + 2 :]) if term)
+
+
+def _terms(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The terms up to the closing bracket or the frame."""
+    term: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0 or (depth == 0 and token.name in _FRAMES):
+            break
+        if depth == 0 and (token.text == "," or token.name in _BETWEEN_TERMS):
+            yield term
+            term = []
+        else:
+            term.append(token)
+    yield term
+
+
+def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
+    for term in shaped.query.order_terms:
+        expression, _ = split_direction(term)
+        if expression.isdigit():
+            place = int(expression) - 1
+            if _long(shaped.fields[place]):
+                yield to_sql((entry.select_fields or ())[place].expr)
+        elif texts.get(expression, True) and ORDER_KEY not in expression:
+            yield expression
+
+
+def _length(key: str) -> str:
+    """What sorting by it takes at most, in bytes; beyond max_allowed_packet WEIGHT_STRING is NULL, as it is for a
+    number.
+    """
+    return f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)"
+
+
+def _long(field: Field) -> bool:
+    return field.length > SORT_LENGTH
+
+
+def _source(entry: TableEntry, shaped: ShapedQuery) -> str:
+    """FROM and WHERE, the same for all queries of an entry."""
+    positions = ", ".join(str(position) for position, _ in enumerate(entry.group_by or (), start=1))
+    clauses = shaped.query.clauses
+    return clauses.removesuffix(f" GROUP BY {positions}") if shaped.query.dataset == "summary" else clauses

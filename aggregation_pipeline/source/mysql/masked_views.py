@@ -1,0 +1,95 @@
+"""What only the database knows of masked columns: views over their tables, columns that are computed from them, stored
+functions.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from aggregation_pipeline.config.mask_rules import exposures
+from aggregation_pipeline.config.masked_columns import Hidden, Masked, hidden_in, is_of_the_server, joined, reached_by
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.sql.references import fold, named_by, same_table
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.storage_engines import Engines
+
+
+def require_masked(session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], engines: Engines) -> None:
+    """Refuse an entry that may show a masked column by way of the database. `columns` are those of its table.
+
+    Raises:
+        SourceError: names the view, function or column, and what to write if it may be seen.
+    """
+    masked = entry.all_masked
+    if not masked:
+        return
+    for problem in (*_in_views(entry, masked, engines), *_generated(session, entry, columns, masked)):
+        raise SourceError(f"mask: {problem}")
+
+
+def _in_views(entry: TableEntry, masked: Masked, engines: Engines) -> Iterator[str]:
+    for table in sorted(engines.behind, key=str):
+        if (hidden_in(table, masked) or is_of_the_server(table)) and not entry.allow.table(table):
+            yield (
+                f"a view leads to {table}, which has masked columns, and what the view shows of them is not followed."
+                f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."
+            )
+    called = {TableName(None, name) for name in engines.functions} | engines.stored
+    for function in sorted(called, key=str):
+        if not entry.allow.function(function):
+            yield (
+                f"{function}() is a stored function, which can show masked columns of any table. Leave it out, or, if"
+                f" it shows none, write allow: {{functions: [{function}]}} in the entry."
+            )
+    others = any(not same_table(table, entry.source) for table in masked)
+    for view in sorted(engines.unseen, key=str):
+        if others and not entry.allow.table(view):
+            yield (
+                f"what the view {view} reads cannot be seen by this account, and it could be a table with masked"
+                f" columns. Grant SHOW VIEW on it, or, if it shows none of them, write allow: {{tables: [{view}]}} in"
+                " the entry."
+            )
+
+
+def _generated(
+    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], masked: Masked
+) -> Iterator[str]:
+    own = entry.source
+    inside = {
+        table
+        for _, sql in fragments(entry)
+        for table in reached_by(named_by(sql), masked)
+        if not same_table(table, own)
+    }
+    known = {own: columns} | {table: session.columns(*table) for table in inside}
+    computed = {table: dict(computed_from(hidden_in(table, masked), found)) for table, found in known.items()}
+    for exposure in exposures(entry.asked, joined([masked, computed])) if any(computed.values()) else ():
+        named = ", ".join(sorted(hidden.column for found in computed.values() for hidden in found.values()))
+        yield f"the server computes {named} from masked columns. {exposure.words}."
+
+
+def computed_from(hidden: Mapping[str, Hidden], columns: Mapping[str, SourceColumn]) -> Iterator[tuple[str, Hidden]]:
+    """The columns that the server makes of masked ones, at any number of steps; by their names as `fold` makes them."""
+    sources = dict(hidden)
+    generated = {
+        name: fold(column.generated)
+        for name, column in columns.items()
+        if column.generated and fold(name) not in hidden
+    }
+    while True:
+        found = {
+            name: source
+            for name, text in generated.items()
+            if (source := _source_in(text, sources)) and fold(name) not in sources
+        }
+        if not found:
+            return
+        for name, source in found.items():
+            sources[fold(name)] = Hidden(name, source.entry)
+            yield fold(name), sources[fold(name)]
+
+
+def _source_in(text: str, hidden: Mapping[str, Hidden]) -> Hidden | None:
+    return next((found for name, found in hidden.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)

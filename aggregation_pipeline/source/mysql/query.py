@@ -1,0 +1,259 @@
+"""From a table entry to the SQL that reads it. Pure: nothing is asked of a database here.
+
+Fragments were proved at load to be single expressions and stand in parentheses, so nothing in one can change the shape
+of a statement. Groups and their order go by ordinal: a name would mean the column of that name where one exists, and
+silently count something else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from aggregation_pipeline.config.mask_options import INNER_NAME, SPARE_NAME
+from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
+from aggregation_pipeline.config.sql.expressions import is_plain_word, name_of, split_direction, to_sql
+from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.extract import TIES
+
+# MySQL's STDDEV and VARIANCE are these; elsewhere the short names mean the sample's.
+_SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
+
+
+# Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the
+# order of a keyed hash they do not.
+ORDER_KEY: Final = "@mask_order"
+# MySQL's limit for the name of a column; it lets aliases be longer and does not cope with all of them.
+_LONGEST_NAME: Final = 64
+# An output's SQL, and the SQL to ask instead.
+Form = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class DatasetQuery:
+    """One SELECT of a table entry. The SQL holds no placeholders: it goes out as it is, `%` and `:` included.
+
+    Attributes:
+        outputs: (SQL, true name) of each output, in order. Empty for `*`, where the server names them.
+        source: the source table as its columns are prefixed in the statement.
+        table: the source table with its database.
+        clauses: FROM to GROUP BY.
+        order_terms: what stands behind ORDER BY; without any, rows come as the server gives them.
+        count_sql: gives the exact number of rows that `sql` returns in the same snapshot; None for a summary, whose
+            rows only the
+            server's FOUND_ROWS() can count without grouping all over again.
+        limit: rows to keep, None for all.
+        order: what the rows are ordered by, in words for the manifest: "group keys", "primary key (id)", "none", "one
+            row".
+        apart: group first and order afterwards, by names that are nothing but columns.
+    """
+
+    dataset: Literal["summary", "detail"]
+    outputs: tuple[tuple[str, str], ...]
+    source: str
+    table: str
+    clauses: str
+    order_terms: tuple[str, ...]
+    count_sql: str | None
+    limit: int | None
+    order: str
+    apart: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """True names of the outputs: servers garble some. Empty for `*`."""
+        return tuple(name for _, name in self.outputs)
+
+    @property
+    def sql(self) -> str:
+        """The statement. It reads at most `limit` + 1 rows.
+
+        The one too many tells a dataset that was capped from one that just fits: the reader keeps `limit` rows and says
+        `truncated` when it met another.
+        """
+        return "\n".join(filter(None, (*self._rows, self._ordered, _cap(self.limit))))
+
+    @property
+    def probe_sql(self) -> str:
+        """The statement without its rows: the server checks all of it and describes the columns, and reads nothing."""
+        return _statement(*self._rows, self._ordered, "LIMIT 0")
+
+    @property
+    def _ordered(self) -> str:
+        return f"ORDER BY {', '.join(self.order_terms)}" if self.order_terms else ""
+
+    @property
+    def _rows(self) -> tuple[str, str]:
+        if not self.apart:
+            return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
+        # Plain names inside: a derived table takes no name twice and no overlong one.
+        inner = _select([(sql, INNER_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)])
+        outer = _select(
+            [(f"grouped.{INNER_NAME.format(position)}", name) for position, name in enumerate(self.columns, start=1)]
+        )
+        return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
+
+    def asked_as(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
+        """The same query, with some outputs in a form that arrives exactly.
+
+        Args:
+            names: the outputs as the server names them.
+            forms: by position, from 0, what becomes of an output's SQL.
+        """
+        if not forms:
+            return self
+        outputs = self.outputs or [(quote(name), name) for name in names]
+        return replace(
+            self,
+            outputs=tuple(
+                (forms[place](sql) if place in forms else sql, name) for place, (sql, name) in enumerate(outputs)
+            ),
+        )
+
+
+def build_queries(
+    entry: TableEntry, *, primary_key: Sequence[str], within: str | None = None
+) -> tuple[DatasetQuery, ...]:
+    """The queries of an entry, the summary first: one, or two when it asks for aggregates and for detail rows.
+
+    Args:
+        entry: as the config gives it.
+        primary_key: the source table's key columns in order; empty for a table without one, whose detail rows come
+            unordered.
+        within: the condition of a partition's window, which goes before the entry's own; None for the whole table.
+    """
+    wants_summary = bool(entry.group_by or entry.aggregations)
+    rows = _rows(entry, within)
+    summary = (_summary(entry, rows),) if wants_summary or not entry.select_fields else ()
+    detail = (_detail(entry, primary_key, rows),) if entry.select_fields else ()
+    return summary + detail
+
+
+def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
+    figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
+    positions = range(1, len(entry.group_by) + 1)
+    rules = {name.casefold(): rule for name, rule in entry.mask.items()}
+    # A key that depends on a masked column is masked or kept.
+    masked = [rules.get(key.name.casefold(), "keep") != "keep" for key in entry.group_by]
+    if any(masked):
+        terms = [f"grouped.{INNER_NAME.format(position)}" for position in positions]
+        terms = [_hidden(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
+    else:
+        terms = [str(position) for position in positions]
+    return DatasetQuery(
+        dataset="summary",
+        outputs=tuple(
+            [(to_sql(key.expr), key.name) for key in entry.group_by]
+            + [(figure_sql(figure), figure.name) for figure in figures]
+        ),
+        source=quote(entry.source.name),
+        table=entry.source.sql,
+        clauses=_statement(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
+        order_terms=tuple(terms),
+        count_sql=None,
+        limit=entry.limit,
+        order=("group keys, masked ones by a keyed hash" if any(masked) else "group keys") if terms else "one row",
+        apart=any(masked),
+    )
+
+
+def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
+    outputs = tuple((to_sql(field.expr), field.name) for field in entry.select_fields if field.expr != ALL_COLUMNS)
+    terms, words = _order(entry, primary_key, [name for _, name in outputs])
+    counted = rows
+    if entry.limit is not None:
+        counted = f"FROM ({_statement('SELECT 1', rows, _cap(entry.limit))}) AS counted"
+    return DatasetQuery(
+        dataset="detail",
+        outputs=outputs,
+        source=quote(entry.source.name),
+        table=entry.source.sql,
+        clauses=rows,
+        order_terms=tuple(terms),
+        count_sql=_statement("SELECT COUNT(*)", counted),
+        limit=entry.limit,
+        order=words,
+    )
+
+
+def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]) -> tuple[list[str], str]:
+    """The ORDER BY terms and their description. The key comes last even after `order_by`, so that equal rows have one
+    order.
+    """
+    if entry.order == "none":
+        return [], "none"
+    positions = {name.casefold(): position for position, name in enumerate(columns, start=1)}
+    terms = [_order_term(entry, item, positions) for item in entry.order_by or ()]
+    # The table's name keeps an alias that equals a key column from taking its place.
+    keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
+    hidden_columns = entry.hidden_columns
+    hidden = [column for column in keys if fold(column) in hidden_columns]
+    terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
+    parts = [", ".join(entry.order_by) + ("" if primary_key else TIES)] if entry.order_by else []
+    parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
+    return terms, ", then ".join(parts) or "none"
+
+
+def _hidden(term: str) -> str:
+    return f"SHA2(CONCAT({ORDER_KEY}, {term}), 256)"
+
+
+def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
+    expression, direction = split_direction(item)
+    name = name_of(expression)
+    if name.casefold() in positions:
+        term = str(positions[name.casefold()])
+    elif name != expression or is_plain_word(expression):
+        term = f"{quote(entry.source.name)}.{quote(name)}"
+    else:
+        term = to_sql(expression)
+    return f"{term} {direction}".rstrip()
+
+
+def figure_sql(figure: Aggregation) -> str:
+    """An aggregation as SQL, without its name."""
+    if figure.expr is not None:
+        return to_sql(figure.expr)
+    argument = ALL_COLUMNS if figure.field in (None, ALL_COLUMNS) else to_sql(str(figure.field))
+    if figure.function == "COUNT DISTINCT":
+        return f"COUNT(DISTINCT {argument})"
+    if figure.function == "GROUP_CONCAT":
+        # Without an order of its own the server would join the values in whatever order it met them.
+        return f"GROUP_CONCAT({argument} ORDER BY {argument})"
+    return f"{_SERVER_NAMES.get(str(figure.function), figure.function)}({argument})"
+
+
+def _select(outputs: Sequence[tuple[str, str]]) -> str:
+    return "SELECT " + ", ".join(_named(sql, name, position) for position, (sql, name) in enumerate(outputs, start=1))
+
+
+def _named(sql: str, name: str, position: int) -> str:
+    # The reader takes the true name from `columns`, so what servers would garble need not be said to them.
+    return (
+        sql if sql == quote(name) else f"{sql} AS {quote(name if _is_servable(name) else SPARE_NAME.format(position))}"
+    )
+
+
+def _is_servable(name: str) -> bool:
+    """Whether every server takes the name for an output and sends it back as it is.
+
+    Names are kept in three bytes a character, which an emoji does not fit; MySQL 5.6 and seekdb cut long ones, in the
+    middle of a letter or with a warning, and all of them warn of a blank in front.
+    """
+    return (
+        len(name) <= _LONGEST_NAME and name == name.strip() and name.isprintable() and max(name, default="") <= "\uffff"
+    )
+
+
+def _rows(entry: TableEntry, within: str | None) -> str:
+    """Where the rows of both datasets come from."""
+    conditions = " AND ".join(filter(None, (within, entry.where and f"({entry.where})")))
+    return _statement(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
+
+
+def _cap(limit: int | None) -> str:
+    return "" if limit is None else f"LIMIT {limit + 1}"
+
+
+def _statement(*clauses: object) -> str:
+    return " ".join(str(clause) for clause in clauses if clause)

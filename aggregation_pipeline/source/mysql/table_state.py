@@ -1,0 +1,156 @@
+"""How a source table stands, from what a server knows of it without going through its rows: cheap, however large it
+is.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, Masked, hidden_in
+from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.errors import translated
+from aggregation_pipeline.source.mysql.masked_views import computed_from
+from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.time_range import TIMES
+
+# Nobody waits longer for what is a glance.
+LIMITS: Final = SourceLimits(timeout_seconds=5, lock_wait_seconds=5, max_snapshot_seconds=60)
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What is known; the numbers are the server's own estimates.
+
+    Attributes:
+        rows: None where the server does not say, as for a view.
+        bytes: data and indexes.
+        changed: when a row was written last; few servers know, and only since they were started.
+        newest: by column of time, its greatest value as the server shows it.
+        newest_at: the instant that the greatest of them stands for.
+    """
+
+    rows: int | None = None
+    bytes: int | None = None
+    changed: datetime | None = None
+    newest: Mapping[str, str] = field(default_factory=dict)
+    newest_at: datetime | None = None
+
+
+@contextlib.contextmanager
+def open_glance(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
+    """Open a session for `state_of`, in which no statement takes longer than a few seconds.
+
+    Raises:
+        SourceLostError: no connection.
+    """
+    with open_session(
+        options, logical_time=datetime.now(UTC), zone=zone, limits=LIMITS, require_snapshot=False
+    ) as session:
+        yield session
+
+
+def state_of(
+    session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: Masked = NOTHING_MASKED
+) -> SourceState:
+    """Ask how `table` stands.
+
+    Args:
+        session: on the table's server.
+        table: which.
+        columns: of time, whose newest values are wanted, each with the zone of its values; those that no index begins
+            with are left out,
+            since the server would have to look at every row, and those that `masked` hides, or that the server computes
+            from such.
+        masked: what the file masks.
+
+    Raises:
+        SourceError: there is no such table.
+    """
+    status = _status(session, table)
+    known = session.columns(*table) if columns else {}
+    kinds = {column.name.casefold(): column.type for column in known.values()}
+    hidden = hidden_in(table, masked)
+    hidden |= dict(computed_from(hidden, known))
+    leading = _leading(session, table) if kinds else frozenset()
+    newest, moments = {}, []
+    for name, zone in columns.items():
+        kind = kinds.get(name.casefold())
+        if kind in TIMES and name.casefold() in leading and fold(name) not in hidden:
+            text, moment = _newest(session, table, name, kind, zone)
+            if text is not None:
+                newest[name] = text
+                moments += [moment] if moment else []
+    size = [int(status[part]) for part in ("data_length", "index_length") if status.get(part)]
+    # 0 is what some servers say as long as they have not counted.
+    return SourceState(
+        int(status["rows"] or 0) or None,
+        sum(size) or None,
+        _changed(session, status),
+        newest,
+        max(moments, default=None),
+    )
+
+
+def _status(session: Session, table: TableName) -> Mapping[str, Any]:
+    # MySQL 8 answers with what it knew a day ago, unless it is asked not to.
+    with contextlib.suppress(SourceError), translated():
+        session.connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
+    place = f" FROM {quote(table.database)}".replace("%", "%%") if table.database else ""
+    pattern = re.sub(r"([\\\\%_])", r"\\\1", table.name)
+    with translated():
+        result = session.connection.exec_driver_sql(f"SHOW TABLE STATUS{place} LIKE %s", (pattern,))
+        names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
+        found = [dict(zip(names, row, strict=True)) for row in result]
+    if not found:
+        raise SourceError(
+            f"there is no table {table}, or DB_USER may not see it: check the entry's `table`, DB_NAME and the grants"
+        )
+    return next((row for row in found if row["name"] == table.name), found[0])
+
+
+def _leading(session: Session, table: TableName) -> frozenset[str]:
+    """The columns, in lower case, that an index begins with whose ends can be looked up."""
+    names, rows = session.rows(f"SHOW INDEX FROM {table.sql}")
+    indexes = [dict(zip((name.lower() for name in names), row, strict=True)) for row in rows]
+    return frozenset(
+        str(index["column_name"]).casefold()
+        for index in indexes
+        if index["seq_in_index"] == "1" and index["index_type"] == "BTREE"
+    )
+
+
+def _changed(session: Session, status: Mapping[str, Any]) -> datetime | None:
+    moment, offset = status.get("update_time"), session.clock.offset_seconds
+    # OceanBase means the table's definition.
+    if not isinstance(moment, datetime) or offset is None or "oceanbase" in session.server.lower():
+        return None
+    return moment.replace(tzinfo=timezone(timedelta(seconds=offset))).astimezone(UTC)
+
+
+def _newest(
+    session: Session, table: TableName, name: str, kind: str, zone: tzinfo
+) -> tuple[str | None, datetime | None]:
+    # The end of an index, not a scan: nothing else stands in the query.
+    greatest = f"MAX({quote(name)})"
+    (row,) = session.rows(f"SELECT {greatest}, UNIX_TIMESTAMP({greatest}) FROM {table.sql}")[1]  # noqa: S608 - quoted names
+    text, seconds = row
+    if text is None or kind == "timestamp":
+        return text, _instant(seconds)
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):  # 0000-00-00
+        moment = None
+    return text, moment
+
+
+def _instant(seconds: str | None) -> datetime | None:
+    return None if seconds is None or not float(seconds) else datetime.fromtimestamp(float(seconds), UTC)

@@ -1,0 +1,66 @@
+"""TIMESTAMP cells as instants: from the text of a session at an offset, or from seconds since 1970 where the session
+has a named zone.
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.mysql.cells import Builder, cell_text
+from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
+from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.timezones.wall_clock import clock_readings
+
+_NAIVE = pa.timestamp("us")
+
+
+def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tuple[Builder, Builder]:
+    """Return what makes the column, and what makes the bytes that a mask hides.
+
+    The column is timestamp[us, zone], or text of the zone's clock where zero dates have to stay. A mask sees the
+    reading in UTC, which does not depend on the session: equal instants have equal hashes in every table.
+    """
+    digits = field.scale if 0 < field.scale <= 6 else 0
+    instants = _instants(field.name, clock, zero_dates if zero_dates.policy != "text" else ZeroDates("null"))
+
+    def in_utc(block: Block, cells: Cells) -> pa.Array:
+        shown = _cut(instants(block, cells).view(pa.int64()).view(_NAIVE), digits)
+        return (with_zeros(shown, cells) if zero_dates.policy == "text" else shown).cast(pa.binary())
+
+    def in_zone(block: Block, cells: Cells) -> pa.Array:
+        return with_zeros(_cut(clock_readings(instants(block, cells))[0], digits), cells)
+
+    def with_zeros(shown: pa.Array, cells: Cells) -> pa.Array:
+        """The text of the server for zero dates, which are no instants."""
+        filled = pc.fill_null(shown, _zero(digits))
+        return filled if cells.nulls is None else pc.if_else(pa.array(cells.nulls), shown, filled)
+
+    return (in_zone if zero_dates.policy == "text" else instants), in_utc
+
+
+def _instants(name: str, clock: Clock, zero_dates: ZeroDates) -> Builder:
+    kind = pa.timestamp("us", tz=clock.zone.key)
+    if clock.offset_seconds is None:
+        return lambda block, cells: _from_seconds(name, cell_text(block, cells), zero_dates).view(kind)
+    shift = pa.scalar(clock.offset_seconds * 1_000_000, pa.duration("us"))
+    return lambda block, cells: pc.subtract(zero_dates.read(name, cell_text(block, cells), _NAIVE), shift).view(kind)
+
+
+def _from_seconds(name: str, texts: pa.Array, zero_dates: ZeroDates) -> pa.Array:
+    seconds = texts.cast(pa.decimal128(18, 6))
+    # The same bytes, read as whole microseconds.
+    micro = pa.Array.from_buffers(
+        pa.decimal128(18, 0), len(seconds), seconds.buffers(), seconds.null_count, seconds.offset
+    ).cast(pa.int64())
+    # 1970-01-01 00:00:00 UTC itself is no TIMESTAMP: 0 stands for the zero date.
+    zero = pc.equal(micro, 0)
+    zero_dates.note(name, zero)
+    return pc.if_else(zero, pa.scalar(None, pa.int64()), micro)
+
+
+def _cut(clock: pa.Array, digits: int) -> pa.Array:
+    return pc.utf8_slice_codeunits(clock.cast(pa.string()), 0, 20 + digits if digits else 19)
+
+
+def _zero(digits: int) -> str:
+    return "0000-00-00 00:00:00" + ("." + "0" * digits if digits else "")

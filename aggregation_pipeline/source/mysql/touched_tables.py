@@ -1,0 +1,112 @@
+"""Which tables and functions a piece of SQL names besides the columns: everything that it may read. Pure."""
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import TokenType
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.source.mysql.fragments import fragments
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What SQL names.
+
+    Attributes:
+        tables: views among them.
+        stored: functions that are stored ones by their spelling.
+        called: other functions, in lower case; some may be stored ones.
+    """
+
+    tables: frozenset[TableName] = frozenset()
+    stored: frozenset[TableName] = frozenset()
+    called: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Touched") -> "Touched":
+        return Touched(self.tables | other.tables, self.stored | other.stored, self.called | other.called)
+
+
+_NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
+
+
+def touched_by_entry(entry: TableEntry) -> Touched:
+    """What the statements of an entry read: its table, and what its expressions name."""
+    found = Touched(frozenset({TableName(*entry.source)}))
+    for _, sql in fragments(entry):
+        found |= touched_by_expression(sql)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def touched_by_expression(expression: str) -> Touched:
+    """What one expression names. Most name no table, which is seen without parsing."""
+    called = [name for name, _ in _calls(expression)]
+    words = expression.casefold()
+    tables = tables_of(f"SELECT ({expression})") if "select" in words or "table" in words else frozenset()
+    stored = frozenset(name for name in called if name.database)
+    return Touched(tables, stored, frozenset(name.name.lower() for name in called if not name.database))
+
+
+def touched_by_view(definition: str) -> Touched | None:
+    """What a view reads, from its definition as the server prints it; None where it cannot be read.
+
+    There a stored function stands in backticks, and the server's own do not.
+    """
+    try:
+        return Touched(tables_of(definition), frozenset(name for name, quoted in _calls(definition) if quoted))
+    except (SqlglotError, RecursionError):
+        return None
+
+
+def tables_of(sql: str) -> frozenset[TableName]:
+    """The tables and views in FROM and JOIN, at any depth, without names that a WITH of the same statement gives.
+
+    Raises:
+        SqlglotError: it does not parse.
+    """
+    return frozenset(
+        TableName(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql"))
+    )
+
+
+def table_nodes(tree: exp.Expr) -> list[exp.Table]:
+    """The places where a tree names a table or view of the database."""
+    named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
+    return [node for node in named if node.db or not (node.name.casefold() == "dual" or _is_given(node))]
+
+
+def _is_given(table: exp.Table) -> bool:
+    """Whether a WITH around a name gives it. In its own definition, and in those before it, the name is still that of
+    the table.
+    """
+    inner: exp.Expr = table
+    while (outer := inner.parent) is not None:
+        given: list[exp.Expr] = []
+        if isinstance(outer, exp.With):
+            given = outer.expressions if outer.recursive else outer.expressions[: inner.index]
+        elif (definitions := outer.args.get("with_")) is not None and definitions is not inner:
+            given = definitions.expressions
+        if any(each.alias.casefold() == table.name.casefold() for each in given):
+            return True
+        inner = outer
+    return False
+
+
+def _calls(sql: str) -> list[tuple[TableName, bool]]:
+    """Each name with an opening parenthesis behind it, and whether it is in backticks."""
+    tokens = sqlglot.tokenize(sql, read="mysql")
+    found = []
+    for place, (token, following) in enumerate(itertools.pairwise(tokens)):
+        if following.token_type != TokenType.L_PAREN or not (token.token_type in _NAMES or token.text.isidentifier()):
+            continue
+        qualified = place >= 2 and tokens[place - 1].token_type == TokenType.DOT
+        database = tokens[place - 2].text if qualified else None
+        found.append((TableName(database, token.text), token.token_type == TokenType.IDENTIFIER))
+    return found

@@ -1,0 +1,242 @@
+"""Alibaba Cloud OSS as an object store, through oss2, made to survive the days when the network does not.
+
+oss2 never retries, notices a wrong checksum only after the object is stored, and takes a server that sends none at its
+word. So: every checksum is ours, every reply must carry one, and an upload whose reply was lost is recognised by what
+stands in the bucket.
+"""
+
+import io
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
+from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
+from aggregation_pipeline.storage.keys import check_key
+from aggregation_pipeline.storage.oss.connection import CRC_HEADER, Connection
+from aggregation_pipeline.storage.oss.download import download
+from aggregation_pipeline.storage.oss.lifecycle import lifecycle_warning
+from aggregation_pipeline.storage.oss.multipart import content_md5, upload_parts
+from aggregation_pipeline.storage.oss.options import OssOptions
+from aggregation_pipeline.storage.oss.stable_names import copy_object, put_symlink
+from aggregation_pipeline.storage.oss.upload_records import abort, abort_left
+from aggregation_pipeline.storage.partial_download import arriving
+
+__all__ = ["OssOptions", "OssStore"]
+
+_LONGEST_LINK = {"v4": 7 * 24 * 3600, "v1": 10 * 365 * 24 * 3600}
+
+
+class OssStore:
+    """Objects in one bucket. Nothing is asked of OSS before the first call."""
+
+    def __init__(self, options: OssOptions) -> None:
+        self.options = options
+        self._oss = Connection(options)
+        self._tidy = False
+
+    def __repr__(self) -> str:
+        return f"OssStore({self.options.bucket!r} at {self.options.host})"
+
+    def put(
+        self,
+        key: str,
+        source: Path | bytes,
+        *,
+        media_type: str,
+        metadata: Mapping[str, str] = NO_METADATA,
+        filename: str | None = None,
+    ) -> StoredObject:
+        """One request for what fits in `multipart_above` bytes (that much memory), parallel parts for more.
+
+        OSS refuses what does not have the MD5 that was sent with it, so nothing damaged is ever stored; the checksum
+        that it states afterwards is compared with the content's all the same. Nothing is deleted where they differ: by
+        then it may be another run's.
+        """
+        check_key(key)
+        self._tidy_once()
+        size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
+        wanted = StoredObject(key, size, checksum)
+        headers = self._headers(media_type, metadata, filename)
+        if isinstance(source, Path) and size > self.options.multipart_above:
+            stated = upload_parts(self._oss, source, wanted, headers)
+        else:
+            stated = self._put_at_once(source if isinstance(source, bytes) else source.read_bytes(), wanted, headers)
+        if stated != checksum:
+            cause = (
+                f"OSS states CRC64 {stated}"
+                if stated
+                else "the reply carries no CRC64 (x-oss-hash-crc64ecma), which a proxy may have removed"
+            )
+            raise StorageError(f"{self.uri(key)} cannot be verified: {cause}, the file has {checksum}. Do not use it.")
+        return wanted
+
+    def copy(
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        known: StoredObject | None = None,
+    ) -> bool:
+        """CopyObject, or UploadPartCopy above 1 GB, verified by a HEAD; with type, name, ACL, class and encryption as
+        `put` has them.
+        """
+        self._tidy_once()
+        headers = self._headers(media_type, NO_METADATA, filename)
+        return copy_object(self._oss, check_key(source_key), check_key(target_key), headers, known)
+
+    def symlink(
+        self,
+        source_key: str,
+        target_key: str,
+        *,
+        media_type: str,
+        filename: str | None = None,
+        known: StoredObject | None = None,
+    ) -> bool:
+        """PutSymlink, with a type, a name and an ACL of its own, of class Standard and without encryption: it holds no
+        more than a key.
+        """
+        headers = self._headers(media_type, NO_METADATA, filename)
+        own = {name: value for name, value in headers.items() if not name.startswith("x-oss-server-side-encryption")}
+        own["x-oss-storage-class"] = "Standard"
+        return put_symlink(self._oss, check_key(source_key), check_key(target_key), own, known)
+
+    def get(self, key: str, target: Path) -> StoredObject:
+        """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and
+        CRC64 agree.
+        """
+        check_key(key)
+        with arriving(target) as file:
+            return download(self._oss, key, file)
+
+    def read(self, key: str) -> bytes:
+        """The verified content, in memory: for manifests and the like."""
+        buffer = io.BytesIO()
+        download(self._oss, check_key(key), buffer)
+        return buffer.getvalue()
+
+    def head(self, key: str) -> StoredObject | None:
+        """`crc64` is None for objects that OSS keeps no checksum of (very old or appended ones)."""
+        check_key(key)
+        return self._oss.attempt(f"look at {key!r}", lambda: self._oss.find(key))
+
+    def delete(self, key: str) -> None:
+        """OSS answers the same whether the object was there or not."""
+        check_key(key)
+        self._oss.attempt(f"delete {key!r}", lambda: self._oss.bucket.delete_object(key))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Pages of 1,000, fetched as they are needed."""
+        if prefix:
+            check_key(prefix.removesuffix("/"))
+        token, more = "", True
+        while more:
+            page = self._oss.attempt(
+                f"list {prefix!r}",
+                partial(self._oss.bucket.list_objects_v2, prefix, continuation_token=token, max_keys=1000),
+            )
+            for item in page.object_list:
+                if not item.key.endswith("/"):  # empty objects by which consoles show folders
+                    yield StoredObject(item.key, item.size, None, datetime.fromtimestamp(item.last_modified, UTC))
+            token, more = page.next_continuation_token, page.is_truncated
+
+    def uri(self, key: str) -> str:
+        """`oss://bucket/key`, the key as it is."""
+        return f"oss://{self.options.bucket}/{check_key(key)}"
+
+    def page(self, key: str) -> str | None:
+        """OSS's console at the object's folder; None where the region is not known."""
+        folder = check_key(key).rpartition("/")[0]
+        if not self.options.region:
+            return None
+        address = f"https://oss.console.aliyun.com/bucket/oss-{self.options.region}/{self.options.bucket}/object"
+        return f"{address}?path={quote(folder + '/', safe='')}" if folder else address
+
+    def lifecycle_warning(self, prefix: str) -> str | None:
+        """Say when no rule of the bucket removes the parts of abandoned uploads below `prefix`; None when one does."""
+        return lifecycle_warning(self._oss, prefix)
+
+    def link(self, key: str, seconds: int) -> str | None:
+        """Signed here, without asking OSS. Version 4 links live seven days at most, and none outlives the temporary key
+        that signed it.
+        """
+        check_key(key)
+        longest = _LONGEST_LINK[self.options.signature]
+        if not 0 < seconds <= longest:
+            raise StorageError(f"A download link lives between 1 and {longest} seconds, not {seconds}.")
+        signed = self._oss.once(
+            f"sign a link to {key!r}", lambda: self._oss.link_bucket.sign_url("GET", key, seconds, slash_safe=True)
+        )
+        return str(signed)
+
+    def prove_writable(self, prefix: str) -> None:
+        """Begin an upload and give it up: that takes the same right as one that ends, and no object appears."""
+        key = "/".join([*([prefix] if prefix else []), f"_plan_{secrets.token_hex(4)}"])
+        headers = self._headers("application/octet-stream", NO_METADATA, None)
+        begin = partial(self._oss.bucket.init_multipart_upload, check_key(key), headers=headers)
+        begun = self._oss.attempt(f"begin the upload of {key!r}", begin)
+        # Who may not abort may publish all the same, and an upload without parts costs nothing.
+        with suppress(PipelineError):
+            abort(self._oss, key, begun.upload_id)
+
+    def _tidy_once(self) -> None:
+        """Before the first object is sent, abort what killed runs left of theirs."""
+        if not self._tidy:
+            self._tidy = True
+            abort_left(self._oss)
+
+    def _put_at_once(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
+        tries, whole = 0, {**headers, "Content-MD5": content_md5(data)}
+
+        def send() -> str | None:
+            nonlocal tries
+            tries += 1
+            if tries > 1 and self._oss.holds(wanted):  # it was the reply that got lost
+                return wanted.crc64
+            stated = self._oss.bucket.put_object(wanted.key, data, headers=whole).headers.get(CRC_HEADER)
+            return str(stated) if stated else None
+
+        try:
+            return self._oss.attempt(f"store {wanted.key!r}", send)
+        except StorageBusyError:
+            with suppress(PipelineError):  # the reply to the last attempt may be the one that got lost
+                if self._oss.holds(wanted):
+                    return wanted.crc64
+            raise
+
+    def _headers(self, media_type: str, metadata: Mapping[str, str], filename: str | None) -> dict[str, str]:
+        options = self.options
+        # HTTP headers are ASCII: names of people's tables are not.
+        headers = {"Content-Type": media_type} | {
+            f"x-oss-meta-{name}": quote(value, safe="") for name, value in metadata.items()
+        }
+        if filename is not None:
+            headers["Content-Disposition"] = content_disposition(filename)
+        if options.acl == "private":  # even where the bucket is public
+            headers["x-oss-object-acl"] = "private"
+        if options.encryption:
+            headers["x-oss-server-side-encryption"] = options.encryption
+        if options.encryption_key_id:
+            headers["x-oss-server-side-encryption-key-id"] = options.encryption_key_id
+        if options.storage_class:
+            headers["x-oss-storage-class"] = options.storage_class
+        return headers
+
+
+def content_disposition(filename: str) -> str:
+    """The name under which a browser saves the file: in full for all of today's, in ASCII for what does not read RFC
+    5987.
+    """
+    plain = "".join(
+        character if character.isascii() and character.isprintable() and character not in '"\\/%' else "_"
+        for character in filename
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,0 +1,447 @@
+"""The sensor `alerts` on real runs, checks, freshness and ticks, in Dagster's storage on PostgreSQL, into a real web
+server.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetMaterialization,
+    AssetSelection,
+    DagsterEventType,
+    DagsterInstance,
+    DefaultSensorStatus,
+    Definitions,
+    FreshnessPolicy,
+    SensorEvaluationContext,
+    asset,
+    asset_check,
+    define_asset_job,
+    in_process_executor,
+)
+from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.remote_origin import RemoteInstigatorOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster_shared.error import SerializableErrorInfo
+
+from aggregation_pipeline.alerts import detect_failed_runs as runs_module
+from aggregation_pipeline.alerts.incidents import TableFacts
+from aggregation_pipeline.automation import alert_sensor
+from aggregation_pipeline.automation.alert_sensor import Memory, build_alert_sensors
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, create, open_instance, report, run
+from aggregation_pipeline_tests.support.sink import Sink, new_sink
+
+TABLES = {"users": TableFacts("用户 users", ("team:shop",)), "orders": TableFacts("orders", ())}
+DOWN = "postgresql://ada:secret@127.0.0.1:1/shop"
+
+
+@pytest.fixture(scope="module")
+def storage(postgres: Any) -> Iterator[DagsterInstance]:
+    with open_instance(postgres.fresh_database()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def instance(storage: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> DagsterInstance:
+    storage.wipe()
+    storage.wipe_all_schedules()
+    monkeypatch.setattr(runs_module, "_UNDECIDED", timedelta(0))
+    return storage
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with new_sink().serving() as serving:
+        yield serving
+
+
+class Desk:
+    """The sensor of one deployment, and time that passes when told to."""
+
+    def __init__(
+        self, instance: DagsterInstance, url: str, sink: Sink, definitions: Definitions | None = None, **variables: Any
+    ) -> None:
+        tables = variables.pop("tables", TABLES)
+        self.instance, self.url, self.sink = instance, url, sink
+        self.cursor: str | None = None
+        settings = Settings(batch_jobs_url=url, alert_urls=sink.webhook, alert_window_seconds=5, **variables)
+        (self.sensor,) = build_alert_sensors(settings, tables)
+        self.repository = (definitions or Definitions()).get_repository_def()
+
+    def tick(self) -> str:
+        here: Any = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
+        with SensorEvaluationContext(
+            None,
+            cursor=self.cursor,
+            instance=self.instance,
+            sensor_name="alerts",
+            repository_def=self.repository,
+            **here,
+        ) as context:
+            result = self.sensor.evaluate_tick(context)
+        self.cursor = result.cursor
+        return str(result.skip_message)
+
+    def later(self) -> None:
+        """Windows close, pauses end."""
+        with sa.create_engine(self.url).begin() as connection:
+            connection.execute(sa.text("UPDATE aggregation_alerts.causes SET found_at = found_at - interval '1 hour'"))
+            connection.execute(sa.text("UPDATE aggregation_alerts.deliveries SET due_at = now() - interval '1 second'"))
+
+    def hear(self) -> list[str]:
+        """What arrives until nothing more does: titles. Looks, seals, delivers."""
+        before = len(self.sink.received)
+        self.summary = self.tick()
+        if "0 new causes, 0 recovered; 0 messages made, 0 delivered" not in self.summary:
+            for _ in range(2):
+                self.later()
+                self.tick()
+        return [request.body["title"] for request in self.sink.received[before:]]
+
+
+@pytest.fixture
+def desk(instance: DagsterInstance, postgres: Any, sink: Sink) -> Desk:
+    return Desk(instance, postgres.fresh_database(), sink)
+
+
+def boom(_context: Any) -> None:
+    raise ValueError("no such column\nsecond line")
+
+
+def fail(instance: DagsterInstance, segments: Sequence[str] = ("users",)) -> str:
+    return run(instance, [FakeTable(segment, action=boom) for segment in segments])
+
+
+def test_without_addresses_there_is_no_sensor_and_with_them_building_needs_no_server():
+    assert build_alert_sensors(Settings(batch_jobs_url=DOWN), TABLES) == []
+    (sensor,) = build_alert_sensors(Settings(batch_jobs_url=DOWN, alert_urls="wecombot://k"), TABLES)
+    assert (sensor.name, sensor.default_status) == ("alerts", DefaultSensorStatus.RUNNING)
+
+
+def test_a_wrong_address_is_refused_when_loading():
+    with pytest.raises(SettingsError, match="ALERT_URLS cannot be used: entry 1"):
+        build_alert_sensors(Settings(batch_jobs_url=DOWN, alert_urls="nonsense://x"), TABLES)
+
+
+def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(
+    desk: Desk, instance: DagsterInstance
+):
+    good = "oss://shop/users/2026-11-20/manifest.json"
+    instance.report_runless_asset_event(
+        AssetMaterialization(["export", "users_manifest"], metadata={"dagster/uri": good})
+    )
+    run_id = fail(instance, ["users", "orders"])
+    assert desk.hear() == ["[default] 2 failed: orders, 用户 users"]
+    assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new causes")
+    text = desk.sink.received[0].body["message"]
+    assert "■ 用户 users (owner: team:shop)\n  ValueError: no such column\n" in text
+    assert f"run: {run_id}" in text
+    assert f"last good files: {good}" in text
+    assert "second line" not in text
+    assert desk.hear() == [], "once is enough"
+    run(instance, [FakeTable("users")])
+    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
+    assert desk.hear() == []
+
+
+def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_are_told(
+    desk: Desk, instance: DagsterInstance
+):
+    fail(instance)
+    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+    for _ in range(3):
+        fail(instance, ["orders"])
+    assert desk.hear() == ["[default] 1 failed: orders"]
+    assert desk.sink.received[-1].body["message"].count("■ orders") == 3
+
+
+def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(desk: Desk, instance: DagsterInstance):
+    first = fail(instance)
+    instance.add_run_tags(first, {"dagster/will_retry": "true"})
+    assert desk.hear() == []
+    last = fail(instance)
+    instance.add_run_tags(last, {"dagster/will_retry": "false"})
+    instance.add_run_tags(first, {"dagster/auto_retry_run_id": last})
+    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+    assert last in desk.sink.received[0].body["message"]
+    assert first not in desk.sink.received[0].body["message"]
+
+
+def test_a_retry_that_was_promised_and_never_came_is_told(
+    desk: Desk, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    instance.add_run_tags(fail(instance), {"dagster/will_retry": "true"})
+    assert desk.hear() == []
+    monkeypatch.setattr(runs_module, "_RETRY_PATIENCE", timedelta(0))
+    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+
+
+def test_a_run_that_died_without_a_step_failing_names_the_tables_that_it_did_not_finish(
+    desk: Desk, instance: DagsterInstance
+):
+    created = create(instance, [FakeTable("users")], DagsterEventType.RUN_START)
+    report(instance, created, DagsterEventType.RUN_FAILURE, message="the worker is gone")
+    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+    assert "the worker is gone" in desk.sink.received[0].body["message"]
+
+
+def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(desk: Desk, instance: DagsterInstance):
+    @asset
+    def theirs() -> None:
+        raise ValueError
+
+    Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance, raise_on_error=False
+    )
+    create(instance, [FakeTable("users")], DagsterEventType.RUN_START, DagsterEventType.RUN_CANCELED)
+    assert desk.hear() == []
+
+
+def checked(*, passed: bool, severity: AssetCheckSeverity = AssetCheckSeverity.ERROR) -> Definitions:
+    @asset(key=["aggregation", "users"])
+    def users() -> None: ...
+
+    @asset_check(asset=users, name="not_empty")
+    def not_empty() -> AssetCheckResult:
+        return AssetCheckResult(passed=passed, severity=severity, description="0 rows, ada@example.com among them")
+
+    return Definitions(assets=[users], asset_checks=[not_empty], executor=in_process_executor)
+
+
+def judge(instance: DagsterInstance, **how: Any) -> None:
+    checked(**how).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+
+
+def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_looked(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
+    desk = Desk(instance, postgres.fresh_database(), sink, checked(passed=True))
+    judge(instance, passed=False)
+    judge(instance, passed=True)
+    assert desk.hear() == ["[default] 1 data checks failed: 用户 users", "[default] 1 recovered: 用户 users"]
+    text = sink.received[0].body["message"]
+    assert "check: not_empty" in text
+    assert "ada@" not in text
+    assert desk.hear() == []
+
+
+def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
+    desk = Desk(instance, postgres.fresh_database(), sink, checked(passed=True))
+    judge(instance, passed=False)
+    assert desk.hear() == ["[default] 1 data checks failed: 用户 users"]
+    alone = define_asset_job("alone", selection=AssetSelection.checks_for_assets(AssetKey(["aggregation", "users"])))
+    definitions = Definitions.merge(checked(passed=True), Definitions(jobs=[alone]))
+    assert definitions.resolve_job_def("alone").execute_in_process(instance=instance).success
+    assert desk.hear() == []
+    judge(instance, passed=True)
+    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
+
+
+def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance, postgres: Any, sink: Sink):
+    judge(instance, passed=False, severity=AssetCheckSeverity.WARN)
+    assert Desk(instance, postgres.fresh_database(), sink, checked(passed=True)).hear() == []
+    asked = Desk(
+        instance, postgres.fresh_database(), sink, checked(passed=True), alert_on_warn=True, alert_language="zh"
+    )
+    assert asked.hear() == ["[default] 1 项数据检查未通过:用户 users"]
+
+
+def turn(instance: DagsterInstance, state: FreshnessState) -> None:
+    change = FreshnessStateChange(
+        key=AssetKey(["aggregation", "users"]),
+        previous_state=FreshnessState.UNKNOWN,
+        new_state=state,
+        state_change_timestamp=datetime.now(UTC).timestamp(),
+    )
+    instance._report_runless_asset_event(change)
+
+
+def test_a_table_whose_deadline_passed_is_told_once_a_deadline_and_when_it_is_fresh_again(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
+    yesterday = (datetime.now(UTC) - timedelta(hours=2)).strftime("%M %H * * *")
+
+    @asset(
+        key=["aggregation", "users"],
+        freshness_policy=FreshnessPolicy.cron(deadline_cron=yesterday, lower_bound_delta=timedelta(hours=1)),
+    )
+    def users() -> None: ...
+
+    desk = Desk(instance, postgres.fresh_database(), sink, Definitions(assets=[users]))
+    assert desk.hear() == []
+    turn(instance, FreshnessState.FAIL)
+    assert desk.hear() == ["[default] 1 late: 用户 users"]
+    assert "due by: 20" in sink.received[0].body["message"]
+    assert desk.hear() == []
+    turn(instance, FreshnessState.PASS)
+    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
+
+
+class FakeDaemon:
+    """Ticks of a sensor of ours, as the daemon stores them."""
+
+    def __init__(self, instance: DagsterInstance, name: str, cursor: str | None = None) -> None:
+        self.instance, self.clock = instance, datetime.now(UTC).timestamp() - 300
+        data = SensorInstigatorData(min_interval=10, cursor=cursor, sensor_type=SensorType.STANDARD)
+        origin = RemoteInstigatorOrigin(ORIGIN, name)
+        self.state = instance.add_instigator_state(
+            InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
+        )
+
+    def tick(self, *, ok: bool) -> None:
+        self.clock += 10
+        error = None if ok else SerializableErrorInfo("MirrorError: refused\n", [], "MirrorError")
+        self.instance.create_tick(
+            TickData(
+                instigator_origin_id=self.state.instigator_origin_id,
+                instigator_name=self.state.instigator_name,
+                instigator_type=InstigatorType.SENSOR,
+                status=TickStatus.SKIPPED if ok else TickStatus.FAILURE,
+                timestamp=self.clock,
+                selector_id=self.state.selector_id,
+                error=error,
+            )
+        )
+
+
+def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(
+    desk: Desk, instance: DagsterInstance
+):
+    daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
+    for heard in ([], [], ["[default] 1 sensors or schedules keep failing: internal_batch_jobs_reconcile"], []):
+        daemon.tick(ok=False)
+        assert desk.hear() == heard
+    assert "MirrorError: refused" in desk.sink.received[0].body["message"]
+    for heard in ([], [], ["[default] 1 recovered: internal_batch_jobs_reconcile"], []):
+        daemon.tick(ok=True)
+        assert desk.hear() == heard
+
+
+def test_runs_that_the_mirror_could_not_record_are_told(desk: Desk, instance: DagsterInstance):
+    FakeDaemon(
+        instance,
+        "internal_batch_jobs_reconcile",
+        cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}',
+    ).tick(ok=True)
+    assert desk.hear() == ["[default] 1 sensors or schedules keep failing: batch_jobs"]
+    assert "2 runs could not be recorded" in desk.sink.received[0].body["message"]
+
+
+def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
+    instance: DagsterInstance, postgres: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(alert_sensor, "quiet_for", lambda _now: 0.0)
+    away, back = Desk(instance, DOWN, sink), Desk(instance, postgres.fresh_database(), sink)
+    fail(instance)
+    assert "Nothing is lost" in away.tick()
+    assert sink.received == [], "a hiccup is nobody's business"
+    monkeypatch.setattr(alert_sensor, "_OUTBOX_PATIENCE", timedelta(0))
+    for _ in range(3):
+        away.tick()
+    assert [request.body["title"] for request in sink.received] == [
+        "[default] 1 sensors or schedules keep failing: batch_jobs"
+    ]
+    assert "secret@" not in sink.received[0].body["message"]
+    back.cursor = away.cursor
+    assert sorted(back.hear()) == ["[default] 1 failed: 用户 users", "[default] 1 recovered: batch_jobs"]
+    assert Memory.read(back.cursor).down_since is None
+
+
+def test_addresses_of_channels_stand_in_no_row(desk: Desk, instance: DagsterInstance):
+    desk.sink.answer = (500, {})
+    fail(instance)
+    desk.hear()
+    with sa.create_engine(desk.url).begin() as connection:
+        everything = "".join(
+            str(row)
+            for table in ("causes", "deliveries")
+            for row in connection.execute(sa.text(f"SELECT * FROM aggregation_alerts.{table}"))
+        )
+    assert "json:" in everything
+    assert "very-secret" not in everything + str(desk.cursor)
+
+
+def test_the_first_look_goes_back_an_hour_and_no_further(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
+    now = datetime.now(UTC)
+    assert timedelta(minutes=59) < now - Memory.read(None).watermark < timedelta(minutes=61)
+
+
+def test_documents_name_every_variable():
+    text = (REPOSITORY / "docs" / "alerts.md").read_text(encoding="utf-8")
+    names = [
+        "ALERT_URLS",
+        "ALERT_LANGUAGE",
+        "ALERT_WINDOW_SECONDS",
+        "ALERT_MESSAGES_PER_MINUTE",
+        "ALERT_ON_WARN",
+        "DAGSTER_UI_URL",
+    ]
+    assert [name for name in names if name not in text] == []
+
+
+def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk: Desk, instance: DagsterInstance):
+    before = datetime.now(UTC)
+    run(instance, [FakeTable("users")])
+    desk.tick()
+    assert Memory.read(desk.cursor).watermark > before
+
+
+def test_a_look_that_runs_out_of_time_goes_on_from_there(
+    desk: Desk, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    failed = {fail(instance) for _ in range(3)}
+    found: set[str] = set()
+    watermark, waiting = datetime.now(UTC) - timedelta(hours=1), sorted(failed)[:1]
+    for _ in range(10):
+        looks = iter([False])
+        look = runs_module.failed_runs(
+            instance,
+            watermark=watermark,
+            waiting=waiting,
+            known=lambda _ids: found,  # noqa: B023 - called at once
+            foreign=set(),
+            tables=TABLES,
+            secrets=(),
+            out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
+        )
+        watermark, waiting = look.watermark, look.waiting
+        found |= {cause.facts.run_id or "" for cause in look.causes}
+    assert found == failed
+
+
+def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
+    url = postgres.fresh_database()
+    words = (
+        "tables.users in aggregation.yaml cannot be used, 1 mistake:\naggregation.yaml:3:5: tables.users.limt:"
+        " unknown key"
+    )
+    broken = {**TABLES, "users": TableFacts("用户 users", ("team:shop",), words)}
+    desk = Desk(instance, url, sink, tables=broken)
+    assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
+    assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["message"]
+    for _ in range(2):
+        assert desk.hear() == []
+    assert Desk(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"
+    assert Desk(instance, url, sink).hear() == ["[default] 1 recovered: 用户 users"]
+    assert len(Desk(instance, url, sink, tables=broken).hear()) == 1, "the same mistake again"

@@ -1,0 +1,102 @@
+"""A run writes its row itself: first thing, and at its end; and nothing that batch_jobs does keeps it from its work."""
+
+import functools
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance
+
+from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.deleted_runs import DELETED
+from aggregation_pipeline.batch_jobs.live_updates import Follower
+from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reconcile import reconcile
+from aggregation_pipeline.batch_jobs.repository import Rows, postgres_rows
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.support.runs import JOB_TYPE, FakeTable, create, report, rows
+
+PLATFORMS = {"baidu": "baidu"}
+BAIDU = FakeTable("baidu", 30)
+
+
+def follower(open_rows: OpenRows) -> Follower:
+    def write(instance: DagsterInstance, run_id: str, opened: Rows) -> object:
+        return mirror_run(
+            instance, run_id, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type=JOB_TYPE
+        )
+
+    return Follower(open_rows, write)
+
+
+def to(engine: sa.Engine) -> OpenRows:
+    return functools.partial(postgres_rows, engine)
+
+
+def look(instance: DagsterInstance, engine: sa.Engine) -> None:
+    """As the reconciler does it."""
+    owner = owner_of(instance, "prod")
+    with postgres_rows(engine, 60) as opened:
+        mirror = functools.partial(
+            mirror_record, instance, rows=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
+        )
+        reconcile(instance, opened, mirror, owner=owner, watermark=datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_a_run_that_is_deleted_before_anybody_looks_has_its_row_and_ends_as_deleted(
+    dagster_instance: DagsterInstance, engine: sa.Engine
+):
+    run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
+    follower(to(engine)).follow(dagster_instance, run.run_id)
+    assert rows(engine)[run.run_id].status == "in_progress"
+    dagster_instance.delete_run(run.run_id)
+    # Its process does not know, and goes on.
+    report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
+    look(dagster_instance, engine)
+    row = rows(engine)[run.run_id]
+    assert (row.status, row.metadata["errors"][-1]["error"]) == ("failed", DELETED)
+
+
+def test_a_success_that_is_deleted_before_anybody_looks_stays_completed(
+    dagster_instance: DagsterInstance, engine: sa.Engine
+):
+    run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
+    follower(to(engine)).follow(dagster_instance, run.run_id)
+    report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
+    written = rows(engine)[run.run_id]
+    assert written.status == "completed"
+    look(dagster_instance, engine)
+    assert rows(engine)[run.run_id] == written, "the reconciler reads the same from it"
+    dagster_instance.delete_run(run.run_id)
+    look(dagster_instance, engine)
+    assert rows(engine)[run.run_id] == written
+
+
+def test_a_batch_jobs_that_hangs_is_waited_for_at_the_beginning_and_at_the_end_alone(dagster_instance: DagsterInstance):
+    # Connections are taken, and nobody ever answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ada:secret@127.0.0.1:{silent.getsockname()[1]}/shop"
+        run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
+        began = time.monotonic()
+        to_nobody = functools.partial(
+            postgres_rows, create_engine(url, application_name="aggregation test", connect_timeout=2)
+        )
+        follower(to_nobody).follow(dagster_instance, run.run_id)
+        for _ in range(5):
+            report(dagster_instance, run, DagsterEventType.RUN_START)
+        report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
+        assert time.monotonic() - began < 8, "two connections of two seconds"
+
+
+@pytest.mark.parametrize("error", [ValueError("of anybody"), OSError(28, "No space left on device")])
+def test_whatever_goes_wrong_the_run_does_not_hear_of_it(
+    dagster_instance: DagsterInstance, engine: sa.Engine, error: Exception
+):
+    def write(*_: object) -> object:
+        raise error
+
+    run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
+    Follower(to(engine), write).follow(dagster_instance, run.run_id)
+    report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)

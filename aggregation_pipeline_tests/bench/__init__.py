@@ -1,1 +1,0 @@
-"""`make bench`: how fast, in how much memory, and beside whom. `registry.py` names the benches."""

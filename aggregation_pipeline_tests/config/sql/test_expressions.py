@@ -1,0 +1,281 @@
+"""SQL in the config can do no more than select: what is refused, in which words, and what has to stay possible."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aggregation_pipeline.config.columns import Aggregation
+from aggregation_pipeline.config.masked_columns import columns_behind
+from aggregation_pipeline.config.model import Partition, TableEntry
+from aggregation_pipeline.config.sql.expressions import (
+    Role,
+    is_plain_word,
+    name_of,
+    read_column,
+    read_expression,
+    read_order,
+    to_sql,
+)
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote, tokenize, unquote
+from aggregation_pipeline.source.lineage import columns_of
+
+REFUSED = {
+    # More than one expression, or a statement.
+    "1; DROP TABLE users": "semicolon",
+    "DROP TABLE users": "begins a statement",
+    "SELECT 1": "begins a statement",
+    "SELECT(1)": "begins a statement",
+    "WITH a AS (SELECT 1) SELECT * FROM a": "begins a statement",
+    "INSERT INTO users VALUES (1)": "refused",
+    "(DELETE FROM users)": "does not parse",
+    "(UPDATE users SET id = 1)": "does not parse",
+    "a, b": "a comma separates two",
+    "(a, b)": "this is a list",
+    "((a, b))": "this is a list",
+    "VALUES (1)": "begins a statement",
+    "": "empty",
+    "/* nothing */": "empty",
+    "a AS b": "key alias",
+    "a b": "key alias",
+    "*": "all columns",
+    "users.*": "all columns",
+    "SUM(": "never closed",
+    "price +": "does not parse",
+    "where + 1": "reserved word used as a name stands in backticks",
+    # Out of the parentheses that it will stand in.
+    "1) UNION SELECT (password FROM mysql.user": "closing parenthesis has no opening one",
+    "a) OR (1 = 1": "closing parenthesis has no opening one",
+    "1 -- )\n) OR (1": "closing parenthesis has no opening one",
+    "'a' ) -- '": "closing parenthesis has no opening one",
+    "'\\' ) OR (1 = 1": "never closed",
+    '"\\" ) OR (1 = 1': "never closed",
+    "`a": "never closed",
+    "1 /* x": "never closed",
+    # Comments that one reader skips and another runs.
+    "/*! SLEEP(1) */ 1": "the server obeys",
+    "/*!50000 SLEEP(1) */ 1": "the server obeys",
+    "/*M! SLEEP(1) */ 1": "the server obeys",
+    "(SELECT /*+ SET_VAR(sql_mode = '') */ 1)": "the server obeys",
+    "5--1": "two minus signs",
+    "1 --1) UNION SELECT (2": "two minus signs",
+    "(SELECT 1e0INTO @x)": "begins with a digit",
+    "(SELECT .5INTO @x)": "begins with a digit",
+    # Writes, locks, waits, files, chance.
+    "@a := 1": "assignments",
+    "(SELECT @a)": "variables of the session",
+    "@'a'": "variables of the session",
+    "(SELECT 1 INTO @x)": "INTO is refused",
+    "(SELECT 1 INTO OUTFILE '/tmp/x')": "INTO is refused",
+    "(SELECT x'41'INTO DUMPFILE '/tmp/x')": "INTO is refused",
+    "(SELECT id FROM users FOR UPDATE)": "FOR UPDATE is refused",
+    "(SELECT id FROM users FOR/**/SHARE)": "FOR SHARE is refused",
+    "(SELECT id FROM users LOCK IN SHARE MODE)": "LOCK is refused",
+    "(SELECT id FROM users PROCEDURE ANALYSE())": "PROCEDURE is refused",
+    "NEXT VALUE FOR numbers": "is a write",
+    "numbers.nextval": "is a write",
+    "SETVAL(numbers, 5)": "is a write",
+    "SLEEP(1)": "SLEEP() is refused",
+    "sleep (1)": "SLEEP() is refused",
+    "sleep/* */(1)": "SLEEP() is refused",
+    "`sleep`(1)": "SLEEP() is refused",
+    "(SELECT 1 FROM users WHERE id IN (SELECT SLEEP(1)))": "SLEEP() is refused",
+    "BENCHMARK(1000000, MD5('a'))": "BENCHMARK() is refused",
+    "GET_LOCK('a', 1)": "GET_LOCK() is refused",
+    "RELEASE_LOCK('a')": "RELEASE_LOCK() is refused",
+    "RELEASE_ALL_LOCKS()": "RELEASE_ALL_LOCKS() is refused",
+    "IS_FREE_LOCK('a')": "IS_FREE_LOCK() is refused",
+    "LOAD_FILE('/etc/passwd')": "LOAD_FILE() is refused",
+    "RAND()": "RAND() is refused",
+    "UUID()": "UUID() is refused",
+    "SYSDATE()": "NOW() is the run's logical time",
+    "SYSDATE": "NOW() is the run's logical time",
+    "LAST_INSERT_ID(5)": "LAST_INSERT_ID() is refused",
+    "group_replication_set_as_primary('x')": "administers the server",
+    # What MySQL reads otherwise than a person does.
+    "status\u00a0= 1": "no-break space",
+    "status = 1）": "full-width right parenthesis",
+    "状态 = 甲，乙": "full-width comma",
+    "a == b": "write =",
+    "\\N": "does not belong",
+    "?": "does not belong",
+    ":name": "does not belong",
+    "{d '2026-01-01'}": "does not belong",
+    "'a\x00b'": "unprintable",
+    "a\x0b+ 1": "unprintable",
+    "1abc": "begins with a digit",
+    "(" * 3000 + "1" + ")" * 3000: "nested too deeply",
+    "1 + " * 10_000 + "1": "limit",
+}
+
+TAKEN = (
+    "DATE(created_at)",
+    "price * quantity",
+    "5 - -1",
+    "CASE WHEN paid_at IS NULL THEN 'no' ELSE 'yes' END",
+    "IF(a > 1, b, c)",
+    "created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)",
+    "a REGEXP '^x'",
+    "0xFF + 1",
+    "INTERVAL(n, 1, 2)",
+    "CAST(a AS UNSIGNED)",
+    "CONVERT(a USING utf8mb4)",
+    "a COLLATE utf8mb4_bin",
+    "_utf8mb4'中'",
+    "data->>'$.a.b'",
+    "note = 'a -- b; /*! c */ # SLEEP(1) 50% :x ?'",
+    'note = "it\'s"',
+    "note = 'it''s \\' fine'",
+    "a SOUNDS LIKE 'b'",
+    "SUBSTRING(a FROM 1 FOR 2)",
+    "TRIM(BOTH 'x' FROM a)",
+    "(a, b) = (1, 2)",
+    "id IN (SELECT user_id FROM orders)",
+    "EXISTS (SELECT * FROM orders WHERE orders.user_id = users.id)",
+    "(WITH a AS (SELECT MAX(id) AS m FROM users) SELECT m FROM a)",
+    "@@sql_mode",
+    "`order` + `a``b`",
+    "订单 + 1",
+    "shop.tax(price)",
+    "REPLACE(a, 'x', 'y')",
+)
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:50].encode("ascii", "backslashreplace").decode())
+def test_what_could_do_more_than_read_is_refused_in_words(text: str):
+    with pytest.raises(FragmentError) as refusal:
+        read_expression(text, "condition")
+    assert REFUSED[text] in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_an_expression_runs_as_the_user_wrote_it(text: str):
+    assert read_expression(text, "condition") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("a -- remark\n + b", "a + b"),
+        ("a # remark\n+ b", "a + b"),
+        ("a/* remark */+ b", "a + b"),
+        ("  a\n   +\tb ", "a + b"),
+        ("'a  -- b' # x", "'a  -- b'"),
+        ("'/* a */'/* b */", "'/* a */'"),
+        ("a --", "a"),
+    ],
+)
+def test_comments_and_line_ends_go_and_text_in_quotes_stays(text: str, clean: str):
+    assert read_expression(text, "condition") == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "words"),
+    [
+        ("price", "aggregate", "aggregates nothing"),
+        ("SUM(price) OVER ()", "aggregate", "aggregates nothing"),
+        ("SUM(price) + SUM(price) OVER ()", "aggregate", "no meaning as aggregate"),
+        ("SUM(price)", "group key", "belongs in aggregations"),
+        ("MAX(price)", "field", "belongs in aggregations"),
+        ("COUNT(*) > 1", "condition", "belongs in aggregations"),
+        ("RANK() OVER (ORDER BY id)", "condition", "no meaning as condition"),
+    ],
+)
+def test_aggregates_and_windows_are_refused_where_they_have_no_meaning(text: str, role: Role, words: str):
+    with pytest.raises(FragmentError, match=words):
+        read_expression(text, role)
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ("SUM(price * quantity)", "aggregate"),
+        ("SUM(a) / COUNT(DISTINCT b, c)", "aggregate"),
+        ("GROUP_CONCAT(DISTINCT a ORDER BY b SEPARATOR ';')", "aggregate"),
+        ("JSON_ARRAYAGG(a)", "aggregate"),
+        ("ROW_NUMBER() OVER (PARTITION BY a ORDER BY b)", "field"),
+        ("price / SUM(price) OVER ()", "field"),
+        ("price > (SELECT AVG(price) FROM orders)", "condition"),
+    ],
+)
+def test_aggregates_and_windows_are_taken_where_they_belong(text: str, role: Role):
+    assert read_expression(text, role) == text
+
+
+@pytest.mark.parametrize("word", ["status", "order", "group", "状态", "naïve_2", "कीमत", "2024年", "_"])
+def test_a_plain_word_is_a_column_reserved_or_not(word: str):
+    assert is_plain_word(word)
+    assert to_sql(read_column(f" {word} ", "group key")) == f"`{word}`"
+
+
+@pytest.mark.parametrize("word", ["null", "CURRENT_DATE", "True", "utc_timestamp"])
+def test_a_word_that_mysql_has_a_value_for_is_a_column_as_an_item_and_the_value_as_an_expr(word: str):
+    for written, sql in ((word, f"`{word}`"), ({"expr": word}, f"({word})"), ({"expr": f"`{word}`"}, f"`{word}`")):
+        entry = TableEntry.model_validate({"name": "t", "groupBy": [written], "selectFields": [written]})
+        for column in (*entry.group_by, *entry.select_fields):
+            assert (to_sql(column.expr), column.name) == (sql, word)
+    figure = Aggregation.model_validate({"function": "COUNT", "field": word})
+    assert (to_sql(str(figure.field)), figure.name) == (f"`{word}`", f"COUNT({word})")
+    assert read_order(f"{word} desc") == f"`{word}` DESC"
+    assert Partition.model_validate({"column": word, "every": "day", "start": "2026-01-01"}).column == word
+    # No column of the table is behind the value: no lineage, and nothing for a mask to hide.
+    table = TableName(None, "t")
+    assert (columns_of(word), columns_behind(word, table, "t")) == ((), {})
+    assert (columns_of(f"`{word}`"), [*columns_behind(f"`{word}`", table, "t")[table]]) == ((word,), [word.lower()])
+
+
+@pytest.mark.parametrize("number", ["1", "20", "1e5", "0x1F", "0b1"])
+def test_a_number_is_a_constant_and_not_a_column(number: str):
+    assert to_sql(read_column(number, "group key")) == f"({number})"
+
+
+def test_a_column_in_backticks_is_called_by_its_name():
+    assert name_of("`order date`") == "order date"
+    assert name_of("`a``b`") == "a`b"
+    assert to_sql("`order date`") == "`order date`"
+    assert name_of("`a` + `b`") == "`a` + `b`"
+
+
+def test_an_order_is_a_column_or_expression_and_a_direction_but_no_position():
+    assert read_order("created_at desc") == "created_at DESC"
+    assert read_order("DATE(created_at) /* day */ asc") == "DATE(created_at) ASC"
+    assert read_order("desc") == "desc"
+    for position in ("1", "2 DESC"):
+        with pytest.raises(FragmentError, match="name the column"):
+            read_order(position)
+    with pytest.raises(FragmentError, match="comma"):
+        read_order("a, b")
+
+
+@given(st.text())
+def test_any_name_in_backticks_is_one_token_and_comes_back_whole(name: str):
+    assert unquote(quote(name)) == name
+    if name.isprintable() and name:
+        tokens, clean = tokenize(quote(name))
+        assert [token.kind for token in tokens] == ["quoted"]
+        assert clean == quote(name)
+
+
+PIECES = st.sampled_from([
+    "'", '"', "`", "\\", "''", '""', "``", "--", "-- ", "#", "/*", "*/", "/*!", "/**/", "(", ")", ";", ",", "\n", " ", "@", ":=", "=",
+    "a", "1", "1e0", "INTO", "UNION", "SELECT", "OR", "SLEEP", "x'41'", ".", "*", "中",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_whatever_is_taken_is_balanced_and_stays_what_it_is_when_read_again(text: str):
+    try:
+        clean = read_expression(text, "condition")
+    except FragmentError:
+        return
+    tokens, again = tokenize(clean)
+    assert again == clean
+    depth = 0
+    for token, following in zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        assert depth >= 0
+        assert token.text not in (";", "@")
+        assert token.name != "into" or token.kind == "quoted"
+        # A column may have that name; called, it is the function.
+        assert token.name != "sleep" or following.text != "("
+    assert depth == 0

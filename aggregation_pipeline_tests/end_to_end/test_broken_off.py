@@ -1,0 +1,134 @@
+"""Whatever breaks in the middle of a window, nothing is published and nothing stays behind."""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.errors import SourceLostError, StorageError
+from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
+from aggregation_pipeline_tests.support.servers.missing import missing
+
+ENTRY = TableEntry.model_validate({"name": "t", "groupBy": ["g"], "selectFields": ["*"]})
+
+
+class Observer:
+    """Calls `middle` once, when detail rows have begun to come."""
+
+    def __init__(self, middle: Callable[[], None] | None = None) -> None:
+        self._middle = middle
+
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        if self._middle is not None and dataset == "detail" and done:
+            assert total is None or done < total
+            middle, self._middle = self._middle, None
+            middle()
+
+    def step(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+def export(options: SourceOptions, folder: Path, observer: Observer) -> None:
+    publication = Publication(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
+    export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, publication, observer)
+
+
+def fill(server: MySQLServer) -> str:
+    """65,536 rows of 600 bytes that do not compress."""
+    database = server.fresh_database()
+    with server.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, g INT, s VARCHAR(1000))")
+        cursor.execute("INSERT INTO t (g, s) VALUES (1, 'x')")
+        for _ in range(16):
+            cursor.execute("INSERT INTO t (g, s) SELECT id % 5, s FROM t")
+        cursor.execute(f"UPDATE t SET s = CONCAT({', '.join(f'MD5(id + {n}.5)' for n in range(18))})")
+    return database
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert list((folder / "temp").iterdir()) == []
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """What a full disk is to a program, without a disk: a write beyond `size` bytes of a file is refused."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def filled(mysql: MySQLServer) -> SourceOptions:
+    return options_for(mysql, fill(mysql))
+
+
+def test_a_disk_that_is_full_while_reading_leaves_nothing(filled: SourceOptions, tmp_path: Path):
+    with (
+        largest_file(4_000_000),
+        pytest.raises(StorageError, match=r"took no more.*nothing was published.*TEMP_DIR") as caught,
+    ):
+        export(filled, tmp_path, Observer())
+    assert not caught.value.retryable
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_disk_that_is_full_while_rendering_leaves_nothing(filled: SourceOptions, tmp_path: Path):
+    # The extract is compressed and fits; JSON is not.
+    with largest_file(35_000_000), pytest.raises(StorageError, match=r"took no more.*TEMP_DIR"):
+        export(filled, tmp_path, Observer())
+    assert_nothing_is_left(tmp_path)
+
+
+def test_with_room_enough_the_same_window_is_published(filled: SourceOptions, tmp_path: Path):
+    """So that the two above fail for want of room, and of nothing else."""
+    export(filled, tmp_path, Observer())
+    assert (tmp_path / "exports" / "t" / "2026-11-21" / "manifest.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_mariadb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, server_folder: Path):
+    from aggregation_pipeline_tests.support.servers.mariadb import start_mariadb
+
+    try:
+        server = start_mariadb(server_folder / "killed_mariadb")
+    except FileNotFoundError as error:
+        missing(str(error))
+    try:
+        handle = MySQLServer("mariadb", str(server.socket), None, None, "root", "", "test", server.child.pid)
+        options = options_for(handle, fill(handle))
+        with pytest.raises(SourceLostError, match=r"went away|connection broke.*nothing was published"):
+            export(options, tmp_path, Observer(lambda: os.kill(server.child.pid, signal.SIGKILL)))
+    finally:
+        server.stop()
+    assert_nothing_is_left(tmp_path)
+
+
+def test_a_seekdb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, server_folder: Path):
+    from aggregation_pipeline.embedded.seekdb import USER, spawn_seekdb
+
+    server = spawn_seekdb(server_folder / "killed_seekdb", report=print).settled(print)
+    try:
+        handle = MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
+        options = options_for(handle, fill(handle))
+        with pytest.raises(SourceLostError, match=r"went away|connection broke.*nothing was published"):
+            export(options, tmp_path, Observer(lambda: os.kill(server.child.pid, signal.SIGKILL)))
+    finally:
+        server.stop()
+    assert_nothing_is_left(tmp_path)

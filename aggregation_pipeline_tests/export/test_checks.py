@@ -1,0 +1,145 @@
+"""What checks say of rows, from the rows themselves; and that they never say the values."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aggregation_pipeline.config.model import Checks, TableEntry
+from aggregation_pipeline.errors import CheckError
+from aggregation_pipeline.export.checks import Verdict, judge
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.storage.manifest import Manifest, ManifestColumn, ManifestDataset, ManifestExtract
+
+ROWS = pa.table(
+    {
+        "id": pa.array([1, 2, 2, None, None]),
+        "email": ["a@x.com", "b@x.com", "b@x.com", None, "b@x.com"],
+        "price": pa.array([Decimal("1.50"), None, Decimal("2.00"), None, Decimal("1.50")], pa.decimal128(10, 2)),
+        "vip": pa.array([0, 1, 1, 0, 2], pa.int8()),
+    }
+)
+
+
+@pytest.fixture
+def verdicts(tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
+    def run(
+        *groups: dict[str, Any], before: int | None = None, standing: Manifest | None = None, **facts: Any
+    ) -> dict[str, Verdict]:
+        path = tmp_path / "detail.parquet"
+        pq.write_table(ROWS, path, row_group_size=2)
+        dataset = Dataset("detail", path, ROWS.num_rows, ROWS.schema, facts.get("truncated", False), "SELECT", "none")
+        extract = Extract(
+            "t", "2026-11-20", (dataset,), facts.get("consistency", "snapshot"), columns_asked=facts.get("asked", "")
+        )
+        entry = TableEntry(
+            name="t", select_fields=("*",), checks=tuple(Checks.model_validate(group) for group in groups)
+        )
+        return {one.name: one for one in judge(entry, extract, standing, lambda: before)}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("check", "passed", "words"),
+    [
+        ({"min_rows": 5}, True, "5 rows, at least 5 expected"),
+        ({"min_rows": 6}, False, "5 rows, at least 6 expected"),
+        ({"max_rows": 4}, False, "5 rows, at most 4 expected"),
+        ({"not_null": "vip"}, True, "No NULLs: vip"),
+        ({"not_null": ["id", "email"]}, False, "id has 2 NULLs; email has 1 NULLs"),
+        # As in a UNIQUE index: a NULL is like no other.
+        ({"unique": ["id"]}, False, "id has 1 values that are there more than once"),
+        (
+            {"unique": ["id, vip", "email"]},
+            False,
+            "id, vip has 1 values that are there more than once; email has 2 values",
+        ),
+        ({"unique": "price, vip"}, True, "No values that are there more than once: price, vip"),
+        ({"values": {"vip": [False, True, 2]}}, True, "No values that are not among those expected: vip"),
+        (
+            {"values": {"vip": [0, 1], "email": ["none"]}},
+            False,
+            (
+                "vip has 1 values that are not among those expected; email has 4 values that are not among those"
+                " expected; vip may be 0, 1; e"
+            ),
+        ),
+    ],
+)
+def test_a_check_counts_what_is_wrong(verdicts, check, passed, words):
+    (name,) = check
+    verdict = verdicts(check)[name]
+    assert verdict.passed is passed
+    assert verdict.words.startswith(words)
+    assert "x.com" not in verdict.words
+
+
+@pytest.mark.parametrize(
+    ("before", "passed", "words"),
+    [
+        (4, True, "5 rows after 4: +25.0 %, at most 30 % expected"),
+        (50, False, "5 rows after 50: -90.0 %, at most 30 % expected"),
+        (None, True, "5 rows; there is no earlier window with rows to compare with"),
+        (0, True, "5 rows; there is no earlier window with rows to compare with"),
+    ],
+)
+def test_a_change_is_measured_against_the_window_before(verdicts, before, passed, words):
+    verdict = verdicts({"change_percent": 30}, before=before)["change_percent"]
+    assert (verdict.passed, verdict.words) == (passed, words)
+
+
+def test_groups_have_severities_of_their_own_and_the_second_of_a_kind_a_name_of_its_own(verdicts):
+    found = verdicts({"min_rows": 1, "blocking": True}, {"min_rows": 100, "severity": "warn"})
+    assert (found["min_rows"].passed, found["min_rows"].severity, found["min_rows"].blocking) == (True, "error", True)
+    assert (found["min_rows_2"].passed, found["min_rows_2"].severity, found["min_rows_2"].blocking) == (
+        False,
+        "warn",
+        False,
+    )
+
+
+def test_what_is_always_watched(verdicts):
+    calm = verdicts()
+    assert {name: one.passed for name, one in calm.items()} == {
+        "not_truncated": True,
+        "schema_unchanged": True,
+        "snapshot_held": True,
+    }
+    columns = (
+        ManifestColumn(name="id", type="int32"),
+        ManifestColumn(name="old", type="string"),
+        ManifestColumn(name="email", type="string"),
+    )
+    dataset = ManifestDataset(
+        name="detail", rows=1, sql="", order="", truncated=False, columns=columns, zero_dates={},
+        extract=ManifestExtract(key="k", bytes=0, crc64="0"),
+    )  # fmt: skip
+    standing = Manifest(
+        table="t", window="w", run_id="r", publication="r", consistency="snapshot", datasets=(dataset,), files=()
+    )
+    found = verdicts(truncated=True, consistency="none", standing=standing)
+    assert not any(one.passed for one in found.values())
+    assert (
+        found["schema_unchanged"].words
+        == "detail.price is new; detail.vip is new; detail.old is gone; detail.id was int32 and is int64"
+    )
+    assert found["not_truncated"].words == "limit cut off rows of detail"
+    for asked, words in (
+        ("one", "the source table has changed, the entry asks for the same: "),
+        ("two", "the entry asks for other columns"),
+    ):
+        found = verdicts(asked=asked, standing=standing.model_copy(update={"columns_asked": "one"}))
+        assert found["schema_unchanged"].words.startswith(words)
+
+
+def test_a_check_of_a_column_that_is_not_there_names_those_that_are(verdicts):
+    with pytest.raises(
+        CheckError,
+        match=r"checks\.not_null: no dataset of t has the column ids\. There are detail: id, email, price, vip\.",
+    ):
+        verdicts({"not_null": ["ids"]})

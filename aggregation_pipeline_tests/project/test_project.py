@@ -1,0 +1,48 @@
+"""What the file and the settings can only be asked together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aggregation_pipeline.errors import ConfigError, SettingsError
+from aggregation_pipeline.project import load_project
+from aggregation_pipeline.settings.base import Settings
+
+
+def settings(folder: Path, text: str, **variables: object) -> Settings:
+    path = folder / "aggregation.yaml"
+    path.write_text(text, encoding="utf-8")
+    values: dict[str, Any] = {
+        "aggregation_config": path,
+        "dagster_pg_url": "postgresql://nobody@127.0.0.1:1/none",
+        **variables,
+    }
+    return Settings(_env_file=None, **values)
+
+
+def test_a_prefix_that_leaves_no_room_for_a_name_is_refused_at_start(tmp_path: Path):
+    text = f"tables:\n  short: {{}}\n  {'x' * 200}: {{table: users}}\n"
+    assert len(load_project(settings(tmp_path, text, oss_prefix="p/" * 100)).tables) == 2
+    with pytest.raises(
+        ConfigError,
+        match=r"aggregation.yaml:3: tables.x{200}: The object key .* OSS takes 1023 at most. Shorten the entry",
+    ):
+        load_project(settings(tmp_path, text, oss_prefix="p/" * 300))
+
+
+def test_a_file_of_another_name_is_called_by_it(tmp_path: Path):
+    path = tmp_path / "prod-tables.yml"
+    path.write_text("tables: {}\n", encoding="utf-8")
+    values: dict[str, Any] = {"aggregation_config": path, "dagster_pg_url": "postgresql://nobody@127.0.0.1:1/none"}
+    with pytest.raises(ConfigError, match=r"nothing stands under tables in prod-tables\.yml"):
+        load_project(Settings(_env_file=None, **values))
+    path.write_text("tables: {users: {select_fields: [id], mask: {id: hash}}}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"prod-tables\.yml masks users\.id by hash"):
+        load_project(Settings(_env_file=None, **values))
+
+
+def test_a_project_without_tables_is_refused_at_start(tmp_path: Path):
+    for text in ("tables: {}\n", "tables:\n"):
+        with pytest.raises(ConfigError, match="there is no table"):
+            load_project(settings(tmp_path, text))

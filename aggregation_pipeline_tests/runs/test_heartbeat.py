@@ -1,0 +1,106 @@
+"""A run whose process is gone is found, and one whose connection was cut is not taken for dead."""
+
+import errno
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+import sqlalchemy as sa
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+
+from aggregation_pipeline.runs import heartbeat
+from aggregation_pipeline.runs.heartbeat import TAG, WATCHED, fail_the_dead, watched
+from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance
+from aggregation_pipeline_tests.support.waiting import until
+
+WORKERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'aggregation run {} lives'"
+
+
+@pytest.fixture(scope="module")
+def url(postgres: Any) -> str:
+    return str(postgres.fresh_database())
+
+
+@pytest.fixture
+def instance(url: str) -> Iterator[DagsterInstance]:
+    with open_instance(url) as opened:
+        opened.wipe()
+        yield opened
+
+
+@pytest.fixture
+def run(instance: DagsterInstance) -> DagsterRun:
+    return create(instance, [FakeTable("baidu", 1)], DagsterEventType.RUN_START)
+
+
+def look(instance: DagsterInstance, url: str) -> list[str]:
+    """As the reconciler does it."""
+    return fail_the_dead(instance, instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])), url)
+
+
+def tags(instance: DagsterInstance, run: DagsterRun) -> dict[str, str]:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return dict(found.tags)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_died_is_found_and_one_that_lives_is_left_alone(
+    instance: DagsterInstance, run: DagsterRun, url: str
+):
+    with watched(instance, run, url):
+        assert tags(instance, run)[WATCHED] == run.run_id
+        assert look(instance, url) == []
+    assert look(instance, url) == [run.run_id]
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status == DagsterRunStatus.FAILURE
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_run_with_a_copy_of_anothers_tags_is_not_taken_for_dead_before_it_works(
+    instance: DagsterInstance, run: DagsterRun, url: str
+):
+    # What the UI gives to a run that is executed again.
+    instance.add_run_tags(run.run_id, {WATCHED: "the run before", TAG: "the run before"})
+    assert look(instance, url) == []
+
+
+def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
+    instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heartbeat, "_BEAT_SECONDS", 0.3)
+    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 5.0)
+    workers = sa.text(WORKERS.format(run.run_id[:8]))
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with watched(instance, run, url), engine.connect() as connection:
+        for _ in range(3):
+            (pid,) = connection.execute(workers).scalars()
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+            assert look(instance, url) == [], "the first look may well find the lock free"
+            until("another session", lambda: set(connection.execute(workers).scalars()) - {pid}, 20)  # noqa: B023
+
+
+def test_whatever_goes_wrong_with_a_beat_the_next_one_follows(
+    instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(heartbeat, "_BEAT_SECONDS", 0.1)
+    beats: list[float] = []
+
+    def deadline(_connection: sa.Connection, seconds: float) -> NoReturn:
+        beats.append(seconds)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with watched(instance, run, url):
+        monkeypatch.setattr(heartbeat, "deadline", deadline)
+        until("more beats", lambda: len(beats) > 3, 20)
+
+
+def test_a_run_goes_on_where_nobody_can_be_shown_that_it_lives(instance: DagsterInstance, run: DagsterRun):
+    with watched(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
+        assert WATCHED not in tags(instance, run)

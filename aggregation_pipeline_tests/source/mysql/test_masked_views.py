@@ -1,0 +1,297 @@
+"""What only the database knows of a masked column: views, stored functions, columns that it computes."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.errors import SourceError, StorageError
+from aggregation_pipeline.export.window import Publication, export_window, render_window
+from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.variables import SQL_MODE
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
+from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
+
+USERS = {"name": "users", "select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
+ACCOUNT = "reader_of_masks"
+SHOP = [
+    "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
+    "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT)",
+    "INSERT INTO users VALUES (1, '13812345678')",
+    "INSERT INTO orders VALUES (7, 1)",
+    "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
+    "CREATE VIEW v_deep AS SELECT o.id, v.p AS q FROM orders o JOIN v_users v ON v.id = o.user_id",
+    "CREATE VIEW v_orders AS SELECT id, user_id FROM orders",
+]
+
+
+@pytest.fixture
+def shop(mysql: MySQLServer) -> str:
+    database = mysql.fresh_database()
+    run_on(mysql, database, SHOP)
+    return database
+
+
+def read(
+    server: MySQLServer, database: str, directory: Path, *tables: dict[str, Any], user: str | None = None
+) -> Extract:
+    """Read the last of the entries, as part of a file of all of them."""
+    entries = PipelineConfig.model_validate({"tables": tables}).tables
+    options = options_for(server, database)
+    options = options if user is None else replace(options, user=user)
+    return read_extract(
+        ReadRequest(entries[-1], "2026-11-21", LOGICAL_TIME, ZONE), options, directory, silent, pytest.fail
+    )
+
+
+@pytest.mark.sample56
+def test_a_view_over_a_masked_table_is_read_only_where_the_table_is_listed(
+    mysql: MySQLServer, shop: str, tmp_path: Path
+):
+    views: tuple[dict[str, Any], ...] = (
+        {"name": "v_users", "select_fields": ["*"]},
+        {"name": "v_deep", "select_fields": ["*"]},
+        {"name": "orders", "select_fields": ["id"], "where": "user_id IN (SELECT id FROM v_users)"},
+    )
+    for view in views:
+        with pytest.raises(
+            SourceError,
+            match=rf"a view leads to {shop}.users, which has masked columns.*allow: {{tables: \[{shop}.users\]}}",
+        ):
+            read(mysql, shop, tmp_path, USERS, view)
+        assert list(tmp_path.iterdir()) == []
+        assert read(mysql, shop, tmp_path, USERS, view | {"allow": {"tables": ["users"]}}).datasets[0].rows == 1
+        (tmp_path / "detail.parquet").unlink()
+    assert read(mysql, shop, tmp_path, USERS, {"name": "v_orders", "select_fields": ["*"]}).datasets[0].rows == 1
+
+
+def test_masks_of_a_view_itself_are_enough(mysql: MySQLServer, shop: str, tmp_path: Path):
+    masked = {"name": "v_users", "select_fields": ["*"], "mask": {"p": "hash"}}
+    extract = read(mysql, shop, tmp_path, masked)
+    assert b"13812345678" not in extract.datasets[0].path.read_bytes()
+    with pytest.raises(SourceError, match=r"a view leads to .*v_users, which has masked columns"):
+        read(mysql, shop, tmp_path, masked, {"name": "v_deep", "select_fields": ["*"]})
+
+
+PHONE = "13812345678"
+OPEN = USERS | {"mask": {}}
+V_USERS = {"name": "v_users", "select_fields": ["*"]}
+ORDERS = {"name": "orders", "select_fields": ["id"]}
+# What the file held when the rows were read, and what it holds now; the first entry is the one in question.
+MASKED_SINCE: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "by its own entry": ([OPEN], [USERS]),
+    "by another rule": ([USERS], [USERS | {"mask": {"phone": "partial"}}]),
+    "by another entry": (
+        [OPEN | {"name": "open", "table": "users"}],
+        [{"name": "open", "table": "users", "select_fields": ["id"]}, USERS],
+    ),
+    "behind a view": ([V_USERS], [V_USERS, USERS]),
+}
+
+
+def published(
+    server: MySQLServer, database: str, folder: Path, entries: list[dict[str, Any]]
+) -> tuple[TableEntry, Publication, Path]:
+    """Publish the first of the entries, as part of a file of all of them."""
+    entry = PipelineConfig.model_validate({"tables": tuple(entries)}).tables[0]
+    publication = Publication(FolderStore(folder / "exports"), "", "run", entry.options, folder / "temp", NoLock())
+    export_window(
+        ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE),
+        options_for(server, database),
+        ["json"],
+        publication,
+        Observer(),
+    )
+    return entry, publication, folder / "exports"
+
+
+@pytest.mark.parametrize(("then", "now"), MASKED_SINCE.values(), ids=MASKED_SINCE.keys())
+def test_nothing_is_made_of_rows_that_were_read_before_a_mask(
+    mariadb: MySQLServer, tmp_path: Path, then: list[dict[str, Any]], now: list[dict[str, Any]]
+):
+    database = mariadb.fresh_database()
+    run_on(mariadb, database, SHOP)
+    _, publication, exports = published(mariadb, database, tmp_path, then)
+    entry = PipelineConfig.model_validate({"tables": tuple(now)}).tables[0]
+    with pytest.raises(
+        StorageError, match=r"the masks have changed since its rows were read.*Materialize the table itself"
+    ):
+        render_window(entry, "2026-11-21", ["csv"], publication, Observer())
+    assert not list(exports.rglob("*.csv"))
+    manager = OSSIOManager(publication.store, "", tmp_path / "temp", entry.options, entries={entry.name: entry})
+    with pytest.raises(StorageError, match="the masks have changed"):
+        manager.load_rows(entry.name, [manager.latest_manifest(entry.name)], None)
+
+
+@pytest.mark.parametrize(
+    "entries", [[USERS], [ORDERS, USERS], [OPEN]], ids=["masked then", "of another table", "no masks"]
+)
+def test_rows_that_were_read_under_the_masks_of_today_are_made_into_other_formats(
+    mariadb: MySQLServer, tmp_path: Path, entries: list[dict[str, Any]]
+):
+    database = mariadb.fresh_database()
+    run_on(mariadb, database, SHOP)
+    entry, publication, exports = published(mariadb, database, tmp_path, entries)
+    render_window(entry, "2026-11-21", ["csv"], publication, Observer())
+    (path,) = exports.rglob("run*/*.csv")
+    assert (PHONE in path.read_text()) == (entries == [OPEN])
+    # A mask of a table that the entry does not read is nothing to it.
+    other = PipelineConfig.model_validate(
+        {"tables": (*entries, {"name": "people", "select_fields": ["a"], "mask": {"a": "hash"}})}
+    )
+    render_window(other.tables[0], "2026-11-21", ["csv"], publication, Observer())
+
+
+@pytest.fixture
+def blind(mariadb: MySQLServer) -> Iterator[str]:
+    """A database in which an account may read one view, and see neither its definition nor its tables."""
+    database = mariadb.fresh_database()
+    run_on(
+        mariadb,
+        database,
+        [
+            "CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))",
+            "CREATE VIEW v_users AS SELECT id, phone AS p FROM users",
+            "CREATE VIEW v_seen AS SELECT * FROM v_users",
+            f"CREATE USER {ACCOUNT}@'%'",
+            f"GRANT SELECT ON v_users TO {ACCOUNT}@'%'",
+            f"GRANT SELECT, SHOW VIEW ON v_seen TO {ACCOUNT}@'%'",
+        ],
+    )
+    yield database
+    run_on(mariadb, database, [f"DROP USER {ACCOUNT}@'%'"])
+
+
+@pytest.mark.parametrize("view", ["v_users", "v_seen"])
+def test_a_view_that_cannot_be_looked_into_is_refused_where_another_table_is_masked(
+    mariadb: MySQLServer, blind: str, tmp_path: Path, view: str
+):
+    entry = {"name": view, "select_fields": ["*"]}
+    with pytest.raises(
+        SourceError, match=r"what the view .*v_users reads cannot be seen by this account.*Grant SHOW VIEW"
+    ):
+        read(mariadb, blind, tmp_path, USERS, entry, user=ACCOUNT)
+    allowed = {"allow": {"tables": ["v_users"]}}
+    assert read(mariadb, blind, tmp_path, USERS, entry | allowed, user=ACCOUNT).datasets[0].rows == 0
+    # Where the view alone is masked there is nothing else to be shown.
+    if view == "v_users":
+        assert read(mariadb, blind, tmp_path, entry | {"mask": {"p": "hash"}}, user=ACCOUNT).datasets[0].rows == 0
+
+
+def test_a_stored_function_behind_a_view_is_refused_unless_it_is_listed(mariadb: MySQLServer, tmp_path: Path):
+    database = mariadb.fresh_database()
+    run_on(
+        mariadb,
+        database,
+        [
+            "CREATE TABLE t (id INT PRIMARY KEY)",
+            "CREATE FUNCTION phone_of(i INT) RETURNS VARCHAR(20) DETERMINISTIC READS SQL DATA RETURN '13812345678'",
+            "CREATE VIEW v AS SELECT id, phone_of(id) AS p FROM t",
+        ],
+    )
+    entry = {"name": "v", "select_fields": ["*"]}
+    with pytest.raises(
+        SourceError, match=r"phone_of\(\) is a stored function, which can show masked columns of any table"
+    ) as refusal:
+        read(mariadb, database, tmp_path, USERS, entry)
+    listed = str(refusal.value).split("functions: [")[1].split("]")[0]
+    assert read(mariadb, database, tmp_path, USERS, entry | {"allow": {"functions": [listed]}}).datasets[0].rows == 0
+
+
+@pytest.mark.parametrize(
+    ("server", "names"),
+    [
+        ("mariadb", ["regexp_like"]),
+        pytest.param(
+            "mysql56", ["regexp_like", "regexp_replace", "json_extract", "json_value"], marks=pytest.mark.sample56
+        ),
+    ],
+)
+def test_a_stored_function_by_the_name_of_one_that_this_server_lacks_is_refused_unless_it_is_listed(
+    request: pytest.FixtureRequest, server: str, names: list[str], tmp_path: Path
+):
+    mysql: MySQLServer = request.getfixturevalue(server)
+    database = mysql.fresh_database()
+    body = "(a TEXT, b TEXT) RETURNS TEXT DETERMINISTIC READS SQL DATA RETURN (SELECT MAX(phone) FROM users)"
+    run_on(
+        mysql,
+        database,
+        ["CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20))", "CREATE TABLE orders (id INT PRIMARY KEY)"],
+    )
+    run_on(mysql, database, [f"CREATE FUNCTION {name}{body}" for name in names])
+    for name in names:
+        entry = {"name": "orders", "select_fields": ["id", {"expr": f"{name.upper()}(id, 'x')", "alias": "r"}]}
+        allowed = {"allow": {"functions": [name.upper()]}}
+        with pytest.raises(
+            SourceError, match=rf"{name}\(\) is a stored function, which can show .*allow: {{functions: \[{name}\]}}"
+        ):
+            read(mysql, database, tmp_path, USERS, entry)
+        assert list(tmp_path.iterdir()) == []
+        assert read(mysql, database, tmp_path, USERS, entry | allowed).datasets[0].rows == 0
+        (tmp_path / "detail.parquet").unlink()
+
+
+@pytest.mark.parametrize(("mysql", "further"), [("seekdb", "phone"), ("mariadb", "area")], indirect=["mysql"])
+def test_a_column_that_the_server_computes_from_a_masked_one_is_masked_too(
+    mysql: MySQLServer, further: str, tmp_path: Path
+):
+    """On MariaDB at two steps."""
+    database = mysql.fresh_database()
+    run_on(
+        mysql,
+        database,
+        [
+            # seekdb warns of columns that are computed in another mode than they were made in.
+            f"SET SESSION sql_mode = '{SQL_MODE}'",
+            f"""CREATE TABLE users (id INT PRIMARY KEY, phone VARCHAR(20), area VARCHAR(3) AS (LEFT(phone, 3)) VIRTUAL,
+                label VARCHAR(30) AS (CONCAT({further}, ' ', id)), twice INT AS (id * 2) STORED)""",
+            "CREATE TABLE orders (id INT PRIMARY KEY)",
+        ],
+    )
+    for fields in (["*"], ["phone", "area"], ["phone", "label"], ["phone", "UPPER(label)"]):
+        entry = {"name": "other", "table": "users", "select_fields": fields, "mask": {"phone": "drop"}}
+        with pytest.raises(SourceError, match=r"the server computes area, label from masked columns\. .*: keep\}"):
+            read(mysql, database, tmp_path, USERS, entry)
+    sub_select = {
+        "name": "orders",
+        "select_fields": ["(SELECT MAX(u.label) FROM users u)"],
+        "allow": {"tables": ["users"]},
+    }
+    with pytest.raises(SourceError, match="the server computes area, label"):
+        read(mysql, database, tmp_path, USERS, sub_select)
+    masked = {
+        "name": "all",
+        "table": "users",
+        "select_fields": ["*"],
+        "mask": {"phone": "hash", "area": "drop", "label": "keep"},
+    }
+    assert read(mysql, database, tmp_path, USERS, masked).datasets[0].schema.names == ["id", "phone", "label", "twice"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mysql", ["seekdb", "mariadb"], indirect=True)
+def test_whatever_spelling_a_server_takes_for_a_column_is_known_for_it(mysql: MySQLServer):
+    """Some compare names without accents."""
+    columns = [f"x{letter}y" for letter in "abcdefghijklmnopqrstuvwxyz0123456789_"]
+    wide = [f"w{number}" for number in range(40)]
+    taken = {}
+    with mysql.connect(database=mysql.fresh_database()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE t ({', '.join(f'`{name}` INT' for name in [*columns, *wide])})")
+        # The letters of alphabets; of Chinese and Korean ones no two are the same.
+        for letter in map(chr, (*range(0x80, 0x2E80), *range(0xFB00, 0xFE00), *range(0xFF00, 0xFFF0))):
+            with contextlib.suppress(pymysql.MySQLError):
+                cursor.execute(f"SELECT `x{letter}y` FROM t")
+                taken[letter] = fold(f"x{letter}y")
+    assert {letter: folded for letter, folded in taken.items() if folded not in columns} == {}
+    assert (mysql.name != "seekdb") or taken["é"] == "xey"

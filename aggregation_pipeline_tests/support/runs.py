@@ -1,0 +1,171 @@
+"""Real Dagster runs of small assets that report what the tables of the pipeline report, on storage in PostgreSQL."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    Definitions,
+    JobDefinition,
+    MaterializeResult,
+    PartitionsDefinition,
+    define_asset_job,
+    in_process_executor,
+    multi_asset,
+)
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+
+from aggregation_pipeline.batch_jobs.repository import PostgresRows
+from aggregation_pipeline.batch_jobs.table import ensure_table
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs.asset_keys import export_path, table_path
+
+FORMATS = ("json", "manifest")
+JOB_TYPE = "data_collection"
+# Dagster queues only runs that say which code location they came from, and offers only those to its sensors.
+ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("aggregation_pipeline"), "__repository__")
+
+
+@contextmanager
+def open_instance(url: str) -> Iterator[DagsterInstance]:
+    """A Dagster instance whose storage is the PostgreSQL database at `url`."""
+    with tempfile.TemporaryDirectory() as folder:
+        ref = InstanceRef.from_dir(
+            folder, overrides={"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}
+        )
+        with DagsterInstance.from_ref(ref) as instance:
+            yield instance
+
+
+def new_batch_jobs(url: str) -> sa.Engine:
+    engine = create_engine(url, application_name="aggregation test")
+    ensure_table(engine)
+    return engine
+
+
+def metadata(table: str, platform: str, items: int, partition: str | None = None) -> dict[str, Any]:
+    """What the pipeline's op says about a window."""
+    window = partition or "2026-11-20"
+    uri = f"file:///exports/{table}/{window}/{table}.json"
+    return {
+        "aggregation/table": table,
+        "aggregation/platform": platform,
+        "aggregation/items": items,
+        "aggregation/window": window,
+        "aggregation/seconds": 0.25,
+        "aggregation/bytes": items * 10,
+        "aggregation/attempt": 1,
+        "aggregation/files": [
+            {
+                "table": table,
+                "format": "json",
+                "dataset": "all",
+                "uri": uri,
+                "rows": items,
+                "bytes": items * 10,
+                "crc64": "1",
+            }
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class FakeTable:
+    """One table of the pipeline. `action` runs in its op first, with the op's context, and may raise."""
+
+    segment: str
+    items: int = 1
+    platform: str | None = None
+    action: Callable[[Any], None] = field(default=lambda _context: None)
+    partitions: PartitionsDefinition[str] | None = None
+
+    def asset(self) -> AssetsDefinition:
+        keys = [
+            AssetKey(path)
+            for path in (table_path(self.segment), *(export_path(self.segment, name) for name in FORMATS))
+        ]
+
+        @multi_asset(
+            name=f"aggregate_{self.segment}",
+            specs=[AssetSpec(key, partitions_def=self.partitions) for key in keys],
+            can_subset=True,
+        )
+        def op(context: AssetExecutionContext):
+            self.action(context)
+            for partition in context.partition_keys[:-1] if context.has_partition_key_range else []:
+                manifest = AssetMaterialization(keys[-1], partition=partition, metadata=self._metadata(partition))
+                context.log_event(manifest)
+            last = context.partition_keys[-1] if context.has_partition_key else None
+            for key in context.selected_asset_keys:
+                yield MaterializeResult(asset_key=key, metadata=self._metadata(last) if key == keys[-1] else {})
+
+        return op
+
+    def _metadata(self, partition: str | None) -> dict[str, Any]:
+        return metadata(self.segment, self.platform or self.segment, self.items, partition)
+
+
+def job(tables: Sequence[FakeTable]) -> JobDefinition:
+    definitions = Definitions(
+        assets=[table.asset() for table in tables],
+        jobs=[define_asset_job("aggregate", AssetSelection.all())],
+        executor=in_process_executor,
+    )
+    return definitions.resolve_job_def("aggregate")
+
+
+def run(instance: DagsterInstance, tables: Sequence[FakeTable], **options: Any) -> str:
+    """Execute a run to its end, in this process; returns its id."""
+    return job(tables).execute_in_process(instance=instance, raise_on_error=False, **options).run_id
+
+
+def create(
+    instance: DagsterInstance,
+    tables: Sequence[FakeTable],
+    *events: DagsterEventType,
+    tags: Mapping[str, str] | None = None,
+    **options: Any,
+) -> DagsterRun:
+    """A run that nobody executes, after the given events."""
+    dagster_run = instance.create_run_for_job(
+        job(tables),
+        status=DagsterRunStatus.NOT_STARTED,
+        remote_job_origin=ORIGIN.get_job_origin("aggregate"),
+        tags=tags,
+        **options,
+    )
+    for event in events:
+        report(instance, dagster_run, event)
+    return dagster_run
+
+
+def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEventType, **details: Any) -> None:
+    instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
+
+
+class EngineRows(PostgresRows):
+    """The rows by a connection of its own for each call."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        object.__setattr__(self, "connection", engine)
+
+
+def rows(engine: sa.Engine) -> dict[str, Any]:
+    """All rows by id."""
+    with engine.connect() as connection:
+        return {str(row.id): row for row in connection.execute(sa.text("SELECT * FROM batch_jobs ORDER BY created_at"))}

@@ -1,0 +1,122 @@
+"""A private MariaDB from the distribution's packages: the second MySQL that the tests speak to."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aggregation_pipeline.embedded.process import Child, is_root, socket_accepts, spawn
+from aggregation_pipeline_tests.support.servers.zones import load_zones
+
+INSTALL = "mariadbd is missing: apt-get install mariadb-server-core (Debian, Ubuntu) or brew install mariadb"
+
+
+@dataclass(frozen=True)
+class MariaDB:
+    child: Child
+    socket: Path
+    port: int
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options: Sequence[str] = ()) -> MariaDB:
+    """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are.
+
+    With `tls` it offers that over TCP, with `zones` it has time zone tables; `options` go over our own.
+    Raises FileNotFoundError when it, or the tool for the zones, is not installed.
+    """
+    server, installer = _find("mariadbd"), _find("mariadb-install-db")
+    data, sock = home / "data", home / "mariadb.sock"
+    data.mkdir(parents=True)
+    as_root = ["--user=root"] if is_root() else []
+    # Small buffers, no durability: nobody keeps a test's data.
+    common = ["--no-defaults", f"--datadir={data}", *as_root, "--innodb-log-file-size=32M"]
+    subprocess.run(
+        [installer, *common, "--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"],
+        check=True,
+        capture_output=True,
+        cwd=home,
+    )
+    port = free_port()
+    command = [
+        server,
+        *common,
+        f"--socket={sock}",
+        f"--pid-file={home / 'mariadb.pid'}",
+        # A server that starts deletes temporary tables in its folder, be they of another one.
+        f"--tmpdir={home}",
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        "--skip-log-bin",
+        "--skip-name-resolve",
+        "--transaction-isolation=READ-COMMITTED",
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_unicode_ci",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        "--innodb-fast-shutdown=2",
+        "--local-infile=1",
+        *(_certificate(home) if tls else []),
+        *options,
+    ]
+    started = _serve(command, sock, port)
+    try:
+        if zones:
+            load_zones(str(sock))
+    except BaseException:
+        started.stop()
+        raise
+    return started
+
+
+def start_again(server: MariaDB) -> MariaDB:
+    """Start a server that has ended once more: the same data, at the same address."""
+    command = server.child.popen.args
+    assert isinstance(command, list)
+    return _serve([str(part) for part in command], server.socket, server.port)
+
+
+def _serve(command: Sequence[str], sock: Path, port: int) -> MariaDB:
+    child = spawn(
+        "MariaDB", command, cwd=sock.parent, log=sock.parent / "output.log", environment={"PATH": "/usr/bin:/bin"}
+    )
+    try:
+        child.wait_ready(lambda: socket_accepts(sock))
+    except BaseException:
+        child.stop()
+        raise
+    return MariaDB(child, sock, port)
+
+
+def _certificate(home: Path) -> list[str]:
+    """A certificate that nobody vouches for, as MySQL 8 makes one for itself on its first start; `ca.pem` is who
+    vouches for clients.
+
+    FLUSH SSL reads the three files again.
+    """
+    key, certificate, authority = home / "key.pem", home / "certificate.pem", home / "ca.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=MariaDB"]
+    subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    shutil.copy(certificate, authority)
+    return [f"--ssl-key={key}", f"--ssl-cert={certificate}", f"--ssl-ca={authority}"]
+
+
+def _find(name: str) -> str:
+    # Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
+    for path in (None, "/usr/sbin:/usr/local/sbin:/sbin"):
+        if found := shutil.which(name, path=path):
+            return found
+    raise FileNotFoundError(INSTALL)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

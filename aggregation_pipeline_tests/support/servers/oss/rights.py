@@ -1,0 +1,34 @@
+"""What RAM would have to allow for a request, so that tests can take a single right away."""
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+
+
+def refuse(
+    denied: Mapping[str, str], method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]
+) -> None:
+    """`denied` holds rights with the part of a key that they are missing for, "" for all keys."""
+    for right, where in wanted(method, key, query, headers):
+        if right in denied and denied[right] in where:
+            raise OssFault(403, "AccessDenied", "You have no right to access this object.", {"AuthAction": right})
+
+
+def wanted(method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The rights with the key that each is for."""
+    if not key:
+        return [("oss:GetBucketLifecycle" if "lifecycle" in query else "oss:ListObjects", "")]
+    rights = {
+        "GET": "oss:ListParts" if "uploadId" in query else "oss:GetObject",
+        "HEAD": "oss:GetObject",
+        "DELETE": "oss:AbortMultipartUpload" if "uploadId" in query else "oss:DeleteObject",
+        "PUT": "oss:PutObject",
+        "POST": "oss:PutObject",
+    }
+    found = [(rights[method], key)]
+    if "x-oss-object-acl" in headers:
+        found.append(("oss:PutObjectAcl", key))
+    if source := headers.get("x-oss-copy-source"):
+        found.append(("oss:GetObject", unquote(source)))
+    return found

@@ -1,0 +1,266 @@
+"""A server that says what MySQL 8 and 9 are documented to say, where no package of them is to be had.
+
+It is a real server in another one's clothes: it lets clients in as MySQL 8 does, answers the statements that a test's
+script names, and hands all others on to the server behind it, whose columns, rows, warnings and errors it repeats.
+"""
+
+import re
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pymysql
+
+from aggregation_pipeline_tests.support.servers import packets
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
+from aggregation_pipeline_tests.support.servers.login import Account, Certificate, Refused, let_in
+from aggregation_pipeline_tests.support.servers.packets import Cell, Column, Wire
+
+# MySQL 5.6 has none of these, or under another name.
+MYSQL_8: Mapping[str, str | None] = {
+    "transaction_isolation": "READ-COMMITTED",
+    "transaction_read_only": "OFF",
+    "tx_isolation": None,
+    "tx_read_only": None,
+    "max_execution_time": "0",
+    "cte_max_recursion_depth": "1000",
+    "default_collation_for_utf8mb4": "utf8mb4_0900_ai_ci",
+    "windowing_use_high_precision": "ON",
+    "use_secondary_engine": "ON",
+    "show_gipk_in_create_table_and_information_schema": "ON",
+    "explain_format": "TRADITIONAL",
+    "regexp_time_limit": "32",
+    "regexp_stack_limit": "8000000",
+    "internal_tmp_mem_storage_engine": "TempTable",
+}
+
+_RENAMED = {"transaction_isolation": "tx_isolation", "transaction_read_only": "tx_read_only"}
+_QUIT, _INIT_DB, _QUERY, _PING = 1, 2, 3, 14
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A result set."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]] = ()
+    warnings: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A statement without a result."""
+
+    warnings: int = 0
+
+
+@dataclass(frozen=True)
+class Error:
+    """What a server refuses a statement with, as in `Error(3170, "HY000", "...")`."""
+
+    code: int
+    state: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What the server behind says, of another statement perhaps, with a warning count of its own perhaps.
+
+    Attributes:
+        sql: the statement instead, in which `\\1` is a group of the pattern.
+        warnings: the count that is told.
+        columns: descriptions to be told instead, by place.
+        hidden: rows that are left out, by their first cell.
+        more: rows that are added.
+    """
+
+    sql: str | None = None
+    warnings: int | None = None
+    columns: Mapping[int, Column] = field(default_factory=dict)
+    hidden: Sequence[str] = ()
+    more: Sequence[Sequence[Cell]] = ()
+
+
+Reply = Rows | Done | Error | Behind
+
+
+@dataclass
+class Replay:
+    """A running server.
+
+    Attributes:
+        port: on the loopback address.
+        statements: all that clients have asked, in order.
+        logins: how each of them proved itself.
+        variables: what the newer server has and the one behind has not; None for what it has no longer.
+    """
+
+    port: int
+    version: str
+    behind: MySQLServer
+    account: Account
+    certificate: Certificate
+    tls: bool
+    script: Sequence[tuple[str, Reply]]
+    variables: dict[str, str | None]
+    statements: list[str] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+
+    def reply_to(self, sql: str) -> Reply:
+        """The first reply of the script whose pattern is found in the statement, whatever the case of its letters."""
+        for pattern, reply in self.script:
+            if match := re.search(pattern, sql, re.IGNORECASE | re.DOTALL):
+                return replace(reply, sql=match.expand(reply.sql)) if isinstance(reply, Behind) and reply.sql else reply
+        return self._of_variables(sql)
+
+    def _of_variables(self, sql: str) -> Reply:
+        """What a statement about variables gets on a server that has these: kept for all connections, which is enough
+        for a test.
+        """
+        if match := re.fullmatch(r"SELECT @@(?:session\.|global\.)?(\w+)", sql):
+            name = match[1].lower()
+            known = name in self.variables and name not in _RENAMED
+            if known and self.variables[name] is None:
+                return Error(1193, "HY000", f"Unknown system variable '{name}'")
+            if known:
+                return Rows([Column(match[0][7:])], [[self.variables[name]]])
+        if match := re.fullmatch(r"SHOW VARIABLES WHERE Variable_name IN \((.*)\)", sql):
+            names = match[1].lower()
+            ours = [(name, value) for name, value in self.variables.items() if f"'{name}'" in names]
+            return Behind(
+                hidden=[name for name, _ in ours], more=[(name, value) for name, value in ours if value is not None]
+            )
+        if re.match(r"SET\s+SESSION\s+\w+\s*=", sql):
+            return self._set(sql)
+        return Behind(sql=re.sub(r"@@(session\.|global\.)?transaction_(isolation|read_only)", r"@@\1tx_\2", sql))
+
+    def _set(self, sql: str) -> Reply:
+        """Keep what is set of ours, and leave the rest for the server behind."""
+        rest = []
+        for assignment in re.split(r",\s*(?=SESSION\s|@)", sql.removeprefix("SET ")):
+            name, value = (part.strip() for part in assignment.removeprefix("SESSION ").split("=", 1))
+            if name in _RENAMED:
+                rest.append(f"SESSION {_RENAMED[name]} = {value}")
+            elif name.lower() in self.variables:
+                self.variables[name.lower()] = value.strip("'")
+            else:
+                rest.append(assignment)
+        return Behind(sql=f"SET {', '.join(rest)}") if rest else Done()
+
+
+@contextmanager
+def replaying(
+    behind: MySQLServer,
+    folder: Path,
+    script: Sequence[tuple[str, Reply]] = (),
+    *,
+    version: str = "8.4.3",
+    account: Account | None = None,
+    tls: bool = True,
+    variables: Mapping[str, str | None] = MYSQL_8,
+) -> Iterator[Replay]:
+    """Run such a server. `script`: patterns of statements with replies, of which the first that fits is given.
+
+    Args:
+        behind: who answers what the script does not.
+        folder: for the key and the certificate.
+        script: what the server says itself.
+        version: what it says that it is.
+        account: the only one that it knows.
+        tls: whether it offers TLS.
+        variables: what it has that the server behind has not; None for what it has not and the server behind has.
+    """
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(ConnectionError), ExitStack() as stack:
+                _serve(self.request, replay, stack)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    said = [
+        *script,
+        (r"^SELECT VERSION\(\)$", Rows([Column("VERSION()")], [[version]])),
+    ]
+    with Server(("127.0.0.1", 0), Handler) as server:
+        certificate = Certificate.make(folder)
+        replay = Replay(
+            server.server_address[1],
+            version,
+            behind,
+            account or Account(),
+            certificate,
+            tls,
+            said,
+            {**variables, "version": version},
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield replay
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _serve(connection: socket.socket, replay: Replay, stack: ExitStack) -> None:
+    wire = Wire(connection)
+    try:
+        way, database = let_in(wire, replay.version, replay.account, replay.certificate, tls=replay.tls)
+        replay.logins.append(way)
+    except Refused as refused:
+        wire.write(packets.error(*refused.args))
+        return
+    finally:
+        # TLS may have taken the place of the socket that the handler closes.
+        stack.callback(wire.socket.close)
+    # Bytes as they come: no converter between the two servers.
+    backend: Any = replay.behind.connect(database=database, conv={}, use_unicode=False)
+    with backend:
+        while (command := wire.read())[0] != _QUIT:
+            _answer(wire, replay, backend, command[0], command[1:].decode())
+
+
+def _answer(wire: Wire, replay: Replay, backend: Any, command: int, said: str) -> None:
+    try:
+        if command == _INIT_DB:
+            backend.select_db(said)
+        elif command == _QUERY:
+            replay.statements.append(said)
+            return wire.write(*_packets(replay.reply_to(said), backend, said))
+        else:
+            assert command == _PING, f"command {command} is not known here"
+        wire.write(packets.ok(backend.server_status))
+    except pymysql.MySQLError as failure:
+        code, message = failure.args[:2]
+        wire.write(packets.error(code, getattr(failure, "sqlstate", None) or "HY000", message))
+
+
+def _packets(reply: Reply, backend: Any, said: str) -> list[bytes]:
+    status = backend.server_status
+    if isinstance(reply, Rows):
+        return packets.result(reply.columns, reply.rows, status, reply.warnings)
+    if isinstance(reply, Done):
+        return [packets.ok(status, reply.warnings)]
+    if isinstance(reply, Error):
+        return [packets.error(reply.code, reply.state, reply.message)]
+    backend.query(reply.sql or said)
+    result = backend._result
+    warnings = result.warning_count if reply.warnings is None else reply.warnings
+    if result.rows is None:
+        return [packets.ok(backend.server_status, warnings)]
+    columns = [Column(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.fields]
+    columns = [reply.columns.get(place, column) for place, column in enumerate(columns)]
+    rows = (
+        [row for row in result.rows if row[0] is None or row[0].decode().lower() not in reply.hidden]
+        if reply.hidden
+        else result.rows
+    )
+    return packets.result(columns, [*rows, *reply.more], backend.server_status, warnings)

@@ -1,0 +1,130 @@
+"""The rooms of the package, read from the imports themselves: which may know which, and which know nothing of Dagster."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import aggregation_pipeline
+
+PACKAGE = "aggregation_pipeline"
+ROOT = Path(aggregation_pipeline.__file__).parent
+# From the bottom to the top. A room may import from its own line and from those above it; modules of the root are rooms of
+# their own. A new file needs no edit here, a new room does.
+ROOMS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("timezones", "tempfiles", "extract"),
+    ("config",),
+    ("source", "formats", "storage", "postgres"),
+    ("settings",),
+    ("export", "runs", "instance"),
+    ("batch_jobs",),
+    ("alerts",),
+    ("assets", "io_managers", "resources"),
+    ("project", "automation"),
+    ("services", "embedded"),
+    ("definitions", "web", "cli", "local"),
+)
+# Libraries that can be used and tested alone: no Dagster in them.
+WITHOUT_DAGSTER = (
+    *("errors", "timezones", "tempfiles", "extract", "config", "source", "formats", "storage", "postgres", "settings"),
+    *("export", "embedded"),
+    *(f"runs.{name}" for name in ("asset_keys", "model", "redaction", "plain_text")),
+    *(f"batch_jobs.{name}" for name in ("projection", "table", "writer")),
+    *(f"alerts.{name}" for name in ("incidents", "messages", "plain_text", "send_times", "outbox_table", "outbox")),
+    *(f"alerts.{name}" for name in ("chat_robots", "channels", "delivery")),
+)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module, and every name that may be one, that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def read_modules() -> dict[str, set[str]]:
+    """Each module of the package, without the package's name, and what it imports of the package or from elsewhere."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+    found = {}
+    for name, path in paths.items():
+        if name != "__init__":
+            imported = {each.removeprefix(f"{PACKAGE}.") for each in imports_of(path)}
+            found[name] = {each for each in imported if each in paths or not (ROOT / each.split(".")[0]).exists()}
+    return found
+
+
+MODULES = read_modules()
+
+
+def edges() -> Iterator[tuple[str, str]]:
+    """(module, module that it imports), both of the package."""
+    return ((module, each) for module, imported in MODULES.items() for each in imported if each in MODULES)
+
+
+def room(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
+
+
+def folder(module: str) -> str:
+    return module.rpartition(".")[0] or module
+
+
+def test_every_room_has_its_place_and_imports_only_from_those_above_it():
+    places = {name: number for number, line in enumerate(ROOMS) for name in line}
+    assert {room(module) for module in MODULES} - set(places) == set(), "a new room: give it a line in ROOMS"
+    assert [f"{one} imports {other}" for one, other in edges() if places[room(other)] > places[room(one)]] == []
+
+
+def test_no_folder_imports_from_one_that_imports_from_it():
+    """Folders in folders count on their own: mysql/ may know source/, and source/ nothing of mysql/."""
+    graph: dict[str, set[str]] = {}
+    for one, other in edges():
+        if folder(one) != folder(other):
+            graph.setdefault(folder(one), set()).add(folder(other))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a cycle of folders: {' -> '.join(reversed(error.args[1]))}")
+
+
+def test_the_core_knows_nothing_of_dagster():
+    wrong = [
+        f"{module} imports {name}"
+        for module, imported in MODULES.items()
+        for name in imported
+        if name.split(".")[0].startswith("dagster") and (room(module) in WITHOUT_DAGSTER or module in WITHOUT_DAGSTER)
+    ]
+    assert wrong == []
+    assert [name for name in WITHOUT_DAGSTER if not (ROOT / name.replace(".", "/")).with_suffix(".py").exists()
+            and not (ROOT / name).is_dir()] == []  # fmt: skip
+
+
+def test_source_formats_and_storage_meet_only_in_the_extract():
+    apart = {"source": {"formats", "storage"}, "formats": {"source", "storage"}, "storage": {"source"}}
+    assert [f"{one} imports {other}" for one, other in edges() if room(other) in apart.get(room(one), ())] == []
+
+
+def test_what_dagster_yaml_names_imports_little():
+    """Every process of Dagster's loads it, before anything of ours may be configured."""
+    allowed = {"instance", "settings", "postgres", "errors"}
+    assert [
+        f"{one} imports {other}" for one, other in edges() if room(one) == "instance" and room(other) not in allowed
+    ] == []
+
+
+def test_few_modules_stay_at_the_root_and_packages_hold_nothing_in_init():
+    assert len([path for path in ROOT.glob("*.py") if path.name != "__init__.py"]) < 8
+    assert [str(path) for path in ROOT.glob("*/**/__init__.py") if path.read_text(encoding="utf-8").strip()] == []
+
+
+def test_no_module_with_assets_or_sensors_postpones_its_annotations():
+    wrong = [path for path in ROOT.rglob("*.py") if "from __future__ import annotations" in path.read_text("utf-8")]
+    assert wrong == []

@@ -1,0 +1,67 @@
+"""`executors`: the tables of a run one after the other in one process, or some at a time in processes of their own."""
+
+import logging
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+import pymysql
+
+from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
+from aggregation_pipeline.embedded.sample_data import load_sample_data
+from aggregation_pipeline.project import DEFAULT_CONFIG
+from benchmarks.data import Source
+from benchmarks.measuring import Contender, Result, compare, probe
+from benchmarks.registry import Plan
+
+_TABLES: Final = 20
+_ENTRY: Final = """
+  table_{number}:
+    table: orders
+    group_by: [DATE(created_at), city, status]
+    aggregations: [{{function: COUNT, alias: orders}}, {{function: SUM, field: amount, alias: amount}}]
+    select_fields: ['*']
+    where: id > {first} AND id <= {last}
+"""
+
+
+def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
+    """The sample job of `make demo`, and a job of 20 tables, each with a twentieth of the rows; in every format."""
+    logging.disable(logging.INFO)
+    server = start_postgres(source.folder / "postgres", report=report, options=THROWAWAY_OPTIONS)
+    each = source.rows // _TABLES
+    many = "".join(
+        _ENTRY.format(number=number, first=number * each, last=(number + 1) * each) for number in range(_TABLES)
+    )
+    shop = {**source.address, "database": "shop"}
+    try:
+        server.execute("CREATE DATABASE executors")
+        with pymysql.connect(**source.address, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
+        load_sample_data(shop, today=date(2026, 11, 21), progress=lambda _done, _total: None)
+        results = []
+        for name, address, config in (
+            ("the sample job, 3 tables", shop, DEFAULT_CONFIG.read_text(encoding="utf-8")),
+            (f"{_TABLES} tables of {each:,} rows", source.address, f"tables:{many}"),
+        ):
+            contenders = [
+                Contender(
+                    f"EXECUTOR={executor}",
+                    probe(
+                        "whole_runs:job",
+                        address=address,
+                        url=server.url("executors"),
+                        folder=str(source.folder),
+                        config=config,
+                        executor=executor,
+                    ),
+                    note="memory is the parent's" if executor == "multiprocess" else "",
+                    is_ours=True,
+                )
+                for executor in ("in_process", "multiprocess")
+            ]
+            results += compare(name, contenders, rounds=plan.rounds, paired=False, report=report)
+        return results
+    finally:
+        server.stop()
+        logging.disable(logging.NOTSET)

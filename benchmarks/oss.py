@@ -1,0 +1,60 @@
+"""`oss`: files up to OSS, beside `put_object` of oss2, on the server of the tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from benchmarks.data import Source
+from benchmarks.measuring import Contender, Result, Sample, Target, compare, probe
+from benchmarks.registry import Plan
+
+_SMALL: Final = (64 << 10, 300)
+_LARGE: Final = (100 << 20, 1)
+# A connection to OSS over the internet, roughly: without a limit, parts in parallel would only measure this machine's
+# two cores.
+_BYTES_PER_SECOND: Final = 20 << 20
+
+
+def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
+    """Many small files at the machine's own speed, and a large one at a connection's."""
+    measure = partial(compare, paired=True, report=report)
+    with OssServer.start() as server:
+        # A second each, and mostly the server's: the more of them, the steadier.
+        small = measure(
+            "upload 300 x 64 KiB", _contenders(server, source.folder, *_SMALL, 1.0), rounds=2 * plan.rounds + 1
+        )
+        server.bytes_per_second = _BYTES_PER_SECOND
+        large = measure("upload 100 MiB", _contenders(server, source.folder, *_LARGE, 0.8), rounds=plan.rounds)
+    return small + large
+
+
+def _contenders(server: OssServer, folder: Path, size: int, times: int, limit: float) -> list[Contender]:
+    path = folder / f"upload-{size}"
+    path.write_bytes(bytes(range(256)) * (size // 256))
+    given: dict[str, Any] = {"endpoint": f"http://127.0.0.1:{server.port}", "path": str(path), "times": times}
+
+    def emptied(measure: Callable[[], Sample]) -> Callable[[], Sample]:
+        def measured() -> Sample:
+            with _emptied(server):
+                return measure()
+
+        return measured
+
+    return [
+        Contender("oss2 put_object", emptied(probe("uploads:plain_put", **given))),
+        Contender(
+            "ours, put", emptied(probe("uploads:store_put", **given)), targets=(Target("ratio", limit),), is_ours=True
+        ),
+    ]
+
+
+@contextmanager
+def _emptied(server: OssServer) -> Iterator[None]:
+    """The server keeps objects in memory: each measurement begins with none."""
+    pace = server.bytes_per_second
+    server.reset()
+    server.bytes_per_second = pace
+    yield

@@ -1,0 +1,153 @@
+"""What is measured of this project: its real core functions, as an asset calls them."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+
+from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats.registry import render
+from aggregation_pipeline.source.mysql.columns import shape_queries
+from aggregation_pipeline.source.mysql.connection import NO_PASSWORD, SourceOptions
+from aggregation_pipeline.source.mysql.query import build_queries
+from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.rows import ArrowRows
+from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
+from benchmarks.data import TABLE
+
+DETAIL: dict[str, Any] = {"name": TABLE, "select_fields": ["*"]}
+AGGREGATE: dict[str, Any] = {
+    "name": TABLE,
+    "group_by": ["DATE(created_at)", "city", "status"],
+    "aggregations": [
+        {"function": "COUNT", "alias": "orders"},
+        {"function": "COUNT DISTINCT", "field": "user_id", "alias": "buyers"},
+        {"function": "SUM", "field": "amount", "alias": "amount"},
+        {"function": "AVG", "field": "amount", "alias": "mean"},
+    ],
+}
+_REHEARSAL = "id <= 1000"
+_TIME = datetime(2026, 11, 20, 18, tzinfo=UTC)
+_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def statement(entry: dict[str, Any]) -> str:
+    """The SQL that the one dataset of an entry is read with, which the raw client is given too."""
+    return build_queries(TableEntry.model_validate(entry), primary_key=("id",))[0].sql
+
+
+def extract(address: dict[str, Any], entry: dict[str, Any], folder: str) -> Callable[[], int]:
+    """From the server into the extract."""
+    options = SourceOptions(**address)
+
+    def run(keys: dict[str, Any]) -> int:
+        with tempfile.TemporaryDirectory(dir=folder) as directory:
+            return read_extract(_request(keys), options, Path(directory), _silent).datasets[0].rows
+
+    run({**entry, "where": _REHEARSAL})
+    return lambda: run(entry)
+
+
+def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
+    """From the server to Arrow, and no further."""
+    options = SourceOptions(**address)
+
+    def run(keys: dict[str, Any]) -> int:
+        request = _request(keys)
+        with open_session(options, logical_time=_TIME, zone=_ZONE) as session:
+            settled = request.settled(session)
+            (shaped,) = shape_queries(settled.session, request.entry, settled.columns)
+            return sum(
+                batch.num_rows for batch in ArrowRows(settled.session, shaped, ZeroDates("null"), NO_PASSWORD).batches()
+            )
+
+    run({**DETAIL, "where": _REHEARSAL})
+    return lambda: run(DETAIL)
+
+
+def export(address: dict[str, Any], format_name: str, folder: str, where: str | None = None) -> Callable[[], int]:
+    """From the server to a published window: read, rendered, stored with its extract and manifest."""
+    options = SourceOptions(**address)
+
+    def run(keys: dict[str, Any]) -> int:
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            root = Path(name)
+            publication = Publication(
+                FolderStore(root / "store"), "bench", "run", FormatOptions(), root / "temp", NoLock()
+            )
+            exported = export_window(_request(keys), options, [format_name], publication, _Nobody())
+            return sum(file.rows for file in exported.files)
+
+    run({**DETAIL, "where": _REHEARSAL})
+    return lambda: run({**DETAIL, "where": where})
+
+
+def save_extract(address: dict[str, Any], rows: int, path: str) -> Callable[[], int]:
+    """Not measured: the extract that all renderers are given."""
+
+    def run() -> int:
+        with tempfile.TemporaryDirectory(dir=Path(path).parent) as directory:
+            read = read_extract(
+                _request({**DETAIL, "where": f"id <= {rows}"}), SourceOptions(**address), Path(directory), _silent
+            )
+            shutil.move(read.datasets[0].path, path)
+            return read.datasets[0].rows
+
+    return run
+
+
+def rendering(path: str, rehearsal: str, format_name: str, folder: str) -> Callable[[], int]:
+    """From the extract to the file."""
+
+    def run(source: str) -> int:
+        with tempfile.TemporaryDirectory(dir=folder) as directory:
+            return sum(
+                file.rows for file in render(format_name, _stored(Path(source)), Path(directory), FormatOptions())
+            )
+
+    run(rehearsal)
+    return lambda: run(path)
+
+
+def _stored(path: Path) -> Extract:
+    with pq.ParquetFile(path) as file:
+        dataset = Dataset(
+            "detail",
+            path,
+            file.metadata.num_rows,
+            file.schema_arrow,
+            truncated=False,
+            sql="SELECT",
+            order="primary key (id)",
+        )
+    return Extract(TABLE, "2026-11-21", (dataset,), "snapshot")
+
+
+def _request(keys: dict[str, Any]) -> ReadRequest:
+    return ReadRequest(TableEntry.model_validate(keys), "2026-11-21", _TIME, _ZONE)
+
+
+def _silent(_dataset: str, _done: int, _total: int | None) -> None:
+    pass
+
+
+class _Nobody:
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        pass
+
+    def step(self, text: str) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        pass

@@ -1,0 +1,88 @@
+"""Where the peers live that are not dependencies: an environment and a folder of node modules under .data/, made when
+first wanted.
+
+A peer that cannot be had is left out with a word; nothing of ours depends on it.
+"""
+
+import functools
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.measuring import ROOT, BrokenBenchError, Sample, probe, reported
+
+_HOME: Final = ROOT / ".data" / "bench"
+_PYTHON: Final = (
+    "asyncmy==0.2.18",
+    "connectorx==0.4.6",
+    "duckdb==2.0.0",
+    "mysql-connector-python==9.4.0",
+    "openpyxl==3.1.5",
+    "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "xlsxwriter==3.3.1",
+)
+_NODE: Final = ("mysql2@3.24.6", "csv-stringify@6.9.0", "exceljs@4.4.0")
+
+
+@functools.cache
+def peers_python() -> Path:
+    """The interpreter of the peers' environment."""
+    home = _HOME / "python"
+    python = home / "bin" / "python"
+    listed = home / "installed"
+    if not listed.is_file() or listed.read_text() != "\n".join(_PYTHON):
+        uv = [sys.executable, "-m", "uv"]
+        _install([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], home)
+        _install([*uv, "pip", "install", "--quiet", "--python", str(python), "--only-binary=:all:", *_PYTHON], home)
+        listed.write_text("\n".join(_PYTHON))
+    return python
+
+
+@functools.cache
+def node_modules() -> Path:
+    """The folder of modules for Node.js."""
+    home = _HOME / "node"
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        raise BrokenBenchError("Node.js is not installed here")
+    listed = home / "installed"
+    if not listed.is_file() or listed.read_text() != "\n".join(_NODE):
+        home.mkdir(parents=True, exist_ok=True)
+        _install(
+            [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(home), *_NODE],
+            home,
+        )
+        listed.write_text("\n".join(_NODE))
+    return home / "node_modules"
+
+
+def python_peer(function: str, **arguments: Any) -> Callable[[], Sample]:
+    """A measurement in the peers' environment; it fails in a word where that cannot be made."""
+
+    def run() -> Sample:
+        # Installed only when its turn comes, so that a failure is its own.
+        return probe(f"python_peers:{function}", python=peers_python(), **arguments)()
+
+    return run
+
+
+def node_peer(job: str, arguments: str) -> Callable[[], Sample]:
+    """A measurement by Node.js."""
+    script = str(Path(__file__).with_name("node_peers.cjs"))
+
+    def run() -> Sample:
+        return reported(["node", script, job, arguments], {"NODE_PATH": str(node_modules())})()
+
+    return run
+
+
+def _install(command: Sequence[str], home: Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shutil.rmtree(home, ignore_errors=True)
+        # The installers' own words name registries, which are nobody's business in a report.
+        raise BrokenBenchError(f"not installed: {Path(command[0]).name} ended with code {done.returncode}")

@@ -1,0 +1,37 @@
+"""One measurement in a fresh process: `python -m benchmarks.probe module:function '{"argument": ...}'`.
+
+Whatever is measured begins with the same cold heap, and its peak memory is its own. The function prepares (imports, and
+a rehearsal on a few rows, so that nobody pays for first times) and returns what is timed; that returns the number of
+rows.
+
+It imports nothing of the project, so that it runs in the peers' environment too.
+"""
+
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+
+
+def peak_rss_mb(pid: int | str = "self") -> float:
+    """The most memory that a process has held, in MiB. Not `ru_maxrss`: that begins with the memory of the parent at
+    the fork.
+    """
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main() -> None:
+    module, function = sys.argv[1].split(":")
+    work = getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
+    started = time.perf_counter()
+    rows = work()
+    seconds = time.perf_counter() - started
+    print(json.dumps({"seconds": seconds, "peak_rss_mb": peak_rss_mb(), "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
