@@ -111,7 +111,7 @@ def test_no_masked_cell_is_anywhere_after_a_run_of_entries_made_by_chance(
     rows = ", ".join(f"({cells[0]}, {cells[1]})" for cells in CELLS)
     deployment.execute(*TABLES, f"INSERT INTO users VALUES {rows}")
     source = Entries(7)
-    masking = source.mysql.masking()
+    masking = source.masking()
     with deployment.source.connect(database=deployment.database) as connection, connection.cursor() as cursor:
         cursor.execute(f"SET SESSION sql_mode = '{SQL_MODE}', {ORDER_KEY} = 'a key'")
         together = [masking]

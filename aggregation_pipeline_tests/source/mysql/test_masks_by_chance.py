@@ -72,7 +72,7 @@ def go(twins: Twins, seed: int, tries: int) -> Counter[str]:
     """Count what becomes of so many entries; fail at the first that shows something."""
     source, counts = Entries(seed), Counter[str]()
     for number in range(tries):
-        masking, keys = source.mysql.masking(), source.entry(f"e{number}")
+        masking, keys = source.masking(), source.entry(f"e{number}")
         entry = loaded(masking, keys)
         if entry is None:
             counts["refused"] += 1
