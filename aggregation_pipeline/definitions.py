@@ -14,7 +14,7 @@ from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
-from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.project import DEFAULT_CONFIG, Project, load_usable_project
@@ -29,7 +29,7 @@ from aggregation_pipeline.settings.environment import env_file
 def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
-    open_rows = rows_of(settings, application_name="aggregation sensors")
+    open_rows = open_repository(settings, application_name="aggregation sensors")
     groups = group_tables(project.tables, cron=project.cron, zone=settings.zone)
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)

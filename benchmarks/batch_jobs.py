@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dagster import DagsterEventType
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
-from aggregation_pipeline.batch_jobs.repository import postgres_rows
+from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
 from aggregation_pipeline_tests.batch_jobs.test_mirror_speed import PLATFORMS, clone
@@ -62,5 +62,5 @@ def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str]
 
 def _sensors(url: str):
     return build_sensors(
-        open_rows=functools.partial(postgres_rows, new_batch_jobs(url)), deployment="prod", platforms=PLATFORMS
+        open_rows=functools.partial(postgres_repository, new_batch_jobs(url)), deployment="prod", platforms=PLATFORMS
     )

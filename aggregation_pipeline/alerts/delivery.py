@@ -19,13 +19,13 @@ from aggregation_pipeline.alerts.messages import Message
 from aggregation_pipeline.alerts.outbox_table import deliveries
 from aggregation_pipeline.alerts.send_times import pause
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres.engine import reason
+from aggregation_pipeline.postgres.engine import safe_reason
 
 _MINUTE = timedelta(seconds=60)
 
 
 @dataclass
-class Round:
+class DeliveryAttempt:
     """What one round of the courier did; `refused` says why, by channel."""
 
     delivered: int = 0
@@ -33,7 +33,7 @@ class Round:
 
 
 @dataclass
-class Courier:
+class Delivery:
     """Delivers for one deployment. `sent` are messages that a channel took, but whose row could not be written."""
 
     deployment: str
@@ -42,26 +42,26 @@ class Courier:
     chance: random.Random = field(default_factory=random.SystemRandom)
     sent: set[tuple[uuid.UUID, str]] = field(default_factory=set)
 
-    def deliver(self, connection: sa.Connection, *, budget: float = 6.0) -> Round:
+    def deliver(self, connection: sa.Connection, *, budget: float = 6.0) -> DeliveryAttempt:
         """Send what is due, the oldest first; no sending begins after `budget` seconds. A channel that refuses has rest
         for this round.
 
         Raises AlertError when the outbox does not answer.
         """
-        done, until = Round(), time.monotonic() + budget
+        done, until = DeliveryAttempt(), time.monotonic() + budget
         for channel in self.channels:
             while time.monotonic() < until:
                 try:
                     went_on = self._one(connection, channel, done)
                 except sa.exc.SQLAlchemyError as error:
                     raise AlertError(
-                        f"The outbox of alerts cannot be read or written: {reason(error)}. Check BATCH_JOBS_URL"
+                        f"The outbox of alerts cannot be read or written: {safe_reason(error)}. Check BATCH_JOBS_URL"
                     ) from error
                 if not went_on:
                     break
         return done
 
-    def _one(self, connection: sa.Connection, channel: Channel, done: Round) -> bool:
+    def _one(self, connection: sa.Connection, channel: Channel, done: DeliveryAttempt) -> bool:
         """Send the next message of a channel, in one transaction: whoever else wants to send there waits for the next
         round.
         """

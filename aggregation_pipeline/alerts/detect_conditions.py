@@ -22,7 +22,7 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.alerts.detect_failed_runs import OVERLAP, last_files
-from aggregation_pipeline.alerts.incidents import Cause, Facts, OpenCause, TableFacts
+from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
 from aggregation_pipeline.alerts.plain_text import one_line
 from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR
 from aggregation_pipeline.runs.event_log import segment_of
@@ -34,7 +34,7 @@ _DONE: Final = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRe
 
 
 @dataclass(frozen=True)
-class Estate:
+class MonitoredDefinitions:
     """What there is to look after, as the definitions of this code location say. `location` None looks at every
     location's sensors.
     """
@@ -42,20 +42,20 @@ class Estate:
     checks: tuple[AssetCheckKey, ...]
     policies: Mapping[AssetKey, FreshnessPolicy]
     owners: Mapping[AssetKey, tuple[str, ...]]
-    tables: Mapping[str, TableFacts]
+    tables: Mapping[str, TableLabels]
     location: str | None = None
 
     def facts(self, instance: DagsterInstance, key: AssetKey, secrets: Sequence[str], **more: str | None) -> Facts:
         """What to say of an asset: of its table where it belongs to one."""
         segment = segment_of(key, dict.fromkeys(self.tables, ""))
-        table = self.tables.get(segment or "", TableFacts(segment or key.to_user_string(), self.owners.get(key, ())))
+        table = self.tables.get(segment or "", TableLabels(segment or key.to_user_string(), self.owners.get(key, ())))
         files = last_files(instance, segment, secrets) if segment else None
         return Facts(name=table.name, owners=table.owners, asset="/".join(key.path), files=files, **more)
 
 
 def failed_checks(
-    instance: DagsterInstance, estate: Estate, *, since: datetime, warn: bool, secrets: Sequence[str]
-) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    instance: DagsterInstance, estate: MonitoredDefinitions, *, since: datetime, warn: bool, secrets: Sequence[str]
+) -> tuple[list[Incident], Callable[[OpenIncident], datetime | None]]:
     """Checks that failed since then, those that passed again before anybody looked included; and a function that knows
     which pass now.
     """
@@ -69,7 +69,7 @@ def failed_checks(
         if _moment(record) >= since - OVERLAP and _is_bad(record, warn=warn)
     ]
 
-    def passes_again(cause: OpenCause) -> datetime | None:
+    def passes_again(cause: OpenIncident) -> datetime | None:
         key = next((key for key in latest if _check_subject(key, cause.facts.partition) == cause.subject), None)
         if key is None:
             return None
@@ -88,8 +88,8 @@ def failed_checks(
 
 
 def late_tables(
-    instance: DagsterInstance, estate: Estate, secrets: Sequence[str], now: datetime
-) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    instance: DagsterInstance, estate: MonitoredDefinitions, secrets: Sequence[str], now: datetime
+) -> tuple[list[Incident], Callable[[OpenIncident], datetime | None]]:
     """Assets whose deadline passed, by Dagster's own judgement; and a function that knows which are fresh now."""
     states = instance.get_freshness_state_records(list(estate.policies)) if estate.policies else {}
     causes = []
@@ -104,10 +104,10 @@ def late_tables(
             path = "/".join(key.path)
             facts = estate.facts(instance, key, secrets, deadline=deadline.isoformat())
             causes.append(
-                Cause(f"table_late:{path}:{deadline.isoformat()}", "table_late", f"asset {path}", deadline, facts)
+                Incident(f"table_late:{path}:{deadline.isoformat()}", "table_late", f"asset {path}", deadline, facts)
             )
 
-    def fresh_again(cause: OpenCause) -> datetime | None:
+    def fresh_again(cause: OpenIncident) -> datetime | None:
         record = states.get(AssetKey((cause.facts.asset or "").split("/")))
         good = record is not None and record.freshness_state in {FreshnessState.PASS, FreshnessState.WARN}
         return record.updated_at if record is not None and good and record.updated_at > cause.at else None
@@ -116,8 +116,8 @@ def late_tables(
 
 
 def failing_sensors(
-    instance: DagsterInstance, estate: Estate, secrets: Sequence[str]
-) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    instance: DagsterInstance, estate: MonitoredDefinitions, secrets: Sequence[str]
+) -> tuple[list[Incident], Callable[[OpenIncident], datetime | None]]:
     """Sensors and schedules of this location that keep failing, the mirror's refused runs too; and a function that
     knows which work.
     """
@@ -145,8 +145,8 @@ def failing_sensors(
 
 
 def broken_entries(
-    estate: Estate, secrets: Sequence[str], now: datetime
-) -> tuple[list[Cause], Callable[[OpenCause], datetime | None]]:
+    estate: MonitoredDefinitions, secrets: Sequence[str], now: datetime
+) -> tuple[list[Incident], Callable[[OpenIncident], datetime | None]]:
     """Entries of aggregation.yaml that cannot be used, one cause each as long as that is so; and a function that knows
     which can.
     """
@@ -155,13 +155,13 @@ def broken_entries(
     for subject, (segment, table) in broken.items():
         error = one_line((table.mistakes or "").replace("\n", " "), secrets)
         facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
-        causes.append(Cause(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
+        causes.append(Incident(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
     return causes, lambda cause: None if cause.subject in broken else now
 
 
 def _check_cause(
-    instance: DagsterInstance, estate: Estate, record: AssetCheckExecutionRecord, secrets: Sequence[str]
-) -> Cause:
+    instance: DagsterInstance, estate: MonitoredDefinitions, record: AssetCheckExecutionRecord, secrets: Sequence[str]
+) -> Incident:
     evaluation = record.evaluation
     description = (evaluation.description if evaluation else None) or ""
     error = one_line(description, secrets) or None
@@ -176,7 +176,7 @@ def _check_cause(
         partition=partition,
     )
     key = f"check_failed:{'/'.join(record.key.asset_key.path)}:{record.key.name}:{record.id}"
-    return Cause(key, "check_failed", _check_subject(record.key, partition), _moment(record), facts)
+    return Incident(key, "check_failed", _check_subject(record.key, partition), _moment(record), facts)
 
 
 def _check_subject(key: AssetCheckKey, partition: str | None) -> str:
@@ -190,7 +190,7 @@ def _is_bad(record: AssetCheckExecutionRecord, *, warn: bool) -> bool:
 
 
 def _judged_what_was_there(
-    estate: Estate, key: AssetCheckKey, record: AssetCheckExecutionRecord, cause: OpenCause
+    estate: MonitoredDefinitions, key: AssetCheckKey, record: AssetCheckExecutionRecord, cause: OpenIncident
 ) -> bool:
     """Whether a table's check was executed alone: it judges what is published, and what was refused is not among
     that.
@@ -235,8 +235,8 @@ def _refused(state: InstigatorState) -> int:
     return len(retry) if isinstance(retry, list) else 0
 
 
-def _sensor_cause(subject: str, name: str, at: datetime, error: str, secrets: Sequence[str]) -> Cause:
-    return Cause(
+def _sensor_cause(subject: str, name: str, at: datetime, error: str, secrets: Sequence[str]) -> Incident:
+    return Incident(
         f"sensor_failing:{subject}:{at.isoformat()}",
         "sensor_failing",
         subject,

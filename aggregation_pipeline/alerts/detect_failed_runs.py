@@ -8,11 +8,11 @@ from typing import Final
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.dagster_run import DagsterRun
 
-from aggregation_pipeline.alerts.incidents import Cause, Facts, OpenCause, TableFacts
+from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
 from aggregation_pipeline.alerts.plain_text import address, one_line
 from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, place_of, table_path
-from aggregation_pipeline.runs.event_log import run_events, run_facts, runs_since
-from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunFacts
+from aggregation_pipeline.runs.event_log import run_events, run_info, runs_since
+from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
 # in here.
@@ -32,7 +32,7 @@ class FailedRuns:
     """
 
     watermark: datetime
-    causes: list[Cause] = field(default_factory=list)
+    causes: list[Incident] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
 
 
@@ -43,7 +43,7 @@ def failed_runs(
     waiting: Sequence[str],
     known: Callable[[Collection[str]], set[str]],
     foreign: set[str],
-    tables: Mapping[str, TableFacts],
+    tables: Mapping[str, TableLabels],
     secrets: Sequence[str],
     out_of_time: Callable[[], bool],
 ) -> FailedRuns:
@@ -76,7 +76,7 @@ def failed_runs(
                 _judge(instance, record, found, foreign, now, tables, secrets)
             seen.add(run.run_id)
             if not again:
-                found.watermark = max(found.watermark, run_facts(record).updated_at)
+                found.watermark = max(found.watermark, run_info(record).updated_at)
     # Everything was looked at: the next look need not go back further than this one's beginning, and what lies behind
     # it is forgotten.
     found.watermark = max(found.watermark, now)
@@ -90,10 +90,10 @@ def _judge(
     found: FailedRuns,
     foreign: set[str],
     now: datetime,
-    tables: Mapping[str, TableFacts],
+    tables: Mapping[str, TableLabels],
     secrets: Sequence[str],
 ) -> None:
-    run, facts = record.dagster_run, run_facts(record)
+    run, facts = record.dagster_run, run_info(record)
     age = now - (facts.completed_at or facts.updated_at)
     decision = _decision(run, age)
     if decision == "wait":
@@ -119,8 +119,8 @@ def _decision(run: DagsterRun, age: timedelta) -> str:
 
 
 def _causes(
-    instance: DagsterInstance, run: RunFacts, tables: Mapping[str, TableFacts], secrets: Sequence[str]
-) -> list[Cause]:
+    instance: DagsterInstance, run: RunInfo, tables: Mapping[str, TableLabels], secrets: Sequence[str]
+) -> list[Incident]:
     """A cause for each table of the run that was not finished; none for a run of other people's assets."""
     events = run_events(instance, run.run_id, dict.fromkeys(tables, ""))
     if events is None:
@@ -136,7 +136,7 @@ def _causes(
         if segment in finished:
             continue
         failure = failures.get(segment) or failures.get(None) or whole
-        table = tables.get(segment, TableFacts(segment))
+        table = tables.get(segment, TableLabels(segment))
         facts = Facts(
             name=table.name,
             owners=table.owners,
@@ -147,7 +147,7 @@ def _causes(
             partition=partition,
         )
         subject = f"table {segment}" if partition is None else f"table {segment} {partition}"
-        causes.append(Cause(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, facts))
+        causes.append(Incident(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, facts))
     if not causes:
         # Everything was published, and the run failed all the same.
         facts = Facts(
@@ -156,7 +156,7 @@ def _causes(
             error=one_line(whole.error, secrets) if whole else None,
             partition=partition,
         )
-        causes.append(Cause(f"run_failed:{run.run_id}:", "run_failed", None, at, facts))
+        causes.append(Incident(f"run_failed:{run.run_id}:", "run_failed", None, at, facts))
     return causes
 
 
@@ -168,7 +168,7 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
     return address(str(uri.value), secrets) if uri and uri.value else None
 
 
-def run_again(instance: DagsterInstance, cause: OpenCause) -> datetime | None:
+def run_again(instance: DagsterInstance, cause: OpenIncident) -> datetime | None:
     """Since when a table that failed is published again; None while it is not."""
     place = place_of((cause.facts.asset or "").split("/"))
     if place is None:

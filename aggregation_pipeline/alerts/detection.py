@@ -11,20 +11,20 @@ from dagster import DagsterError, DagsterInstance
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.detect_conditions import (
-    Estate,
+    MonitoredDefinitions,
     broken_entries,
     failed_checks,
     failing_sensors,
     late_tables,
 )
 from aggregation_pipeline.alerts.detect_failed_runs import FailedRuns, failed_runs, run_again
-from aggregation_pipeline.alerts.incidents import Cause, Kind, OpenCause
+from aggregation_pipeline.alerts.incidents import Incident, Kind, OpenIncident
 
-Healthy = Callable[[OpenCause], datetime | None]
+Healthy = Callable[[OpenIncident], datetime | None]
 
 
 @dataclass
-class Survey:
+class Detection:
     """What a survey found. `problems` are questions that Dagster's storage did not answer; they are asked again."""
 
     watermark: datetime
@@ -35,7 +35,7 @@ class Survey:
 
 
 @dataclass
-class Surveyor:
+class Detector:
     """Looks for one deployment. `foreign` remembers runs of which there is nothing to say."""
 
     deployment: str
@@ -47,23 +47,23 @@ class Surveyor:
         self,
         instance: DagsterInstance,
         connection: sa.Connection,
-        estate: Estate,
+        estate: MonitoredDefinitions,
         *,
         watermark: datetime,
         waiting: Sequence[str],
         budget: float = 6.0,
-    ) -> Survey:
+    ) -> Detection:
         """Write down what is not written down yet, and close what is over.
 
         `watermark` and `waiting` come from the survey before; they may be stored once this returns, everything is
         committed by then. Raises AlertError when the outbox does not answer.
         """
         until, now = time.monotonic() + budget, datetime.now(UTC)
-        seen = Survey(watermark, waiting)
+        seen = Detection(watermark, waiting)
         failed: FailedRuns | None = None
         healthy: dict[Kind, Healthy] = {"run_failed": lambda cause: run_again(instance, cause)}
 
-        def runs() -> list[Cause]:
+        def runs() -> list[Incident]:
             nonlocal failed
             failed = failed_runs(
                 instance,
@@ -77,21 +77,21 @@ class Surveyor:
             )
             return failed.causes
 
-        def checks() -> list[Cause]:
+        def checks() -> list[Incident]:
             causes, healthy["check_failed"] = failed_checks(
                 instance, estate, since=watermark, warn=self.warn, secrets=self.secrets
             )
             return causes
 
-        def late() -> list[Cause]:
+        def late() -> list[Incident]:
             causes, healthy["table_late"] = late_tables(instance, estate, self.secrets, now)
             return causes
 
-        def sensors() -> list[Cause]:
+        def sensors() -> list[Incident]:
             causes, healthy["sensor_failing"] = failing_sensors(instance, estate, self.secrets)
             return causes
 
-        def entries() -> list[Cause]:
+        def entries() -> list[Incident]:
             causes, healthy["entry_broken"] = broken_entries(estate, self.secrets, now)
             return causes
 
@@ -108,13 +108,13 @@ class Surveyor:
             seen.watermark, seen.waiting = failed.watermark, failed.waiting
         over = [
             (cause, at)
-            for cause in outbox.open_causes(connection, self.deployment)
+            for cause in outbox.open_incidents(connection, self.deployment)
             if (at := self._end(cause, healthy, until)) is not None
         ]
         seen.recovered = outbox.recover(connection, self.deployment, over)
         return seen
 
-    def _end(self, cause: OpenCause, healthy: dict[Kind, Healthy], until: float) -> datetime | None:
+    def _end(self, cause: OpenIncident, healthy: dict[Kind, Healthy], until: float) -> datetime | None:
         judge = healthy.get(cause.kind)
         if judge is None or time.monotonic() > until:
             return None

@@ -49,7 +49,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Cause:
+class Incident:
     """One thing to tell.
 
     Attributes:
@@ -66,7 +66,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class OpenCause:
+class OpenIncident:
     """A cause that was told, or will be, and whose end was not."""
 
     key: str
@@ -77,7 +77,7 @@ class OpenCause:
 
 
 @dataclass(frozen=True)
-class TableFacts:
+class TableLabels:
     """What the configuration knows of a table; `mistakes` are why its entry cannot be used."""
 
     name: str
@@ -85,7 +85,7 @@ class TableFacts:
     mistakes: str | None = None
 
 
-def recovery(cause: OpenCause, at: datetime) -> Cause:
+def recovery(cause: OpenIncident, at: datetime) -> Incident:
     """What to say when it is over."""
     facts = Facts(
         name=cause.facts.name,
@@ -96,4 +96,4 @@ def recovery(cause: OpenCause, at: datetime) -> Cause:
         files=cause.facts.files,
         was=cause.kind,
     )
-    return Cause(f"recovered:{cause.key}", "recovered", None, at, facts)
+    return Incident(f"recovered:{cause.key}", "recovered", None, at, facts)

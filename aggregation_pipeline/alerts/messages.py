@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.alerts.incidents import Cause, Kind
+from aggregation_pipeline.alerts.incidents import Incident, Kind
 from aggregation_pipeline.alerts.plain_text import name_of
 from aggregation_pipeline.settings.alerts import AlertLanguage
 
@@ -89,7 +89,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Voice:
+class MessageRenderer:
     """How messages of a deployment are worded. `ui` is the address of Dagster's UI without a slash at its end."""
 
     deployment: str
@@ -97,7 +97,7 @@ class Voice:
     zone: ZoneInfo
     ui: str | None = None
 
-    def message(self, kind: Kind, causes: Sequence[Cause], number: str) -> Message:
+    def message(self, kind: Kind, causes: Sequence[Incident], number: str) -> Message:
         """One message of all causes of a kind, in the order in which they happened."""
         ordered = sorted(causes, key=lambda cause: (cause.at, cause.key))
         names = list(dict.fromkeys(name_of(cause.facts.name) for cause in ordered))
@@ -117,7 +117,7 @@ class Voice:
             self._words["test body"].format(name_of(self.deployment)),
         )
 
-    def _block(self, cause: Cause) -> str:
+    def _block(self, cause: Incident) -> str:
         facts, words = cause.facts, self._words
         owners = words["owner"].format(", ".join(map(name_of, facts.owners))) if facts.owners else words["nobody"]
         head = f"■ {name_of(facts.name)} ({owners})"

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.alerts.incidents import KINDS, LASTING, Cause, Facts, Kind, OpenCause, recovery
-from aggregation_pipeline.alerts.messages import Voice
+from aggregation_pipeline.alerts.incidents import KINDS, LASTING, Facts, Incident, Kind, OpenIncident, recovery
+from aggregation_pipeline.alerts.messages import MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import causes, deliveries
 from aggregation_pipeline.alerts.send_times import send_at
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.plain_text import storable_json
 
 # What was said longer ago is forgotten.
@@ -29,7 +29,7 @@ _OPEN_AT_MOST = 500
 _LOCK = "aggregation alerts"
 
 
-def put(connection: sa.Connection, deployment: str, found: Sequence[Cause]) -> int:
+def put(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -> int:
     """Write causes down; those that are there already stay as they are. Returns how many are new."""
     new = 0
     with _locked(connection, deployment):
@@ -56,16 +56,16 @@ def known(connection: sa.Connection, deployment: str, run_ids: Collection[str]) 
         return {str(row[0]) for row in connection.execute(query)}
 
 
-def open_causes(connection: sa.Connection, deployment: str) -> list[OpenCause]:
+def open_incidents(connection: sa.Connection, deployment: str) -> list[OpenIncident]:
     """What is broken as far as anybody was told, the newest first."""
     with _translated(), transaction(connection):
         return [
-            OpenCause(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
+            OpenIncident(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
             for row in connection.execute(_open(deployment))
         ]
 
 
-def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenCause, datetime]]) -> int:
+def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenIncident, datetime]]) -> int:
     """Close causes that are over since the moment given. One message a subject, however many causes it had. Returns how
     many subjects.
     """
@@ -86,7 +86,7 @@ def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[
 def seal(
     connection: sa.Connection,
     deployment: str,
-    voice: Voice,
+    voice: MessageRenderer,
     channels: Sequence[str],
     *,
     window: timedelta,
@@ -111,7 +111,7 @@ def seal(
             message = uuid.uuid4()
             taken = sa.update(causes).where(*unsaid, causes.c.kind == kind).values(message=message).returning(causes)
             found = [
-                Cause(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
+                Incident(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
                 for row in connection.execute(taken)
             ]
             text = voice.message(kind, found, message.hex[:8])
@@ -175,7 +175,7 @@ def prune(connection: sa.Connection, deployment: str) -> None:
             connection.execute(sa.delete(table).where(table.c.deployment == deployment, condition, said))
 
 
-def _insert(connection: sa.Connection, deployment: str, cause: Cause) -> int:
+def _insert(connection: sa.Connection, deployment: str, cause: Incident) -> int:
     values = {"key": cause.key, "kind": cause.kind, "subject": cause.subject, "occurred_at": cause.at}
     row: Mapping[str, object] = {"deployment": deployment, "facts": cause.facts.to_json(), **values}
     cleaned = {name: storable_json(value) if isinstance(value, (str, dict)) else value for name, value in row.items()}
@@ -212,5 +212,5 @@ def _translated() -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         raise AlertError(
-            f"The outbox of alerts does not take or give its rows: {reason(error)}. Check BATCH_JOBS_URL and its grants"
+            f"The outbox of alerts does not take or give its rows: {safe_reason(error)}. Check BATCH_JOBS_URL and its grants"
         ) from error

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.postgres.engine import safe_reason, transaction
 
 SCHEMA = "aggregation_alerts"
 _metadata = sa.MetaData(schema=SCHEMA)
@@ -73,11 +73,11 @@ def ensure_tables(bind: sa.Engine | sa.Connection) -> bool:
             return missing
     except sa.exc.OperationalError as error:
         raise AlertError(
-            f"The outbox of alerts cannot be reached: {reason(error)}. Check BATCH_JOBS_URL and that the server runs"
+            f"The outbox of alerts cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL and that the server runs"
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise AlertError(
-            f"The outbox of alerts ({SCHEMA}) is missing and could not be created: {reason(error)}. Run"
+            f"The outbox of alerts ({SCHEMA}) is missing and could not be created: {safe_reason(error)}. Run"
             " sql/alerts/create_alert_tables.sql as a user who may create a schema, and grant it to the user of"
             " BATCH_JOBS_URL"
         ) from error

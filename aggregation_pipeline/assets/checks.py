@@ -8,7 +8,14 @@ from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCh
 from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.export.checks import ALWAYS, NAMES_SET, NAMES_SET_WORDS, Verdict, expectation, named_checks
+from aggregation_pipeline.export.checks import (
+    ALWAYS,
+    NAMES_SET,
+    NAMES_SET_WORDS,
+    CheckResult,
+    expectation,
+    named_checks,
+)
 
 _TOLD = 200
 _NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was published."
@@ -30,7 +37,7 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
 
 
 def check_results(
-    entry: TableEntry, selected: Sequence[AssetCheckKey], verdicts: Mapping[str | None, Sequence[Verdict]]
+    entry: TableEntry, selected: Sequence[AssetCheckKey], verdicts: Mapping[str | None, Sequence[CheckResult]]
 ) -> Iterator[AssetCheckResult]:
     """One result for each check; `verdicts` are by partition (None: the table is taken whole).
 

@@ -29,14 +29,14 @@ from aggregation_pipeline.assets.windows_of_run import Target, partition_targets
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import progress
-from aggregation_pipeline.export.checks import Verdict
-from aggregation_pipeline.export.window import Exported, export_window, judge_again, render_window
+from aggregation_pipeline.export.checks import CheckResult
+from aggregation_pipeline.export.window import Exported, check_published, export_window, render_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.runs.logical_time import logical_time
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.table_state import SourceState, open_glance, state_of
+from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
@@ -94,7 +94,7 @@ class PartitionsLostError(PartitionsFailedError):
 
 Described = Mapping[AssetKey, Metadata]
 Published = dict[str | None, Described]
-Verdicts = dict[str | None, Sequence[Verdict]]
+Verdicts = dict[str | None, Sequence[CheckResult]]
 
 
 @without_values
@@ -163,7 +163,9 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     manager: OSSIOManager = context.resources.io_manager
     window = manager.latest_manifest(job.entry.name).window
     context.log.info("%s %s: judging what is published", job.entry.name, window)
-    verdicts = judge_again(job.entry, window, manager.publication(context.run.run_id, NoLock(), names=job.entry.names))
+    verdicts = check_published(
+        job.entry, window, manager.publication(context.run.run_id, NoLock(), names=job.entry.names)
+    )
     yield from check_results(
         job.entry, context.selected_asset_check_keys, {None if job.partitions is None else window: verdicts}
     )
@@ -240,9 +242,9 @@ def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | N
 
 
 @without_values
-def _state_of_source(job: TableJob) -> SourceState:
-    with open_glance(job.source(), job.zone) as session:
-        return state_of(session, job.entry.source, job.times, job.entry.all_masked)
+def _state_of_source(job: TableJob) -> TableState:
+    with open_state_session(job.source(), job.zone) as session:
+        return read_table_state(session, job.entry.source, job.times, job.entry.all_masked)
 
 
 def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:

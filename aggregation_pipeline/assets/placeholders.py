@@ -23,7 +23,7 @@ from aggregation_pipeline.runs.asset_keys import op_name
 CONFIGURATION: Final = "configuration"
 
 
-def build_stand_in(name: str, specs: list[AssetSpec], partitions: Any, words: str) -> AssetsDefinition:  # noqa: ANN401
+def build_placeholder(name: str, specs: list[AssetSpec], partitions: Any, words: str) -> AssetsDefinition:  # noqa: ANN401
     """Build the assets of the entry `name`, which nothing materializes; `words` are its mistakes."""
     table = table_key(name)
 

@@ -18,7 +18,7 @@ from aggregation_pipeline.assets.sources import source_metadata, source_of
 from aggregation_pipeline.config.masked_columns import joined
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.runs.redaction import without_values
-from aggregation_pipeline.source.mysql.table_state import SourceState, open_glance, state_of
+from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 
 
 def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
@@ -60,16 +60,16 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
 
 
 @without_values
-def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetKey, SourceState], list[str]]:
+def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetKey, TableState], list[str]]:
     """How each table stands, and why some cannot be asked."""
     states, problems = {}, []
     # All tables are read by the same account.
     first = next(iter(readers.values()))[0]
-    with open_glance(first.source(), first.zone) as session:
+    with open_state_session(first.source(), first.zone) as session:
         for key, jobs in readers.items():
             times = {column: zone for job in jobs for column, zone in job.times.items()}
             try:
-                states[key] = state_of(
+                states[key] = read_table_state(
                     session, jobs[0].entry.source, times, joined(job.entry.all_masked for job in jobs)
                 )
             except SourceLostError:

@@ -9,7 +9,7 @@ from aggregation_pipeline.assets.keys import source_key
 from aggregation_pipeline.assets.metadata import Metadata, size
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
-from aggregation_pipeline.source.mysql.table_state import SourceState
+from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline.storage.manifest import Manifest
 
 
@@ -29,7 +29,7 @@ def source_of(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> 
     )
 
 
-def source_metadata(state: SourceState, rows: int | None = None) -> Metadata:
+def source_metadata(state: TableState, rows: int | None = None) -> Metadata:
     """Metadata of an observed source table: what is known of it without reading it, and its `rows` where a run has read
     them all.
     """

@@ -27,7 +27,7 @@ from aggregation_pipeline.assets.checks import check_specs
 from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_checks, run_table
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
-from aggregation_pipeline.assets.placeholders import build_stand_in
+from aggregation_pipeline.assets.placeholders import build_placeholder
 from aggregation_pipeline.assets.sources import source_of
 from aggregation_pipeline.assets.specs import export_words, manifest_words, table_words
 from aggregation_pipeline.config.model import TableEntry
@@ -42,7 +42,7 @@ _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"par
 def build_table(job: TableJob) -> AssetsDefinition:
     """Build the assets of one entry, or what stands for one that cannot be used."""
     if job.entry.mistakes is not None:
-        return build_stand_in(job.entry.name, table_specs(job), job.partitions, job.entry.mistakes)
+        return build_placeholder(job.entry.name, table_specs(job), job.partitions, job.entry.mistakes)
 
     @multi_asset(
         name=op_name(job.entry.name),

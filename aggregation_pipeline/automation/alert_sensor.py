@@ -15,16 +15,16 @@ from dagster import DefaultSensorStatus, SensorDefinition, SensorEvaluationConte
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.channels import Channel, open_channels
-from aggregation_pipeline.alerts.delivery import Courier
-from aggregation_pipeline.alerts.detect_conditions import Estate, age_limit
-from aggregation_pipeline.alerts.detection import Survey, Surveyor
-from aggregation_pipeline.alerts.incidents import Cause, Facts, TableFacts
-from aggregation_pipeline.alerts.messages import Voice
+from aggregation_pipeline.alerts.delivery import Delivery
+from aggregation_pipeline.alerts.detect_conditions import MonitoredDefinitions, age_limit
+from aggregation_pipeline.alerts.detection import Detection, Detector
+from aggregation_pipeline.alerts.incidents import Facts, Incident, TableLabels
+from aggregation_pipeline.alerts.messages import MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import ensure_tables
 from aggregation_pipeline.alerts.plain_text import one_line
 from aggregation_pipeline.alerts.send_times import quiet_for
 from aggregation_pipeline.errors import AlertError
-from aggregation_pipeline.postgres.engine import create_engine, deadline, reason
+from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.base import Settings
 
@@ -69,12 +69,12 @@ class Memory:
         return json.dumps({"watermark": self.watermark.isoformat(), "waiting": list(self.waiting)} | down)
 
 
-def voice_of(settings: Settings) -> Voice:
+def message_renderer(settings: Settings) -> MessageRenderer:
     """How this deployment words its messages."""
-    return Voice(settings.deployment_name, settings.alert_language, settings.zone, settings.dagster_ui_url)
+    return MessageRenderer(settings.deployment_name, settings.alert_language, settings.zone, settings.dagster_ui_url)
 
 
-def build_alert_sensors(settings: Settings, tables: Mapping[str, TableFacts]) -> list[SensorDefinition]:
+def build_alert_sensors(settings: Settings, tables: Mapping[str, TableLabels]) -> list[SensorDefinition]:
     """The sensor `alerts`, running from the start; none where ALERT_URLS is not set.
 
     `tables` says what is known of each table, by the segment of its asset key. Nothing connects before a tick. Raises
@@ -84,11 +84,11 @@ def build_alert_sensors(settings: Settings, tables: Mapping[str, TableFacts]) ->
     if not channels:
         return []
     engine = create_engine(settings.require_batch_jobs_url(), application_name="aggregation alerts")
-    desk = Desk(
-        settings.deployment_name, channels, voice_of(settings), timedelta(seconds=settings.alert_window_seconds)
+    desk = Dispatcher(
+        settings.deployment_name, channels, message_renderer(settings), timedelta(seconds=settings.alert_window_seconds)
     )
-    courier = Courier(desk.deployment, channels, settings.alert_messages_per_minute)
-    surveyor = Surveyor(desk.deployment, warn=settings.alert_on_warn, secrets=settings.secrets)
+    courier = Delivery(desk.deployment, channels, settings.alert_messages_per_minute)
+    surveyor = Detector(desk.deployment, warn=settings.alert_on_warn, secrets=settings.secrets)
 
     def tell(context: SensorEvaluationContext) -> SkipReason:
         memory = Memory.read(context.cursor)
@@ -101,7 +101,7 @@ def build_alert_sensors(settings: Settings, tables: Mapping[str, TableFacts]) ->
                 seen = surveyor.look(
                     context.instance,
                     connection,
-                    estate_of(context, tables),
+                    monitored_definitions(context, tables),
                     watermark=memory.watermark,
                     waiting=memory.waiting,
                 )
@@ -134,13 +134,13 @@ def channels_of(settings: AlertSettings) -> tuple[Channel, ...]:
     return open_channels([url.get_secret_value() for url in settings.alert_urls])
 
 
-def estate_of(context: SensorEvaluationContext, tables: Mapping[str, TableFacts]) -> Estate:
+def monitored_definitions(context: SensorEvaluationContext, tables: Mapping[str, TableLabels]) -> MonitoredDefinitions:
     """What this code location holds at the moment."""
     repository = context.repository_def
     graph = repository.asset_graph if repository is not None else None
     nodes = graph.asset_nodes if graph is not None else ()
     origin = context.code_location_origin
-    return Estate(
+    return MonitoredDefinitions(
         checks=tuple(graph.asset_check_keys) if graph is not None else (),
         policies={node.key: policy for node in nodes if (policy := node.freshness_policy_or_from_metadata) is not None},
         owners={node.key: tuple(node.owners) for node in nodes},
@@ -150,12 +150,12 @@ def estate_of(context: SensorEvaluationContext, tables: Mapping[str, TableFacts]
 
 
 @dataclass
-class Desk:
+class Dispatcher:
     """Where causes become messages, and where to turn when the outbox itself is away."""
 
     deployment: str
     channels: Sequence[Channel]
-    voice: Voice
+    voice: MessageRenderer
     window: timedelta
     chance: random.Random = field(default_factory=random.SystemRandom)
 
@@ -173,7 +173,7 @@ class Desk:
         now = datetime.now(UTC)
         since, told = memory.down_since or now, list(memory.told)
         if now - since >= _OUTBOX_PATIENCE and not quiet_for(now):
-            cause = Cause("", "sensor_failing", None, since, Facts(name="batch_jobs", error=one_line(error)))
+            cause = Incident("", "sensor_failing", None, since, Facts(name="batch_jobs", error=one_line(error)))
             message = self.voice.message("sensor_failing", [cause], f"{int(since.timestamp()):x}"[-8:])
             for channel in self.channels:
                 if channel.name not in told:
@@ -185,9 +185,9 @@ class Desk:
         return Memory(memory.watermark, memory.waiting, since, told)
 
 
-def _back(since: datetime) -> Cause:
+def _back(since: datetime) -> Incident:
     facts = Facts(name="batch_jobs", was="sensor_failing")
-    return Cause(f"recovered:outbox:{since.isoformat()}", "recovered", None, datetime.now(UTC), facts)
+    return Incident(f"recovered:outbox:{since.isoformat()}", "recovered", None, datetime.now(UTC), facts)
 
 
 @contextmanager
@@ -196,13 +196,13 @@ def _bounded(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection = engine.connect()
     except sa.exc.SQLAlchemyError as error:
         raise AlertError(
-            f"The database of batch_jobs and of alerts cannot be reached: {reason(error)}. Check BATCH_JOBS_URL"
+            f"The database of batch_jobs and of alerts cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL"
         ) from error
     with connection, deadline(connection, TICK_SECONDS):
         yield connection
 
 
-def _summary(seen: Survey, delivered: int, sealed: int, refused: int, *, created: bool) -> str:
+def _summary(seen: Detection, delivered: int, sealed: int, refused: int, *, created: bool) -> str:
     parts = [f"{seen.new} new causes, {seen.recovered} recovered; {sealed} messages made, {delivered} delivered"]
     if created:
         parts.insert(0, "Tables of aggregation_alerts created")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
 from aggregation_pipeline.project import Project
@@ -17,7 +17,7 @@ _SECONDS = 60.0
 def backfill(
     project: Project,
     instance: DagsterInstance,
-    open_rows: OpenRows,
+    open_rows: OpenRepository,
     *,
     since: timedelta,
     on_pass: Callable[[Pass], None],

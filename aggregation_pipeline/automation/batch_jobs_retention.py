@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dagster import DefaultScheduleStatus, JobDefinition, OpExecutionContext, ScheduleDefinition, job, op
 
-from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import owner_of
 
 PRUNE_JOB = "prune_batch_jobs"
@@ -18,7 +18,7 @@ _CRON = "40 4 * * *"
 _SECONDS = 300.0
 
 
-def build_prune_job(*, open_rows: OpenRows, deployment: str, days: int) -> JobDefinition:
+def build_prune_job(*, open_rows: OpenRepository, deployment: str, days: int) -> JobDefinition:
     """Build the job that deletes the rows of this deployment that came to an end more than `days` ago."""
 
     @op(

@@ -22,13 +22,13 @@ from dagster import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
 from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, Pass, reconcile
 from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres.engine import reason
-from aggregation_pipeline.runs.heartbeat import fail_the_dead
+from aggregation_pipeline.postgres.engine import safe_reason
+from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs
 
 STATUSES = (
     DagsterRunStatus.QUEUED,
@@ -48,7 +48,7 @@ REST_SECONDS = 30.0
 
 def build_sensors(
     *,
-    open_rows: OpenRows,
+    open_rows: OpenRepository,
     deployment: str,
     platforms: Mapping[str, str],
     job_type: str = "data_collection",
@@ -87,7 +87,7 @@ def build_sensors(
     def reconcile_all(context: SensorEvaluationContext) -> SkipReason:
         instance, owner = context.instance, owner_of(context.instance, deployment)
         watermark, retry = _read_cursor(context.cursor, history)
-        dead = _fail_the_dead(context, locks_url)
+        dead = _fail_orphaned_runs(context, locks_url)
         with open_rows(TICK_SECONDS) as rows:
             created = rows.ensure()
             mirror_one = functools.partial(one_record, instance, rows=rows, owner=owner)
@@ -142,14 +142,16 @@ class _Rest:
         return time.monotonic() < self._until
 
 
-def _fail_the_dead(context: SensorEvaluationContext, locks_url: str | None) -> list[str]:
+def _fail_orphaned_runs(context: SensorEvaluationContext, locks_url: str | None) -> list[str]:
     if locks_url is None:
         return []
     try:
-        return fail_the_dead(context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url)
+        return fail_orphaned_runs(
+            context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url
+        )
     except sa.exc.SQLAlchemyError as error:
         # The rows come first; whoever is dead is still dead at the next tick.
-        context.log.warning("Whether the processes of runs live cannot be seen: %s", reason(error))
+        context.log.warning("Whether the processes of runs live cannot be seen: %s", safe_reason(error))
         return []
 
 

@@ -38,7 +38,7 @@ from dagster._core.storage.tags import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.runs.event_log import run_facts, runs_since
+from aggregation_pipeline.runs.event_log import run_info, runs_since
 from aggregation_pipeline.runs.heartbeat import in_own_process
 from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, logical_time
 
@@ -68,7 +68,7 @@ def build_lost_runs() -> SensorDefinition:
         ):
             for record in page:
                 started += _is_lost(record, context) and _started_again(context, record.dagster_run)
-                newest = max(newest, run_facts(record).updated_at)
+                newest = max(newest, run_info(record).updated_at)
         context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))
         return SkipReason(f"{started} runs that failed before they began are started once more")
 

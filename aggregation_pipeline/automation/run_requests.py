@@ -15,7 +15,7 @@ from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
 
 
 @dataclass(frozen=True)
-class Asked:
+class LaunchSpec:
     """What one run is launched with. Without a partition and tags it stands for its creation, and takes tables
     whole.
     """
@@ -30,7 +30,7 @@ def is_more_than_daily(crons: Sequence[str]) -> bool:
     return len(crons) > 1 or not (minute.isdigit() and hour.isdigit())
 
 
-def at_tick(group: Group, moment: datetime) -> Asked | None:
+def at_tick(group: Group, moment: datetime) -> LaunchSpec | None:
     """What a tick of the group's schedule at `moment` asks for: the newest partition, or the window that the moment
     gives its name.
 
@@ -38,23 +38,25 @@ def at_tick(group: Group, moment: datetime) -> Asked | None:
     """
     if group.partitions is not None:
         return newest(group.partitions, moment)
-    return Asked(tags=tick_tags(moment, group.zone, more_than_daily=is_more_than_daily(group.crons or ("* * * * *",))))
+    return LaunchSpec(
+        tags=tick_tags(moment, group.zone, more_than_daily=is_more_than_daily(group.crons or ("* * * * *",)))
+    )
 
 
-def by_hand(group: Group, now: datetime) -> Asked | None:
+def by_hand(group: Group, now: datetime) -> LaunchSpec | None:
     """What a run asks for that somebody starts at `now`. None where no partition is complete yet."""
-    return Asked() if group.partitions is None else newest(group.partitions, now)
+    return LaunchSpec() if group.partitions is None else newest(group.partitions, now)
 
 
-def newest(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> Asked | None:
+def newest(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> LaunchSpec | None:
     """The newest partition that is complete at `moment`; None before the first."""
     key = newest_complete(partitions, moment)
-    return None if key is None else Asked(key)
+    return None if key is None else LaunchSpec(key)
 
 
 def over_range(
     table: str, partitions: TimeWindowPartitionsDefinition, backfill: Backfill, first: str, last: str
-) -> list[Asked]:
+) -> list[LaunchSpec]:
     """The runs of a backfill from `first` to `last`, as many partitions to each as the entry says. Raises ConfigError
     for keys of none.
     """
@@ -62,10 +64,13 @@ def over_range(
     each = backfill.partitions_per_run
     size = len(keys) if each == "all" else each
     chunks = [keys[position : position + size] for position in range(0, len(keys), size)]
-    return [Asked(chunk[0]) if len(chunk) == 1 else Asked(tags=_range_tags(chunk[0], chunk[-1])) for chunk in chunks]
+    return [
+        LaunchSpec(chunk[0]) if len(chunk) == 1 else LaunchSpec(tags=_range_tags(chunk[0], chunk[-1]))
+        for chunk in chunks
+    ]
 
 
-def in_words(group: Group, moment: datetime, asked: Asked) -> str:
+def describe_request(group: Group, moment: datetime, asked: LaunchSpec) -> str:
     """What `run --at` takes, where nothing says that the schedule ticks at that time."""
     local = moment.astimezone(group.zone)
     window = f"the partition {asked.partition}" if asked.partition else f"the window {asked.tags[WINDOW_TAG]}"

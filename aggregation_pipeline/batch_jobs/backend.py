@@ -4,18 +4,18 @@ import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from aggregation_pipeline.batch_jobs.repository import Rows, postgres_rows
-from aggregation_pipeline.batch_jobs.supabase import supabase_rows
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
+from aggregation_pipeline.batch_jobs.supabase import supabase_repository
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.settings.base import Settings
 
-OpenRows = Callable[[float], AbstractContextManager[Rows]]
+OpenRepository = Callable[[float], AbstractContextManager[BatchJobRepository]]
 
 
-def rows_of(settings: Settings, *, application_name: str) -> OpenRows:
+def open_repository(settings: Settings, *, application_name: str) -> OpenRepository:
     """What opens the rows of this deployment for at most the seconds given. Nothing connects before that."""
     if settings.batch_jobs_url is None and settings.supabase_url is not None and settings.supabase_key is not None:
-        return functools.partial(supabase_rows, settings.supabase_url, settings.supabase_key.get_secret_value())
+        return functools.partial(supabase_repository, settings.supabase_url, settings.supabase_key.get_secret_value())
     return functools.partial(
-        postgres_rows, create_engine(settings.require_batch_jobs_url(), application_name=application_name)
+        postgres_repository, create_engine(settings.require_batch_jobs_url(), application_name=application_name)
     )

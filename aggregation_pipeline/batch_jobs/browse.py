@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.postgres.engine import safe_reason, transaction
 
 JobRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowFilter:
     """Which rows: None is any. `id` is the beginning of one, of hexadecimal digits and hyphens."""
 
     job_type: str | None = None
@@ -48,7 +48,7 @@ _TREND = sa.text("""
 """)
 
 
-def listed(connection: sa.Connection, wanted: Wanted) -> Sequence[JobRow]:
+def listed(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
     """The rows, the newest first. Raises MirrorError, MirrorBusyError."""
     conditions = {"job_type": wanted.job_type, "status": wanted.status}
     query = sa.select(batch_jobs).where(
@@ -77,8 +77,8 @@ def _read(connection: sa.Connection, query: sa.Executable, arguments: Mapping[st
         with transaction(connection):
             return connection.execute(query, arguments).mappings().all()
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be read: it does not answer ({reason(error)})") from error
+        raise MirrorBusyError(f"batch_jobs cannot be read: it does not answer ({safe_reason(error)})") from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
-            f"batch_jobs cannot be read ({reason(error)}). Check that the table is there and that the user may read it"
+            f"batch_jobs cannot be read ({safe_reason(error)}). Check that the table is there and that the user may read it"
         ) from error

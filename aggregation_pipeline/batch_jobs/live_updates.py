@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
 
-from aggregation_pipeline.batch_jobs.backend import OpenRows
-from aggregation_pipeline.batch_jobs.repository import Rows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of
 
 log = logging.getLogger(__name__)
@@ -24,15 +24,15 @@ _ENDINGS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterE
 _STEPS = {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_MATERIALIZATION}
 
 # Brings the row of a run up to date. The arguments are the instance, the run's id and the rows.
-Write = Callable[[DagsterInstance, str, Rows], object]
+Write = Callable[[DagsterInstance, str, BatchJobRepository], object]
 # Begins to follow a run of this process.
 Follow = Callable[[DagsterInstance, str], None]
 
 
-class Follower:
+class LiveUpdates:
     """Writes the rows of runs of this process. Nothing that goes wrong here reaches a run."""
 
-    def __init__(self, open_rows: OpenRows, write: Write) -> None:
+    def __init__(self, open_rows: OpenRepository, write: Write) -> None:
         self._open_rows = open_rows
         self._write = write
 
@@ -59,7 +59,7 @@ class _Row:
         self,
         instance: DagsterInstance,
         run_id: str,
-        open_rows: OpenRows,
+        open_rows: OpenRepository,
         write: Write,
         *,
         on: Collection[DagsterEventType],

@@ -9,9 +9,9 @@ from dagster import DagsterInstance, RunRecord
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
-from aggregation_pipeline.batch_jobs.repository import Rows
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.runs.event_log import run_events, run_facts
+from aggregation_pipeline.runs.event_log import run_events, run_info
 from aggregation_pipeline.runs.model import Owner
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
@@ -33,7 +33,7 @@ def mirror_run(
     instance: DagsterInstance,
     run_id: str,
     *,
-    rows: Rows,
+    rows: BatchJobRepository,
     owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
@@ -58,7 +58,7 @@ def mirror_record(
     instance: DagsterInstance,
     run: RunRecord,
     *,
-    rows: Rows,
+    rows: BatchJobRepository,
     owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
@@ -72,6 +72,6 @@ def mirror_record(
     if events is None:
         return "foreign"
     row = project(
-        run_facts(run), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets
+        run_info(run), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets
     )
     return "written" if rows.record(row) else "unchanged"

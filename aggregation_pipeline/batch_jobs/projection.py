@@ -19,7 +19,7 @@ from aggregation_pipeline.runs.model import (
     JobStatus,
     Owner,
     Planned,
-    RunFacts,
+    RunInfo,
     Started,
 )
 from aggregation_pipeline.runs.plain_text import first_lines, scrub
@@ -78,7 +78,7 @@ class _Table:
 
 
 def project(
-    run: RunFacts,
+    run: RunInfo,
     events: Collection[Event],
     *,
     owner: Owner,
@@ -222,7 +222,7 @@ def _together(statuses: set[str]) -> str:
     return next((word for word in ("failed", "skipped") if word in statuses), "in_progress")
 
 
-def _timing(run: RunFacts, windows: Sequence[Finished]) -> dict[str, float | None]:
+def _timing(run: RunInfo, windows: Sequence[Finished]) -> dict[str, float | None]:
     def between(start: datetime | None, end: datetime | None) -> float | None:
         return round(max(0.0, (end - start).total_seconds()), 3) if start and end else None
 

@@ -16,10 +16,10 @@ from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, 
 from aggregation_pipeline.batch_jobs.deleted_runs import closed
 from aggregation_pipeline.batch_jobs.mirror import Outcome
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.repository import Rows
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.runs.event_log import run_facts, runs_since
+from aggregation_pipeline.runs.event_log import run_info, runs_since
 from aggregation_pipeline.runs.model import Owner
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
@@ -62,7 +62,7 @@ class Pass:
 
 def reconcile(
     instance: DagsterInstance,
-    rows: Rows,
+    rows: BatchJobRepository,
     mirror: Mirror,
     *,
     owner: Owner,
@@ -94,7 +94,7 @@ def reconcile(
     for page in runs_since(instance, ENDED, watermark - OVERLAP, limit=_PAGE):
         if not sweep.take(page, began + budget, ended=True):
             # The pages that follow are counted and not read: the time is up.
-            unread = instance.get_runs_count(RunsFilter(statuses=ENDED, updated_after=run_facts(page[-1]).updated_at))
+            unread = instance.get_runs_count(RunsFilter(statuses=ENDED, updated_after=run_info(page[-1]).updated_at))
             break
     for run in sweep.settling:
         if time.monotonic() > began + budget:
@@ -115,7 +115,7 @@ def reconcile(
 class _Sweep:
     """A pass under way."""
 
-    rows: Rows
+    rows: BatchJobRepository
     mirror: Mirror
     owner: Owner
     done: Pass
@@ -148,7 +148,7 @@ class _Sweep:
                 self.take_one(run)
                 taken += 1
             if ended:
-                self.done.watermark = max(self.done.watermark, run_facts(run).updated_at)
+                self.done.watermark = max(self.done.watermark, run_info(run).updated_at)
         return in_time
 
     def take_one(self, run: RunRecord) -> None:
@@ -165,7 +165,7 @@ class _Sweep:
             return
         self.done.written += outcome == "written"
         # A run is stored a moment before what it plans.
-        if outcome == "foreign" and self.now - run_facts(run).created_at > OVERLAP:
+        if outcome == "foreign" and self.now - run_info(run).created_at > OVERLAP:
             self.foreign.add(run.dagster_run.run_id)
 
     def close(self, ids: Sequence[UUID]) -> None:
@@ -177,11 +177,11 @@ class _Sweep:
 
     def _left(self, run: RunRecord) -> None:
         self.left.add(run.dagster_run.run_id)
-        self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_facts(run).updated_at).total_seconds())
+        self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_info(run).updated_at).total_seconds())
 
 
 def _need(run: RunRecord, rows: Mapping[UUID, Mirrored], now: datetime) -> Literal["yes", "again", "no"]:
-    facts = run_facts(run)
+    facts = run_info(run)
     row = rows.get(row_id(facts.run_id))
     if row is None or row.refused or row.updated != facts.updated_at.isoformat():
         return "yes"

@@ -10,15 +10,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs import browse, writer
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow, Wanted
+from aggregation_pipeline.batch_jobs.browse import Day, JobRow, RowFilter
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres.engine import deadline, reason
+from aggregation_pipeline.postgres.engine import deadline, safe_reason
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 
 
-class Rows(Protocol):
+class BatchJobRepository(Protocol):
     """What the mirror does with batch_jobs. Every method raises MirrorBusyError where another try may do, else
     MirrorError.
     """
@@ -46,7 +46,7 @@ class Rows(Protocol):
     def prune(self, owner: Owner, before: datetime) -> int:
         """Delete the owner's rows that came to an end before; how many."""
 
-    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
         """Rows of everybody, the newest first."""
 
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
@@ -54,7 +54,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
-class PostgresRows:
+class PostgresRepository:
     """The table itself, by a connection string."""
 
     connection: sa.Connection
@@ -80,7 +80,7 @@ class PostgresRows:
     def prune(self, owner: Owner, before: datetime) -> int:
         return writer.prune(self.connection, owner, before)
 
-    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
         return browse.listed(self.connection, wanted)
 
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
@@ -88,14 +88,14 @@ class PostgresRows:
 
 
 @contextmanager
-def postgres_rows(engine: sa.Engine, seconds: float) -> Iterator[Rows]:
+def postgres_repository(engine: sa.Engine, seconds: float) -> Iterator[BatchJobRepository]:
     """The rows by a connection of their own, which is cut after `seconds`, whatever it is waiting for."""
     try:
         connection = engine.connect()
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(
-            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
+            f"batch_jobs cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
             " the server runs"
         ) from error
     with connection, deadline(connection, seconds):
-        yield PostgresRows(connection)
+        yield PostgresRepository(connection)

@@ -16,11 +16,11 @@ from uuid import UUID
 
 import requests
 
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow, Wanted, day_of
+from aggregation_pipeline.batch_jobs.browse import Day, JobRow, RowFilter, day_of
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.writer import Mirrored
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import says_names
+from aggregation_pipeline.postgres.engine import names_only
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
 
@@ -45,7 +45,7 @@ class _RefusedError(MirrorError):
 
 
 @dataclass(frozen=True)
-class SupabaseRows:
+class SupabaseRepository:
     """The rows by REST: `url` is the project's, `until` the moment (time.monotonic) after which nothing is tried any
     more.
     """
@@ -82,7 +82,7 @@ class SupabaseRows:
     def prune(self, owner: Owner, before: datetime) -> int:
         return int(self._call("prune_batch_jobs", **_names(owner), before=before.isoformat()))
 
-    def listed(self, wanted: Wanted) -> Sequence[JobRow]:
+    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
         found = self._call(
             "list_batch_jobs",
             kind=wanted.job_type,
@@ -146,7 +146,7 @@ class SupabaseRows:
 
 
 @contextmanager
-def supabase_rows(url: str, key: str, seconds: float) -> Iterator[SupabaseRows]:
+def supabase_repository(url: str, key: str, seconds: float) -> Iterator[SupabaseRepository]:
     """The rows for at most `seconds`. `url` is the project's (https://<ref>.supabase.co), `key` that of
     service_role.
     """
@@ -154,7 +154,7 @@ def supabase_rows(url: str, key: str, seconds: float) -> Iterator[SupabaseRows]:
         # Proxies yes, ~/.netrc no: it would replace the Authorization header.
         session.auth = _keep
         session.headers.update({"apikey": key, "Authorization": f"Bearer {key}", "Accept": "application/json"})
-        yield SupabaseRows(session, url.rstrip("/"), time.monotonic() + seconds)
+        yield SupabaseRepository(session, url.rstrip("/"), time.monotonic() + seconds)
 
 
 def _keep(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -168,7 +168,7 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
     except (ValueError, AttributeError):
         code, message = "", ""
     # PostgREST's own words (PGRST...) are about functions and keys.
-    plain = code.startswith("PGRST") or says_names(code) if code else True
+    plain = code.startswith("PGRST") or names_only(code) if code else True
     words = scrub(message).strip().split("\n")[0][:300] if plain else f"SQLSTATE {code}"
     words = words or f"HTTP {answer.status_code}"
     remedy = "Check SUPABASE_URL and SUPABASE_KEY"

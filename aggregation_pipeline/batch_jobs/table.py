@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.postgres.engine import safe_reason, transaction
 
 batch_jobs = sa.Table(
     "batch_jobs",
@@ -43,12 +43,12 @@ def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
             return ensure_within(connection)
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(
-            f"batch_jobs cannot be reached: {reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
+            f"batch_jobs cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
             " the server runs"
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
-            f"public.batch_jobs is missing and could not be created: {reason(error)}. "
+            f"public.batch_jobs is missing and could not be created: {safe_reason(error)}. "
             "Run sql/create_batch_jobs_table.sql as a user who may create tables there"
         ) from error
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.table import batch_jobs, ensure_within
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import reason, transaction
+from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
 
@@ -50,12 +50,12 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
                 return _upsert(connection, _minimal(row, refusal))
     except sa.exc.OperationalError as error:
         raise MirrorBusyError(
-            f"The run {row.id} could not be recorded: batch_jobs does not answer ({reason(error)})"
+            f"The run {row.id} could not be recorded: batch_jobs does not answer ({safe_reason(error)})"
         ) from None
     except sa.exc.SQLAlchemyError as error:
         # Alone: PostgreSQL's own error shows the row that it refuses.
         raise MirrorError(
-            f"The run {row.id} could not be recorded: batch_jobs refuses the row ({reason(error)}). Check the grants,"
+            f"The run {row.id} could not be recorded: batch_jobs refuses the row ({safe_reason(error)}). Check the grants,"
             " constraints and triggers of public.batch_jobs, and that BATCH_JOBS_URL names the right user"
         ) from None
 
@@ -73,10 +73,10 @@ def prove(connection: sa.Connection, owner: Owner) -> None:
             _upsert(connection, row)
             proof.rollback()
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs does not answer ({reason(error)}). Check BATCH_JOBS_URL") from error
+        raise MirrorBusyError(f"batch_jobs does not answer ({safe_reason(error)}). Check BATCH_JOBS_URL") from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
-            f"no row can be written into public.batch_jobs ({reason(error)}). Check its grants, constraints and"
+            f"no row can be written into public.batch_jobs ({safe_reason(error)}). Check its grants, constraints and"
             " triggers; where it is missing, run sql/create_batch_jobs_table.sql as a user who may create tables"
         ) from error
 
@@ -100,7 +100,7 @@ def read(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequ
                 BatchJobRow(**{**row, "platforms_processed": tuple(row["platforms_processed"] or ())}) for row in found
             ]
     except sa.exc.SQLAlchemyError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error
+        raise MirrorBusyError(f"batch_jobs cannot be read ({safe_reason(error)})") from error
 
 
 def prune(connection: sa.Connection, owner: Owner, before: datetime) -> int:
@@ -115,10 +115,10 @@ def prune(connection: sa.Connection, owner: Owner, before: datetime) -> int:
         with transaction(connection):
             return connection.execute(statement).rowcount
     except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs could not be pruned: it does not answer ({reason(error)})") from error
+        raise MirrorBusyError(f"batch_jobs could not be pruned: it does not answer ({safe_reason(error)})") from error
     except sa.exc.SQLAlchemyError as error:
         raise MirrorError(
-            f"batch_jobs cannot be pruned ({reason(error)}). The user needs the right to remove rows"
+            f"batch_jobs cannot be pruned ({safe_reason(error)}). The user needs the right to remove rows"
         ) from error
 
 
@@ -167,7 +167,7 @@ def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
 
 
 def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
-    metadata = {"dagster": row.metadata["dagster"], "mirror_error": scrub(reason(refusal))}
+    metadata = {"dagster": row.metadata["dagster"], "mirror_error": scrub(safe_reason(refusal))}
     return replace(row, platforms_processed=(), metadata=metadata)
 
 
@@ -187,4 +187,4 @@ def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement
                 for key, status, run, moment, refused in found
             }
     except sa.exc.SQLAlchemyError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be read ({reason(error)})") from error
+        raise MirrorBusyError(f"batch_jobs cannot be read ({safe_reason(error)})") from error

@@ -22,7 +22,7 @@ def test() -> None:
     \b
     ALERT_URLS=dingtalk://SECRET@TOKEN aggregation-pipeline alerts test
     """
-    from aggregation_pipeline.automation.alert_sensor import channels_of, voice_of
+    from aggregation_pipeline.automation.alert_sensor import channels_of, message_renderer
     from aggregation_pipeline.errors import AlertError, SettingsError
     from aggregation_pipeline.settings.base import load_settings
 
@@ -36,7 +36,7 @@ def test() -> None:
     failed = 0
     for channel in channels:
         try:
-            channel.send(voice_of(settings).test())
+            channel.send(message_renderer(settings).test())
         except AlertError as error:
             failed += 1
             click.echo(f"{channel.name}: NOT delivered: {error}")

@@ -32,6 +32,6 @@ def backfill(table: str, first: str, last: str, formats: tuple[str, ...] | None,
     """
     from aggregation_pipeline.local.run import run_backfill
 
-    with common.opened_project() as (project, definitions, instance):
+    with common.open_project() as (project, definitions, instance):
         result = run_backfill(project, definitions, instance, table=table, first=first, last=last, formats=formats)
     common.finish(result, as_json=as_json)

@@ -13,7 +13,7 @@ import click
 from aggregation_pipeline.cli.common import explained
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.batch_jobs.repository import Rows
+    from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
     from aggregation_pipeline.settings.base import Settings
 
 R = TypeVar("R")
@@ -51,12 +51,12 @@ def batch_jobs() -> None:
 @explained
 def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: bool) -> None:
     """List the latest jobs, whoever recorded them."""
-    from aggregation_pipeline.batch_jobs.browse import Wanted
+    from aggregation_pipeline.batch_jobs.browse import RowFilter
     from aggregation_pipeline.cli import batch_jobs_view as view
 
-    def read(rows: "Rows", settings: "Settings") -> None:
+    def read(rows: "BatchJobRepository", settings: "Settings") -> None:
         kind = None if job_type == "*" else job_type or settings.batch_job_type
-        found = rows.listed(Wanted(kind, status, None, limit))
+        found = rows.listed(RowFilter(kind, status, None, limit))
         view.print_json(found) if as_json else view.show_jobs(found, settings.zone)
 
     _with_rows(read)
@@ -68,11 +68,11 @@ def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: 
 @explained
 def show_job(job_id: str, *, as_json: bool) -> None:
     """Show one job with its platforms, files and errors. ID is the run's, or its beginning."""
-    from aggregation_pipeline.batch_jobs.browse import Wanted
+    from aggregation_pipeline.batch_jobs.browse import RowFilter
     from aggregation_pipeline.cli import batch_jobs_view as view
 
-    def read(rows: "Rows", settings: "Settings") -> None:
-        found = rows.listed(Wanted(id=job_id))
+    def read(rows: "BatchJobRepository", settings: "Settings") -> None:
+        found = rows.listed(RowFilter(id=job_id))
         if not found:
             raise click.ClickException(
                 f"batch_jobs has no row whose id begins with {job_id}. If Dagster knows the run, "
@@ -97,7 +97,7 @@ def trend(days: int, *, as_json: bool) -> None:
 
     from aggregation_pipeline.cli import batch_jobs_view as view
 
-    def read(rows: "Rows", settings: "Settings") -> None:
+    def read(rows: "BatchJobRepository", settings: "Settings") -> None:
         found = rows.trend(settings.batch_job_type, settings.timezone, days)
         view.print_json([asdict(day) for day in found]) if as_json else view.show_trend(found)
 
@@ -110,7 +110,7 @@ def trend(days: int, *, as_json: bool) -> None:
 @explained
 def prune(days: int | None, *, as_json: bool) -> None:
     """Delete the rows of this deployment that ended more than so many days ago. Open rows and other people's stay."""
-    from aggregation_pipeline.batch_jobs.backend import rows_of
+    from aggregation_pipeline.batch_jobs.backend import open_repository
     from aggregation_pipeline.batch_jobs.mirror import owner_of
     from aggregation_pipeline.local.run import open_instance
     from aggregation_pipeline.project import load_project
@@ -126,7 +126,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
     before = datetime.now(UTC) - timedelta(days=kept)
     with (
         open_instance(load_project(settings)) as instance,
-        rows_of(settings, application_name="aggregation cli")(_SECONDS) as rows,
+        open_repository(settings, application_name="aggregation cli")(_SECONDS) as rows,
     ):
         gone = rows.prune(owner_of(instance, settings.deployment_name), before)
     words = f"{gone} rows that ended before {before.astimezone(settings.zone):%Y-%m-%d %H:%M} deleted"
@@ -144,7 +144,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
 def backfill(days: int | None, *, as_json: bool) -> None:
     """Give a row to every run that has none, and bring the others up to date. May be run at any time, and stopped."""
     from aggregation_pipeline.automation import batch_jobs_backfill as filling
-    from aggregation_pipeline.batch_jobs.backend import rows_of
+    from aggregation_pipeline.batch_jobs.backend import open_repository
     from aggregation_pipeline.local.console import say
     from aggregation_pipeline.local.run import open_instance
     from aggregation_pipeline.project import load_project
@@ -158,7 +158,7 @@ def backfill(days: int | None, *, as_json: bool) -> None:
         done = filling.backfill(
             project,
             instance,
-            rows_of(settings, application_name="aggregation cli"),
+            open_repository(settings, application_name="aggregation cli"),
             since=since,
             on_pass=lambda done: say(f"{done.written} of {done.looked_at} runs brought up to date"),
         )
@@ -174,10 +174,10 @@ def backfill(days: int | None, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _with_rows(read: "Callable[[Rows, Settings], R]") -> R:
-    from aggregation_pipeline.batch_jobs.backend import rows_of
+def _with_rows(read: "Callable[[BatchJobRepository, Settings], R]") -> R:
+    from aggregation_pipeline.batch_jobs.backend import open_repository
     from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
-    with rows_of(settings, application_name="aggregation cli")(_SECONDS) as rows:
+    with open_repository(settings, application_name="aggregation cli")(_SECONDS) as rows:
         return read(rows, settings)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import click
 
-from aggregation_pipeline.runs.redaction import alone
+from aggregation_pipeline.runs.redaction import redacted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -35,7 +35,7 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:  # noqa: BLE001 - a traceback ends with words that may hold values of cells
             # Dagster's own are about its configuration here: what fails in a run is an event, and raises nothing.
             of_dagster = type(error).__module__.partition(".")[0] == "dagster"
-            raise click.ClickException(str(error if of_dagster else alone(error))) from None
+            raise click.ClickException(str(error if of_dagster else redacted(error))) from None
 
     return wrapped
 
@@ -76,7 +76,7 @@ def formats(_context: click.Context, _parameter: click.Parameter, value: str | N
 
 
 @contextmanager
-def opened_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
+def open_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
     """Everything that a run in this process needs. Lines go to the log files; the terminal has warnings, and bars while
     tables are read.
     """

@@ -90,7 +90,7 @@ def download(table: str, window: str, directory: Path | None) -> None:
     from aggregation_pipeline.settings.base import load_settings
     from aggregation_pipeline.settings.connections import open_store
     from aggregation_pipeline.storage.keys import MANIFEST, window_folder
-    from aggregation_pipeline.storage.partial_download import arriving
+    from aggregation_pipeline.storage.partial_download import partial_download
     from aggregation_pipeline.storage.published import fetch_window
 
     settings = load_settings()
@@ -105,7 +105,7 @@ def download(table: str, window: str, directory: Path | None) -> None:
             if not left:
                 raise
             continue
-        with arriving(target / MANIFEST) as last:
+        with partial_download(target / MANIFEST) as last:
             last.write(manifest.to_json())
         break
     for path, file in zip(paths, manifest.files, strict=True):

@@ -39,7 +39,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from aggregation_pipeline.config.selection import chosen
+    from aggregation_pipeline.config.selection import select_names
     from aggregation_pipeline.export.dry_run import plan_tables
     from aggregation_pipeline.local import (
         console,
@@ -54,7 +54,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     with console.warnings_shown():
         project = load_project(settings)
     requests, waiting = _requests(
-        project, chosen(tables, [table.entry.name for table in project.tables]) if tables else None
+        project, select_names(tables, [table.entry.name for table in project.tables]) if tables else None
     )
     needs = preflight.ask(project)
     store = open_store(settings)

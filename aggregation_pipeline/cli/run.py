@@ -37,7 +37,7 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: dat
     from aggregation_pipeline.local.console import say
     from aggregation_pipeline.local.run import run_tables
 
-    with common.opened_project() as (project, definitions, instance):
+    with common.open_project() as (project, definitions, instance):
         moment = at.replace(tzinfo=project.settings.zone) if at else None
         result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment, tell=say)
     common.finish(result, as_json=as_json)

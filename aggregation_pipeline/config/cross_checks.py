@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.config.model import TableEntry
 
 
-def misfits(options: FormatOptions, entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]") -> list[Placed]:
+def cross_check(options: FormatOptions, entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]") -> list[Placed]:
     """Every such mistake, at the option's own place: the project's or the entry's. `whole` are the entries within the
     project's options.
     """

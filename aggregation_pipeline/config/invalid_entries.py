@@ -13,8 +13,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from aggregation_pipeline.config.cross_checks import misfits
-from aggregation_pipeline.config.issues import at_their_places
+from aggregation_pipeline.config.cross_checks import cross_check
+from aggregation_pipeline.config.issues import with_locations
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
 from aggregation_pipeline.config.masked_columns import Hidden, Masked, joined
 from aggregation_pipeline.config.messages.located_errors import Placed
@@ -22,7 +22,7 @@ from aggregation_pipeline.config.model import PipelineConfig, TableEntry
 from aggregation_pipeline.config.sql.references import same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.unreadable_masks import HIDING, hides_as_it_says, is_stray_mask, may_mask, tables_in
-from aggregation_pipeline.config.yaml.document import Document, Mistake, Spot, spelled
+from aggregation_pipeline.config.yaml.document import ConfigIssue, Document, SourceLocation, spelled
 from aggregation_pipeline.errors import ConfigError
 
 # The seed's spelling of `tables`.
@@ -32,11 +32,11 @@ TABLES: Final = ("tables", "tableConfigs", "table_configs")
 _SHAPE: Final = ("formats", "partition", "timezone")
 _LOOKS: Final = ("table", "platform", "description", "owners", "tags", "group")
 
-Judge = Callable[[Document], tuple[PipelineConfig | None, list[Mistake]]]
+Judge = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
 
 
-def with_stand_ins(
-    document: Document, mistakes: Sequence[Mistake], judge: Judge
+def with_placeholders(
+    document: Document, mistakes: Sequence[ConfigIssue], judge: Judge
 ) -> tuple[PipelineConfig, dict[str, str]]:
     """The config in which stand-ins are in the place of entries with `mistakes`; and the words of those that no
     stand-in can be made of.
@@ -54,7 +54,7 @@ def with_stand_ins(
     return whole.result()
 
 
-def report(path: Path, mistakes: Sequence[Mistake], of: str | None = None) -> str:
+def report(path: Path, mistakes: Sequence[ConfigIssue], of: str | None = None) -> str:
     """All mistakes of the file, or those of one part of it, each with its place."""
     lines = [f"{path}:{mistake.line}:{mistake.column}: {mistake.words}" for mistake in sorted(set(mistakes))]
     what = path.name if of is None else f"{of} in {path.name}"
@@ -78,17 +78,17 @@ class _Whole:
     def __init__(self, document: Document, key: str, judge: Judge) -> None:
         self.document, self.key, self.judge = document, key, judge
         self.bodies: dict[str, Any] = document.data[key]
-        self.spots: Mapping[str | int, Spot] = document.spot.inner[key].inner
+        self.spots: Mapping[str | int, SourceLocation] = document.spot.inner[key].inner
         self.alone: dict[str, TableEntry] = {}
         self.good: dict[str, TableEntry] = {}
-        self.found: dict[str, list[Mistake]] = {}
+        self.found: dict[str, list[ConfigIssue]] = {}
         self.masked: Masked = {}
         frame, wrong = judge(self._only([], ()))
         if frame is None or wrong:
             raise ConfigError(report(document.path, wrong))
         self.frame = frame
 
-    def judge_each(self, mistakes: Sequence[Mistake]) -> None:
+    def judge_each(self, mistakes: Sequence[ConfigIssue]) -> None:
         """Each entry without the others, and then within the project's options."""
         for name in self.bodies:
             config, wrong = self.judge(self._only([name], ("options", "source_limits")))
@@ -104,17 +104,17 @@ class _Whole:
             except ValueError as error:
                 self._refuse(name, [Placed((), str(error))])
 
-    def judge_together(self, mistakes: Sequence[Mistake]) -> None:
+    def judge_together(self, mistakes: Sequence[ConfigIssue]) -> None:
         """Options that an entry cannot follow; whatever is nobody's own is the whole file's."""
         names = list(self.good)
         entries = [self.alone[name] for name in names]
         rest = [mistake for mistake in mistakes if not any(self._is_of(mistake, name) for name in self.bodies)]
-        for placed in misfits(self.frame.options, entries, list(self.good.values())):
+        for placed in cross_check(self.frame.options, entries, list(self.good.values())):
             if placed.place[:1] == ("tables",):
                 self._refuse(names[int(placed.place[1])], [Placed(placed.place[2:], placed.words)])
             # A total may be of a column that only an entry with mistakes has.
             elif placed.place[-1:] != ("totals",) or not self.found:
-                rest += at_their_places([placed], self.document.spot, {})
+                rest += with_locations([placed], self.document.spot, {})
         if rest:
             raise ConfigError(report(self.document.path, rest))
 
@@ -164,13 +164,15 @@ class _Whole:
     def _only(self, names: Sequence[str], without: Sequence[str]) -> Document:
         """The document as if it had these entries only, and none of these keys beside them."""
         spot = self.document.spot.inner[self.key]
-        fewer = Spot(spot.line, spot.column, {name: self.spots[name] for name in names})
+        fewer = SourceLocation(spot.line, spot.column, {name: self.spots[name] for name in names})
         others = [name for name in self.bodies if name not in names]
         data = {key: value for key, value in self.document.data.items() if to_snake(key) not in without}
         return Document(
             self.document.path,
             {**data, self.key: {name: self.bodies[name] for name in names}},
-            Spot(self.document.spot.line, self.document.spot.column, {**self.document.spot.inner, self.key: fewer}),
+            SourceLocation(
+                self.document.spot.line, self.document.spot.column, {**self.document.spot.inner, self.key: fewer}
+            ),
             [
                 mistake
                 for mistake in self.document.mistakes
@@ -179,11 +181,11 @@ class _Whole:
             ],
         )
 
-    def _is_of(self, mistake: Mistake, name: str) -> bool:
+    def _is_of(self, mistake: ConfigIssue, name: str) -> bool:
         """Whether it stands at the entry, or below it."""
         return self._below(mistake, name) is not None
 
-    def _below(self, mistake: Mistake, name: str) -> str | None:
+    def _below(self, mistake: ConfigIssue, name: str) -> str | None:
         """The entry's key that it stands at or below; empty at the entry itself, None where it is no mistake of the
         entry.
         """
@@ -196,7 +198,7 @@ class _Whole:
     def _refuse(self, name: str, placed: Sequence[Placed]) -> None:
         where = [Placed(("tables", list(self.bodies).index(name), *each.place), each.words) for each in placed]
         self.good.pop(name, None)
-        self.found.setdefault(name, []).extend(at_their_places(where, self.document.spot, {"tables": self.key}))
+        self.found.setdefault(name, []).extend(with_locations(where, self.document.spot, {"tables": self.key}))
 
     def _report(self, name: str) -> str:
         return report(self.document.path, self.found[name], of=spelled([self.key, name]))

@@ -14,7 +14,14 @@ from aggregation_pipeline.config.messages.likely_causes import likely_cause, tem
 from aggregation_pipeline.config.messages.located_errors import Place, Placed, PlacedError
 from aggregation_pipeline.config.messages.nearest import nearest
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
-from aggregation_pipeline.config.yaml.document import Mistake, Spot, as_found, as_written, described, spelled
+from aggregation_pipeline.config.yaml.document import (
+    ConfigIssue,
+    SourceLocation,
+    as_found,
+    as_written,
+    described,
+    spelled,
+)
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -32,7 +39,7 @@ _EXPECTED: Final = {
 HIDDEN: Final = frozenset(("name", "line", "masked", "mistakes"))
 
 
-def to_mistakes(error: ValidationError, root: Spot, keys: Mapping[str, str], data: Any) -> list[Mistake]:  # noqa: ANN401
+def to_issues(error: ValidationError, root: SourceLocation, keys: Mapping[str, str], data: Any) -> list[ConfigIssue]:  # noqa: ANN401
     """Each error with its place in the file.
 
     `keys` gives the file's spelling of root keys that the model calls otherwise; `data` is what was validated.
@@ -90,16 +97,16 @@ def _with_text(data: Any, place: Sequence[str | int], text: str) -> Any:  # noqa
     return data
 
 
-def _placed(details: Mapping[str, Any], root: Spot, keys: Mapping[str, str]) -> list[Mistake]:
+def _placed(details: Mapping[str, Any], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
     """The mistakes of the whole file that one of pydantic's errors brings, each at its own place."""
     error = details.get("ctx", {}).get("error")
     if not isinstance(error, PlacedError):
         return []
     above: Place = () if error.from_root else tuple(details["loc"][:-1])
-    return at_their_places([Placed((*above, *mistake.place), mistake.words) for mistake in error.mistakes], root, keys)
+    return with_locations([Placed((*above, *mistake.place), mistake.words) for mistake in error.mistakes], root, keys)
 
 
-def at_their_places(placed: Iterable[Placed], root: Spot, keys: Mapping[str, str]) -> list[Mistake]:
+def with_locations(placed: Iterable[Placed], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
     """Mistakes that stand elsewhere than where they were found, each at its own place in the file."""
     located = [(*_located(mistake.place, root, keys), mistake.words) for mistake in placed]
     return [spot.mistake(f"{spelled(path)}: {words}") for spot, path, words in located]
@@ -157,7 +164,9 @@ def _of_an_entry(key: str) -> str:
     return f"the key {name} belongs to an entry, under tables{for_all}"
 
 
-def _without_kinds(loc: tuple[str | int, ...], root: Spot, keys: Mapping[str, str], kind: str) -> tuple[str | int, ...]:
+def _without_kinds(
+    loc: tuple[str | int, ...], root: SourceLocation, keys: Mapping[str, str], kind: str
+) -> tuple[str | int, ...]:
     """The place without the parts that name no key of the file, but one of the kinds that a value may be of."""
     place: list[str | int] = []
     for number, part in enumerate(loc):
@@ -171,8 +180,8 @@ def _without_kinds(loc: tuple[str | int, ...], root: Spot, keys: Mapping[str, st
 
 
 def _mistake(
-    place: Sequence[str | int], together: Sequence[Mapping[str, Any]], root: Spot, keys: Mapping[str, str]
-) -> Mistake:
+    place: Sequence[str | int], together: Sequence[Mapping[str, Any]], root: SourceLocation, keys: Mapping[str, str]
+) -> ConfigIssue:
     spot, path = _located(place, root, keys)
     # One that fits by its kind is the one that was meant.
     meant = [details for details in together if details["type"] not in _EXPECTED and details["type"] != "literal_error"]
@@ -195,7 +204,9 @@ def _quotes(value: Any) -> str:  # noqa: ANN401
     return "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
 
 
-def _located(loc: Sequence[str | int], root: Spot, keys: Mapping[str, str]) -> tuple[Spot, list[str | int]]:
+def _located(
+    loc: Sequence[str | int], root: SourceLocation, keys: Mapping[str, str]
+) -> tuple[SourceLocation, list[str | int]]:
     """The deepest spot on the way to an error that the file has, and the whole way as the file spells it."""
     spot, path, known = root, [], True
     for depth, part in enumerate(loc):

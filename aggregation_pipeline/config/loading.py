@@ -9,12 +9,19 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.invalid_entries import TABLES, frozen, report, with_stand_ins
-from aggregation_pipeline.config.issues import HIDDEN, to_mistakes, unknown_key
+from aggregation_pipeline.config.invalid_entries import TABLES, frozen, report, with_placeholders
+from aggregation_pipeline.config.issues import HIDDEN, to_issues, unknown_key
 from aggregation_pipeline.config.messages.nearest import nearest
 from aggregation_pipeline.config.model import COUNT_ROWS, PipelineConfig, TableEntry
 from aggregation_pipeline.config.selection import list_problem
-from aggregation_pipeline.config.yaml.document import Document, Mistake, Spot, as_found, read_document, spelled
+from aggregation_pipeline.config.yaml.document import (
+    ConfigIssue,
+    Document,
+    SourceLocation,
+    as_found,
+    read_document,
+    spelled,
+)
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
@@ -46,11 +53,11 @@ def load_usable(path: Path, content: bytes | None = None) -> tuple[PipelineConfi
     document = read_document(path, content)
     config, mistakes = _judged(document)
     if config is None or mistakes:
-        return with_stand_ins(document, mistakes, _judged)
+        return with_placeholders(document, mistakes, _judged)
     return config, {}
 
 
-def _judged(document: Document) -> tuple[PipelineConfig | None, list[Mistake]]:
+def _judged(document: Document) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
     """The config, and all mistakes that are in it."""
     mistakes = list(document.mistakes)
     data, keys = _arranged(document, mistakes)
@@ -61,7 +68,7 @@ def _judged(document: Document) -> tuple[PipelineConfig | None, list[Mistake]]:
     except ValidationError as error:
         # What could not be read as YAML is said already.
         said = {mistake.key for mistake in document.mistakes}
-        mistakes += [mistake for mistake in to_mistakes(error, document.spot, keys, data) if mistake.key not in said]
+        mistakes += [mistake for mistake in to_issues(error, document.spot, keys, data) if mistake.key not in said]
     return config, mistakes
 
 
@@ -125,7 +132,7 @@ def _advice(name: str, known: list[str]) -> str:
     )
 
 
-def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, Any], dict[str, str]]:
+def _arranged(document: Document, mistakes: list[ConfigIssue]) -> tuple[dict[str, Any], dict[str, str]]:
     """The document in the shape of the model, entries as a list; and what the file calls `tables`."""
     if not isinstance(document.data, dict):
         mistakes.append(document.spot.mistake(f"a mapping with the key tables is expected, {as_found(document.data)}"))
@@ -143,7 +150,7 @@ def _arranged(document: Document, mistakes: list[Mistake]) -> tuple[dict[str, An
     return data, {"tables": key}
 
 
-def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list[Any]:  # noqa: ANN401
+def _entries(key: str, tables: Any, spot: SourceLocation, mistakes: list[ConfigIssue]) -> list[Any]:  # noqa: ANN401
     """The entries in file order. Names that differ in case only would meet in one folder on many a disk."""
     if not isinstance(tables, dict | None):
         mistakes.append(
@@ -165,7 +172,7 @@ def _entries(key: str, tables: Any, spot: Spot, mistakes: list[Mistake]) -> list
     return [_entry([key, name], body, spot.inner[name], mistakes) for name, body in entries.items()]
 
 
-def _entry(path: list[str], body: Any, spot: Spot, mistakes: list[Mistake]) -> Any:  # noqa: ANN401
+def _entry(path: list[str], body: Any, spot: SourceLocation, mistakes: list[ConfigIssue]) -> Any:  # noqa: ANN401
     """One entry's mapping, with the name and line that its place in the file gives it."""
     if not isinstance(body, dict | None):
         return body

@@ -34,7 +34,7 @@ from aggregation_pipeline.config.columns import (
     SelectedField,
     refuse_twins,
 )
-from aggregation_pipeline.config.cross_checks import misfits
+from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.file_names import Names
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import Allow, Asked, MaskRule
@@ -420,7 +420,7 @@ class PipelineConfig(EntryModel):
         defaults = {key: above[key] for key in ("names", "keep_versions")}
         whole = tuple(entry.within(options, above["source_limits"], **defaults) for entry in tables)
         masked = joined(masked_by(entry.asked) for entry in whole)
-        mistakes = misfits(options, tables, whole)
+        mistakes = cross_check(options, tables, whole)
         for number, entry in enumerate(whole):
             mistakes += [
                 Placed(("tables", number, *found.place), found.words) for found in exposures(entry.asked, masked)

@@ -24,7 +24,7 @@ def list_problem(name: str) -> str:
     return ""
 
 
-def chosen(names: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     """Those of `known` that are asked for, in any case, in the order of `names`, each once.
 
     Raises:

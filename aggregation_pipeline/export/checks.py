@@ -39,7 +39,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What became of one check of one window. `numbers` are drawn as history in Dagster."""
 
     name: str
@@ -86,7 +86,7 @@ def _rows(count: int | None) -> str:
 
 def judge(
     entry: TableEntry, extract: Extract, standing: Manifest | None, before: Callable[[], int | None]
-) -> tuple[Verdict, ...]:
+) -> tuple[CheckResult, ...]:
     """Judge all checks that the rows alone decide.
 
     Args:
@@ -104,7 +104,7 @@ def judge(
     )
 
 
-def names_verdict(unnamed: Sequence[str]) -> Verdict:
+def names_result(unnamed: Sequence[str]) -> CheckResult:
     """What became of the stable names; `unnamed` says what went wrong, for each that is not right."""
     told = f"{unnamed[0]}{f' And {len(unnamed) - 1} more.' if len(unnamed) > 1 else ''}" if unnamed else ""
     words = (
@@ -112,7 +112,9 @@ def names_verdict(unnamed: Sequence[str]) -> Verdict:
         if unnamed
         else NAMES_SET_WORDS
     )
-    return Verdict(NAMES_SET, not unnamed, "warn", blocking=False, words=words, numbers={"names not set": len(unnamed)})
+    return CheckResult(
+        NAMES_SET, not unnamed, "warn", blocking=False, words=words, numbers={"names not set": len(unnamed)}
+    )
 
 
 def counted_dataset(extract_or_manifest: Extract | Manifest) -> int:
@@ -121,16 +123,16 @@ def counted_dataset(extract_or_manifest: Extract | Manifest) -> int:
     return by_name.get("detail", by_name.get("summary", 0))
 
 
-def _always(extract: Extract, standing: Manifest | None) -> Iterator[Verdict]:
+def _always(extract: Extract, standing: Manifest | None) -> Iterator[CheckResult]:
     cut = [dataset.name for dataset in extract.datasets if dataset.truncated]
     words = f"limit cut off rows of {' and '.join(cut)}" if cut else ALWAYS[NOT_TRUNCATED]
-    yield Verdict(NOT_TRUNCATED, not cut, "warn", blocking=False, words=words)
+    yield CheckResult(NOT_TRUNCATED, not cut, "warn", blocking=False, words=words)
     changes = [] if standing is None else list(_schema_changes(extract, standing))
     words = (
         f"{_who_changed(extract, standing)}{'; '.join(changes)}" if standing and changes else ALWAYS[SCHEMA_UNCHANGED]
     )
-    yield Verdict(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
-    yield Verdict(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))
+    yield CheckResult(SCHEMA_UNCHANGED, not changes, "warn", blocking=False, words=words)
+    yield CheckResult(SNAPSHOT_HELD, extract.consistency == "snapshot", "warn", blocking=False, words=_moments(extract))
 
 
 def _moments(extract: Extract) -> str:
@@ -166,7 +168,7 @@ def _schema_changes(extract: Extract, standing: Manifest) -> Iterator[str]:
         )
 
 
-def _configured(name: str, kind: str, group: Checks, extract: Extract, before: Callable[[], int | None]) -> Verdict:
+def _configured(name: str, kind: str, group: Checks, extract: Extract, before: Callable[[], int | None]) -> CheckResult:
     rows = counted_dataset(extract)
     passed: bool
     words: str
@@ -191,11 +193,11 @@ def _configured(name: str, kind: str, group: Checks, extract: Extract, before: C
             passed, words, numbers = _counted(found, "NULLs")
             words += "".join(_odd_days(*_located(extract, kind, [column])) for column, count in found.items() if count)
         case "unique":
-            found = {column: _twins(*_located(extract, kind, column.split(","))) for column in group.unique}
+            found = {column: _duplicates(*_located(extract, kind, column.split(","))) for column in group.unique}
             passed, words, numbers = _counted(found, "values that are there more than once")
         case _:
             found = {
-                column: _strangers(*_located(extract, kind, [column]), allowed)
+                column: _unexpected_values(*_located(extract, kind, [column]), allowed)
                 for column, allowed in group.values.items()
             }
             passed, words, numbers = _counted(found, "values that are not among those expected")
@@ -203,7 +205,7 @@ def _configured(name: str, kind: str, group: Checks, extract: Extract, before: C
             words += "".join(
                 f"; {column} may be {_some(allowed)}" for column, allowed in group.values.items() if found[column]
             )
-    return Verdict(name, passed, group.severity, group.blocking, words, numbers)
+    return CheckResult(name, passed, group.severity, group.blocking, words, numbers)
 
 
 def _counted(found: Mapping[str, int], what: str) -> tuple[bool, str, dict[str, float]]:
@@ -247,7 +249,7 @@ def _odd_days(dataset: Dataset, columns: Sequence[str]) -> str:
     return f"; {count:,} of those in {columns[0]} are dates that no calendar has (zeroDates)" if count else ""
 
 
-def _strangers(dataset: Dataset, columns: Sequence[str], allowed: Sequence[str | int | bool | None]) -> int:
+def _unexpected_values(dataset: Dataset, columns: Sequence[str], allowed: Sequence[str | int | bool | None]) -> int:
     texts = pa.array(
         [str(int(value)) if isinstance(value, bool) else str(value) for value in allowed if value is not None],
         pa.string(),
@@ -262,7 +264,7 @@ def _strangers(dataset: Dataset, columns: Sequence[str], allowed: Sequence[str |
     return count
 
 
-def _twins(dataset: Dataset, columns: Sequence[str]) -> int:
+def _duplicates(dataset: Dataset, columns: Sequence[str]) -> int:
     """How many rows have the values of an earlier one; as in a UNIQUE index, a row with a NULL among them is like no
     other.
 

@@ -21,10 +21,10 @@ from aggregation_pipeline.export.caveats import dataset_notes
 from aggregation_pipeline.export.checks import (
     ALWAYS,
     FORMATS_RECONCILED,
-    Verdict,
+    CheckResult,
     counted_dataset,
     judge,
-    names_verdict,
+    names_result,
 )
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import RenderedFile, render
@@ -98,7 +98,7 @@ class Exported:
     schemas: Mapping[str, pa.Schema]
     preview: pa.Table | None
     seconds: Mapping[str, float]
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[CheckResult, ...] = ()
     comments: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -150,7 +150,7 @@ def export_window(
         )
 
 
-def judge_again(entry: TableEntry, window: str, publication: Publication) -> tuple[Verdict, ...]:
+def check_published(entry: TableEntry, window: str, publication: Publication) -> tuple[CheckResult, ...]:
     """Judge a published window by its stored extract; nothing is read from the database and nothing is published.
 
     What only the run that published it could tell (the snapshot, the formats) is as its manifest says.
@@ -164,7 +164,7 @@ def judge_again(entry: TableEntry, window: str, publication: Publication) -> tup
         extract = fetch_extract(publication.store, manifest, directory)
         judged = judge(entry, extract, manifest, lambda: _rows_before(publication, entry.name, window))
     recorded = [
-        Verdict(name, told[name].passed, told[name].severity, blocking=False, words=told[name].words)
+        CheckResult(name, told[name].passed, told[name].severity, blocking=False, words=told[name].words)
         for name in ALWAYS
         if name in told
     ]
@@ -172,7 +172,7 @@ def judge_again(entry: TableEntry, window: str, publication: Publication) -> tup
     return (
         *recorded,
         *(verdict for verdict in judged if verdict.name not in ALWAYS),
-        names_verdict(tuple(unnamed.values())),
+        names_result(tuple(unnamed.values())),
     )
 
 
@@ -239,7 +239,7 @@ def _render_and_publish(
     directory: Path,
     reading: float,
     *,
-    verdicts: tuple[Verdict, ...],
+    verdicts: tuple[CheckResult, ...],
     old: Manifest | None,
     keep_others: bool,
 ) -> Exported:
@@ -276,7 +276,7 @@ def _render_and_publish(
     )
     # The extract is still at hand: a store that is out of order for a moment costs no second reading of the database.
     published = _patient(observer)(publish)
-    named = names_verdict(published.unnamed)
+    named = names_result(published.unnamed)
     _warn([named], observer)
     rendered_now = {file.name for file in files}
     return Exported(
@@ -303,13 +303,13 @@ def _patient(observer: Observer) -> Retrying:
     )
 
 
-def _warn(verdicts: Sequence[Verdict], observer: Observer) -> None:
+def _warn(verdicts: Sequence[CheckResult], observer: Observer) -> None:
     for verdict in verdicts:
         if not verdict.passed:
             observer.warn(f"check {verdict.name} failed ({verdict.severity}): {verdict.words}")
 
 
-def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
+def _refuse(verdicts: Sequence[CheckResult], observer: Observer) -> None:
     _warn(verdicts, observer)
     blocking = [verdict for verdict in verdicts if verdict.blocking and not verdict.passed]
     if blocking:
@@ -317,13 +317,15 @@ def _refuse(verdicts: Sequence[Verdict], observer: Observer) -> None:
         raise CheckError(f"Nothing was published, because blocking checks failed: {told}.", verdicts)
 
 
-def _reconciled(extract: Extract, files: Sequence[RenderedFile], verdicts: Sequence[Verdict]) -> Verdict:
+def _reconciled(extract: Extract, files: Sequence[RenderedFile], verdicts: Sequence[CheckResult]) -> CheckResult:
     try:
         reconcile(extract, files)
     except FormatError as error:
-        failed = Verdict(FORMATS_RECONCILED, passed=False, severity="error", blocking=True, words=str(error))
+        failed = CheckResult(FORMATS_RECONCILED, passed=False, severity="error", blocking=True, words=str(error))
         raise CheckError(str(error), (*verdicts, failed)) from error
-    return Verdict(FORMATS_RECONCILED, passed=True, severity="error", blocking=True, words=ALWAYS[FORMATS_RECONCILED])
+    return CheckResult(
+        FORMATS_RECONCILED, passed=True, severity="error", blocking=True, words=ALWAYS[FORMATS_RECONCILED]
+    )
 
 
 def _standing(publication: Publication, table: str, window: str) -> Manifest | None:

@@ -53,7 +53,7 @@ _REPLACED: Final = re.compile(r"^No heartbeat received in \d+ seconds, shutting 
 _RETRYING: Final = "Retrying failed database connection"
 
 
-def be_quiet() -> None:
+def install_log_filters() -> None:
     """Put the filter before the loggers of Dagster's services in this process; doing it again changes nothing."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
@@ -61,7 +61,7 @@ def be_quiet() -> None:
             logger.addFilter(_FILTER)
 
 
-class _Quiet(logging.Filter):
+class _RepetitionFilter(logging.Filter):
     """One for all loggers of a process."""
 
     def __init__(self) -> None:
@@ -132,4 +132,4 @@ def _whole(record: logging.LogRecord) -> str:
     return text
 
 
-_FILTER: Final = _Quiet()
+_FILTER: Final = _RepetitionFilter()

@@ -17,8 +17,8 @@ from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
-from aggregation_pipeline.instance.log_filters import be_quiet
-from aggregation_pipeline.instance.wait_for_postgres import patiently
+from aggregation_pipeline.instance.log_filters import install_log_filters
+from aggregation_pipeline.instance.wait_for_postgres import wait_until_available
 from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine, normalize_url, require_right_url
 from aggregation_pipeline.settings import telemetry
 from aggregation_pipeline.settings.env_precedence import put_back
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 # others.
 os.environ.setdefault(telemetry.VARIABLE, "1")
 put_back()
-be_quiet()
+install_log_filters()
 # A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
 _PATIENCE: Final = 300.0 if begin() else 60.0
 if _left := telemetry.left_behind():
@@ -110,7 +110,7 @@ class PostgresStorage(DagsterPostgresStorage):
         """
         url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_right_url(url)
-        return patiently(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
+        return wait_until_available(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
 
     @classmethod
     def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:

@@ -13,7 +13,7 @@ from dagster_postgres.utils import DagsterPostgresException
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance.log_filters import AWAY, MINUTE
-from aggregation_pipeline.postgres.engine import reason
+from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.settings.log_once import due
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ _SOON: Final = re.compile(
 )
 
 
-def patiently(opened: Callable[[], T], patience: float) -> T:
+def wait_until_available(opened: Callable[[], T], patience: float) -> T:
     """What `opened` gives, tried again for `patience` seconds, with a line a minute.
 
     Only where the process starts: what is opened in another thread is for somebody who waits for an answer, a sensor
@@ -44,7 +44,7 @@ def patiently(opened: Callable[[], T], patience: float) -> T:
             return opened()
         except (sa.exc.OperationalError, DagsterPostgresException) as error:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-            why = reason(cause)
+            why = safe_reason(cause)
             if time.monotonic() - began >= patience or not _may_pass(why):
                 text = f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
                 raise SettingsError(text) from error

@@ -15,11 +15,11 @@ import yaml
 from dagster import DagsterError, Definitions
 from dagster._core.instance.config import dagster_instance_config
 
-from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError
 from aggregation_pipeline.local.run import instance_folder
-from aggregation_pipeline.postgres.engine import create_engine, deadline, reason
+from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.connections import open_store
@@ -92,7 +92,7 @@ def _dagster_storage(url: str) -> None:
             writes, allowed = connection.execute(_ALLOWED).one()
     except sa.exc.SQLAlchemyError as error:
         raise SettingsError(
-            f"Dagster's PostgreSQL does not answer ({reason(error)}). Check DAGSTER_PG_URL and that the server runs"
+            f"Dagster's PostgreSQL does not answer ({safe_reason(error)}). Check DAGSTER_PG_URL and that the server runs"
         ) from error
     if not writes:
         raise SettingsError(
@@ -107,7 +107,7 @@ def _dagster_storage(url: str) -> None:
 
 def _batch_jobs(project: Project) -> None:
     settings = project.settings
-    with rows_of(settings, application_name="aggregation plan")(_SECONDS) as rows:
+    with open_repository(settings, application_name="aggregation plan")(_SECONDS) as rows:
         rows.prove(Owner(settings.deployment_name, "plan"))
 
 

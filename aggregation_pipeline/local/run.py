@@ -15,15 +15,15 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.automation.job_groups import group_tables
-from aggregation_pipeline.automation.run_requests import Asked, at_tick, by_hand, in_words, over_range
-from aggregation_pipeline.config.selection import chosen
+from aggregation_pipeline.automation.run_requests import LaunchSpec, at_tick, by_hand, describe_request, over_range
+from aggregation_pipeline.config.selection import select_names
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.instance.storage import PostgresStorage
 from aggregation_pipeline.local.results import Batch, RunResult, TableResult, together
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.heartbeat import TAG, alive
+from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
 from aggregation_pipeline.runs.logical_time import require_past
 from aggregation_pipeline.runs.model import Failed, Finished
 from aggregation_pipeline.settings.base import Settings
@@ -80,7 +80,7 @@ def select_assets(project: Project, tables: Sequence[str] | None, formats: Seque
     """
     known = {table.entry.name: table for table in project.tables}
     if tables is not None:
-        tables = chosen(tables, known)
+        tables = select_names(tables, known)
     keys: list[AssetKey] = []
     for name, table in known.items():
         if tables is not None and name not in tables:
@@ -136,7 +136,7 @@ def run_tables(
             without += names
             continue
         if moment is not None:
-            tell(in_words(group, moment, asked))
+            tell(describe_request(group, moment, asked))
         assets = select_assets(project, names, formats)
         results.append(_run_job(project, definitions, instance, group.name, names, assets, asked))
     if not results:
@@ -162,7 +162,7 @@ def run_backfill(
     Raises:
         ConfigError: the table is not configured or has no partitions, or none of these.
     """
-    (table,) = chosen([table], [each.entry.name for each in project.tables])
+    (table,) = select_names([table], [each.entry.name for each in project.tables])
     assets = select_assets(project, [table], formats)
     groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
     job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)
@@ -181,11 +181,11 @@ def _run_job(
     job: str,
     tables: Sequence[str],
     assets: Sequence[AssetKey],
-    asked: Asked,
+    asked: LaunchSpec,
 ) -> RunResult:
     run_id = str(uuid4())
     project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
-    with alive(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
+    with hold_heartbeat(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
         result = definitions.resolve_job_def(job).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

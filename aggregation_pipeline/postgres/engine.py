@@ -176,19 +176,19 @@ def _cut_after(descriptor: int, seconds: float) -> Iterator[None]:
             timer.cancel()
 
 
-def reason(error: Exception) -> str:
+def safe_reason(error: Exception) -> str:
     """The first line of what PostgreSQL said, where it is about names; the ones that follow show rows and
     statements.
     """
     original = getattr(error, "orig", None) or error
     code = getattr(original, "pgcode", None)
-    if code and not says_names(code):
+    if code and not names_only(code):
         return f"{type(original).__name__}, SQLSTATE {code}"
     text = str(original).strip()
     return text.splitlines()[0][:500] if text else type(error).__name__
 
 
-def says_names(code: str) -> bool:
+def names_only(code: str) -> bool:
     """Whether what PostgreSQL says with this SQLSTATE quotes only names: errors in data (22), syntax (42601), triggers
     (P0) do not.
     """

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import sqlalchemy as sa
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, reason
+from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, safe_reason
 
 # A waiter that says nothing for an hour looks hung; one that repeats itself every second fills the log.
 _REPEAT_SECONDS = 60.0
@@ -80,7 +80,7 @@ class WindowLock:
             raise self._lost(None)
 
     def _lost(self, error: Exception | None) -> LockError:
-        why = f" ({reason(error)})" if error else ""
+        why = f" ({safe_reason(error)})" if error else ""
         return LockError(
             f"The lock on {self._words} was lost: the PostgreSQL session that held it ended{why}. The server was"
             " restarted, the connection was cut, or a pooler that shares sessions is in between. Nothing more is"
@@ -112,7 +112,7 @@ def window_lock(
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
-            f"The lock on {words} cannot be taken: PostgreSQL does not answer ({reason(error)}). "
+            f"The lock on {words} cannot be taken: PostgreSQL does not answer ({safe_reason(error)}). "
             "Check DAGSTER_PG_URL and that the server runs"
         ) from error
     # Off any pool: the session carries our settings, and closing it is what frees the lock.
@@ -182,5 +182,5 @@ def _acquire(
             pause = min(pause * 1.5, poll)
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
-            f"The lock on {words} cannot be taken: PostgreSQL went away while waiting ({reason(error)})"
+            f"The lock on {words} cannot be taken: PostgreSQL went away while waiting ({safe_reason(error)})"
         ) from error

@@ -28,9 +28,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.postgres.engine import reason
+from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.runs.asset_keys import MANIFEST, Place, place_of, segment_of_step
-from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunFacts, Started
+from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo, Started
 
 _TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
@@ -51,11 +51,11 @@ _LogRow: TypeAlias = Any
 _FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 
-def run_facts(record: RunRecord) -> RunFacts:
+def run_info(record: RunRecord) -> RunInfo:
     """What the run's own record says."""
     run = record.dagster_run
     status = run.status.value
-    return RunFacts(
+    return RunInfo(
         run_id=run.run_id,
         job=run.job_name,
         status=status,
@@ -169,7 +169,7 @@ def _rows(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPE
         with storage.run_connection(run_id) as connection:
             return connection.execute(query).all()
     except SQLAlchemyError as error:
-        raise MirrorError(f"Dagster's events of run {run_id} cannot be read ({reason(error)})") from error
+        raise MirrorError(f"Dagster's events of run {run_id} cannot be read ({safe_reason(error)})") from error
 
 
 def _entry(row: _LogRow) -> EventLogEntry:

@@ -17,7 +17,7 @@ from dagster import DagsterInstance, DagsterRun, RunRecord
 from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, reason
+from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, safe_reason
 
 # A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it
 # when it has started. The value is the run's id: whoever executes a run again gets a copy of its tags.
@@ -39,7 +39,7 @@ _SECONDS = 5.0
 
 
 @contextmanager
-def alive(url: str, run_id: str) -> Iterator[None]:
+def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
     """Show, for the body, that the run's process lives, over every loss of the connection. `url` is Dagster's
     PostgreSQL.
 
@@ -50,7 +50,7 @@ def alive(url: str, run_id: str) -> Iterator[None]:
         first = _take(url, run_id)
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
-            f"Run {run_id} cannot show that it lives: PostgreSQL does not answer ({reason(error)}). Check"
+            f"Run {run_id} cannot show that it lives: PostgreSQL does not answer ({safe_reason(error)}). Check"
             " DAGSTER_PG_URL"
         ) from error
     over = threading.Event()
@@ -79,18 +79,18 @@ def alive(url: str, run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def watched(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
+def with_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
     """The same for a worker of Dagster's, whose run tells from now on that it is so; where the lock is not to be had,
     nothing is told.
     """
     with ExitStack() as stack:
         with suppress(LockError):
-            stack.enter_context(alive(url, run.run_id))
+            stack.enter_context(hold_heartbeat(url, run.run_id))
             instance.add_run_tags(run.run_id, {WATCHED: run.run_id})
         yield
 
 
-def fail_the_dead(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
+def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
     """Mark those of the open `runs` as failed whose process is gone; returns their ids. Takes PATIENCE_SECONDS if there
     may be any.
     """

@@ -22,7 +22,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunInfo:
     """A run's record. `status` is Dagster's word (QUEUED, STARTED, ...); times are aware."""
 
     run_id: str

@@ -34,7 +34,7 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 return (yield from function(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001 - raised below, where nothing is its context
-                failure = alone(error)
+                failure = redacted(error)
             try:
                 raise failure
             finally:
@@ -48,7 +48,7 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - likewise
-            failure = alone(error)
+            failure = redacted(error)
         try:
             raise failure
         finally:
@@ -57,7 +57,7 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def alone(error: BaseException) -> BaseException:
+def redacted(error: BaseException) -> BaseException:
     """The error without what it was made of, if its words are ours; else one of ours in its place."""
     ours = isinstance(error, PipelineError) or not isinstance(error, Exception)
     kept = error if ours else unexpected(error)

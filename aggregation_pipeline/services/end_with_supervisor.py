@@ -22,7 +22,7 @@ from aggregation_pipeline.tempfiles.owner_lock import claim
 
 
 @contextmanager
-def tether() -> Iterator[int]:
+def end_with_supervisor() -> Iterator[int]:
     """For the supervisor: what its services get as standard input. It ends when this process does."""
     theirs, ours = os.pipe()
     try:

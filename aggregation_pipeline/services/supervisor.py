@@ -13,7 +13,7 @@ from typing import Final
 
 from aggregation_pipeline.services import code_server, load_record
 from aggregation_pipeline.services.child import Child
-from aggregation_pipeline.services.end_with_supervisor import tether, tied
+from aggregation_pipeline.services.end_with_supervisor import end_with_supervisor, tied
 from aggregation_pipeline.services.private_folder import place_of, private_folder
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,7 +47,7 @@ def supervise(
     with (
         _stop_signals() as stopping,
         private_folder(say, grace=_LEFT_SECONDS, patient=_CODE_SERVER) as private,
-        tether() as held,
+        end_with_supervisor() as held,
     ):
         socket, workspace, note = private / "code.sock", private / "workspace.yaml", private / "loading.json"
         workspace.write_text(code_server.workspace(socket), encoding="utf-8")

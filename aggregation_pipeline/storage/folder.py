@@ -14,7 +14,7 @@ from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64, crc64_of_file
 from aggregation_pipeline.storage.folder_writable import prove_folder_writable
 from aggregation_pipeline.storage.keys import check_key
-from aggregation_pipeline.storage.partial_download import arriving
+from aggregation_pipeline.storage.partial_download import partial_download
 
 # Keys made by keys.py hold `%` only before two hex digits, so no object can be taken for a file that is still being
 # written.
@@ -110,7 +110,7 @@ class FolderStore:
         read.
         """
         source = self._path(key)
-        with _explained("read", source), arriving(target) as file:
+        with _explained("read", source), partial_download(target) as file:
             return StoredObject(key, *_copy(source, file))
 
     def read(self, key: str) -> bytes:

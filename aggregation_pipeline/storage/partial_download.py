@@ -16,7 +16,7 @@ _UNFINISHED = re.compile(r"\.%got-[0-9a-f]{16}")
 
 
 @contextmanager
-def arriving(target: Path) -> Iterator[IO[bytes]]:
+def partial_download(target: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of `target` when the body ends well and vanishes when it does not."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregation_pipeline.alerts.incidents import KINDS, Cause, Facts
-from aggregation_pipeline.alerts.messages import _TITLES, _WORDS, Message, Voice, fit
+from aggregation_pipeline.alerts.incidents import KINDS, Facts, Incident
+from aggregation_pipeline.alerts.messages import _TITLES, _WORDS, Message, MessageRenderer, fit
 from aggregation_pipeline.alerts.send_times import pause, quiet_for, send_at
 
 AT = datetime(2026, 11, 20, 18, 5, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def cause(name: str = "users", **facts: Any) -> Cause:
-    return Cause(f"k:{name}", "run_failed", f"table {name}", AT, Facts(name=name, **facts))
+def cause(name: str = "users", **facts: Any) -> Incident:
+    return Incident(f"k:{name}", "run_failed", f"table {name}", AT, Facts(name=name, **facts))
 
 
 def test_an_english_message_says_what_whose_why_and_where_to_look():
@@ -26,7 +26,7 @@ def test_an_english_message_says_what_whose_why_and_where_to_look():
         "run_id": "1a2b",
         "asset": "aggregation/users",
     }
-    message = Voice("prod", "en", SHANGHAI, "https://dagster.example.com").message(
+    message = MessageRenderer("prod", "en", SHANGHAI, "https://dagster.example.com").message(
         "run_failed", [cause(**facts, files="oss://b/users/2026-11-20/manifest.json")], "deadbeef"
     )
     assert message.title == "[prod] 1 failed: users"
@@ -43,7 +43,7 @@ def test_an_english_message_says_what_whose_why_and_where_to_look():
 
 
 def test_a_chinese_message_says_the_same():
-    message = Voice("生产", "zh", SHANGHAI).message(
+    message = MessageRenderer("生产", "zh", SHANGHAI).message(
         "run_failed", [cause("订单 明细", run_id="1a2b", error="没有这一列")], "deadbeef"
     )
     assert message.title == "[生产] 1 张表运行失败:订单 明细"
@@ -62,7 +62,9 @@ def test_both_languages_know_every_kind_and_every_word():
 
 
 def test_many_causes_are_listed_up_to_twenty_and_then_counted():
-    message = Voice("prod", "en", SHANGHAI).message("run_failed", [cause(f"t{number:02}") for number in range(50)], "n")
+    message = MessageRenderer("prod", "en", SHANGHAI).message(
+        "run_failed", [cause(f"t{number:02}") for number in range(50)], "n"
+    )
     assert message.title == "[prod] 50 failed: t00, t01, t02, …"
     assert message.body.count("■") == 20
     assert "… and 30 more" in message.body

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.channels import Channel, open_channels
-from aggregation_pipeline.alerts.delivery import Courier
-from aggregation_pipeline.alerts.incidents import Cause, Facts
-from aggregation_pipeline.alerts.messages import Message, Voice
+from aggregation_pipeline.alerts.delivery import Delivery
+from aggregation_pipeline.alerts.incidents import Facts, Incident
+from aggregation_pipeline.alerts.messages import Message, MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import create_sql, ensure_tables
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.engine import create_engine
@@ -26,12 +26,12 @@ from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
 NOW = datetime.now(UTC)
-VOICE = Voice("prod", "en", ZoneInfo("Asia/Shanghai"))
+VOICE = MessageRenderer("prod", "en", ZoneInfo("Asia/Shanghai"))
 SQL = REPOSITORY / "sql" / "alerts"
 
 
-def cause(key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **facts: Any) -> Cause:
-    return Cause(f"{kind}:{key}", kind, subject or f"table {key}", at, Facts(name=key, **facts))
+def cause(key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **facts: Any) -> Incident:
+    return Incident(f"{kind}:{key}", kind, subject or f"table {key}", at, Facts(name=key, **facts))
 
 
 def seal(connection: sa.Connection, channels: Sequence[str], window: float = 0.0) -> int:
@@ -83,11 +83,11 @@ def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, 
         outbox.put(connection, "prod", [cause(f"t{number:02}", owners=("team:shop",), error="no such column")])
         assert seal(connection, [channel.name], window=60) == 0
     assert seal(connection, [channel.name]) == 1
-    assert Courier("prod", [channel]).deliver(connection).delivered == 1
+    assert Delivery("prod", [channel]).deliver(connection).delivered == 1
     (request,) = sink.received
     assert request.body["title"] == "[prod] 50 failed: t00, t01, t02, …"
     assert "team:shop" in request.body["message"]
-    assert Courier("prod", [channel]).deliver(connection).delivered == 0
+    assert Delivery("prod", [channel]).deliver(connection).delivered == 0
     assert len(sink.received) == 1
 
 
@@ -96,16 +96,18 @@ def test_the_same_cause_found_again_is_not_said_again(connection: sa.Connection,
     for expected in (1, 0, 0):
         assert outbox.put(connection, "prod", [cause("users")]) == expected
         assert seal(connection, [channel.name]) == expected
-        Courier("prod", [channel]).deliver(connection)
+        Delivery("prod", [channel]).deliver(connection)
     assert len(sink.received) == 1
 
 
 def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recovered(connection: sa.Connection):
-    def failing(tick: int) -> Cause:
+    def failing(tick: int) -> Incident:
         return cause(f"tick {tick}", "sensor_failing", "sensor mirror")
 
     assert [outbox.put(connection, "prod", [failing(tick)]) for tick in range(3)] == [1, 0, 0]
-    assert outbox.recover(connection, "prod", [(found, NOW) for found in outbox.open_causes(connection, "prod")]) == 1
+    assert (
+        outbox.recover(connection, "prod", [(found, NOW) for found in outbox.open_incidents(connection, "prod")]) == 1
+    )
     assert outbox.put(connection, "prod", [failing(4)]) == 1
 
 
@@ -115,17 +117,17 @@ def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection
         cause(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)
     ]
     outbox.put(connection, "prod", failures)
-    open_now = outbox.open_causes(connection, "prod")
+    open_now = outbox.open_incidents(connection, "prod")
     assert outbox.recover(connection, "prod", [(found, NOW) for found in open_now]) == 1
     assert outbox.recover(connection, "prod", [(found, NOW) for found in open_now]) == 0
     assert seal(connection, [channel.name]) == 2
-    Courier("prod", [channel]).deliver(connection)
+    Delivery("prod", [channel]).deliver(connection)
     assert sorted(request.body["title"].split()[2] for request in sink.received) == ["failed:", "recovered:"]
 
 
 def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
     sink = new_sink()
-    channel, courier = channel_of(sink), Courier("prod", [channel_of(sink)])
+    channel, courier = channel_of(sink), Delivery("prod", [channel_of(sink)])
     outbox.put(connection, "prod", [cause("users")])
     seal(connection, [channel.name])
     for attempts in (1, 2, 3):
@@ -149,7 +151,7 @@ def test_one_dead_channel_does_not_hold_up_the_other(connection: sa.Connection, 
     dead, alive = channel_of(new_sink()), channel_of(sink)
     outbox.put(connection, "prod", [cause("users")])
     seal(connection, [dead.name, alive.name])
-    done = Courier("prod", [dead, alive]).deliver(connection)
+    done = Delivery("prod", [dead, alive]).deliver(connection)
     assert (done.delivered, list(done.refused)) == (1, [dead.name])
 
 
@@ -157,11 +159,11 @@ def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(con
     dead, new = channel_of(new_sink()), channel_of(sink)
     outbox.put(connection, "prod", [cause("users")])
     seal(connection, [dead.name])
-    Courier("prod", [dead]).deliver(connection)
+    Delivery("prod", [dead]).deliver(connection)
     assert outbox.readdress(connection, "prod", [new.name]) == 1
     assert outbox.readdress(connection, "prod", [new.name]) == 0
     hurry(connection)
-    Courier("prod", [new]).deliver(connection)
+    Delivery("prod", [new]).deliver(connection)
     assert len(sink.received) == 1
 
 
@@ -170,7 +172,7 @@ def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connecti
     for number in range(7):
         outbox.put(connection, "prod", [cause(f"t{number}")])
         seal(connection, [channel.name])
-    assert [Courier("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [
+    assert [Delivery("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [
         4,
         0,
     ]
@@ -178,7 +180,7 @@ def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connecti
         connection.execute(
             sa.text("UPDATE aggregation_alerts.deliveries SET attempted_at = attempted_at - interval '61 seconds'")
         )
-    assert Courier("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered == 3
+    assert Delivery("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered == 3
 
 
 def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connection: sa.Connection, sink: Sink):
@@ -193,14 +195,14 @@ def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connectio
         with create_engine(outbox_url, application_name="aggregation test").connect() as own:
             start.wait(10)
             for _ in range(3):
-                Courier("prod", [channel]).deliver(own)
+                Delivery("prod", [channel]).deliver(own)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    Courier("prod", [channel]).deliver(connection)
+    Delivery("prod", [channel]).deliver(connection)
     assert sorted(request.body["title"] for request in sink.received) == [
         f"[prod] 1 failed: t{number}" for number in range(3)
     ]
@@ -232,7 +234,7 @@ def test_a_kill_between_sending_and_recording_repeats_the_message_with_its_numbe
     assert len(sink.received) == 1
     assert rows(connection)[0].delivered_at is None
     # PostgreSQL notices the death of the session, and frees its lock, in its own time.
-    courier = Courier("prod", [channel_of(sink)])
+    courier = Delivery("prod", [channel_of(sink)])
     assert any(courier.deliver(connection).delivered for _ in range(200))
     first, second = sink.received
     assert first.body["message"] == second.body["message"]
@@ -245,7 +247,7 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
     outbox.put(connection, "prod", [cause("users")])
     seal(connection, [channel.name])
     engine = create_engine(outbox_url, application_name="aggregation test")
-    courier = Courier("prod", [])
+    courier = Delivery("prod", [])
     with engine.connect() as doomed:
         pid = doomed.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
         doomed.rollback()
@@ -268,7 +270,7 @@ def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection,
     hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE causes; -- " + "x" * 5000
     outbox.put(connection, "prod", [cause(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)])
     assert seal(connection, [channel.name]) == 1
-    assert Courier("prod", [channel]).deliver(connection).delivered == 1
+    assert Delivery("prod", [channel]).deliver(connection).delivered == 1
     assert "DROP TABLE causes" in sink.received[0].body["message"]
 
 
@@ -277,7 +279,7 @@ def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Conn
     for channel in (alive, dead):
         outbox.put(connection, "prod", [cause(channel.name)])
         seal(connection, [channel.name])
-        Courier("prod", [channel]).deliver(connection)
+        Delivery("prod", [channel]).deliver(connection)
     with connection.begin():
         for column, table in (("sealed_at", "deliveries"), ("found_at", "causes")):
             connection.execute(
@@ -285,4 +287,4 @@ def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Conn
             )
     outbox.prune(connection, "prod")
     assert [row.channel for row in rows(connection)] == [dead.name]
-    assert [found.facts.name for found in outbox.open_causes(connection, "prod")] == [dead.name]
+    assert [found.facts.name for found in outbox.open_incidents(connection, "prod")] == [dead.name]

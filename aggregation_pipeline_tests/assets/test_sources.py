@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterEventType
 from aggregation_pipeline.assets.keys import source_key, table_key
 from aggregation_pipeline.assets.metadata import size
 from aggregation_pipeline.assets.sources import source_metadata
-from aggregation_pipeline.source.mysql.table_state import SourceState
+from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline_tests.assets.test_tables import execute, span
 from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
 
@@ -54,10 +54,10 @@ def test_a_format_alone_asks_the_database_nothing(shop):
 
 
 def test_a_table_that_cannot_be_asked_does_not_fail_the_run_that_has_read_it(shop, monkeypatch):
-    def broken(*_: object) -> SourceState:
+    def broken(*_: object) -> TableState:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("aggregation_pipeline.assets.execution.state_of", broken)
+    monkeypatch.setattr("aggregation_pipeline.assets.execution.read_table_state", broken)
     assert execute(shop, partition_key=DAYS[0]).success
     assert observed(shop, source_key(shop.database, "orders")) == []
 
@@ -104,11 +104,11 @@ def test_what_was_observed_makes_no_table_look_out_of_date(shop):
 
 def test_rows_dated_ahead_are_told_and_are_no_update():
     now = datetime.now(UTC)
-    ahead = source_metadata(SourceState(newest={"at": "2999-01-01"}, newest_at=now + timedelta(days=1)))
+    ahead = source_metadata(TableState(newest={"at": "2999-01-01"}, newest_at=now + timedelta(days=1)))
     assert list(ahead) == ["newest at"]
-    both = source_metadata(SourceState(changed=now - timedelta(hours=1), newest_at=now - timedelta(hours=2)))
+    both = source_metadata(TableState(changed=now - timedelta(hours=1), newest_at=now - timedelta(hours=2)))
     assert both["dagster/last_updated_timestamp"].value == pytest.approx((now - timedelta(hours=1)).timestamp())
-    assert source_metadata(SourceState()) == {}
+    assert source_metadata(TableState()) == {}
 
 
 @pytest.mark.parametrize(

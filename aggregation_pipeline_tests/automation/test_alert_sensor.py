@@ -39,7 +39,7 @@ from dagster._core.scheduler.instigation import (
 from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.alerts import detect_failed_runs as runs_module
-from aggregation_pipeline.alerts.incidents import TableFacts
+from aggregation_pipeline.alerts.incidents import TableLabels
 from aggregation_pipeline.automation import alert_sensor
 from aggregation_pipeline.automation.alert_sensor import Memory, build_alert_sensors
 from aggregation_pipeline.errors import SettingsError
@@ -48,7 +48,7 @@ from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, create, open_instance, report, run
 from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
-TABLES = {"users": TableFacts("用户 users", ("team:shop",)), "orders": TableFacts("orders", ())}
+TABLES = {"users": TableLabels("用户 users", ("team:shop",)), "orders": TableLabels("orders", ())}
 DOWN = "postgresql://ada:secret@127.0.0.1:1/shop"
 
 
@@ -72,7 +72,7 @@ def sink() -> Iterator[Sink]:
         yield serving
 
 
-class Desk:
+class Dispatcher:
     """The sensor of one deployment, and time that passes when told to."""
 
     def __init__(
@@ -117,8 +117,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(instance: DagsterInstance, postgres: Any, sink: Sink) -> Desk:
-    return Desk(instance, postgres.fresh_database(), sink)
+def desk(instance: DagsterInstance, postgres: Any, sink: Sink) -> Dispatcher:
+    return Dispatcher(instance, postgres.fresh_database(), sink)
 
 
 def boom(_context: Any) -> None:
@@ -141,7 +141,7 @@ def test_a_wrong_address_is_refused_when_loading():
 
 
 def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(
-    desk: Desk, instance: DagsterInstance
+    desk: Dispatcher, instance: DagsterInstance
 ):
     good = "oss://shop/users/2026-11-20/manifest.json"
     instance.report_runless_asset_event(
@@ -162,7 +162,7 @@ def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_
 
 
 def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_are_told(
-    desk: Desk, instance: DagsterInstance
+    desk: Dispatcher, instance: DagsterInstance
 ):
     fail(instance)
     assert desk.hear() == ["[default] 1 failed: 用户 users"]
@@ -172,7 +172,7 @@ def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_ar
     assert desk.sink.received[-1].body["message"].count("■ orders") == 3
 
 
-def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(desk: Desk, instance: DagsterInstance):
+def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(desk: Dispatcher, instance: DagsterInstance):
     first = fail(instance)
     instance.add_run_tags(first, {"dagster/will_retry": "true"})
     assert desk.hear() == []
@@ -185,7 +185,7 @@ def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(desk: De
 
 
 def test_a_retry_that_was_promised_and_never_came_is_told(
-    desk: Desk, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    desk: Dispatcher, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     instance.add_run_tags(fail(instance), {"dagster/will_retry": "true"})
     assert desk.hear() == []
@@ -194,7 +194,7 @@ def test_a_retry_that_was_promised_and_never_came_is_told(
 
 
 def test_a_run_that_died_without_a_step_failing_names_the_tables_that_it_did_not_finish(
-    desk: Desk, instance: DagsterInstance
+    desk: Dispatcher, instance: DagsterInstance
 ):
     created = create(instance, [FakeTable("users")], DagsterEventType.RUN_START)
     report(instance, created, DagsterEventType.RUN_FAILURE, message="the worker is gone")
@@ -202,7 +202,9 @@ def test_a_run_that_died_without_a_step_failing_names_the_tables_that_it_did_not
     assert "the worker is gone" in desk.sink.received[0].body["message"]
 
 
-def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(desk: Desk, instance: DagsterInstance):
+def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(
+    desk: Dispatcher, instance: DagsterInstance
+):
     @asset
     def theirs() -> None:
         raise ValueError
@@ -232,7 +234,7 @@ def judge(instance: DagsterInstance, **how: Any) -> None:
 def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_looked(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
-    desk = Desk(instance, postgres.fresh_database(), sink, checked(passed=True))
+    desk = Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True))
     judge(instance, passed=False)
     judge(instance, passed=True)
     assert desk.hear() == ["[default] 1 data checks failed: 用户 users", "[default] 1 recovered: 用户 users"]
@@ -245,7 +247,7 @@ def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_loo
 def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
-    desk = Desk(instance, postgres.fresh_database(), sink, checked(passed=True))
+    desk = Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True))
     judge(instance, passed=False)
     assert desk.hear() == ["[default] 1 data checks failed: 用户 users"]
     alone = define_asset_job("alone", selection=AssetSelection.checks_for_assets(AssetKey(["aggregation", "users"])))
@@ -258,8 +260,8 @@ def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery
 
 def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance, postgres: Any, sink: Sink):
     judge(instance, passed=False, severity=AssetCheckSeverity.WARN)
-    assert Desk(instance, postgres.fresh_database(), sink, checked(passed=True)).hear() == []
-    asked = Desk(
+    assert Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True)).hear() == []
+    asked = Dispatcher(
         instance, postgres.fresh_database(), sink, checked(passed=True), alert_on_warn=True, alert_language="zh"
     )
     assert asked.hear() == ["[default] 1 项数据检查未通过:用户 users"]
@@ -286,7 +288,7 @@ def test_a_table_whose_deadline_passed_is_told_once_a_deadline_and_when_it_is_fr
     )
     def users() -> None: ...
 
-    desk = Desk(instance, postgres.fresh_database(), sink, Definitions(assets=[users]))
+    desk = Dispatcher(instance, postgres.fresh_database(), sink, Definitions(assets=[users]))
     assert desk.hear() == []
     turn(instance, FreshnessState.FAIL)
     assert desk.hear() == ["[default] 1 late: 用户 users"]
@@ -324,7 +326,7 @@ class FakeDaemon:
 
 
 def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(
-    desk: Desk, instance: DagsterInstance
+    desk: Dispatcher, instance: DagsterInstance
 ):
     daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
     for heard in ([], [], ["[default] 1 sensors or schedules keep failing: internal_batch_jobs_reconcile"], []):
@@ -336,7 +338,7 @@ def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_ag
         assert desk.hear() == heard
 
 
-def test_runs_that_the_mirror_could_not_record_are_told(desk: Desk, instance: DagsterInstance):
+def test_runs_that_the_mirror_could_not_record_are_told(desk: Dispatcher, instance: DagsterInstance):
     FakeDaemon(
         instance,
         "internal_batch_jobs_reconcile",
@@ -350,7 +352,7 @@ def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
     instance: DagsterInstance, postgres: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(alert_sensor, "quiet_for", lambda _now: 0.0)
-    away, back = Desk(instance, DOWN, sink), Desk(instance, postgres.fresh_database(), sink)
+    away, back = Dispatcher(instance, DOWN, sink), Dispatcher(instance, postgres.fresh_database(), sink)
     fail(instance)
     assert "Nothing is lost" in away.tick()
     assert sink.received == [], "a hiccup is nobody's business"
@@ -366,7 +368,7 @@ def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
     assert Memory.read(back.cursor).down_since is None
 
 
-def test_addresses_of_channels_stand_in_no_row(desk: Desk, instance: DagsterInstance):
+def test_addresses_of_channels_stand_in_no_row(desk: Dispatcher, instance: DagsterInstance):
     desk.sink.answer = (500, {})
     fail(instance)
     desk.hear()
@@ -398,7 +400,7 @@ def test_documents_name_every_variable():
     assert [name for name in names if name not in text] == []
 
 
-def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk: Desk, instance: DagsterInstance):
+def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk: Dispatcher, instance: DagsterInstance):
     before = datetime.now(UTC)
     run(instance, [FakeTable("users")])
     desk.tick()
@@ -406,7 +408,7 @@ def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk:
 
 
 def test_a_look_that_runs_out_of_time_goes_on_from_there(
-    desk: Desk, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    desk: Dispatcher, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     failed = {fail(instance) for _ in range(3)}
     found: set[str] = set()
@@ -436,12 +438,12 @@ def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
         "tables.users in aggregation.yaml cannot be used, 1 mistake:\naggregation.yaml:3:5: tables.users.limt:"
         " unknown key"
     )
-    broken = {**TABLES, "users": TableFacts("用户 users", ("team:shop",), words)}
-    desk = Desk(instance, url, sink, tables=broken)
+    broken = {**TABLES, "users": TableLabels("用户 users", ("team:shop",), words)}
+    desk = Dispatcher(instance, url, sink, tables=broken)
     assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
     assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["message"]
     for _ in range(2):
         assert desk.hear() == []
-    assert Desk(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"
-    assert Desk(instance, url, sink).hear() == ["[default] 1 recovered: 用户 users"]
-    assert len(Desk(instance, url, sink, tables=broken).hear()) == 1, "the same mistake again"
+    assert Dispatcher(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"
+    assert Dispatcher(instance, url, sink).hear() == ["[default] 1 recovered: 用户 users"]
+    assert len(Dispatcher(instance, url, sink, tables=broken).hear()) == 1, "the same mistake again"

@@ -30,11 +30,11 @@ from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
 from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
-from aggregation_pipeline.batch_jobs.repository import Rows, postgres_rows
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.runs.heartbeat import TAG, alive
+from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
 from aggregation_pipeline_tests.support.runs import (
     ORIGIN,
     FakeTable,
@@ -74,7 +74,7 @@ def url_of(engine: sa.Engine) -> str:
 
 
 def sensors(url: str, deployment: str = "prod", **options: Any) -> dict[str, SensorDefinition]:
-    open_rows = functools.partial(postgres_rows, create_engine(url, application_name="aggregation test"))
+    open_rows = functools.partial(postgres_repository, create_engine(url, application_name="aggregation test"))
     return {
         sensor.name: sensor
         for sensor in build_sensors(open_rows=open_rows, deployment=deployment, platforms=PLATFORMS, **options)
@@ -95,14 +95,14 @@ def one_pass(
     mirror: Any = None,
     **options: Any,
 ) -> Pass:
-    with postgres_rows(engine, 60) as rows:
+    with postgres_repository(engine, 60) as rows:
         start = watermark or datetime.now(UTC) - timedelta(days=1)
         return reconcile(
             instance, rows, mirror or into(instance, rows), owner=owner_of(instance, "prod"), watermark=start, **options
         )
 
 
-def into(instance: DagsterInstance, rows: Rows) -> Any:
+def into(instance: DagsterInstance, rows: BatchJobRepository) -> Any:
     return functools.partial(
         mirror_record,
         instance,
@@ -254,7 +254,7 @@ def test_a_run_that_cannot_be_recorded_does_not_stop_the_others_and_is_tried_aga
     def mirror(record: RunRecord) -> Outcome:
         if record.dagster_run.run_id == bad:
             raise MirrorError("no such luck")
-        with postgres_rows(engine, 60) as rows:
+        with postgres_repository(engine, 60) as rows:
             outcome: Outcome = into(clean, rows)(record)
             return outcome
 
@@ -359,7 +359,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
     elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: dead.run_id})
     url = url_of(engine)
-    with alive(url, lives.run_id), alive(url, queued.run_id):
+    with hold_heartbeat(url, lives.run_id), hold_heartbeat(url, queued.run_id):
         pass_one = tick(sensors(url, locks_url=url)["internal_batch_jobs_reconcile"], clean)
     assert pass_one.skip_message.startswith("4 of 4 runs")
     found = rows(engine)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
 
 from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files, is_alive
-from aggregation_pipeline.batch_jobs.backend import rows_of
+from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.definitions import build_definitions
@@ -227,7 +227,7 @@ def test_the_schedule_runs_every_day_in_the_deployments_time_zone(project: Proje
 
 def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance):
     result = run(project, instance, dry_run=True)
-    with rows_of(project.settings, application_name="test")(10) as rows:
+    with open_repository(project.settings, application_name="test")(10) as rows:
         rows.ensure()
         owner = Owner("test", "one")
         outcome = mirror_run(

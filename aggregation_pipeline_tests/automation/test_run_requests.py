@@ -7,7 +7,14 @@ import pytest
 
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.automation.job_groups import Group
-from aggregation_pipeline.automation.run_requests import Asked, at_tick, by_hand, in_words, last_tick, over_range
+from aggregation_pipeline.automation.run_requests import (
+    LaunchSpec,
+    at_tick,
+    by_hand,
+    describe_request,
+    last_tick,
+    over_range,
+)
 from aggregation_pipeline.config.model import Backfill, Partition
 from aggregation_pipeline.runs.logical_time import WINDOW_TAG
 
@@ -24,14 +31,14 @@ def at(text: str) -> datetime:
 
 
 def test_a_tick_and_a_hand_ask_for_the_same_partition_and_a_hand_for_no_ticks_window():
-    assert at_tick(DAILY, at("2026-11-20T02:00")) == by_hand(DAILY, at("2026-11-20T02:00")) == Asked("2026-11-19")
+    assert at_tick(DAILY, at("2026-11-20T02:00")) == by_hand(DAILY, at("2026-11-20T02:00")) == LaunchSpec("2026-11-19")
     assert at_tick(DAILY, at("2026-11-01T02:00")) is by_hand(DAILY, at("2026-11-01T02:00")) is None, (
         "no day is over yet"
     )
     tick = at_tick(NIGHTLY, at("2026-11-20T02:00"))
     assert tick is not None
     assert tick.tags[WINDOW_TAG] == "2026-11-20"
-    assert by_hand(NIGHTLY, at("2026-11-20T02:00")) == Asked()
+    assert by_hand(NIGHTLY, at("2026-11-20T02:00")) == LaunchSpec()
 
 
 @pytest.mark.parametrize(("each", "runs"), [(1, 3), (2, 2), ("all", 1)])
@@ -81,4 +88,4 @@ def test_the_last_tick_is_the_one_at_that_time_or_before_it(moment: str, last: s
 def test_a_time_between_ticks_is_told_with_what_it_takes(group: Group, moment: str, words: str):
     asked = at_tick(group, at(moment))
     assert asked is not None
-    assert in_words(group, at(moment), asked) == words
+    assert describe_request(group, at(moment), asked) == words

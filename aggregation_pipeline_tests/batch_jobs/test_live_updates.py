@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance
 
-from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.deleted_runs import DELETED
-from aggregation_pipeline.batch_jobs.live_updates import Follower
+from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
 from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import reconcile
-from aggregation_pipeline.batch_jobs.repository import Rows, postgres_rows
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.support.runs import JOB_TYPE, FakeTable, create, report, rows
 
@@ -22,23 +22,23 @@ PLATFORMS = {"baidu": "baidu"}
 BAIDU = FakeTable("baidu", 30)
 
 
-def follower(open_rows: OpenRows) -> Follower:
-    def write(instance: DagsterInstance, run_id: str, opened: Rows) -> object:
+def follower(open_rows: OpenRepository) -> LiveUpdates:
+    def write(instance: DagsterInstance, run_id: str, opened: BatchJobRepository) -> object:
         return mirror_run(
             instance, run_id, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type=JOB_TYPE
         )
 
-    return Follower(open_rows, write)
+    return LiveUpdates(open_rows, write)
 
 
-def to(engine: sa.Engine) -> OpenRows:
-    return functools.partial(postgres_rows, engine)
+def to(engine: sa.Engine) -> OpenRepository:
+    return functools.partial(postgres_repository, engine)
 
 
 def look(instance: DagsterInstance, engine: sa.Engine) -> None:
     """As the reconciler does it."""
     owner = owner_of(instance, "prod")
-    with postgres_rows(engine, 60) as opened:
+    with postgres_repository(engine, 60) as opened:
         mirror = functools.partial(
             mirror_record, instance, rows=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
         )
@@ -81,7 +81,7 @@ def test_a_batch_jobs_that_hangs_is_waited_for_at_the_beginning_and_at_the_end_a
         run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
         began = time.monotonic()
         to_nobody = functools.partial(
-            postgres_rows, create_engine(url, application_name="aggregation test", connect_timeout=2)
+            postgres_repository, create_engine(url, application_name="aggregation test", connect_timeout=2)
         )
         follower(to_nobody).follow(dagster_instance, run.run_id)
         for _ in range(5):
@@ -98,5 +98,5 @@ def test_whatever_goes_wrong_the_run_does_not_hear_of_it(
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    Follower(to(engine), write).follow(dagster_instance, run.run_id)
+    LiveUpdates(to(engine), write).follow(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)

@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 
 from aggregation_pipeline.batch_jobs.deleted_runs import closed
 from aggregation_pipeline.batch_jobs.projection import project, row_id
-from aggregation_pipeline.batch_jobs.repository import PostgresRows
+from aggregation_pipeline.batch_jobs.repository import PostgresRepository
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.batch_jobs.writer import _upsert as write_row
-from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
 from aggregation_pipeline_tests.support.runs import new_batch_jobs, rows
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -53,7 +53,7 @@ class Run:
 
     def row(self) -> BatchJobRow:
         moment = NOON + timedelta(seconds=self.clock)
-        facts = RunFacts(
+        facts = RunInfo(
             self.run_id, "aggregate", self.status, NOON, moment,
             NOON if self.status != "QUEUED" else None, moment if self.status in ENDED else None,
         )  # fmt: skip
@@ -77,7 +77,7 @@ class Mirroring(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             connection.exec_driver_sql("TRUNCATE batch_jobs")
         self.connection = self.engine.connect()
-        self.rows = PostgresRows(self.connection)
+        self.rows = PostgresRepository(self.connection)
         self.runs: dict[str, Run] = {}
         self.seen: dict[str, list[int]] = {}
         stranger = Run(str(uuid4()), THEIRS, "STARTED")

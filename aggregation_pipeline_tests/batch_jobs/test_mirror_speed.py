@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from dagster import DagsterEventType, SensorDefinition, StaticPartitionsDefinition
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
-from aggregation_pipeline.batch_jobs.backend import OpenRows
+from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.repository import postgres_rows
+from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
 from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
@@ -51,8 +51,8 @@ def storage(postgres: Any) -> str:
     return str(postgres.fresh_database())
 
 
-def opener(engine: sa.Engine) -> OpenRows:
-    return functools.partial(postgres_rows, engine)
+def opener(engine: sa.Engine) -> OpenRepository:
+    return functools.partial(postgres_repository, engine)
 
 
 def all_sensors(engine: sa.Engine) -> list[SensorDefinition]:
@@ -97,7 +97,7 @@ def test_runs_of_a_thousand_partitions_are_followed_within_a_tick(postgres: Any,
         tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
         first = run(instance, [FakeTable("t0", 1, partitions=StaticPartitionsDefinition(keys))], tags=tags)
         engine = new_batch_jobs(postgres.fresh_database())
-        with postgres_rows(engine, 60) as opened:
+        with postgres_repository(engine, 60) as opened:
             began = time.monotonic()
             mirror_run(
                 instance, first, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="x"

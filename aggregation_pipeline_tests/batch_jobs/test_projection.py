@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.batch_jobs.deleted_runs import closed
 from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
-from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 RUN_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -19,10 +19,10 @@ NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 PLATFORMS = {"baidu": "baidu", "weibo": "weibo", "zhihu": "zhihu"}
 
 
-def facts(status: str = "STARTED", **changes: Any) -> RunFacts:
+def facts(status: str = "STARTED", **changes: Any) -> RunInfo:
     ended = status in {"SUCCESS", "FAILURE", "CANCELED"}
     times = {"started_at": NOON + timedelta(seconds=2), "completed_at": NOON + timedelta(seconds=12) if ended else None}
-    return RunFacts(
+    return RunInfo(
         **{
             "run_id": RUN_ID,
             "job": "aggregate",
@@ -35,7 +35,7 @@ def facts(status: str = "STARTED", **changes: Any) -> RunFacts:
     )
 
 
-def row(run: RunFacts, *events: Event, **options: Any) -> BatchJobRow:
+def row(run: RunInfo, *events: Event, **options: Any) -> BatchJobRow:
     return project(
         run, events, **{"owner": Owner("prod", "one"), "job_type": "data_collection", "platforms": PLATFORMS, **options}
     )

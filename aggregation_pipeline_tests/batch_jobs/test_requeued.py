@@ -8,7 +8,7 @@ from dagster import DagsterEventType as Did
 from dagster import DagsterInstance
 
 from aggregation_pipeline.batch_jobs.projection import project
-from aggregation_pipeline.runs.event_log import run_events, run_facts
+from aggregation_pipeline.runs.event_log import run_events, run_info
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance, report
 
@@ -30,7 +30,7 @@ def test_its_row_stays_pending_and_its_versions_grow(instance: DagsterInstance):
         assert events is not None
         rows.append(
             project(
-                run_facts(record),
+                run_info(record),
                 events,
                 owner=Owner("test", "here"),
                 job_type="data_collection",

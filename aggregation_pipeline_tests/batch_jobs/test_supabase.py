@@ -20,11 +20,11 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import supabase
-from aggregation_pipeline.batch_jobs.backend import rows_of
-from aggregation_pipeline.batch_jobs.browse import Wanted
+from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.batch_jobs.browse import RowFilter
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.repository import postgres_rows
-from aggregation_pipeline.batch_jobs.supabase import SupabaseRows, supabase_rows
+from aggregation_pipeline.batch_jobs.repository import postgres_repository
+from aggregation_pipeline.batch_jobs.supabase import SupabaseRepository, supabase_repository
 from aggregation_pipeline.batch_jobs.table import create_sql
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError, SettingsError
@@ -86,16 +86,16 @@ def api(engine: sa.Engine) -> Iterator[FakePostgrest]:
 
 
 @pytest.fixture
-def rest(api: FakePostgrest) -> Iterator[SupabaseRows]:
-    with supabase_rows(api.url, "service-key", 60) as opened:
+def rest(api: FakePostgrest) -> Iterator[SupabaseRepository]:
+    with supabase_repository(api.url, "service-key", 60) as opened:
         yield opened
 
 
 def anonymous(api: FakePostgrest) -> Any:
-    return supabase_rows(api.url, "anon-key", 60)
+    return supabase_repository(api.url, "anon-key", 60)
 
 
-def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRows):
+def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRepository):
     assert rest.ensure() is False
     assert [rest.record(reading(5)), rest.record(reading(5)), rest.record(reading(4))] == [True, False, False]
     found = rows(engine)[RUN_ID]
@@ -112,7 +112,9 @@ def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRow
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(order=st.lists(st.integers(1, len(HISTORY)), min_size=1, max_size=8))
-def test_readings_in_any_order_leave_the_newest_by_rest_too(engine: sa.Engine, rest: SupabaseRows, order: list[int]):
+def test_readings_in_any_order_leave_the_newest_by_rest_too(
+    engine: sa.Engine, rest: SupabaseRepository, order: list[int]
+):
     with engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE batch_jobs")
     newest = 0
@@ -123,7 +125,7 @@ def test_readings_in_any_order_leave_the_newest_by_rest_too(engine: sa.Engine, r
 
 
 def test_a_run_writes_its_own_row_by_rest_too(engine: sa.Engine, api: FakePostgrest, dagster_instance: DagsterInstance):
-    row = follower(functools.partial(supabase_rows, api.url, "service-key"))
+    row = follower(functools.partial(supabase_repository, api.url, "service-key"))
     done = create(dagster_instance, [FakeTable("baidu", 30)], DagsterEventType.RUN_START)
     row.follow(dagster_instance, done.run_id)
     assert rows(engine)[done.run_id].status == "in_progress"
@@ -132,7 +134,7 @@ def test_a_run_writes_its_own_row_by_rest_too(engine: sa.Engine, api: FakePostgr
     assert rows(engine)[done.run_id].status == "in_progress", "an outage is the reconciler's to make good"
 
 
-def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engine, rest: SupabaseRows):
+def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engine, rest: SupabaseRepository):
     rest.record(reading(8))
     for other in (Owner("staging", "one"), Owner("prod", "two")):
         assert rest.record(reading(8, deployment=other.deployment, instance=other.instance, job_type="stolen")) is False
@@ -143,7 +145,7 @@ def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engin
     assert rows(engine) == {}
 
 
-def test_a_row_that_is_refused_is_written_minimal_with_the_reason(engine: sa.Engine, rest: SupabaseRows):
+def test_a_row_that_is_refused_is_written_minimal_with_the_reason(engine: sa.Engine, rest: SupabaseRepository):
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE batch_jobs ADD CHECK (NOT metadata ? 'baidu_items')")
     assert rest.record(reading(8)) is True
@@ -154,14 +156,14 @@ def test_a_row_that_is_refused_is_written_minimal_with_the_reason(engine: sa.Eng
 
 @pytest.mark.parametrize("fault", [503, 429, "reset", "lost"])
 def test_a_passing_fault_is_tried_again_and_a_lost_answer_changes_nothing_twice(
-    engine: sa.Engine, api: FakePostgrest, rest: SupabaseRows, fault: int | str
+    engine: sa.Engine, api: FakePostgrest, rest: SupabaseRepository, fault: int | str
 ):
     api.faults = [fault]
     assert rest.record(reading(8)) is (fault != "lost")
     assert (rows(engine)[RUN_ID].status, len(api.calls)) == ("completed", 2)
 
 
-def test_a_fault_that_stays_is_told_with_the_project_but_not_the_key(api: FakePostgrest, rest: SupabaseRows):
+def test_a_fault_that_stays_is_told_with_the_project_but_not_the_key(api: FakePostgrest, rest: SupabaseRepository):
     api.faults = [503, 503, 503]
     with pytest.raises(
         MirrorBusyError, match=r"batch_jobs cannot be reached by http://127.*HTTP 503. Check SUPABASE_URL"
@@ -186,9 +188,9 @@ def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_the
         connection.exec_driver_sql("SET LOCAL ROLE anon; SELECT * FROM batch_jobs")
 
 
-def test_what_is_missing_on_supabase_is_named(engine: sa.Engine, api: FakePostgrest, rest: SupabaseRows):
+def test_what_is_missing_on_supabase_is_named(engine: sa.Engine, api: FakePostgrest, rest: SupabaseRepository):
     with (
-        supabase_rows(api.url, "another-key", 60) as opened,
+        supabase_repository(api.url, "another-key", 60) as opened,
         pytest.raises(MirrorError, match="not a key of this project"),
     ):
         opened.ensure()
@@ -202,14 +204,17 @@ def test_what_is_missing_on_supabase_is_named(engine: sa.Engine, api: FakePostgr
         rest.ensure()
 
 
-def test_a_row_that_is_not_of_the_pipeline_is_refused_by_the_function(rest: SupabaseRows):
+def test_a_row_that_is_not_of_the_pipeline_is_refused_by_the_function(rest: SupabaseRepository):
     row = reading(8)
     with pytest.raises(MirrorError, match="not a row of aggregation_pipeline"):
         rest.record(replace(row, metadata={"dagster": {"deployment": "prod"}}))
 
 
 def test_nothing_is_tried_when_the_time_is_up(api: FakePostgrest):
-    with supabase_rows(api.url, "service-key", 0) as opened, pytest.raises(MirrorBusyError, match="no time was left"):
+    with (
+        supabase_repository(api.url, "service-key", 0) as opened,
+        pytest.raises(MirrorBusyError, match="no time was left"),
+    ):
         opened.record(reading(8))
     assert api.calls == []
 
@@ -221,7 +226,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(monkeypatch:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with (
-            supabase_rows(f"http://127.0.0.1:{silent.getsockname()[1]}", "k", 2) as opened,
+            supabase_repository(f"http://127.0.0.1:{silent.getsockname()[1]}", "k", 2) as opened,
             pytest.raises(MirrorBusyError),
         ):
             opened.record(reading(8))
@@ -238,7 +243,7 @@ def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     )
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
     sensors = build_sensors(
-        open_rows=rows_of(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"}
+        open_rows=open_repository(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"}
     )
     tick(next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile"), dagster_instance)
     assert (rows(engine)[run_id].status, rows(engine)[run_id].total_items) == ("completed", 30)
@@ -281,18 +286,18 @@ def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
         normalize_url("postgresql://postgres.abc:pw@aws-0-eu.pooler.supabase.com:6543/postgres", name="BATCH_JOBS_URL")
 
 
-def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: SupabaseRows):
+def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: SupabaseRepository):
     rest.record(reading(8, created_at=datetime.now(UTC)))
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)"
         )
-    assert [row["status"] for row in rest.listed(Wanted("data_collection"))] == ["failed", "completed"]
-    assert [str(row["id"]) for row in rest.listed(Wanted(status="completed"))] == [RUN_ID]
-    assert list(rest.listed(Wanted(id=RUN_ID, job_type="other"))) == []
+    assert [row["status"] for row in rest.listed(RowFilter("data_collection"))] == ["failed", "completed"]
+    assert [str(row["id"]) for row in rest.listed(RowFilter(status="completed"))] == [RUN_ID]
+    assert list(rest.listed(RowFilter(id=RUN_ID, job_type="other"))) == []
     (day,) = rest.trend("data_collection", "Asia/Shanghai", 30)
     assert (day.total_jobs, day.successful, day.failed, day.avg_items) == (2, 1, 1, 10.0)
     assert day.date == datetime.now(ZoneInfo("Asia/Shanghai")).date()
-    with postgres_rows(engine, 60) as direct:
+    with postgres_repository(engine, 60) as direct:
         assert list(direct.trend("data_collection", "Asia/Shanghai", 30)) == [day]
-        assert [row["status"] for row in direct.listed(Wanted("data_collection"))] == ["failed", "completed"]
+        assert [row["status"] for row in direct.listed(RowFilter("data_collection"))] == ["failed", "completed"]

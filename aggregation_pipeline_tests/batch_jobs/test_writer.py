@@ -14,7 +14,7 @@ from aggregation_pipeline.batch_jobs.projection import project, row_id
 from aggregation_pipeline.batch_jobs.writer import mirrored, record, unfinished
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunFacts, Started
+from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
 from aggregation_pipeline_tests.support.runs import new_batch_jobs, rows
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -38,7 +38,7 @@ def reading(
 ) -> BatchJobRow:
     """The row as somebody sees it who read the first `length` events."""
     status = HISTORY[length - 1][0]
-    run = RunFacts(
+    run = RunInfo(
         run_id,
         "aggregate",
         status,

@@ -5,7 +5,7 @@ import pytest
 from aggregation_pipeline.config.loading import select_tables
 from aggregation_pipeline.config.messages.nearest import nearest
 from aggregation_pipeline.config.model import PipelineConfig, TableEntry
-from aggregation_pipeline.config.selection import chosen
+from aggregation_pipeline.config.selection import select_names
 from aggregation_pipeline.errors import ConfigError
 
 KNOWN = ("users", "orders", "订单", "订单（旧）")
@@ -25,8 +25,8 @@ LISTS = [
 
 
 def test_names_are_taken_in_any_case_once_and_in_their_order():
-    assert chosen(["Orders", "订单", "orders", "订单（旧）"], KNOWN) == ("orders", "订单", "订单（旧）")
-    assert chosen([], KNOWN) == ()
+    assert select_names(["Orders", "订单", "orders", "订单（旧）"], KNOWN) == ("orders", "订单", "订单（旧）")
+    assert select_names([], KNOWN) == ()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_names_are_taken_in_any_case_once_and_in_their_order():
 )
 def test_a_name_that_is_not_there_brings_what_is_and_the_likely_mistake(name: str, words: str):
     with pytest.raises(ConfigError, match=words):
-        chosen(["users", name], KNOWN)
+        select_names(["users", name], KNOWN)
 
 
 @pytest.mark.parametrize(("name", "words"), LISTS)

@@ -11,7 +11,7 @@ import pytest
 
 from aggregation_pipeline.config.model import Checks, TableEntry
 from aggregation_pipeline.errors import CheckError
-from aggregation_pipeline.export.checks import Verdict, judge
+from aggregation_pipeline.export.checks import CheckResult, judge
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.manifest import Manifest, ManifestColumn, ManifestDataset, ManifestExtract
 
@@ -26,10 +26,10 @@ ROWS = pa.table(
 
 
 @pytest.fixture
-def verdicts(tmp_path: Path) -> Callable[..., dict[str, Verdict]]:
+def verdicts(tmp_path: Path) -> Callable[..., dict[str, CheckResult]]:
     def run(
         *groups: dict[str, Any], before: int | None = None, standing: Manifest | None = None, **facts: Any
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, CheckResult]:
         path = tmp_path / "detail.parquet"
         pq.write_table(ROWS, path, row_group_size=2)
         dataset = Dataset("detail", path, ROWS.num_rows, ROWS.schema, facts.get("truncated", False), "SELECT", "none")

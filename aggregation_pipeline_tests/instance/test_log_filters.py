@@ -34,8 +34,8 @@ def test_each_daemon_of_the_installed_dagster_has_the_filter_at_its_logger():
         "IntervalDaemon"
     }
     assert daemons == set(log_filters.DAEMONS)
-    log_filters.be_quiet()
-    log_filters.be_quiet()
+    log_filters.install_log_filters()
+    log_filters.install_log_filters()
     for name in daemons:
         assert logging.getLogger(f"dagster.daemon.{name}").filters.count(log_filters._FILTER) == 1
 
@@ -47,7 +47,7 @@ def test_dagsters_words_for_a_connection_that_is_tried_again_are_known(caplog):
     logging.getLogger().removeFilter(log_filters._FILTER)
     with pytest.raises(postgres_utils.DagsterPostgresException):
         postgres_utils.retry_pg_connection_fn(fail, retry_limit=0)
-    log_filters.be_quiet()
+    log_filters.install_log_filters()
     assert log_filters._RETRYING in caplog.text
 
 
@@ -66,7 +66,7 @@ class Heard(logging.Handler):
         self.lines: list[str] = []
         self.log = logging.Logger("dagster.daemon.SensorDaemon")  # noqa: LOG001 - outside the tree
         self.log.addHandler(self)
-        self.log.addFilter(log_filters._Quiet())
+        self.log.addFilter(log_filters._RepetitionFilter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))

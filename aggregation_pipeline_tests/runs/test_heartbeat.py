@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.runs import heartbeat
-from aggregation_pipeline.runs.heartbeat import TAG, WATCHED, fail_the_dead, watched
+from aggregation_pipeline.runs.heartbeat import TAG, WATCHED, fail_orphaned_runs, with_heartbeat
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance
 from aggregation_pipeline_tests.support.waiting import until
 
@@ -35,7 +35,7 @@ def run(instance: DagsterInstance) -> DagsterRun:
 
 def look(instance: DagsterInstance, url: str) -> list[str]:
     """As the reconciler does it."""
-    return fail_the_dead(instance, instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])), url)
+    return fail_orphaned_runs(instance, instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])), url)
 
 
 def tags(instance: DagsterInstance, run: DagsterRun) -> dict[str, str]:
@@ -53,7 +53,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_died_is_found_and_one_that_lives_is_left_alone(
     instance: DagsterInstance, run: DagsterRun, url: str
 ):
-    with watched(instance, run, url):
+    with with_heartbeat(instance, run, url):
         assert tags(instance, run)[WATCHED] == run.run_id
         assert look(instance, url) == []
     assert look(instance, url) == [run.run_id]
@@ -78,7 +78,7 @@ def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
     monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 5.0)
     workers = sa.text(WORKERS.format(run.run_id[:8]))
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with watched(instance, run, url), engine.connect() as connection:
+    with with_heartbeat(instance, run, url), engine.connect() as connection:
         for _ in range(3):
             (pid,) = connection.execute(workers).scalars()
             connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
@@ -96,11 +96,11 @@ def test_whatever_goes_wrong_with_a_beat_the_next_one_follows(
         beats.append(seconds)
         raise OSError(errno.EMFILE, "Too many open files")
 
-    with watched(instance, run, url):
+    with with_heartbeat(instance, run, url):
         monkeypatch.setattr(heartbeat, "deadline", deadline)
         until("more beats", lambda: len(beats) > 3, 20)
 
 
 def test_a_run_goes_on_where_nobody_can_be_shown_that_it_lives(instance: DagsterInstance, run: DagsterRun):
-    with watched(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
+    with with_heartbeat(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
         assert WATCHED not in tags(instance, run)

@@ -15,8 +15,8 @@ from aggregation_pipeline.assets import tables
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.errors import PipelineError, SourceError, UnexpectedError
 from aggregation_pipeline.export import window as window_module
-from aggregation_pipeline.postgres.engine import create_engine, reason
-from aggregation_pipeline.runs.redaction import alone, without_values
+from aggregation_pipeline.postgres.engine import create_engine, safe_reason
+from aggregation_pipeline.runs.redaction import redacted, without_values
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline_tests.end_to_end.test_job import row_of, run
 from aggregation_pipeline_tests.support.canaries import CELLS, CORES, DIGITS_AMONG_CLOCKS, FUNCTIONS, TABLE, pieces_in
@@ -176,7 +176,7 @@ def test_a_command_that_fails_unexpectedly_shows_no_traceback(attacked: Deployme
     assert result.exit_code == 1
     assert "an unexpected builtins.ValueError at export/dry_run.py:" in result.stderr
     assert pieces_in(result.output + repr(result.exception)) == []
-    assert isinstance(alone(ValueError("x")), PipelineError)
+    assert isinstance(redacted(ValueError("x")), PipelineError)
 
 
 def test_postgresql_quotes_names_and_no_values(postgres: PostgresServer):
@@ -194,5 +194,5 @@ def test_postgresql_quotes_names_and_no_values(postgres: PostgresServer):
     for statement, words in refused.items():
         with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
             connection.execute(sa.text(statement))
-        assert reason(caught.value).startswith(words)
-        assert pieces_in(reason(caught.value)) == []
+        assert safe_reason(caught.value).startswith(words)
+        assert pieces_in(safe_reason(caught.value)) == []

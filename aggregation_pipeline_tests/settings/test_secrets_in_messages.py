@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.automation.alert_sensor import channels_of
 from aggregation_pipeline.errors import PipelineError, SettingsError
-from aggregation_pipeline.postgres.engine import create_engine, normalize_url, reason, require_right_url
+from aggregation_pipeline.postgres.engine import create_engine, normalize_url, require_right_url, safe_reason
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
@@ -77,7 +77,7 @@ def said_of(settings: Settings) -> str:
             try:
                 create_engine(url.get_secret_value(), application_name="test", connect_timeout=2).connect()
             except sa.exc.DBAPIError as error:
-                said.append(reason(error))
+                said.append(safe_reason(error))
     return "\n".join(said)
 
 

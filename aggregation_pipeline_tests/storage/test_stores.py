@@ -8,7 +8,7 @@ import pytest
 from aggregation_pipeline.errors import StorageError, StorageMissingError
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
-from aggregation_pipeline.storage.partial_download import arriving
+from aggregation_pipeline.storage.partial_download import partial_download
 from aggregation_pipeline_tests.storage.test_keys import HOSTILE
 
 NAMES = ["plain.csv", "a/b/c.json", "用户 表/订单 🛒.xlsx", "q?x=1&y#z+%2F.csv", "space end /.hidden", "'\"<>&.txt"]
@@ -132,7 +132,7 @@ def test_many_threads_may_use_one_store(store: ObjectStore):
 def test_a_file_that_a_killed_reader_was_fetching_goes_when_the_next_is_fetched(store: ObjectStore, tmp_path: Path):
     store.put("a", b"x", media_type="a/b")
     target = tmp_path / "out"
-    with arriving(target / "other") as under_way:
+    with partial_download(target / "other") as under_way:
         dead = target / ".%got-0123456789abcdef"
         dead.write_bytes(b"half")
         (target / ".%got-mine").write_bytes(b"kept")

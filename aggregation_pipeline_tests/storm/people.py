@@ -69,7 +69,7 @@ class People:
             )  # fmt: skip
 
     def _work(self) -> None:
-        deeds = (self._ordinary, self._twins, self._cancel, self._delete, self._tidy)
+        deeds = (self._ordinary, self._duplicates, self._cancel, self._delete, self._tidy)
         while not self._over.wait(self.chance.uniform(1, 5)):
             deed = self.chance.choices(deeds, (9, 2, 2, 2, 2))[0]
             deed()
@@ -85,7 +85,7 @@ class People:
         else:
             self.launch(DAILY, self.chance.choice(DAYS))
 
-    def _twins(self) -> None:
+    def _duplicates(self) -> None:
         if len(self.watch.unfinished()) >= _AT_ONCE:
             return
         self.done["twins"] += 1

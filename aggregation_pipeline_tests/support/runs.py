@@ -30,7 +30,7 @@ from dagster import (
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from aggregation_pipeline.batch_jobs.repository import PostgresRows
+from aggregation_pipeline.batch_jobs.repository import PostgresRepository
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.runs.asset_keys import export_path, table_path
@@ -158,7 +158,7 @@ def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEve
     instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
 
 
-class EngineRows(PostgresRows):
+class EngineRows(PostgresRepository):
     """The rows by a connection of its own for each call."""
 
     def __init__(self, engine: sa.Engine) -> None:

@@ -34,7 +34,7 @@ _NO_KEY: Final = "a key is one word or text in quotes, not a list or a mapping"
 _PLAIN_KEY: Final = re.compile(r"[\w-]+")
 
 
-class Mistake(NamedTuple):
+class ConfigIssue(NamedTuple):
     """One mistake with its place; sorts in the order of the file."""
 
     line: int
@@ -48,16 +48,16 @@ class Mistake(NamedTuple):
 
 
 @dataclass
-class Spot:
+class SourceLocation:
     """Where a value stands, 1-based; the places of what it holds, by key or index."""
 
     line: int
     column: int
-    inner: "dict[str | int, Spot]" = field(default_factory=dict)
+    inner: "dict[str | int, SourceLocation]" = field(default_factory=dict)
 
-    def mistake(self, words: str) -> Mistake:
+    def mistake(self, words: str) -> ConfigIssue:
         """A mistake that stands here."""
-        return Mistake(self.line, self.column, words)
+        return ConfigIssue(self.line, self.column, words)
 
 
 @dataclass
@@ -66,19 +66,19 @@ class Document:
 
     path: Path
     data: Any
-    spot: Spot
-    mistakes: list[Mistake]
+    spot: SourceLocation
+    mistakes: list[ConfigIssue]
 
 
 class Composer:
     """Turns PyYAML's nodes into plain data, noting mistakes instead of stopping at the first."""
 
     def __init__(self) -> None:
-        self.mistakes: list[Mistake] = []
+        self.mistakes: list[ConfigIssue] = []
         self._open: list[int] = []
         self._values = 0
 
-    def value(self, node: yaml.Node, path: Sequence[str | int]) -> tuple[Any, Spot]:
+    def value(self, node: yaml.Node, path: Sequence[str | int]) -> tuple[Any, SourceLocation]:
         """The value of a node and its spot; `path` are the keys that lead to it, for messages."""
         spot = _spot(node)
         self._values += 1
@@ -121,9 +121,9 @@ class Composer:
         finally:
             self._open.pop()
 
-    def _mapping(self, node: yaml.MappingNode, spot: Spot, path: Sequence[str | int]) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, spot: SourceLocation, path: Sequence[str | int]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        merged: list[tuple[str, Any, Spot]] = []
+        merged: list[tuple[str, Any, SourceLocation]] = []
         pairs, cuts = rejoined_pairs(node.value) if node.flow_style else (node.value, [])
         self._note(cuts, path)
         for key_node, value_node in pairs:
@@ -148,7 +148,7 @@ class Composer:
                 )
                 continue
             result[key] = value
-            spot.inner[key] = Spot(key_spot.line, key_spot.column, inner.inner)
+            spot.inner[key] = SourceLocation(key_spot.line, key_spot.column, inner.inner)
         for key, value, inner in merged:
             if key not in result:
                 result[key], spot.inner[key] = value, inner
@@ -157,7 +157,7 @@ class Composer:
     def _note(self, cuts: Sequence[Cut], path: Sequence[str | int]) -> None:
         self.mistakes += [_spot(cut.first).mistake(f"{spelled([*path, cut.key])}: {cut.words}") for cut in cuts]
 
-    def _merged(self, node: yaml.Node, path: Sequence[str | int]) -> Iterator[tuple[str, Any, Spot]]:
+    def _merged(self, node: yaml.Node, path: Sequence[str | int]) -> Iterator[tuple[str, Any, SourceLocation]]:
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             value, spot = self.value(source, path)
             if not isinstance(value, dict):
@@ -268,5 +268,5 @@ def _place_of_reader_error(error: yaml.YAMLError, text: str) -> str:
     return f"{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"
 
 
-def _spot(node: yaml.Node) -> Spot:
-    return Spot(node.start_mark.line + 1, node.start_mark.column + 1)
+def _spot(node: yaml.Node) -> SourceLocation:
+    return SourceLocation(node.start_mark.line + 1, node.start_mark.column + 1)

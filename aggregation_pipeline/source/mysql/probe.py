@@ -25,7 +25,7 @@ from aggregation_pipeline.source.mysql.row_protocol import Field, RowStream
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.storage_engines import relations_of
 from aggregation_pipeline.source.mysql.touched_tables import table_nodes
-from aggregation_pipeline.source.mysql.warnings import judge_warnings
+from aggregation_pipeline.source.mysql.warnings import check_warnings
 
 Fields = tuple[Field, ...]
 
@@ -74,7 +74,7 @@ def _described(session: Session, sql: str, dataset: str) -> Fields:
     stream = RowStream(session.driver_connection, sql)
     for _ in stream.blocks():
         pass
-    judge_warnings(session, stream.warnings, dataset)
+    check_warnings(session, stream.warnings, dataset)
     return stream.fields
 
 

@@ -29,8 +29,8 @@ from aggregation_pipeline.source.mysql.row_count import compare_counts, count_be
 from aggregation_pipeline.source.mysql.rows import ArrowRows
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn, open_session
 from aggregation_pipeline.source.mysql.storage_engines import Engines, engines_of, require_snapshots
-from aggregation_pipeline.source.mysql.time_zone import settle_clock
-from aggregation_pipeline.source.mysql.warnings import judge_warnings
+from aggregation_pipeline.source.mysql.time_zone import choose_clock
+from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates, ZeroDatesPolicy
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.time_range import TIMES, Window
@@ -68,7 +68,7 @@ class ReadRequest:
         session = replace(session, known=session.known.plus((*columns, *behind)))
         require_masked(session, self.entry, columns, engines)
         within = self.within(columns, session.clock)
-        clocked = settle_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
+        clocked = choose_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
         return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
 
     def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
@@ -238,7 +238,7 @@ class _Reading:
                 sink.write(batch)
                 self.progress(query.dataset, kept, expected)
         # Before any other statement, which would put its own in their place.
-        judge_warnings(self.session, rows.stream.warnings, query.dataset, self.warn)
+        check_warnings(self.session, rows.stream.warnings, query.dataset, self.warn)
         compare_counts(self.session, query, arrived, expected, self.engines)
         if self.session.snapshot and not rows.stream.status & _IN_TRANSACTION:
             raise SnapshotError(

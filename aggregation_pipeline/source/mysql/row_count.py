@@ -7,7 +7,7 @@ from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.storage_engines import Engines
-from aggregation_pipeline.source.mysql.warnings import judge_warnings
+from aggregation_pipeline.source.mysql.warnings import check_warnings
 
 # Limits on rows that people and proxies set are round numbers.
 _ROUND: Final = 100
@@ -62,7 +62,7 @@ def _counted(session: Session, sql: str, dataset: str) -> int:
         cursor.execute(sql)
         ((count,),) = cursor.fetchall()
         warnings = cursor.warning_count
-    judge_warnings(session, warnings, dataset)
+    check_warnings(session, warnings, dataset)
     return int(count)
 
 

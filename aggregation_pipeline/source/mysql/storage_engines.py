@@ -17,7 +17,7 @@ from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.session import Session
-from aggregation_pipeline.source.mysql.touched_tables import Touched, touched_by_entry, touched_by_view
+from aggregation_pipeline.source.mysql.touched_tables import Touched, tables_of_entry, touched_by_view
 
 # Engines whose consistent reads are known to be of one moment. SEQUENCE makes up its rows, the same ones each time.
 _SNAPSHOTS: Final = {
@@ -115,7 +115,7 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
         SourceLostError: the server went away. A refusal is no error: what cannot be seen is `unknown`.
     """
     engines, seen = Engines(), set[TableName]()
-    touched = touched_by_entry(entry)
+    touched = tables_of_entry(entry)
     # Where nothing may be missed no list is trusted: a server may lack one of its kind's functions, and have a stored
     # one of that name.
     engines.functions = session.stored_functions(

@@ -27,7 +27,7 @@ LIMITS: Final = SourceLimits(timeout_seconds=5, lock_wait_seconds=5, max_snapsho
 
 
 @dataclass(frozen=True)
-class SourceState:
+class TableState:
     """What is known; the numbers are the server's own estimates.
 
     Attributes:
@@ -46,7 +46,7 @@ class SourceState:
 
 
 @contextlib.contextmanager
-def open_glance(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
+def open_state_session(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
     """Open a session for `state_of`, in which no statement takes longer than a few seconds.
 
     Raises:
@@ -58,9 +58,9 @@ def open_glance(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
         yield session
 
 
-def state_of(
+def read_table_state(
     session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: Masked = NOTHING_MASKED
-) -> SourceState:
+) -> TableState:
     """Ask how `table` stands.
 
     Args:
@@ -91,7 +91,7 @@ def state_of(
                 moments += [moment] if moment else []
     size = [int(status[part]) for part in ("data_length", "index_length") if status.get(part)]
     # 0 is what some servers say as long as they have not counted.
-    return SourceState(
+    return TableState(
         int(status["rows"] or 0) or None,
         sum(size) or None,
         _changed(session, status),

@@ -25,7 +25,7 @@ from aggregation_pipeline.source.mysql.clock_conversions import Columns, Turning
 from aggregation_pipeline.source.mysql.full_group_by import switched_off
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import Engines
-from aggregation_pipeline.source.mysql.touched_tables import touched_by_entry
+from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry
 from aggregation_pipeline.timezones.wall_clock import offset_text, offsets_of, utc_offset
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ _ASKED: Final = 1000
 _trusted: Final[set[tuple[str, str]]] = set()
 
 
-def settle_clock(
+def choose_clock(
     session: Session,
     entry: TableEntry,
     moment: datetime,
@@ -78,7 +78,7 @@ def settle_clock(
 
 
 def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: Engines) -> Turning:
-    others = touched_by_entry(entry).tables - {entry.source}
+    others = tables_of_entry(entry).tables - {entry.source}
     known = {table: _columns(table, session.columns(*table).values(), engines) for table in others}
     return find_turning(entry, _columns(entry.source, columns, engines), known, engines.functions)
 

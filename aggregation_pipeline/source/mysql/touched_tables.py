@@ -36,7 +36,7 @@ class Touched:
 _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 
-def touched_by_entry(entry: TableEntry) -> Touched:
+def tables_of_entry(entry: TableEntry) -> Touched:
     """What the statements of an entry read: its table, and what its expressions name."""
     found = Touched(frozenset({TableName(*entry.source)}))
     for _, sql in fragments(entry):

@@ -48,7 +48,7 @@ _WRONG_MOMENT: Final = 1292
 _CLOCK_READING: Final = re.compile(r"'(\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d)(?:\.\d+)?'")
 
 
-def judge_warnings(session: Session, count: int, dataset: str, warn: Callable[[str], None] = lambda _: None) -> None:
+def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[str], None] = lambda _: None) -> None:
     """Read what the last statement brought about, and raise where its result may not be what the table says.
 
     Args:

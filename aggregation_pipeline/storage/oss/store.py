@@ -25,7 +25,7 @@ from aggregation_pipeline.storage.oss.multipart import content_md5, upload_parts
 from aggregation_pipeline.storage.oss.options import OssOptions
 from aggregation_pipeline.storage.oss.stable_names import copy_object, put_symlink
 from aggregation_pipeline.storage.oss.upload_records import abort, abort_left
-from aggregation_pipeline.storage.partial_download import arriving
+from aggregation_pipeline.storage.partial_download import partial_download
 
 __all__ = ["OssOptions", "OssStore"]
 
@@ -114,7 +114,7 @@ class OssStore:
         CRC64 agree.
         """
         check_key(key)
-        with arriving(target) as file:
+        with partial_download(target) as file:
             return download(self._oss, key, file)
 
     def read(self, key: str) -> bytes:

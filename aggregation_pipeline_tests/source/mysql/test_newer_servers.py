@@ -20,7 +20,7 @@ from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY, Column
-from aggregation_pipeline_tests.support.servers.replay import Behind, Replay, Reply, Rows, replaying
+from aggregation_pipeline_tests.support.servers.replay import BatchJobRepository, Behind, Replay, Reply, replaying
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
     assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}
 
 
-TREE = Rows([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
+TREE = BatchJobRepository([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
 
 
 def test_a_tree_that_explain_alone_gives_since_9_5_is_not_asked_for(read: Read):
@@ -98,7 +98,7 @@ def test_an_answer_of_explain_that_is_not_understood_is_an_error_where_scans_are
 def warning(code: int, message: str) -> list[tuple[str, Reply]]:
     """The script of a server that warns of each query."""
     columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG), Column("Message")]
-    listed = Rows(columns, [["Warning", str(code), message]])
+    listed = BatchJobRepository(columns, [["Warning", str(code), message]])
     return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Behind(warnings=1))]
 
 

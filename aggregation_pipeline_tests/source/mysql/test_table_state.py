@@ -11,7 +11,7 @@ from aggregation_pipeline.config.masked_columns import Hidden
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.session import Session
-from aggregation_pipeline.source.mysql.table_state import open_glance, state_of
+from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
 from aggregation_pipeline_tests.source.conftest import ZONE, options_for
 from aggregation_pipeline_tests.source.mysql.test_reader import Execute
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -30,7 +30,7 @@ ROWS = (
 
 @pytest.fixture
 def glance(mysql: MySQLServer, database: str) -> Glance:
-    return lambda: open_glance(options_for(mysql, database), ZONE)
+    return lambda: open_state_session(options_for(mysql, database), ZONE)
 
 
 @pytest.mark.sample56
@@ -38,15 +38,15 @@ def test_the_newest_values_are_those_at_the_end_of_an_index(glance: Glance, exec
     execute([TABLE.format("t"), ROWS.format("t"), "CREATE VIEW v AS SELECT * FROM t"])
     every = dict.fromkeys(("wall", "MOMENT", "day", "bare", "second", "word", "none"), ZoneInfo("America/New_York"))
     with glance() as session:
-        state = state_of(session, TableName(None, "t"), every)
+        state = read_table_state(session, TableName(None, "t"), every)
         # No index begins with the others, or they are no times.
         assert state.newest == {"wall": "2026-11-20 08:00:00", "MOMENT": state.newest["MOMENT"], "day": "2026-11-19"}
         assert state.newest_at == datetime(2026, 11, 20, 13, tzinfo=UTC)
         # A TIMESTAMP is an instant, whatever zone is said of it.
-        assert state_of(session, TableName(None, "t"), {"moment": ZONE}).newest_at == datetime.fromtimestamp(
+        assert read_table_state(session, TableName(None, "t"), {"moment": ZONE}).newest_at == datetime.fromtimestamp(
             1795100000, UTC
         )
-        assert state_of(session, TableName(None, "v"), every).newest == {}
+        assert read_table_state(session, TableName(None, "v"), every).newest == {}
 
 
 @pytest.mark.sample56
@@ -65,15 +65,15 @@ def test_a_table_without_rows_or_with_an_odd_name_or_in_another_database_is_told
     execute([f"CREATE TABLE `{other}`.axb (wall DATETIME, KEY (wall))"])
     with glance() as session:
         for number, name in enumerate(names, start=1):
-            assert state_of(session, TableName(None, name), {"wall": ZONE}).newest == {
+            assert read_table_state(session, TableName(None, name), {"wall": ZONE}).newest == {
                 "wall": f"2026-11-0{number} 00:00:00"
             }
-        empty = state_of(session, TableName(other, "axb"), {"wall": ZONE})
+        empty = read_table_state(session, TableName(other, "axb"), {"wall": ZONE})
         assert (empty.rows, empty.newest, empty.newest_at) == (None, {}, None)
         with pytest.raises(
             SourceError, match=r"there is no table axc, or DB_USER may not see it: check the entry's `table`"
         ):
-            state_of(session, TableName(None, "axc"), {})
+            read_table_state(session, TableName(None, "axc"), {})
 
 
 @pytest.mark.parametrize("mysql", ["mariadb"], indirect=True)
@@ -85,9 +85,9 @@ def test_what_is_masked_or_computed_from_it_is_not_told(glance: Glance, execute:
     table = TableName(None, "t")
     masked = {TableName(None, "T"): {"born": Hidden("born", "people")}}
     with glance() as session:
-        state = state_of(session, table, dict.fromkeys(("born", "day", "LATER", "made"), ZONE), masked)
+        state = read_table_state(session, table, dict.fromkeys(("born", "day", "LATER", "made"), ZONE), masked)
         assert state.newest == {"made": "2026-11-20 08:00:00"}
-        assert state_of(session, table, {"day": ZONE}).newest == {"day": "1999-09-09 09:09:09"}
+        assert read_table_state(session, table, {"day": ZONE}).newest == {"day": "1999-09-09 09:09:09"}
 
 
 def test_zero_dates_are_no_instants(glance: Glance, execute: Execute):
@@ -95,14 +95,14 @@ def test_zero_dates_are_no_instants(glance: Glance, execute: Execute):
         ["CREATE TABLE t (wall DATETIME, KEY (wall))", "SET SESSION sql_mode = ''", "INSERT IGNORE INTO t VALUES (0)"]
     )
     with glance() as session:
-        assert state_of(session, TableName(None, "t"), {"wall": ZONE}).newest_at is None
+        assert read_table_state(session, TableName(None, "t"), {"wall": ZONE}).newest_at is None
 
 
 @pytest.mark.parametrize("mysql", ["mariadb"], indirect=True)
 def test_the_servers_estimates_and_the_moment_of_the_last_write_are_told(glance: Glance, execute: Execute):
     execute([TABLE.format("t"), ROWS.format("t"), "ANALYZE TABLE t"])
     with glance() as session:
-        state = state_of(session, TableName(None, "t"), {})
+        state = read_table_state(session, TableName(None, "t"), {})
     assert state.rows == 3
     assert (state.bytes or 0) >= 16_384
     assert state.changed is not None

@@ -5,12 +5,12 @@ import pytest
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.source.mysql.touched_tables import touched_by_entry, touched_by_view
+from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry, touched_by_view
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
 def tables(**keys: object) -> set[str]:
-    return {str(name) for name in touched_by_entry(TableEntry.model_validate({"name": "t", **keys})).tables}
+    return {str(name) for name in tables_of_entry(TableEntry.model_validate({"name": "t", **keys})).tables}
 
 
 def test_sub_selects_of_every_key_are_found():
@@ -64,7 +64,7 @@ def test_functions_are_named_for_the_server_to_tell_which_are_stored():
     entry = TableEntry(
         name="t", where="f(id) = 1 AND shop.g (id) = 2 AND note <> 'h(1)' AND `k`(1) = 3 AND id IN (1, 2)"
     )
-    touched = touched_by_entry(entry)
+    touched = tables_of_entry(entry)
     assert {"f", "k"} <= touched.called
     assert touched.stored == {TableName("shop", "g")}
     assert not {"g", "h"} & touched.called

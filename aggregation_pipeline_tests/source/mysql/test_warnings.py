@@ -12,7 +12,7 @@ from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.mysql.warnings import judge_warnings
+from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
 from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -42,7 +42,7 @@ def judged(session: Session, sql: str) -> list[str]:
     said: list[str] = []
     stream = RowStream(session.driver_connection, sql)
     list(stream.blocks())
-    judge_warnings(session, stream.warnings, "detail", said.append)
+    check_warnings(session, stream.warnings, "detail", said.append)
     return said
 
 
