@@ -17,8 +17,8 @@ from aggregation_pipeline.embedded import sample_data
 from aggregation_pipeline.export.checks import judge
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.time_range import Window
-from aggregation_pipeline_tests.source.conftest import ZONE, options_for, silent
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.reading import ZONE, ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 BLOCK = re.compile(r"^```ya?ml\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -88,7 +88,7 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
         request = ReadRequest(
             entry, "window", NOW.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry)
         )
-        extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
+        extract = read_extract(request, options_for(seekdb, shop), tmp_path, ignore_progress)
         wanted = [
             name
             for name, asked in (("summary", entry.group_by or entry.aggregations), ("detail", entry.select_fields))
@@ -113,7 +113,7 @@ def test_the_example_of_partitions_publishes_just_after_midnight_too(
     request = ReadRequest(
         entry, "window", midnight.astimezone(UTC), ZONE, entry.options.zero_dates, newest_window(entry, midnight)
     )
-    extract = read_extract(request, options_for(seekdb, shop), tmp_path, silent)
+    extract = read_extract(request, options_for(seekdb, shop), tmp_path, ignore_progress)
     assert extract.datasets[-1].rows == 0
     assert not [one.name for one in judge(entry, extract, None, lambda: None) if one.blocking and not one.passed]
 

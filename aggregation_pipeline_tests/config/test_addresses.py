@@ -17,7 +17,7 @@ from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import explain
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline_tests.settings.settings_of import settings_of
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 
 Load = Callable[..., Settings]
 

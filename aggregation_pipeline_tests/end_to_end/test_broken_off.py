@@ -17,7 +17,7 @@ from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.missing import missing
 

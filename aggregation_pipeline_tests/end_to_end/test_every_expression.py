@@ -33,7 +33,6 @@ from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_fidelity import Silent, quoted
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.every_expression import (
     FIGURES,
     GROUPS,
@@ -43,6 +42,7 @@ from aggregation_pipeline_tests.support.every_expression import (
     TEMPORARY,
     TYPES,
 )
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.client import ask
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY

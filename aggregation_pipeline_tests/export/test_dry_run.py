@@ -19,9 +19,9 @@ from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 from aggregation_pipeline_tests.support.servers.oss import OssServer
 

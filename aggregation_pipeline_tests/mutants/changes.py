@@ -75,7 +75,7 @@ def changed(source: str, change: Change) -> ast.Module:
     return ast.fix_missing_locations(tree)
 
 
-def _choices(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901  a table of shapes
+def _choices(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARED:
             yield _with(node, ops=[_COMPARED[type(op)]()])

@@ -1,30 +1,24 @@
-"""Ways into the source database that several tests take."""
+"""Fixtures that give a test a database on a server, and ways to fill and read it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import SecretStr
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import Progress, ReadRequest, read_extract
+from aggregation_pipeline_tests.support.reading import (
+    LOGICAL_TIME,
+    SERVERS_WITH_STORAGE_ENGINES,
+    ZONE,
+    Execute,
+    Read,
+    ignore_progress,
+    options_for,
+    run_on,
+)
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-
-LOGICAL_TIME = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
-SALT = SecretStr("a key that only tests know")
-ZONE = ZoneInfo("Asia/Shanghai")
-
-
-def options_for(server: MySQLServer, database: str) -> SourceOptions:
-    return SourceOptions(database=database, user=server.user, socket=Path(server.unix_socket), mask_salt=SALT)
-
-
-def silent(_dataset: str, _done: int, _total: int | None) -> None:
-    pass
 
 
 @pytest.fixture
@@ -33,21 +27,22 @@ def database(mysql: MySQLServer) -> str:
 
 
 @pytest.fixture
-def execute(mysql: MySQLServer, database: str) -> Callable[[str | Sequence[str]], None]:
+def execute(mysql: MySQLServer, database: str) -> Execute:
     def run(statements: str | Sequence[str]) -> None:
-        with mysql.connect(database=database) as connection, connection.cursor() as cursor:
-            for statement in [statements] if isinstance(statements, str) else statements:
-                cursor.execute(statement)
+        run_on(mysql, database, [statements] if isinstance(statements, str) else statements)
 
     return run
 
 
 @pytest.fixture
-def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Callable[..., Extract]:
+def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Read:
     """Read an entry, given as the YAML's keys, at LOGICAL_TIME in Asia/Shanghai."""
 
     def run(
-        progress: Progress = silent, zero_dates: str = "null", warn: Callable[[str], None] = pytest.fail, **keys: object
+        progress: Progress = ignore_progress,
+        zero_dates: str = "null",
+        warn: Callable[[str], None] = pytest.fail,
+        **keys: object,
     ) -> Extract:
         entry = TableEntry.model_validate(keys)
         request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE, zero_dates)  # type: ignore[arg-type]
@@ -56,8 +51,6 @@ def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Callable[..., Ext
     return run
 
 
-# seekdb has one engine, whatever a table is said to have.
-WITH_ENGINES = ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)]
 TABLES = [
     "CREATE TABLE inn (id INT PRIMARY KEY, v INT)",
     "CREATE TABLE par (id INT PRIMARY KEY, v INT) PARTITION BY HASH(id) PARTITIONS 2",
@@ -76,7 +69,7 @@ TABLES = [
 ACCOUNT = "reader_of_views"
 
 
-@pytest.fixture(params=WITH_ENGINES)
+@pytest.fixture(params=SERVERS_WITH_STORAGE_ENGINES)
 def with_engines(request: pytest.FixtureRequest) -> MySQLServer:
     found: MySQLServer = request.getfixturevalue(request.param)
     return found
@@ -96,9 +89,3 @@ def account(with_engines: MySQLServer, mixed: str) -> Iterator[str]:
     run_on(with_engines, mixed, [f"CREATE USER {ACCOUNT}@'%'"])
     yield ACCOUNT
     run_on(with_engines, mixed, [f"DROP USER {ACCOUNT}@'%'"])
-
-
-def run_on(server: MySQLServer, database: str, statements: Sequence[str]) -> None:
-    with server.connect(database=database) as connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)

@@ -13,7 +13,7 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.time_range import Window
-from aggregation_pipeline_tests.source.conftest import options_for, silent
+from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = (datetime(2026, 11, 19, 16, tzinfo=UTC), datetime(2026, 11, 20, 16, tzinfo=UTC))
@@ -46,7 +46,7 @@ def ids(mysql, database, execute, tmp_path):
     def run(partition: Window, zone: ZoneInfo = SHANGHAI, /, **keys: object) -> list[int]:
         entry = TableEntry.model_validate({"name": "e", "select_fields": ["id"], **keys})
         request = ReadRequest(entry, partition.key, DAY[1], zone, partition=partition)
-        extract = read_extract(request, options_for(mysql, database), tmp_path, silent)
+        extract = read_extract(request, options_for(mysql, database), tmp_path, ignore_progress)
         found: list[int] = pq.read_table(extract.datasets[-1].path)["id"].to_pylist()
         return found
 

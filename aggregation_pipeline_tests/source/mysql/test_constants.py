@@ -1,16 +1,12 @@
 """MySQL's words for a value: the value where SQL is written, a column where a column is named."""
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
-
-Read = Callable[..., Extract]
+from aggregation_pipeline_tests.support.reading import Execute, Read, rows_of
 
 DAY, CLOCK = dt.date(2026, 11, 21), dt.time(2)
 MOMENT = dt.datetime.combine(DAY, CLOCK)

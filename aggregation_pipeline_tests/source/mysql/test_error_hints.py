@@ -1,6 +1,5 @@
 """A wrong name is answered with the key that holds it and the right name that is nearest."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +7,10 @@ import pytest
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-
-Execute = Callable[..., None]
-Read = Callable[..., Extract]
 
 TABLES = (
     (
@@ -117,7 +112,7 @@ def test_an_account_that_may_not_know_what_there_is_gets_the_nearest_that_it_may
     options = replace(options_for(mariadb, database), user="reader")
     try:
         with pytest.raises(SourceError, match=r"error 1142.*Grant SELECT on the table to DB_USER\. Was orders meant\?"):
-            read_extract(request, options, tmp_path, silent)
+            read_extract(request, options, tmp_path, ignore_progress)
     finally:
         with mariadb.connect() as connection, connection.cursor() as cursor:
             cursor.execute("DROP USER reader@localhost")

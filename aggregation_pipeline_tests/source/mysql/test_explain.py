@@ -1,7 +1,6 @@
 """How a server means to run a query is known, or it is said that it is not."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.export.dry_run import plan_tables
 from aggregation_pipeline.export.window import Publication, export_window
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.source.mysql.explain import explain, judge
 from aggregation_pipeline.source.mysql.query import build_queries
@@ -21,11 +19,17 @@ from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute
+from aggregation_pipeline_tests.support.reading import (
+    LOGICAL_TIME,
+    ZONE,
+    Execute,
+    Read,
+    ignore_progress,
+    options_for,
+    run_on,
+)
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-Read = Callable[..., Extract]
 DAY = "at >= '2026-01-02' AND at < '2026-01-03'"
 
 
@@ -90,7 +94,7 @@ def test_a_refusal_behind_a_view_is_a_note_of_the_first_run_and_an_error_where_s
     options = replace(options_for(with_engines, mixed), user=account)
     notes: list[str] = []
     request = ReadRequest(TableEntry(name="v_inn", select_fields=["id"]), "w", LOGICAL_TIME, ZONE)
-    assert read_extract(request, options, tmp_path, silent, pytest.fail, notes.append).datasets[0].rows == 0
+    assert read_extract(request, options, tmp_path, ignore_progress, pytest.fail, notes.append).datasets[0].rows == 0
     assert len(notes) == 1
     assert re.search(WORDS, notes[0])
     (plan,) = plan_tables([(request, list(FORMATS))], lambda: options, FolderStore(tmp_path / "store"), "p")
@@ -99,7 +103,7 @@ def test_a_refusal_behind_a_view_is_a_note_of_the_first_run_and_an_error_where_s
     assert plan.problems == []
     strict = TableEntry(name="v_inn", select_fields=["id"], source_limits={"on_scan": "error"})
     with pytest.raises(SourceError, match=WORDS + r".*on_scan is error"):
-        read_extract(ReadRequest(strict, "w", LOGICAL_TIME, ZONE), options, tmp_path, silent)
+        read_extract(ReadRequest(strict, "w", LOGICAL_TIME, ZONE), options, tmp_path, ignore_progress)
 
 
 class Listener(Observer):

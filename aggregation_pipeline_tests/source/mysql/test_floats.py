@@ -1,19 +1,15 @@
 """FLOAT and DOUBLE arrive with all their bits, although the protocol sends a FLOAT with six digits."""
 
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregation_pipeline.extract import Extract
-from aggregation_pipeline_tests.source.conftest import options_for, silent
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
+from aggregation_pipeline_tests.support.reading import Execute, Read, ignore_progress, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-Read = Callable[..., Extract]
 SINGLE = (16777217.0, 0.1, 1 / 3, 3.4028234663852886e38, 1.17549435e-38, 1e-45, -123456.789, 1e10, 0.0)
 
 
@@ -63,7 +59,7 @@ def test_any_float_and_double_comes_back_bit_for_bit(
 ):
     from aggregation_pipeline.config.model import TableEntry
     from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-    from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE
+    from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 
     mysql: MySQLServer = request.getfixturevalue(server)
     database = mysql.fresh_database()
@@ -80,7 +76,7 @@ def test_any_float_and_double_comes_back_bit_for_bit(
             values = ", ".join(f"({number}, {one!r}, {two!r})" for number, (one, two) in enumerate(rows))
             cursor.execute(f"INSERT INTO f VALUES {values}")
         request_ = ReadRequest(TableEntry(name="f", select_fields=["f", "d"]), "w", LOGICAL_TIME, ZONE)
-        extract = read_extract(request_, options_for(mysql, database), tmp_path_factory.mktemp("f"), silent)
+        extract = read_extract(request_, options_for(mysql, database), tmp_path_factory.mktemp("f"), ignore_progress)
         # 0.0 == -0.0: servers keep no sign of zero in a literal.
         assert [tuple(row.values()) for row in rows_of(extract)] == rows
 

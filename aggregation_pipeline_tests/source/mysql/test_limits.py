@@ -1,21 +1,18 @@
 """The source database is asked for no more than the entry allows."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SourceError, SourceLostError
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.session import open_session
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
-from aggregation_pipeline_tests.source.mysql.test_reader import rows_of
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Read, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-Read = Callable[..., Extract]
 # Hours in any server, and nothing that a user is refused: each row is compared with all others.
 SLOW = "(SELECT SUM(CRC32(CONCAT(a.s, b.s))) FROM t a, t b WHERE a.id <> t.id AND b.id <> t.id)"
 # Limits are of one and two seconds; the rest is for a busy machine.
@@ -110,7 +107,7 @@ def test_an_estimate_above_max_scan_rows_is_said_before_anything_is_read(read: R
 def test_a_table_that_somebody_has_locked_is_not_waited_for(mariadb: MySQLServer, tmp_path: Path):
     from aggregation_pipeline.config.model import TableEntry
     from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-    from aggregation_pipeline_tests.source.conftest import silent
+    from aggregation_pipeline_tests.support.reading import ignore_progress
 
     database = mariadb.fresh_database()
     with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
@@ -118,4 +115,6 @@ def test_a_table_that_somebody_has_locked_is_not_waited_for(mariadb: MySQLServer
         cursor.execute("LOCK TABLES t WRITE")
         entry = TableEntry(name="t", select_fields=["id"], source_limits={"lock_wait_seconds": 1})
         with pytest.raises(SourceLostError, match="another session holds a lock"):
-            read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), tmp_path, silent)
+            read_extract(
+                ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mariadb, database), tmp_path, ignore_progress
+            )

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.session import open_session
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.login import NATIVE, Account
 from aggregation_pipeline_tests.support.servers.replay import Replay, replaying

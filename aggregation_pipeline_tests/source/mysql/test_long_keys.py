@@ -9,11 +9,11 @@ import pytest
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql import long_keys
+from aggregation_pipeline_tests.support.reading import Read
 from aggregation_pipeline_tests.support.servers.chosen import on
 
 pytestmark = pytest.mark.sample56
 
-Read = Callable[..., Extract]
 KINDS = ("TEXT", "LONGTEXT", "VARCHAR(3000)", "BLOB")
 # 1 and 3 are equal; 5 differs from them in its case, which these collations do not see but bytes do; 6 is short.
 ENDS = {1: "1a", 2: "2", 3: "1a", 4: "3", 5: "1A", 6: ""}

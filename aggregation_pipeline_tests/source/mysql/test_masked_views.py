@@ -20,7 +20,7 @@ from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, ignore_progress, options_for, run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 USERS = {"name": "users", "select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
@@ -51,7 +51,7 @@ def read(
     options = options_for(server, database)
     options = options if user is None else replace(options, user=user)
     return read_extract(
-        ReadRequest(entries[-1], "2026-11-21", LOGICAL_TIME, ZONE), options, directory, silent, pytest.fail
+        ReadRequest(entries[-1], "2026-11-21", LOGICAL_TIME, ZONE), options, directory, ignore_progress, pytest.fail
     )
 
 

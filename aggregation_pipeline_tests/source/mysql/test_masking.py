@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,11 @@ from pymysql.constants import FIELD_TYPE
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.sql.references import shows_cells
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType
 from aggregation_pipeline.source.mysql.masking import masked, partial_text
 from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
-from aggregation_pipeline_tests.source.conftest import SALT
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
+from aggregation_pipeline_tests.support.reading import SALT, Execute, Read, rows_of
 
-Read = Callable[..., Extract]
 PEOPLE = (
     """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT, salary DECIMAL(10,2),
         photo BLOB)""",

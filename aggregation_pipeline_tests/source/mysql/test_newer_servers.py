@@ -17,7 +17,7 @@ from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.session import open_session
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, Read, ignore_progress
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY, Column
 from aggregation_pipeline_tests.support.servers.replay import BatchJobRepository, Behind, Replay, Reply, replaying
@@ -52,9 +52,6 @@ def test_the_session_is_settled_by_the_names_that_mysql_8_has(mysql56: MySQLServ
     ]
 
 
-Read = Callable[..., Extract]
-
-
 @pytest.fixture
 def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
     """Read an entry from a server with the script `said`."""
@@ -62,7 +59,7 @@ def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
     def run(said: Sequence[tuple[str, Reply]], warn: Callable[[str], None] = pytest.fail, **keys: object) -> Extract:
         with replaying(mysql56, tmp_path, said, version="9.5.0") as replay:
             request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-21", LOGICAL_TIME, ZONE)
-            return read_extract(request, options_of(replay, shop), tmp_path, silent, warn)
+            return read_extract(request, options_of(replay, shop), tmp_path, ignore_progress, warn)
 
     return run
 

@@ -15,7 +15,6 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
 from aggregation_pipeline_tests.support.canaries import (
     CELLS,
     DIGITS_AMONG_CLOCKS,
@@ -24,6 +23,7 @@ from aggregation_pipeline_tests.support.canaries import (
     TABLE,
     pieces_in,
 )
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, ignore_progress, options_for, run_on
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
@@ -89,7 +89,7 @@ def read_all(
         request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
         options = replace(options_for(server, database), stall_timeout=30)
         try:
-            without_values(read_extract)(request, options, folder, silent, said, said)
+            without_values(read_extract)(request, options, folder, ignore_progress, said, said)
         except PipelineError as error:
             failures.append(error)
             for text in raised(error):

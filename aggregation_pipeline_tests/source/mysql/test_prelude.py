@@ -19,9 +19,9 @@ from aggregation_pipeline.source.mysql.prelude import SET_BY_US
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.variables import FIXED, Fixed
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, SALT, ZONE, silent
 from aggregation_pipeline_tests.source.mysql.session_variables import BUFFERS, HARMLESS, KNOWN, NASTY
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, ignore_progress
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
@@ -219,7 +219,7 @@ def test_defaults_of_the_server_change_no_result(mysql: MySQLServer, options: So
 def test_rows_are_not_cut_by_a_limit_that_the_server_sets(mysql: MySQLServer, options: SourceOptions, tmp_path: Path):
     entry = TableEntry.model_validate({"name": "t", "select_fields": ["id"], "group_by": ["id"]})
     with globally(mysql, lambda _: [("sql_select_limit", "0")]):
-        extract = read_extract(ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE), options, tmp_path, silent)
+        extract = read_extract(ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE), options, tmp_path, ignore_progress)
     assert [dataset.rows for dataset in extract.datasets] == [4, 4]
 
 

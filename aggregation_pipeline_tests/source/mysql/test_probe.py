@@ -1,15 +1,12 @@
 """ONLY_FULL_GROUP_BY refuses entries that ask for any row's value, and no view for what its author may write."""
 
-from collections.abc import Callable
 
 import pytest
 
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
+from aggregation_pipeline_tests.support.reading import Execute, Read, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-Read = Callable[..., Extract]
 pytestmark = pytest.mark.sample56
 
 # What depends on a key is selected beside it: valid SQL, and any server's default lets it pass.

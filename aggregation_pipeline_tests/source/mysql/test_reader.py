@@ -5,12 +5,10 @@ import datetime as dt
 import re
 import socket
 import threading
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,19 +21,16 @@ from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.session import open_session
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
+from aggregation_pipeline_tests.support.reading import (
+    LOGICAL_TIME,
+    ZONE,
+    Execute,
+    Read,
+    ignore_progress,
+    options_for,
+    rows_of,
+)
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-
-Read = Callable[..., Extract]
-Execute = Callable[[Any], None]
-
-
-def rows_of(extract: Extract, dataset: str = "detail") -> list[dict[str, Any]]:
-    one = next(each for each in extract.datasets if each.name == dataset)
-    rows: list[dict[str, Any]] = pa.Table.from_batches(one.batches(), one.schema).to_pylist()
-    assert len(rows) == one.rows
-    return rows
-
 
 # Column type, and a literal at each end; None for the literal means NULL.
 EXTREMES: dict[str, tuple[str, list[str]]] = {
@@ -155,7 +150,7 @@ def test_zero_dates_become_null_and_are_counted_or_stay_text_or_stop_the_table(m
 
     def read(policy: Any) -> Extract:
         request = ReadRequest(TableEntry(name="t", select_fields=["*"]), "w", LOGICAL_TIME, ZONE, policy)
-        return read_extract(request, options_for(mariadb, database), tmp_path, silent)
+        return read_extract(request, options_for(mariadb, database), tmp_path, ignore_progress)
 
     extract = read("null")
     assert [row["d"] for row in rows_of(extract)] == [None, None, dt.date(2026, 1, 2)]
@@ -186,7 +181,7 @@ def test_any_rows_come_back_as_they_were_written(mariadb: MySQLServer, tmp_path:
         for number, row in enumerate(rows):
             cursor.execute("INSERT INTO roundtrip.t VALUES (%s, %s, %s, %s)", (number, *row))
     request = ReadRequest(TableEntry(name="t", select_fields=["b", "s", "n"]), "w", LOGICAL_TIME, ZONE)
-    extract = read_extract(request, options_for(mariadb, database), tmp_path, silent)
+    extract = read_extract(request, options_for(mariadb, database), tmp_path, ignore_progress)
     assert [tuple(row.values()) for row in rows_of(extract)] == rows
 
 
@@ -200,7 +195,7 @@ def test_a_row_of_several_packets_is_put_together(mariadb: MySQLServer, tmp_path
         for number, size in enumerate(sizes):
             cursor.execute(f"INSERT INTO t VALUES ({number}, REPEAT('z', {size}))")
     request = ReadRequest(TableEntry(name="t", select_fields=["b"]), "w", LOGICAL_TIME, ZONE)
-    rows = rows_of(read_extract(request, options_for(mariadb, database), tmp_path, silent))
+    rows = rows_of(read_extract(request, options_for(mariadb, database), tmp_path, ignore_progress))
     assert [len(row["b"]) for row in rows] == sizes
     assert all(set(row["b"]) == {"z"} for row in rows)
 
@@ -340,7 +335,7 @@ def test_rows_come_the_same_over_tls_which_is_taken_where_the_server_has_it(mari
     for options in (by_socket, by_tcp):
         directory = tmp_path / str(len(found))
         directory.mkdir()
-        extract = read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options, directory, silent)
+        extract = read_extract(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options, directory, ignore_progress)
         found.append(extract.datasets[0].path.read_bytes())
     assert found[0] == found[1]
 

@@ -1,23 +1,19 @@
 """A quiet day is no failed night: totals over no rows, and every other count that a server gives in its own way."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import RowCountError
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.row_count import compare_counts, whole_count
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import Engines
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-
-Read = Callable[..., Extract]
 
 FIGURES: list[list[dict[str, str]]] = [
     [{"function": "COUNT", "alias": "a"}],

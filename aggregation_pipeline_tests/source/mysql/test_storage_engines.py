@@ -15,7 +15,14 @@ from aggregation_pipeline.export.checks import SNAPSHOT_HELD, judge
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.storage_engines import Relation
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, WITH_ENGINES, ZONE, options_for, run_on, silent
+from aggregation_pipeline_tests.support.reading import (
+    LOGICAL_TIME,
+    SERVERS_WITH_STORAGE_ENGINES,
+    ZONE,
+    ignore_progress,
+    options_for,
+    run_on,
+)
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
@@ -23,7 +30,9 @@ def extract_of(server: MySQLServer, database: str, directory: Path, user: str | 
     entry = TableEntry.model_validate({"aggregations": [{"function": "COUNT", "alias": "n"}]} | keys)
     options = options_for(server, database)
     options = options if user is None else replace(options, user=user)
-    return read_extract(ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE), options, directory, silent, pytest.fail)
+    return read_extract(
+        ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE), options, directory, ignore_progress, pytest.fail
+    )
 
 
 def snapshot_words(extract: Extract) -> tuple[bool, str]:
@@ -179,7 +188,7 @@ def test_transactions_are_needed_and_are_not_enough(
     assert Relation("d", "t", kind, engine, transactions, None).snapshots is expected
 
 
-@pytest.mark.parametrize("name", WITH_ENGINES)
+@pytest.mark.parametrize("name", SERVERS_WITH_STORAGE_ENGINES)
 def test_rows_that_come_between_two_statements_over_myisam_are_what_the_refusal_is_about(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ):

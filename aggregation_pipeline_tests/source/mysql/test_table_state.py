@@ -12,8 +12,7 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
-from aggregation_pipeline_tests.source.conftest import ZONE, options_for
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute
+from aggregation_pipeline_tests.support.reading import ZONE, Execute, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 Glance = Callable[[], AbstractContextManager[Session]]

@@ -18,7 +18,7 @@ from aggregation_pipeline.source.mysql import time_zone
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.time_range import Window
 from aggregation_pipeline.timezones.wall_clock import clock_readings
-from aggregation_pipeline_tests.source.conftest import options_for, silent
+from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.chosen import on
 
 WINTER, SUMMER = datetime(2026, 11, 20, 18, tzinfo=UTC), datetime(2026, 7, 1, 18, tzinfo=UTC)
@@ -49,7 +49,7 @@ def extract(mysql, database, tmp_path) -> Callable[..., Extract]:
     ) -> Extract:
         entry = TableEntry.model_validate({"name": "ev", **keys})
         request = ReadRequest(entry, "2026-11-21", moment, zone, zero, partition=window)  # type: ignore[arg-type]
-        return read_extract(request, options_for(mysql, database), tmp_path, silent)
+        return read_extract(request, options_for(mysql, database), tmp_path, ignore_progress)
 
     return run
 
@@ -347,7 +347,7 @@ def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(
         with pytest.raises(
             SourceError, match=r"time zone tables differ from tzdata for America/Mexico_City, around 2024-04-"
         ):
-            read_extract(request, options_for(old, "shop"), tmp_path, silent)
+            read_extract(request, options_for(old, "shop"), tmp_path, ignore_progress)
     finally:
         server.stop()
 
@@ -475,7 +475,7 @@ def test_periods_of_versioned_tables_and_rows_of_the_past_follow_the_zone(mariad
     for moment in (WINTER, SUMMER):
         entry = TableEntry.model_validate({"name": "ev", "select_fields": fields})
         extract = read_extract(
-            ReadRequest(entry, "w", moment, BERLIN), options_for(mariadb, database), tmp_path, silent
+            ReadRequest(entry, "w", moment, BERLIN), options_for(mariadb, database), tmp_path, ignore_progress
         )
         (row,) = pq.read_table(extract.datasets[0].path).to_pylist()
         assert (str(row["day"]), row["past"]) == ("2026-07-02", 10)

@@ -20,7 +20,7 @@ from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.tls import Tls
 from aggregation_pipeline_tests.settings.settings_of import settings_of
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 from aggregation_pipeline_tests.support.servers.certificates import Authority, Pair
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.mariadb import MariaDB, start_mariadb

@@ -1,6 +1,6 @@
 """Deprecated words are said and pass; whatever a server has against a value stops the table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +8,21 @@ import pytest
 
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.warnings import check_warnings
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, run_on, silent
-from aggregation_pipeline_tests.source.mysql.test_reader import Execute, rows_of
+from aggregation_pipeline_tests.support.reading import (
+    LOGICAL_TIME,
+    ZONE,
+    Execute,
+    Read,
+    ignore_progress,
+    options_for,
+    rows_of,
+    run_on,
+)
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-
-Read = Callable[..., Extract]
 
 
 @pytest.fixture
@@ -125,7 +130,11 @@ def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLSer
     entry = TableEntry(name="t", select_fields=["id", {"expr": "OLD_PASSWORD('a')", "alias": "p"}])
     said: list[str] = []
     extract = read_extract(
-        ReadRequest(entry, "w", LOGICAL_TIME, ZONE), options_for(mysql56, database), tmp_path, silent, said.append
+        ReadRequest(entry, "w", LOGICAL_TIME, ZONE),
+        options_for(mysql56, database),
+        tmp_path,
+        ignore_progress,
+        said.append,
     )
     assert extract.datasets[0].rows == 2
     (words,) = said

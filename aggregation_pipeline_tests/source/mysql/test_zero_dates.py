@@ -1,7 +1,7 @@
 """Days that no calendar has: one rule, whatever the day, the type, the expression and the server."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
-from aggregation_pipeline_tests.source.conftest import LOGICAL_TIME, ZONE, options_for, silent
-from aggregation_pipeline_tests.source.mysql.test_reader import rows_of
+from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Read, ignore_progress, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 ODD = (
@@ -32,8 +31,6 @@ ODD = (
 )
 REAL = ("0001-01-01", "1000-01-01", "1900-03-01", "2024-02-29", "2026-01-01", "9999-12-31")
 CLOCK = "01:02:03"
-
-Read = Callable[..., Extract]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +63,7 @@ def read(calendar: tuple[MySQLServer, str], tmp_path: Path) -> Read:
 
     def run(zero_dates: Any = "null", **keys: object) -> Extract:
         request = ReadRequest(TableEntry.model_validate({"name": "days"} | keys), "w", LOGICAL_TIME, ZONE, zero_dates)
-        return read_extract(request, options_for(server, database), tmp_path, silent)
+        return read_extract(request, options_for(server, database), tmp_path, ignore_progress)
 
     return run
 
