@@ -14,8 +14,8 @@ from dagster import (
     MonthlyPartitionsDefinition,
     TimeWindowPartitionsDefinition,
     WeeklyPartitionsDefinition,
+    partition_loading_context,
 )
-from dagster._core.definitions.partitions.context import partition_loading_context
 
 from aggregation_pipeline.config.model import Backfill, Partition
 from aggregation_pipeline.config.partitions import WEEKDAYS

@@ -19,11 +19,11 @@ from dagster import (
     EventLogEntry,
     RunRecord,
     RunsFilter,
+    deserialize_value,
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from dagster._serdes import deserialize_value
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from dagster import deserialize_value
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.client import DagsterGrpcClient
-from dagster._serdes import deserialize_value
 from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.services import load_record

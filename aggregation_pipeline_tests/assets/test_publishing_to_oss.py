@@ -14,8 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, EventLogEntry, ExecuteInProcessResult
-from dagster._serdes import serialize_value
+from dagster import (
+    AssetCheckSeverity,
+    AssetKey,
+    DagsterInstance,
+    EventLogEntry,
+    ExecuteInProcessResult,
+    serialize_value,
+)
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key
 from aggregation_pipeline.config.model import TableEntry
