@@ -15,9 +15,10 @@ from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.project import DEFAULT_CONFIG, Project, load_usable_project
+from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.publisher import build_io_manager
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings

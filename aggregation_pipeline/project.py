@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from dagster import DagsterInstance
@@ -19,10 +18,11 @@ from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.config.cron import to_five_fields
-from aggregation_pipeline.config.loading import load_config, load_usable, select_tables
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config, select_tables
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.config.yaml.document import spelled
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.config.yaml.document import format_key_path
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings.base import Settings
@@ -31,7 +31,6 @@ from aggregation_pipeline.settings.log_once import tell_once
 from aggregation_pipeline.storage.keys import refuse_long_names
 
 log = logging.getLogger(__name__)
-DEFAULT_CONFIG: Final = Path(__file__).parent / "config" / "aggregation.yaml"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Project:
     def table_facts(self) -> Mapping[str, TableLabels]:
         """By segment of the asset key, what alerts say of a table."""
         entries = [table.entry for table in self.tables]
-        facts = {segment(entry.name): TableLabels(entry.name, tuple(entry.owners), entry.mistakes) for entry in entries}
+        facts = {segment(entry.name): TableLabels(entry.name, tuple(entry.owners), entry.issues) for entry in entries}
         return {segment(name): TableLabels(name, (), words) for name, words in self.left_out.items()} | facts
 
     def follower(self, application_name: str) -> LiveUpdates:
@@ -107,7 +106,7 @@ def load_project(settings: Settings) -> Project:
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
 
-    Stand-ins are in the place of such entries, `TableJob.entry.mistakes` says why; those whose assets could not be told
+    Stand-ins are in the place of such entries, `TableJob.entry.issues` says why; those whose assets could not be told
     from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
 
     Raises:
@@ -115,7 +114,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
-    config, left_out = load_usable(path, content)
+    config, left_out = load_usable_config(path, content)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     tables: list[TableJob] = []
     for entry in _told_apart(_selected(config, settings, left_out), settings, path, left_out):
@@ -125,7 +124,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
         except (ConfigError, SettingsError) as error:
             words = str(error) if str(path) in str(error) else f"{_place(entry, path)}: {error}"
             tables.append(_stand_in(entry, words, settings, path))
-    for words in (*(table.entry.mistakes for table in tables if table.entry.mistakes), *left_out.values()):
+    for words in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         tell_once(log, logging.ERROR, words)
     return Project(settings, tuple(tables), config.options, cron, left_out)
 
@@ -162,7 +161,7 @@ def _told_apart(
 
 def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:
     """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
-    entry = entry.model_copy(update={"mistakes": words, "schedule": ()})
+    entry = entry.model_copy(update={"issues": words, "schedule": ()})
     try:
         return _table(entry, settings, "", path)
     except ConfigError:
@@ -172,7 +171,7 @@ def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> 
 def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
-    if entry.mistakes is None:
+    if entry.issues is None:
         _refuse_long_keys(entry, settings.oss_prefix, path)
     crons = (
         (cron,)
@@ -189,12 +188,12 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Tabl
         locks_url=settings.require_dagster_url(),
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
         # A schedule would fail each night of what somebody has been told already.
-        crons=() if entry.mistakes else crons,
+        crons=() if entry.issues else crons,
     )
 
 
 def _place(entry: TableEntry, path: Path) -> str:
-    return f"{path}:{entry.line or 1}: {spelled(['tables', entry.name])}"
+    return f"{path}:{entry.line or 1}: {format_key_path(['tables', entry.name])}"
 
 
 def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:

@@ -12,7 +12,8 @@ import yaml
 
 from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.embedded import sample_data
 from aggregation_pipeline.export.checks import judge
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract

@@ -7,9 +7,9 @@ from typing import Final
 
 import pymysql
 
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.embedded.sample_data import load_sample_data
-from aggregation_pipeline.project import DEFAULT_CONFIG
 from benchmarks.data import Source
 from benchmarks.measuring import Contender, Result, compare, probe
 from benchmarks.registry import Plan

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render

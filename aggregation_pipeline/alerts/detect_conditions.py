@@ -150,10 +150,10 @@ def broken_entries(
     """Entries of aggregation.yaml that cannot be used, one cause each as long as that is so; and a function that knows
     which can.
     """
-    broken = {f"entry {segment}": (segment, table) for segment, table in estate.tables.items() if table.mistakes}
+    broken = {f"entry {segment}": (segment, table) for segment, table in estate.tables.items() if table.issues}
     causes = []
     for subject, (segment, table) in broken.items():
-        error = one_line((table.mistakes or "").replace("\n", " "), secrets)
+        error = one_line((table.issues or "").replace("\n", " "), secrets)
         facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
         causes.append(Incident(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
     return causes, lambda cause: None if cause.subject in broken else now

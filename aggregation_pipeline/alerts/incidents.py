@@ -78,11 +78,11 @@ class OpenIncident:
 
 @dataclass(frozen=True)
 class TableLabels:
-    """What the configuration knows of a table; `mistakes` are why its entry cannot be used."""
+    """What the configuration knows of a table; `issues` are why its entry cannot be used."""
 
     name: str
     owners: tuple[str, ...] = ()
-    mistakes: str | None = None
+    issues: str | None = None
 
 
 def recovery(cause: OpenIncident, at: datetime) -> Incident:

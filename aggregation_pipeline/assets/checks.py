@@ -7,7 +7,7 @@ from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCh
 
 from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.config.checks import Checks
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks import (
     ALWAYS,
     NAMES_SET,

@@ -26,7 +26,7 @@ from aggregation_pipeline.assets.metadata import Metadata, format_metadata, mani
 from aggregation_pipeline.assets.progress_log import LogObserver
 from aggregation_pipeline.assets.sources import rows_of_source, source_metadata, source_of
 from aggregation_pipeline.assets.windows_of_run import Target, partition_targets, whole_table
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import progress
 from aggregation_pipeline.export.checks import CheckResult
@@ -77,7 +77,7 @@ class TableJob:
         used.
         """
         partition = self.entry.partition
-        if partition is None or self.partitions is None or self.entry.mistakes:
+        if partition is None or self.partitions is None or self.entry.issues:
             return {}
         return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks import counted_dataset
 from aggregation_pipeline.export.window import Exported
 from aggregation_pipeline.formats.common.text import shown_text

@@ -17,9 +17,8 @@ from dagster import (
     partition_loading_context,
 )
 
-from aggregation_pipeline.config.model import Backfill, Partition
-from aggregation_pipeline.config.partitions import WEEKDAYS
-from aggregation_pipeline.config.scheduling import NONE, to_timedelta
+from aggregation_pipeline.config.durations import NONE, parse_duration
+from aggregation_pipeline.config.partitions import WEEKDAYS, Backfill, Partition
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.time_range import Window
 from aggregation_pipeline.timezones.wall_clock import offsets_of
@@ -135,7 +134,7 @@ def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     first_look = AutomationCondition.initial_evaluation()
     missed = (
         ~first_look.since(first_look & ~first_look)  # never over
-        & AutomationCondition.in_latest_time_window(to_timedelta(length))
+        & AutomationCondition.in_latest_time_window(parse_duration(length))
         & ~AutomationCondition.in_latest_time_window()
         & AutomationCondition.missing()
         & ~AutomationCondition.in_progress()

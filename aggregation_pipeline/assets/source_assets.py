@@ -15,7 +15,7 @@ from dagster import (
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.sources import source_metadata, source_of
-from aggregation_pipeline.config.masked_columns import joined
+from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
@@ -70,7 +70,7 @@ def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetK
             times = {column: zone for job in jobs for column, zone in job.times.items()}
             try:
                 states[key] = read_table_state(
-                    session, jobs[0].entry.source, times, joined(job.entry.all_masked for job in jobs)
+                    session, jobs[0].entry.source, times, merge_masked(job.entry.all_masked for job in jobs)
                 )
             except SourceLostError:
                 raise

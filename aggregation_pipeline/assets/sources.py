@@ -7,7 +7,7 @@ from dagster import AssetSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import source_key
 from aggregation_pipeline.assets.metadata import Metadata, size
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
 from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline.storage.manifest import Manifest

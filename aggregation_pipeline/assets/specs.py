@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.assets.partitions import PERIODS
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.runs.asset_keys import MANIFEST
 from aggregation_pipeline.storage.keys import manifest_key, window_key

@@ -30,8 +30,8 @@ from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_con
 from aggregation_pipeline.assets.placeholders import build_placeholder
 from aggregation_pipeline.assets.sources import source_of
 from aggregation_pipeline.assets.specs import export_words, manifest_words, table_words
-from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.scheduling import to_timedelta
+from aggregation_pipeline.config.durations import parse_duration
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.io_managers.oss import TABLE_METADATA
 from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
@@ -41,8 +41,8 @@ _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"par
 
 def build_table(job: TableJob) -> AssetsDefinition:
     """Build the assets of one entry, or what stands for one that cannot be used."""
-    if job.entry.mistakes is not None:
-        return build_placeholder(job.entry.name, table_specs(job), job.partitions, job.entry.mistakes)
+    if job.entry.issues is not None:
+        return build_placeholder(job.entry.name, table_specs(job), job.partitions, job.entry.issues)
 
     @multi_asset(
         name=op_name(job.entry.name),
@@ -141,5 +141,6 @@ def _freshness(entry: TableEntry) -> FreshnessPolicy | None:
         return None
     warn = entry.freshness.warn_after
     return FreshnessPolicy.time_window(
-        fail_window=to_timedelta(entry.freshness.fail_after), warn_window=None if warn is None else to_timedelta(warn)
+        fail_window=parse_duration(entry.freshness.fail_after),
+        warn_window=None if warn is None else parse_duration(warn),
     )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from dagster import TimeWindowPartitionsDefinition
 
 from aggregation_pipeline.assets.partitions import require_partition, window_of
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.logical_time import named_window
 from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDatesPolicy

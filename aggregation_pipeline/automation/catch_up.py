@@ -12,7 +12,7 @@ from dagster import AutomationConditionSensorDefinition, DefaultSensorStatus
 
 from aggregation_pipeline.assets.execution import TableJob
 from aggregation_pipeline.automation.jobs import table_selection
-from aggregation_pipeline.config.scheduling import NONE
+from aggregation_pipeline.config.durations import NONE
 
 CATCH_UP = "catch_up"
 

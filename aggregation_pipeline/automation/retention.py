@@ -24,7 +24,7 @@ from dagster import (
     schedule,
 )
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.postgres.window_lock import WindowLock, window_lock
 from aggregation_pipeline.project import Project
@@ -78,7 +78,7 @@ def delete_expired_files(
         open_store(settings),
         settings.oss_prefix,
         # Of an entry that cannot be used nobody knows what it lets go.
-        [_rule(table.entry) for table in project.tables if table.entry.mistakes is None],
+        [_rule(table.entry) for table in project.tables if table.entry.issues is None],
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
         lock=lock,

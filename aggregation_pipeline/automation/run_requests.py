@@ -10,7 +10,7 @@ from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.automation.job_groups import Group
-from aggregation_pipeline.config.model import Backfill
+from aggregation_pipeline.config.partitions import Backfill
 from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
 
 

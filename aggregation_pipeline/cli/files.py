@@ -120,8 +120,8 @@ def _manifests(
     """
     from aggregation_pipeline.storage.published import load_manifest, published_names
 
-    there = published_names(store, settings.oss_prefix, table)
-    chosen = list(there)
+    published = published_names(store, settings.oss_prefix, table)
+    chosen = list(published)
     if window == "latest":
         newest = {name: max(day for other, day in chosen if other == name) for name, _ in chosen}
         chosen = list(newest.items())
@@ -134,7 +134,7 @@ def _manifests(
             problems.append(str(error))
             continue
         if manifest is not None:  # deleted meanwhile
-            yield manifest, there[name, day]
+            yield manifest, published[name, day]
 
 
 def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window: str) -> "Manifest":
@@ -144,9 +144,9 @@ def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window
     manifest = None if wanted is None else load_manifest(store, settings.oss_prefix, table, wanted)
     if manifest is not None:
         return manifest
-    there = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
-    if there:
-        shown = ", ".join(there[-_SHOWN:])
+    days = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
+    if days:
+        shown = ", ".join(days[-_SHOWN:])
         raise StorageError(f"Table {table!r} has no window {wanted!r}; the newest there are: {shown}.")
     if problems := _not_there(settings, store, table, window):
         raise StorageError(problems[0])
@@ -157,15 +157,15 @@ def _not_there(settings: "Settings", store: "ObjectStore", table: str | None, wi
     """A table or window whose name is misspelt: it is near another, or of another form. Any other may be published
     yet.
     """
-    from aggregation_pipeline.config.messages.nearest import nearest
-    from aggregation_pipeline.config.selection import list_problem, there
+    from aggregation_pipeline.config.messages.suggestions import did_you_mean
+    from aggregation_pipeline.config.selection import list_known, list_problem
     from aggregation_pipeline.storage.published import published_windows
 
     windows = list(published_windows(store, settings.oss_prefix, None))
     tables = sorted({name for name, _ in windows})
     days = sorted({day for name, day in windows if table in (None, name)})
-    if table is not None and table not in tables and (list_problem(table) or nearest(table, tables)):
-        return [f"Nothing is published of table {table!r}{there(table, tables)}"]
+    if table is not None and table not in tables and (list_problem(table) or did_you_mean(table, tables)):
+        return [f"Nothing is published of table {table!r}{list_known(table, tables)}"]
     shapes = {_DIGIT.sub("0", day) for day in days}
     if window not in (None, "latest") and shapes and _DIGIT.sub("0", str(window)) not in shapes:
         return [f"There is no window {window!r}; the newest there are: {', '.join(days[-_SHOWN:])}."]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 # What a Chinese keyboard writes for . : / @ [ ] and for Latin letters and digits.
 _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e\u3002\uff61\u3000]")
-FULL_WIDTH: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
+FULL_WIDTH_PROBLEM: Final = "it holds a full-width character, such as 。 for a dot or ： for a colon"
 _LABEL: Final = re.compile(r"[\w-]+")
 _HOST_AND_PORT: Final = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
 _HIGHEST_PORT: Final = 65_535
@@ -29,7 +29,7 @@ def host_problem(host: str) -> str:
     strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
     for wrong, problem in (
         (not host, "it is empty"),
-        (is_full_width(host), FULL_WIDTH),
+        (is_full_width(host), FULL_WIDTH_PROBLEM),
         (":" in host, "a colon does not belong there, and it is no IPv6 address"),
         (any(char.isspace() for char in host), "a blank does not belong there"),
         (strange, f"{strange!r} does not belong there"),
@@ -49,7 +49,7 @@ def is_full_width(text: str) -> bool:
     return _FULL_WIDTH.search(text) is not None
 
 
-def host_and_port(text: str) -> tuple[str, int | None]:
+def split_host_and_port(text: str) -> tuple[str, int | None]:
     """What `NAME` or `NAME:PORT` says; an IPv6 address with a port is in brackets, and comes without them.
 
     Raises:
@@ -69,7 +69,7 @@ def host_and_port(text: str) -> tuple[str, int | None]:
     return name, None if port is None else int(port)
 
 
-def web_problem(url: str) -> str:
+def url_problem(url: str) -> str:
     """What keeps `url` from ever being the address of a website; empty where nothing does. It never repeats what may be
     a secret.
     """

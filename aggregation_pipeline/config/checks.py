@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from aggregation_pipeline.config.messages.nearest import nearest
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.options import OptionsModel
 
 Severity = Literal["error", "warn"]
@@ -74,7 +74,7 @@ def refuse_unknown_columns(groups: Sequence[Checks], outputs: Sequence[str]) -> 
         for check, columns in named.items():
             for column in columns:
                 if column not in outputs:
-                    there = f"there are {', '.join(outputs)}.{nearest(column, outputs)}".removesuffix(".")
+                    there = f"there are {', '.join(outputs)}.{did_you_mean(column, outputs)}".removesuffix(".")
                     raise ValueError(f"{check} names {column!r}, which is no column of the files; {there}")
 
 

@@ -13,13 +13,13 @@ from aggregation_pipeline.config.options import OptionsModel
 from aggregation_pipeline.config.sql.expressions import (
     Role,
     as_column,
-    name_of,
+    output_name,
     read_column,
     read_expression,
     read_item,
 )
 from aggregation_pipeline.config.sql.table_names import has_unprintable
-from aggregation_pipeline.config.yaml.document import described
+from aggregation_pipeline.config.yaml.document import describe_value
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
 FUNCTIONS: Final[tuple[str, ...]] = get_args(Function)
@@ -53,7 +53,7 @@ def _refuse_long_name(name: str) -> None:
         )
 
 
-def refuse_twins(names: Sequence[str], where: str) -> None:
+def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
     """Excel, and many a reader of the files, do not tell `Total` from `total`.
 
     Raises:
@@ -85,7 +85,7 @@ class Column(EntryModel):
     @property
     def name(self) -> str:
         """What the output is called."""
-        return self.alias or name_of(self.expr)
+        return self.alias or output_name(self.expr)
 
     def checked(self, role: Role) -> Self:
         """The same column, its expression proved to suit its role."""
@@ -102,7 +102,7 @@ def _as_column(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
         remedy = "; take the empty item out, or put a column of that name in quotes" if value is None else ""
         remedy = "; put it in quotes" if isinstance(value, (bool, int, float)) else remedy
         words = "a column name, an expression in quotes, or {expr: ..., alias: ...} is expected"
-        raise ValueError(f"{words}, found {described(value)}{remedy}")  # noqa: TRY004  # pydantic's way
+        raise ValueError(f"{words}, found {describe_value(value)}{remedy}")  # noqa: TRY004  # pydantic's way
     return value
 
 
@@ -120,7 +120,7 @@ def _spelled(function: Any) -> Any:  # noqa: ANN401
 def _as_aggregation(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
     if isinstance(value, str):
         words = "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...} is expected"
-        raise ValueError(f"{words}, found {described(value)}")  # noqa: TRY004  # pydantic's way
+        raise ValueError(f"{words}, found {describe_value(value)}")  # noqa: TRY004  # pydantic's way
     return value
 
 
@@ -170,11 +170,11 @@ class Aggregation(EntryModel):
         """What the output is called."""
         if self.alias or self.expr:
             return self.alias or str(self.expr)
-        argument = name_of(self.field or ALL_COLUMNS)
+        argument = output_name(self.field or ALL_COLUMNS)
         return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
 
 
-Figure = Annotated[Aggregation, BeforeValidator(_as_aggregation)]
+AggregationItem = Annotated[Aggregation, BeforeValidator(_as_aggregation)]
 
 # What an entry that asks for nothing gets: the least that says something of a table.
 COUNT_ROWS: Final = Aggregation(function="COUNT", alias="row_count")

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import Final, Literal
 
 # How a window's files come by their stable names, beside the keys under which they lie for good.
-Names = Literal["copy", "symlink", "none"]
+StableNames = Literal["copy", "symlink", "none"]
 DEFAULT_TEMPLATE: Final = "{table}.{dataset}"
 PLACEHOLDERS: Final = ("table", "dataset", "window", "date", "format")
 # What the store keeps for itself beside a window's files.
-RESERVED: Final = frozenset({"manifest", "latest", "publication"})
+RESERVED_STEMS: Final = frozenset({"manifest", "latest", "publication"})
 _MAX_LENGTH: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _DATASET: Final = "{dataset}"
@@ -105,7 +105,7 @@ def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> N
             "It falls away in a file that holds both"
         )
     for dataset in (*datasets, None):
-        if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED:
+        if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED_STEMS:
             raise ValueError(
                 f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another"
             )

@@ -1,4 +1,4 @@
-"""Entries with mistakes of their own, so that the others can be used: each is judged alone, and what can be told of it
+"""Entries with issues of their own, so that the others can be used: each is judged alone, and what can be told of it
 is kept.
 
 What stays of such an entry is what its assets are called and look like. Nothing of what it would compute stays: with a
@@ -16,13 +16,14 @@ from pydantic.alias_generators import to_camel, to_snake
 from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.issues import with_locations
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
-from aggregation_pipeline.config.masked_columns import Hidden, Masked, joined
-from aggregation_pipeline.config.messages.located_errors import Placed
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns, merge_masked
+from aggregation_pipeline.config.messages.located_issues import LocatedIssue
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.sql.references import same_table
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.unreadable_masks import HIDING, hides_as_it_says, is_stray_mask, may_mask, tables_in
-from aggregation_pipeline.config.yaml.document import ConfigIssue, Document, SourceLocation, spelled
+from aggregation_pipeline.config.yaml.document import ConfigIssue, Document, SourceLocation, format_key_path
 from aggregation_pipeline.errors import ConfigError
 
 # The seed's spelling of `tables`.
@@ -36,29 +37,29 @@ Judge = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
 
 
 def with_placeholders(
-    document: Document, mistakes: Sequence[ConfigIssue], judge: Judge
+    document: Document, issues: Sequence[ConfigIssue], judge: Judge
 ) -> tuple[PipelineConfig, dict[str, str]]:
-    """The config in which stand-ins are in the place of entries with `mistakes`; and the words of those that no
+    """The config in which stand-ins are in the place of entries with `issues`; and the words of those that no
     stand-in can be made of.
 
     Raises:
-        ConfigError: mistakes that belong to no one entry.
+        ConfigError: issues that belong to no one entry.
     """
     key = next((key for key in document.data if key in TABLES), None) if isinstance(document.data, dict) else None
     if key is None or not isinstance(document.data[key], dict):
-        raise ConfigError(report(document.path, mistakes))
+        raise ConfigError(report(document.path, issues))
     whole = _Whole(document, key, judge)
-    whole.judge_each(mistakes)
-    whole.judge_together(mistakes)
+    whole.judge_each(issues)
+    whole.judge_together(issues)
     whole.judge_masks()
     return whole.result()
 
 
-def report(path: Path, mistakes: Sequence[ConfigIssue], of: str | None = None) -> str:
-    """All mistakes of the file, or those of one part of it, each with its place."""
-    lines = [f"{path}:{mistake.line}:{mistake.column}: {mistake.words}" for mistake in sorted(set(mistakes))]
+def report(path: Path, issues: Sequence[ConfigIssue], of: str | None = None) -> str:
+    """All issues of the file, or those of one part of it, each with its place."""
+    lines = [f"{path}:{issue.line}:{issue.column}: {issue.message}" for issue in sorted(set(issues))]
     what = path.name if of is None else f"{of} in {path.name}"
-    return f"{what} cannot be used, {len(lines)} mistake{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
+    return f"{what} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
 
 
 def frozen(value: Any) -> Any:  # noqa: ANN401
@@ -71,7 +72,7 @@ def frozen(value: Any) -> Any:  # noqa: ANN401
 
 
 class _Whole:
-    """The file under judgement: `good` are the entries that nothing was found against, `found` has the mistakes of the
+    """The file under judgement: `good` are the entries that nothing was found against, `found` has the issues of the
     others.
     """
 
@@ -82,38 +83,38 @@ class _Whole:
         self.alone: dict[str, TableEntry] = {}
         self.good: dict[str, TableEntry] = {}
         self.found: dict[str, list[ConfigIssue]] = {}
-        self.masked: Masked = {}
+        self.masked: MaskedColumns = {}
         frame, wrong = judge(self._only([], ()))
         if frame is None or wrong:
             raise ConfigError(report(document.path, wrong))
         self.frame = frame
 
-    def judge_each(self, mistakes: Sequence[ConfigIssue]) -> None:
+    def judge_each(self, issues: Sequence[ConfigIssue]) -> None:
         """Each entry without the others, and then within the project's options."""
         for name in self.bodies:
             config, wrong = self.judge(self._only([name], ("options", "source_limits")))
             if config is not None and not wrong:
                 self.alone[name] = config.tables[0]
             # What is wrong between two entries stands at one of them.
-            wrong += [mistake for mistake in mistakes if self._is_of(mistake, name) and mistake not in wrong]
+            wrong += [issue for issue in issues if self._is_of(issue, name) and issue not in wrong]
             if config is None or wrong:
                 self.found[name] = wrong
                 continue
             try:
-                self.good[name] = self.alone[name].within(self.frame.options, self.frame.source_limits)
+                self.good[name] = self.alone[name].with_project_defaults(self.frame.options, self.frame.source_limits)
             except ValueError as error:
-                self._refuse(name, [Placed((), str(error))])
+                self._refuse(name, [LocatedIssue((), str(error))])
 
-    def judge_together(self, mistakes: Sequence[ConfigIssue]) -> None:
+    def judge_together(self, issues: Sequence[ConfigIssue]) -> None:
         """Options that an entry cannot follow; whatever is nobody's own is the whole file's."""
         names = list(self.good)
         entries = [self.alone[name] for name in names]
-        rest = [mistake for mistake in mistakes if not any(self._is_of(mistake, name) for name in self.bodies)]
+        rest = [issue for issue in issues if not any(self._is_of(issue, name) for name in self.bodies)]
         for placed in cross_check(self.frame.options, entries, list(self.good.values())):
-            if placed.place[:1] == ("tables",):
-                self._refuse(names[int(placed.place[1])], [Placed(placed.place[2:], placed.words)])
-            # A total may be of a column that only an entry with mistakes has.
-            elif placed.place[-1:] != ("totals",) or not self.found:
+            if placed.path[:1] == ("tables",):
+                self._refuse(names[int(placed.path[1])], [LocatedIssue(placed.path[2:], placed.message)])
+            # A total may be of a column that only an entry with issues has.
+            elif placed.path[-1:] != ("totals",) or not self.found:
                 rest += with_locations([placed], self.document.spot, {})
         if rest:
             raise ConfigError(report(self.document.path, rest))
@@ -129,9 +130,9 @@ class _Whole:
                 known.append(hides)
                 # By a key that it should not have it may be of another table.
                 unknown[name] = self._maybe_of(name) - {hides.source} if hides.mask else frozenset()
-        self.masked = joined(masked_by(entry.asked) for entry in known)
+        self.masked = merge_masked(masked_by(entry.query) for entry in known)
         for name, entry in list(self.good.items()):
-            if shown := list(exposures(entry.asked, self.masked)):
+            if shown := list(exposures(entry.query, self.masked)):
                 self._refuse(name, shown)
                 continue
             # Nothing is known but the table: to read it, by itself or in a sub-select, may show anything.
@@ -139,14 +140,15 @@ class _Whole:
                 (other, table)
                 for other, tables in unknown.items()
                 for table in sorted(tables, key=str)
-                if same_table(entry.source, table) or any(exposures(entry.asked, {table: {"?": Hidden("?", other)}}))
+                if same_table(entry.source, table)
+                or any(exposures(entry.query, {table: {"?": MaskedColumn("?", other)}}))
             )
             if (found := next(read, None)) is not None:
                 words = (
                     f"it reads {found[1]}, of which the entry {found[0]} may hide columns, and that entry cannot be"
                     " used: mend that one"
                 )
-                self._refuse(name, [Placed((), words)])
+                self._refuse(name, [LocatedIssue((), words)])
 
     def result(self) -> tuple[PipelineConfig, dict[str, str]]:
         """What can be used, in the order of the file."""
@@ -174,34 +176,34 @@ class _Whole:
                 self.document.spot.line, self.document.spot.column, {**self.document.spot.inner, self.key: fewer}
             ),
             [
-                mistake
-                for mistake in self.document.mistakes
-                if not any(self._is_of(mistake, name) for name in others)
-                and not (without and not any(self._is_of(mistake, name) for name in names))
+                issue
+                for issue in self.document.issues
+                if not any(self._is_of(issue, name) for name in others)
+                and not (without and not any(self._is_of(issue, name) for name in names))
             ],
         )
 
-    def _is_of(self, mistake: ConfigIssue, name: str) -> bool:
+    def _is_of(self, issue: ConfigIssue, name: str) -> bool:
         """Whether it stands at the entry, or below it."""
-        return self._below(mistake, name) is not None
+        return self._below(issue, name) is not None
 
-    def _below(self, mistake: ConfigIssue, name: str) -> str | None:
-        """The entry's key that it stands at or below; empty at the entry itself, None where it is no mistake of the
+    def _below(self, issue: ConfigIssue, name: str) -> str | None:
+        """The entry's key that it stands at or below; empty at the entry itself, None where it is no issue of the
         entry.
         """
-        path = spelled([self.key, name])
-        rest = mistake.words.removeprefix(path)
-        if rest == mistake.words or rest[:1] not in {":", ".", "["}:
+        path = format_key_path([self.key, name])
+        rest = issue.message.removeprefix(path)
+        if rest == issue.message or rest[:1] not in {":", ".", "["}:
             return None
         return "" if rest[0] == ":" else to_snake(rest[1:].replace("[", ".").replace(":", ".").split(".")[0])
 
-    def _refuse(self, name: str, placed: Sequence[Placed]) -> None:
-        where = [Placed(("tables", list(self.bodies).index(name), *each.place), each.words) for each in placed]
+    def _refuse(self, name: str, placed: Sequence[LocatedIssue]) -> None:
+        where = [LocatedIssue(("tables", list(self.bodies).index(name), *each.path), each.message) for each in placed]
         self.good.pop(name, None)
         self.found.setdefault(name, []).extend(with_locations(where, self.document.spot, {"tables": self.key}))
 
     def _report(self, name: str) -> str:
-        return report(self.document.path, self.found[name], of=spelled([self.key, name]))
+        return report(self.document.path, self.found[name], of=format_key_path([self.key, name]))
 
     def _kept(self, name: str, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
         body = self.bodies[name]
@@ -212,7 +214,7 @@ class _Whole:
         """The entry as far as it says what is hidden; None where that is not to be trusted."""
         if name in self.alone:
             return self.alone[name]
-        places = {self._below(mistake, name) for mistake in self.found[name]}
+        places = {self._below(issue, name) for issue in self.found[name]}
         if places & {"", *HIDING} or self._is_cut(name) or not hides_as_it_says(frozen(self.bodies[name])):
             return None
         try:
@@ -222,7 +224,7 @@ class _Whole:
 
     def _may_hide(self, name: str) -> bool:
         body = self.bodies[name]
-        at_the_entry = any(self._below(mistake, name) == "" for mistake in self.found[name])
+        at_the_entry = any(self._below(issue, name) == "" for issue in self.found[name])
         stray = is_stray_mask(name, body)
         return (
             at_the_entry or stray or self._is_cut(name) or not isinstance(body, dict | None) or may_mask(frozen(body))
@@ -236,18 +238,18 @@ class _Whole:
         """
         body = self.bodies[name]
         said = isinstance(body, dict) and "table" in body
-        misread = "table" in {self._below(mistake, name) for mistake in self.found[name]}
+        misread = "table" in {self._below(issue, name) for issue in self.found[name]}
         if misread or is_stray_mask(name, body) or not (said or self._stand_in(name)):
             words = (
                 "It may hide columns of any table, so none can be used before it is mended:"
-                f" {spelled([self.key, name])}"
+                f" {format_key_path([self.key, name])}"
             )
             raise ConfigError(f"{self._report(name)}\n{words}.")
         return tables_in(name, frozen(body))
 
     def _is_cut(self, name: str) -> bool:
         """Whether some of it could not be read as YAML, and is lost."""
-        return any(self._is_of(mistake, name) for mistake in self.document.mistakes)
+        return any(self._is_of(issue, name) for issue in self.document.issues)
 
     def _stand_in(self, name: str) -> TableEntry | None:
         """What stands for the entry; None where nothing can have its name."""
@@ -268,4 +270,4 @@ class _Whole:
         words = self._report(name)
         if lost:
             words += f"\nUntil this is mended its assets are shown as without {' and '.join(lost)}."
-        return TableEntry.model_validate(kept | {"mistakes": words}, strict=True)
+        return TableEntry.model_validate(kept | {"issues": words}, strict=True)

@@ -11,16 +11,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
 from aggregation_pipeline.config.messages.likely_causes import likely_cause, template
-from aggregation_pipeline.config.messages.located_errors import Place, Placed, PlacedError
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.document import (
     ConfigIssue,
     SourceLocation,
     as_found,
     as_written,
-    described,
-    spelled,
+    describe_value,
+    format_key_path,
 )
 
 _EXPECTED: Final = {
@@ -35,8 +36,8 @@ _EXPECTED: Final = {
     "model_type": "a mapping of keys to values is expected",
     "model_attributes_type": "a mapping of keys to values is expected",
 }
-# Fields of an entry that its place in the file, or the rest of the file, gives; to write them is a mistake.
-HIDDEN: Final = frozenset(("name", "line", "masked", "mistakes"))
+# Fields of an entry that its place in the file, or the rest of the file, gives; to write them is a issue.
+INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues"))
 
 
 def to_issues(error: ValidationError, root: SourceLocation, keys: Mapping[str, str], data: Any) -> list[ConfigIssue]:  # noqa: ANN401
@@ -44,13 +45,13 @@ def to_issues(error: ValidationError, root: SourceLocation, keys: Mapping[str, s
 
     `keys` gives the file's spelling of root keys that the model calls otherwise; `data` is what was validated.
     """
-    # A default that is made of a refused value is not a mistake of its own.
+    # A default that is made of a refused value is not a issue of its own.
     own = [
         _as_text_too(details, data)
         for details in error.errors(include_url=False)
         if details["type"] != "default_factory_not_called"
     ]
-    placed = [mistake for details in own for mistake in _placed(details, root, keys)]
+    placed = [issue for details in own for issue in _placed(details, root, keys)]
     # A value that may be of several kinds has an error for each, and pydantic puts the kinds behind the place.
     by_place: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
     for details in own:
@@ -63,7 +64,7 @@ def to_issues(error: ValidationError, root: SourceLocation, keys: Mapping[str, s
         for place, together in by_place.items()
         if place not in inside or not all(map(_is_of_kind, together))
     }
-    return [*placed, *(_mistake(place, together, root, keys) for place, together in kept.items())]
+    return [*placed, *(_issue(place, together, root, keys) for place, together in kept.items())]
 
 
 def _as_text_too(details: Mapping[str, Any], data: Any) -> Mapping[str, Any]:  # noqa: ANN401
@@ -98,18 +99,18 @@ def _with_text(data: Any, place: Sequence[str | int], text: str) -> Any:  # noqa
 
 
 def _placed(details: Mapping[str, Any], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
-    """The mistakes of the whole file that one of pydantic's errors brings, each at its own place."""
+    """The issues of the whole file that one of pydantic's errors brings, each at its own place."""
     error = details.get("ctx", {}).get("error")
-    if not isinstance(error, PlacedError):
+    if not isinstance(error, LocatedIssuesError):
         return []
-    above: Place = () if error.from_root else tuple(details["loc"][:-1])
-    return with_locations([Placed((*above, *mistake.place), mistake.words) for mistake in error.mistakes], root, keys)
+    above: KeyPath = () if error.from_root else tuple(details["loc"][:-1])
+    return with_locations([LocatedIssue((*above, *issue.path), issue.message) for issue in error.issues], root, keys)
 
 
-def with_locations(placed: Iterable[Placed], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
-    """Mistakes that stand elsewhere than where they were found, each at its own place in the file."""
-    located = [(*_located(mistake.place, root, keys), mistake.words) for mistake in placed]
-    return [spot.mistake(f"{spelled(path)}: {words}") for spot, path, words in located]
+def with_locations(placed: Iterable[LocatedIssue], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
+    """Issues that stand elsewhere than where they were found, each at its own place in the file."""
+    located = [(*_located(issue.path, root, keys), issue.message) for issue in placed]
+    return [spot.issue(f"{format_key_path(path)}: {words}") for spot, path, words in located]
 
 
 def _is_of_kind(details: Mapping[str, Any]) -> bool:
@@ -126,13 +127,13 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
         field.alias.rstrip("_") if field.alias and field.alias == name.rstrip("_") else name
         for name, field in model.model_fields.items()
     ]
-    known = [name for name in fields if model is not TableEntry or name not in HIDDEN]
+    known = [name for name in fields if model is not TableEntry or name not in INTERNAL_FIELDS]
     if key in known:
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
     if len(above := _keys_with(key, model)) == 1:
         return f"the key {key} stands under {above[0]}, as in {above[0]}: {{{key}: ...}}"
     rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
-    return f"unknown key.{nearest(key, known)}{rest} Known are {', '.join(known)}"
+    return f"unknown key.{did_you_mean(key, known)}{rest} Known are {', '.join(known)}"
 
 
 def _keys_with(key: str, model: type[BaseModel]) -> list[str]:
@@ -154,7 +155,7 @@ def _of_an_entry(key: str) -> str:
     name = {"output_format": "formats", "cron_schedule": "schedule", "time_zone": "timezone"}.get(
         to_snake(key), to_snake(key)
     )
-    if name not in TableEntry.model_fields or name in HIDDEN:
+    if name not in TableEntry.model_fields or name in INTERNAL_FIELDS:
         return ""
     for_all = (
         f"; for all tables the variable {_VARIABLES[name]} says it, in the environment or .env"
@@ -179,19 +180,19 @@ def _without_kinds(
     return tuple(place)
 
 
-def _mistake(
+def _issue(
     place: Sequence[str | int], together: Sequence[Mapping[str, Any]], root: SourceLocation, keys: Mapping[str, str]
 ) -> ConfigIssue:
     spot, path = _located(place, root, keys)
     # One that fits by its kind is the one that was meant.
     meant = [details for details in together if details["type"] not in _EXPECTED and details["type"] != "literal_error"]
     if len(together) == 1 or meant:
-        return spot.mistake(f"{spelled(path)}: {_words((meant or together)[0])}")
+        return spot.issue(f"{format_key_path(path)}: {_words((meant or together)[0])}")
     expected = [_EXPECTED.get(str(details["type"])) or _choices(details) for details in together]
     kinds = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
     value = together[0].get("input")
-    return spot.mistake(
-        f"{spelled(path)}: {kinds} is expected, {as_found(value)}{_quotes(value) if 'text' in kinds else ''}"
+    return spot.issue(
+        f"{format_key_path(path)}: {kinds} is expected, {as_found(value)}{_quotes(value) if 'text' in kinds else ''}"
     )
 
 
@@ -231,10 +232,8 @@ def _words(details: Mapping[str, Any]) -> str:
         return unknown_key(str(details["loc"][-1]), _model_at(details["loc"][:-1]), empty=value is None)
     if kind == "literal_error":
         choices = _choices(details)
-        return (
-            f"one of {choices} is expected, {as_found(value)}.{nearest(str(value), choices.split(', '))}".removesuffix(
-                "."
-            )
+        return f"one of {choices} is expected, {as_found(value)}.{did_you_mean(str(value), choices.split(', '))}".removesuffix(
+            "."
         )
     if kind == "missing":
         return "the key is missing"
@@ -258,11 +257,13 @@ def _words(details: Mapping[str, Any]) -> str:
 def _of_a_validator(words: str, value: Any) -> str:  # noqa: ANN401
     """The words of a validator of ours, with the likely cause, and what was found where they do not say it."""
     if isinstance(value, (bool, int, float)):
-        return words if f"'{as_written(value)}'" in words else f"{words.removesuffix('.')} (found {described(value)})"
+        return (
+            words if f"'{as_written(value)}'" in words else f"{words.removesuffix('.')} (found {describe_value(value)})"
+        )
     if not isinstance(value, str):
         return words
     cause = "" if "placeholder" in words else template(value)
-    return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {described(value)})'}"
+    return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {describe_value(value)})'}"
 
 
 def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from aggregation_pipeline.config.options import OptionsModel
 
-# A week: beyond it a number of seconds is a mistake, and some servers' limits overflow.
+# A week: beyond it a number of seconds is a issue, and some servers' limits overflow.
 _LONGEST = 604_800
 
 Seconds = Annotated[int, Field(ge=1, le=_LONGEST)]

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from aggregation_pipeline.config.options import OptionsModel
-from aggregation_pipeline.config.sql.expressions import is_plain_word, name_of, read_column
+from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name, read_column
 from aggregation_pipeline.timezones.names import ZoneName
 
 Every = Literal["hour", "day", "week", "month"]
@@ -47,11 +47,11 @@ class Partition(OptionsModel):
     @classmethod
     def _is_a_bare_column(cls, column: str) -> str:
         expression = read_column(column, "field")
-        if not is_plain_word(expression) and name_of(expression) == expression:
+        if not is_plain_word(expression) and output_name(expression) == expression:
             raise ValueError(
                 "a column by its name is expected, not an expression: the server could use no index for one"
             )
-        return name_of(expression)
+        return output_name(expression)
 
     @field_validator("start")
     @classmethod

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_snake
 
-from aggregation_pipeline.config.issues import HIDDEN
-from aggregation_pipeline.config.model import FORMAT_NAMES, FUNCTIONS, PipelineConfig
+from aggregation_pipeline.config.columns import FUNCTIONS
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.issues import INTERNAL_FIELDS
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 
 SCHEMA_FILE: Final = Path(__file__).with_name("aggregation.schema.json")
 
@@ -22,7 +24,7 @@ def json_schema() -> Schema:
     schema = PipelineConfig.model_json_schema(by_alias=True)
     models: dict[str, Schema] = schema.pop("$defs")
     entry = models["TableEntry"]
-    for name in HIDDEN:
+    for name in INTERNAL_FIELDS:
         entry["properties"].pop(name, None)
     del entry["required"]
     # What the models take beyond their declared types, by validators that a schema cannot see.
@@ -62,7 +64,7 @@ def json_schema() -> Schema:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aggregation.yaml", **result}
 
 
-def as_text() -> str:
+def schema_text() -> str:
     """The schema as the shipped file holds it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
@@ -101,4 +103,4 @@ def _in_both_spellings(node: Any) -> Any:  # noqa: ANN401
 
 
 if __name__ == "__main__":
-    SCHEMA_FILE.write_text(as_text(), encoding="utf-8")
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")

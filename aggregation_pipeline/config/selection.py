@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from aggregation_pipeline.config.messages.likely_causes import foreign_sign
-from aggregation_pipeline.config.messages.nearest import nearest
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.errors import ConfigError
 
 _BETWEEN_NAMES: Final = re.compile(r"[，、；;|]")
@@ -34,12 +34,14 @@ def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...
     found = {name: name if name in known else by_case.get(name.casefold()) for name in names}
     unknown = [name for name, right in found.items() if right is None]
     if unknown:
-        raise ConfigError(f"no table named {', '.join(map(repr, unknown))} is configured{there(unknown[0], known)}")
+        raise ConfigError(
+            f"no table named {', '.join(map(repr, unknown))} is configured{list_known(unknown[0], known)}"
+        )
     return tuple(dict.fromkeys(filter(None, found.values())))
 
 
-def there(name: str, known: Collection[str]) -> str:
+def list_known(name: str, known: Collection[str]) -> str:
     """What there is instead of a name that is not there, and which of it was meant."""
     problem = list_problem(name)
-    hint = f". {problem[0].upper()}{problem[1:]}" if problem else nearest(name, known)
+    hint = f". {problem[0].upper()}{problem[1:]}" if problem else did_you_mean(name, known)
     return f"; there are {', '.join(known)}{'.' if hint.startswith(' ') else ''}{hint}"

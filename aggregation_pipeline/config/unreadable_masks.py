@@ -1,4 +1,4 @@
-"""What an entry with mistakes may have been meant to hide, and of which tables: read from its words, as nothing else of
+"""What an entry with issues may have been meant to hide, and of which tables: read from its words, as nothing else of
 it is certain.
 """
 
@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_snake
 from rapidfuzz.distance import OSA
 
-from aggregation_pipeline.config.messages.nearest import nearest_of
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.messages.suggestions import nearest_name
 from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.table_entry import TableEntry
 
 # What says which columns of the database an entry hides.
 HIDING: Final = ("table", "group_by", "aggregations", "select_fields", "mask")
@@ -37,7 +37,7 @@ def hides_as_it_says(body: Any) -> bool:  # noqa: ANN401
     if not isinstance(body, Mapping):
         return body is None
     rest = {key: value for key, value in body.items() if key != "mask"}
-    meant = {nearest_of(key, _keys()) for key, _ in _unknown(body)}
+    meant = {nearest_name(key, _keys()) for key, _ in _unknown(body)}
     return not may_mask(rest) and meant.isdisjoint(HIDING)
 
 
@@ -58,7 +58,7 @@ def tables_in(name: str, body: Any) -> frozenset[TableName]:  # noqa: ANN401
 
 def _is_doubtful(key: str, value: Any) -> bool:  # noqa: ANN401
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return not is_number and nearest_of(key, _keys()) in ("", "mask")
+    return not is_number and nearest_name(key, _keys()) in ("", "mask")
 
 
 def _unknown(body: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.config.checks import Checks, Severity
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.text import plain_text
@@ -233,7 +233,7 @@ def _located(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Datas
             return dataset, wanted
     there = "; ".join(f"{dataset.name}: {', '.join(dataset.schema.names)}" for dataset in extract.datasets)
     names = [name for dataset in extract.datasets for name in dataset.schema.names]
-    hints = "".join(nearest(column, names) for column in wanted if column not in names)
+    hints = "".join(did_you_mean(column, names) for column in wanted if column not in names)
     raise CheckError(
         f"checks.{kind}: no dataset of {extract.table} has the column {', '.join(wanted)}. There are {there}.{hints}",
         (),

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.source.mysql.columns import ShapedQuery, shape_queries

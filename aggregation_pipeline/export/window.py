@@ -13,9 +13,9 @@ from typing import Final, Protocol
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed, wait_random
 
-from aggregation_pipeline.config.file_names import Names
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError, FormatError, StorageBusyError, StorageDamagedError, StorageError
 from aggregation_pipeline.export.caveats import dataset_notes
 from aggregation_pipeline.export.checks import (
@@ -75,7 +75,7 @@ class Publication:
     options: FormatOptions
     temp_dir: Path
     lock: Lock
-    names: Names = "copy"
+    names: StableNames = "copy"
 
 
 @dataclass(frozen=True)

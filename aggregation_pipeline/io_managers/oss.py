@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster import InputContext, IOManager, OutputContext
 
-from aggregation_pipeline.config.file_names import Names
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.window import Publication, refuse_other_masks
 from aggregation_pipeline.extract import Extract
@@ -76,7 +76,7 @@ class OSSIOManager(IOManager):
         lock: Lock,
         options: FormatOptions | None = None,
         *,
-        names: Names = "copy",
+        names: StableNames = "copy",
     ) -> Publication:
         """Return what the core needs to publish for `run_id`; `options` where a table's files are written its own
         way.

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
 OP_PREFIX: Final = "aggregate_"

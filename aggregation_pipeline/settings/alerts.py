@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from aggregation_pipeline.config.addresses import FULL_WIDTH, is_full_width, web_problem
+from aggregation_pipeline.config.addresses import FULL_WIDTH_PROBLEM, is_full_width, url_problem
 
 AlertLanguage = Literal["en", "zh"]
 
@@ -54,7 +54,7 @@ class AlertSettings(BaseModel):
     @field_validator("dagster_ui_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
-        if value is not None and (problem := web_problem(value)):
+        if value is not None and (problem := url_problem(value)):
             raise ValueError(f"the address of Dagster's UI is expected, such as https://dagster.example.com; {problem}")
         if value is not None and "@" in urlsplit(value).netloc:
             raise ValueError(
@@ -73,13 +73,13 @@ def _problem(url: str) -> str:
     """What keeps an address from ever being reached. Most hold a token where others have a host."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() in _WEB:
-        return web_problem(f"https://{rest}")
+        return url_problem(f"https://{rest}")
     try:
         # Its own words repeat what is wrong.
         urlsplit(url)
     except ValueError:
-        return FULL_WIDTH if is_full_width(url) else "it cannot be read as a URL"
-    return FULL_WIDTH if is_full_width(re.split(r"[/?#]", rest)[0]) else ""
+        return FULL_WIDTH_PROBLEM if is_full_width(url) else "it cannot be read as a URL"
+    return FULL_WIDTH_PROBLEM if is_full_width(re.split(r"[/?#]", rest)[0]) else ""
 
 
 def pieces(url: str) -> tuple[str, ...]:

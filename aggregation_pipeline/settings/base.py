@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from sqlalchemy import make_url
 
-from aggregation_pipeline.config.addresses import host_and_port
+from aggregation_pipeline.config.addresses import split_host_and_port
 from aggregation_pipeline.config.cron import to_five_fields
+from aggregation_pipeline.config.format_names import FORMAT_NAMES, FormatName
 from aggregation_pipeline.config.messages.likely_causes import foreign_sign
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import FORMAT_NAMES, FormatName, TableEntry
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.postgres.engine import normalize_url
 from aggregation_pipeline.settings.alerts import AlertSettings
@@ -98,7 +99,7 @@ class Settings(SourceSettings, OssSettings, SupabaseSettings, AlertSettings):
     def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for entry in value:
             try:
-                host_and_port(entry)
+                split_host_and_port(entry)
             except ValueError as error:
                 raise ValueError(f"{entry!r} is no host: {error}. Expected NAME or NAME:PORT") from None
         return value
@@ -244,7 +245,9 @@ def parse_formats(text: str) -> tuple[FormatName, ...]:
     if unknown or not names:
         cause = foreign_sign(text)
         hint = (
-            f": {cause}" if cause else f".{''.join(nearest(name, FORMAT_NAMES) for name in unknown)}".removesuffix(".")
+            f": {cause}"
+            if cause
+            else f".{''.join(did_you_mean(name, FORMAT_NAMES) for name in unknown)}".removesuffix(".")
         )
         found = ", ".join(unknown) or "nothing"
         raise ValueError(

@@ -9,8 +9,8 @@ from typing import Any, Final
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from aggregation_pipeline.config.addresses import FULL_WIDTH, is_full_width
-from aggregation_pipeline.config.messages.nearest import nearest
+from aggregation_pipeline.config.addresses import FULL_WIDTH_PROBLEM, is_full_width
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 
 _KINDS: Final = {
     "int_parsing": "a whole number is expected",
@@ -40,11 +40,11 @@ def _words(problem: Mapping[str, Any]) -> str:
     kind, value = str(problem["type"]), problem.get("input")
     if kind == _CHOICE:
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
-        return f"one of {', '.join(choices)} is expected, found {value!r}.{nearest(str(value), choices)}".removesuffix(
+        return f"one of {', '.join(choices)} is expected, found {value!r}.{did_you_mean(str(value), choices)}".removesuffix(
             "."
         )
     if kind in _KINDS:
-        return f"{_KINDS[kind]}{f'; {FULL_WIDTH}' if is_full_width(str(value)) else ''}"
+        return f"{_KINDS[kind]}{f'; {FULL_WIDTH_PROBLEM}' if is_full_width(str(value)) else ''}"
     return re.sub(r"^(Value|Assertion) error, ", "", str(problem["msg"])).replace("Input should be", "it should be")
 
 

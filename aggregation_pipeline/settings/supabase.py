@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, field_validator
 
-from aggregation_pipeline.config.addresses import web_problem
+from aggregation_pipeline.config.addresses import url_problem
 
 # Where Supabase's own pages are, whose address people copy.
 _DASHBOARD: Final = re.compile(
@@ -31,7 +31,7 @@ class SupabaseSettings(BaseModel):
                 "that is the address of Supabase's own pages, and the project's is expected: "
                 f"https://{dashboard['project'] or '<reference>'}.supabase.co"
             )
-        problem = web_problem(url)
+        problem = url_problem(url)
         parts = urlsplit("" if problem else url)
         local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.timezones.wall_clock import offset_text, utc_offset
+from aggregation_pipeline.timezones.wall_clock import format_offset, utc_offset
 
 # What every server takes; newer ones go to -13:59 and +14:00.
 _LOWEST: Final = -(12 * 3600 + 59 * 60)
@@ -47,4 +47,4 @@ class Clock:
     @property
     def time_zone(self) -> str:
         """The value of the session's variable time_zone."""
-        return self.zone.key if self.offset_seconds is None else offset_text(self.offset_seconds)
+        return self.zone.key if self.offset_seconds is None else format_offset(self.offset_seconds)

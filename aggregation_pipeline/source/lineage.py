@@ -10,8 +10,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column, TableEntry
-from aggregation_pipeline.config.sql.expressions import is_column, is_plain_word, name_of
+from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column
+from aggregation_pipeline.config.sql.expressions import is_column, is_plain_word, output_name
+from aggregation_pipeline.config.table_entry import TableEntry
 
 _NAME: Final = r"(?:(?!\d)\w+|`(?:[^`]|``)+`)"
 # orders.id, shop.orders.id
@@ -66,12 +67,12 @@ def _outputs(entry: TableEntry, dataset: str) -> Sequence[Column]:
 def _column_in(expression: str) -> str:
     """The column that an expression is, by its name with or without the table's before it; empty for anything else."""
     if _is_column(expression):
-        return name_of(expression)
-    return name_of(found[1]) if (found := _QUALIFIED.fullmatch(expression)) else ""
+        return output_name(expression)
+    return output_name(found[1]) if (found := _QUALIFIED.fullmatch(expression)) else ""
 
 
 def _is_column(expression: str) -> bool:
-    return is_plain_word(expression) or name_of(expression) != expression
+    return is_plain_word(expression) or output_name(expression) != expression
 
 
 def _adds_up(figure: Aggregation) -> bool:
@@ -89,7 +90,7 @@ def _adds_up(figure: Aggregation) -> bool:
 def columns_of(expression: str) -> tuple[str, ...]:
     """The columns that an expression names, each once, in order."""
     if _is_column(expression):
-        return (name_of(expression),)
+        return (output_name(expression),)
     try:
         tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql").expressions[0]
     except (SqlglotError, RecursionError):

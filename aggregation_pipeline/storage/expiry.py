@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.window_names import window_day
 
@@ -22,7 +22,7 @@ class Rule:
     keep_last: int | None = None
     lasts: timedelta = timedelta()
     keep_versions: int | None = 1
-    names: Names = "copy"
+    names: StableNames = "copy"
 
 
 def expired_windows(windows: Collection[str], rule: Rule, *, now: datetime) -> list[str]:

@@ -12,7 +12,7 @@ two names never meet in one key. What nobody means (`..`, control characters) is
 attack.
 """
 
-from aggregation_pipeline.config.file_names import RESERVED
+from aggregation_pipeline.config.file_names import RESERVED_STEMS
 from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
 
@@ -138,7 +138,7 @@ def _name(name: str, what: str) -> str:
 def _file(table: str, filename: str) -> str:
     segment = _name(filename, f"file name of table {table!r},")
     if segment.lower() in {
-        f"{name}.json" for name in RESERVED
+        f"{name}.json" for name in RESERVED_STEMS
     }:  # a table called `manifest`, as JSON, must not take the manifest's place
         segment = f"%{ord(segment[0]):02X}{segment[1:]}"
     return segment

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore
@@ -64,7 +64,7 @@ def publish_window(
     *,
     run_id: str,
     partial: bool = False,
-    names: Names = "copy",
+    names: StableNames = "copy",
     notes: Sequence[str] = (),
     checks: Sequence[ManifestCheck] = (),
     report: Report = lambda _: None,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
-from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import StorageDamagedError, StorageError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, window_key
@@ -25,7 +25,7 @@ _AT_ONCE = 8  # each is a few round trips without content
 Report = Callable[[str], None]
 
 
-def window_names(prefix: str, manifest: Manifest, how: Names) -> dict[str, ManifestFile]:
+def window_names(prefix: str, manifest: Manifest, how: StableNames) -> dict[str, ManifestFile]:
     """The names that the files of a manifest have, or are to have, in their window's folder."""
     if how == "none":
         return {}
@@ -56,7 +56,7 @@ def superseded_names(
 
 
 def set_names(
-    store: ObjectStore, how: Names, wanted: Mapping[str, ManifestFile], gone: Iterable[str], report: Report
+    store: ObjectStore, how: StableNames, wanted: Mapping[str, ManifestFile], gone: Iterable[str], report: Report
 ) -> dict[str, str]:
     """Give each of the `wanted` names to its file, and take those that are `gone` away; returns what went wrong, by
     name.
@@ -85,7 +85,7 @@ def set_names(
 
 
 def point_latest(
-    store: ObjectStore, prefix: str, manifest: Manifest, how: Names, lock: Lock, report: Report
+    store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames, lock: Lock, report: Report
 ) -> dict[str, str]:
     """Let `latest/` and latest.json follow the newest window, also when it was published again; returns what went
     wrong, by name.
@@ -121,7 +121,13 @@ def point_latest(
 
 
 def bring_names(
-    store: ObjectStore, prefix: str, manifest: Manifest, how: Names, lock: Lock, keys: Iterable[str], report: Report
+    store: ObjectStore,
+    prefix: str,
+    manifest: Manifest,
+    how: StableNames,
+    lock: Lock,
+    keys: Iterable[str],
+    report: Report,
 ) -> dict[str, str]:
     """Put all names right that follow the manifest in force; `keys` are those of its window. Returns what went wrong,
     by name.
@@ -132,7 +138,7 @@ def bring_names(
     return problems | point_latest(store, prefix, manifest, how, lock, report)
 
 
-def misnamed(store: ObjectStore, prefix: str, manifest: Manifest, how: Names) -> dict[str, str]:
+def misnamed(store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames) -> dict[str, str]:
     """The names of a window that are not there, or are not those of the files that the manifest in force names, and
     why.
     """

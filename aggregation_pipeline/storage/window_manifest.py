@@ -8,7 +8,7 @@ force, whole all the same, until the next publication.
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import LockError, PipelineError, StorageDamagedError
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, manifest_key, window_folder
@@ -44,7 +44,7 @@ def settle(
     prefix: str,
     table: str,
     window: str,
-    how: Names,
+    how: StableNames,
     lock: Lock,
     report: Callable[[str], None],
     repair: Callable[[Manifest | None], Manifest | None],

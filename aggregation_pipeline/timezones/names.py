@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from aggregation_pipeline.timezones.common_names import ALIASES, WELL_KNOWN, WINDOWS
+from aggregation_pipeline.timezones.aliases import ALIASES, WELL_KNOWN, WINDOWS_NAMES
 
 _AREAS: Final = ("Africa/", "America/", "Asia/", "Atlantic/", "Australia/", "Europe/", "Indian/", "Pacific/")
 # What stands for the zone of whatever machine this runs on, or for none at all, though tzdata has some of it.
@@ -103,8 +103,8 @@ def _by_words(written: str) -> list[str]:
     """
     word = _plain(written)
     short = _ZONE_WORDS.sub("", word)
-    if short != word and short in WINDOWS:
-        return [WINDOWS[short]]
+    if short != word and short in WINDOWS_NAMES:
+        return [WINDOWS_NAMES[short]]
     last = _ZONE_WORDS.sub("", _plain(written.rpartition("/")[2]))
     for known in (word, short, last):
         if known in ALIASES:

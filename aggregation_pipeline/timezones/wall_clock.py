@@ -22,17 +22,17 @@ LAST_SECOND: Final = 2**32 - 1
 _DAY: Final = 86_400
 _MICRO: Final = 1_000_000
 
-Integers = npt.NDArray[np.int64]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Offsets:
     """The offsets of a zone from UTC, in seconds: `seconds[i]` holds from `starts[i]` on, the first from ever."""
 
-    starts: Integers
-    seconds: Integers
+    starts: Int64Array
+    seconds: Int64Array
 
-    def at(self, instants: Integers) -> Integers:
+    def at(self, instants: Int64Array) -> Int64Array:
         """The offset at each instant; shape (n,), instants in seconds since 1970."""
         return self.seconds[np.searchsorted(self.starts, instants, side="right") - 1]
 
@@ -68,7 +68,7 @@ def _first_with(zone: ZoneInfo, offset: int, before: int, after: int) -> int:
     return after
 
 
-def clock_readings(column: pa.Array) -> tuple[pa.Array, Integers]:
+def to_wall_clock(column: pa.Array) -> tuple[pa.Array, Int64Array]:
     """What the clocks of the column's zone show, and the offsets from UTC in seconds.
 
     Args:
@@ -83,7 +83,7 @@ def clock_readings(column: pa.Array) -> tuple[pa.Array, Integers]:
     return pa.array(instants + offsets * _MICRO, pa.int64(), mask=nulls).view(pa.timestamp("us")), offsets
 
 
-def offset_text(seconds: int) -> str:
+def format_offset(seconds: int) -> str:
     """An offset from UTC as MySQL, Arrow and ISO 8601 write it: `+08:00`; Liberia's of 1970 is `-00:44:30`."""
     minutes, rest = divmod(abs(seconds), 60)
     sign = "-" if seconds < 0 else "+"

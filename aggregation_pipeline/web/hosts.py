@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aggregation_pipeline.config.addresses import host_and_port
+from aggregation_pipeline.config.addresses import split_host_and_port
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)
@@ -60,7 +60,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _of_entry(entry: str, ports: tuple[int, ...]) -> Iterable[str]:
-    name, port = host_and_port(entry)
+    name, port = split_host_and_port(entry)
     return _spelled(bracketed(name), ports if port is None else (port,), bare=port is None or port in _DEFAULT_PORTS)
 
 

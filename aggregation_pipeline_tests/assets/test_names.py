@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key, source_key, table_key
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.asset_keys import (
     OUTPUTS,

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, window_of
-from aggregation_pipeline.config.model import Partition
+from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.time_range import Window, wall_time

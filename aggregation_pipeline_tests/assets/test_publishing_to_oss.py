@@ -24,8 +24,8 @@ from dagster import (
 )
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings

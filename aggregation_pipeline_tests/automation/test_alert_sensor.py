@@ -435,7 +435,7 @@ def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
 ):
     url = postgres.fresh_database()
     words = (
-        "tables.users in aggregation.yaml cannot be used, 1 mistake:\naggregation.yaml:3:5: tables.users.limt:"
+        "tables.users in aggregation.yaml cannot be used, 1 issue:\naggregation.yaml:3:5: tables.users.limt:"
         " unknown key"
     )
     broken = {**TABLES, "users": TableLabels("用户 users", ("team:shop",), words)}

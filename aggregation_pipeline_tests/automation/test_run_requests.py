@@ -15,7 +15,7 @@ from aggregation_pipeline.automation.run_requests import (
     last_tick,
     over_range,
 )
-from aggregation_pipeline.config.model import Backfill, Partition
+from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.runs.logical_time import WINDOW_TAG
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from aggregation_pipeline.config.addresses import host_problem, web_problem
+from aggregation_pipeline.config.addresses import host_problem, url_problem
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
@@ -215,7 +215,7 @@ def test_right_addresses_pass():
     ):
         assert host_problem(host) == "", host
     for url in ("https://a.example", "http://localhost:3000/", "http://[::1]:3000", "https://a.example/path?x=1"):
-        assert web_problem(url) == "", url
+        assert url_problem(url) == "", url
 
 
 def connect(**where: Any) -> None:

@@ -17,10 +17,12 @@ import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from aggregation_pipeline.config.issues import HIDDEN
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.issues import INTERNAL_FIELDS
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
-from aggregation_pipeline.config.model import FORMAT_NAMES, PipelineConfig, TableEntry
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.schema import SCHEMA_FILE
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -156,7 +158,7 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 def fields_of(model: type[BaseModel], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """Every key that a file may hold, as its names from the top, with the type of its value."""
     for name, field in model.model_fields.items():
-        if model is TableEntry and name in HIDDEN:
+        if model is TableEntry and name in INTERNAL_FIELDS:
             continue
         yield (*above, name.rstrip("_")), field.annotation
         for inner in models_in(field.annotation):

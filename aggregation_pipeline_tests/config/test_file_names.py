@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.config.file_names import (
     PLACEHOLDERS,
-    RESERVED,
+    RESERVED_STEMS,
     checked_template,
     file_stem,
     refuse_collisions,
@@ -146,6 +146,6 @@ def test_whatever_is_taken_gives_names_that_differ_and_lead_nowhere_else(templat
         assert stem.strip(" .") == stem != ""
         assert not set(stem) & set("/\\:{}")
         assert ".." not in stem
-        assert stem.lower() not in RESERVED
+        assert stem.lower() not in RESERVED_STEMS
     # Placeholders in a table's name are the name's own.
     assert stems("{dataset} {table}", table)[0] == f"summary {table}"

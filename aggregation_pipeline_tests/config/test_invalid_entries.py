@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.loading import load_config, load_usable
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.loading import load_config, load_usable_config
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
 GOOD = "  orders: {select_fields: [id, created_at]}\n"
@@ -17,12 +17,12 @@ def usable(folder: Path, text: str) -> tuple[dict[str, TableEntry], dict[str, st
     path.write_text(textwrap.dedent(text), encoding="utf-8")
     with pytest.raises(ConfigError):
         load_config(path)
-    config, left_out = load_usable(path)
+    config, left_out = load_usable_config(path)
     return {entry.name: entry for entry in config.tables}, left_out
 
 
 def broken(entries: dict[str, TableEntry]) -> set[str]:
-    return {name for name, entry in entries.items() if entry.mistakes}
+    return {name for name, entry in entries.items() if entry.issues}
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def broken(entries: dict[str, TableEntry]) -> set[str]:
 def test_a_mistake_below_one_entry_leaves_the_others(tmp_path: Path, entry: str, words: str):
     entries, left_out = usable(tmp_path, f"tables:\n  users: {entry}\n{GOOD}")
     assert (list(entries), broken(entries), left_out) == (["users", "orders"], {"users"}, {})
-    said = entries["users"].mistakes or ""
-    assert said.startswith("tables.users in aggregation.yaml cannot be used, 1 mistake:\n")
+    said = entries["users"].issues or ""
+    assert said.startswith("tables.users in aggregation.yaml cannot be used, 1 issue:\n")
     assert words in said
     assert f"{tmp_path / 'aggregation.yaml'}:2:" in said
 
@@ -81,7 +81,7 @@ def test_what_names_and_shows_its_assets_stays_and_nothing_of_what_it_computes(t
 def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
     entries, _ = usable(tmp_path, f"tables:\n  users: {{formats: [pdf], partition: {{every: day}}}}\n{GOOD}")
     assert "Until this is mended its assets are shown as without formats and partition." in (
-        entries["users"].mistakes or ""
+        entries["users"].issues or ""
     )
 
 
@@ -102,7 +102,7 @@ def test_mistakes_outside_of_the_entries_refuse_the_file(tmp_path: Path, text: s
     path = tmp_path / "aggregation.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError):
-        load_usable(path)
+        load_usable_config(path)
 
 
 def test_an_entry_that_does_not_go_with_the_projects_options_is_one_of_its_own(tmp_path: Path):
@@ -135,7 +135,7 @@ def test_totals_of_the_project_may_be_of_columns_that_only_an_entry_with_mistake
     assert broken(entries) == {"users"}
 
 
-MASKED = "  users: {{select_fields: [id, phone], mask: {{phone: hash}}, {mistake}}}\n"
+MASKED = "  users: {{select_fields: [id, phone], mask: {{phone: hash}}, {issue}}}\n"
 SHOWING = "  others: {table: users, select_fields: [id, phone]}\n"
 NESTED = "  nested: {table: orders, aggregations: [{expr: (SELECT MAX(phone) FROM users), alias: m}]}\n"
 APART = "  apart: {table: products}\n"
@@ -144,11 +144,11 @@ APART = "  apart: {table: products}\n"
 def test_what_an_entry_with_mistakes_hides_stays_hidden_in_the_others(tmp_path: Path):
     entries, _ = usable(
         tmp_path,
-        f"tables:\n{MASKED.format(mistake='limit: x')}{SHOWING}{NESTED}{APART}  same: {{table: users, select_fields:"
+        f"tables:\n{MASKED.format(issue='limit: x')}{SHOWING}{NESTED}{APART}  same: {{table: users, select_fields:"
         " [id]}\n",
     )
     assert broken(entries) == {"users", "others", "nested"}
-    assert "which the entry users masks" in (entries["others"].mistakes or "")
+    assert "which the entry users masks" in (entries["others"].issues or "")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_an_entry_with_mistakes_hides_stays_hidden_in_the_others(tmp_path: 
 def test_where_it_cannot_be_told_what_an_entry_hides_nothing_of_its_table_is_shown(tmp_path: Path, entry: str):
     entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
     assert broken(entries) == {"users", "others", "nested"}
-    said = entries["others"].mistakes or ""
+    said = entries["others"].issues or ""
     assert (
         "of which the entry users may hide columns, and that entry cannot be used: mend that one" in said
         or "users masks" in said
@@ -202,7 +202,7 @@ def test_wherever_a_mask_may_be_meant_nothing_of_its_table_is_shown(tmp_path: Pa
     entries, left_out = usable(tmp_path, f"tables:\n  {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
     assert {"others", "nested"} <= broken(entries)
     assert not {"apart", "orders"} & broken(entries)
-    said = entries["others"].mistakes or ""
+    said = entries["others"].issues or ""
     assert "may hide columns, and that entry cannot be used: mend that one" in said
     assert len(broken(entries) | left_out.keys()) == 3
 
@@ -221,7 +221,7 @@ def test_where_it_cannot_be_told_which_table_is_masked_none_is_used(tmp_path: Pa
     path = tmp_path / "aggregation.yaml"
     path.write_text(f"tables:\n{entries}{GOOD}", encoding="utf-8")
     with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is mended"):
-        load_usable(path)
+        load_usable_config(path)
 
 
 @pytest.mark.parametrize(

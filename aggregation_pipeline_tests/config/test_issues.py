@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.config.loading import load_config
 from aggregation_pipeline.config.sql.expressions import read_expression
-from aggregation_pipeline.config.sql.tokens import FragmentError
+from aggregation_pipeline.config.sql.tokens import ExpressionError
 from aggregation_pipeline.errors import ConfigError
 
-Mistakes = Callable[[str | bytes], list[str]]
+FindIssues = Callable[[str | bytes], list[str]]
 
 
 @pytest.fixture
-def mistakes(tmp_path: Path) -> Mistakes:
+def find_issues(tmp_path: Path) -> FindIssues:
     """The lines of the error, without the folder."""
 
     def of(text: str | bytes) -> list[str]:
@@ -228,16 +228,16 @@ WORDS = {
 
 
 @pytest.mark.parametrize("text", WORDS)
-def test_a_habit_of_elsewhere_is_answered_once_with_its_cause_and_remedy(mistakes: Mistakes, text: str):
-    found = mistakes(text)
+def test_a_habit_of_elsewhere_is_answered_once_with_its_cause_and_remedy(find_issues: FindIssues, text: str):
+    found = find_issues(text)
     assert len(found) == 1, found
     assert WORDS[text] in found[0]
     assert "sqlglot" not in found[0]
     assert "while " not in found[0].partition("this is not YAML")[2], "PyYAML's own words"
 
 
-def test_a_file_of_utf_16_is_answered_in_words(mistakes: Mistakes):
-    assert "save it as UTF-8" in mistakes("tables: {}".encode("utf-16"))[0]
+def test_a_file_of_utf_16_is_answered_in_words(find_issues: FindIssues):
+    assert "save it as UTF-8" in find_issues("tables: {}".encode("utf-16"))[0]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_text_in_quotes_and_names_hold_any_sign(tmp_path: Path):
 def refusal_of(text: str) -> str:
     try:
         read_expression(text, "condition")
-    except FragmentError as error:
+    except ExpressionError as error:
         return str(error)
     return ""
 

@@ -6,12 +6,13 @@ import pytest
 import yaml
 
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.storage.keys import refuse_long_names
 
 Load = Callable[[str | bytes], PipelineConfig]
-Mistakes = Callable[[str | bytes], list[str]]
+FindIssues = Callable[[str | bytes], list[str]]
 
 SEED = """
 tableConfigs:
@@ -38,7 +39,7 @@ def load(tmp_path: Path):
 
 
 @pytest.fixture
-def mistakes(load: Load, tmp_path: Path):
+def find_issues(load: Load, tmp_path: Path):
     """The lines of the error, without the folder."""
 
     def of(text: str | bytes) -> list[str]:
@@ -190,12 +191,12 @@ def test_options_of_the_formats_are_read(load: Load):
         ),
     ],
 )
-def test_a_mistake_is_named_with_place_key_expectation_and_remedy(mistakes: Mistakes, text: str | bytes, line: str):
-    assert any(line in found for found in mistakes(text)), mistakes(text)
+def test_an_issue_is_named_with_place_key_expectation_and_remedy(find_issues: FindIssues, text: str | bytes, line: str):
+    assert any(line in found for found in find_issues(text)), find_issues(text)
 
 
-def test_all_mistakes_of_a_file_come_at_once_in_its_order(mistakes: Mistakes):
-    found = mistakes(
+def test_all_issues_of_a_file_come_at_once_in_its_order(find_issues: FindIssues):
+    found = find_issues(
         """
         tables:
           users:
@@ -221,13 +222,13 @@ def test_all_mistakes_of_a_file_come_at_once_in_its_order(mistakes: Mistakes):
     ]
 
 
-def test_a_value_that_is_long_is_cut_in_messages(mistakes: Mistakes):
-    (line,) = mistakes(f"tables: {{a: {{where: '{'x' * 500};'}}}}")
+def test_a_value_that_is_long_is_cut_in_messages(find_issues: FindIssues):
+    (line,) = find_issues(f"tables: {{a: {{where: '{'x' * 500};'}}}}")
     assert len(line) < 250
 
 
-def test_the_value_of_an_unknown_key_is_not_repeated(mistakes: Mistakes):
-    assert "hunter2" not in "".join(mistakes("tables: {a: {db_password: hunter2}}\npassword: hunter2"))
+def test_the_value_of_an_unknown_key_is_not_repeated(find_issues: FindIssues):
+    assert "hunter2" not in "".join(find_issues("tables: {a: {db_password: hunter2}}\npassword: hunter2"))
 
 
 def test_a_file_that_is_not_there_is_said_with_the_variable_that_names_it(tmp_path: Path):
@@ -237,9 +238,9 @@ def test_a_file_that_is_not_there_is_said_with_the_variable_that_names_it(tmp_pa
         load_config(tmp_path)
 
 
-def test_a_small_file_that_unfolds_to_a_huge_one_is_refused(mistakes: Mistakes):
+def test_a_small_file_that_unfolds_to_a_huge_one_is_refused(find_issues: FindIssues):
     levels = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 9))
-    assert "more than 200,000 values" in "".join(mistakes(f"x0: &x0 [a]\n{levels}\ntables: {{}}"))
+    assert "more than 200,000 values" in "".join(find_issues(f"x0: &x0 [a]\n{levels}\ntables: {{}}"))
 
 
 def test_a_utf_8_signature_is_no_part_of_the_first_key(load: Load):

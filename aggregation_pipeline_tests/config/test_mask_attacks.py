@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from aggregation_pipeline.config.loading import load_config
-from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.errors import ConfigError
 
 MASKED = {"select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
@@ -404,6 +404,6 @@ def test_all_that_a_file_shows_is_reported_at_once_and_in_its_place(tmp_path: Pa
                 "b": {"select_fields": ["f(id)"]},
             },
         )
-    assert "2 mistakes" in str(refusal.value)
+    assert "2 issues" in str(refusal.value)
     assert "tables.a.select_fields[1]: the output phone shows phone, which the entry users masks." in str(refusal.value)
     assert "tables.b.select_fields[0]: f() is no function of MySQL's own" in str(refusal.value)

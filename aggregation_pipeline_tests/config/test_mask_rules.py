@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.settings.base import Settings
 
 DAILY = {"every": "day", "start": "2026-01-01"}

@@ -3,8 +3,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.model import FORMAT_NAMES, Aggregation, PipelineConfig, TableEntry
+from aggregation_pipeline.config.columns import Aggregation
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.table_entry import TableEntry
 
 
 def test_an_entry_needs_no_more_than_a_name():

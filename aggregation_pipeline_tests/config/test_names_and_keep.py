@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.config.loading import load_config
-from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.config.loading import load_config, select_tables
-from aggregation_pipeline.config.model import PipelineConfig
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -51,7 +51,7 @@ def test_a_table_overrides_single_keys_and_keeps_the_projects_others(tmp_path: P
         ("tables: {t: {source_limits: {on_scan: fail}}}", "warn, error"),
         (
             "options: {csv: {delimiter: ;}}\ntables: {t: {options: {csv: {null: ';'}}}}",
-            "options of t do not go with those of the project",
+            "options of t contradict those of the project",
         ),
     ],
 )

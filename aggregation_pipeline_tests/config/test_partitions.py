@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.loading import load_config
-from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.scheduling import to_timedelta
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def test_all_of_it_in_both_spellings(tmp_path):
     assert entry.schedule == ("0 0 6 * * *", "@daily")
     assert entry.backfill.partitions_per_run == "all"
     assert entry.checks[0].not_null == ("id",)
-    assert to_timedelta(entry.catch_up) == timedelta(weeks=2)
+    assert parse_duration(entry.catch_up) == timedelta(weeks=2)
 
 
 def test_what_is_left_out(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
-from aggregation_pipeline.config.schema import SCHEMA_FILE, as_text, json_schema
+from aggregation_pipeline.config.schema import SCHEMA_FILE, json_schema, schema_text
 
 
 def complaints(text: str) -> list[str]:
@@ -14,7 +14,7 @@ def complaints(text: str) -> list[str]:
 
 
 def test_the_shipped_schema_is_the_models_own():
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == as_text(), "run: python -m aggregation_pipeline.config.schema"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m aggregation_pipeline.config.schema"
     jsonschema.Draft202012Validator.check_schema(json_schema())
 
 

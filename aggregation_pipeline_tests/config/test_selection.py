@@ -3,9 +3,10 @@
 import pytest
 
 from aggregation_pipeline.config.loading import select_tables
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.selection import select_names
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
 KNOWN = ("users", "orders", "订单", "订单（旧）")
@@ -68,9 +69,9 @@ def test_a_list_in_another_spelling_is_no_table_that_could_be_counted(name: str,
     ],
 )
 def test_of_two_chinese_characters_one_may_be_wrong(wrong: str, known: list[str], right: str):
-    assert nearest(wrong, known) == f" Was {right} meant?"
+    assert did_you_mean(wrong, known) == f" Was {right} meant?"
 
 
 def test_two_that_share_nothing_are_not_near():
     for wrong, known in (("金额", ["订单", "用户"]), ("单订", ["用户"]), ("ab", ["ac"]), ("é1", ["x2"])):
-        assert nearest(wrong, known) == ""
+        assert did_you_mean(wrong, known) == ""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceLostError, StorageError
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.source.mysql.connection import SourceOptions

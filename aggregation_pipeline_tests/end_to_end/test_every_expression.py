@@ -25,7 +25,7 @@ import pymysql
 import pytest
 
 from aggregation_pipeline.config.columns import FUNCTIONS
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.source.mysql.reader import ReadRequest

@@ -28,7 +28,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Exported, Publication, export_window
 from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline_tests.end_to_end.test_fidelity import publish, unescaped
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 

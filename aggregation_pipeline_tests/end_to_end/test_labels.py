@@ -4,7 +4,7 @@ from pathlib import Path
 
 import openpyxl
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Publication, export_window, render_window
 from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore

@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 from aggregation_pipeline.assets.metadata import markdown_table
-from aggregation_pipeline.config.model import Checks, TableEntry
+from aggregation_pipeline.config.checks import Checks
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks import judge
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.local import console

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aggregation_pipeline.config.model import Checks, TableEntry
+from aggregation_pipeline.config.checks import Checks
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.export.checks import CheckResult, judge
 from aggregation_pipeline.extract import Dataset, Extract

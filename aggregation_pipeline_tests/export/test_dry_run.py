@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aggregation_pipeline.cli.main import main
-from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.config.format_names import FORMAT_NAMES
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.dry_run import plan_tables
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.postgres.engine import create_engine

@@ -24,8 +24,8 @@ def usable(folder: Path, text: str, **variables: Any) -> Project:
     return load_usable_project(found, None)
 
 
-def mistakes(project: Project) -> dict[str, str]:
-    return {table.entry.name: table.entry.mistakes for table in project.tables if table.entry.mistakes}
+def issues_of(project: Project) -> dict[str, str]:
+    return {table.entry.name: table.entry.issues for table in project.tables if table.entry.issues}
 
 
 def keys(found: Definitions) -> set[AssetKey]:
@@ -82,7 +82,7 @@ def test_what_settings_say_of_one_entry_is_its_own_affair(
     tmp_path: Path, entry: str, variables: dict[str, str], words: str
 ):
     project = usable(tmp_path, f"tables:\n{GOOD}  users: {entry}\n", **variables)
-    found = mistakes(project)
+    found = issues_of(project)
     assert list(found) == ["users"]
     assert words in found["users"]
     assert "aggregation.yaml:3" in found["users"]
@@ -92,21 +92,21 @@ def test_what_settings_say_of_one_entry_is_its_own_affair(
 
 def test_a_name_too_long_for_the_prefix_is_one_entrys_affair(tmp_path: Path):
     text = f"tables:\n{GOOD}  {'x' * 200}: {{table: users}}\n"
-    assert list(mistakes(usable(tmp_path, text, oss_prefix="p/" * 300))) == ["x" * 200]
+    assert list(issues_of(usable(tmp_path, text, oss_prefix="p/" * 300))) == ["x" * 200]
 
 
 def test_names_that_dagster_cannot_tell_apart_stop_the_second_only(tmp_path: Path):
     project = usable(tmp_path, f"tables:\n{GOOD}  Orders: {{table: other}}\n")
     assert [table.entry.name for table in project.tables] == ["orders"]
-    assert mistakes(project) == {}
+    assert issues_of(project) == {}
     assert "would have the same name in Dagster" in project.left_out["Orders"]
-    assert project.table_facts["Orders"].mistakes
+    assert project.table_facts["Orders"].issues
 
 
 def test_a_selection_of_entries_with_mistakes_is_no_wish_for_counts(tmp_path: Path):
     text = f"tables:\n{GOOD}  users: {{limt: 3}}\n  ' x': {{}}\n"
     project = usable(tmp_path, text, aggregation_tables=("users", "x"))
-    assert list(mistakes(project)) == ["users"]
+    assert list(issues_of(project)) == ["users"]
     assert project.tables[0].entry.name == "users"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import Progress, ReadRequest, read_extract
 from aggregation_pipeline_tests.support.reading import (

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.lineage import columns_of, described, source_columns
 
 

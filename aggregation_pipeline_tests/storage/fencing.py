@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from aggregation_pipeline.config.file_names import Names
+from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import StorageMissingError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.postgres.window_lock import window_lock
@@ -54,7 +54,13 @@ class Scene:
     """`behind` is the store itself, `fenced` the way to it past the fences."""
 
     def __init__(
-        self, behind: ObjectStore, fenced: ObjectStore, fences: Fences, names: Names, postgres_url: str, folder: Path
+        self,
+        behind: ObjectStore,
+        fenced: ObjectStore,
+        fences: Fences,
+        names: StableNames,
+        postgres_url: str,
+        folder: Path,
     ) -> None:
         self.behind, self.fenced, self.fences, self.names = behind, fenced, fences, names
         self._url, self._folder = postgres_url, folder

@@ -10,7 +10,7 @@ import pytest
 
 from aggregation_pipeline.config.loading import load_config
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.timezones.common_names import ALIASES, WELL_KNOWN, WINDOWS
+from aggregation_pipeline.timezones.aliases import ALIASES, WELL_KNOWN, WINDOWS_NAMES
 from aggregation_pipeline.timezones.names import checked_zone
 
 SHANGHAI = (
@@ -115,7 +115,7 @@ def test_the_hint_is_the_same_in_every_process():
 
 
 def test_every_name_that_a_hint_may_give_is_a_zone():
-    assert {*WELL_KNOWN, *ALIASES.values(), *WINDOWS.values()} <= available_timezones()
+    assert {*WELL_KNOWN, *ALIASES.values(), *WINDOWS_NAMES.values()} <= available_timezones()
     assert ZoneInfo(ALIASES["beijing"]).key == "Asia/Shanghai"
 
 

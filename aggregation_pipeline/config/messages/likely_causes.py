@@ -1,4 +1,4 @@
-"""What a text of the file tells of the likely mistake: signs of Chinese and word-processor keyboards, comments of
+"""What a text of the file tells of the likely issue: signs of Chinese and word-processor keyboards, comments of
 JavaScript, templates.
 """
 
@@ -76,7 +76,7 @@ def is_template(text: str) -> bool:
 
 
 def likely_cause(text: str) -> str:
-    """The likeliest mistake of a text that is not what was expected; empty where nothing stands out."""
+    """The likeliest issue of a text that is not what was expected; empty where nothing stands out."""
     return (
         foreign_sign(text)
         or foreign_comment(text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
-from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote
 
 # Words that MySQL reserves, so that outside of parentheses they can be nothing else.
 _PLACES: Final = {
@@ -42,12 +42,12 @@ def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
         if depth or clause is None:
             continue
         if place == 0 and clause == _OWN_CLAUSES.get(role):
-            raise FragmentError(
+            raise ExpressionError(
                 f"it is written without the word{'s' * (' ' in clause)} {clause}, for which the key itself stands. "
                 f"A reserved word used as a name stands in backticks: {quote(token.text)}"
             )
         if clause in _PLACES:
-            raise FragmentError(
+            raise ExpressionError(
                 f"{clause} does not belong in it: one expression is expected, and {_PLACES[clause]}. "
                 f"A reserved word used as a name stands in backticks: {quote(token.text)}"
             )
@@ -75,4 +75,4 @@ def refuse_placeholders(tokens: Sequence[Token]) -> None:
             or (before.kind == "symbol" and before.text != ")")
             or (before.kind == "word" and before.name in _EXPECTS_A_VALUE)
         ):
-            raise FragmentError(f"% stands where a value is expected: {NOT_FILLED_IN}")
+            raise ExpressionError(f"% stands where a value is expected: {NOT_FILLED_IN}")

@@ -18,9 +18,9 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from aggregation_pipeline.config.messages.likely_causes import foreign_comment, template
-from aggregation_pipeline.config.messages.nearest import nearest
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.clauses import refuse_clauses, refuse_placeholders
-from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote, tokenize, unquote
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote, tokenize, unquote
 
 # Beyond what people write, and within what the parser's recursion takes whatever limit other libraries have set.
 _MAX_DEPTH: Final = 50
@@ -132,7 +132,7 @@ def to_sql(expression: str) -> str:
     return expression if _is_quoted_name(expression) else f"({expression})"
 
 
-def name_of(expression: str) -> str:
+def output_name(expression: str) -> str:
     """What a column or expression without an alias is called in the output: the column, or the text itself."""
     return unquote(expression) if _is_quoted_name(expression) else expression
 
@@ -165,12 +165,12 @@ def read_expression(text: str, role: Role) -> str:
         FragmentError: names what was found, why that cannot be taken, and what to write instead.
     """
     if len(text) > _MAX_LENGTH:
-        raise FragmentError(
+        raise ExpressionError(
             f"the text has {len(text):,} characters, and {_MAX_LENGTH:,} is the limit; make it a view in the database"
         )
     tokens, clean = tokenize(text)
     if not tokens:
-        raise FragmentError("it is empty; a column or an expression is expected")
+        raise ExpressionError("it is empty; a column or an expression is expected")
     _check_tokens(tokens, role)
     _check_tree(_parse(clean, text, role), role)
     return clean
@@ -184,7 +184,7 @@ def read_order(text: str) -> str:
     """
     expression, direction = split_direction(tokenize(text)[1])
     if _NUMBER.fullmatch(expression):
-        raise FragmentError(f"{expression} is a number, not a column; name the column to sort by")
+        raise ExpressionError(f"{expression} is a number, not a column; name the column to sort by")
     return " ".join(filter(None, (read_column(expression, "order"), direction)))
 
 
@@ -204,18 +204,18 @@ def _check_tokens(tokens: list[Token], role: Role) -> None:
     for token, following in zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if depth < 0:
-            raise FragmentError("a closing parenthesis has no opening one before it")
+            raise ExpressionError("a closing parenthesis has no opening one before it")
         if depth > _MAX_DEPTH:
-            raise FragmentError("it is nested too deeply; make it a view in the database")
+            raise ExpressionError("it is nested too deeply; make it a view in the database")
         if token.text == "," and depth == 0:
-            raise FragmentError(
+            raise ExpressionError(
                 "one expression is expected, and a comma separates two; write them as two items of the list"
             )
         if token.text == "@":
-            raise FragmentError("variables of the session (@x) are not set by anyone here; write the value itself")
+            raise ExpressionError("variables of the session (@x) are not set by anyone here; write the value itself")
         _check_names(token, following)
     if depth:
-        raise FragmentError("an opening parenthesis is never closed")
+        raise ExpressionError("an opening parenthesis is never closed")
     _check_first(tokens[0], following=tokens[1] if len(tokens) > 1 else None)
     refuse_placeholders(tokens)
     refuse_clauses(tokens, role)
@@ -224,7 +224,7 @@ def _check_tokens(tokens: list[Token], role: Role) -> None:
 def _check_first(first: Token, following: Token | None) -> None:
     called = following is not None and following.text == "("
     if first.kind == "word" and (first.name in _STATEMENTS or (first.name in _STATEMENTS_OR_FUNCTIONS and not called)):
-        raise FragmentError(
+        raise ExpressionError(
             f"{first.text} begins a statement, and one expression is expected. A sub-select stands in parentheses, "
             f"a column of that name in backticks: {quote(first.text)}"
         )
@@ -235,12 +235,12 @@ def _check_names(token: Token, following: Token) -> None:
     if following.text == "(" and name:
         reason = _BAD_FUNCTIONS.get(name) or (_ADMIN if name.startswith(_BAD_PREFIXES) else None)
         if reason:
-            raise FragmentError(f"{name.upper()}() is refused: it {reason}")
+            raise ExpressionError(f"{name.upper()}() is refused: it {reason}")
     if token.kind == "word":
         if reason := _BAD_PAIRS.get((name, following.name)):
-            raise FragmentError(f"{token.text} {following.text} is refused: {reason}")
+            raise ExpressionError(f"{token.text} {following.text} is refused: {reason}")
         if reason := _BAD_WORDS.get(name):
-            raise FragmentError(
+            raise ExpressionError(
                 f"{token.text} is refused: {reason}. A column of that name stands in backticks: {quote(token.text)}"
             )
 
@@ -251,23 +251,23 @@ def _parse(clean: str, text: str, role: Role) -> exp.Expression:
         statements = sqlglot.parse(f"SELECT ({clean})", read="mysql")
     except (SqlglotError, AttributeError, TypeError) as error:  # some slips make the parser itself stumble
         cause = template(text) or foreign_comment(text) or _where_it_stops(error)
-        raise FragmentError(f"it does not parse as an expression of MySQL: {cause}") from None
+        raise ExpressionError(f"it does not parse as an expression of MySQL: {cause}") from None
     except RecursionError:
-        raise FragmentError("it is nested too deeply; make it a view in the database") from None
+        raise ExpressionError("it is nested too deeply; make it a view in the database") from None
     select = statements[0] if len(statements) == 1 else None
     if (
         not isinstance(select, exp.Select)
         or len(select.expressions) != 1
         or any(v for k, v in select.args.items() if k != "expressions")
     ):
-        raise FragmentError("one expression is expected, not a statement and not a list")
+        raise ExpressionError("one expression is expected, not a statement and not a list")
     inner = select.expressions[0]
     while isinstance(inner, (exp.Paren, exp.Subquery)):
         inner = inner.this
     if isinstance(inner, exp.Alias):
-        raise FragmentError(_why_no_alias(inner.alias, role))
+        raise ExpressionError(_why_no_alias(inner.alias, role))
     if isinstance(inner, (exp.Tuple, exp.Values)):
-        raise FragmentError("one expression is expected, and this is a list; write its items one by one")
+        raise ExpressionError("one expression is expected, and this is a list; write its items one by one")
     found: exp.Expression = inner
     return found
 
@@ -275,7 +275,7 @@ def _parse(clean: str, text: str, role: Role) -> exp.Expression:
 def _why_no_alias(alias: str, role: Role) -> str:
     """What a second name behind an expression was meant for."""
     if role == "order":
-        hint = nearest(alias, _DIRECTIONS)
+        hint = did_you_mean(alias, _DIRECTIONS)
         return (
             "the column or expression stands alone, or with ASC or DESC behind it; found"
             f" {alias}{f'.{hint}' if hint else ''}"
@@ -307,25 +307,25 @@ def _check_tree(tree: exp.Expression, role: Role) -> None:
     aggregates, windows, opaque = False, False, False
     for node in tree.walk(prune=lambda n: isinstance(n, exp.Query)):
         if isinstance(node, (exp.Placeholder, exp.Parameter)):
-            raise FragmentError("placeholders are not filled in; write the value itself")
+            raise ExpressionError("placeholders are not filled in; write the value itself")
         if isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
-            raise FragmentError("* means all columns, and one expression is expected; '*' alone is for select_fields")
+            raise ExpressionError("* means all columns, and one expression is expected; '*' alone is for select_fields")
         windows = windows or isinstance(node, exp.Window)
         opaque = opaque or isinstance(node, (exp.Anonymous, exp.AnonymousAggFunc, exp.Query))
         aggregates = aggregates or (isinstance(node, exp.AggFunc) and not _slides(node))
     if any(isinstance(node, _WRITES) for node in tree.walk()):
-        raise FragmentError("only SQL that reads is taken")
+        raise ExpressionError("only SQL that reads is taken")
     if role == "aggregate" and not (aggregates or opaque):
-        raise FragmentError(
+        raise ExpressionError(
             "it aggregates nothing, so a group has no one value of it; write SUM(...), MAX(...), or make it a"
             " group_by key"
         )
     if role != "aggregate" and aggregates:
-        raise FragmentError(
+        raise ExpressionError(
             f"an aggregate function has no meaning as {role}; it belongs in aggregations as {{expr: ..., alias: ...}}"
         )
     if windows and role not in ("field", "order"):
-        raise FragmentError(
+        raise ExpressionError(
             f"a window function (OVER) has no meaning as {role}; only select_fields and order_by can hold one"
         )
 

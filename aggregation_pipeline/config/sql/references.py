@@ -31,7 +31,7 @@ _ALIKE: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
 
 
 @dataclass(frozen=True)
-class Name:
+class Reference:
     """A name that is no function's.
 
     Attributes:
@@ -43,40 +43,40 @@ class Name:
     counted: bool = False
 
     @property
-    def folded(self) -> str:
-        """The last part as `fold` makes it."""
-        return fold(self.parts[-1])
+    def comparable(self) -> str:
+        """The last part as `comparable_name` makes it."""
+        return comparable_name(self.parts[-1])
 
     @property
     def before(self) -> str:
-        """The part before the last as `fold` makes it; empty without one."""
-        return fold(self.parts[-2]) if len(self.parts) > 1 else ""
+        """The part before the last as `comparable_name` makes it; empty without one."""
+        return comparable_name(self.parts[-2]) if len(self.parts) > 1 else ""
 
 
 @dataclass(frozen=True)
-class Named:
+class References:
     """What an expression names.
 
     Attributes:
         names: of columns, tables, aliases, and words of SQL.
-        stored: functions that are not the server's own, or are not known to be.
-        whole: whether it takes columns that it does not name: `SELECT *`, `TABLE t`, NATURAL JOIN.
-        queries: whether it holds a sub-select.
-        windows: whether it holds a window, in which some servers take aliases for columns.
+        stored_functions: functions that are not the server's own, or are not known to be.
+        selects_all: whether it takes columns that it does not name: `SELECT *`, `TABLE t`, NATURAL JOIN.
+        has_subquery: whether it holds a sub-select.
+        has_window: whether it holds a window, in which some servers take aliases for columns.
         relations: by name or alias in a sub-select, folded, the tables behind it; None for what is no table of the
             database.
     """
 
-    names: tuple[Name, ...]
-    stored: tuple[TableName, ...]
-    whole: bool
-    queries: bool
-    windows: bool
+    names: tuple[Reference, ...]
+    stored_functions: tuple[TableName, ...]
+    selects_all: bool
+    has_subquery: bool
+    has_window: bool
     relations: Mapping[str, frozenset[TableName | None]]
 
 
 @functools.lru_cache(maxsize=16_384)
-def fold(name: str) -> str:
+def comparable_name(name: str) -> str:
     """A name as servers may compare it: without case and blanks at the end, by some of them without accents."""
     letters = unicodedata.normalize("NFKD", name.rstrip(" ").translate(_ALIKE).casefold())
     return unicodedata.normalize(
@@ -86,12 +86,12 @@ def fold(name: str) -> str:
 
 def same_table(one: TableName, other: TableName) -> bool:
     """Whether two names may be of one table: which database the connection's own is, is not known here."""
-    databases = [fold(name.database) for name in (one, other) if name.database]
-    return fold(one.name) == fold(other.name) and len(set(databases)) < 2
+    databases = [comparable_name(name.database) for name in (one, other) if name.database]
+    return comparable_name(one.name) == comparable_name(other.name) and len(set(databases)) < 2
 
 
 @functools.lru_cache(maxsize=4096)
-def named_by(expression: str) -> Named:
+def references_in(expression: str) -> References:
     """What a checked expression names."""
     tokens, clean = tokenize(expression)
     words = {token.name for token in tokens if token.kind == "word"}
@@ -105,22 +105,24 @@ def named_by(expression: str) -> Named:
         for chain in called
         if chain.qualified or chain.quoted or chain.apart or chain.text.lower() not in KNOWN
     )
-    return Named(
+    return References(
         names=tuple(
-            Name(chain.parts, counted=chain.end in counted) for chain in chains if not (chain.calls or chain.is_value)
+            Reference(chain.parts, counted=chain.end in counted)
+            for chain in chains
+            if not (chain.calls or chain.is_value)
         ),
-        stored=tuple((Counter(stored) - Counter(_column_lists(expression) if queries else ())).keys()),
-        whole=queries
+        stored_functions=tuple((Counter(stored) - Counter(_column_lists(expression) if queries else ())).keys()),
+        selects_all=queries
         and (
             "natural" in words or "table" in words or any(map(_is_star, [None, None, *tokens], [None, *tokens], tokens))
         ),
-        queries=queries,
-        windows="over" in words or "window" in words,
+        has_subquery=queries,
+        has_window="over" in words or "window" in words,
         relations=relations,
     )
 
 
-def shows_cells(sql: str) -> bool:
+def returns_cell_values(sql: str) -> bool:
     """Whether an expression is a column, or one of its cells, maybe in other letters: nothing is added to them."""
     if not (trees := list(_parsed(sql))):
         return False
@@ -235,9 +237,11 @@ def _relations(expression: str) -> dict[str, frozenset[TableName | None]]:
         for node in tree.find_all(exp.Table, exp.TableAlias):
             named = node.parent if isinstance(node, exp.TableAlias) else node
             if isinstance(named, exp.Table) and isinstance(named.this, exp.Identifier):
-                found.setdefault(fold(named.alias_or_name), set()).add(TableName(named.db or None, named.name))
+                found.setdefault(comparable_name(named.alias_or_name), set()).add(
+                    TableName(named.db or None, named.name)
+                )
             elif isinstance(node, exp.TableAlias):
-                found.setdefault(fold(node.name), set()).add(None)
+                found.setdefault(comparable_name(node.name), set()).add(None)
     return {name: frozenset(tables) for name, tables in found.items()}
 
 

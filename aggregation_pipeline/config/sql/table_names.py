@@ -71,7 +71,7 @@ def checked_table(text: str) -> str:
 
 
 def segment_problem(part: str) -> str | None:
-    """Why a text cannot be a part of an object's key, or None; what nobody means is refused, since it is a mistake or
+    """Why a text cannot be a part of an object's key, or None; what nobody means is refused, since it is a issue or
     an attack.
     """
     if not part:

@@ -34,7 +34,7 @@ _COMPLAINTS: Final = {
 }
 
 
-class FragmentError(ValueError):
+class ExpressionError(ValueError):
     """A fragment of SQL in the config that cannot be taken; the message says why and what to write instead."""
 
 
@@ -75,11 +75,11 @@ def tokenize(text: str) -> tuple[list[Token], str]:
     while position < len(text):
         match = _PATTERN.match(text, position)
         if match is None:
-            raise FragmentError(_complaint(text[position:], text))
+            raise ExpressionError(_complaint(text[position:], text))
         kind, lexeme = str(match.lastgroup), match.group()
         if kind in _SEPARATES:
             if lexeme.startswith(("/*!", "/*+", "/*M!")):
-                raise FragmentError(
+                raise ExpressionError(
                     f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a"
                     " remark */"
                 )
@@ -122,7 +122,7 @@ def _really_so(name: str) -> str:
 def _refuse_unprintable(text: str) -> None:
     for letter in text:
         if unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\t\r\n":
-            raise FragmentError(
+            raise ExpressionError(
                 f"it holds the unprintable character U+{ord(letter):04X}; in text write CHAR({ord(letter)}) instead"
             )
 
@@ -130,9 +130,9 @@ def _refuse_unprintable(text: str) -> None:
 def _refuse_odd_letters(kind: str, lexeme: str) -> None:
     """MySQL reads every letter beyond ASCII as part of a name: a full-width bracket or space would end up in one."""
     if kind == "string" and is_template(lexeme[1:-1]):
-        raise FragmentError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
+        raise ExpressionError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
     if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
-        raise FragmentError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_really_so(lexeme)}")
+        raise ExpressionError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_really_so(lexeme)}")
 
 
 def _refuse_doubled_signs(parts: list[str]) -> None:
@@ -141,10 +141,10 @@ def _refuse_doubled_signs(parts: list[str]) -> None:
     """
     for before, after in itertools.pairwise(parts):
         if before == after == "-":
-            raise FragmentError(
+            raise ExpressionError(
                 "-- is a comment for some readers and two minus signs for others; put a space between them"
             )
         if before == after == "/":
-            raise FragmentError("// begins no comment in SQL; comments are /* ... */")
+            raise ExpressionError("// begins no comment in SQL; comments are /* ... */")
         if before == after == "=":
-            raise FragmentError("== is not an operator of MySQL; write =")
+            raise ExpressionError("== is not an operator of MySQL; write =")

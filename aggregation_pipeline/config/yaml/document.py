@@ -35,16 +35,16 @@ _PLAIN_KEY: Final = re.compile(r"[\w-]+")
 
 
 class ConfigIssue(NamedTuple):
-    """One mistake with its place; sorts in the order of the file."""
+    """One issue with its place; sorts in the order of the file."""
 
     line: int
     column: int
-    words: str
+    message: str
 
     @property
     def key(self) -> str:
         """The path that the words begin with."""
-        return self.words.partition(": ")[0]
+        return self.message.partition(": ")[0]
 
 
 @dataclass
@@ -55,8 +55,8 @@ class SourceLocation:
     column: int
     inner: "dict[str | int, SourceLocation]" = field(default_factory=dict)
 
-    def mistake(self, words: str) -> ConfigIssue:
-        """A mistake that stands here."""
+    def issue(self, words: str) -> ConfigIssue:
+        """A issue that stands here."""
         return ConfigIssue(self.line, self.column, words)
 
 
@@ -67,14 +67,14 @@ class Document:
     path: Path
     data: Any
     spot: SourceLocation
-    mistakes: list[ConfigIssue]
+    issues: list[ConfigIssue]
 
 
 class Composer:
-    """Turns PyYAML's nodes into plain data, noting mistakes instead of stopping at the first."""
+    """Turns PyYAML's nodes into plain data, noting issues instead of stopping at the first."""
 
     def __init__(self) -> None:
-        self.mistakes: list[ConfigIssue] = []
+        self.issues: list[ConfigIssue] = []
         self._open: list[int] = []
         self._values = 0
 
@@ -91,9 +91,9 @@ class Composer:
                 problem="an alias (*) stands inside of its own anchor (&)", problem_mark=node.start_mark
             )
         if str(node.tag).removeprefix(_STANDARD) not in _TAGS:
-            self.mistakes.append(
-                spot.mistake(
-                    f"{spelled(path) or 'the file'}: tags such as {node.tag} are not taken; write the plain value"
+            self.issues.append(
+                spot.issue(
+                    f"{format_key_path(path) or 'the file'}: tags such as {node.tag} are not taken; write the plain value"
                 )
             )
             return None, spot
@@ -110,9 +110,9 @@ class Composer:
             text = str(node.value)
             # Text that no UTF-8 can hold, written as an escape.
             if any("\ud800" <= letter <= "\udfff" for letter in text):
-                self.mistakes.append(
-                    spot.mistake(
-                        f"{spelled(path) or 'the file'}: half a surrogate pair is not a character; write the character"
+                self.issues.append(
+                    spot.issue(
+                        f"{format_key_path(path) or 'the file'}: half a surrogate pair is not a character; write the character"
                         " itself"
                     )
                 )
@@ -131,7 +131,7 @@ class Composer:
             if not isinstance(key_node, yaml.ScalarNode):
                 template = isinstance(key_node, yaml.MappingNode) and key_node.flow_style
                 words = f"this is {{{{ }}}} of a template: {NOT_FILLED_IN}" if template else _NO_KEY
-                self.mistakes.append(key_spot.mistake(f"{spelled(path) or 'the file'}: {words}"))
+                self.issues.append(key_spot.issue(f"{format_key_path(path) or 'the file'}: {words}"))
                 continue
             if key_node.value == "<<" and key_node.style is None:
                 merged.extend(self._merged(value_node, path))
@@ -141,9 +141,9 @@ class Composer:
             value, inner = self.value(value_node, [*path, key])
             if key in result:
                 first = spot.inner[key]
-                self.mistakes.append(
-                    key_spot.mistake(
-                        f"{spelled([*path, key])}: the key is there twice, first in line {first.line}; keep one"
+                self.issues.append(
+                    key_spot.issue(
+                        f"{format_key_path([*path, key])}: the key is there twice, first in line {first.line}; keep one"
                     )
                 )
                 continue
@@ -155,15 +155,15 @@ class Composer:
         return result
 
     def _note(self, cuts: Sequence[Cut], path: Sequence[str | int]) -> None:
-        self.mistakes += [_spot(cut.first).mistake(f"{spelled([*path, cut.key])}: {cut.words}") for cut in cuts]
+        self.issues += [_spot(cut.first).issue(f"{format_key_path([*path, cut.key])}: {cut.message}") for cut in cuts]
 
     def _merged(self, node: yaml.Node, path: Sequence[str | int]) -> Iterator[tuple[str, Any, SourceLocation]]:
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             value, spot = self.value(source, path)
             if not isinstance(value, dict):
-                self.mistakes.append(
-                    spot.mistake(
-                        f"{spelled(path) or 'the file'}: << takes a mapping, as in <<: *name; found {described(value)}"
+                self.issues.append(
+                    spot.issue(
+                        f"{format_key_path(path) or 'the file'}: << takes a mapping, as in <<: *name; found {describe_value(value)}"
                     )
                 )
                 continue
@@ -179,7 +179,7 @@ def _plain(text: str) -> str | float | bool | None:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def spelled(path: Sequence[str | int]) -> str:
+def format_key_path(path: Sequence[str | int]) -> str:
     """A path as people write it: tables.users.aggregations[0].function, tables.'odd.name'.limit."""
     text = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else repr(part)}"
@@ -188,7 +188,7 @@ def spelled(path: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
-def described(value: Any) -> str:  # noqa: ANN401
+def describe_value(value: Any) -> str:  # noqa: ANN401
     """What was found, for a message: scalars by value when short, the rest by kind."""
     if value is None:
         return "nothing"
@@ -209,15 +209,15 @@ def as_written(value: float | bool) -> str:  # noqa: FBT001
 def as_found(value: Any) -> str:  # noqa: ANN401
     """The same behind `found`, with the likely cause where the text shows one."""
     cause = likely_cause(value) if isinstance(value, str) else ""
-    return f"found {described(value)}{f': {cause}' if cause else ''}"
+    return f"found {describe_value(value)}{f': {cause}' if cause else ''}"
 
 
 def read_document(path: Path, content: bytes | None = None) -> Document:
     """Read and place a YAML file; its `content` where somebody has read it already.
 
     Raises:
-        ConfigError: the file cannot be read or is not YAML at all; what can be reported beside other mistakes is in
-            `mistakes`.
+        ConfigError: the file cannot be read or is not YAML at all; what can be reported beside other issues is in
+            `issues`.
     """
     text = _decoded(path, _read(path) if content is None else content)
     composer = Composer()
@@ -238,7 +238,7 @@ def read_document(path: Path, content: bytes | None = None) -> Document:
         ) from None
     except RecursionError:
         raise ConfigError(f"{path}:1:1: the file is nested too deeply to be a config") from None
-    return Document(path, data, spot, composer.mistakes)
+    return Document(path, data, spot, composer.issues)
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """Texts that a comma cut in two inside of { } or [ ]: `{where: d >= DATE_SUB(NOW(), INTERVAL 1 DAY)}` is two keys to
 YAML.
 
-They are put together again only so that one mistake is reported, and not all that follow from it.
+They are put together again only so that one issue is reported, and not all that follow from it.
 """
 
 import re
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
     text: str
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """What is wrong, and the remedy."""
         if self.text.isdigit():
             return f"inside {{ }} a comma ends a value; write the number as {self.text}"

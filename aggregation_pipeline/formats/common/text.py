@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.timezones.wall_clock import Integers, clock_readings, offset_text
+from aggregation_pipeline.timezones.wall_clock import Int64Array, format_offset, to_wall_clock
 
 # Money has two decimals, unit prices and averages four; what has more is a rate, a weight or a place on the earth.
 MONEY_DECIMALS = 4
@@ -152,7 +152,7 @@ def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "m
     """`2026-11-20 14:00:00.123` with the column's digits, or ISO 8601 with a T, and with the offset where the column is
     an instant.
     """
-    clock, offsets = (column, None) if column.type.tz is None else clock_readings(column)
+    clock, offsets = (column, None) if column.type.tz is None else to_wall_clock(column)
     digits = fraction_digits(field)
     if digits < 6 and not has_fraction(clock, 10 ** (6 - digits)):
         text = (
@@ -168,14 +168,14 @@ def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "m
     return text if offsets is None else pc.binary_join_element_wise(text, _offset_texts(offsets), "")
 
 
-def _offset_texts(offsets: Integers) -> pa.Array:
+def _offset_texts(offsets: Int64Array) -> pa.Array:
     distinct, places = np.unique(offsets, return_inverse=True)
-    return pa.array([offset_text(int(seconds)) for seconds in distinct], pa.string()).take(pa.array(places))
+    return pa.array([format_offset(int(seconds)) for seconds in distinct], pa.string()).take(pa.array(places))
 
 
 def clock_of(column: pa.Array) -> pa.Array:
     """Timestamps as clocks show them: an instant as the clock of its zone does, a DATETIME as it is."""
-    return column if column.type.tz is None else clock_readings(column)[0]
+    return column if column.type.tz is None else to_wall_clock(column)[0]
 
 
 def _cut(clock: pa.Array, length: int) -> pa.Array:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
+from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote, tokenize
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote, tokenize
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.fragments import fragments
 from aggregation_pipeline.source.mysql.instant_expressions import (
     SET_OPERATIONS,
@@ -201,7 +202,7 @@ def _behind(columns: Columns, name: str, seen: frozenset[str]) -> list[Token] | 
     """
     try:
         tokens = tokenize(columns.virtual[name])[0]
-    except FragmentError:
+    except ExpressionError:
         return None
     found = list(tokens)
     for inner in {token.name for token in tokens} & (columns.virtual.keys() - seen - {name}):

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.mask_options import MaskRule
-from aggregation_pipeline.config.mask_rules import only_of_star
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.sql.references import shows_cells
+from aggregation_pipeline.config.mask_rules import masks_of_star_columns
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.sql.references import returns_cell_values
 from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType, column_type
@@ -100,9 +100,9 @@ def shape_queries(
     there = {field.name.casefold() for each in shaped for field in each.fields}
     # An output of the summary may have the name of a column that was in '*' and is gone.
     detail = {field.name.casefold() for field in shaped[-1].fields}
-    starred = set(only_of_star(entry.asked))
+    starred = set(masks_of_star_columns(entry.query))
     if missing := [name for name in entry.mask if name.casefold() not in (detail if name in starred else there)]:
-        hints = "".join(nearest(name, there - {name.casefold()}) for name in missing)
+        hints = "".join(did_you_mean(name, there - {name.casefold()}) for name in missing)
         raise SourceError(
             f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the"
             " mask is mended nothing is read, because the data might stand unmasked in another column. Columns are"
@@ -124,5 +124,5 @@ def _shape(
             f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead."
         )
     outputs = query.outputs or [(quote(name), name) for name in names]
-    plain = frozenset(place for place, (sql, _) in enumerate(outputs) if shows_cells(sql))
+    plain = frozenset(place for place, (sql, _) in enumerate(outputs) if returns_cell_values(sql))
     return ShapedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms), plain)

@@ -8,10 +8,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.server_functions import FUNCTIONS
-from aggregation_pipeline.config.sql.tokens import FragmentError, tokenize
+from aggregation_pipeline.config.sql.tokens import ExpressionError, tokenize
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.fragments import fragments
 from aggregation_pipeline.source.mysql.query import DatasetQuery
@@ -49,7 +49,7 @@ def _hint(session: Session, entry: TableEntry, query: DatasetQuery | None, error
         return _overflow_hint(query, error.named)
     database, table = entry.source
     if error.code in _UNKNOWN_FUNCTION and error.named:
-        return nearest(error.named[0].rpartition(".")[2], FUNCTIONS)
+        return did_you_mean(error.named[0].rpartition(".")[2], FUNCTIONS)
     if error.code in _UNKNOWN_TABLE:
         return _table_hint(session, database, table)
     if error.code in _UNKNOWN_DATABASE and database is not None:
@@ -71,7 +71,7 @@ def _case_hint(wrong: str, known: list[str]) -> str:
     twin = next((name for name in known if name != wrong and name.casefold() == wrong.casefold()), None)
     if twin:
         return f" There is {twin}, which differs in case only, and on this server case counts."
-    return "" if wrong in known else nearest(wrong, known)
+    return "" if wrong in known else did_you_mean(wrong, known)
 
 
 def _table_hint(session: Session, database: str | None, table: str) -> str:
@@ -87,7 +87,7 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     keys = [key for key, text in fragments(entry) if bare.casefold() in _names_in(text)]
     place = f" It stands in {', '.join(keys)}." if keys else ""
     # One that the table has is missing in another table, of a sub-select.
-    hint = "" if any(name.casefold() == bare.casefold() for name in known) else nearest(bare, known)
+    hint = "" if any(name.casefold() == bare.casefold() for name in known) else did_you_mean(bare, known)
     # A server that knows no such column may have been given a text without quotes.
     text = (
         f" If it is a text, it stands in quotes: '{wrong}'."
@@ -115,6 +115,6 @@ def _names_in(text: str) -> frozenset[str]:
     """Every name in a fragment, in lower case, whether of a column or not."""
     try:
         return frozenset(token.name for token in tokenize(text)[0] if token.name)
-    except FragmentError:
+    except ExpressionError:
         # A column by its bare name, which need not be a word of SQL.
         return frozenset((text.casefold(),))

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from aggregation_pipeline.config.model import ALL_COLUMNS, TableEntry
+from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import figure_sql
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
 from aggregation_pipeline.config.sql.tokens import Token, quote, tokenize
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.columns import ShapedQuery
 from aggregation_pipeline.source.mysql.fragments import fragments

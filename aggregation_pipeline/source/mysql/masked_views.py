@@ -6,10 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 
 from aggregation_pipeline.config.mask_rules import exposures
-from aggregation_pipeline.config.masked_columns import Hidden, Masked, hidden_in, is_of_the_server, joined, reached_by
-from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.sql.references import fold, named_by, same_table
+from aggregation_pipeline.config.masked_columns import (
+    MaskedColumn,
+    MaskedColumns,
+    is_system_table,
+    masked_columns_of,
+    merge_masked,
+    reachable_tables,
+)
+from aggregation_pipeline.config.sql.references import comparable_name, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.fragments import fragments
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
@@ -29,9 +36,9 @@ def require_masked(session: Session, entry: TableEntry, columns: Mapping[str, So
         raise SourceError(f"mask: {problem}")
 
 
-def _in_views(entry: TableEntry, masked: Masked, engines: Engines) -> Iterator[str]:
+def _in_views(entry: TableEntry, masked: MaskedColumns, engines: Engines) -> Iterator[str]:
     for table in sorted(engines.behind, key=str):
-        if (hidden_in(table, masked) or is_of_the_server(table)) and not entry.allow.table(table):
+        if (masked_columns_of(table, masked) or is_system_table(table)) and not entry.allow.table(table):
             yield (
                 f"a view leads to {table}, which has masked columns, and what the view shows of them is not followed."
                 f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."
@@ -54,42 +61,44 @@ def _in_views(entry: TableEntry, masked: Masked, engines: Engines) -> Iterator[s
 
 
 def _generated(
-    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], masked: Masked
+    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], masked: MaskedColumns
 ) -> Iterator[str]:
     own = entry.source
     inside = {
         table
         for _, sql in fragments(entry)
-        for table in reached_by(named_by(sql), masked)
+        for table in reachable_tables(references_in(sql), masked)
         if not same_table(table, own)
     }
     known = {own: columns} | {table: session.columns(*table) for table in inside}
-    computed = {table: dict(computed_from(hidden_in(table, masked), found)) for table, found in known.items()}
-    for exposure in exposures(entry.asked, joined([masked, computed])) if any(computed.values()) else ():
+    computed = {table: dict(computed_from(masked_columns_of(table, masked), found)) for table, found in known.items()}
+    for exposure in exposures(entry.query, merge_masked([masked, computed])) if any(computed.values()) else ():
         named = ", ".join(sorted(hidden.column for found in computed.values() for hidden in found.values()))
-        yield f"the server computes {named} from masked columns. {exposure.words}."
+        yield f"the server computes {named} from masked columns. {exposure.message}."
 
 
-def computed_from(hidden: Mapping[str, Hidden], columns: Mapping[str, SourceColumn]) -> Iterator[tuple[str, Hidden]]:
-    """The columns that the server makes of masked ones, at any number of steps; by their names as `fold` makes them."""
+def computed_from(
+    hidden: Mapping[str, MaskedColumn], columns: Mapping[str, SourceColumn]
+) -> Iterator[tuple[str, MaskedColumn]]:
+    """The columns that the server makes of masked ones, at any number of steps; by their names as `comparable_name` makes them."""
     sources = dict(hidden)
     generated = {
-        name: fold(column.generated)
+        name: comparable_name(column.generated)
         for name, column in columns.items()
-        if column.generated and fold(name) not in hidden
+        if column.generated and comparable_name(name) not in hidden
     }
     while True:
         found = {
             name: source
             for name, text in generated.items()
-            if (source := _source_in(text, sources)) and fold(name) not in sources
+            if (source := _source_in(text, sources)) and comparable_name(name) not in sources
         }
         if not found:
             return
         for name, source in found.items():
-            sources[fold(name)] = Hidden(name, source.entry)
-            yield fold(name), sources[fold(name)]
+            sources[comparable_name(name)] = MaskedColumn(name, source.entry)
+            yield comparable_name(name), sources[comparable_name(name)]
 
 
-def _source_in(text: str, hidden: Mapping[str, Hidden]) -> Hidden | None:
+def _source_in(text: str, hidden: Mapping[str, MaskedColumn]) -> MaskedColumn | None:
     return next((found for name, found in hidden.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from aggregation_pipeline.config.mask_options import INNER_NAME, SPARE_NAME
-from aggregation_pipeline.config.model import ALL_COLUMNS, COUNT_ROWS, Aggregation, TableEntry
-from aggregation_pipeline.config.sql.expressions import is_plain_word, name_of, split_direction, to_sql
-from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation
+from aggregation_pipeline.config.entry_query import FALLBACK_OUTPUT_NAME, INNER_OUTPUT_NAME
+from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name, split_direction, to_sql
+from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import TIES
 
 # MySQL's STDDEV and VARIANCE are these; elsewhere the short names mean the sample's.
@@ -87,9 +88,14 @@ class DatasetQuery:
         if not self.apart:
             return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
         # Plain names inside: a derived table takes no name twice and no overlong one.
-        inner = _select([(sql, INNER_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)])
+        inner = _select(
+            [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)]
+        )
         outer = _select(
-            [(f"grouped.{INNER_NAME.format(position)}", name) for position, name in enumerate(self.columns, start=1)]
+            [
+                (f"grouped.{INNER_OUTPUT_NAME.format(position)}", name)
+                for position, name in enumerate(self.columns, start=1)
+            ]
         )
         return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
 
@@ -136,7 +142,7 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
     # A key that depends on a masked column is masked or kept.
     masked = [rules.get(key.name.casefold(), "keep") != "keep" for key in entry.group_by]
     if any(masked):
-        terms = [f"grouped.{INNER_NAME.format(position)}" for position in positions]
+        terms = [f"grouped.{INNER_OUTPUT_NAME.format(position)}" for position in positions]
         terms = [_hidden(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
     else:
         terms = [str(position) for position in positions]
@@ -187,7 +193,7 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     # The table's name keeps an alias that equals a key column from taking its place.
     keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
     hidden_columns = entry.hidden_columns
-    hidden = [column for column in keys if fold(column) in hidden_columns]
+    hidden = [column for column in keys if comparable_name(column) in hidden_columns]
     terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
     parts = [", ".join(entry.order_by) + ("" if primary_key else TIES)] if entry.order_by else []
     parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
@@ -200,7 +206,7 @@ def _hidden(term: str) -> str:
 
 def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
     expression, direction = split_direction(item)
-    name = name_of(expression)
+    name = output_name(expression)
     if name.casefold() in positions:
         term = str(positions[name.casefold()])
     elif name != expression or is_plain_word(expression):
@@ -230,7 +236,9 @@ def _select(outputs: Sequence[tuple[str, str]]) -> str:
 def _named(sql: str, name: str, position: int) -> str:
     # The reader takes the true name from `columns`, so what servers would garble need not be said to them.
     return (
-        sql if sql == quote(name) else f"{sql} AS {quote(name if _is_servable(name) else SPARE_NAME.format(position))}"
+        sql
+        if sql == quote(name)
+        else f"{sql} AS {quote(name if _is_servable(name) else FALLBACK_OUTPUT_NAME.format(position))}"
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 
 _WORD: Final = re.compile(r"[\w$]+")
 # 'name', "name", `name`.`name`, and the functions that stand there without quotes.

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.messages.nearest import nearest
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.clock import Clock
@@ -90,7 +90,7 @@ class ReadRequest:
                 if found
                 else f"is not in it; its columns are {', '.join(columns)}"
             )
-            hint = "" if found else nearest(name, columns)
+            hint = "" if found else did_you_mean(name, columns)
             raise SourceError(
                 f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name}"
                 f" {what}.{hint} Correct the entry."

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine

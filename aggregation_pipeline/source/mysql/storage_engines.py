@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.touched_tables import Touched, tables_of_entry, touched_by_view

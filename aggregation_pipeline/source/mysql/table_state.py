@@ -11,8 +11,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, Masked, hidden_in
-from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedColumns, masked_columns_of
+from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.errors import SourceError
@@ -59,7 +59,7 @@ def open_state_session(options: SourceOptions, zone: ZoneInfo) -> Iterator[Sessi
 
 
 def read_table_state(
-    session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: Masked = NOTHING_MASKED
+    session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: MaskedColumns = NOTHING_MASKED
 ) -> TableState:
     """Ask how `table` stands.
 
@@ -78,13 +78,13 @@ def read_table_state(
     status = _status(session, table)
     known = session.columns(*table) if columns else {}
     kinds = {column.name.casefold(): column.type for column in known.values()}
-    hidden = hidden_in(table, masked)
+    hidden = masked_columns_of(table, masked)
     hidden |= dict(computed_from(hidden, known))
     leading = _leading(session, table) if kinds else frozenset()
     newest, moments = {}, []
     for name, zone in columns.items():
         kind = kinds.get(name.casefold())
-        if kind in TIMES and name.casefold() in leading and fold(name) not in hidden:
+        if kind in TIMES and name.casefold() in leading and comparable_name(name) not in hidden:
             text, moment = _newest(session, table, name, kind, zone)
             if text is not None:
                 newest[name] = text

@@ -17,8 +17,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.clock_conversions import Columns, Turning, find_turning
@@ -26,7 +26,7 @@ from aggregation_pipeline.source.mysql.full_group_by import switched_off
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import Engines
 from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry
-from aggregation_pipeline.timezones.wall_clock import offset_text, offsets_of, utc_offset
+from aggregation_pipeline.timezones.wall_clock import format_offset, offsets_of, utc_offset
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ def _with_one_offset(
     if turning.views:
         note = (
             f"what the view {' or '.join(turning.views)} makes of instants is shown by a clock that stands at"
-            f" UTC{offset_text(offset)} all year round: {wrong}. {_load_tables(session)}"
+            f" UTC{format_offset(offset)} all year round: {wrong}. {_load_tables(session)}"
         )
     return replace(session, clock=Clock(zone, offset, note))
 
@@ -182,7 +182,7 @@ def _takes(session: Session, offset: int) -> bool:
     if offset == session.clock.offset_seconds:
         return True
     try:
-        session.set_time_zone(offset_text(offset))
+        session.set_time_zone(format_offset(offset))
     except SourceLostError:
         raise
     except SourceError:

@@ -9,7 +9,7 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.cells import Builder, cell_text
 from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
-from aggregation_pipeline.timezones.wall_clock import clock_readings
+from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 
 _NAIVE = pa.timestamp("us")
 
@@ -28,7 +28,7 @@ def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tup
         return (with_zeros(shown, cells) if zero_dates.policy == "text" else shown).cast(pa.binary())
 
     def in_zone(block: Block, cells: Cells) -> pa.Array:
-        return with_zeros(_cut(clock_readings(instants(block, cells))[0], digits), cells)
+        return with_zeros(_cut(to_wall_clock(instants(block, cells))[0], digits), cells)
 
     def with_zeros(shown: pa.Array, cells: Cells) -> pa.Array:
         """The text of the server for zero dates, which are no instants."""

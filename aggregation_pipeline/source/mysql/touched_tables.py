@@ -10,8 +10,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.fragments import fragments
 
 

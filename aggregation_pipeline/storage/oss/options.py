@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from aggregation_pipeline.config.addresses import web_problem
+from aggregation_pipeline.config.addresses import url_problem
 from aggregation_pipeline.errors import SettingsError
 
 MIB = 1024 * 1024
@@ -114,7 +114,7 @@ class OssOptions:
                 "OSS needs one way to sign requests: OSS_ACCESS_KEY_ID with OSS_ACCESS_KEY_SECRET, OSS_CREDENTIALS_URI"
                 f" or OSS_ECS_ROLE; {sum(given)} are set."
             )
-        if self.credentials_uri and web_problem(self.credentials_uri):
+        if self.credentials_uri and url_problem(self.credentials_uri):
             raise SettingsError(
                 "OSS_CREDENTIALS_URI is no address: expected http://... or https://..., which answers with keys as"
                 " JSON."
@@ -150,7 +150,7 @@ def _url(endpoint: str) -> str:
 
 def _host(endpoint: str, *, name: str = "OSS_ENDPOINT") -> str:
     url = _url(endpoint)
-    problem = web_problem(url)
+    problem = url_problem(url)
     if problem or (parts := urlsplit(url)).path or parts.query or parts.fragment or parts.username is not None:
         raise SettingsError(
             f"{name} {endpoint.rpartition('@')[2]!r} is no endpoint: expected a host such as"

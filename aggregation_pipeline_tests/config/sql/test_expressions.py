@@ -5,19 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.config.columns import Aggregation
-from aggregation_pipeline.config.masked_columns import columns_behind
-from aggregation_pipeline.config.model import Partition, TableEntry
+from aggregation_pipeline.config.masked_columns import source_columns
+from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.config.sql.expressions import (
     Role,
     is_plain_word,
-    name_of,
+    output_name,
     read_column,
     read_expression,
     read_order,
     to_sql,
 )
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import FragmentError, Token, quote, tokenize, unquote
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote, tokenize, unquote
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.lineage import columns_of
 
 REFUSED = {
@@ -143,7 +144,7 @@ TAKEN = (
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:50].encode("ascii", "backslashreplace").decode())
 def test_what_could_do_more_than_read_is_refused_in_words(text: str):
-    with pytest.raises(FragmentError) as refusal:
+    with pytest.raises(ExpressionError) as refusal:
         read_expression(text, "condition")
     assert REFUSED[text] in str(refusal.value)
 
@@ -182,7 +183,7 @@ def test_comments_and_line_ends_go_and_text_in_quotes_stays(text: str, clean: st
     ],
 )
 def test_aggregates_and_windows_are_refused_where_they_have_no_meaning(text: str, role: Role, words: str):
-    with pytest.raises(FragmentError, match=words):
+    with pytest.raises(ExpressionError, match=words):
         read_expression(text, role)
 
 
@@ -220,8 +221,8 @@ def test_a_word_that_mysql_has_a_value_for_is_a_column_as_an_item_and_the_value_
     assert Partition.model_validate({"column": word, "every": "day", "start": "2026-01-01"}).column == word
     # No column of the table is behind the value: no lineage, and nothing for a mask to hide.
     table = TableName(None, "t")
-    assert (columns_of(word), columns_behind(word, table, "t")) == ((), {})
-    assert (columns_of(f"`{word}`"), [*columns_behind(f"`{word}`", table, "t")[table]]) == ((word,), [word.lower()])
+    assert (columns_of(word), source_columns(word, table, "t")) == ((), {})
+    assert (columns_of(f"`{word}`"), [*source_columns(f"`{word}`", table, "t")[table]]) == ((word,), [word.lower()])
 
 
 @pytest.mark.parametrize("number", ["1", "20", "1e5", "0x1F", "0b1"])
@@ -230,10 +231,10 @@ def test_a_number_is_a_constant_and_not_a_column(number: str):
 
 
 def test_a_column_in_backticks_is_called_by_its_name():
-    assert name_of("`order date`") == "order date"
-    assert name_of("`a``b`") == "a`b"
+    assert output_name("`order date`") == "order date"
+    assert output_name("`a``b`") == "a`b"
     assert to_sql("`order date`") == "`order date`"
-    assert name_of("`a` + `b`") == "`a` + `b`"
+    assert output_name("`a` + `b`") == "`a` + `b`"
 
 
 def test_an_order_is_a_column_or_expression_and_a_direction_but_no_position():
@@ -241,9 +242,9 @@ def test_an_order_is_a_column_or_expression_and_a_direction_but_no_position():
     assert read_order("DATE(created_at) /* day */ asc") == "DATE(created_at) ASC"
     assert read_order("desc") == "desc"
     for position in ("1", "2 DESC"):
-        with pytest.raises(FragmentError, match="name the column"):
+        with pytest.raises(ExpressionError, match="name the column"):
             read_order(position)
-    with pytest.raises(FragmentError, match="comma"):
+    with pytest.raises(ExpressionError, match="comma"):
         read_order("a, b")
 
 
@@ -266,7 +267,7 @@ PIECES = st.sampled_from([
 def test_whatever_is_taken_is_balanced_and_stays_what_it_is_when_read_again(text: str):
     try:
         clean = read_expression(text, "condition")
-    except FragmentError:
+    except ExpressionError:
         return
     tokens, again = tokenize(clean)
     assert again == clean

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.error_messages import DEPRECATION, PASSING, REFUSALS
 from aggregation_pipeline.source.mysql.errors import describe_warning, explain
 from aggregation_pipeline.source.mysql.quotable import Known

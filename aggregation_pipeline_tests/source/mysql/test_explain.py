@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.export.dry_run import plan_tables
 from aggregation_pipeline.export.window import Publication, export_window

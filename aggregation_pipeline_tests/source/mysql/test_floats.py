@@ -57,7 +57,7 @@ def test_every_way_to_a_float_gives_the_nearest_float32(execute: Execute, read: 
 def test_any_float_and_double_comes_back_bit_for_bit(
     server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ):
-    from aggregation_pipeline.config.model import TableEntry
+    from aggregation_pipeline.config.table_entry import TableEntry
     from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
     from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 

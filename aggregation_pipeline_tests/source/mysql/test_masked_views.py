@@ -9,8 +9,9 @@ from typing import Any
 import pymysql
 import pytest
 
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
-from aggregation_pipeline.config.sql.references import fold
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.sql.references import comparable_name
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, StorageError
 from aggregation_pipeline.export.window import Publication, export_window, render_window
 from aggregation_pipeline.extract import Extract
@@ -292,6 +293,6 @@ def test_whatever_spelling_a_server_takes_for_a_column_is_known_for_it(mysql: My
         for letter in map(chr, (*range(0x80, 0x2E80), *range(0xFB00, 0xFE00), *range(0xFF00, 0xFFF0))):
             with contextlib.suppress(pymysql.MySQLError):
                 cursor.execute(f"SELECT `x{letter}y` FROM t")
-                taken[letter] = fold(f"x{letter}y")
+                taken[letter] = comparable_name(f"x{letter}y")
     assert {letter: folded for letter, folded in taken.items() if folded not in columns} == {}
     assert (mysql.name != "seekdb") or taken["é"] == "xey"

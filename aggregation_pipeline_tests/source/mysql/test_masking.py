@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.mask_options import MaskRule
-from aggregation_pipeline.config.sql.references import shows_cells
+from aggregation_pipeline.config.sql.references import returns_cell_values
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType
 from aggregation_pipeline.source.mysql.masking import masked, partial_text
@@ -84,7 +84,7 @@ def test_partial_leaves_what_suits_the_kind_of_text(text: str | None, left: str 
 def test_what_an_expression_puts_before_an_at_makes_no_domain_of_the_rest():
     assert partial_text(pa.array(["x@13812345678"]), addresses=False).to_pylist() == ["x****8"]
     for sql in ("`email`", "(users.email)", "(LOWER(TRIM(email)))", "MAX(`email`)"):
-        assert shows_cells(sql), sql
+        assert returns_cell_values(sql), sql
     for sql in (
         "(CONCAT('x@', phone))",
         "(TRIM('x' FROM email))",
@@ -92,7 +92,7 @@ def test_what_an_expression_puts_before_an_at_makes_no_domain_of_the_rest():
         "(COALESCE(phone, email))",
         "(1)",
     ):
-        assert not shows_cells(sql), sql
+        assert not returns_cell_values(sql), sql
 
 
 @given(st.text(min_size=1) | st.from_regex(r"\A[^@]{1,10}@[^@]{1,20}\Z"))

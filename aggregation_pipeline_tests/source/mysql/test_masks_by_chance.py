@@ -13,7 +13,8 @@ import pymysql
 import pytest
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.model import PipelineConfig, TableEntry
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import ORDER_KEY, build_queries
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, Entries

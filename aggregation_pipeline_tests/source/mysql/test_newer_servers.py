@@ -11,7 +11,7 @@ import pytest
 from pymysql.constants import FIELD_TYPE
 
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.connection import SourceOptions

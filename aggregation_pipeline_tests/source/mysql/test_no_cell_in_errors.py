@@ -11,7 +11,7 @@ import pymysql
 import pytest
 from pymysql.cursors import Cursor
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract

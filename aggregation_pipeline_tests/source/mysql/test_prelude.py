@@ -11,7 +11,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql import variables_page
 from aggregation_pipeline.source.mysql.connection import SourceOptions

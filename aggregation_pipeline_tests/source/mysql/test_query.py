@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from aggregation_pipeline.config.model import TableEntry
-from aggregation_pipeline.config.sql.tokens import FragmentError
+from aggregation_pipeline.config.sql.tokens import ExpressionError
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import DatasetQuery, build_queries
 
 
@@ -170,7 +170,7 @@ def test_no_fragment_and_no_name_changes_the_shape_of_a_statement(key: str, fiel
         summary, detail = queries(
             group_by=[key], select_fields=[{"expr": field, "alias": alias}, "z"], where=where, limit=3
         )
-    except (ValueError, FragmentError):
+    except (ValueError, ExpressionError):
         return
     for query, width in ((summary, 1), (detail, 2)):
         (tree,) = sqlglot.parse(query.sql, read="mysql")

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymysql import Connection, MySQLError
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.expressions import read_expression
-from aggregation_pipeline.config.sql.tokens import FragmentError
+from aggregation_pipeline.config.sql.tokens import ExpressionError
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -192,7 +192,7 @@ def test_the_server_reads_an_accepted_fragment_as_one_value_too(connection: "Con
     """
     try:
         clean = read_expression(text, "field")
-    except FragmentError:
+    except ExpressionError:
         return
     with connection.cursor() as cursor:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.row_count import compare_counts, whole_count

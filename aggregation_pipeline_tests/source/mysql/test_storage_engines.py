@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.export.checks import SNAPSHOT_HELD, judge
 from aggregation_pipeline.extract import Extract

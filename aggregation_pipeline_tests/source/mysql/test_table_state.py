@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregation_pipeline.config.masked_columns import Hidden
+from aggregation_pipeline.config.masked_columns import MaskedColumn
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.session import Session
@@ -82,7 +82,7 @@ def test_what_is_masked_or_computed_from_it_is_not_told(glance: Glance, execute:
     execute(f"CREATE TABLE t (born DATETIME, {computed}, made DATETIME, {keys})")
     execute("INSERT INTO t (born, made) VALUES ('1999-09-09 09:09:09', '2026-11-20 08:00:00')")
     table = TableName(None, "t")
-    masked = {TableName(None, "T"): {"born": Hidden("born", "people")}}
+    masked = {TableName(None, "T"): {"born": MaskedColumn("born", "people")}}
     with glance() as session:
         state = read_table_state(session, table, dict.fromkeys(("born", "day", "LATER", "made"), ZONE), masked)
         assert state.newest == {"made": "2026-11-20 08:00:00"}

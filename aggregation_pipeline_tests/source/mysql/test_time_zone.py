@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql import time_zone
 from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.source.time_range import Window
-from aggregation_pipeline.timezones.wall_clock import clock_readings
+from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.chosen import on
 
@@ -312,7 +312,7 @@ def test_the_clock_of_a_zone_is_what_zoneinfo_says(tmp_path: Path):
     for name in ("Africa/Monrovia", "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"):
         zone = ZoneInfo(name)
         moments = [datetime(1970, 1, 2, tzinfo=UTC) + timedelta(days=19.7 * step) for step in range(2000)]
-        shown, offsets = clock_readings(pa.array([*moments, None], pa.timestamp("us", tz=name)))
+        shown, offsets = to_wall_clock(pa.array([*moments, None], pa.timestamp("us", tz=name)))
         assert shown.to_pylist() == [*(at.astimezone(zone).replace(tzinfo=None) for at in moments), None]
         assert [int(one) for one in offsets[:-1]] == [at.astimezone(zone).utcoffset().total_seconds() for at in moments]  # type: ignore[union-attr]
 

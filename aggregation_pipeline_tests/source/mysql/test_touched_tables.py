@@ -3,8 +3,8 @@
 import pymysql
 import pytest
 
-from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry, touched_by_view
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 

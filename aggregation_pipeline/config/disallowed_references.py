@@ -4,34 +4,45 @@ the server.
 
 from collections.abc import Iterator
 
-from aggregation_pipeline.config.mask_options import Asked, fragments
-from aggregation_pipeline.config.masked_columns import Masked, is_of_the_server, of_the_server, reached_by
-from aggregation_pipeline.config.messages.located_errors import Placed
-from aggregation_pipeline.config.sql.references import named_by
+from aggregation_pipeline.config.entry_query import EntryQuery, expressions_of
+from aggregation_pipeline.config.masked_columns import (
+    MaskedColumns,
+    is_system_table,
+    reachable_tables,
+    system_tables_in,
+)
+from aggregation_pipeline.config.messages.located_issues import LocatedIssue
+from aggregation_pipeline.config.sql.references import references_in
 from aggregation_pipeline.config.sql.server_functions import WITHOUT_BLANK
 from aggregation_pipeline.config.sql.table_names import TableName
 
 
-def not_allowed(asked: Asked, masked: Masked) -> Iterator[Placed]:
+def disallowed_references(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
     """Whatever of that an entry does not list under `allow`, with its place in the entry."""
-    if is_of_the_server(asked.table) and not asked.allow.table(asked.table):
-        yield Placed(("table",), _of_the_server(asked.table))
-    for place, sql in fragments(asked):
-        named = named_by(sql)
-        for table in reached_by(named, masked):
-            if not asked.allow.table(table):
+    if is_system_table(query.table) and not query.allow.table(query.table):
+        yield LocatedIssue(("table",), _of_the_server(query.table))
+    for place, sql in expressions_of(query):
+        references = references_in(sql)
+        for table in reachable_tables(references, masked):
+            if not query.allow.table(table):
                 masker = next(iter(masked[table].values())).entry
-                whose = "" if masker == asked.entry else f" (by the entry {masker})"
-                yield Placed(
+                whose = "" if masker == query.entry else f" (by the entry {masker})"
+                yield LocatedIssue(
                     place,
                     f"a sub-select reads {table}, which has masked columns{whose}. Leave it out, or write"
                     f" {_allowed('tables', table)}; then an output that shows one of them is masked or kept, as any"
                     " other",
                 )
         yield from (
-            Placed(place, _of_the_server(table)) for table in of_the_server(named) if not asked.allow.table(table)
+            LocatedIssue(place, _of_the_server(table))
+            for table in system_tables_in(references)
+            if not query.allow.table(table)
         )
-        yield from (Placed(place, _stored(function)) for function in named.stored if not asked.allow.function(function))
+        yield from (
+            LocatedIssue(place, _stored(function))
+            for function in references.stored_functions
+            if not query.allow.function(function)
+        )
 
 
 def _stored(function: TableName) -> str:

@@ -48,7 +48,7 @@ ALIASES: Final = {
 }
 
 # By Windows' names without "Standard Time"; after Unicode's CLDR, the zones that most machines are set to.
-WINDOWS: Final = {
+WINDOWS_NAMES: Final = {
     "china": "Asia/Shanghai",
     "taipei": "Asia/Taipei",
     "singapore": "Asia/Singapore",

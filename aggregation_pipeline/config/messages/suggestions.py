@@ -35,13 +35,13 @@ _OTHER_WORDS: Final = {
 _SHORT_NAME: Final = re.compile(r"[\u3400-\u9fff]{2,3}")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question that names the nearest right name, or nothing where none is near."""
-    found = nearest_of(word, known)
+    found = nearest_name(word, known)
     return f" Was {found} meant?" if found else ""
 
 
-def nearest_of(word: str, known: Iterable[str]) -> str:
+def nearest_name(word: str, known: Iterable[str]) -> str:
     """The nearest right name; empty where none is near."""
     simple = {_simple(name): name for name in known}
     if (other := _OTHER_WORDS.get(_simple(word))) in simple.values():

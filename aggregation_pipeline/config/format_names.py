@@ -1,0 +1,25 @@
+"""The formats of files, as a user names them."""
+
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator
+
+FormatName = Literal["json", "csv", "excel", "parquet"]
+FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
+
+
+def _split_and_expand(formats: object) -> object:
+    """`all` stands for every format; like OUTPUT_FORMAT, one text may name several."""
+    names = tuple(name.strip() for name in formats.split(",")) if isinstance(formats, str) else formats
+    return FORMAT_NAMES if isinstance(names, tuple) and "all" in names else names
+
+
+def _without_duplicates(formats: tuple[FormatName, ...] | None) -> tuple[FormatName, ...] | None:
+    if formats is not None and not formats:
+        raise ValueError("at least one format is expected; leave the key out for OUTPUT_FORMAT")
+    return formats and tuple(dict.fromkeys(formats))
+
+
+Formats = Annotated[
+    tuple[FormatName, ...] | None, BeforeValidator(_split_and_expand), AfterValidator(_without_duplicates)
+]
