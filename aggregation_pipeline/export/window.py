@@ -33,10 +33,10 @@ from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
-from aggregation_pipeline.storage.publication import reconcile
+from aggregation_pipeline.storage.publication_plan import reconcile
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.published import fetch_extract, latest_window, load_manifest, published_windows
-from aggregation_pipeline.storage.stable_names import misnamed
+from aggregation_pipeline.storage.stable_names import find_wrong_names
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
 PREVIEW_ROWS: Final = 10
@@ -168,7 +168,7 @@ def check_published(entry: TableEntry, window: str, publication: Publication) ->
         for name in ALWAYS
         if name in told
     ]
-    unnamed = misnamed(publication.store, publication.prefix, manifest, publication.names)
+    unnamed = find_wrong_names(publication.store, publication.prefix, manifest, publication.names)
     return (
         *recorded,
         *(verdict for verdict in judged if verdict.name not in ALWAYS),
@@ -276,7 +276,7 @@ def _render_and_publish(
     )
     # The extract is still at hand: a store that is out of order for a moment costs no second reading of the database.
     published = _patient(observer)(publish)
-    named = names_result(published.unnamed)
+    named = names_result(published.name_problems)
     _warn([named], observer)
     rendered_now = {file.name for file in files}
     return Exported(

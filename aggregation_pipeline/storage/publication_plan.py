@@ -18,7 +18,7 @@ from aggregation_pipeline.storage.manifest import (
 )
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
-    from aggregation_pipeline.formats.common.rendered import RenderedFile
+    from aggregation_pipeline.formats.common.file_format import RenderedFile
 
 _PARQUET = "application/vnd.apache.parquet"
 
