@@ -57,7 +57,7 @@ class Plan:
     uploads: tuple[Upload, ...]
 
 
-def reconcile(extract: Extract, files: "Sequence[RenderedFile]") -> None:
+def refuse_wrong_files(extract: Extract, files: "Sequence[RenderedFile]") -> None:
     """FormatError unless every file holds exactly the rows of its dataset(s), and is the file that was rendered."""
     rows = {dataset.name: dataset.rows for dataset in extract.datasets}
     wrong = []

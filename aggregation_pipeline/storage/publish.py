@@ -24,7 +24,7 @@ from aggregation_pipeline.storage.keys import manifest_key, mark_key, publicatio
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.parsed_keys import parse_key
-from aggregation_pipeline.storage.publication_plan import Content, Plan, Upload, plan, reconcile
+from aggregation_pipeline.storage.publication_plan import Content, Plan, Upload, plan, refuse_wrong_files
 from aggregation_pipeline.storage.stable_names import stable_names_of, update_stable_names
 from aggregation_pipeline.storage.superseded_versions import same_masks, versions_under_other_masks
 from aggregation_pipeline.storage.window_manifest import (
@@ -82,7 +82,7 @@ def publish_window(
     names anything unfinished. Where the data and everything said about it is unchanged, nothing is sent and the old
     manifest, with the id of the run that made it, stays and is returned.
     """
-    reconcile(extract, files)
+    refuse_wrong_files(extract, files)
     table, window = extract.table, extract.window
     if not is_window(window):
         raise StorageError(
