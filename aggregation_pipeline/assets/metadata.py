@@ -11,7 +11,7 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks import counted_dataset
 from aggregation_pipeline.export.window import Exported
-from aggregation_pipeline.formats.common.text import shown_text
+from aggregation_pipeline.formats.common.column_text import shown_text
 from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import ManifestFile

@@ -30,8 +30,8 @@ from aggregation_pipeline.postgres.window_lock import WindowLock, window_lock
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.settings.connections import open_store
-from aggregation_pipeline.storage.expiry import Rule
-from aggregation_pipeline.storage.retention import Swept, sweep
+from aggregation_pipeline.storage.expiry import RetentionRule
+from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
 
 RETENTION_JOB = "retention"
 # After the night's exports, before people come.
@@ -57,7 +57,7 @@ def delete_expired_files(
     report: Callable[[str], None],
     dry_run: bool,
     now: datetime,
-) -> Swept:
+) -> RetentionResult:
     """Delete what `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS let go, and what dead runs left; or say
     what that is.
 
@@ -74,7 +74,7 @@ def delete_expired_files(
             settings.require_dagster_url(), settings.oss_prefix, table, window, holder=holder, on_wait=report
         )
 
-    return sweep(
+    return apply_retention(
         open_store(settings),
         settings.oss_prefix,
         # Of an entry that cannot be used nobody knows what it lets go.
@@ -96,10 +96,10 @@ def is_alive(instance: DagsterInstance, run_id: str) -> bool:
     return run is not None and not run.is_finished
 
 
-def _rule(entry: TableEntry) -> Rule:
+def _rule(entry: TableEntry) -> RetentionRule:
     lasts = timedelta() if entry.partition is None else _LASTS.get(entry.partition.every, timedelta())
     versions = None if entry.keep_versions == "all" else entry.keep_versions
-    return Rule(entry.name, entry.keep_for, entry.keep_last, lasts, versions, entry.names)
+    return RetentionRule(entry.name, entry.keep_for, entry.keep_last, lasts, versions, entry.names)
 
 
 def build_retention_job(project: Project) -> JobDefinition:

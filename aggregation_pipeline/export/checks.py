@@ -16,7 +16,7 @@ from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.text import plain_text
+from aggregation_pipeline.formats.common.column_text import plain_text
 from aggregation_pipeline.storage.manifest import Manifest
 
 NOT_TRUNCATED: Final = "not_truncated"

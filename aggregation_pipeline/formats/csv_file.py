@@ -16,8 +16,8 @@ from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common import gb18030
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
-from aggregation_pipeline.formats.common.text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.column_text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
 
 _double_quotes = escaper({'"': '""'})
 # What a spreadsheet runs when it opens the file: text with one of these before it, those of East Asian keyboards

@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import columns_where, reaches_beyond, slices
-from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
-from aggregation_pipeline.formats.common.text import datetime_text, escaper, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.column_text import datetime_text, escaper, plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
 
 # Number.MAX_SAFE_INTEGER: beyond it JavaScript rounds.
 _SAFE_INTEGER = 2**53 - 1

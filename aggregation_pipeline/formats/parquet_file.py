@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import columns_where, not_whole, slices
-from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
-from aggregation_pipeline.formats.common.text import decimal_text
+from aggregation_pipeline.formats.common.column_text import decimal_text
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
 
 _WIDEST_EVERYWHERE = 38
 # What is held back for one row group: large enough to compress well, small enough for flat memory.

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.formats.common.rendered import FileFormat, RenderedFile
+from aggregation_pipeline.formats.common.file_format import FileFormat, RenderedFile
 from aggregation_pipeline.formats.csv_file import CSV
 from aggregation_pipeline.formats.excel.workbook import EXCEL
 from aggregation_pipeline.formats.json_file import JSON

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from aggregation_pipeline.config.options import CsvOptions, JsonOptions, ParquetOptions
-from aggregation_pipeline.formats.common.text import plain_text, rows_as_bytes
+from aggregation_pipeline.formats.common.column_text import plain_text, rows_as_bytes
 from aggregation_pipeline.formats.csv_file import csv_column
 from aggregation_pipeline.formats.excel.rows import TEXT, Style, beyond_excel, kind_by_type, row_pieces
 from aggregation_pipeline.formats.json_file import beyond_javascript, json_column

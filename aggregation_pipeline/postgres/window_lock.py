@@ -50,7 +50,7 @@ def lock_key(prefix: str, table: str, window: str) -> int:
 class WindowLock:
     """A lock that is held. Not for use by two threads at once.
 
-    `also(window)` holds that of another window too, for its body; `again()` takes the same lock once more, in a new
+    `hold_also(window)` holds that of another window too, for its body; `reacquire()` takes the same lock once more, in a new
     session.
     """
 
@@ -59,14 +59,14 @@ class WindowLock:
         connection: sa.Connection,
         key: int,
         words: str,
-        also: Callable[[str], AbstractContextManager[None]],
-        again: "Callable[[], AbstractContextManager[WindowLock]]",
+        hold_also: Callable[[str], AbstractContextManager[None]],
+        reacquire: "Callable[[], AbstractContextManager[WindowLock]]",
     ) -> None:
         self._connection = connection
         self._key = key
         self._words = words
-        self.also = also
-        self.again = again
+        self.hold_also = hold_also
+        self.reacquire = reacquire
 
     def assert_held(self) -> None:
         """Raise LockError when the session is gone: somebody else may be writing these files by now."""
@@ -119,7 +119,7 @@ def window_lock(
     connection.detach()
 
     @contextmanager
-    def also(another: str) -> Iterator[None]:
+    def hold_also(another: str) -> Iterator[None]:
         """Hold the lock on another window of the table as well, in the same session, waiting for it like for the
         first.
         """
@@ -133,7 +133,7 @@ def window_lock(
                 connection.execute(_FREE, {"key": second})
 
     @contextmanager
-    def again() -> Iterator[WindowLock]:
+    def reacquire() -> Iterator[WindowLock]:
         """Take the lock in a new session. What is left of this one goes first, or we might wait for ourselves."""
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()
@@ -142,7 +142,7 @@ def window_lock(
 
     try:
         _acquire(connection, key, words, on_wait=on_wait, poll=poll, holder=holder)
-        yield WindowLock(connection, key, words, also, again)
+        yield WindowLock(connection, key, words, hold_also, reacquire)
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()

@@ -10,7 +10,7 @@ from aggregation_pipeline.storage.window_names import window_day
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetentionRule:
     """How long one table's windows stay; with neither limit, for ever.
 
     `lasts`: a window named by its first day ages from its last. `keep_versions`: of each window, the one in force
@@ -25,7 +25,7 @@ class Rule:
     names: StableNames = "copy"
 
 
-def expired_windows(windows: Collection[str], rule: Rule, *, now: datetime) -> list[str]:
+def expired_windows(windows: Collection[str], rule: RetentionRule, *, now: datetime) -> list[str]:
     """Those of the windows that `rule` lets go: by their own date, not by when they were written, or by their number.
 
     With both limits, a window goes only when both let it go. The newest window always stays. StorageError for a limit

@@ -167,7 +167,7 @@ class FolderStore:
         """None: a file manager shows folders."""
         return None
 
-    def sweep(self, before: datetime, *, dry_run: bool = False) -> tuple[Path, ...]:
+    def delete_half_written(self, before: datetime, *, dry_run: bool = False) -> tuple[Path, ...]:
         """Remove what writers that were killed before `before` left half written; returns it. No object is ever among
         it.
         """

@@ -13,11 +13,11 @@ class Lock(Protocol):
     def assert_held(self) -> None:
         """Raise LockError when it is lost: somebody else may be at work on the window by now."""
 
-    def also(self, window: str, /) -> AbstractContextManager[None]:
+    def hold_also(self, window: str, /) -> AbstractContextManager[None]:
         """Hold the lock on another name of the table as well, for the body; LockError where this one is lost."""
         ...
 
-    def again(self) -> "AbstractContextManager[Lock]":
+    def reacquire(self) -> "AbstractContextManager[Lock]":
         """Take a lock that was lost once more, waiting for whoever has it now."""
         ...
 
@@ -29,11 +29,11 @@ class NoLock:
         """It cannot be lost."""
 
     @contextmanager
-    def also(self, window: str, /) -> Iterator[None]:  # noqa: ARG002
+    def hold_also(self, window: str, /) -> Iterator[None]:  # noqa: ARG002
         """There is nobody to hold off."""
         yield
 
     @contextmanager
-    def again(self) -> Iterator["NoLock"]:
+    def reacquire(self) -> Iterator["NoLock"]:
         """The same."""
         yield self

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aggregation_pipeline.errors import StorageDamagedError
-from aggregation_pipeline.storage.parsed_keys import Place, extract_place_of, place_of
+from aggregation_pipeline.storage.parsed_keys import ParsedKey, parse_extract_key, parse_key
 
 
 class _Part(BaseModel):
@@ -140,14 +140,14 @@ class Manifest(_Part):
         """
         if (self.table, self.window) != (table, window):
             raise _damaged(where, f"it is of table {self.table!r}, window {self.window!r}")
-        files = [(file.key, place_of(prefix, file.key)) for file in self.files]
-        extracts = [(dataset.extract.key, extract_place_of(prefix, dataset.extract.key)) for dataset in self.datasets]
+        files = [(file.key, parse_key(prefix, file.key)) for file in self.files]
+        extracts = [(dataset.extract.key, parse_extract_key(prefix, dataset.extract.key)) for dataset in self.datasets]
         for key, place in (*files, *extracts):
             if not _is_within(place, table, window):
                 raise _damaged(where, f"it names {key!r}, which is no object of a publication of this window")
 
 
-def _is_within(place: Place | None, table: str, window: str) -> bool:
+def _is_within(place: ParsedKey | None, table: str, window: str) -> bool:
     return place is not None and place.publication != "" and (place.table, place.window) == (table, window)
 
 

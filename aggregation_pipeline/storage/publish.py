@@ -23,22 +23,22 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, mark_key, publication_id, run_of, window_folder
 from aggregation_pipeline.storage.lock import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
-from aggregation_pipeline.storage.parsed_keys import place_of
-from aggregation_pipeline.storage.publication import Content, Plan, Upload, plan, reconcile
-from aggregation_pipeline.storage.stable_names import bring_names, window_names
-from aggregation_pipeline.storage.superseded import of_other_masks, same_masks
+from aggregation_pipeline.storage.parsed_keys import parse_key
+from aggregation_pipeline.storage.publication_plan import Content, Plan, Upload, plan, refuse_wrong_files
+from aggregation_pipeline.storage.stable_names import stable_names_of, update_stable_names
+from aggregation_pipeline.storage.superseded_versions import same_masks, versions_under_other_masks
 from aggregation_pipeline.storage.window_manifest import (
     fenced,
     manifest_in_force,
-    newest_since,
+    newest_publication_since,
     publications_of,
-    put_switch,
-    settle,
+    repair_after_lost_lock,
+    write_window_manifest,
 )
 from aggregation_pipeline.storage.window_names import is_window
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
-    from aggregation_pipeline.formats.common.rendered import RenderedFile
+    from aggregation_pipeline.formats.common.file_format import RenderedFile
 
 _AT_ONCE = 4  # a window's files are few and mostly small: their round trips overlap
 
@@ -46,14 +46,14 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a window has become. `names`: the stable name of each file, by the file's key; `unnamed`: what went wrong
+class PublishedWindow:
+    """What a window has become. `names`: the stable name of each file, by the file's key; `name_problems`: what went wrong
     with names.
     """
 
     manifest: Manifest
     names: Mapping[str, str]
-    unnamed: tuple[str, ...]
+    name_problems: tuple[str, ...]
 
 
 def publish_window(
@@ -69,7 +69,7 @@ def publish_window(
     checks: Sequence[ManifestCheck] = (),
     report: Report = lambda _: None,
     lock: Lock = NoLock(),  # noqa: B008  it has no state
-) -> Published:
+) -> PublishedWindow:
     """Publish the rendered `files` of `extract`; the manifest that is returned is the one in force at the end.
 
     `partial`: only some of the table's formats were rendered. The other files of the manifest in force stay, provided
@@ -82,7 +82,7 @@ def publish_window(
     names anything unfinished. Where the data and everything said about it is unchanged, nothing is sent and the old
     manifest, with the id of the run that made it, stays and is returned.
     """
-    reconcile(extract, files)
+    refuse_wrong_files(extract, files)
     table, window = extract.table, extract.window
     if not is_window(window):
         raise StorageError(
@@ -119,25 +119,27 @@ def publish_window(
     def repair(current: Manifest | None) -> Manifest | None:
         ours = changed and current is not None and run_of(current.publication) == run_id
         return (
-            newest_since(store, prefix, table, window, {*publications_of(prefix, before), publication})
+            newest_publication_since(store, prefix, table, window, {*publications_of(prefix, before), publication})
             if ours
             else None
         )
 
     def put_right() -> None:
-        settle(store, prefix, table, window, names, lock, report, repair)
+        repair_after_lost_lock(store, prefix, table, window, names, lock, report, repair)
 
     lock.assert_held()
     with fenced(lock, put_right):
         if changed:
-            put_switch(store, prefix, new)
+            write_window_manifest(store, prefix, new)
             lock.assert_held()
-        unnamed = bring_names(store, prefix, manifest, names, lock, before, report)
+        name_problems = update_stable_names(store, prefix, manifest, names, lock, before, report)
         if changed and old is not None and not same_masks(new, old):
-            unnamed |= _forget(store, prefix, new, lock, report)
-    wanted = window_names(prefix, manifest, names)
-    return Published(
-        manifest, {file.key: key for key, file in wanted.items() if key not in unnamed}, tuple(unnamed.values())
+            name_problems |= _forget(store, prefix, new, lock, report)
+    wanted = stable_names_of(prefix, manifest, names)
+    return PublishedWindow(
+        manifest,
+        {file.key: key for key, file in wanted.items() if key not in name_problems},
+        tuple(name_problems.values()),
     )
 
 
@@ -146,7 +148,7 @@ def _forget(store: ObjectStore, prefix: str, manifest: Manifest, lock: Lock, rep
     retention.
     """
     try:
-        keys = of_other_masks(store, prefix, manifest)
+        keys = versions_under_other_masks(store, prefix, manifest)
         lock.assert_held()
         for key in keys:
             store.delete(key)
@@ -160,7 +162,7 @@ def _next_publication(prefix: str, run_id: str, keys: Collection[str]) -> str:
     """An id that no other attempt of the run has, dead or alive: each has left its mark before it sent anything
     else.
     """
-    places = filter(None, (place_of(prefix, key) for key in keys))
+    places = filter(None, (parse_key(prefix, key) for key in keys))
     taken = [int(place.publication.partition(".")[2] or 1) for place in places if run_of(place.publication) == run_id]
     return publication_id(run_id, max(taken, default=0) + 1)
 

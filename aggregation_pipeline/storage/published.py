@@ -12,7 +12,7 @@ from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, table_folder, tables_prefix
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.parsed_keys import place_of
+from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.window_names import is_window
 
 
@@ -75,7 +75,7 @@ def published_names(store: ObjectStore, prefix: str, table: str | None = None) -
     """
     standing, names = list[tuple[str, str]](), dict[tuple[str, str], dict[str, int]]()
     for stored in store.list(tables_prefix(prefix) if table is None else table_folder(prefix, table)):
-        place = place_of(prefix, stored.key)
+        place = parse_key(prefix, stored.key)
         if place is not None and not place.publication:
             if place.name == MANIFEST:
                 standing.append((place.table, place.window))

@@ -17,15 +17,20 @@ from datetime import UTC, datetime, timedelta
 
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.expiry import Rule, expired_windows
+from aggregation_pipeline.storage.expiry import RetentionRule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import MANIFEST, extracts_root, manifest_key, table_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.parsed_keys import extract_place_of, place_of
+from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_key
 from aggregation_pipeline.storage.published import load_manifest
-from aggregation_pipeline.storage.superseded import Alive, WindowObjects, objects_of, superseded
-from aggregation_pipeline.storage.window_manifest import fenced, newest_since, publications_of, settle
+from aggregation_pipeline.storage.superseded_versions import Alive, WindowObjects, list_window_objects, superseded
+from aggregation_pipeline.storage.window_manifest import (
+    fenced,
+    newest_publication_since,
+    publications_of,
+    repair_after_lost_lock,
+)
 
 # No file takes a day to be copied.
 _HALF_WRITTEN_FOR = timedelta(days=1)
@@ -41,7 +46,7 @@ class Expired:
 
 
 @dataclass(frozen=True)
-class Swept:
+class RetentionResult:
     """What a pass deleted, or would delete.
 
     `windows` went as a whole; of other windows `versions` did, and `extracts`. `problems`: tables that were left alone,
@@ -78,10 +83,10 @@ class _Going:
     extracts: tuple[str, ...]
 
 
-def sweep(
+def apply_retention(
     store: ObjectStore,
     prefix: str,
-    rules: Sequence[Rule],
+    rules: Sequence[RetentionRule],
     *,
     now: datetime,
     keep_extracts: timedelta,
@@ -89,7 +94,7 @@ def sweep(
     alive: Alive,
     report: Callable[[str], None],
     dry_run: bool,
-) -> Swept:
+) -> RetentionResult:
     """Delete what `rules` let go, extracts older than `keep_extracts`, and what killed writers left half written in a
     folder.
 
@@ -119,18 +124,20 @@ def sweep(
             report(str(error))
     report(f"extracts older than {keep_extracts.days} days: {sum(len(each.keys) for each in extracts)} objects{would}")
     left = (
-        store.sweep(now.astimezone(UTC) - _HALF_WRITTEN_FOR, dry_run=dry_run) if isinstance(store, FolderStore) else ()
+        store.delete_half_written(now.astimezone(UTC) - _HALF_WRITTEN_FOR, dry_run=dry_run)
+        if isinstance(store, FolderStore)
+        else ()
     )
-    return Swept(tuple(windows), tuple(versions), tuple(extracts), tuple(map(str, left)), tuple(problems))
+    return RetentionResult(tuple(windows), tuple(versions), tuple(extracts), tuple(map(str, left)), tuple(problems))
 
 
 def _sweep_table(
-    this: _Pass, rule: Rule | None, table: str, extracts: dict[str, list[StoredObject]]
+    this: _Pass, rule: RetentionRule | None, table: str, extracts: dict[str, list[StoredObject]]
 ) -> Iterator[tuple[str, _Going]]:
     listed: dict[str, list[StoredObject]] = defaultdict(list)
     standing = set()
     for stored in this.store.list(table_folder(this.prefix, table)) if rule is not None else ():
-        if place := place_of(this.prefix, stored.key):
+        if place := parse_key(this.prefix, stored.key):
             listed[place.window].append(stored)
             if not place.publication and place.name == MANIFEST:
                 standing.add(place.window)
@@ -142,7 +149,7 @@ def _sweep_table(
             yield window, (going if this.dry_run else _delete(this, rule, table, window, whole=going.whole))
 
 
-def _going(this: _Pass, rule: Rule | None, there: WindowObjects, *, whole: bool) -> _Going:
+def _going(this: _Pass, rule: RetentionRule | None, there: WindowObjects, *, whole: bool) -> _Going:
     ages = {each.key: this.now - each.modified for each in there.extracts if each.modified is not None}
     old = [key for key, age in ages.items() if age > this.keep_extracts]
     if rule is None:
@@ -155,20 +162,24 @@ def _going(this: _Pass, rule: Rule | None, there: WindowObjects, *, whole: bool)
     return _Going(whole, keys, tuple(key for key in old if key not in keys))
 
 
-def _delete(this: _Pass, rule: Rule | None, table: str, window: str, *, whole: bool) -> _Going:
+def _delete(this: _Pass, rule: RetentionRule | None, table: str, window: str, *, whole: bool) -> _Going:
     """Look at the window anew, under its lock: it may have been published again since. Delete what still may go."""
     store, prefix = this.store, this.prefix
     with this.lock(table, window) as held:
-        there = objects_of(store, prefix, table, window)
+        there = list_window_objects(store, prefix, table, window)
         going = _going(this, rule, there, whole=whole)
         before = load_manifest(store, prefix, table, window) if going.whole else None
         known = publications_of(prefix, [stored.key for stored in there.objects])
 
         def repair(current: Manifest | None) -> Manifest | None:
-            return (newest_since(store, prefix, table, window, known) or before) if current is None else None
+            return (
+                (newest_publication_since(store, prefix, table, window, known) or before) if current is None else None
+            )
 
         def put_right() -> None:
-            settle(store, prefix, table, window, rule.names if rule else "none", held, this.report, repair)
+            repair_after_lost_lock(
+                store, prefix, table, window, rule.names if rule else "none", held, this.report, repair
+            )
 
         held.assert_held()
         with fenced(held, put_right):
@@ -184,6 +195,6 @@ def _stored_extracts(store: ObjectStore, prefix: str) -> dict[str, dict[str, lis
     """By table and window. Whatever else lies in their folder is not ours."""
     found: dict[str, dict[str, list[StoredObject]]] = defaultdict(lambda: defaultdict(list))
     for stored in store.list(extracts_root(prefix)):
-        if place := extract_place_of(prefix, stored.key):
+        if place := parse_extract_key(prefix, stored.key):
             found[place.table][place.window].append(stored)
     return found

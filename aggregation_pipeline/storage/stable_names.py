@@ -18,14 +18,14 @@ from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, window_key
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
-from aggregation_pipeline.storage.parsed_keys import place_of
+from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.published import Latest, load_latest, load_manifest
 
 _AT_ONCE = 8  # each is a few round trips without content
 Report = Callable[[str], None]
 
 
-def window_names(prefix: str, manifest: Manifest, how: StableNames) -> dict[str, ManifestFile]:
+def stable_names_of(prefix: str, manifest: Manifest, how: StableNames) -> dict[str, ManifestFile]:
     """The names that the files of a manifest have, or are to have, in their window's folder."""
     if how == "none":
         return {}
@@ -38,7 +38,7 @@ def superseded_names(
     """Those of a window's `keys` that are names of ours and not `wanted`: a manifest of one of its publications has a
     file of that name.
     """
-    places = {key: place for key in keys if (place := place_of(prefix, key)) is not None}
+    places = {key: place for key in keys if (place := parse_key(prefix, key)) is not None}
     found = {
         key: place.name
         for key, place in places.items()
@@ -84,7 +84,7 @@ def set_names(
     return problems
 
 
-def point_latest(
+def update_latest(
     store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames, lock: Lock, report: Report
 ) -> dict[str, str]:
     """Let `latest/` and latest.json follow the newest window, also when it was published again; returns what went
@@ -96,7 +96,7 @@ def point_latest(
     """
     if _is_older(manifest, _standing(store, prefix, manifest.table)):
         return {}
-    with lock.also(LATEST):
+    with lock.hold_also(LATEST):
         standing = _standing(store, prefix, manifest.table)
         if _is_older(manifest, standing):
             return {}
@@ -120,7 +120,7 @@ def point_latest(
     return problems
 
 
-def bring_names(
+def update_stable_names(
     store: ObjectStore,
     prefix: str,
     manifest: Manifest,
@@ -132,13 +132,13 @@ def bring_names(
     """Put all names right that follow the manifest in force; `keys` are those of its window. Returns what went wrong,
     by name.
     """
-    wanted = window_names(prefix, manifest, how)
+    wanted = stable_names_of(prefix, manifest, how)
     gone = superseded_names(store, prefix, manifest.table, manifest.window, keys, wanted)
     problems = set_names(store, how, wanted, gone, report)
-    return problems | point_latest(store, prefix, manifest, how, lock, report)
+    return problems | update_latest(store, prefix, manifest, how, lock, report)
 
 
-def misnamed(store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames) -> dict[str, str]:
+def find_wrong_names(store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames) -> dict[str, str]:
     """The names of a window that are not there, or are not those of the files that the manifest in force names, and
     why.
     """
@@ -150,7 +150,7 @@ def misnamed(store: ObjectStore, prefix: str, manifest: Manifest, how: StableNam
         right = (found.bytes, found.crc64) == (file.bytes, file.crc64)
         return None if right else f"{store.uri(key)} is not the file that the manifest names"
 
-    wanted = window_names(prefix, manifest, how)
+    wanted = stable_names_of(prefix, manifest, how)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         looked = pool.map(look, wanted.keys(), wanted.values())
         return {key: found for key, found in zip(wanted, looked, strict=True) if found is not None}

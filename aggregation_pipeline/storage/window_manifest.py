@@ -14,14 +14,14 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, manifest_key, window_folder
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.parsed_keys import place_of
+from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.published import load_manifest
-from aggregation_pipeline.storage.stable_names import bring_names
+from aggregation_pipeline.storage.stable_names import update_stable_names
 
 
 @contextmanager
-def fenced(lock: Lock, settle: Callable[[], None]) -> Iterator[None]:
-    """Do what the body does; if the lock is lost by its end, `settle` what may be wrong now, and fail.
+def fenced(lock: Lock, repair: Callable[[], None]) -> Iterator[None]:
+    """Do what the body does; if the lock is lost by its end, `repair` what may be wrong now, and fail.
 
     Raises:
         LockError: it was lost.
@@ -34,12 +34,12 @@ def fenced(lock: Lock, settle: Callable[[], None]) -> Iterator[None]:
         try:
             lock.assert_held()
         except LockError:
-            settle()
+            repair()
             raise
         raise
 
 
-def settle(
+def repair_after_lost_lock(
     store: ObjectStore,
     prefix: str,
     table: str,
@@ -53,16 +53,16 @@ def settle(
 
     `repair` is given the manifest in force and returns the one that should be, or None where that is right already.
     """
-    with lock.again() as held:
+    with lock.reacquire() as held:
         current = manifest_in_force(store, prefix, table, window, report)
         better = repair(current)
         if better is not None:
             report(
                 f"publication {better.publication} of {table} {window} is in force again: a late request had undone it"
             )
-            put_switch(store, prefix, better)
+            write_window_manifest(store, prefix, better)
         if (current := better or current) is not None:
-            bring_names(
+            update_stable_names(
                 store,
                 prefix,
                 current,
@@ -73,7 +73,7 @@ def settle(
             )
 
 
-def put_switch(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
+def write_window_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
     """Let `manifest`, all of whose objects stand, be the one in force."""
     store.put(manifest_key(prefix, manifest.table, manifest.window), manifest.to_json(), media_type="application/json")
 
@@ -93,17 +93,19 @@ def manifest_in_force(
 
 def publications_of(prefix: str, keys: Collection[str]) -> set[str]:
     """The publications, among a window's `keys`, that are complete: their manifest is there."""
-    places = filter(None, (place_of(prefix, key) for key in keys))
+    places = filter(None, (parse_key(prefix, key) for key in keys))
     return {place.publication for place in places if place.publication and place.name == MANIFEST}
 
 
-def newest_since(store: ObjectStore, prefix: str, table: str, window: str, known: Collection[str]) -> Manifest | None:
+def newest_publication_since(
+    store: ObjectStore, prefix: str, table: str, window: str, known: Collection[str]
+) -> Manifest | None:
     """The manifest of the newest publication of a window that is not among the `known`; None where there is no
     other.
     """
     found = []
     for stored in store.list(window_folder(prefix, table, window)):
-        place = place_of(prefix, stored.key)
+        place = parse_key(prefix, stored.key)
         if place is not None and place.publication not in {"", *known} and place.name == MANIFEST:
             found.append((stored.modified is not None, stored.modified, place.publication))
     for _, _, publication in sorted(found, reverse=True):

@@ -11,7 +11,7 @@ CHOSEN: Final[Mapping[str, Sequence[str]]] = {
     "storage.publish": _PUBLISHING,
     "storage.window_manifest": _PUBLISHING,
     "storage.stable_names": (*_NAMING, "storage/test_publish.py"),
-    "storage.publication": ("storage/test_publish.py",),
+    "storage.publication_plan": ("storage/test_publish.py",),
     "batch_jobs.projection": ("batch_jobs/test_projection.py",),
     "batch_jobs.reconcile": ("batch_jobs/test_requeued.py", "automation/test_batch_jobs_sensors.py"),
     "config.mask_rules": _MASKING,

@@ -80,7 +80,7 @@ def test_another_window_can_be_held_too_for_a_while(postgres: Any):
         postgres.url, "shop", "orders", "2026-11-20", holder="aggregation run 1a2b3c4d", on_wait=nobody_expected
     ) as lock:
         waiting = threading.Thread(target=hold, args=("latest.json", said))
-        with lock.also("latest.json"):
+        with lock.hold_also("latest.json"):
             waiting.start()
             until("the other to wait", lambda: said, 10)
             assert said[0].startswith(
@@ -153,9 +153,9 @@ def test_a_lock_is_taken_again_also_where_its_old_session_is_still_there(postgre
         if ended:
             take_lock_away(engine, "shop", "orders", "2026-11-20")
         # A session of our own that lives on would be waited for without an end.
-        with deadline_of(20), lock.again() as held:
+        with deadline_of(20), lock.reacquire() as held:
             held.assert_held()
-            with held.also("latest.json"):
+            with held.hold_also("latest.json"):
                 held.assert_held()
         with pytest.raises(LockError):
             lock.assert_held()

@@ -12,14 +12,14 @@ from aggregation_pipeline.errors import StorageMissingError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.expiry import Rule
+from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.published import load_latest, load_manifest
-from aggregation_pipeline.storage.retention import Swept, sweep
+from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
 from aggregation_pipeline_tests.support.servers.fence import Fences, folder_fence, oss_proxy, take_lock_away
 from aggregation_pipeline_tests.support.servers.oss import OssServer
@@ -81,12 +81,12 @@ class Scene:
         with self._lock("orders", window, run) as lock:
             return publish_window(store, PREFIX, extract, files, run_id=run, names=self.names, lock=lock).manifest
 
-    def sweep(self, *, fenced: bool = False, keep: timedelta | None = None) -> Swept:
+    def apply_retention(self, *, fenced: bool = False, keep: timedelta | None = None) -> RetentionResult:
         """A pass of retention in three days' time, when no run of today's is alive."""
-        return sweep(
+        return apply_retention(
             self.fenced if fenced else self.behind,
             PREFIX,
-            [Rule("orders", keep, names=self.names)],
+            [RetentionRule("orders", keep, names=self.names)],
             now=datetime.now(UTC) + timedelta(days=3),
             keep_extracts=timedelta(days=365),
             lock=lambda table, window: self._lock(table, window, "retention"),

@@ -63,7 +63,7 @@ class LostLock(NoLock):
             raise LockError("the lock is lost")
 
     @contextmanager
-    def again(self) -> Iterator[NoLock]:
+    def reacquire(self) -> Iterator[NoLock]:
         self.taken_again += 1
         self.meanwhile()
         yield NoLock()

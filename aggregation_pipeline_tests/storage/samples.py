@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.rendered import RenderedFile
+from aggregation_pipeline.formats.common.file_format import RenderedFile
 
 WINDOW = "2026-11-20"
 

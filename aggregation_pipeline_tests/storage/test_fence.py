@@ -52,7 +52,7 @@ def settled(stage: Scene, value: int) -> None:
     last = stage.publish("run-last", value)
     assert stage.in_force() == last
     stage.assert_names_are_of(last)
-    stage.sweep()
+    stage.apply_retention()
     assert stage.in_force() == last
     stage.assert_names_are_of(last)
 
@@ -162,7 +162,7 @@ def test_a_late_delete_of_retention_takes_nothing_that_is_in_force(stage: Scene,
     stage.publish(FIRST, 2)
     held = stage.fences.hold("DELETE", part)
     with stage.readers():
-        retention = Work(lambda: stage.sweep(fenced=True))
+        retention = Work(lambda: stage.apply_retention(fenced=True))
         held.wait_until_there()
         stage.take_lock_away()
         # The data of the version that is being deleted.
@@ -183,7 +183,7 @@ def test_a_window_that_expires_and_is_published_again_meanwhile_is_whole_in_the_
     newer = stage.publish("run-newer", 5, window="2027-11-20")
     held = stage.fences.hold("DELETE", part)
     with stage.readers():
-        retention = Work(lambda: stage.sweep(fenced=True, keep=timedelta(days=1)))
+        retention = Work(lambda: stage.apply_retention(fenced=True, keep=timedelta(days=1)))
         held.wait_until_there()
         stage.take_lock_away()
         second = stage.publish(SECOND, 2)

@@ -71,8 +71,8 @@ def test_a_copy_that_was_killed_before_its_rename_is_swept_and_one_under_way_is_
     before = datetime.now(UTC) - timedelta(seconds=60)
     unfinished = tmp_path / "t" / ".%part-0123"
     unfinished.hardlink_to(tmp_path / "t/run/file")
-    assert store.sweep(before) == (), "the link is new, however old its file is"
-    assert store.sweep(datetime.now(UTC) + timedelta(seconds=1)) == (unfinished,)
+    assert store.delete_half_written(before) == (), "the link is new, however old its file is"
+    assert store.delete_half_written(datetime.now(UTC) + timedelta(seconds=1)) == (unfinished,)
     assert store.read("t/run/file") == b"x"
 
 

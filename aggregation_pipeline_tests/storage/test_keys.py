@@ -113,7 +113,7 @@ def test_a_table_called_as_an_object_of_ours_does_not_take_its_place():
     ],
 )
 def test_a_key_says_what_it_is_only_where_we_could_have_made_it(key: str, place: tuple[str, ...] | None):
-    assert parsed_keys.place_of("p", key) == place
+    assert parsed_keys.parse_key("p", key) == place
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_key_says_what_it_is_only_where_we_could_have_made_it(key: str, place:
     ],
 )
 def test_so_does_the_key_of_an_extract(key: str, place: tuple[str, ...] | None):
-    assert parsed_keys.extract_place_of("p", key) == place
+    assert parsed_keys.parse_extract_key("p", key) == place
 
 
 def test_a_key_over_1023_bytes_is_refused_in_bytes_not_characters():
@@ -151,7 +151,7 @@ def test_any_key_that_is_built_passes_the_last_gate_and_reads_back(table: str, m
         return
     for key, publication in zip(built, ("", "", "run"), strict=True):
         assert keys.check_key(key) == key
-        place = parsed_keys.place_of("some/prefix", key)
+        place = parsed_keys.parse_key("some/prefix", key)
         assert place is not None
         assert place[:3] == (table, window, publication)
         assert key.startswith("some/prefix/")

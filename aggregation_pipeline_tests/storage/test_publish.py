@@ -20,7 +20,7 @@ from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.published import fetch_extract, fetch_window, load_manifest
-from aggregation_pipeline.storage.window_manifest import newest_since
+from aggregation_pipeline.storage.window_manifest import newest_publication_since
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, render_json, sample_extract
 from aggregation_pipeline_tests.support.servers.oss import OssServer
@@ -469,11 +469,11 @@ def test_the_newest_whole_version_is_the_one_to_put_back(tmp_path: Path):
     store = FolderStore(tmp_path / "exports")
     for value, run in enumerate(["run-2", "run-1", "run-3"]):
         publish(store, sample_extract(tmp_path / run, value=value), tmp_path / "out", run=run)
-    newest = newest_since(store, "daily", "orders", WINDOW, {"run-2"})
+    newest = newest_publication_since(store, "daily", "orders", WINDOW, {"run-2"})
     assert newest is not None
     assert newest.publication == "run-3"
     store.put(manifest_key("daily", "orders", WINDOW, publication="run-3"), b"{", media_type="application/json")
-    whole = newest_since(store, "daily", "orders", WINDOW, {"run-2"})
+    whole = newest_publication_since(store, "daily", "orders", WINDOW, {"run-2"})
     assert whole is not None
     assert whole.publication == "run-1"
 

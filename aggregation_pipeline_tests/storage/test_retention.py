@@ -10,7 +10,7 @@ import pytest
 
 from aggregation_pipeline.errors import StorageBusyError, StorageError
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.expiry import Rule, expired_windows
+from aggregation_pipeline.storage.expiry import RetentionRule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 from aggregation_pipeline.storage.lock import Lock, NoLock
@@ -22,14 +22,14 @@ from aggregation_pipeline.storage.published import (
     load_manifest,
     published_windows,
 )
-from aggregation_pipeline.storage.retention import Swept, sweep
+from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
 from aggregation_pipeline_tests.storage.publishing import LostLock, Watched
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json, sample_extract
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAYS = ("2026-08-01", "2026-11-18", "2026-11-19", "2026-11-20")
 OLD, WINDOW = DAYS[0], DAYS[-1]
-ORDERS = Rule("orders", keep=timedelta(days=90))
+ORDERS = RetentionRule("orders", keep=timedelta(days=90))
 # What a pass a day or two after the test has published says.
 SOON = timedelta(hours=1)
 LATER = timedelta(days=2)
@@ -65,7 +65,7 @@ def filled(store: ObjectStore, tmp_path: Path) -> ObjectStore:
     return store
 
 
-def swept(store: Any, *rules: Rule, dry_run: bool = False, **how: Any) -> Swept:
+def swept(store: Any, *rules: RetentionRule, dry_run: bool = False, **how: Any) -> RetentionResult:
     given = {
         "now": NOW,
         "keep_extracts": timedelta(days=7),
@@ -73,7 +73,7 @@ def swept(store: Any, *rules: Rule, dry_run: bool = False, **how: Any) -> Swept:
         "alive": lambda _run: False,
         "report": print,
     }
-    return sweep(store, "daily", rules, dry_run=dry_run, **{**given, **how})
+    return apply_retention(store, "daily", rules, dry_run=dry_run, **{**given, **how})
 
 
 def in_time(after: timedelta) -> datetime:
@@ -86,7 +86,7 @@ def keys(store: Any, prefix: str = "") -> list[str]:
 
 def windows(store: ObjectStore, **limits: Any) -> list[str]:
     there = [window for _, window in published_windows(store, "daily", "orders")]
-    return expired_windows(there, Rule("orders", **limits), now=NOW)
+    return expired_windows(there, RetentionRule("orders", **limits), now=NOW)
 
 
 def test_windows_expire_by_age_by_number_and_by_both(filled: ObjectStore):
@@ -106,8 +106,8 @@ def test_a_window_that_lasts_a_week_or_a_month_ages_from_its_end(filled: ObjectS
 
 def test_minutes_and_hours_of_a_day_age_with_it():
     there = ["2026-10-31T1400", "2026-10-31-14:00", "2026-10-31", "2026-11-20"]
-    assert expired_windows(there, Rule("t", keep=timedelta(days=15)), now=NOW) == sorted(there[:3])
-    assert expired_windows(there, Rule("t", keep=timedelta(days=21)), now=NOW) == []
+    assert expired_windows(there, RetentionRule("t", keep=timedelta(days=15)), now=NOW) == sorted(there[:3])
+    assert expired_windows(there, RetentionRule("t", keep=timedelta(days=21)), now=NOW) == []
 
 
 @pytest.mark.parametrize("limits", [{"keep_last": 0}, {"keep": timedelta()}])
@@ -135,7 +135,7 @@ def test_a_window_that_goes_goes_whole_and_leaves_what_is_not_ours(filled: Objec
     assert set(gone.keys) == before - set(keys(filled))
     assert [window for _, window in published_windows(filled, "daily")] == list(DAYS[1:])
     assert latest_window(filled, "daily", "orders") == WINDOW
-    assert swept(filled, ORDERS) == Swept((), (), (), (), ())
+    assert swept(filled, ORDERS) == RetentionResult((), (), (), (), ())
 
 
 def test_a_superseded_version_stays_for_a_day_and_what_is_still_named_of_it_for_longer(
@@ -174,7 +174,7 @@ def test_so_many_versions_stay_as_are_to_stay(tmp_path: Path, keep_versions: int
         moment = (datetime.now(UTC) - timedelta(days=5 - number)).timestamp()
         for path in (tmp_path / "exports").rglob(f"*/r{number}/*"):
             os.utime(path, (moment, moment))
-    swept(store, Rule("orders", keep_versions=keep_versions), now=datetime.now(UTC))
+    swept(store, RetentionRule("orders", keep_versions=keep_versions), now=datetime.now(UTC))
     assert sorted(path.name for path in (tmp_path / "exports/daily/orders" / WINDOW).iterdir() if path.is_dir()) == left
     for run in left:
         manifest = load_manifest(store, "daily", "orders", WINDOW, publication=run)
@@ -195,7 +195,7 @@ def test_a_former_version_of_other_masks_that_its_publisher_could_not_delete_goe
     put(watched, tmp_path, run="masked", value=8, masks={"value": "hash"})
     watched.before = lambda _verb, _key: None
     assert [key for key in keys(watched.store) if "/open/" in key]
-    rule = Rule("orders", keep_versions=keep_versions)
+    rule = RetentionRule("orders", keep_versions=keep_versions)
     (gone,) = swept(watched.store, rule, now=in_time(SOON)).versions
     assert not [key for key in keys(watched.store) if "/open/" in key]
     assert any(key.startswith("daily/_extracts/") for key in gone.keys)
@@ -279,8 +279,8 @@ def test_extracts_expire_by_when_they_were_written_and_only_names_of_ours(filled
     ]
     for key in theirs:
         filled.put(key, b"hands off", media_type="text/plain")
-    assert swept(filled, Rule("orders"), now=in_time(SOON)).extracts == ()
-    result = swept(filled, Rule("orders"), now=in_time(timedelta(days=8)))
+    assert swept(filled, RetentionRule("orders"), now=in_time(SOON)).extracts == ()
+    result = swept(filled, RetentionRule("orders"), now=in_time(timedelta(days=8)))
     assert (result.windows, result.versions) == ((), ())
     assert {(each.table, each.window, len(each.keys)) for each in result.extracts} == {
         *(("orders", day, 2) for day in DAYS),
@@ -299,7 +299,7 @@ def test_a_dry_run_names_what_a_real_one_deletes_and_takes_no_lock(filled: Objec
     put(filled, tmp_path, run="again", value=8)
     before = keys(filled)
     how: dict[str, Any] = {"now": in_time(LATER), "keep_extracts": timedelta(hours=1)}
-    rule = Rule("orders", keep_last=3)
+    rule = RetentionRule("orders", keep_last=3)
     dry = swept(filled, rule, dry_run=True, lock=None, **how)
     assert keys(filled) == before
     taken: list[tuple[str, str]] = []
@@ -336,7 +336,7 @@ def test_a_pass_that_is_killed_is_gone_on_with_and_readers_see_no_half_window(fi
         if manifest is not None:
             assert all(filled.head(file.key) for file in manifest.files)
         # A day later, and also where the rule has been taken back: what is begun is ended.
-        swept(filled, ORDERS if dying == 0 else Rule("orders"), now=in_time(LATER))
+        swept(filled, ORDERS if dying == 0 else RetentionRule("orders"), now=in_time(LATER))
         assert {key for key in keys(filled) if f"/{OLD}/" in key} == set()
 
 
@@ -352,7 +352,7 @@ def test_a_window_that_is_published_again_before_its_lock_is_had_keeps_all_that_
 
     if whole:
         filled.delete(manifest_key("daily", "orders", OLD))  # a pass was killed here
-    swept(filled, Rule("orders"), lock=republish, now=in_time(LATER))
+    swept(filled, RetentionRule("orders"), lock=republish, now=in_time(LATER))
     again = load_manifest(filled, "daily", "orders", OLD if whole else WINDOW)
     assert again is not None
     assert again.publication == "again"
@@ -403,7 +403,7 @@ def test_one_table_that_cannot_be_judged_stops_no_other(filled: ObjectStore, tmp
         extract = sample_extract(tmp_path / "users", table="users", window=window)
         publish_window(filled, "daily", extract, [render_json(extract, tmp_path)], run_id="run")
     filled.put(manifest_key("daily", "orders", OLD), b"{}", media_type="application/json")
-    result = swept(filled, ORDERS, Rule("users", keep_last=1))
+    result = swept(filled, ORDERS, RetentionRule("users", keep_last=1))
     assert [(gone.table, gone.window) for gone in result.windows] == [("users", OLD)]
     (problem,) = result.problems
     assert f"{OLD}/manifest.json is not a manifest" in problem

@@ -14,9 +14,9 @@ from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import latest_key, window_key
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline.storage.publish import Published, publish_window
+from aggregation_pipeline.storage.publish import PublishedWindow, publish_window
 from aggregation_pipeline.storage.published import latest_window, published_windows
-from aggregation_pipeline.storage.stable_names import misnamed
+from aggregation_pipeline.storage.stable_names import find_wrong_names
 from aggregation_pipeline_tests.storage.publishing import Watched, publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_json, sample_extract
 
@@ -26,7 +26,7 @@ LATEST = "daily/orders/latest"
 
 def published(
     store: Any, tmp_path: Path, *, run: str = "run-1", value: int = 7, window: str = WINDOW, **how: Any
-) -> Published:
+) -> PublishedWindow:
     extract = sample_extract(tmp_path / f"{window}-{value}", value=value, window=window)
     return publish_window(store, "daily", extract, [render_json(extract, tmp_path)], run_id=run, **how)
 
@@ -46,7 +46,7 @@ def test_names_hold_what_the_manifest_in_force_names_and_are_put_right_by_a_run_
     assert published(watched, tmp_path, run="run-2") == first
     assert sorted(watched.done) == [f"name {FOLDER}/orders.json", f"name {LATEST}/orders.json"]
     assert watched.store.read(f"{FOLDER}/orders.json") == watched.store.read(f"{LATEST}/orders.json") == content
-    assert misnamed(watched.store, "daily", first.manifest, "copy") == {}
+    assert find_wrong_names(watched.store, "daily", first.manifest, "copy") == {}
 
 
 def test_latest_follows_the_newest_window_and_its_new_versions(store: ObjectStore, tmp_path: Path):
@@ -125,13 +125,13 @@ class Refusing:
 def test_a_name_that_cannot_be_set_is_told_and_set_by_the_next_publication(store: ObjectStore, tmp_path: Path):
     name = f"{FOLDER}/orders.json"
     told = published(Refusing(store, name), tmp_path)
-    assert told.unnamed == (f"Cannot copy {name}: the key may not do it.",)
+    assert told.name_problems == (f"Cannot copy {name}: the key may not do it.",)
     assert told.names == {}
     assert store.head(name) is None
     assert store.head(f"{LATEST}/orders.json") is not None
-    assert list(misnamed(store, "daily", told.manifest, "copy")) == [name]
+    assert list(find_wrong_names(store, "daily", told.manifest, "copy")) == [name]
     again = published(store, tmp_path, run="run-2")
-    assert (again.manifest, again.unnamed) == (told.manifest, ())
+    assert (again.manifest, again.name_problems) == (told.manifest, ())
     assert store.read(name) == store.read(told.manifest.files[0].key)
 
 
@@ -139,7 +139,7 @@ def test_of_two_windows_published_at_once_the_newer_stays_the_latest(watched: Wa
     # The other window arrives exactly between the first look at latest.json and the turn to write it.
     class Overtaken(NoLock):
         @contextmanager
-        def also(self, window: str, /) -> Iterator[None]:
+        def hold_also(self, window: str, /) -> Iterator[None]:
             assert window == "latest.json"
             publish(
                 watched.store, sample_extract(tmp_path / "new", window="2026-11-21"), tmp_path / "out-new", run="run-2"

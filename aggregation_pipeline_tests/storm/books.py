@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.storage.expiry import Rule
+from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, mark_key
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import fetch_window, load_latest, load_manifest, published_windows
-from aggregation_pipeline.storage.retention import sweep
-from aggregation_pipeline.storage.stable_names import misnamed, window_names
+from aggregation_pipeline.storage.retention import apply_retention
+from aggregation_pipeline.storage.stable_names import find_wrong_names, stable_names_of
 from aggregation_pipeline_tests.storm.bank import DAYS
 from aggregation_pipeline_tests.storm.people import COMMAND
 from aggregation_pipeline_tests.storm.readers import TABLES, check_files, parsed
@@ -174,7 +174,7 @@ class Books:
             assert latest is not None
             assert latest.window == max(window for name, window in found if name == table)
         for manifest in found.values():
-            assert not misnamed(self.scene.store, "", manifest, "copy")
+            assert not find_wrong_names(self.scene.store, "", manifest, "copy")
 
     def nothing_is_held_by_the_dead(self) -> None:
         until("free slots", lambda: not self._asked(_HELD_SLOTS), 120, said=lambda: str(self._asked(_HELD_SLOTS)))
@@ -230,13 +230,13 @@ class Books:
         is.
         """
         store = self.scene.store
-        swept = sweep(
+        swept = apply_retention(
             store,
             "",
-            [Rule("accounts", keep_last=3), Rule("moves"), Rule("archive", keep_last=2)],
+            [RetentionRule("accounts", keep_last=3), RetentionRule("moves"), RetentionRule("archive", keep_last=2)],
             now=datetime.now(UTC) + timedelta(days=3),
             keep_extracts=timedelta(days=365),
-            lock=lambda _table, _window: NoLock().again(),
+            lock=lambda _table, _window: NoLock().reacquire(),
             alive=lambda _: False,
             report=lambda _: None,
             dry_run=False,
@@ -246,7 +246,7 @@ class Books:
         for table, window in published_windows(store, ""):
             manifest = load_manifest(store, "", table, window)
             assert manifest is not None
-            wanted |= manifest.keys | set(window_names("", manifest, "copy")) | {manifest_key("", table, window)}
+            wanted |= manifest.keys | set(stable_names_of("", manifest, "copy")) | {manifest_key("", table, window)}
             for publication in {manifest.publication} | {key.split("/")[-2] for key in manifest.keys}:
                 wanted |= {
                     manifest_key("", table, window, publication=publication),

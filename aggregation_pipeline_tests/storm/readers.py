@@ -21,7 +21,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.crc64 import crc64
 from aggregation_pipeline.storage.keys import LATEST_FOLDER, MANIFEST, table_folder, window_folder
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
-from aggregation_pipeline.storage.parsed_keys import Place, place_of
+from aggregation_pipeline.storage.parsed_keys import ParsedKey, parse_key
 from aggregation_pipeline.storage.published import fetch_window, load_manifest, published_windows
 from aggregation_pipeline_tests.storm.bank import Window, contradictions
 
@@ -136,7 +136,7 @@ class Readers:
         (table,) = chance.choices(TABLES, _OFTEN)
         keys = [stored.key for stored in self.store.list(table_folder("", table))]
         latest = table_folder("", table) + LATEST_FOLDER + "/"
-        named = [key for key in keys if key.startswith(latest) or _is_name(place_of("", key))]
+        named = [key for key in keys if key.startswith(latest) or _is_name(parse_key("", key))]
         if not named:
             return
         key = chance.choice(named)
@@ -150,7 +150,7 @@ class Readers:
         windows = {
             place.window
             for each in keys
-            if (place := place_of("", each)) is not None and (key.startswith(latest) or place == place_of("", key))
+            if (place := parse_key("", each)) is not None and (key.startswith(latest) or place == parse_key("", key))
         }
         published = {(file.bytes, file.crc64) for window in windows for file in self._published(table, window, name)}
         if (len(content), str(crc64(content))) not in published and self._still(key) == content:
@@ -165,7 +165,7 @@ class Readers:
 
     def _published(self, table: str, window: str, name: str) -> list[ManifestFile]:
         """The files of this name that the publications of a window say they have."""
-        places = [place_of("", stored.key) for stored in self.store.list(window_folder("", table, window))]
+        places = [parse_key("", stored.key) for stored in self.store.list(window_folder("", table, window))]
         publications = [
             place.publication for place in places if place is not None and place.publication and place.name == MANIFEST
         ]
@@ -175,5 +175,5 @@ class Readers:
         return [file for manifest in manifests if manifest is not None for file in manifest.files if file.name == name]
 
 
-def _is_name(place: Place | None) -> bool:
+def _is_name(place: ParsedKey | None) -> bool:
     return place is not None and not place.publication and place.name != MANIFEST

@@ -4,9 +4,9 @@ from openpyxl.styles import Alignment
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.text import comment, mysql_type
+from aggregation_pipeline.formats.common.column_text import comment, mysql_type
+from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.labels import Words
-from aggregation_pipeline.formats.excel.text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.widths import row_height
 
 _WIDTHS = {"A": 20, "B": 110}

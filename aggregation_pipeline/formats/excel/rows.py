@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.batches import columns_where, reaches_beyond
-from aggregation_pipeline.formats.common.text import (
+from aggregation_pipeline.formats.common.column_text import (
     MONEY_DECIMALS,
     clock_of,
     decimal_text,
@@ -24,7 +24,7 @@ from aggregation_pipeline.formats.common.text import (
     hex_text,
     plain_text,
 )
-from aggregation_pipeline.formats.excel.text import cell_text
+from aggregation_pipeline.formats.excel.cell_text import cell_text
 
 # Days from 1899-12-30, Excel's day 0 as far as days from March 1900 on are concerned, to 1970-01-01.
 _EPOCH = 25_569

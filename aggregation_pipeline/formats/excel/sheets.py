@@ -13,10 +13,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.common.text import adds_up, comment, is_named
+from aggregation_pipeline.formats.common.column_text import adds_up, comment, is_named
+from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.labels import WORDS
 from aggregation_pipeline.formats.excel.rows import LINE, MOST_LINES, TEXT, CellKind, Style, cell_kinds
-from aggregation_pipeline.formats.excel.text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.widths import Width, column_widths, row_height
 
 # Excel's 1,048,576 less the header.

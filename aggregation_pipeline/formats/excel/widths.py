@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.text import hex_text, plain_text
+from aggregation_pipeline.formats.common.column_text import hex_text, plain_text
 from aggregation_pipeline.formats.excel.rows import LINE, TEXT, CellKind
 
 _SAMPLE = 200

@@ -20,8 +20,8 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.rendered import FileFormat, FileKind
-from aggregation_pipeline.formats.common.text import rows_as_bytes
+from aggregation_pipeline.formats.common.column_text import rows_as_bytes
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
 from aggregation_pipeline.formats.excel.about import fill_about
 from aggregation_pipeline.formats.excel.labels import WORDS
 from aggregation_pipeline.formats.excel.rows import row_pieces

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageDeniedError
-from aggregation_pipeline.storage.expiry import Rule
+from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.published import load_latest, load_manifest
-from aggregation_pipeline.storage.retention import sweep
+from aggregation_pipeline.storage.retention import apply_retention
 from aggregation_pipeline_tests.storage.publishing import publish
 from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
 from aggregation_pipeline_tests.support.servers.oss import OssServer
@@ -46,13 +46,13 @@ def test_readers_and_retention_that_may_not_read_say_so(oss_server: OssServer, t
         load_manifest(store, "daily", "orders", WINDOW)
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:GetObject"):
         load_latest(store, "daily", "orders")
-    swept = sweep(
+    swept = apply_retention(
         store,
         "daily",
-        [Rule("orders", timedelta(days=1))],
+        [RetentionRule("orders", timedelta(days=1))],
         now=datetime.now(UTC) + timedelta(days=3),
         keep_extracts=timedelta(days=365),
-        lock=lambda *_: NoLock().again(),
+        lock=lambda *_: NoLock().reacquire(),
         alive=lambda _: False,
         report=lambda _: None,
         dry_run=False,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.styles import Font
 
-from aggregation_pipeline.formats.common.text import escaper, utf8_bytes
+from aggregation_pipeline.formats.common.column_text import escaper, utf8_bytes
 
 # With the name of the font that other cells have: without one, some programs take another.
 BOLD = Font(name="Calibri", sz=11, family=2, bold=True)

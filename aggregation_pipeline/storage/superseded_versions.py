@@ -19,7 +19,7 @@ from aggregation_pipeline.storage.keys import (
     window_key,
 )
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.parsed_keys import extract_place_of, place_of
+from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_key
 from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline.storage.stable_names import superseded_names
 
@@ -54,10 +54,10 @@ class WindowObjects:
     extracts: Sequence[StoredObject]
 
 
-def objects_of(store: ObjectStore, prefix: str, table: str, window: str) -> WindowObjects:
+def list_window_objects(store: ObjectStore, prefix: str, table: str, window: str) -> WindowObjects:
     """What lies there now."""
     extracts = [
-        stored for stored in store.list(extracts_folder(prefix, table, window)) if extract_place_of(prefix, stored.key)
+        stored for stored in store.list(extracts_folder(prefix, table, window)) if parse_extract_key(prefix, stored.key)
     ]
     return WindowObjects(table, window, list(store.list(window_folder(prefix, table, window))), extracts)
 
@@ -86,7 +86,7 @@ def superseded(
     standing = any(
         place.name == MANIFEST
         for stored in there.objects
-        if (place := place_of(prefix, stored.key)) and not place.publication
+        if (place := parse_key(prefix, stored.key)) and not place.publication
     )
     if standing and not whole and len(folders) <= 1:
         return ()
@@ -122,11 +122,11 @@ def superseded(
     return (*gone, *marks)
 
 
-def of_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
+def versions_under_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
     """Keys of the former versions of a window that were read under other masks than the one in force; they may show
     what is masked now.
     """
-    there = objects_of(store, prefix, in_force.table, in_force.window)
+    there = list_window_objects(store, prefix, in_force.table, in_force.window)
     return superseded(
         store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False
     )
@@ -135,11 +135,11 @@ def of_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple
 def _folders(prefix: str, there: WindowObjects) -> Mapping[str, _Folder]:
     found: dict[str, _Folder] = defaultdict(_Folder)
     for stored in there.objects:
-        place = place_of(prefix, stored.key)
+        place = parse_key(prefix, stored.key)
         if place is not None and place.publication:
             found[place.publication].objects[place.name] = stored
     for stored in there.extracts:
-        place = extract_place_of(prefix, stored.key)
+        place = parse_extract_key(prefix, stored.key)
         if place is not None and place.publication in found:  # of one that is gone otherwise, they go by their age
             found[place.publication].extracts.append(stored)
     return found

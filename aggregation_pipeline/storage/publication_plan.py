@@ -18,7 +18,7 @@ from aggregation_pipeline.storage.manifest import (
 )
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
-    from aggregation_pipeline.formats.common.rendered import RenderedFile
+    from aggregation_pipeline.formats.common.file_format import RenderedFile
 
 _PARQUET = "application/vnd.apache.parquet"
 
@@ -57,7 +57,7 @@ class Plan:
     uploads: tuple[Upload, ...]
 
 
-def reconcile(extract: Extract, files: "Sequence[RenderedFile]") -> None:
+def refuse_wrong_files(extract: Extract, files: "Sequence[RenderedFile]") -> None:
     """FormatError unless every file holds exactly the rows of its dataset(s), and is the file that was rendered."""
     rows = {dataset.name: dataset.rows for dataset in extract.datasets}
     wrong = []

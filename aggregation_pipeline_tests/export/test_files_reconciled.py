@@ -1,0 +1,43 @@
+"""A file that lost or gained rows on its way through a format: nothing is published, and the check says so."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import CheckError
+from aggregation_pipeline.export import window
+from aggregation_pipeline.formats import registry
+from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.published import load_manifest
+from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
+
+SILENT = SimpleNamespace(rows=lambda *_: None, step=lambda _: None, warn=lambda _: None)
+
+
+def export(store: FolderStore, tmp_path: Path) -> window.Exported:
+    entry = TableEntry.model_validate({"name": "orders", "group_by": ["id"], "select_fields": ["id"]})
+    request = ReadRequest(entry, WINDOW, datetime(2026, 11, 20, tzinfo=UTC), ZoneInfo("UTC"))
+    publication = window.Publication(store, "daily", "run", FormatOptions(), tmp_path / "temp", NoLock())
+    return window.export_window(request, cast("Any", None), ["json"], publication, cast("Any", SILENT))
+
+
+def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on_them_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = FolderStore(tmp_path / "exports")
+    render = registry.render
+    monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
+    monkeypatch.setattr(window, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
+    with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:
+        export(store, tmp_path)
+    assert [one.name for one in caught.value.verdicts if not one.passed] == ["formats_reconciled"]
+    assert load_manifest(store, "daily", "orders", WINDOW) is None
