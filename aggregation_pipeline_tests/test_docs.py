@@ -16,8 +16,9 @@ from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.embedded import sample_data
 from aggregation_pipeline.export.checks import judge
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import ZONE, ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -69,7 +70,7 @@ def shop(seekdb: MySQLServer) -> str:
     return database
 
 
-def newest_window(entry: TableEntry, now: datetime = NOW) -> Window | None:
+def newest_window(entry: TableEntry, now: datetime = NOW) -> TimeRange | None:
     if entry.partition is None:
         return None
     definition = partitions_of(entry.partition, ZONE)

@@ -15,13 +15,15 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render
-from aggregation_pipeline.source.mysql.columns import shape_queries
+from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.connection import NO_PASSWORD, SourceOptions
+from aggregation_pipeline.source.mysql.described_queries import describe_queries
+from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.mysql.rows import ArrowRows
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from benchmarks.data import TABLE
@@ -66,10 +68,11 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
     def run(keys: dict[str, Any]) -> int:
         request = _request(keys)
         with open_session(options, logical_time=_TIME, zone=_ZONE) as session:
-            settled = request.settled(session)
-            (shaped,) = shape_queries(settled.session, request.entry, settled.columns)
+            prepared = prepare_session(session, request)
+            (described,) = describe_queries(prepared.session, request.entry, prepared.columns)
             return sum(
-                batch.num_rows for batch in ArrowRows(settled.session, shaped, ZeroDates("null"), NO_PASSWORD).batches()
+                batch.num_rows
+                for batch in ArrowRows(prepared.session, described, ZeroDates("null"), NO_PASSWORD).batches()
             )
 
     run({**DETAIL, "where": _REHEARSAL})

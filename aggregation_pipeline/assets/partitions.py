@@ -20,7 +20,7 @@ from dagster import (
 from aggregation_pipeline.config.durations import NONE, parse_duration
 from aggregation_pipeline.config.partitions import WEEKDAYS, Backfill, Partition
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline.timezones.wall_clock import offsets_of
 
 PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly"}
@@ -63,11 +63,11 @@ def _shifts_by_less_than_an_hour(zone: ZoneInfo, start: datetime) -> bool:
     return any((after - before) % 3600 for before, after in itertools.pairwise(seconds))
 
 
-def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> Window:
+def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> TimeRange:
     """Return what the partition `key` reads."""
     found = definition.time_window_for_partition_key(key)
     zone = ZoneInfo(partition.column_timezone or definition.timezone)
-    return Window(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
+    return TimeRange(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
 
 
 def require_partition(table: str, definition: TimeWindowPartitionsDefinition, key: str) -> None:

@@ -12,9 +12,8 @@ from dagster import TimeWindowPartitionsDefinition
 from aggregation_pipeline.assets.partitions import require_partition, window_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.logical_time import named_window
-from aggregation_pipeline.source.mysql.reader import ReadRequest
-from aggregation_pipeline.source.mysql.zero_dates import ZeroDatesPolicy
-from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.source.request import ReadRequest, ZeroDatesPolicy
+from aggregation_pipeline.source.time_range import TimeRange
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Target:
     name: str
     moment: datetime
     zone: ZoneInfo
-    partition: Window | None = None
+    partition: TimeRange | None = None
 
     @property
     def key(self) -> str | None:

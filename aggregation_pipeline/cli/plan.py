@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aggregation_pipeline.export.dry_run import DatasetPlan, TablePlan
     from aggregation_pipeline.project import Project
-    from aggregation_pipeline.source.mysql.reader import ReadRequest
+    from aggregation_pipeline.source.request import ReadRequest
 
 _NO_PARTITION: Final = "no partition is complete yet; partition.start says where the first begins"
 

@@ -11,14 +11,15 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.formats.registry import FORMATS
-from aggregation_pipeline.source.mysql.columns import ShapedQuery, shape_queries
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.explain import explain, judge
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
+from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
+from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 
@@ -131,34 +132,34 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
             plan.warnings.append(
                 "the server gives no snapshot, and consistency is none: summary and detail may disagree"
             )
-        settled = request.settled(session)
-        session = settled.session  # noqa: PLW2901 - the same connection, its clock known
+        prepared = prepare_session(session, request)
+        session = prepared.session  # noqa: PLW2901 - the same connection, its clock known
         plan.warnings += filter(None, [session.clock.note])
-        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=settled.within)
+        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=prepared.condition)
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
-        shaped = shape_queries(session, entry, settled.columns, settled.within)
-        engines = settled.engines
+        described = describe_queries(session, entry, prepared.columns, prepared.condition)
+        engines = prepared.engines
         plan.engines = str(engines)
         require_snapshots(entry, engines)
         if engines.unknown:
             plan.warnings.append(f"whether all tables give snapshots is not known: engines {engines}")
-        if engines.without:
+        if engines.without_snapshots:
             plan.warnings.append(f"consistency is none, and rows may be of different moments: engines {engines}")
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append(
                 "the table has no primary key, so detail rows come in no order: give order_by, or say order: none"
             )
-        plan.datasets = [_describe(session, entry, each, plan) for each in shaped]
+        plan.datasets = [_describe(session, entry, each, plan) for each in described]
 
 
-def _describe(session: Session, entry: TableEntry, shaped: ShapedQuery, plan: TablePlan) -> DatasetPlan:
-    query = shaped.query
-    scan = explain(session, query)
-    if complaint := judge(entry, query, scan):
+def _describe(session: Session, entry: TableEntry, described: DescribedQuery, plan: TablePlan) -> DatasetPlan:
+    query = described.query
+    scan = explain_query(session, query)
+    if complaint := scan_problem(entry, query, scan):
         (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(complaint)
     columns = [
         column.field
-        for column in shaped.columns(shaped.fields, session.clock, ZeroDates("null"), _NO_VALUES)
+        for column in described.column_types(described.fields, session.clock, ZeroDates("null"), _NO_VALUES)
         if column is not None
     ]
     return DatasetPlan(
@@ -167,7 +168,7 @@ def _describe(session: Session, entry: TableEntry, shaped: ShapedQuery, plan: Ta
         order=query.order,
         limit=query.limit,
         columns={column.name: column.metadata[b"mysql_type"].decode() for column in columns},
-        masks=shaped.masks,
+        masks=described.masks,
         estimate=scan.rows,
         index=scan.index,
     )

@@ -29,7 +29,8 @@ from aggregation_pipeline.export.checks import (
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import RenderedFile, render
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile

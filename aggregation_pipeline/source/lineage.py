@@ -34,7 +34,7 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
     return {name: columns_of(named[name]) for name in outputs if name in named}
 
 
-def described(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
+def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
     """`schema` with what the entry knows of each output, as metadata that stays with the stored extract.
 
     `comment` is that of the column of the source that an output shows as it is; `alias` marks those of them that

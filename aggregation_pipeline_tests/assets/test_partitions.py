@@ -13,7 +13,8 @@ from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.time_range import Window, wall_time
+from aggregation_pipeline.source.mysql.partition_condition import time_range_condition
+from aggregation_pipeline.source.time_range import TimeRange, wall_time
 from aggregation_pipeline.timezones.wall_clock import offsets_of
 
 # Without DST, with it, by half an hour, by two hours, at midnight, and across the date line.
@@ -38,7 +39,7 @@ moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC)).map(lambda m: m.repl
 
 def windows(
     every: str, zone: ZoneInfo, around: datetime, column_zone: str | None = None, **keys: object
-) -> list[Window]:
+) -> list[TimeRange]:
     """The windows of a few days around a moment."""
     first = (around - timedelta(days=3)).astimezone(zone).date()
     partition = Partition.model_validate(
@@ -122,11 +123,11 @@ def test_an_hour_that_comes_twice_is_read_when_it_is_over_for_good():
         for window in windows("hour", ZoneInfo("America/New_York"), datetime(2026, 11, 1, 6, tzinfo=UTC))
     }
     assert (
-        found["2026-11-01-01:00"].predicate("t", "datetime", UTC_CLOCK)
+        time_range_condition(found["2026-11-01-01:00"], "t", "datetime", UTC_CLOCK)
         == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 01:00:00'"
     )
     assert (
-        found["2026-11-01-01:00-0500"].predicate("t", "datetime", UTC_CLOCK)
+        time_range_condition(found["2026-11-01-01:00-0500"], "t", "datetime", UTC_CLOCK)
         == "`t`.`t` >= '2026-11-01 01:00:00' AND `t`.`t` < '2026-11-01 02:00:00'"
     )
 
@@ -138,7 +139,7 @@ def test_a_column_in_utc_is_cut_by_the_days_of_the_zone():
         if w.key == "2026-11-20"
     ]
     assert (
-        window.predicate("orders", "datetime", UTC_CLOCK)
+        time_range_condition(window, "orders", "datetime", UTC_CLOCK)
         == "`orders`.`t` >= '2026-11-19 16:00:00' AND `orders`.`t` < '2026-11-20 16:00:00'"
     )
 
@@ -150,7 +151,7 @@ def test_a_timestamp_is_compared_in_the_zone_of_the_session():
         if w.key == "2026-11-01"
     ]
     # The day has 25 hours: it begins at -4 and ends at -5, and the session is at -5 all the time.
-    assert window.predicate("t", "timestamp", Clock(NEW_YORK, -5 * 3600)) == (
+    assert time_range_condition(window, "t", "timestamp", Clock(NEW_YORK, -5 * 3600)) == (
         "`t`.`t` >= '2026-10-31 23:00:00' AND `t`.`t` < '2026-11-02 00:00:00'"
     )
 
@@ -175,7 +176,7 @@ def days_outside_of_their_own_window(zone: ZoneInfo, *, all_days: bool) -> list[
         day
         for day in days
         if (all_days or day in near)
-        and window_of(partition, definition, day.isoformat()).predicate("t", "date", UTC_CLOCK)
+        and time_range_condition(window_of(partition, definition, day.isoformat()), "t", "date", UTC_CLOCK)
         != f"`t`.`d` >= '{day}' AND `t`.`d` < '{day + timedelta(days=1)}'"
     ]
 

@@ -30,7 +30,7 @@ from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.published import fetch_window, latest_window, load_manifest

@@ -14,7 +14,7 @@ from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostEr
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.errors import explain
+from aggregation_pipeline.source.mysql.errors import to_source_error
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
@@ -268,9 +268,9 @@ def _no_tls() -> OSError:
 def test_what_a_connection_failed_by_decides_whether_it_may_pass(cause: OSError, passes: bool):
     wrapped = pymysql.err.OperationalError(2003, "Can't connect to MySQL server on 'db'")
     wrapped.original_exception = cause  # type: ignore[attr-defined]
-    assert isinstance(explain(wrapped), SourceLostError) is passes
+    assert isinstance(to_source_error(wrapped), SourceLostError) is passes
     # In the middle of a stream it is the network, whatever it says.
-    assert isinstance(explain(cause), SourceLostError)
+    assert isinstance(to_source_error(cause), SourceLostError)
 
 
 def test_where_nothing_listens_it_may_pass():

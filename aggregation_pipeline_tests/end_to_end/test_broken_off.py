@@ -15,7 +15,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceLostError, StorageError
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for

@@ -28,8 +28,8 @@ from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError
 from aggregation_pipeline.export.window import Publication, export_window
-from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_fidelity import Silent, quoted

@@ -31,7 +31,7 @@ from python_calamine import CalamineWorkbook
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Exported, Publication, export_window
-from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.formats.test_csv_file import documented

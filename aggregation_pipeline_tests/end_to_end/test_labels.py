@@ -6,7 +6,7 @@ import openpyxl
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.window import Publication, export_window, render_window
-from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer

@@ -16,7 +16,7 @@ from aggregation_pipeline.export.dry_run import plan_tables
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import ReadRequest
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer

@@ -7,7 +7,8 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.reader import Progress, ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import Progress, ReadRequest
 from aggregation_pipeline_tests.support.reading import (
     LOGICAL_TIME,
     SERVERS_WITH_STORAGE_ENGINES,

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.lineage import columns_of, described, source_columns
+from aggregation_pipeline.source.lineage import columns_of, source_columns, with_column_metadata
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ COMMENTS = {"Status": "the state", "price": "in yuan", "id": "number"}
 
 def described_as(entry: TableEntry, dataset: str, names: list[str]) -> dict[str, dict[str, str]]:
     schema = pa.schema([pa.field(name, pa.int64(), metadata={"mysql_type": "X"}) for name in names])
-    found = described(schema, entry, dataset, COMMENTS)
+    found = with_column_metadata(schema, entry, dataset, COMMENTS)
     assert [field.metadata[b"mysql_type"] for field in found] == [b"X"] * len(names)
     return {
         field.name: {k.decode(): v.decode() for k, v in field.metadata.items() if k != b"mysql_type"} for field in found

@@ -10,17 +10,19 @@ import pytest
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.mysql.partition_condition import time_range_condition
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 DAY = (datetime(2026, 11, 19, 16, tzinfo=UTC), datetime(2026, 11, 20, 16, tzinfo=UTC))
 
 
-def window(column: str, zone: str = "Asia/Shanghai") -> Window:
-    return Window("2026-11-20", column, *DAY, ZoneInfo(zone))
+def window(column: str, zone: str = "Asia/Shanghai") -> TimeRange:
+    return TimeRange("2026-11-20", column, *DAY, ZoneInfo(zone))
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def ids(mysql, database, execute, tmp_path):
         ]
     )
 
-    def run(partition: Window, zone: ZoneInfo = SHANGHAI, /, **keys: object) -> list[int]:
+    def run(partition: TimeRange, zone: ZoneInfo = SHANGHAI, /, **keys: object) -> list[int]:
         entry = TableEntry.model_validate({"name": "e", "select_fields": ["id"], **keys})
         request = ReadRequest(entry, partition.key, DAY[1], zone, partition=partition)
         extract = read_extract(request, options_for(mysql, database), tmp_path, ignore_progress)
@@ -100,7 +102,7 @@ def test_a_date_has_neither_hours_nor_a_zone(ids, keys, words):
 
 def test_days_of_a_date_are_those_of_the_calendar_west_of_greenwich_too(ids):
     new_york = ZoneInfo("America/New_York")
-    day = Window(
+    day = TimeRange(
         "2026-11-20", "d", datetime(2026, 11, 20, 5, tzinfo=UTC), datetime(2026, 11, 21, 5, tzinfo=UTC), new_york
     )
     assert ids(day, new_york) == [2, 3]
@@ -114,7 +116,9 @@ def test_the_range_for_the_index_names_no_hour_that_does_not_exist(zone, start):
     named = Clock(ZoneInfo(zone), None)
     for hours in range(-72, 72):
         one = begin + timedelta(hours=hours)
-        predicate = Window("w", "t", one, one + timedelta(hours=1), UTC).predicate("e", "timestamp", named)
+        predicate = time_range_condition(
+            TimeRange("w", "t", one, one + timedelta(hours=1), UTC), "e", "timestamp", named
+        )
         for text in re.findall(r"'([^']+)'", predicate):
             local = datetime.fromisoformat(text).replace(tzinfo=named.zone)
             assert local.astimezone(UTC).astimezone(named.zone).replace(tzinfo=None) == local.replace(tzinfo=None), text
@@ -123,7 +127,9 @@ def test_the_range_for_the_index_names_no_hour_that_does_not_exist(zone, start):
 def test_both_datasets_and_the_count_carry_the_window_and_the_column_stays_bare_for_its_index():
     entry = TableEntry(name="e", group_by=("n",), select_fields=("id",), where="n = 1 OR n = 2", limit=5)
     summary, detail = build_queries(
-        entry, primary_key=["id"], within=window("dt").predicate("e", "datetime", Clock(SHANGHAI, 8 * 3600))
+        entry,
+        primary_key=["id"],
+        condition=time_range_condition(window("dt"), "e", "datetime", Clock(SHANGHAI, 8 * 3600)),
     )
     where = "WHERE `e`.`dt` >= '2026-11-20 00:00:00' AND `e`.`dt` < '2026-11-21 00:00:00' AND (n = 1 OR n = 2)"
     assert where in summary.sql

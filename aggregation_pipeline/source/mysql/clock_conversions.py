@@ -15,7 +15,7 @@ from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 from aggregation_pipeline.source.mysql.instant_expressions import (
     SET_OPERATIONS,
     arguments_of,
@@ -24,7 +24,7 @@ from aggregation_pipeline.source.mysql.instant_expressions import (
     spelled,
     stays_instant,
 )
-from aggregation_pipeline.source.mysql.touched_tables import touched_by_expression
+from aggregation_pipeline.source.mysql.referenced_tables import references_of_expression
 
 _CLOCKS: Final = ("from_unixtime", "unix_timestamp", "convert_tz")
 _PRESENT: Final = frozenset(
@@ -80,11 +80,11 @@ class Columns:
 
 
 @dataclass
-class Turning:
+class ClockConversions:
     """What was found in an entry.
 
     Attributes:
-        where: keys and texts of the fragments that turn instants, for people.
+        where: keys and texts of the expressions_of that turn instants, for people.
         ranges: SQL of instants in seconds since 1970, by the table that they are read from.
         unknown: why not all instants are among those.
         views: views whose inside is not known.
@@ -101,10 +101,10 @@ class Turning:
         return bool(self.where or self.views)
 
 
-def find_turning(
+def find_clock_conversions(
     entry: TableEntry, source: Columns, others: Mapping[TableName, Columns], stored: Collection[str]
-) -> Turning:
-    """Look through all fragments of an entry.
+) -> ClockConversions:
+    """Look through all expressions of an entry.
 
     Args:
         entry: as the config gives it.
@@ -112,12 +112,12 @@ def find_turning(
         others: the tables of its sub-selects.
         stored: names of the server's stored functions, in lower case.
     """
-    found = Turning()
+    found = ClockConversions()
     views = [columns.table for columns in (source, *others.values()) if columns.is_view]
     found.views += views
-    for key, sql in fragments(entry):
+    for key, sql in expressions_of(entry):
         tokens = bare(tokenize(sql)[0])
-        named = touched_by_expression(sql)
+        named = references_of_expression(sql)
         tables = [source, *(others[table] for table in sorted(named.tables, key=str) if table in others)]
         reasons = [*_of_functions(tokens, source, found)]
         for columns in tables:
@@ -144,13 +144,13 @@ def find_turning(
     return found
 
 
-def _add(found: Turning, table: str, sql: str) -> None:
+def _add(found: ClockConversions, table: str, sql: str) -> None:
     ranges = found.ranges.setdefault(table, [])
     if sql not in ranges:
         ranges.append(sql)
 
 
-def _of_functions(tokens: Sequence[Token], source: Columns, found: Turning) -> Iterator[str]:
+def _of_functions(tokens: Sequence[Token], source: Columns, found: ClockConversions) -> Iterator[str]:
     """Yield the names of functions that turn, noting the instants that they take or give."""
     names = {token.name for token in tokens}
     selects = "select" in names
@@ -178,7 +178,7 @@ def _of_functions(tokens: Sequence[Token], source: Columns, found: Turning) -> I
         yield token.name
 
 
-def _of_virtual_columns(tokens: Sequence[Token], columns: Columns, found: Turning) -> Iterator[str]:
+def _of_virtual_columns(tokens: Sequence[Token], columns: Columns, found: ClockConversions) -> Iterator[str]:
     """Yield the virtual columns that turn, of those that the tokens name."""
     for name in dict.fromkeys(token.name for token in tokens if token.name in columns.virtual):
         inner = _behind(columns, name, frozenset())

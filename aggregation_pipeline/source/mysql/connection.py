@@ -10,7 +10,7 @@ import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from aggregation_pipeline.source.mysql.prelude import LIFT_LIMITS
+from aggregation_pipeline.source.mysql.session_setup import LIFT_LIMITS
 from aggregation_pipeline.source.mysql.tls import Tls, TlsConnection
 
 NO_PASSWORD: Final = SecretStr("")

@@ -13,7 +13,7 @@ from aggregation_pipeline.config.sql.server_functions import FUNCTIONS
 from aggregation_pipeline.config.sql.tokens import ExpressionError, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
 
@@ -26,7 +26,7 @@ _UNKNOWN_FUNCTION: Final = (1305, 1370)
 
 
 @contextlib.contextmanager
-def explained(session: Session, entry: TableEntry, query: DatasetQuery | None = None) -> Iterator[None]:
+def add_hints(session: Session, entry: TableEntry, query: DatasetQuery | None = None) -> Iterator[None]:
     """Add to the server's refusal what is known of the entry and of the database.
 
     Raises:
@@ -62,7 +62,7 @@ _DATABASES: Final = "SELECT schema_name FROM information_schema.schemata WHERE C
 
 
 def _names(session: Session, query: str, database: str | None) -> list[str]:
-    with session.translated():
+    with session.translate_errors():
         return [str(row[0]) for row in session.connection.execute(sa.text(query), {"database": database})]
 
 
@@ -84,7 +84,7 @@ def _table_hint(session: Session, database: str | None, table: str) -> str:
 def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
     known = session.columns(*entry.source)
-    keys = [key for key, text in fragments(entry) if bare.casefold() in _names_in(text)]
+    keys = [key for key, text in expressions_of(entry) if bare.casefold() in _names_in(text)]
     place = f" It stands in {', '.join(keys)}." if keys else ""
     # One that the table has is missing in another table, of a sub-select.
     hint = "" if any(name.casefold() == bare.casefold() for name in known) else did_you_mean(bare, known)

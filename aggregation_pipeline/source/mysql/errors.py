@@ -27,7 +27,7 @@ from aggregation_pipeline.source.mysql.error_messages import (
     TYPES,
     Refusal,
 )
-from aggregation_pipeline.source.mysql.quotable import NOTHING, Known
+from aggregation_pipeline.source.mysql.quotable import NOTHING, QuotableNames
 
 # What a resolver says of names that are none; EAI_AGAIN is its own trouble, and passes.
 _UNKNOWN_NAME: Final = {
@@ -61,12 +61,12 @@ _FUNCTIONS: Final = frozenset(
 
 
 @contextlib.contextmanager
-def translated(where: str = "", known: Known = NOTHING) -> Iterator[None]:
+def translate_errors(where: str = "", known: QuotableNames = NOTHING) -> Iterator[None]:
     """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value."""
     try:
         yield
     except (DBAPIError, pymysql.MySQLError, OSError) as error:
-        raise explain(error, where, known) from None
+        raise to_source_error(error, where, known) from None
     except UnicodeDecodeError:
         raise SourceError(
             "the server cut a name or a message in the middle of a letter, and what is left is no text. Choose shorter"
@@ -74,7 +74,7 @@ def translated(where: str = "", known: Known = NOTHING) -> Iterator[None]:
         ) from None
 
 
-def explain(error: BaseException, where: str = "", known: Known = NOTHING) -> SourceError:
+def to_source_error(error: BaseException, where: str = "", known: QuotableNames = NOTHING) -> SourceError:
     """Return our error for a driver's; only what is `known` is repeated of its text."""
     original = error.orig if isinstance(error, DBAPIError) else error
     arguments: tuple[object, ...] = getattr(original, "args", ())
@@ -102,7 +102,7 @@ def explain(error: BaseException, where: str = "", known: Known = NOTHING) -> So
     return refusal
 
 
-def describe_warning(code: int, message: str, known: Known = NOTHING, words: str = "") -> str:
+def describe_warning(code: int, message: str, known: QuotableNames = NOTHING, words: str = "") -> str:
     """Return a warning in our words; `words` are those for deprecated syntax, of which a note is repeated where it
     holds nothing else.
     """
@@ -111,7 +111,7 @@ def describe_warning(code: int, message: str, known: Known = NOTHING, words: str
     return f"{code} {words or _in_our_words(code, message, known).words}"
 
 
-def _in_our_words(code: int | None, said: str, known: Known) -> Refusal:
+def _in_our_words(code: int | None, said: str, known: QuotableNames) -> Refusal:
     words, remedy = REFUSALS.get(code, ELSE) if code is not None else ELSE
     names = known.plus(PLUGINS).named(said)
     # What stands before is a cell's value, which may be a known name all the same.

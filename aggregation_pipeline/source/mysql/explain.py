@@ -41,7 +41,7 @@ class Scan:
     unknown: str = ""
 
 
-def explain(session: Session, query: DatasetQuery) -> Scan:
+def explain_query(session: Session, query: DatasetQuery) -> Scan:
     """Ask the server how it would run a query.
 
     The format is named: EXPLAIN alone answers as a server's version and its `explain_format` would have it.
@@ -67,7 +67,7 @@ def _unknown(why: str) -> Scan:
     return Scan(None, None, narrowed=False, unknown=why)
 
 
-def judge(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
+def scan_problem(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
     """Return what is wrong with a scan, in words with the remedy, or None."""
     if scan.unknown:
         return (
@@ -108,8 +108,8 @@ def check_scan(
     Raises:
         SourceError: it does, or cannot be known, and `on_scan` is `error`.
     """
-    scan = explain(session, query)
-    problem = judge(entry, query, scan)
+    scan = explain_query(session, query)
+    problem = scan_problem(entry, query, scan)
     if problem and entry.source_limits.on_scan == "error":
         raise SourceError(f"{problem} Nothing was read, because source_limits.on_scan is error.")
     if problem:

@@ -15,13 +15,13 @@ from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
 from aggregation_pipeline.config.sql.tokens import Token, quote, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.columns import ShapedQuery
-from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
+from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 from aggregation_pipeline.source.mysql.instant_expressions import spelled
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
+from aggregation_pipeline.source.mysql.referenced_tables import references_of_expression
 from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
-from aggregation_pipeline.source.mysql.touched_tables import touched_by_expression
 from aggregation_pipeline.source.mysql.variables import SORT_BUFFER, SORT_LENGTH
 
 # The most that max_sort_length can be.
@@ -53,7 +53,7 @@ class _Sorted:
 
 
 def fit_long_keys(
-    session: Session, entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]
+    session: Session, entry: TableEntry, shaped: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]
 ) -> None:
     """Raise the session's `max_sort_length` to what the longest key of these queries needs. Where none can be long,
     nothing is asked.
@@ -75,7 +75,7 @@ def fit_long_keys(
     keys = sum(len(each.keys) for each in sorted_rows)
     terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
     buffer = max(SORT_BUFFER, _TIMES * (longest * keys + SORT_LENGTH * terms))
-    with session.translated():
+    with session.translate_errors():
         session.connection.exec_driver_sql(
             f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}"
         )
@@ -99,13 +99,18 @@ def _longest(session: Session, entry: TableEntry, each: _Sorted) -> int:
 
 def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
     """Long columns of the tables whose rows a sub-select may sort, any of them: what it sorts by is not followed."""
-    tables = {table for _, sql in fragments(entry) if _SORTS.search(sql) for table in touched_by_expression(sql).tables}
+    tables = {
+        table
+        for _, sql in expressions_of(entry)
+        if _SORTS.search(sql)
+        for table in references_of_expression(sql).tables
+    }
     for table in sorted(tables, key=str):
         columns = session.columns(*table).values()
         yield _Sorted(f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.letters > _SHORT))
 
 
-def _keys(entry: TableEntry, shaped: Sequence[ShapedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
+def _keys(entry: TableEntry, shaped: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
     """What the server may sort by and what may be long, as SQL."""
     table = quote(entry.source.name)
     texts = {f"{table}.{quote(column.name)}": column.letters > _SHORT for column in columns.values()}
@@ -149,7 +154,7 @@ def _terms(tokens: Sequence[Token]) -> Iterator[list[Token]]:
     yield term
 
 
-def _order_keys(entry: TableEntry, shaped: ShapedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
+def _order_keys(entry: TableEntry, shaped: DescribedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
     for term in shaped.query.order_terms:
         expression, _ = split_direction(term)
         if expression.isdigit():
@@ -171,7 +176,7 @@ def _long(field: Field) -> bool:
     return field.length > SORT_LENGTH
 
 
-def _source(entry: TableEntry, shaped: ShapedQuery) -> str:
+def _source(entry: TableEntry, shaped: DescribedQuery) -> str:
     """FROM and WHERE, the same for all queries of an entry."""
     positions = ", ".join(str(position) for position, _ in enumerate(entry.group_by or (), start=1))
     clauses = shaped.query.clauses

@@ -18,12 +18,14 @@ from aggregation_pipeline.config.sql.references import comparable_name, referenc
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
-from aggregation_pipeline.source.mysql.storage_engines import Engines
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 
 
-def require_masked(session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], engines: Engines) -> None:
+def require_masked(
+    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], engines: StorageEngines
+) -> None:
     """Refuse an entry that may show a masked column by way of the database. `columns` are those of its table.
 
     Raises:
@@ -36,14 +38,14 @@ def require_masked(session: Session, entry: TableEntry, columns: Mapping[str, So
         raise SourceError(f"mask: {problem}")
 
 
-def _in_views(entry: TableEntry, masked: MaskedColumns, engines: Engines) -> Iterator[str]:
-    for table in sorted(engines.behind, key=str):
+def _in_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
+    for table in sorted(engines.behind_views, key=str):
         if (masked_columns_of(table, masked) or is_system_table(table)) and not entry.allow.table(table):
             yield (
                 f"a view leads to {table}, which has masked columns, and what the view shows of them is not followed."
                 f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."
             )
-    called = {TableName(None, name) for name in engines.functions} | engines.stored
+    called = {TableName(None, name) for name in engines.stored_functions} | engines.called_by_views
     for function in sorted(called, key=str):
         if not entry.allow.function(function):
             yield (
@@ -51,7 +53,7 @@ def _in_views(entry: TableEntry, masked: MaskedColumns, engines: Engines) -> Ite
                 f" it shows none, write allow: {{functions: [{function}]}} in the entry."
             )
     others = any(not same_table(table, entry.source) for table in masked)
-    for view in sorted(engines.unseen, key=str):
+    for view in sorted(engines.unreadable_views, key=str):
         if others and not entry.allow.table(view):
             yield (
                 f"what the view {view} reads cannot be seen by this account, and it could be a table with masked"
@@ -66,7 +68,7 @@ def _generated(
     own = entry.source
     inside = {
         table
-        for _, sql in fragments(entry)
+        for _, sql in expressions_of(entry)
         for table in reachable_tables(references_in(sql), masked)
         if not same_table(table, own)
     }

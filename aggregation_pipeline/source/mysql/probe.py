@@ -18,13 +18,13 @@ from sqlglot.errors import SqlglotError
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.errors import SourceLostError
-from aggregation_pipeline.source.mysql.errors import explain
-from aggregation_pipeline.source.mysql.full_group_by import switch_off, switched_off
+from aggregation_pipeline.source.mysql.errors import to_source_error
+from aggregation_pipeline.source.mysql.full_group_by import disable_full_group_by, full_group_by_disabled
 from aggregation_pipeline.source.mysql.query import DatasetQuery
+from aggregation_pipeline.source.mysql.referenced_tables import table_nodes
 from aggregation_pipeline.source.mysql.row_protocol import Field, RowStream
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.storage_engines import relations_of
-from aggregation_pipeline.source.mysql.touched_tables import table_nodes
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 
 Fields = tuple[Field, ...]
@@ -52,10 +52,10 @@ def probe(session: Session, queries: Sequence[DatasetQuery]) -> list[Fields]:
     Raises:
         SourceError: the server refuses a query, or has doubts about a value in it.
     """
-    with session.translated():
+    with session.translate_errors():
         judged = [_probe(session, query) for query in queries]
         if any(offending for _, offending in judged):
-            switch_off(session.driver_connection)
+            disable_full_group_by(session.driver_connection)
     return [fields for fields, _ in judged]
 
 
@@ -66,7 +66,7 @@ def _probe(session: Session, query: DatasetQuery) -> tuple[Fields, bool]:
     except pymysql.MySQLError as error:
         if error.args[0] not in _NOT_GROUPED or not _views_alone_offend(session, query):
             raise
-    with switched_off(session.driver_connection):
+    with full_group_by_disabled(session.driver_connection):
         return _described(session, query.probe_sql, query.dataset), True
 
 
@@ -90,7 +90,7 @@ def _views_alone_offend(session: Session, query: DatasetQuery) -> bool:
     offending = [name for name in views if not _passes(session, _all_of(name))]
     if not offending:
         return False
-    with switched_off(session.driver_connection):
+    with full_group_by_disabled(session.driver_connection):
         columns = {name: _described(session, _all_of(name), query.dataset) for name in offending}
     replaced = [(node, name) for node, name in places if name in columns]
     return _passes(session, _with_stand_ins(query.probe_sql, replaced, columns))
@@ -101,7 +101,7 @@ def _passes(session: Session, sql: str) -> bool:
         for _ in RowStream(session.driver_connection, sql).blocks():
             pass
     except pymysql.MySQLError as error:
-        if isinstance(explain(error), SourceLostError):
+        if isinstance(to_source_error(error), SourceLostError):
             raise
         return False
     return True

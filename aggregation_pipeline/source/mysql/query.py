@@ -118,7 +118,7 @@ class DatasetQuery:
 
 
 def build_queries(
-    entry: TableEntry, *, primary_key: Sequence[str], within: str | None = None
+    entry: TableEntry, *, primary_key: Sequence[str], condition: str | None = None
 ) -> tuple[DatasetQuery, ...]:
     """The queries of an entry, the summary first: one, or two when it asks for aggregates and for detail rows.
 
@@ -126,10 +126,10 @@ def build_queries(
         entry: as the config gives it.
         primary_key: the source table's key columns in order; empty for a table without one, whose detail rows come
             unordered.
-        within: the condition of a partition's window, which goes before the entry's own; None for the whole table.
+        condition: of the partition, which goes before the entry's own `where`; None for the whole table.
     """
     wants_summary = bool(entry.group_by or entry.aggregations)
-    rows = _rows(entry, within)
+    rows = _rows(entry, condition)
     summary = (_summary(entry, rows),) if wants_summary or not entry.select_fields else ()
     detail = (_detail(entry, primary_key, rows),) if entry.select_fields else ()
     return summary + detail
@@ -253,9 +253,9 @@ def _is_servable(name: str) -> bool:
     )
 
 
-def _rows(entry: TableEntry, within: str | None) -> str:
+def _rows(entry: TableEntry, condition: str | None) -> str:
     """Where the rows of both datasets come from."""
-    conditions = " AND ".join(filter(None, (within, entry.where and f"({entry.where})")))
+    conditions = " AND ".join(filter(None, (condition, entry.where and f"({entry.where})")))
     return _statement(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
 
 

@@ -21,7 +21,7 @@ _MARKS: Final = re.compile(r"[\w$ '\"`&|!.,()-]*")
 
 
 @dataclass(frozen=True)
-class Known:
+class QuotableNames:
     """Texts that are safe to show, because nobody's data is in them.
 
     Attributes:
@@ -35,13 +35,13 @@ class Known:
     texts: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, *, user: str, database: str, entry: TableEntry | None = None) -> "Known":
+    def of(cls, *, user: str, database: str, entry: TableEntry | None = None) -> "QuotableNames":
         """What the settings and an entry say; every word of the entry is the user's own, those of its SQL included."""
         texts = () if entry is None else tuple(dict.fromkeys(_texts(entry.model_dump())))
         words = (word for text in texts for word in _WORD.findall(text))
         return cls(user, texts=texts).plus((database, *words, *texts))
 
-    def plus(self, names: Iterable[str]) -> "Known":
+    def plus(self, names: Iterable[str]) -> "QuotableNames":
         """The same with further names of the database, such as columns."""
         return replace(self, names={name.casefold(): name for name in names if name} | dict(self.names))
 
@@ -72,7 +72,7 @@ class Known:
         return ".".join(parts) if all(parts) else ""
 
 
-NOTHING: Final = Known()
+NOTHING: Final = QuotableNames()
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -1,133 +1,38 @@
-"""Read one table's window into local Parquet: both datasets from one snapshot, streamed, counted, and nothing left
-behind on failure.
+"""Read one window of an entry into local Parquet: both datasets from one snapshot, streamed and counted.
+
+Nothing stays on disk after a failure.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
-from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.lineage import described
-from aggregation_pipeline.source.mysql.columns import ShapedQuery, shape_queries
+from aggregation_pipeline.source.lineage import with_column_metadata
+from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.deadline import deadline
-from aggregation_pipeline.source.mysql.error_hints import explained
+from aggregation_pipeline.source.mysql.deadline import Deadline, deadline
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
+from aggregation_pipeline.source.mysql.error_hints import add_hints
 from aggregation_pipeline.source.mysql.explain import check_scan
 from aggregation_pipeline.source.mysql.long_keys import fit_long_keys
-from aggregation_pipeline.source.mysql.masked_views import require_masked
+from aggregation_pipeline.source.mysql.prepared_session import PreparedSession, prepare_session
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.row_count import compare_counts, count_before
-from aggregation_pipeline.source.mysql.rows import ArrowRows
-from aggregation_pipeline.source.mysql.session import Session, SourceColumn, open_session
-from aggregation_pipeline.source.mysql.storage_engines import Engines, engines_of, require_snapshots
-from aggregation_pipeline.source.mysql.time_zone import choose_clock
+from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.warnings import check_warnings
-from aggregation_pipeline.source.mysql.zero_dates import ZeroDates, ZeroDatesPolicy
+from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.parquet_sink import ParquetSink
-from aggregation_pipeline.source.time_range import TIMES, Window
+from aggregation_pipeline.source.request import Progress, ReadRequest
 
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
-
-# Called with the dataset's name, the rows read so far, and the rows to come in all (None: not known before the end).
-Progress = Callable[[str, int, int | None], None]
-
-
-@dataclass(frozen=True)
-class ReadRequest:
-    """What to read: one entry, one window, as of one logical time; `partition` cuts the rows, None takes the whole
-    table.
-    """
-
-    entry: TableEntry
-    window: str
-    logical_time: datetime
-    zone: ZoneInfo
-    zero_dates: ZeroDatesPolicy = "null"
-    partition: Window | None = None
-
-    def settled(self, session: Session) -> "Settled":
-        """Let the session compute in the clock that suits the entry.
-
-        Raises:
-            SourceError: the server cannot, the partition's column does not suit, or a view or function may show a
-                masked column.
-        """
-        columns = session.columns(*self.entry.source)
-        engines = engines_of(session, self.entry)
-        behind = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
-        session = replace(session, known=session.known.plus((*columns, *behind)))
-        require_masked(session, self.entry, columns, engines)
-        within = self.within(columns, session.clock)
-        clocked = choose_clock(session, self.entry, self.logical_time, list(columns.values()), within, engines)
-        return Settled(clocked, columns, self.within(columns, clocked.clock), engines)
-
-    def within(self, columns: Mapping[str, SourceColumn], clock: Clock) -> str | None:
-        """The condition of the partition, for a table with these columns and a session with this clock; None for the
-        whole table.
-
-        Raises:
-            SourceError: the partition's column is not in the table, holds no time, or holds days where hours are asked
-                for.
-        """
-        # Without columns there is no such table: the server says that itself, when it is asked about the query.
-        if self.partition is None or not columns:
-            return None
-        name = self.partition.column
-        found = next((column for column in columns.values() if column.name.casefold() == name.casefold()), None)
-        if found is None or found.type not in TIMES:
-            what = (
-                f"is of the type {found.type.upper()}"
-                if found
-                else f"is not in it; its columns are {', '.join(columns)}"
-            )
-            hint = "" if found else did_you_mean(name, columns)
-            raise SourceError(
-                f"partition.column: a DATE, DATETIME or TIMESTAMP of {self.entry.table} is expected, and {name}"
-                f" {what}.{hint} Correct the entry."
-            )
-        if found.type == "date":
-            _refuse_hours_of_days(self.entry)
-        return self.partition.predicate(self.entry.source.name, found.type, clock)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A session in the clock of the entry that it reads, and what is known of the entry's tables.
-
-    Attributes:
-        columns: of the entry's table.
-        within: the condition of its partition.
-        engines: of all tables that the entry names.
-    """
-
-    session: Session
-    columns: Mapping[str, SourceColumn]
-    within: str | None
-    engines: Engines
-
-
-def _refuse_hours_of_days(entry: TableEntry) -> None:
-    partition = entry.partition
-    if partition is not None and partition.every == "hour":
-        raise SourceError(
-            f"partition.every: {partition.column} is a DATE, and a day has no hours: all its rows would lie in the"
-            " first. Write every: day, or name a DATETIME or TIMESTAMP column."
-        )
-    if partition is not None and partition.column_timezone is not None:
-        raise SourceError(
-            f"partition.column_timezone: {partition.column} is a DATE, a day of the calendar, which is the same in"
-            " every zone. Leave column_timezone out; it is for DATETIME columns."
-        )
 
 
 def read_extract(
@@ -140,8 +45,15 @@ def read_extract(
 ) -> Extract:
     """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
-    The snapshot ends with the last row; whatever follows does not hold the source database. `warn` hears of scans that
-    ask much of it and of deprecated syntax, `note` of what cannot be known here and is worth saying once.
+    The snapshot ends with the last row, so that rendering and publishing do not hold the source database.
+
+    Args:
+        request: what to read.
+        options: the server.
+        directory: where the files go.
+        progress: hears how many rows have come.
+        warn: hears of scans that ask much of the server, and of deprecated syntax.
+        note: hears what cannot be known here and is worth saying once.
 
     Raises:
         SourceLostError: the server went away; the call can be repeated.
@@ -151,96 +63,112 @@ def read_extract(
         RowCountError: the rows that came are not as many as the server counted.
     """
     entry, limits = request.entry, request.entry.source_limits
+    with (
+        _removed_on_failure() as written,
+        open_session(
+            options,
+            logical_time=request.logical_time,
+            zone=request.zone,
+            limits=limits,
+            require_snapshot=entry.consistency == "snapshot",
+            entry=entry,
+        ) as session,
+        deadline(session, limits.max_snapshot_seconds) as end,
+    ):
+        prepared = prepare_session(session, request)
+        queries = _checked_queries(prepared, request, warn, note)
+        reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn)
+        datasets = []
+        for each in queries:
+            written.append(directory / f"{each.query.dataset}.parquet")
+            datasets.append(reader.read(each, written[-1]))
+    return _extract_of(prepared, request, datasets)
+
+
+@contextlib.contextmanager
+def _removed_on_failure() -> Iterator[list[Path]]:
+    """Yield a list for the files that are written; a failure removes them."""
     written: list[Path] = []
     try:
-        with (
-            open_session(
-                options,
-                logical_time=request.logical_time,
-                zone=request.zone,
-                limits=limits,
-                require_snapshot=entry.consistency == "snapshot",
-                entry=entry,
-            ) as session,
-            deadline(session, limits.max_snapshot_seconds) as end,
-        ):
-            settled = request.settled(session)
-            columns, engines = settled.columns, settled.engines
-            session = settled.session  # noqa: PLW2901 - the same connection
-            comments = {column.name: column.comment for column in columns.values() if column.comment}
-            shaped = shape_queries(session, entry, columns, settled.within)
-            require_snapshots(entry, engines)
-            if session.clock.note:
-                note(session.clock.note)
-            for each in shaped:
-                check_scan(session, entry, each.query, warn, note)
-            fit_long_keys(session, entry, shaped, columns)
-            reading = _Reading(session, request, engines, comments, options.mask_salt, progress, warn)
-            datasets = []
-            for each in shaped:
-                path = directory / f"{each.query.dataset}.parquet"
-                written.append(path)
-                # A second more than is left, so that whoever comes too late is told by us why.
-                session.limit_statements(min(limits.timeout_seconds, end.left() + 1))
-                with explained(session, entry, each.query):
-                    datasets.append(reading.dataset(each, path))
-            consistency = "snapshot" if session.snapshot and not engines.without else "none"
+        yield written
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    notes = tuple(filter(None, [session.clock.note]))
-    # Whatever a view or a stored function leads to, it was none of the tables that the file masks then.
-    masks = " ".join(
-        entry.masks_asked if engines.views or engines.functions or engines.stored else entry.masks_asked[:1]
-    )
+
+
+def _checked_queries(
+    prepared: PreparedSession,
+    request: ReadRequest,
+    warn: Callable[[str], None],
+    note: Callable[[str], None],
+) -> Sequence[DescribedQuery]:
+    """Return the entry's queries after everything that can be checked before a row is read."""
+    entry, session = request.entry, prepared.session
+    queries = describe_queries(session, entry, prepared.columns, prepared.condition)
+    require_snapshots(entry, prepared.engines)
+    if session.clock.note:
+        note(session.clock.note)
+    for each in queries:
+        check_scan(session, entry, each.query, warn, note)
+    fit_long_keys(session, entry, queries, prepared.columns)
+    return queries
+
+
+def _extract_of(prepared: PreparedSession, request: ReadRequest, datasets: Sequence[Dataset]) -> Extract:
+    entry, engines, clock = request.entry, prepared.engines, prepared.session.clock
+    # A view or a stored function may read any table, so what the whole file masks is recorded as well. Without one, the
+    # masks of the entry's own tables are enough.
+    reads_other_tables = engines.views or engines.stored_functions or engines.called_by_views
+    masks = entry.masks_asked if reads_other_tables else entry.masks_asked[:1]
     return Extract(
-        entry.name,
-        request.window,
-        tuple(datasets),
-        consistency,
-        comments,
-        notes,
-        str(engines),
-        entry.columns_asked,
-        masks,
+        table=entry.name,
+        window=request.window,
+        datasets=tuple(datasets),
+        consistency="snapshot" if prepared.session.snapshot and not engines.without_snapshots else "none",
+        comments=_comments(prepared),
+        notes=(clock.note,) if clock.note else (),
+        engines=str(engines),
+        columns_asked=entry.columns_asked,
+        masks_asked=" ".join(masks),
     )
+
+
+def _comments(prepared: PreparedSession) -> Mapping[str, str]:
+    return {column.name: column.comment for column in prepared.columns.values() if column.comment}
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """One entry and window on the way from the server to the disk."""
+class _DatasetReader:
+    """Reads datasets of one entry and window, one after the other."""
 
-    session: Session
+    prepared: PreparedSession
     request: ReadRequest
-    engines: Engines
-    comments: Mapping[str, str]
     salt: SecretStr
+    end: Deadline
     progress: Progress
     warn: Callable[[str], None]
 
-    def dataset(self, shaped: ShapedQuery, path: Path) -> Dataset:
-        query, max_rows = shaped.query, self.request.entry.source_limits.max_rows
-        # Counted before, in the same snapshot: the total for the progress bar and the number that the rows have to
-        # match.
-        expected = count_before(self.session, query)
-        _refuse_too_many(query, expected, max_rows)
-        rows = ArrowRows(self.session, shaped, ZeroDates(self.request.zero_dates), self.salt)
-        schema = described(rows.schema, self.request.entry, query.dataset, self.comments)
-        arrived = kept = 0
-        with ParquetSink(path, schema) as sink:
-            for received in rows.batches():
-                arrived += received.num_rows
-                # The statement asks for one row more than the limit, to know whether there is one.
-                batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
-                kept += batch.num_rows
-                _refuse_too_many(query, kept, max_rows)
-                sink.write(batch)
-                self.progress(query.dataset, kept, expected)
-        # Before any other statement, which would put its own in their place.
-        check_warnings(self.session, rows.stream.warnings, query.dataset, self.warn)
-        compare_counts(self.session, query, arrived, expected, self.engines)
-        if self.session.snapshot and not rows.stream.status & _IN_TRANSACTION:
+    def read(self, described: DescribedQuery, path: Path) -> Dataset:
+        """Read one dataset into a Parquet file; errors tell of the entry what is known."""
+        session, entry = self.prepared.session, self.request.entry
+        # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
+        session.limit_statements(min(entry.source_limits.timeout_seconds, self.end.left() + 1))
+        with add_hints(session, entry, described.query):
+            return self._read(described, path)
+
+    def _read(self, described: DescribedQuery, path: Path) -> Dataset:
+        session, entry, query = self.prepared.session, self.request.entry, described.query
+        # Counted in the same snapshot: the total of the progress bar, and the number that the rows have to match.
+        expected = count_before(session, query)
+        _refuse_too_many(query, expected, entry.source_limits.max_rows)
+        rows = ArrowRows(session, described, ZeroDates(self.request.zero_dates), self.salt)
+        schema = with_column_metadata(rows.schema, entry, query.dataset, _comments(self.prepared))
+        arrived, kept = self._write(rows, query, ParquetSink(path, schema), expected)
+        # Before any other statement, which would replace these warnings by its own.
+        check_warnings(session, rows.stream.warnings, query.dataset, self.warn)
+        compare_counts(session, query, arrived, expected, self.prepared.engines)
+        if session.snapshot and not rows.stream.status & _IN_TRANSACTION:
             raise SnapshotError(
                 f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot"
                 " did not hold. A proxy or a limit on transactions stands between: connect to the database itself, or"
@@ -256,8 +184,22 @@ class _Reading:
             sql=query.sql,
             order=query.order,
             zero_dates=rows.zero_dates.counts,
-            masks=shaped.masks,
+            masks=described.masks,
         )
+
+    def _write(self, rows: ArrowRows, query: DatasetQuery, sink: ParquetSink, expected: int | None) -> tuple[int, int]:
+        """Write the rows, and return how many arrived and how many were kept."""
+        arrived = kept = 0
+        with sink:
+            for received in rows.batches():
+                arrived += received.num_rows
+                # The statement asks for one row more than the limit, to know whether there is one.
+                batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
+                kept += batch.num_rows
+                _refuse_too_many(query, kept, self.request.entry.source_limits.max_rows)
+                sink.write(batch)
+                self.progress(query.dataset, kept, expected)
+        return arrived, kept
 
 
 def _refuse_too_many(query: DatasetQuery, rows: int | None, max_rows: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
-from aggregation_pipeline.source.mysql.storage_engines import Engines
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 
 # Limits on rows that people and proxies set are round numbers.
@@ -22,7 +22,9 @@ def count_before(session: Session, query: DatasetQuery) -> int | None:
     return None if query.count_sql is None else _counted(session, query.count_sql, query.dataset)
 
 
-def compare_counts(session: Session, query: DatasetQuery, arrived: int, expected: int | None, engines: Engines) -> None:
+def compare_counts(
+    session: Session, query: DatasetQuery, arrived: int, expected: int | None, engines: StorageEngines
+) -> None:
     """Raise where the rows that arrived are not those that the server counts. To be asked right after the rows came.
 
     Args:
@@ -54,11 +56,11 @@ def whole_count(query: DatasetQuery) -> str:
     """
     outputs = tuple((sql, f"c{place}") for place, (sql, _) in enumerate(query.outputs, start=1))
     numbered = replace(query, outputs=outputs, order_terms=()).sql
-    return f"SELECT COUNT(*) FROM ({numbered}) AS counted"  # noqa: S608 - fragments that were checked at load
+    return f"SELECT COUNT(*) FROM ({numbered}) AS counted"  # noqa: S608 - expressions that were checked at load
 
 
 def _counted(session: Session, sql: str, dataset: str) -> int:
-    with session.translated(), session.driver_connection.cursor() as cursor:
+    with session.translate_errors(), session.driver_connection.cursor() as cursor:
         cursor.execute(sql)
         ((count,),) = cursor.fetchall()
         warnings = cursor.warning_count
@@ -66,10 +68,10 @@ def _counted(session: Session, sql: str, dataset: str) -> int:
     return int(count)
 
 
-def _cause(session: Session, arrived: int, expected: int, engines: Engines) -> str:
-    if engines.without:
+def _cause(session: Session, arrived: int, expected: int, engines: StorageEngines) -> str:
+    if engines.without_snapshots:
         return (
-            f"{', '.join(sorted(engines.without))} gives no snapshots, so rows came or went in between: run it while "
+            f"{', '.join(sorted(engines.without_snapshots))} gives no snapshots, so rows came or went in between: run it while "
             "nobody writes, or ALTER TABLE ... ENGINE=InnoDB."
         )
     if not session.snapshot:

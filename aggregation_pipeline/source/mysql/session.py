@@ -19,11 +19,11 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine
-from aggregation_pipeline.source.mysql.errors import translated
-from aggregation_pipeline.source.mysql.full_group_by import switched_off
-from aggregation_pipeline.source.mysql.prelude import PER_SECOND, Wishes, settle
-from aggregation_pipeline.source.mysql.quotable import NOTHING, Known
+from aggregation_pipeline.source.mysql.errors import translate_errors
+from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
+from aggregation_pipeline.source.mysql.quotable import NOTHING, QuotableNames
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
+from aggregation_pipeline.source.mysql.session_setup import PER_SECOND, SessionSettings, settle
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
@@ -73,11 +73,11 @@ class Session:
     server: str
     identity: str
     statement_limits: tuple[str, ...] = ()
-    known: Known = NOTHING
+    known: QuotableNames = NOTHING
 
-    def translated(self) -> AbstractContextManager[None]:
+    def translate_errors(self) -> AbstractContextManager[None]:
         """Turn the driver's errors into ours."""
-        return translated(known=self.known)
+        return translate_errors(known=self.known)
 
     @property
     def driver_connection(self) -> Any:  # noqa: ANN401
@@ -90,7 +90,7 @@ class Session:
             "SELECT column_name FROM information_schema.statistics WHERE table_schema = COALESCE(:database, DATABASE())"
             " AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index"
         )
-        with self.translated():
+        with self.translate_errors():
             return tuple(row[0] for row in self.connection.execute(query, {"database": database, "table": table}))
 
     def columns(self, database: str | None, table: str) -> dict[str, SourceColumn]:
@@ -100,11 +100,11 @@ class Session:
             "SELECT * FROM information_schema.columns"
             " WHERE table_schema = COALESCE(:database, DATABASE()) AND table_name = :table ORDER BY ordinal_position"
         )
-        with self.translated():
+        with self.translate_errors():
             rows = self._column_rows(query, database, table)
             if not rows:
                 # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
-                with switched_off(self.driver_connection):
+                with full_group_by_disabled(self.driver_connection):
                     rows = self._column_rows(query, database, table)
         return {str(row["column_name"]): _column(row) for row in rows}
 
@@ -121,7 +121,7 @@ class Session:
             "SELECT LOWER(routine_name) FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND"
             " LOWER(routine_name) IN :names"
         )
-        with self.translated():
+        with self.translate_errors():
             return frozenset(
                 row[0]
                 for row in self.connection.execute(
@@ -135,17 +135,17 @@ class Session:
         Raises:
             SourceError: the server does not know it.
         """
-        with self.translated():
+        with self.translate_errors():
             self.connection.exec_driver_sql("SET SESSION time_zone = %s", (value,))
 
     def scalar(self, sql: str) -> Any:  # noqa: ANN401
         """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
-        with self.translated():
+        with self.translate_errors():
             return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
 
     def row(self, sql: str) -> tuple[Any, ...]:
         """Return the single row of a statement without parameters."""
-        with self.translated():
+        with self.translate_errors():
             return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
 
     def rows(self, sql: str) -> tuple[tuple[str, ...], list[tuple[str | None, ...]]]:
@@ -155,20 +155,20 @@ class Session:
         seekdb cuts a plan's names where it likes, and what stops a driver in the middle of a result leaves the
         connection out of step.
         """
-        with self.translated():
+        with self.translate_errors():
             stream = RowStream(self.driver_connection, sql)
             rows = [row for block in stream.blocks() for row in block.texts()]
         return tuple(field.name for field in stream.fields), rows
 
     def limit_statements(self, seconds: float) -> None:
         """Let the server end each further statement after so many seconds."""
-        with self.translated():
+        with self.translate_errors():
             for name in self.statement_limits:
                 self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * PER_SECOND[name]))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
         """Return the (level, code, message) of what the last statement brought about."""
-        with self.translated():
+        with self.translate_errors():
             return [tuple(row) for row in self.connection.exec_driver_sql("SHOW WARNINGS")]
 
     def abort(self) -> None:
@@ -215,10 +215,10 @@ def open_session(
         SnapshotError: no snapshot is to be had, and one is required.
     """
     clock = Clock.at(zone, logical_time)
-    known = Known.of(user=options.user, database=options.database, entry=entry)
+    known = QuotableNames.of(user=options.user, database=options.database, entry=entry)
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
-        with translated(options.where, known):
+        with translate_errors(options.where, known):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
         session = _prepare(connection, options, limits, logical_time, clock, known, require_snapshot=require_snapshot)
         try:
@@ -234,12 +234,12 @@ def _prepare(
     limits: SourceLimits,
     logical_time: datetime,
     clock: Clock,
-    known: Known,
+    known: QuotableNames,
     *,
     require_snapshot: bool,
 ) -> Session:
-    wishes = Wishes(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
-    with translated(options.where, known):
+    wishes = SessionSettings(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
+    with translate_errors(options.where, known):
         variables = settle(connection, wishes)
         _begin(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.

@@ -16,8 +16,8 @@ from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
+from aggregation_pipeline.source.mysql.referenced_tables import References, references_of_entry, references_of_view
 from aggregation_pipeline.source.mysql.session import Session
-from aggregation_pipeline.source.mysql.touched_tables import Touched, tables_of_entry, touched_by_view
 
 # Engines whose consistent reads are known to be of one moment. SEQUENCE makes up its rows, the same ones each time.
 _SNAPSHOTS: Final = {
@@ -75,53 +75,53 @@ class Relation(NamedTuple):
 
 
 @dataclass
-class Engines:
+class StorageEngines:
     """The engines behind an entry.
 
     Attributes:
-        held: names of those that give snapshots.
-        without: tables whose engine gives none, as `MyISAM (hits)`.
+        with_snapshots: names of those that give snapshots.
+        without_snapshots: tables whose engine gives none, as `MyISAM (hits)`.
         unknown: what cannot be seen by this account, as `view v`.
         views: which of the names in the entry are views.
         versioned: which of them are system-versioned tables, of MariaDB.
-        functions: stored functions that the entry calls, in lower case.
+        stored_functions: stored functions that the entry calls, in lower case.
         relations: all tables and views that there are behind the entry.
-        behind: tables that only views lead to.
-        stored: stored functions that views call.
-        unseen: views whose definition cannot be read, or whose tables cannot.
+        behind_views: tables that only views lead to.
+        called_by_views: stored functions that views call.
+        unreadable_views: views whose definition cannot be read, or whose tables cannot.
     """
 
-    held: set[str] = field(default_factory=set)
-    without: set[str] = field(default_factory=set)
+    with_snapshots: set[str] = field(default_factory=set)
+    without_snapshots: set[str] = field(default_factory=set)
     unknown: set[str] = field(default_factory=set)
     views: set[TableName] = field(default_factory=set)
     versioned: set[TableName] = field(default_factory=set)
-    functions: frozenset[str] = frozenset()
+    stored_functions: frozenset[str] = frozenset()
     relations: set[TableName] = field(default_factory=set)
-    behind: set[TableName] = field(default_factory=set)
-    stored: set[TableName] = field(default_factory=set)
-    unseen: set[TableName] = field(default_factory=set)
+    behind_views: set[TableName] = field(default_factory=set)
+    called_by_views: set[TableName] = field(default_factory=set)
+    unreadable_views: set[TableName] = field(default_factory=set)
 
     def __str__(self) -> str:
         """For the manifest: `InnoDB`, `InnoDB, MyISAM (hits)`, `unknown (view v)`."""
         unknown = [f"unknown ({', '.join(sorted(self.unknown))})"] if self.unknown else []
-        return ", ".join([*sorted(self.held), *sorted(self.without), *unknown])
+        return ", ".join([*sorted(self.with_snapshots), *sorted(self.without_snapshots), *unknown])
 
 
-def engines_of(session: Session, entry: TableEntry) -> Engines:
+def find_storage_engines(session: Session, entry: TableEntry) -> StorageEngines:
     """Find the engines of all tables that an entry reads: one question, and one more for each layer of views.
 
     Raises:
         SourceLostError: the server went away. A refusal is no error: what cannot be seen is `unknown`.
     """
-    engines, seen = Engines(), set[TableName]()
-    touched = tables_of_entry(entry)
+    engines, seen = StorageEngines(), set[TableName]()
+    touched = references_of_entry(entry)
     # Where nothing may be missed no list is trusted: a server may lack one of its kind's functions, and have a stored
     # one of that name.
-    engines.functions = session.stored_functions(
+    engines.stored_functions = session.stored_functions(
         touched.called if entry.all_masked else touched.called - SERVER_FUNCTIONS
     )
-    engines.unknown |= {f"function {name}" for name in engines.functions}
+    engines.unknown |= {f"function {name}" for name in engines.stored_functions}
     for _ in range(_DEPTH):
         engines.unknown |= {f"function {name}" for name in touched.stored}
         wanted = touched.tables - seen
@@ -134,37 +134,37 @@ def engines_of(session: Session, entry: TableEntry) -> Engines:
             raise
         except SourceError:
             engines.unknown |= {f"table {name}" for name in wanted}
-            engines.unseen |= wanted
+            engines.unreadable_views |= wanted
             return engines
         engines.relations |= {name for name, found in relations.items() if found}
-        engines.unseen |= {name for name in wanted & engines.behind if not relations[name]}
+        engines.unreadable_views |= {name for name in wanted & engines.behind_views if not relations[name]}
         engines.views |= {
             name for name, found in relations.items() if any(each.is_view or each.is_system_view for each in found)
         }
         engines.versioned |= {
             name for name, found in relations.items() if any(each.kind == "SYSTEM VERSIONED" for each in found)
         }
-        touched = Touched()
+        touched = References()
         for name in wanted:
             touched |= _judge(engines, name, relations[name])
-        engines.behind |= touched.tables
-        engines.stored |= touched.stored
+        engines.behind_views |= touched.tables
+        engines.called_by_views |= touched.stored
     engines.unknown |= {f"view {name}" for name in touched.tables}
-    engines.unseen |= touched.tables
+    engines.unreadable_views |= touched.tables
     return engines
 
 
-def require_snapshots(entry: TableEntry, engines: Engines) -> None:
+def require_snapshots(entry: TableEntry, engines: StorageEngines) -> None:
     """Refuse an entry whose rows could be of several moments, as a low isolation level is refused.
 
     Raises:
         SnapshotError: unless the entry says `consistency: none`.
     """
-    if entry.consistency == "none" or not engines.without:
+    if entry.consistency == "none" or not engines.without_snapshots:
         return
-    mixed = f" beside {', '.join(sorted(engines.held))}" if engines.held else ""
+    mixed = f" beside {', '.join(sorted(engines.with_snapshots))}" if engines.with_snapshots else ""
     raise SnapshotError(
-        f"{entry.table}: {', '.join(sorted(engines.without))} gives no snapshots{mixed}, so rows could be of different "
+        f"{entry.table}: {', '.join(sorted(engines.without_snapshots))} gives no snapshots{mixed}, so rows could be of different "
         f"moments. Make it one that does (ALTER TABLE ... ENGINE=InnoDB), or write `consistency: none` in the table's "
         f"entry; its manifest will then say so."
     )
@@ -181,38 +181,38 @@ def relations_of(session: Session, wanted: Iterable[TableName]) -> dict[TableNam
         values |= {f"t{place}": name.name} | ({f"d{place}": name.database} if name.database else {})
         database = f":d{place}" if name.database else "DATABASE()"
         parts.append(_RELATION.format(place=place, name=f":t{place}", database=database))
-    with session.translated():
+    with session.translate_errors():
         rows = session.connection.execute(sa.text(" UNION ALL ".join(parts)), values).all()
     found = [[Relation(*row[1:]) for row in rows if row[0] == place] for place in range(len(names))]
     return {name: list(_exact(name, relations)) for name, relations in zip(names, found, strict=True)}
 
 
-def _judge(engines: Engines, name: TableName, found: list[Relation]) -> Touched:
+def _judge(engines: StorageEngines, name: TableName, found: list[Relation]) -> References:
     """Note the engine of one table; return what a view leads to."""
     if not found:
         engines.unknown.add(f"table {name}")
-    further = Touched()
+    further = References()
     for relation in found:
         if relation.is_view:
-            behind = touched_by_view(relation.definition) if relation.definition else None
+            behind = references_of_view(relation.definition) if relation.definition else None
             if behind is None:
                 engines.unknown.add(f"view {name}")
-                engines.unseen.add(name)
+                engines.unreadable_views.add(name)
             else:
                 further |= _within(relation.database, behind)
         elif relation.snapshots is None:
             engines.unknown.add(f"{relation.engine_word} of {name}")
         elif relation.snapshots:
-            engines.held.add(relation.engine_word)
+            engines.with_snapshots.add(relation.engine_word)
         else:
-            engines.without.add(f"{relation.engine_word} ({name})")
+            engines.without_snapshots.add(f"{relation.engine_word} ({name})")
     return further
 
 
-def _within(database: str, touched: Touched) -> Touched:
+def _within(database: str, touched: References) -> References:
     """Names in a view are those of its database."""
     tables = frozenset(TableName(name.database or database, name.name) for name in touched.tables)
-    return Touched(tables, touched.stored)
+    return References(tables, touched.stored)
 
 
 _RELATION: Final = (

@@ -17,10 +17,10 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.errors import translated
+from aggregation_pipeline.source.mysql.errors import translate_errors
 from aggregation_pipeline.source.mysql.masked_views import computed_from
+from aggregation_pipeline.source.mysql.partition_condition import TIME_TYPES
 from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.time_range import TIMES
 
 # Nobody waits longer for what is a glance.
 LIMITS: Final = SourceLimits(timeout_seconds=5, lock_wait_seconds=5, max_snapshot_seconds=60)
@@ -84,7 +84,7 @@ def read_table_state(
     newest, moments = {}, []
     for name, zone in columns.items():
         kind = kinds.get(name.casefold())
-        if kind in TIMES and name.casefold() in leading and comparable_name(name) not in hidden:
+        if kind in TIME_TYPES and name.casefold() in leading and comparable_name(name) not in hidden:
             text, moment = _newest(session, table, name, kind, zone)
             if text is not None:
                 newest[name] = text
@@ -102,11 +102,11 @@ def read_table_state(
 
 def _status(session: Session, table: TableName) -> Mapping[str, Any]:
     # MySQL 8 answers with what it knew a day ago, unless it is asked not to.
-    with contextlib.suppress(SourceError), translated():
+    with contextlib.suppress(SourceError), translate_errors():
         session.connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
     place = f" FROM {quote(table.database)}".replace("%", "%%") if table.database else ""
     pattern = re.sub(r"([\\\\%_])", r"\\\1", table.name)
-    with translated():
+    with translate_errors():
         result = session.connection.exec_driver_sql(f"SHOW TABLE STATUS{place} LIKE %s", (pattern,))
         names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
         found = [dict(zip(names, row, strict=True)) for row in result]

@@ -21,11 +21,11 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.mysql.clock_conversions import Columns, Turning, find_turning
-from aggregation_pipeline.source.mysql.full_group_by import switched_off
+from aggregation_pipeline.source.mysql.clock_conversions import ClockConversions, Columns, find_clock_conversions
+from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
+from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
-from aggregation_pipeline.source.mysql.storage_engines import Engines
-from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 from aggregation_pipeline.timezones.wall_clock import format_offset, offsets_of, utc_offset
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ def choose_clock(
     entry: TableEntry,
     moment: datetime,
     columns: Sequence[SourceColumn],
-    within: str | None,
-    engines: Engines,
+    condition: str | None,
+    engines: StorageEngines,
 ) -> Session:
     """Return the session with the clock that suits the entry; the snapshot stays.
 
@@ -57,7 +57,7 @@ def choose_clock(
         entry: as the config gives it.
         moment: the logical time.
         columns: of the entry's table.
-        within: the condition of the partition, for the session as it is; None for the whole table.
+        condition: of the partition, for the session as it is; None for the whole table.
         engines: what is known of the tables.
 
     Raises:
@@ -74,16 +74,18 @@ def choose_clock(
     if not wrong:
         session.set_time_zone(session.clock.zone.key)
         return replace(session, clock=replace(session.clock, offset_seconds=None))
-    return _with_one_offset(session, entry, turning, moment, within, wrong)
+    return _with_one_offset(session, entry, turning, moment, condition, wrong)
 
 
-def _turning(session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: Engines) -> Turning:
-    others = tables_of_entry(entry).tables - {entry.source}
+def _turning(
+    session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: StorageEngines
+) -> ClockConversions:
+    others = references_of_entry(entry).tables - {entry.source}
     known = {table: _columns(table, session.columns(*table).values(), engines) for table in others}
-    return find_turning(entry, _columns(entry.source, columns, engines), known, engines.functions)
+    return find_clock_conversions(entry, _columns(entry.source, columns, engines), known, engines.stored_functions)
 
 
-def _columns(table: TableName, columns: Collection[SourceColumn], engines: Engines) -> Columns:
+def _columns(table: TableName, columns: Collection[SourceColumn], engines: StorageEngines) -> Columns:
     # Of a system-versioned table information_schema does not list the columns of its periods.
     periods = {"row_start", "row_end"} if table in engines.versioned else set()
     return Columns(
@@ -142,11 +144,11 @@ def _from_unixtime(moment: int) -> str:
 
 
 def _with_one_offset(
-    session: Session, entry: TableEntry, turning: Turning, moment: datetime, within: str | None, wrong: str
+    session: Session, entry: TableEntry, turning: ClockConversions, moment: datetime, condition: str | None, wrong: str
 ) -> Session:
     zone = session.clock.zone
     present = utc_offset(zone, moment)
-    touched = _touched(session, entry, turning, within)
+    touched = _touched(session, entry, turning, condition)
     offset = present if touched is None else offsets_of(zone).constant_between(*touched)
     if not turning and not turning.present and not _takes(session, present):
         # Instants are exact at any offset.
@@ -190,7 +192,9 @@ def _takes(session: Session, offset: int) -> bool:
     return True
 
 
-def _touched(session: Session, entry: TableEntry, turning: Turning, within: str | None) -> tuple[int, int] | None:
+def _touched(
+    session: Session, entry: TableEntry, turning: ClockConversions, condition: str | None
+) -> tuple[int, int] | None:
     """The first and the last instant that the entry turns, in seconds; None where there is none, or not all are
     known.
     """
@@ -199,8 +203,8 @@ def _touched(session: Session, entry: TableEntry, turning: Turning, within: str 
     found: list[int] = []
     for table, instants in turning.ranges.items():
         asked = ", ".join(f"MIN({one}), MAX({one})" for one in instants)
-        rows = f"{table} WHERE {within}" if within and table == entry.source.sql else table
-        with switched_off(session.driver_connection):
+        rows = f"{table} WHERE {condition}" if condition and table == entry.source.sql else table
+        with full_group_by_disabled(session.driver_connection):
             row = session.row(f"SELECT {asked} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
         found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None

@@ -7,7 +7,8 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.error_messages import DEPRECATION, PASSING, REFUSALS
-from aggregation_pipeline.source.mysql.errors import describe_warning, explain
-from aggregation_pipeline.source.mysql.quotable import Known
+from aggregation_pipeline.source.mysql.errors import describe_warning, to_source_error
+from aggregation_pipeline.source.mysql.quotable import QuotableNames
 
 ENTRY = TableEntry.model_validate(
     {
@@ -23,11 +23,11 @@ ENTRY = TableEntry.model_validate(
         "where": "born > 'now'",
     }
 )
-KNOWN = Known.of(user="reader", database="shop", entry=ENTRY).plus(["age"])
+KNOWN = QuotableNames.of(user="reader", database="shop", entry=ENTRY).plus(["age"])
 
 
 def told(code: int, said: str) -> str:
-    return str(explain(pymysql.err.OperationalError(code, said), known=KNOWN))
+    return str(to_source_error(pymysql.err.OperationalError(code, said), known=KNOWN))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.export.dry_run import plan_tables
 from aggregation_pipeline.export.window import Publication, export_window
 from aggregation_pipeline.formats.registry import FORMATS
-from aggregation_pipeline.source.mysql.explain import explain, judge
+from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
@@ -60,7 +61,7 @@ def test_a_day_that_an_index_could_find_is_not_refused_whether_the_server_takes_
 
 def explained(session: Session, entry: TableEntry) -> str | None:
     (query,) = build_queries(entry, primary_key=("id",))
-    return judge(entry, query, explain(session, query))
+    return scan_problem(entry, query, explain_query(session, query))
 
 
 def test_the_format_of_the_answer_is_the_same_whatever_the_server_prefers(

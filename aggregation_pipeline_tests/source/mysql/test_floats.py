@@ -58,7 +58,8 @@ def test_any_float_and_double_comes_back_bit_for_bit(
     server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ):
     from aggregation_pipeline.config.table_entry import TableEntry
-    from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+    from aggregation_pipeline.source.mysql.reader import read_extract
+    from aggregation_pipeline.source.request import ReadRequest
     from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 
     mysql: MySQLServer = request.getfixturevalue(server)

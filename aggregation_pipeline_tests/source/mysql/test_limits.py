@@ -106,7 +106,8 @@ def test_an_estimate_above_max_scan_rows_is_said_before_anything_is_read(read: R
 
 def test_a_table_that_somebody_has_locked_is_not_waited_for(mariadb: MySQLServer, tmp_path: Path):
     from aggregation_pipeline.config.table_entry import TableEntry
-    from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+    from aggregation_pipeline.source.mysql.reader import read_extract
+    from aggregation_pipeline.source.request import ReadRequest
     from aggregation_pipeline_tests.support.reading import ignore_progress
 
     database = mariadb.fresh_database()

@@ -16,8 +16,9 @@ from aggregation_pipeline.errors import SourceError, StorageError
 from aggregation_pipeline.export.window import Publication, export_window, render_window
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer

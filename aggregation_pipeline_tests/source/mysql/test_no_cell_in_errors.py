@@ -14,7 +14,8 @@ from pymysql.cursors import Cursor
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.runs.redaction import without_values
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.canaries import (
     CELLS,
     DIGITS_AMONG_CLOCKS,

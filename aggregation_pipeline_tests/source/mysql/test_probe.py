@@ -1,6 +1,5 @@
 """ONLY_FULL_GROUP_BY refuses entries that ask for any row's value, and no view for what its author may write."""
 
-
 import pytest
 
 from aggregation_pipeline.errors import SourceError

@@ -11,7 +11,7 @@ from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.row_count import compare_counts, whole_count
 from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.mysql.storage_engines import Engines
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
@@ -74,7 +74,7 @@ def check(mysql: MySQLServer, database: str, wanted: list[dict[str, Any]]) -> No
             expected = len(cursor.fetchall())
             arrived = len(session.rows(query.sql)[1])
             try:
-                compare_counts(session, query, arrived, None, Engines())
+                compare_counts(session, query, arrived, None, StorageEngines())
             except RowCountError as error:
                 failed.append((keys, str(error)))
             assert arrived == expected
@@ -139,24 +139,26 @@ def session(mysql: MySQLServer, database: str) -> Iterator[Session]:
     ("engines", "arrived", "words"),
     [
         (
-            Engines(without={"MyISAM (hits)"}),
+            StorageEngines(without_snapshots={"MyISAM (hits)"}),
             2,
             r"MyISAM \(hits\) gives no snapshots, so rows came or went in between.*ENGINE=InnoDB",
         ),
         (
-            Engines(unknown={"view v"}),
+            StorageEngines(unknown={"view v"}),
             2,
             r"if a table behind view v has an engine without snapshots; or a proxy spreads",
         ),
         (
-            Engines(held={"InnoDB"}),
+            StorageEngines(with_snapshots={"InnoDB"}),
             2,
             "A proxy that spreads the statements of a transaction over replicas does this: connect to the primary",
         ),
-        (Engines(held={"InnoDB"}), 9, "A proxy that spreads the statements"),
+        (StorageEngines(with_snapshots={"InnoDB"}), 9, "A proxy that spreads the statements"),
     ],
 )
-def test_a_count_that_differs_names_the_likely_cause(session: Session, engines: Engines, arrived: int, words: str):
+def test_a_count_that_differs_names_the_likely_cause(
+    session: Session, engines: StorageEngines, arrived: int, words: str
+):
     (query,) = build_queries(TableEntry(name="visits", group_by=["id"]), primary_key=())
     session.rows(query.sql)
     with pytest.raises(
@@ -173,4 +175,4 @@ def test_a_round_number_of_rows_is_a_limit_that_somebody_has_set(session: Sessio
     with pytest.raises(
         RowCountError, match=r"200 rows arrived, but the server counted 256.*A limit of 200 rows on results does this"
     ):
-        compare_counts(session, query, 200, 256, Engines(held={"InnoDB"}))
+        compare_counts(session, query, 200, 256, StorageEngines(with_snapshots={"InnoDB"}))

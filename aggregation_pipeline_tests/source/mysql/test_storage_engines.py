@@ -13,8 +13,9 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.export.checks import SNAPSHOT_HELD, judge
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.storage_engines import Relation
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import (
     LOGICAL_TIME,
     SERVERS_WITH_STORAGE_ENGINES,

@@ -15,8 +15,9 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql import time_zone
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
-from aggregation_pipeline.source.time_range import Window
+from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.time_range import TimeRange
 from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 from aggregation_pipeline_tests.support.servers.chosen import on
@@ -43,7 +44,7 @@ def extract(mysql, database, tmp_path) -> Callable[..., Extract]:
     def run(
         zone: ZoneInfo = BERLIN,
         moment: datetime = WINTER,
-        window: Window | None = None,
+        window: TimeRange | None = None,
         zero: str = "null",
         **keys: object,
     ) -> Extract:
@@ -144,7 +145,7 @@ def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, e
 @on_servers_with_names
 def test_in_the_hour_that_comes_twice_no_instant_is_lost_in_a_named_zone(reading, events):
     hour = [
-        Window(f"h{n}", "t", at.replace(minute=0), at.replace(minute=0) + timedelta(hours=1), BERLIN)
+        TimeRange(f"h{n}", "t", at.replace(minute=0), at.replace(minute=0) + timedelta(hours=1), BERLIN)
         for n, at in enumerate(TWICE)
     ]
     for window, at in zip(hour, TWICE, strict=True):
@@ -205,7 +206,7 @@ def nameless(monkeypatch, mysql, database):
 
 
 def test_without_a_name_one_offset_serves_as_far_as_it_holds(reading, events, nameless):
-    summer = Window(
+    summer = TimeRange(
         "2026-07", "t", datetime(2026, 6, 30, 22, tzinfo=UTC), datetime(2026, 7, 31, 22, tzinfo=UTC), BERLIN
     )
     days = {"select_fields": ["id", "t", {"expr": "DATE(t)", "alias": "day"}]}
@@ -439,7 +440,7 @@ def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, even
             "INSERT INTO ev (id, t) SELECT id + 100, '2026-03-30 02:30:00' FROM ev WHERE id = 1",
         ]
     )
-    hour = Window(
+    hour = TimeRange(
         "2026-03-30-04:00", "t", datetime(2026, 3, 30, 2, tzinfo=UTC), datetime(2026, 3, 30, 3, tzinfo=UTC), BERLIN
     )
     found = reading(BERLIN, WINTER, hour, select_fields=["id", {"expr": "HOUR(t)", "alias": "hour"}])["detail"]

@@ -8,10 +8,11 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.warnings import check_warnings
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import (
     LOGICAL_TIME,
     ZONE,

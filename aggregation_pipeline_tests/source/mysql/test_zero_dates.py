@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Read, ignore_progress, options_for, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 

@@ -16,7 +16,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType, column_type
-from aggregation_pipeline.source.mysql.error_hints import explained
+from aggregation_pipeline.source.mysql.error_hints import add_hints
 from aggregation_pipeline.source.mysql.inexact_outputs import exact_forms
 from aggregation_pipeline.source.mysql.masking import masked
 from aggregation_pipeline.source.mysql.probe import probe
@@ -27,7 +27,7 @@ from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 
 
 @dataclass(frozen=True)
-class ShapedQuery:
+class DescribedQuery:
     """A query whose columns are known.
 
     Attributes:
@@ -44,7 +44,7 @@ class ShapedQuery:
     exact: frozenset[int] = frozenset()
     plain: frozenset[int] = frozenset()
 
-    def columns(
+    def column_types(
         self, sent: Sequence[Field], clock: Clock, zero_dates: ZeroDates, salt: SecretStr
     ) -> list[ColumnType | None]:
         """Return how each column that the server sends becomes an Arrow column; None for one that is dropped.
@@ -77,24 +77,24 @@ class ShapedQuery:
         return result
 
 
-def shape_queries(
-    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], within: str | None = None
-) -> tuple[ShapedQuery, ...]:
+def describe_queries(
+    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], condition: str | None = None
+) -> tuple[DescribedQuery, ...]:
     """Return the queries of an entry, the summary first, each checked by the server down to its last column.
 
     Args:
         session: in the clock that suits the entry.
         entry: as the config gives it.
         columns: of the entry's table.
-        within: the condition of its partition; None for the whole table.
+        condition: of its partition; None for the whole table.
 
     Raises:
         SourceError: the server refuses a statement; a mask names a column that is not there; every column would be
             dropped.
     """
-    queries = build_queries(entry, primary_key=session.primary_key(*entry.source), within=within)
+    queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=condition)
     instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
-    with explained(session, entry):
+    with add_hints(session, entry):
         described = zip(queries, probe(session, queries), strict=True)
     shaped = tuple(_shape(session, entry, query, fields, instants) for query, fields in described)
     there = {field.name.casefold() for each in shaped for field in each.fields}
@@ -113,7 +113,7 @@ def shape_queries(
 
 def _shape(
     session: Session, entry: TableEntry, query: DatasetQuery, described: Sequence[Field], instants: frozenset[str]
-) -> ShapedQuery:
+) -> DescribedQuery:
     names = query.columns or [field.name for field in described]
     fields = tuple(replace(field, name=name) for field, name in zip(described, names, strict=True))
     forms = exact_forms(query, fields, session.clock, instants)
@@ -125,4 +125,4 @@ def _shape(
         )
     outputs = query.outputs or [(quote(name), name) for name in names]
     plain = frozenset(place for place, (sql, _) in enumerate(outputs) if returns_cell_values(sql))
-    return ShapedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms), plain)
+    return DescribedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms), plain)

@@ -5,12 +5,12 @@ import pytest
 
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.touched_tables import tables_of_entry, touched_by_view
+from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry, references_of_view
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
 def tables(**keys: object) -> set[str]:
-    return {str(name) for name in tables_of_entry(TableEntry.model_validate({"name": "t", **keys})).tables}
+    return {str(name) for name in references_of_entry(TableEntry.model_validate({"name": "t", **keys})).tables}
 
 
 def test_sub_selects_of_every_key_are_found():
@@ -64,21 +64,21 @@ def test_functions_are_named_for_the_server_to_tell_which_are_stored():
     entry = TableEntry(
         name="t", where="f(id) = 1 AND shop.g (id) = 2 AND note <> 'h(1)' AND `k`(1) = 3 AND id IN (1, 2)"
     )
-    touched = tables_of_entry(entry)
+    touched = references_of_entry(entry)
     assert {"f", "k"} <= touched.called
     assert touched.stored == {TableName("shop", "g")}
     assert not {"g", "h"} & touched.called
 
 
 def test_a_view_is_read_as_servers_print_it():
-    touched = touched_by_view(
+    touched = references_of_view(
         "select `tr`.`a`.`id` AS `id`,count(0) AS `n`,`f`(`tr`.`a`.`id`) AS `x`,`shop`.`g`() AS `y`"
         " from (`tr`.`a` join `b` on((`a`.`id` = `b`.`id`)))"
     )
     assert touched is not None
     assert touched.tables == {TableName("tr", "a"), TableName(None, "b")}
     assert touched.stored == {TableName(None, "f"), TableName("shop", "g")}
-    assert touched_by_view("select from where ((") is None
+    assert references_of_view("select from where ((") is None
 
 
 # Valid on some server at least: each prints a view in its own way.
@@ -123,7 +123,7 @@ def test_views_are_followed_however_a_server_prints_them(mysql: MySQLServer, dat
                 " 'shown'"
             )
             ((definition,),) = cursor.fetchall()
-            touched = touched_by_view(definition)
+            touched = references_of_view(definition)
             if touched is None:
                 assert mysql.name == "seekdb", (
                     definition

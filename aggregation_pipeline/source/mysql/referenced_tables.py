@@ -12,11 +12,11 @@ from sqlglot.tokenizer_core import TokenType
 
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.fragments import fragments
+from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 
 
 @dataclass(frozen=True)
-class Touched:
+class References:
     """What SQL names.
 
     Attributes:
@@ -29,38 +29,38 @@ class Touched:
     stored: frozenset[TableName] = frozenset()
     called: frozenset[str] = frozenset()
 
-    def __or__(self, other: "Touched") -> "Touched":
-        return Touched(self.tables | other.tables, self.stored | other.stored, self.called | other.called)
+    def __or__(self, other: "References") -> "References":
+        return References(self.tables | other.tables, self.stored | other.stored, self.called | other.called)
 
 
 _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 
-def tables_of_entry(entry: TableEntry) -> Touched:
+def references_of_entry(entry: TableEntry) -> References:
     """What the statements of an entry read: its table, and what its expressions name."""
-    found = Touched(frozenset({TableName(*entry.source)}))
-    for _, sql in fragments(entry):
-        found |= touched_by_expression(sql)
+    found = References(frozenset({TableName(*entry.source)}))
+    for _, sql in expressions_of(entry):
+        found |= references_of_expression(sql)
     return found
 
 
 @functools.lru_cache(maxsize=4096)
-def touched_by_expression(expression: str) -> Touched:
+def references_of_expression(expression: str) -> References:
     """What one expression names. Most name no table, which is seen without parsing."""
     called = [name for name, _ in _calls(expression)]
     words = expression.casefold()
     tables = tables_of(f"SELECT ({expression})") if "select" in words or "table" in words else frozenset()
     stored = frozenset(name for name in called if name.database)
-    return Touched(tables, stored, frozenset(name.name.lower() for name in called if not name.database))
+    return References(tables, stored, frozenset(name.name.lower() for name in called if not name.database))
 
 
-def touched_by_view(definition: str) -> Touched | None:
+def references_of_view(definition: str) -> References | None:
     """What a view reads, from its definition as the server prints it; None where it cannot be read.
 
     There a stored function stands in backticks, and the server's own do not.
     """
     try:
-        return Touched(tables_of(definition), frozenset(name for name, quoted in _calls(definition) if quoted))
+        return References(tables_of(definition), frozenset(name for name, quoted in _calls(definition) if quoted))
     except (SqlglotError, RecursionError):
         return None
 

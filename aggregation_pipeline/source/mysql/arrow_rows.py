@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import SecretStr
 
-from aggregation_pipeline.source.mysql.columns import ShapedQuery
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
@@ -21,20 +21,20 @@ class ArrowRows:
         stream: the packets below; its `warnings` are known at the end.
     """
 
-    def __init__(self, session: Session, shaped: ShapedQuery, zero_dates: ZeroDates, salt: SecretStr) -> None:
+    def __init__(self, session: Session, shaped: DescribedQuery, zero_dates: ZeroDates, salt: SecretStr) -> None:
         self._session = session
         self.shaped = shaped
         self.zero_dates = zero_dates
-        with session.translated():
+        with session.translate_errors():
             self.stream = RowStream(session.driver_connection, shaped.query.sql)
-        self._columns = shaped.columns(self.stream.fields, session.clock, zero_dates, salt)
+        self._columns = shaped.column_types(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order. To be taken to the end before the session is used for anything else."""
         blocks = self.stream.blocks()
         while True:
-            with self._session.translated():
+            with self._session.translate_errors():
                 block = next(blocks, None)
             if block is None:
                 return

@@ -23,7 +23,7 @@ LIFT_LIMITS: Final = f"SET SESSION sql_select_limit = {NO_LIMIT}, SESSION sql_bi
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SessionSettings:
     """What differs from session to session.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wishes:
     order_key: str
 
 
-def settle(connection: sa.Connection, wishes: Wishes) -> dict[str, str]:
+def settle(connection: sa.Connection, wishes: SessionSettings) -> dict[str, str]:
     """Set the session's variables, and return what the server had in those that were asked for, by name.
 
     Raises:
@@ -128,12 +128,12 @@ def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
     }
 
 
-def _snapshot_seconds(wishes: Wishes) -> int:
+def _snapshot_seconds(wishes: SessionSettings) -> int:
     return wishes.limits.max_snapshot_seconds + 60
 
 
 # A session that waits is not ended before its snapshot would be.
-_PATIENCE: Final[dict[str, Callable[[Wishes], int]]] = {
+_PATIENCE: Final[dict[str, Callable[[SessionSettings], int]]] = {
     "wait_timeout": _snapshot_seconds,
     "idle_transaction_timeout": _snapshot_seconds,
     "idle_readonly_transaction_timeout": _snapshot_seconds,
@@ -141,7 +141,7 @@ _PATIENCE: Final[dict[str, Callable[[Wishes], int]]] = {
     "net_write_timeout": lambda wishes: wishes.stall_timeout,
 }
 # Each kind of server has its own name for a limit.
-_WISHED: Final[dict[str, Callable[[Wishes], int]]] = {
+_WISHED: Final[dict[str, Callable[[SessionSettings], int]]] = {
     **_PATIENCE,
     "ob_trx_timeout": lambda wishes: _snapshot_seconds(wishes) * 1_000_000,
     "lock_wait_timeout": lambda wishes: wishes.limits.lock_wait_seconds,
@@ -153,5 +153,5 @@ _WISHED: Final[dict[str, Callable[[Wishes], int]]] = {
 SET_BY_US: Final = frozenset({"time_zone", "timestamp", *FIXED, *_WISHED})
 
 
-def _statement_time(wishes: Wishes, name: str) -> int:
+def _statement_time(wishes: SessionSettings, name: str) -> int:
     return wishes.limits.timeout_seconds * PER_SECOND[name]

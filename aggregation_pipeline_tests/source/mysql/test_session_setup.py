@@ -15,10 +15,11 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql import variables_page
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.prelude import SET_BY_US
-from aggregation_pipeline.source.mysql.reader import ReadRequest, read_extract
+from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.session_setup import SET_BY_US
 from aggregation_pipeline.source.mysql.variables import FIXED, Fixed
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.source.mysql.session_variables import BUFFERS, HARMLESS, KNOWN, NASTY
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, ignore_progress

@@ -8,7 +8,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import figure_sql
 
 
-def fragments(entry: TableEntry) -> Iterator[tuple[str, str]]:
+def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:
     """Yield the key, such as `group_by[0]`, and the SQL of each expression; `*` is none."""
     yield from ((f"group_by[{place}]", to_sql(key.expr)) for place, key in enumerate(entry.group_by))
     yield from ((f"aggregations[{place}]", figure_sql(figure)) for place, figure in enumerate(entry.aggregations))
