@@ -20,7 +20,8 @@ from dagster._serdes import serialize_value
 from aggregation_pipeline.assets.keys import export_key, manifest_key
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.source.mysql.connection import SourceOptions
@@ -79,7 +80,7 @@ def run(
     """
     monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
     monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
-    monkeypatch.setattr("aggregation_pipeline.export.window.PAUSES", (0.1, 0.1))
+    monkeypatch.setattr("aggregation_pipeline.export.publishing.PAUSES", (0.1, 0.1))
 
     def once(**changes: str) -> ExecuteInProcessResult:
         for name, value in {**environment, **changes}.items():
@@ -136,7 +137,7 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
     request = ReadRequest(entry, WINDOW, datetime(2026, 11, 19, 18, tzinfo=UTC), ZoneInfo("Asia/Shanghai"), "null")
     source = SourceOptions(database=database, user=mariadb.user, socket=Path(mariadb.unix_socket))
     store = OssStore(oss_server.options(temp_dir=tmp_path / "temp", encryption="AES256"))
-    publication = Publication(store, "daily", "run-1", FormatOptions(), tmp_path / "temp", NoLock())
+    destination = Destination(store, "daily", "run-1", FormatOptions(), tmp_path / "temp", NoLock())
 
     class Silent:
         def rows(self, dataset: str, done: int, total: int | None) -> None: ...
@@ -145,7 +146,7 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
 
         def warn(self, text: str) -> None: ...
 
-    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], publication, Silent())
+    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], destination, Silent())
     assert load_manifest(store, "daily", "orders", WINDOW) == exported.manifest
     fetched = {path.name: path for path in fetch_window(store, exported.manifest, tmp_path / "read")}
     rows = json.loads(fetched["orders.json"].read_text(encoding="utf-8"))["detail"]

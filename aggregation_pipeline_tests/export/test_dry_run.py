@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.config.model import FORMAT_NAMES, TableEntry
+from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import ReadRequest
@@ -290,10 +291,12 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
-    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
-    exported = export_window(request, source, FORMAT_NAMES, publication, Observer())
+    destination = Destination(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
+    exported = export_window(request, source, FORMAT_NAMES, destination, Observer())
     manifest = exported.manifest
-    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(exported.names.values())
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(
+        exported.stable_names.values()
+    )
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
