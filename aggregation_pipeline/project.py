@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from dagster import DagsterInstance
 
 from aggregation_pipeline.alerts.incidents import TableLabels
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
@@ -45,7 +45,7 @@ class Project:
     """
 
     settings: Settings
-    tables: tuple[TableJob, ...]
+    tables: tuple[ConfiguredTable, ...]
     options: FormatOptions
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +116,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     path = settings.aggregation_config or DEFAULT_CONFIG
     config, left_out = load_usable_config(path, content)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    tables: list[TableJob] = []
+    tables: list[ConfiguredTable] = []
     for entry in _told_apart(_selected(config, settings, left_out), settings, path, left_out):
         try:
             settings.require_mask_salt([entry])
@@ -159,7 +159,7 @@ def _told_apart(
     return kept
 
 
-def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:
+def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> ConfiguredTable:
     """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
     entry = entry.model_copy(update={"issues": words, "schedule": ()})
     try:
@@ -168,7 +168,7 @@ def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> 
         return _table(entry.model_copy(update={"partition": None}), settings, "", path)
 
 
-def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
+def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> ConfiguredTable:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
     if entry.issues is None:
@@ -178,7 +178,7 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Tabl
         if entry.schedule is None
         else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
     )
-    return TableJob(
+    return ConfiguredTable(
         entry,
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),

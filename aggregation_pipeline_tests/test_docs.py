@@ -15,7 +15,7 @@ from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.embedded import sample_data
-from aggregation_pipeline.export.checks import judge
+from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
@@ -98,7 +98,7 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
         ]
         assert [dataset.name for dataset in extract.datasets] == (wanted or ["summary"])
         # A check that names a column of no file raises.
-        judge(entry, extract, None, lambda: None)
+        evaluate_checks(entry, extract, None, lambda: None)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
@@ -117,7 +117,9 @@ def test_the_example_of_partitions_publishes_just_after_midnight_too(
     )
     extract = read_extract(request, options_for(seekdb, shop), tmp_path, ignore_progress)
     assert extract.datasets[-1].rows == 0
-    assert not [one.name for one in judge(entry, extract, None, lambda: None) if one.blocking and not one.passed]
+    assert not [
+        one.name for one in evaluate_checks(entry, extract, None, lambda: None) if one.blocking and not one.passed
+    ]
 
 
 def test_the_docs_have_examples():

@@ -6,16 +6,10 @@ from typing import Any
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import manifest_key, table_key
-from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.checks import (
-    ALWAYS,
-    NAMES_SET,
-    NAMES_SET_WORDS,
-    CheckResult,
-    expectation,
-    named_checks,
-)
+from aggregation_pipeline.export.checks.configured import ConfiguredCheck, configured_checks, expectation
+from aggregation_pipeline.export.checks.results import CheckResult
+from aggregation_pipeline.export.checks.standard import NAMES_SET, NAMES_SET_DESCRIPTION, STANDARD_CHECKS
 
 _TOLD = 200
 _NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was published."
@@ -27,12 +21,12 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
     Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from
     being there.
     """
-    asked = {name: _asked(kind, group) for name, kind, group in named_checks(entry.checks)}
+    asked = {check.name: _asked(check) for check in configured_checks(entry.checks)}
     of_rows = [
         AssetCheckSpec(name, asset=table_key(entry.name), description=words)
-        for name, words in {**asked, **ALWAYS}.items()
+        for name, words in {**asked, **STANDARD_CHECKS}.items()
     ]
-    named = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_WORDS)
+    named = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_DESCRIPTION)
     return [*of_rows, *([] if entry.names == "none" else [named])]
 
 
@@ -58,7 +52,7 @@ def check_results(
         bad = {key: one for key, one in found.items() if not one.passed}
         told = next(iter((bad or found).values()))
         severity = AssetCheckSeverity.WARN if told.severity == "warn" else AssetCheckSeverity.ERROR
-        words = told.words
+        words = told.message
         metadata: dict[str, Any] = dict(told.numbers)
         if None not in found:
             metadata = {
@@ -68,8 +62,10 @@ def check_results(
             }
             if bad:
                 keys = [str(key) for key in bad]
-                words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.words}"
-                metadata["failed"] = MetadataValue.json({str(key): one.words for key, one in list(bad.items())[:_TOLD]})
+                words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.message}"
+                metadata["failed"] = MetadataValue.json(
+                    {str(key): one.message for key, one in list(bad.items())[:_TOLD]}
+                )
         yield AssetCheckResult(
             passed=not bad,
             asset_key=spec.asset_key,
@@ -80,7 +76,7 @@ def check_results(
         )
 
 
-def _asked(kind: str, group: Checks) -> str:
-    words = expectation(kind, group)
+def _asked(check: ConfiguredCheck) -> str:
+    words = expectation(check)
     # Dagster's own label says "non-blocking": it does not know of a gate before the asset.
-    return f"Blocks publishing: {words}." if group.blocking else f"{words[0].upper()}{words[1:]}."
+    return f"Blocks publishing: {words}." if check.group.blocking else f"{words[0].upper()}{words[1:]}."

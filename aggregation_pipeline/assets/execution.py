@@ -3,11 +3,8 @@ published.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from dagster import (
     AssetCheckResult,
@@ -18,24 +15,24 @@ from dagster import (
     DagsterEventType,
     MaterializeResult,
 )
-from dagster import TimeWindowPartitionsDefinition as Partitions
 
 from aggregation_pipeline.assets.checks import check_results
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.metadata import Metadata, format_metadata, manifest_metadata, table_metadata
 from aggregation_pipeline.assets.progress_log import LogObserver
 from aggregation_pipeline.assets.sources import rows_of_source, source_metadata, source_of
 from aggregation_pipeline.assets.windows_of_run import Target, partition_targets, whole_table
-from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError, ConfigError, PipelineError
 from aggregation_pipeline.export import progress
-from aggregation_pipeline.export.checks import CheckResult
-from aggregation_pipeline.export.window import Exported, check_published, export_window, render_window
+from aggregation_pipeline.export.checks.results import CheckResult
+from aggregation_pipeline.export.published import check_published, render_window
+from aggregation_pipeline.export.publishing import ExportedWindow
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.runs.logical_time import logical_time
 from aggregation_pipeline.runs.redaction import without_values
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.lock import NoLock
@@ -45,41 +42,6 @@ MAX_RETRIES: Final = 2
 # A server that is gone fails every window alike: on the last attempt so many in a row are proof enough.
 _ENOUGH: Final = 3
 _FAILURES_TOLD: Final = 20
-
-
-@dataclass(frozen=True)
-class TableJob:
-    """Everything that a table's op works with; the same for all its runs.
-
-    Attributes:
-        formats: that the table is exported in.
-        source: gives the database when a run asks; without one configured only running fails, not loading.
-        zone: of its schedule, of its windows without a partition, and of the MySQL session.
-        locks_url: PostgreSQL that holds the window locks.
-        partitions: None for a table that is taken whole.
-        config: the YAML that the entry stands in.
-        crons: when it runs, in five fields; empty for a table that only people start.
-    """
-
-    entry: TableEntry
-    formats: Sequence[str]
-    source: Callable[[], SourceOptions]
-    database: str
-    zone: ZoneInfo
-    locks_url: str
-    partitions: Partitions | None = None
-    crons: tuple[str, ...] = ()
-    config: Path | None = None
-
-    @property
-    def times(self) -> dict[str, ZoneInfo]:
-        """The column of its partitions, with the zone of its values; empty without one, and for an entry that cannot be
-        used.
-        """
-        partition = self.entry.partition
-        if partition is None or self.partitions is None or self.entry.issues:
-            return {}
-        return {partition.column: ZoneInfo(partition.column_timezone or self.partitions.timezone)}
 
 
 class PartitionsFailedError(PipelineError):
@@ -98,7 +60,9 @@ Verdicts = dict[str | None, Sequence[CheckResult]]
 
 
 @without_values
-def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+def run_table(
+    context: AssetExecutionContext, job: ConfiguredTable
+) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
     """Publish every window of the run; one that fails does not lose the others.
 
     Raises:
@@ -122,13 +86,13 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
                 exported, seconds = _publish(context, job, target, observer)
                 published[target.key], verdicts[target.key] = (
                     _described(context, job, exported, seconds),
-                    exported.verdicts,
+                    exported.check_results,
                 )
                 last = exported.manifest
                 _tell(context, exported, seconds, number, len(targets))
             except PipelineError as error:
                 if isinstance(error, CheckError):
-                    verdicts[target.key] = error.verdicts
+                    verdicts[target.key] = error.check_results
                 if target.key is None:
                     raise
                 failures[target.key] = error
@@ -154,7 +118,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
 
 
 @without_values
-def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetCheckResult]:
+def run_checks(context: AssetExecutionContext, job: ConfiguredTable) -> Iterator[AssetCheckResult]:
     """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
 
     Raises:
@@ -171,7 +135,7 @@ def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetC
     )
 
 
-def _targets(context: AssetExecutionContext, job: TableJob) -> Sequence[Target]:
+def _targets(context: AssetExecutionContext, job: ConfiguredTable) -> Sequence[Target]:
     if job.partitions is None or job.entry.partition is None:
         moment = logical_time(context.run, context.instance)
         if table_key(job.entry.name) in context.selected_asset_keys:
@@ -189,8 +153,8 @@ def _targets(context: AssetExecutionContext, job: TableJob) -> Sequence[Target]:
 
 
 def _publish(
-    context: AssetExecutionContext, job: TableJob, target: Target, observer: LogObserver
-) -> tuple[Exported, float]:
+    context: AssetExecutionContext, job: ConfiguredTable, target: Target, observer: LogObserver
+) -> tuple[ExportedWindow, float]:
     """Publish one window; returns what it has become, and the seconds that it took, waiting included."""
     entry = job.entry
     manager: OSSIOManager = context.resources.io_manager
@@ -215,7 +179,7 @@ def _publish(
     return exported, time.monotonic() - started
 
 
-def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, number: int, total: int) -> None:
+def _tell(context: AssetExecutionContext, exported: ExportedWindow, seconds: float, number: int, total: int) -> None:
     """Say how a run over many windows is getting on: a line and a step of the bar for each."""
     if total == 1:
         return
@@ -228,7 +192,7 @@ def _tell(context: AssetExecutionContext, exported: Exported, seconds: float, nu
     progress.tell(manifest.table, "windows", number, total)
 
 
-def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | None) -> None:
+def _observe_source(context: AssetExecutionContext, job: ConfiguredTable, rows: int | None) -> None:
     """Tell how the source table stands, so that its page shows how fresh it is. A run that has read it does not fail of
     that.
     """
@@ -242,12 +206,14 @@ def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | N
 
 
 @without_values
-def _state_of_source(job: TableJob) -> TableState:
+def _state_of_source(job: ConfiguredTable) -> TableState:
     with open_state_session(job.source(), job.zone) as session:
-        return read_table_state(session, job.entry.source, job.times, job.entry.all_masked)
+        return read_table_state(session, job.entry.source, job.partition_columns, job.entry.all_masked)
 
 
-def _described(context: AssetExecutionContext, job: TableJob, exported: Exported, seconds: float) -> Described:
+def _described(
+    context: AssetExecutionContext, job: ConfiguredTable, exported: ExportedWindow, seconds: float
+) -> Described:
     """Describe a window asset by asset, the manifest last."""
     name, manager = job.entry.name, context.resources.io_manager
     uri = manager.store.uri(keys.manifest_key(manager.prefix, name, exported.manifest.window))
@@ -288,7 +254,7 @@ def _results(
                 context.log_event(AssetMaterialization(asset, partition=key, metadata=described[asset]))
 
 
-def _recorded(context: AssetExecutionContext, job: TableJob) -> Published:
+def _recorded(context: AssetExecutionContext, job: ConfiguredTable) -> Published:
     """What earlier attempts of this op have published, which a retry need not do again."""
     found: dict[str | None, dict[AssetKey, Metadata]] = {}
     if context.retry_number == 0 or job.partitions is None:

@@ -9,8 +9,8 @@ import pyarrow as pa
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.checks import counted_dataset
-from aggregation_pipeline.export.window import Exported
+from aggregation_pipeline.export.checks.results import counted_rows
+from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats.common.column_text import shown_text
 from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
@@ -19,7 +19,7 @@ from aggregation_pipeline.storage.manifest import ManifestFile
 Metadata = dict[str, Any]
 
 
-def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> Metadata:
+def table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey) -> Metadata:
     """Metadata of the table's own asset: rows a dataset, columns and what they are made of, SQL, a preview of the
     summary.
 
@@ -33,7 +33,7 @@ def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> M
     }
     metadata: Metadata = {
         # Not the sum of both datasets: it stands at the top of the asset's page, as the rows of a table.
-        "dagster/row_count": counted_dataset(manifest),
+        "dagster/row_count": counted_rows(manifest),
         "dagster/column_schema": TableSchema(
             [
                 column
@@ -65,7 +65,9 @@ def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> M
     return metadata
 
 
-def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seconds: int | None = None) -> Metadata:
+def format_metadata(
+    exported: ExportedWindow, name: str, store: ObjectStore, link_seconds: int | None = None
+) -> Metadata:
     """Metadata of one format's asset: its files, where they lie, how to get them, and what had to be changed in them.
 
     Metadata stays in Dagster's database for good and is open to whoever reads it, so a presigned link, which lets
@@ -78,7 +80,7 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seco
         for note in sorted({note for file in files for note in file.notes})
     }
     return {
-        "dagster/row_count": counted_dataset(exported.manifest),
+        "dagster/row_count": counted_rows(exported.manifest),
         "dagster/uri": store.uri(exported.shown_key(files[0])) if files else "",
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
@@ -94,7 +96,7 @@ def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seco
 
 
 def _ways_to_get(
-    exported: Exported, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None
+    exported: ExportedWindow, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None
 ) -> Metadata:
     metadata: Metadata = {}
     manifest = exported.manifest
@@ -112,14 +114,14 @@ def _ways_to_get(
 
 
 def manifest_metadata(
-    exported: Exported, store: ObjectStore, uri: str, platform: str, seconds: float, attempt: int
+    exported: ExportedWindow, store: ObjectStore, uri: str, platform: str, seconds: float, attempt: int
 ) -> Metadata:
     """Metadata of the manifest's asset, which speaks for the window as a whole: batch_jobs is projected from the
     `aggregation/` keys.
     """
     manifest = exported.manifest
     return {
-        "dagster/row_count": counted_dataset(manifest),
+        "dagster/row_count": counted_rows(manifest),
         "dagster/uri": uri,
         "aggregation/table": manifest.table,
         "aggregation/platform": platform,
@@ -142,7 +144,7 @@ def size(number: int) -> str:
     return f"{number:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
 
 
-def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
+def file_record(exported: ExportedWindow, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
     """One file, as `run --json` and batch_jobs name it: by its stable name, which outlives the version that the
     manifest names.
     """

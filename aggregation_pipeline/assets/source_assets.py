@@ -13,7 +13,7 @@ from dagster import (
     multi_observable_source_asset,
 )
 
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.sources import source_metadata, source_of
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
@@ -21,9 +21,9 @@ from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 
 
-def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
+def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     """Build one asset for each distinct source table. "Observe" asks the server how it stands; no row is read."""
-    readers: dict[AssetKey, list[TableJob]] = {}
+    readers: dict[AssetKey, list[ConfiguredTable]] = {}
     for table in tables:
         readers.setdefault(source_of(table.entry, table.database).key, []).append(table)
     if not readers:
@@ -60,14 +60,14 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
 
 
 @without_values
-def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetKey, TableState], list[str]]:
+def _states(readers: Mapping[AssetKey, Sequence[ConfiguredTable]]) -> tuple[dict[AssetKey, TableState], list[str]]:
     """How each table stands, and why some cannot be asked."""
     states, problems = {}, []
     # All tables are read by the same account.
     first = next(iter(readers.values()))[0]
     with open_state_session(first.source(), first.zone) as session:
         for key, jobs in readers.items():
-            times = {column: zone for job in jobs for column, zone in job.times.items()}
+            times = {column: zone for job in jobs for column, zone in job.partition_columns.items()}
             try:
                 states[key] = read_table_state(
                     session, jobs[0].entry.source, times, merge_masked(job.entry.all_masked for job in jobs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import PERIODS
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
@@ -13,12 +13,12 @@ from aggregation_pipeline.storage.keys import manifest_key, window_key
 _WINDOW = "<window>"
 
 
-def table_words(job: TableJob) -> str:
+def table_words(job: ConfiguredTable) -> str:
     """Description of the table's own asset."""
     return _laid_out(job.entry.description or _asked(job.entry), _facts(job))
 
 
-def export_words(job: TableJob, name: str) -> str:
+def export_words(job: ConfiguredTable, name: str) -> str:
     """Description of one format's asset."""
     entry = job.entry
     names = FORMATS[name].file_names(entry.name, _WINDOW, entry.datasets, entry.options).values()
@@ -26,7 +26,7 @@ def export_words(job: TableJob, name: str) -> str:
     return _laid_out(f"The {_said(entry)} as {name}.", [("Files", files), *_facts(job)])
 
 
-def manifest_words(job: TableJob) -> str:
+def manifest_words(job: ConfiguredTable) -> str:
     """Description of the manifest's asset."""
     entry = job.entry
     first = (
@@ -39,7 +39,7 @@ def _laid_out(first: str, facts: Iterable[tuple[str, str]]) -> str:
     return "\n".join([first.strip(), "", *(f"- **{name}:** {words}" for name, words in facts)])
 
 
-def _facts(job: TableJob) -> Iterator[tuple[str, str]]:
+def _facts(job: ConfiguredTable) -> Iterator[tuple[str, str]]:
     entry = job.entry
     if entry.partition is None or job.partitions is None:
         yield "Windows", "the whole table, each time that it runs"

@@ -24,7 +24,8 @@ from dagster import (
 )
 
 from aggregation_pipeline.assets.checks import check_specs
-from aggregation_pipeline.assets.execution import MAX_RETRIES, TableJob, run_checks, run_table
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.execution import MAX_RETRIES, run_checks, run_table
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import backfill_policy, catch_up_condition
 from aggregation_pipeline.assets.placeholders import build_placeholder
@@ -39,7 +40,7 @@ from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
 _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"parquet"}}
 
 
-def build_table(job: TableJob) -> AssetsDefinition:
+def build_table(job: ConfiguredTable) -> AssetsDefinition:
     """Build the assets of one entry, or what stands for one that cannot be used."""
     if job.entry.issues is not None:
         return build_placeholder(job.entry.name, table_specs(job), job.partitions, job.entry.issues)
@@ -78,7 +79,7 @@ def _pause(attempt: int) -> float:
     return 10.0 * (3.0**attempt) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
-def table_specs(job: TableJob) -> list[AssetSpec]:
+def table_specs(job: ConfiguredTable) -> list[AssetSpec]:
     """Describe the assets of an entry, apart from what computes them."""
     entry = job.entry
     source = source_of(entry, job.database)

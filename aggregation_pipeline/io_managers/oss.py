@@ -19,7 +19,8 @@ from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.export.window import Publication, refuse_other_masks
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.published import refuse_other_masks
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.redaction import without_values
@@ -77,11 +78,11 @@ class OSSIOManager(IOManager):
         options: FormatOptions | None = None,
         *,
         names: StableNames = "copy",
-    ) -> Publication:
+    ) -> Destination:
         """Return what the core needs to publish for `run_id`; `options` where a table's files are written its own
         way.
         """
-        return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, lock, names)
+        return Destination(self.store, self.prefix, run_id, options or self._options, self._temp_dir, lock, names)
 
     @without_values
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401

@@ -13,7 +13,8 @@ from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceLostError, StorageError
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
@@ -43,8 +44,8 @@ class Observer:
 
 
 def export(options: SourceOptions, folder: Path, observer: Observer) -> None:
-    publication = Publication(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
-    export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, publication, observer)
+    destination = Destination(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
+    export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, destination, observer)
 
 
 def fill(server: MySQLServer) -> str:

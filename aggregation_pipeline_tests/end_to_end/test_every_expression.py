@@ -27,7 +27,8 @@ import pytest
 from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
@@ -181,9 +182,9 @@ class Dataset:
 
 
 def export(source: Source, folder: Path, **keys: Any) -> Path:
-    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
+    destination = Destination(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
     request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-20", LOGICAL_TIME, ZONE)
-    export_window(request, options_for(source.server, source.database), ("csv", "parquet"), publication, Silent())
+    export_window(request, options_for(source.server, source.database), ("csv", "parquet"), destination, Silent())
     return folder / "t" / "2026-11-20"
 
 

@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
@@ -24,7 +25,7 @@ from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
-from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.servers.oss.server import OssServer
 
 CONFIG = """
     source_limits: {max_scan_rows: 1000}
@@ -291,10 +292,12 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
-    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
-    exported = export_window(request, source, FORMAT_NAMES, publication, Observer())
+    destination = Destination(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
+    exported = export_window(request, source, FORMAT_NAMES, destination, Observer())
     manifest = exported.manifest
-    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(exported.names.values())
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(
+        exported.stable_names.values()
+    )
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")

@@ -9,8 +9,9 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
 from aggregation_pipeline.source.mysql.query import build_queries
@@ -124,11 +125,11 @@ def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_chec
     entry = TableEntry(name="v_inn", aggregations=[{"function": "COUNT", "alias": "n"}])
     said = []
     for night in ("2026-11-20", "2026-11-21"):
-        publication = Publication(
+        destination = Destination(
             FolderStore(tmp_path / "store"), "p", f"run-{night}", entry.options, tmp_path / "temp", NoLock()
         )
         listener = Listener()
-        exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], publication, listener)
+        exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], destination, listener)
         said.append(listener.warned)
         assert (exported.manifest.consistency, exported.manifest.engines) == ("snapshot", "unknown (view v_inn)")
         (held,) = [check for check in exported.manifest.checks if check.name == "snapshot_held"]
