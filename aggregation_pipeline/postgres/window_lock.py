@@ -37,8 +37,8 @@ _NAME_SESSION: Final = sa.text(
 class WindowLock:
     """A lock that is held. Two threads must not use it at once.
 
-    `hold_also(window)` holds the lock of another window of the table for its body. `reacquire()` takes the same lock once more,
-    in a new session.
+    `hold_also(window)` holds the lock of another window of the table for its body. `reacquire()` takes the same lock
+    once more, in a new session.
     """
 
     def __init__(
