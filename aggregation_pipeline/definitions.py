@@ -9,7 +9,7 @@ from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
 from aggregation_pipeline.automation.executors import build_executor
-from aggregation_pipeline.automation.job_groups import group_tables
+from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
@@ -31,7 +31,7 @@ def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
     open_rows = open_repository(settings, application_name="aggregation sensors")
-    groups = group_tables(project.tables, cron=project.cron, zone=settings.zone)
+    groups = groups_of(project)
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days

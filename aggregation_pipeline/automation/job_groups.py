@@ -15,6 +15,7 @@ from dagster import TimeWindowPartitionsDefinition
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import PERIODS
 from aggregation_pipeline.automation.job_names import cron_words
+from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import op_name
 
 AGGREGATE_JOB = "aggregate"
@@ -53,6 +54,11 @@ def group_tables(tables: Sequence[ConfiguredTable], *, cron: str, zone: ZoneInfo
         name = next(name for name in _names(first, cron, zone, identity) if name not in groups and name not in ops)
         groups[name] = Group(name, tuple(members), first.crons, first.zone, first.partitions)
     return tuple(groups.values())
+
+
+def groups_of(project: Project) -> tuple[Group, ...]:
+    """Return the groups of a deployment's tables."""
+    return group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
 
 
 def _names(table: ConfiguredTable, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:

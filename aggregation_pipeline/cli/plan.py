@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from aggregation_pipeline.export.dry_run import DatasetPlan, TablePlan
     from aggregation_pipeline.project import Project
     from aggregation_pipeline.source.request import ReadRequest
-
-_NO_PARTITION: Final = "no partition is complete yet; partition.start says where the first begins"
 
 
 @click.command()
@@ -39,6 +37,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from aggregation_pipeline.automation.run_requests import SEE_PARTITION_START
     from aggregation_pipeline.config.selection import select_names
     from aggregation_pipeline.export.dry_run import plan_tables
     from aggregation_pipeline.local import (
@@ -61,7 +60,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
     for each in waiting:
         # Beside others a run leaves it out; of nothing else, there would be no run.
-        (each.warnings if requests else each.problems).append(_NO_PARTITION)
+        (each.warnings if requests else each.problems).append(SEE_PARTITION_START)
     plans += waiting
     good = not any(each.problems for each in plans) and not any(need.problem for need in needs)
     # A store that does not answer has been named as a problem by now.
@@ -89,31 +88,26 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
 def _requests(
     project: "Project", wanted: Sequence[str] | None
 ) -> "tuple[list[tuple[ReadRequest, Sequence[str]]], list[TablePlan]]":
-    """What a run started now would read, as `run` itself finds it; and the tables that have no partition yet."""
-    from aggregation_pipeline.assets.windows_of_run import partition_targets, whole_table
-    from aggregation_pipeline.automation.job_groups import group_tables
-    from aggregation_pipeline.automation.run_requests import by_hand
+    """What a run started now would read, and the tables that have no partition yet."""
+    from aggregation_pipeline.automation.job_groups import groups_of
+    from aggregation_pipeline.automation.run_requests import launches, windows_of
     from aggregation_pipeline.export.dry_run import TablePlan
 
     now = datetime.now(UTC)
-    groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
-    runs = {table.entry.name: by_hand(group, now) for group in groups for table in group.tables}
-    requests: list[tuple[ReadRequest, Sequence[str]]] = []
-    waiting = []
-    for table in project.tables:
-        name, run = table.entry.name, runs[table.entry.name]
-        if wanted is not None and name not in wanted:
-            continue
-        if run is None:
-            waiting.append(TablePlan(name, table.entry.table, "none"))
-            continue
-        entry = table.entry
-        if table.partitions is not None and run.partition is not None:
-            targets = partition_targets(entry, table.partitions, [run.partition])
-        else:
-            targets = [whole_table(run.tags, now, table.zone)]
-        requests += [(target.request(entry, entry.options.zero_dates), table.formats) for target in targets]
-    return requests, waiting
+    planned = launches(groups_of(project), wanted, now=now)
+    windows = {
+        table.entry.name: (table, windows_of(table, launch.spec, now))
+        for launch in planned.runs
+        for table in launch.tables
+    }
+    # In the order of aggregation.yaml, whatever jobs the tables belong to.
+    ordered = [windows[table.entry.name] for table in project.tables if table.entry.name in windows]
+    requests = [
+        (window.request(table.entry, table.entry.options.zero_dates), table.formats)
+        for table, targets in ordered
+        for window in targets
+    ]
+    return requests, [TablePlan(table.entry.name, table.entry.table, "none") for table in planned.waiting]
 
 
 def _show(console: "Console", plan: "TablePlan") -> None:

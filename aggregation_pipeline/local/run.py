@@ -14,8 +14,14 @@ from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
-from aggregation_pipeline.automation.job_groups import group_tables
-from aggregation_pipeline.automation.run_requests import LaunchSpec, at_tick, by_hand, describe_request, over_range
+from aggregation_pipeline.automation.job_groups import groups_of
+from aggregation_pipeline.automation.run_requests import (
+    NO_PARTITION_YET,
+    Launch,
+    backfill_launches,
+    describe_launch,
+    launches,
+)
 from aggregation_pipeline.config.selection import select_names
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.instance.storage import PostgresStorage
@@ -125,25 +131,17 @@ def run_tables(
     """
     if moment is not None:
         require_past(moment, where=f"{moment:%Y-%m-%d %H:%M}")
-    selected = select_assets(project, tables, formats)
-    results, without = [], []
-    for group in group_tables(project.tables, cron=project.cron, zone=project.settings.zone):
-        names = [table.entry.name for table in group.tables if table_key(table.entry.name) in selected]
-        if not names:
-            continue
-        asked = by_hand(group, datetime.now(UTC)) if moment is None else at_tick(group, moment)
-        if asked is None:
-            without += names
-            continue
+    # All names and formats are right, or nothing runs.
+    select_assets(project, tables, formats)
+    names = None if tables is None else select_names(tables, [table.entry.name for table in project.tables])
+    planned = launches(groups_of(project), names, now=datetime.now(UTC), tick=moment)
+    planned.require_any()
+    results = []
+    for launch in planned.runs:
         if moment is not None:
-            tell(describe_request(group, moment, asked))
-        assets = select_assets(project, names, formats)
-        results.append(_run_job(project, definitions, instance, group.name, names, assets, asked))
-    if not results:
-        raise ConfigError(
-            f"{', '.join(without)}: no partition is complete yet; partition.start says where the first begins"
-        )
-    skipped = {name: TableResult("skipped", 0, "no partition is complete yet") for name in without}
+            tell(describe_launch(launch, moment))
+        results.append(_run_job(project, definitions, instance, launch, formats))
+    skipped = {table.entry.name: TableResult("skipped", 0, NO_PARTITION_YET) for table in planned.waiting}
     return together(results, skipped)
 
 
@@ -163,26 +161,19 @@ def run_backfill(
         ConfigError: the table is not configured or has no partitions, or none of these.
     """
     (table,) = select_names([table], [each.entry.name for each in project.tables])
-    assets = select_assets(project, [table], formats)
-    groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
-    job, group = next((one, group) for group in groups for one in group.tables if one.entry.name == table)
-    if job.partitions is None:
-        file = job.config.name if job.config else "the configuration"
-        raise ConfigError(f"table {table!r} has no partition in {file}, so there is nothing to fill: run it as it is")
-    chunks = over_range(table, job.partitions, job.entry.backfill, first, last)
-    results = [_run_job(project, definitions, instance, group.name, [table], assets, asked) for asked in chunks]
-    return together(results, {})
+    select_assets(project, [table], formats)
+    planned = backfill_launches(groups_of(project), table, first, last)
+    return together([_run_job(project, definitions, instance, launch, formats) for launch in planned], {})
 
 
 def _run_job(
     project: Project,
     definitions: Definitions,
     instance: DagsterInstance,
-    job: str,
-    tables: Sequence[str],
-    assets: Sequence[AssetKey],
-    asked: LaunchSpec,
+    launch: Launch,
+    formats: Sequence[str] | None,
 ) -> RunResult:
+    job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
     project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
     with hold_heartbeat(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
@@ -191,14 +182,14 @@ def _run_job(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags={**asked.tags, TAG: run_id},
-            partition_key=asked.partition,
-            asset_selection=assets,
+            tags={**spec.tags, TAG: run_id},
+            partition_key=spec.partition,
+            asset_selection=select_assets(project, launch.names, formats),
             raise_on_error=False,
         )
     record = instance.get_run_record_by_id(run_id)
     seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
-    return _result(instance, run_id, tables, succeeded=result.success, seconds=seconds)
+    return _result(instance, run_id, launch.names, succeeded=result.success, seconds=seconds)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ goes down, its runs stay "started" until they exceed their longest time, and hol
 meanwhile. Runs in a process of their own (`aggregation-pipeline run`) are watched by nobody at all.
 """
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,14 @@ from dagster import DagsterInstance, DagsterRun, RunRecord
 from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, safe_reason
+from aggregation_pipeline.postgres.advisory_lock import (
+    AdvisoryLock,
+    lock_key,
+    prepare_lock_session,
+    release_all,
+    try_in_session,
+)
+from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 
 # A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it
 # when it has started. The value is the run's id: whoever executes a run again gets a copy of its tags.
@@ -32,9 +38,6 @@ DIED = (
 PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 3.0
 
-_PREPARE = sa.text(f"SELECT {LASTING_SESSION}")
-_TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
-_FREE_ALL = sa.text("SELECT pg_advisory_unlock_all()")
 _SECONDS = 5.0
 
 
@@ -112,9 +115,9 @@ def _silent(run_ids: Sequence[str], url: str) -> list[str]:
         return []
     engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_SECONDS)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, deadline(connection, _SECONDS):
-        free = [run_id for run_id in run_ids if connection.execute(_TRY, {"key": _key(run_id)}).scalar_one()]
+        free = [run_id for run_id in run_ids if try_in_session(connection, _key(run_id))]
         # At once, or their processes could not take them again.
-        connection.execute(_FREE_ALL)
+        release_all(connection)
     return free
 
 
@@ -142,9 +145,9 @@ def _take(url: str, run_id: str) -> sa.Connection:
     engine = create_engine(url, application_name=f"aggregation run {run_id[:8]} lives")
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        connection.execute(_PREPARE)
+        prepare_lock_session(connection)
         for _ in range(50):
-            if connection.execute(_TRY, {"key": _key(run_id)}).scalar_one():
+            if try_in_session(connection, _key(run_id)):
                 return connection
             time.sleep(0.1)
     except BaseException:
@@ -155,6 +158,4 @@ def _take(url: str, run_id: str) -> sa.Connection:
 
 
 def _key(run_id: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(f"aggregation in-process run {run_id}".encode(), digest_size=8).digest(), "big", signed=True
-    )
+    return lock_key(AdvisoryLock.RUN_HEARTBEAT, run_id)
