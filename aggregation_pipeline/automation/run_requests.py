@@ -10,7 +10,6 @@ condition that assets/partitions.py gives each table (`catch_up_condition`).
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
 from dagster import TimeWindowPartitionsDefinition
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -24,9 +23,11 @@ from aggregation_pipeline.config.partitions import Backfill
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
 
-# What a table that is left out of a run is told with, and what a run of nothing else fails with.
-NO_PARTITION_YET: Final = "no partition is complete yet"
-SEE_PARTITION_START: Final = f"{NO_PARTITION_YET}; partition.start says where the first begins"
+
+def no_partition_yet(table: ConfiguredTable) -> str:
+    """Return why a partitioned table cannot run yet, for who left it out or ran nothing else."""
+    file = f" in {table.config.name}" if table.config else ""
+    return f"no partition is complete yet; partition.start{file} says where the first begins"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Launches:
         """Raise ConfigError where all tables wait for their first partition."""
         if not self.runs:
             names = ", ".join(table.entry.name for table in self.waiting)
-            raise ConfigError(f"{names}: {SEE_PARTITION_START}")
+            raise ConfigError(f"{names}: {no_partition_yet(self.waiting[0])}")
 
 
 def launches(

@@ -15,7 +15,8 @@ from dagster import AssetsDefinition, DagsterInstance
 from aggregation_pipeline.assets.tables import source_pool
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.runs.asset_keys import OP_PREFIX

@@ -179,7 +179,7 @@ DOWN = "postgresql://nobody@127.0.0.1:1/none"
         ),
         ({"STORAGE_DIR": "{folder}/a file"}, "files", "is no folder"),
         ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is no folder"),
-        ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is no folder by its whole path"),
+        ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is not the absolute path of a folder"),
     ],
 )
 def test_what_a_run_needs_and_does_not_find_fails_the_plan_and_not_its_tables(
