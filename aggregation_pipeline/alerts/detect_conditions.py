@@ -25,6 +25,7 @@ from aggregation_pipeline.alerts.detect_failed_runs import OVERLAP, last_files
 from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
 from aggregation_pipeline.alerts.plain_text import one_line
 from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR
+from aggregation_pipeline.runs.asset_keys import table_path
 from aggregation_pipeline.runs.event_log import segment_of
 
 # One failed tick of a sensor is a hiccup, and the next comes in seconds. A schedule's next may come tomorrow.
@@ -154,7 +155,7 @@ def broken_entries(
     causes = []
     for subject, (segment, table) in broken.items():
         error = one_line((table.issues or "").replace("\n", " "), secrets)
-        facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
+        facts = Facts(table.name, table.owners, error, asset="/".join(table_path(segment)))
         causes.append(Incident(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
     return causes, lambda cause: None if cause.subject in broken else now
 

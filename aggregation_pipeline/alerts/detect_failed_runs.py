@@ -12,6 +12,7 @@ from aggregation_pipeline.alerts.plain_text import address, one_line
 from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, place_of, table_path
 from aggregation_pipeline.runs.event_log import run_events, run_info, runs_since
 from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
+from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, URI_KEY, WILL_RETRY_TAG
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
 # in here.
@@ -21,7 +22,6 @@ _UNDECIDED: Final = timedelta(seconds=15)
 # A retry that was promised and has not begun by then may never begin: somebody should look.
 _RETRY_PATIENCE: Final = timedelta(minutes=15)
 _PAGE: Final = 200
-_WILL_RETRY, _RETRIED_BY, _PARTITION = "dagster/will_retry", "dagster/auto_retry_run_id", "dagster/partition"
 
 
 @dataclass
@@ -107,12 +107,12 @@ def _judge(
 
 def _decision(run: DagsterRun, age: timedelta) -> str:
     """Whether to tell of a failed run: "tell", "wait", or "retried": then its retry speaks for it."""
-    tag = run.tags.get(_WILL_RETRY)
+    tag = run.tags.get(WILL_RETRY_TAG)
     if tag is None:
         return "wait" if age < _UNDECIDED else "tell"
     if tag.lower() != "true":
         return "tell"
-    if run.tags.get(_RETRIED_BY):
+    if run.tags.get(AUTO_RETRY_RUN_ID_TAG):
         return "retried"
     return "wait" if age < _RETRY_PATIENCE else "tell"
 
@@ -129,7 +129,7 @@ def _causes(
     whole = next((event for event in reversed(events) if isinstance(event, Failed)), None)
     finished = {event.segment for event in events if isinstance(event, Finished)} - set(failures)
     at = run.completed_at or run.updated_at
-    partition = run.tags.get(_PARTITION)
+    partition = run.tags.get(PARTITION_NAME_TAG)
     causes = []
     for segment in planned:
         if segment in finished:
@@ -163,7 +163,7 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
     """Where the manifest of the last window lies that was published whole."""
     event = instance.get_latest_materialization_event(_manifest(segment))
     materialization = event.asset_materialization if event else None
-    uri = materialization.metadata.get("dagster/uri") if materialization else None
+    uri = materialization.metadata.get(URI_KEY) if materialization else None
     return address(str(uri.value), secrets) if uri and uri.value else None
 
 

@@ -35,6 +35,7 @@ from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.runs.logical_time import logical_time
 from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.tags import PARTITION_ROW_COUNT_KEY, ROW_COUNT_KEY
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 from aggregation_pipeline.storage import keys
@@ -263,7 +264,7 @@ def _described(context: AssetExecutionContext, job: TableJob, exported: Exported
     )
     if job.partitions is not None:
         for metadata in chosen.values():
-            metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
+            metadata[PARTITION_ROW_COUNT_KEY] = metadata.pop(ROW_COUNT_KEY)
     return chosen
 
 

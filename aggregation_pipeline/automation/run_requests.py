@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dagster import TimeWindowPartitionsDefinition
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.partitions import Backfill
-from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
+from aggregation_pipeline.runs.logical_time import tick_tags
+from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, WINDOW_TAG
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,17 @@ from aggregation_pipeline.runs.model import (
     Started,
 )
 from aggregation_pipeline.runs.plain_text import first_lines, scrub
+from aggregation_pipeline.runs.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    BACKFILL_ID_TAG,
+    LOGICAL_TIME_TAG,
+    PARENT_RUN_ID_TAG,
+    PARTITION_NAME_TAG,
+    ROOT_RUN_ID_TAG,
+    SCHEDULE_NAME_TAG,
+    SENSOR_NAME_TAG,
+)
 
 INTEGER_MAX = 2_147_483_647
 # A thousand partitions have six thousand files; the manifests list them all, the row a fair share.
@@ -40,15 +51,15 @@ RANKS: Mapping[JobStatus, int] = {"pending": 0, "in_progress": 1, "completed": 2
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _TAGS = {
-    "partition": "dagster/partition",
-    "partition_range_start": "dagster/asset_partition_range_start",
-    "partition_range_end": "dagster/asset_partition_range_end",
-    "backfill": "dagster/backfill",
-    "schedule": "dagster/schedule_name",
-    "sensor": "dagster/sensor_name",
-    "parent_run_id": "dagster/parent_run_id",
-    "root_run_id": "dagster/root_run_id",
-    "logical_time": "aggregation/logical_time",
+    "partition": PARTITION_NAME_TAG,
+    "partition_range_start": ASSET_PARTITION_RANGE_START_TAG,
+    "partition_range_end": ASSET_PARTITION_RANGE_END_TAG,
+    "backfill": BACKFILL_ID_TAG,
+    "schedule": SCHEDULE_NAME_TAG,
+    "sensor": SENSOR_NAME_TAG,
+    "parent_run_id": PARENT_RUN_ID_TAG,
+    "root_run_id": ROOT_RUN_ID_TAG,
+    "logical_time": LOGICAL_TIME_TAG,
 }
 
 

@@ -23,9 +23,10 @@ from aggregation_pipeline.local.results import Batch, RunResult, TableResult, to
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
+from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.logical_time import require_past
 from aggregation_pipeline.runs.model import Failed, Finished
+from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline.settings.base import Settings
 
 # The name in workspace.yaml and pyproject.toml.
@@ -191,7 +192,7 @@ def _run_job(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             run_id=run_id,
-            tags={**asked.tags, TAG: run_id},
+            tags={**asked.tags, IN_PROCESS_TAG: run_id},
             partition_key=asked.partition,
             asset_selection=assets,
             raise_on_error=False,

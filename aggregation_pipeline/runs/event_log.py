@@ -23,7 +23,6 @@ from dagster import (
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,6 +30,16 @@ from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.runs.asset_keys import MANIFEST, Place, place_of, segment_of_step
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo, Started
+from aggregation_pipeline.runs.tags import (
+    BYTES_KEY,
+    FILES_KEY,
+    ITEMS_KEY,
+    PARTITION_NAME_TAG,
+    PLATFORM_KEY,
+    SECONDS_KEY,
+    TABLE_KEY,
+    WINDOW_KEY,
+)
 
 _TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
@@ -197,25 +206,21 @@ def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
 
 def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
     place = place_of(materialization.asset_key.path)
-    facts: dict[str, Any] = {
-        name.removeprefix("aggregation/"): value.value
-        for name, value in materialization.metadata.items()
-        if name.startswith("aggregation/")
-    }
+    values: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
     # The manifest carries the window's numbers; it is made last, when everything is published.
-    if place is None or place.output != MANIFEST or place.segment not in ours or "items" not in facts:
+    if place is None or place.output != MANIFEST or place.segment not in ours or ITEMS_KEY not in values:
         return Event(storage_id)
     return Finished(
         storage_id,
         segment=place.segment,
         partition=materialization.partition,
-        items=int(facts["items"]),
-        table=str(facts.get("table", place.segment)),
-        platform=facts.get("platform"),
-        window=facts.get("window"),
-        seconds=float(facts.get("seconds", 0.0)),
-        bytes=int(facts.get("bytes", 0)),
-        files=tuple(facts.get("files") or ()),
+        items=int(values[ITEMS_KEY]),
+        table=str(values.get(TABLE_KEY, place.segment)),
+        platform=values.get(PLATFORM_KEY),
+        window=values.get(WINDOW_KEY),
+        seconds=float(values.get(SECONDS_KEY, 0.0)),
+        bytes=int(values.get(BYTES_KEY, 0)),
+        files=tuple(values.get(FILES_KEY) or ()),
     )
 
 

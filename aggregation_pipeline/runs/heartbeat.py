@@ -14,16 +14,12 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, RunRecord
-from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, safe_reason
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 
-# A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it
-# when it has started. The value is the run's id: whoever executes a run again gets a copy of its tags.
-TAG = f"{HIDDEN_TAG_PREFIX}aggregation_in_process"
-WATCHED = f"{HIDDEN_TAG_PREFIX}aggregation_watched"
-DIED = (
+PROCESS_GONE = (
     "The process that this run was started in died without a word (killed, out of memory, or the machine went down)."
     " Run it again"
 )
@@ -79,14 +75,14 @@ def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def with_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
+def worker_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
     """The same for a worker of Dagster's, whose run tells from now on that it is so; where the lock is not to be had,
     nothing is told.
     """
     with ExitStack() as stack:
         with suppress(LockError):
             stack.enter_context(hold_heartbeat(url, run.run_id))
-            instance.add_run_tags(run.run_id, {WATCHED: run.run_id})
+            instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: run.run_id})
         yield
 
 
@@ -97,7 +93,7 @@ def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url
     ours = [
         run.dagster_run.run_id
         for run in runs
-        if run.dagster_run.run_id in map(run.dagster_run.tags.get, (TAG, WATCHED))
+        if run.dagster_run.run_id in map(run.dagster_run.tags.get, (IN_PROCESS_TAG, HEARTBEAT_TAG))
     ]
     silent = _silent(ours, url)
     if silent:
@@ -120,7 +116,7 @@ def _silent(run_ids: Sequence[str], url: str) -> list[str]:
 
 def in_own_process(run: DagsterRun) -> bool:
     """Whether the run's process has shown that it lives since before the run began."""
-    return run.tags.get(TAG) == run.run_id
+    return run.tags.get(IN_PROCESS_TAG) == run.run_id
 
 
 def _fail(instance: DagsterInstance, run_id: str) -> bool:
@@ -128,7 +124,7 @@ def _fail(instance: DagsterInstance, run_id: str) -> bool:
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(run, DIED)
+    instance.report_run_failed(run, PROCESS_GONE)
     return True
 
 

@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 from dagster import DagsterInstance, DagsterRun
 
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
-LOGICAL_TIME_TAG: Final = "aggregation/logical_time"
-WINDOW_TAG: Final = "aggregation/window"
 _DAY: Final = "%Y-%m-%d"
 _MINUTE: Final = "%Y-%m-%dT%H%M"
 # By so much the clocks of two machines may differ.

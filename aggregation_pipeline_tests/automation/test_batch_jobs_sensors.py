@@ -34,7 +34,8 @@ from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postg
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
+from aggregation_pipeline.runs.heartbeat import hold_heartbeat
+from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import (
     ORIGIN,
     FakeTable,
@@ -348,7 +349,7 @@ def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_ca
 
 def in_own_process(instance: DagsterInstance) -> DagsterRun:
     made = create(instance, [BAIDU], DagsterEventType.RUN_START)
-    instance.add_run_tags(made.run_id, {TAG: made.run_id})
+    instance.add_run_tags(made.run_id, {IN_PROCESS_TAG: made.run_id})
     return made
 
 
@@ -357,7 +358,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
 ):
     lives, dead, queued = (in_own_process(clean) for _ in range(3))
     # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
-    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: dead.run_id})
+    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={IN_PROCESS_TAG: dead.run_id})
     url = url_of(engine)
     with hold_heartbeat(url, lives.run_id), hold_heartbeat(url, queued.run_id):
         pass_one = tick(sensors(url, locks_url=url)["internal_batch_jobs_reconcile"], clean)

@@ -16,7 +16,7 @@ from aggregation_pipeline.automation.run_requests import (
     over_range,
 )
 from aggregation_pipeline.config.partitions import Backfill, Partition
-from aggregation_pipeline.runs.logical_time import WINDOW_TAG
+from aggregation_pipeline.runs.tags import WINDOW_TAG
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = partitions_of(Partition(column="t", every="day", start="2026-11-01"), ZONE)

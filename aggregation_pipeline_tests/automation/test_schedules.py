@@ -23,7 +23,8 @@ from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import is_more_than_daily
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, WINDOW_TAG, logical_time, named_window
+from aggregation_pipeline.runs.logical_time import logical_time, named_window
+from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
