@@ -7,9 +7,9 @@ from typing import Final
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
-from aggregation_pipeline.alerts.plain_text import address, one_line
-from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, place_of, table_path
+from aggregation_pipeline.alerts.chat_text import address, one_line
+from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_key, table_path
 from aggregation_pipeline.runs.event_log import run_events, run_info, runs_since
 from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, URI_KEY, WILL_RETRY_TAG
@@ -42,7 +42,7 @@ def failed_runs(
     waiting: Sequence[str],
     known: Callable[[Collection[str]], set[str]],
     foreign: set[str],
-    tables: Mapping[str, TableLabels],
+    tables: Mapping[str, MonitoredTable],
     secrets: Sequence[str],
     out_of_time: Callable[[], bool],
 ) -> FailedRuns:
@@ -89,7 +89,7 @@ def _judge(
     found: FailedRuns,
     foreign: set[str],
     now: datetime,
-    tables: Mapping[str, TableLabels],
+    tables: Mapping[str, MonitoredTable],
     secrets: Sequence[str],
 ) -> None:
     run, facts = record.dagster_run, run_info(record)
@@ -118,7 +118,7 @@ def _decision(run: DagsterRun, age: timedelta) -> str:
 
 
 def _causes(
-    instance: DagsterInstance, run: RunInfo, tables: Mapping[str, TableLabels], secrets: Sequence[str]
+    instance: DagsterInstance, run: RunInfo, tables: Mapping[str, MonitoredTable], secrets: Sequence[str]
 ) -> list[Incident]:
     """A cause for each table of the run that was not finished; none for a run of other people's assets."""
     events = run_events(instance, run.run_id, dict.fromkeys(tables, ""))
@@ -135,8 +135,8 @@ def _causes(
         if segment in finished:
             continue
         failure = failures.get(segment) or failures.get(None) or whole
-        table = tables.get(segment, TableLabels(segment))
-        facts = Facts(
+        table = tables.get(segment, MonitoredTable(segment))
+        facts = IncidentDetails(
             name=table.name,
             owners=table.owners,
             error=one_line(failure.error, secrets) if failure else None,
@@ -149,7 +149,7 @@ def _causes(
         causes.append(Incident(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, facts))
     if not causes:
         # Everything was published, and the run failed all the same.
-        facts = Facts(
+        facts = IncidentDetails(
             name=run.job,
             run_id=run.run_id,
             error=one_line(whole.error, secrets) if whole else None,
@@ -169,10 +169,10 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
 
 def run_again(instance: DagsterInstance, cause: OpenIncident) -> datetime | None:
     """Since when a table that failed is published again; None while it is not."""
-    place = place_of((cause.facts.asset or "").split("/"))
+    place = parse_key((cause.details.asset or "").split("/"))
     if place is None:
         return None
-    partitions = [cause.facts.partition] if cause.facts.partition else None
+    partitions = [cause.details.partition] if cause.details.partition else None
     wanted = AssetRecordsFilter(
         _manifest(place.segment), after_timestamp=cause.at.timestamp(), asset_partitions=partitions
     )

@@ -34,7 +34,7 @@ from aggregation_pipeline.export.window import Exported, check_published, export
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.runs.logical_time import logical_time
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.runs.tags import PARTITION_ROW_COUNT_KEY, ROW_COUNT_KEY
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
@@ -98,7 +98,7 @@ Published = dict[str | None, Described]
 Verdicts = dict[str | None, Sequence[CheckResult]]
 
 
-@without_values
+@redact_errors
 def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
     """Publish every window of the run; one that fails does not lose the others.
 
@@ -154,7 +154,7 @@ def run_table(context: AssetExecutionContext, job: TableJob) -> Iterator[Materia
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
-@without_values
+@redact_errors
 def run_checks(context: AssetExecutionContext, job: TableJob) -> Iterator[AssetCheckResult]:
     """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
 
@@ -242,7 +242,7 @@ def _observe_source(context: AssetExecutionContext, job: TableJob, rows: int | N
     context.log_event(AssetObservation(source.key, metadata=source_metadata(state, rows)))
 
 
-@without_values
+@redact_errors
 def _state_of_source(job: TableJob) -> TableState:
     with open_state_session(job.source(), job.zone) as session:
         return read_table_state(session, job.entry.source, job.times, job.entry.all_masked)

@@ -12,7 +12,7 @@ DELETED = "The run was deleted in Dagster before it came to an end"
 _CLOSED = {"in_progress": "failed", "pending": "skipped"}
 
 
-def closed(row: BatchJobRow, at: datetime) -> BatchJobRow:
+def close_deleted_run(row: BatchJobRow, at: datetime) -> BatchJobRow:
     """The row as failed, with the reason; what its tables had reached by then stays."""
     metadata = row.metadata
     dagster = metadata["dagster"]

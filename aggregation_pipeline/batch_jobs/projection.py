@@ -22,7 +22,7 @@ from aggregation_pipeline.runs.model import (
     RunInfo,
     Started,
 )
-from aggregation_pipeline.runs.plain_text import first_lines, scrub
+from aggregation_pipeline.runs.row_text import first_lines, without_secrets
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -222,7 +222,7 @@ def _result(tables: Mapping[str, _Table], run_status: str, files_limit: int, sec
             if run_status == "CANCELED"
             else "The run ended in the middle of this table, without a word"
         )
-        result["error"] = first_lines(scrub("\n".join(failures) or stopped, secrets))
+        result["error"] = first_lines(without_secrets("\n".join(failures) or stopped, secrets))
     return result
 
 
@@ -260,7 +260,7 @@ def _errors(
         listed.append(
             {
                 **{k: v for k, v in where.items() if v},
-                "error": first_lines(scrub(failure.error, secrets)),
+                "error": first_lines(without_secrets(failure.error, secrets)),
                 "at": failure.at.isoformat(),
             }
         )

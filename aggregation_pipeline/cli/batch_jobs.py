@@ -56,7 +56,7 @@ def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: 
 
     def read(rows: "BatchJobRepository", settings: "Settings") -> None:
         kind = None if job_type == "*" else job_type or settings.batch_job_type
-        found = rows.listed(RowFilter(kind, status, None, limit))
+        found = rows.list_rows(RowFilter(kind, status, None, limit))
         view.print_json(found) if as_json else view.show_jobs(found, settings.zone)
 
     _with_rows(read)
@@ -72,7 +72,7 @@ def show_job(job_id: str, *, as_json: bool) -> None:
     from aggregation_pipeline.cli import batch_jobs_view as view
 
     def read(rows: "BatchJobRepository", settings: "Settings") -> None:
-        found = rows.listed(RowFilter(id=job_id))
+        found = rows.list_rows(RowFilter(id=job_id))
         if not found:
             raise click.ClickException(
                 f"batch_jobs has no row whose id begins with {job_id}. If Dagster knows the run, "
@@ -110,8 +110,8 @@ def trend(days: int, *, as_json: bool) -> None:
 @explained
 def prune(days: int | None, *, as_json: bool) -> None:
     """Delete the rows of this deployment that ended more than so many days ago. Open rows and other people's stay."""
-    from aggregation_pipeline.batch_jobs.backend import open_repository
     from aggregation_pipeline.batch_jobs.mirror import owner_of
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.local.run import open_instance
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
@@ -126,7 +126,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
     before = datetime.now(UTC) - timedelta(days=kept)
     with (
         open_instance(load_project(settings)) as instance,
-        open_repository(settings, application_name="aggregation cli")(_SECONDS) as rows,
+        repository_opener(settings, application_name="aggregation cli")(_SECONDS) as rows,
     ):
         gone = rows.prune(owner_of(instance, settings.deployment_name), before)
     words = f"{gone} rows that ended before {before.astimezone(settings.zone):%Y-%m-%d %H:%M} deleted"
@@ -144,7 +144,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
 def backfill(days: int | None, *, as_json: bool) -> None:
     """Give a row to every run that has none, and bring the others up to date. May be run at any time, and stopped."""
     from aggregation_pipeline.automation import batch_jobs_backfill as filling
-    from aggregation_pipeline.batch_jobs.backend import open_repository
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.local.console import say
     from aggregation_pipeline.local.run import open_instance
     from aggregation_pipeline.project import load_project
@@ -158,7 +158,7 @@ def backfill(days: int | None, *, as_json: bool) -> None:
         done = filling.backfill(
             project,
             instance,
-            open_repository(settings, application_name="aggregation cli"),
+            repository_opener(settings, application_name="aggregation cli"),
             since=since,
             on_pass=lambda done: say(f"{done.written} of {done.looked_at} runs brought up to date"),
         )
@@ -175,9 +175,9 @@ def backfill(days: int | None, *, as_json: bool) -> None:
 
 
 def _with_rows(read: "Callable[[BatchJobRepository, Settings], R]") -> R:
-    from aggregation_pipeline.batch_jobs.backend import open_repository
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
-    with open_repository(settings, application_name="aggregation cli")(_SECONDS) as rows:
+    with repository_opener(settings, application_name="aggregation cli")(_SECONDS) as rows:
         return read(rows, settings)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow
+from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow
 
 # What is asked for goes to stdout; eighty columns, the width where there is no terminal, would break ids.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -83,7 +83,7 @@ def show_job(row: JobRow, zone: ZoneInfo) -> None:
         console.print(Text(f"Recorded without its metadata: {_at(row, 'mirror_error')}", style="yellow"))
 
 
-def show_trend(days: Sequence[Day]) -> None:
+def show_trend(days: Sequence[DayTrend]) -> None:
     """Print the seed's table, with a bar a day: succeeded, failed, and whatever is neither yet."""
     most = max((day.total_jobs for day in days), default=1)
     table = Table()

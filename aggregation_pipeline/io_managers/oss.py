@@ -22,7 +22,7 @@ from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.window import Publication, refuse_other_masks
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.runs.asset_keys import segment
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.runs.tags import ROW_COUNT_KEY, TABLE_KEY, URI_KEY
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.lock import Lock
@@ -83,7 +83,7 @@ class OSSIOManager(IOManager):
         """
         return Publication(self.store, self.prefix, run_id, options or self._options, self._temp_dir, lock, names)
 
-    @without_values
+    @redact_errors
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401
         """Publish what an asset returned.
 
@@ -107,7 +107,7 @@ class OSSIOManager(IOManager):
             stored = self.store.put(key, path, media_type=_PARQUET)
         context.add_output_metadata({ROW_COUNT_KEY: obj.num_rows, URI_KEY: self.store.uri(key), "bytes": stored.bytes})
 
-    @without_values
+    @redact_errors
     def load_input(self, context: InputContext) -> Any:  # noqa: ANN401
         """Load what an upstream asset published, as the parameter's annotation asks.
 

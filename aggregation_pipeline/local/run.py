@@ -185,7 +185,7 @@ def _run_job(
     asked: LaunchSpec,
 ) -> RunResult:
     run_id = str(uuid4())
-    project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
+    project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
     with hold_heartbeat(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
         result = definitions.resolve_job_def(job).execute_in_process(
             # The log files have every line; the terminal belongs to the progress bars.

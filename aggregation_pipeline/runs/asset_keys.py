@@ -20,7 +20,7 @@ SOURCES_GROUP: Final = "sources"
 _TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
 
 
-class Place(NamedTuple):
+class ParsedKey(NamedTuple):
     """Whose an asset is: a table's segment, and which of its outputs; None for the table itself."""
 
     segment: str
@@ -58,17 +58,17 @@ def export_path(table: str, output: str) -> tuple[str, ...]:
     return (_EXPORT, f"{table}_{output}")
 
 
-def place_of(path: Sequence[str]) -> Place | None:
+def parse_key(path: Sequence[str]) -> ParsedKey | None:
     """Read a key back; None for one that does not have the form of ours.
 
     No output has a `_` in its name, so the last one is where the segment ends, and no two tables share a key.
     """
     match tuple(path):
         case (first, part) if first == _TABLE:
-            return Place(part, None)
+            return ParsedKey(part, None)
         case (first, part) if first == _EXPORT:
             table, _, output = part.rpartition("_")
-            return Place(table, output) if table and output in OUTPUTS else None
+            return ParsedKey(table, output) if table and output in OUTPUTS else None
     return None
 
 

@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.runs.asset_keys import MANIFEST, Place, place_of, segment_of_step
+from aggregation_pipeline.runs.asset_keys import MANIFEST, ParsedKey, parse_key, segment_of_step
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo, Started
 from aggregation_pipeline.runs.tags import (
     BYTES_KEY,
@@ -112,15 +112,15 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     return events if ours else None
 
 
-def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
+def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
     """The segment of the table that an asset belongs to; None where it is none of ours.
 
     A table's own key is ours even when the table has left the configuration, so that its runs come to an end.
     """
-    return _segment_at(place_of(key.path) if key else None, platforms)
+    return _segment_at(parse_key(key.path) if key else None, platforms)
 
 
-def _segment_at(place: Place | None, platforms: Mapping[str, str]) -> str | None:
+def _segment_at(place: ParsedKey | None, platforms: Mapping[str, str]) -> str | None:
     return place.segment if place and (place.output is None or place.segment in platforms) else None
 
 
@@ -129,10 +129,10 @@ def _segment_of_text(key: str, platforms: Mapping[str, str]) -> str | None:
 
 
 @functools.lru_cache(maxsize=10_000)
-def _place_of_text(key: str) -> Place | None:
+def _place_of_text(key: str) -> ParsedKey | None:
     """The same few keys stand in the events of every run, and to read one takes as long as the rest of an event."""
     found = AssetKey.from_db_string(key)
-    return place_of(found.path) if found else None
+    return parse_key(found.path) if found else None
 
 
 def _never_told(
@@ -156,7 +156,7 @@ def _never_told(
     keys = [output.properties.asset_key for output in outputs if output.properties is not None]
     subset = run.partitions_subset
     partitions = (run.tags.get(PARTITION_NAME_TAG),) if subset is None else tuple(subset.get_partition_keys())
-    for segment in dict.fromkeys(segment_of(key, platforms) for key in keys):
+    for segment in dict.fromkeys(segment_of_asset(key, platforms) for key in keys):
         if segment is not None and segment not in told:
             yield Planned(0, segment, partitions)
 
@@ -205,7 +205,7 @@ def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
 
 
 def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
-    place = place_of(materialization.asset_key.path)
+    place = parse_key(materialization.asset_key.path)
     values: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
     # The manifest carries the window's numbers; it is made last, when everything is published.
     if place is None or place.output != MANIFEST or place.segment not in ours or ITEMS_KEY not in values:

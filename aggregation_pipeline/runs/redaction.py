@@ -21,7 +21,7 @@ R = TypeVar("R")
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
-def without_values(function: Callable[P, R]) -> Callable[P, R]:
+def redact_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function, or a generator, raise nothing but our errors, each without what it was made of.
 
     A `PipelineError` passes with its own words. Anything else becomes an `UnexpectedError`, which tells type and place.

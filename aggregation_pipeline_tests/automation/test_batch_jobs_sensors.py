@@ -28,8 +28,8 @@ from dagster import (
 from aggregation_pipeline.automation import batch_jobs_sensors as sensors_module
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record, owner_of
-from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
@@ -75,10 +75,12 @@ def url_of(engine: sa.Engine) -> str:
 
 
 def sensors(url: str, deployment: str = "prod", **options: Any) -> dict[str, SensorDefinition]:
-    open_rows = functools.partial(postgres_repository, create_engine(url, application_name="aggregation test"))
+    open_repository = functools.partial(postgres_repository, create_engine(url, application_name="aggregation test"))
     return {
         sensor.name: sensor
-        for sensor in build_sensors(open_rows=open_rows, deployment=deployment, platforms=PLATFORMS, **options)
+        for sensor in build_sensors(
+            open_repository=open_repository, deployment=deployment, platforms=PLATFORMS, **options
+        )
     }
 
 
@@ -95,7 +97,7 @@ def one_pass(
     watermark: datetime | None = None,
     mirror: Any = None,
     **options: Any,
-) -> Pass:
+) -> ReconcileResult:
     with postgres_repository(engine, 60) as rows:
         start = watermark or datetime.now(UTC) - timedelta(days=1)
         return reconcile(
@@ -105,9 +107,9 @@ def one_pass(
 
 def into(instance: DagsterInstance, rows: BatchJobRepository) -> Any:
     return functools.partial(
-        mirror_record,
+        mirror_run,
         instance,
-        rows=rows,
+        repository=rows,
         owner=owner_of(instance, "prod"),
         platforms=PLATFORMS,
         job_type="data_collection",

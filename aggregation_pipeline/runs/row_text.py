@@ -41,7 +41,7 @@ def storable_json(value: object) -> object:
     return value if value is None or isinstance(value, (bool, int)) else storable(str(value))
 
 
-def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the given secrets, and without whatever looks like one."""
     for secret in secrets:
         if secret:
