@@ -19,6 +19,7 @@ from aggregation_pipeline.alerts.messages import Message
 from aggregation_pipeline.alerts.outbox_table import deliveries
 from aggregation_pipeline.alerts.send_times import retry_pause
 from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, try_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason
 
 _MINUTE = timedelta(seconds=60)
@@ -66,8 +67,7 @@ class Delivery:
         round.
         """
         with connection.begin():
-            key = sa.func.hashtextextended(f"aggregation alerts to {channel.name}", 0)
-            free = connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(key))).scalar_one()
+            free = try_in_transaction(connection, lock_key(AdvisoryLock.ALERT_DELIVERY, channel.name))
             row = connection.execute(self._next(channel)).first() if free else None
             if row is None:
                 return False

@@ -26,6 +26,7 @@ from aggregation_pipeline.alerts.messages import MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import causes, deliveries
 from aggregation_pipeline.alerts.send_times import plan_send_time
 from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.row_text import storable_json
 
@@ -34,7 +35,6 @@ KEEP = timedelta(days=90)
 # A cause that has not ended by then is not looked after any more.
 _OPEN_FOR = timedelta(days=30)
 _OPEN_AT_MOST = 500
-_LOCK = "aggregation alerts"
 
 
 def add_incidents(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -> int:
@@ -210,9 +210,7 @@ def _order(kind: str) -> int:
 def _locked(connection: sa.Connection, deployment: str) -> Iterator[None]:
     """A transaction that no other process has of this deployment at the same time."""
     with _translated(), transaction(connection):
-        connection.execute(
-            sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{_LOCK} {deployment}", 0)))
-        )
+        wait_in_transaction(connection, lock_key(AdvisoryLock.ALERT_OUTBOX, deployment))
         yield
 
 

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 
 SCHEMA = "aggregation_alerts"
@@ -45,8 +46,6 @@ deliveries = sa.Table(
     sa.Column("moved_at", _MOMENT),
 )
 
-# Any number does; whoever creates the tables waits for whoever is creating them already.
-_CREATION_LOCK = 7_291_403_355_218_446_102
 _THERE = sa.text(
     f"SELECT to_regclass('{SCHEMA}.causes') IS NOT NULL AND to_regclass('{SCHEMA}.deliveries') IS NOT NULL"
 )
@@ -66,7 +65,7 @@ def ensure_tables(bind: sa.Engine | sa.Connection) -> bool:
         with transaction(bind) as connection:
             if connection.execute(_THERE).scalar_one():
                 return False
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+            wait_in_transaction(connection, lock_key(AdvisoryLock.ALERT_TABLES))
             missing = not connection.execute(_THERE).scalar_one()
             if missing:
                 connection.exec_driver_sql(create_sql())

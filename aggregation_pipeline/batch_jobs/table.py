@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 
 batch_jobs = sa.Table(
@@ -22,9 +23,6 @@ batch_jobs = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True)),
     schema="public",
 )
-
-# Any number does; whoever creates the table waits for whoever is creating it already.
-_CREATION_LOCK = 7_291_403_355_218_446_101
 
 
 def create_sql() -> str:
@@ -60,7 +58,7 @@ def ensure_within(connection: sa.Connection) -> bool:
     created = False
     if not _columns(connection):
         # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CREATION_LOCK)))
+        wait_in_transaction(connection, lock_key(AdvisoryLock.BATCH_JOBS_TABLE))
         created = not _columns(connection)
         if created:
             connection.exec_driver_sql(create_sql())

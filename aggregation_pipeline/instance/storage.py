@@ -19,7 +19,9 @@ from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 
 from aggregation_pipeline.instance.log_filters import install_log_filters
 from aggregation_pipeline.instance.wait_for_postgres import wait_until_available
-from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine, normalize_url, require_right_url
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_session
+from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine
+from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings import telemetry
 from aggregation_pipeline.settings.env_precedence import put_back
 from aggregation_pipeline.settings.environment import read_environment
@@ -37,8 +39,6 @@ _PATIENCE: Final = 300.0 if begin() else 60.0
 if _left := telemetry.left_behind():
     tell_once(_log, logging.WARNING, _left)
 
-# Any number does; it is another one than batch_jobs has for its own table.
-_CREATION_LOCK: Final = 7_291_403_355_218_446_102
 # Less than firewalls and poolers let a connection sit idle.
 _KEPT_SECONDS: Final = 240
 _LOCK_SECONDS: Final = 60.0
@@ -76,7 +76,7 @@ class _EventLog(PostgresEventLogStorage):
 
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
         """Make the pool known, one process at a time; one that is known already is left alone."""
-        with _alone(self.postgres_url):
+        with one_process_at_a_time(self.postgres_url):
             return concurrency_key in self.get_concurrency_keys() or super().initialize_concurrency_limit_to_default(
                 concurrency_key
             )
@@ -109,14 +109,14 @@ class PostgresStorage(DagsterPostgresStorage):
                 answers.
         """
         url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
-        require_right_url(url)
+        require_normalized(url)
         return wait_until_available(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
 
     @classmethod
     def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:
         # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start
         # together would be in each other's way, and one of them would go on without its tables.
-        with _alone(url):
+        with one_process_at_a_time(url):
             return cls(url, inst_data)
 
 
@@ -137,9 +137,9 @@ def _as_it_stands(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(url: str) -> Iterator[None]:
+def one_process_at_a_time(url: str) -> Iterator[None]:
     """Hold an advisory lock that ends with its connection, however this process ends."""
     engine = create_engine(url, application_name="aggregation storage", statement_timeout=_LOCK_SECONDS)
     with engine.connect() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        wait_in_session(connection, lock_key(AdvisoryLock.DAGSTER_STORAGE))
         yield

@@ -1,10 +1,6 @@
-"""One way to PostgreSQL for Dagster's storage, batch_jobs and the locks.
+"""The one way to PostgreSQL for batch_jobs, alerts and the locks: sessions in UTC, bounded in time, named.
 
-Two things go wrong silently with the URL that people have at hand. SQLAlchemy 2.1 reads `postgresql://` as psycopg 3,
-while dagster-postgres brings psycopg2; and Dagster stores naive times, which shift by the server's zone unless the
-session is in UTC. Both are put right here, once, in the URL itself, because Dagster makes its own engines out of it.
-
-A URL is never repeated in a message, not even in part: in one that is wrong the password may stand anywhere.
+Dagster makes engines of its own for its storage; instance/storage.py gives them the same URL and keepalives.
 """
 
 import os
@@ -13,106 +9,32 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Final
 
 import sqlalchemy as sa
+from psycopg2.extensions import connection as PsycopgConnection
 
-from aggregation_pipeline.config.addresses import host_problem
-from aggregation_pipeline.errors import SettingsError
-
-DRIVER = "postgresql+psycopg2"
-EXAMPLE = "postgresql://user:password@host:5432/database"
-_POSTGRESQL = frozenset({"postgresql", "postgres"})
-# What may be named of a URL without giving a password away.
-_OTHERS = frozenset({"mysql", "mariadb", "sqlite", "oracle", "mssql", "mongodb", "redis"})
-_DRIVERS = frozenset({"psycopg", "asyncpg", "pg8000", "psycopg2cffi"})
-_HIGHEST_PORT = 65_535
+from aggregation_pipeline.postgres.url import normalize_url
 
 # libpq notices a dead peer in about a minute instead of the operating system's two hours.
-KEEPALIVES: Mapping[str, int] = {
+KEEPALIVES: Final[Mapping[str, int]] = {
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-
-# The server's side of the same, for sessions that hold a lock and are idle for hours: without it the server takes two
-# hours to notice that the holder's machine lost its power. idle_session_timeout exists since PostgreSQL 14; a parameter
-# that the server lacks is left alone.
-LASTING_SESSION = """
-    set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
-    set_config('tcp_keepalives_count', '3', false),
-    CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
-"""
-
-_UTC_NAMES = frozenset({"utc", "etc/utc", "universal", "etc/universal", "zulu", "etc/zulu", "uct", "etc/uct"})
-# `options` is a command line: blanks part its words, a backslash protects one. A parameter is `-c name=value`,
-# `-cname=value` or `--name=value`.
-_WORD = re.compile(r"(?:\\.|[^\s\\])+")
-_ZONE = re.compile(r"(?:-c|--)?timezone=(?P<zone>.*)", re.IGNORECASE | re.DOTALL)
-_SCHEME = re.compile(r"[A-Za-z0-9+]+://")
-_CUT = (
-    "in .env an unquoted # begins a comment, which cuts the URL: put quotes around it, and write # in a password as %23"
-)
-# As Supabase shows it, to be filled in.
-_NAMES_ONLY = re.compile(r"0[38A]|2[3568]|3[DF]|40|42(?!601)|5[3578]")
-_PLACEHOLDER = re.compile(r"\[?YOUR[-_ ]PASSWORD\]?", re.IGNORECASE)
-_SUPABASE_HOST = re.compile(r"(?:.*\.pooler\.supabase\.(?:com|co)|db\..*\.supabase\.co)", re.IGNORECASE)
-
-
-def normalize_url(url: str, *, name: str = "the PostgreSQL URL") -> str:
-    """The URL that SQLAlchemy, Dagster and this package all understand: psycopg2, session in UTC, other options kept.
-
-    Doing it twice changes nothing. `name` is the variable that the URL came from, for the message of the SettingsError
-    that is raised for another database, another driver, Supabase's transaction pooler, or text that is no URL.
-    """
-    parsed = _parse(url, name)
-    database, _, driver = parsed.drivername.partition("+")
-    if database not in _POSTGRESQL:
-        raise SettingsError(
-            f"{name} is {f'a {database}' if database in _OTHERS else 'another'} URL, and PostgreSQL is needed there:"
-            f" {EXAMPLE}. The MySQL database goes into DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
-        )
-    if driver not in {"", "psycopg2"}:
-        raise SettingsError(
-            f"{name} asks for {f'the driver {driver}' if driver in _DRIVERS else 'another driver'}, but Dagster's"
-            f" PostgreSQL storage is built on psycopg2. Begin it with postgresql:// or {DRIVER}://"
-        )
-    _refuse_transaction_pooler(parsed, name)
-    return _render(_right(parsed))
-
-
-def require_right_url(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
-    """Raise SettingsError, with what is wrong in it, unless `url` already names psycopg2 and a session in UTC.
-
-    For what Dagster itself has read, where it is too late to put anything right.
-    """
-    normalize_url(url, name=name)
-    parsed = _parse(url, name)
-    if parsed.drivername != DRIVER:
-        raise SettingsError(f"{name} reached Dagster with another driver than psycopg2. Begin it with {DRIVER}://")
-    if not _is_utc(_options(parsed)):
-        raise SettingsError(
-            f"{name} reached Dagster without its session in UTC, and the times of runs would shift. "
-            "Its options are to end in -c timezone=UTC: ?options=-c%20timezone%3DUTC"
-        )
-    zone = os.environ.get("PGTZ")
-    if zone and zone.casefold() not in _UTC_NAMES:
-        raise SettingsError(
-            f"The environment variable PGTZ={zone} overrules the time zone in {name}, and the times of Dagster's runs"
-            " would shift. Unset PGTZ"
-        )
+# SQLSTATE classes whose messages quote names of tables, columns, users and settings, and no values.
+_NAMES_ONLY: Final = re.compile(r"0[38A]|2[3568]|3[DF]|40|42(?!601)|5[3578]")
 
 
 def create_engine(
     url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5
 ) -> sa.Engine:
-    """An engine whose every connection is in UTC, names itself in pg_stat_activity and cannot wait for ever.
+    """An engine whose connections are in UTC, have a name in pg_stat_activity and never wait for ever.
 
-    Timeouts are in seconds; `statement_timeout=0` means none. Connections are not pooled: they are few, and one that
-    sat idle behind a firewall is worse than a new one.
+    Timeouts are in seconds; `statement_timeout=0` means none. Connections are not pooled: there are few, and a
+    connection that was idle behind a firewall may be dead.
     """
     engine = sa.create_engine(
         normalize_url(url),
@@ -123,9 +45,9 @@ def create_engine(
     )
 
     @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - psycopg2's connection
+    def _prepare(connection: PsycopgConnection, _record: object) -> None:
         # In SQL, not in `options`: poolers drop or refuse options that they do not know, and PGTZ overrules them.
-        # Behind a pooler, connecting proves nothing: the server behind it may hang all the same.
+        # A pooler may accept the connection while the server behind it hangs, so this first statement is bounded too.
         with _cut_after(connection.fileno(), 2.0 * connect_timeout), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', %s, false)",
@@ -149,11 +71,10 @@ def transaction(bind: sa.Engine | sa.Connection) -> Iterator[sa.Connection]:
 
 @contextmanager
 def deadline(connection: sa.Connection, seconds: float) -> Iterator[None]:
-    """Cut the connection after `seconds`, whatever it is waiting for; the statement in flight then raises
-    OperationalError.
+    """Cut the connection after `seconds`, whatever it waits for.
 
-    statement_timeout is the server's own clock: a server that is frozen, or a network that swallows packets, never
-    looks at it.
+    The statement that is running then raises OperationalError. statement_timeout cannot do this: the server counts it,
+    and a frozen server, or one behind a network that drops packets, counts nothing.
     """
     with _cut_after(connection.connection.dbapi_connection.fileno(), seconds):  # type: ignore[union-attr]
         yield
@@ -161,11 +82,11 @@ def deadline(connection: sa.Connection, seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _cut_after(descriptor: int, seconds: float) -> Iterator[None]:
-    with socket.socket(fileno=os.dup(descriptor)) as twin:
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
 
         def cut() -> None:
             with suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
+                duplicate.shutdown(socket.SHUT_RDWR)
 
         timer = threading.Timer(seconds, cut)
         timer.daemon = True
@@ -177,8 +98,9 @@ def _cut_after(descriptor: int, seconds: float) -> Iterator[None]:
 
 
 def safe_reason(error: Exception) -> str:
-    """The first line of what PostgreSQL said, where it is about names; the ones that follow show rows and
-    statements.
+    """The first line of PostgreSQL's message if it quotes names only, else the SQLSTATE alone.
+
+    The lines that follow show rows and statements, which may hold people's data.
     """
     original = getattr(error, "orig", None) or error
     code = getattr(original, "pgcode", None)
@@ -189,94 +111,8 @@ def safe_reason(error: Exception) -> str:
 
 
 def names_only(code: str) -> bool:
-    """Whether what PostgreSQL says with this SQLSTATE quotes only names: errors in data (22), syntax (42601), triggers
-    (P0) do not.
+    """Whether PostgreSQL's messages with this SQLSTATE quote names only.
+
+    Errors in data (22), syntax errors (42601) and triggers (P0) quote values.
     """
     return _NAMES_ONLY.match(code) is not None
-
-
-def _parse(url: str, name: str) -> sa.URL:
-    written = _SCHEME.sub(lambda scheme: scheme[0].lower(), url.strip(), count=1)
-    try:
-        parsed = sa.make_url(written)
-    except (sa.exc.ArgumentError, ValueError):
-        # Neither the text nor SQLAlchemy's words for it: each piece may be one of the password.
-        raise SettingsError(
-            f"{name} cannot be read as a URL: {_why_unread(written)}. Expected {EXAMPLE}; several hosts are written "
-            "?host=one:5432&host=two:5432, and @ : / ? # % in a password as %40 %3A %2F %3F %23 %25"
-        ) from None
-    if parsed.host and "@" in parsed.host:
-        raise SettingsError(f"{name} holds an @ inside the user name or password. Write it as %40")
-    if parsed.host and ":" not in parsed.host and f"[{parsed.host}]" in written:
-        raise SettingsError(f"{name} holds brackets, which are for an address of IPv6 alone. Expected {EXAMPLE}")
-    if parsed.drivername.partition("+")[0] in _POSTGRESQL and (problem := _problem(parsed)):
-        raise SettingsError(f"{name} {problem}. Expected {EXAMPLE}")
-    return parsed
-
-
-def _why_unread(url: str) -> str:
-    """The likely mistake of a text that is no URL, without a piece of it."""
-    for found, words in (
-        (url.startswith("jdbc:"), "it is one of Java's; take jdbc: off, and write user and password before the host"),
-        (re.match(r"\w+\s*=", url), "it is made of keys and values, as libpq takes them too"),
-        (_SCHEME.match(url) is None, "it does not begin with postgresql://"),
-        ("@" not in url, f"no @ stands in it; {_CUT}"),
-    ):
-        if found:
-            return words
-    return "what stands between // and /, user, password, host and port, is not of that form"
-
-
-def _problem(parsed: sa.URL) -> str:
-    """What keeps a URL from ever leading to a database; empty where nothing does."""
-    # libpq takes several hosts, with commas between.
-    hosts = filter(None, map(host_problem, parsed.host.split(",") if parsed.host else ()))
-    if problem := next(hosts, None):
-        return f"leads to no host: {problem}"
-    if parsed.port is not None and not 1 <= parsed.port <= _HIGHEST_PORT:
-        return f"has a port that is none: ports are 1 to {_HIGHEST_PORT}"
-    if any(_PLACEHOLDER.fullmatch(part or "") for part in (parsed.username, parsed.password)):
-        return "holds the placeholder [YOUR-PASSWORD]: write the password in its place"
-    if not parsed.database and not {"dbname", "service"} & parsed.query.keys():
-        return f"names no database{'' if parsed.username or parsed.query else f', nor a user; {_CUT}'}"
-    return ""
-
-
-def _right(parsed: sa.URL) -> sa.URL:
-    kept = [word for setting in _settings(_options(parsed)) if not _ZONE.fullmatch(setting[-1]) for word in setting]
-    return parsed.set(drivername=DRIVER).update_query_dict({"options": " ".join([*kept, "-c", "timezone=UTC"])})
-
-
-def _render(parsed: sa.URL) -> str:
-    # SQLAlchemy writes a blank as +, which libpq and other readers of the URL take for a plus sign.
-    base = parsed.set(query={}).render_as_string(hide_password=False)
-    return f"{base}?{urlencode(sorted(parsed.query.items()), doseq=True, quote_via=quote)}" if parsed.query else base
-
-
-def _options(parsed: sa.URL) -> str:
-    value = parsed.query.get("options", "")
-    return value if isinstance(value, str) else " ".join(value)
-
-
-def _settings(options: str) -> list[tuple[str, ...]]:
-    """The words of `options`, a lone `-c` together with the word that it introduces."""
-    words = iter(_WORD.findall(options))
-    return [(word, next(words, "")) if word == "-c" else (word,) for word in words]
-
-
-def _is_utc(options: str) -> bool:
-    zones = [match["zone"] for setting in _settings(options) if (match := _ZONE.fullmatch(setting[-1]))]
-    return bool(zones) and zones[-1].casefold() in _UTC_NAMES
-
-
-def _refuse_transaction_pooler(parsed: sa.URL, name: str) -> None:
-    hosts = parsed.query.get("host", parsed.host or "")
-    ports = str(parsed.query.get("port", parsed.port or ""))
-    for host in (hosts,) if isinstance(hosts, str) else hosts:
-        address, _, own_port = host.partition(":")
-        if _SUPABASE_HOST.fullmatch(address) and "6543" in (own_port or ports):
-            raise SettingsError(
-                f"{name} leads to Supabase's transaction pooler (port 6543). It gives every transaction another"
-                " session, so time zone, timeouts and advisory locks are lost in between. Take the session pooler or"
-                " the direct connection, on port 5432"
-            )

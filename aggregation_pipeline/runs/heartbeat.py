@@ -6,7 +6,6 @@ goes down, its runs stay "started" until they exceed their longest time, and hol
 meanwhile. Runs in a process of their own (`aggregation-pipeline run`) are watched by nobody at all.
 """
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,15 @@ import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, RunRecord
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres.engine import LASTING_SESSION, create_engine, deadline, safe_reason
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
+from aggregation_pipeline.postgres.advisory_lock import (
+    AdvisoryLock,
+    lock_key,
+    prepare_lock_session,
+    release_all,
+    try_in_session,
+)
+from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 
 PROCESS_GONE = (
     "The process that this run was started in died without a word (killed, out of memory, or the machine went down)."
@@ -28,9 +34,6 @@ PROCESS_GONE = (
 PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 3.0
 
-_PREPARE = sa.text(f"SELECT {LASTING_SESSION}")
-_TRY = sa.text("SELECT pg_try_advisory_lock(:key)")
-_FREE_ALL = sa.text("SELECT pg_advisory_unlock_all()")
 _SECONDS = 5.0
 
 
@@ -108,9 +111,9 @@ def _silent(run_ids: Sequence[str], url: str) -> list[str]:
         return []
     engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_SECONDS)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, deadline(connection, _SECONDS):
-        free = [run_id for run_id in run_ids if connection.execute(_TRY, {"key": _key(run_id)}).scalar_one()]
+        free = [run_id for run_id in run_ids if try_in_session(connection, _key(run_id))]
         # At once, or their processes could not take them again.
-        connection.execute(_FREE_ALL)
+        release_all(connection)
     return free
 
 
@@ -138,9 +141,9 @@ def _take(url: str, run_id: str) -> sa.Connection:
     engine = create_engine(url, application_name=f"aggregation run {run_id[:8]} lives")
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        connection.execute(_PREPARE)
+        prepare_lock_session(connection)
         for _ in range(50):
-            if connection.execute(_TRY, {"key": _key(run_id)}).scalar_one():
+            if try_in_session(connection, _key(run_id)):
                 return connection
             time.sleep(0.1)
     except BaseException:
@@ -151,6 +154,4 @@ def _take(url: str, run_id: str) -> sa.Connection:
 
 
 def _key(run_id: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(f"aggregation in-process run {run_id}".encode(), digest_size=8).digest(), "big", signed=True
-    )
+    return lock_key(AdvisoryLock.RUN_HEARTBEAT, run_id)

@@ -22,7 +22,7 @@ from aggregation_pipeline.config.messages.likely_causes import foreign_sign
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError
-from aggregation_pipeline.postgres.engine import normalize_url
+from aggregation_pipeline.postgres.url import normalize_url
 from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.env_precedence import put_back
 from aggregation_pipeline.settings.environment import names_set, read_environment

@@ -281,7 +281,7 @@ def test_the_address_of_the_project_is_checked_before_a_key_is_sent_anywhere():
 
 
 def test_the_transaction_pooler_is_refused_for_batch_jobs_with_the_reason():
-    from aggregation_pipeline.postgres.engine import normalize_url
+    from aggregation_pipeline.postgres.url import normalize_url
 
     with pytest.raises(SettingsError, match=r"BATCH_JOBS_URL leads to Supabase's transaction pooler.*5432"):
         normalize_url("postgresql://postgres.abc:pw@aws-0-eu.pooler.supabase.com:6543/postgres", name="BATCH_JOBS_URL")

@@ -13,14 +13,15 @@ import pytest
 import sqlalchemy as sa
 
 from aggregation_pipeline.errors import LockError
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.postgres.window_lock import lock_key, window_lock
+from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline_tests.support.servers.fence import take_lock_away
 from aggregation_pipeline_tests.support.waiting import until
 
 HOLDER = """
 import sys
-from aggregation_pipeline.locks import window_lock
+from aggregation_pipeline.postgres.window_lock import window_lock
 with window_lock(sys.argv[1], "shop", "orders", "2026-11-20", holder="aggregation run 1a2b3c4d", on_wait=print):
     print("held", flush=True)
     sys.stdin.read()
@@ -232,10 +233,12 @@ def test_a_postgresql_that_is_down_is_named(postgres: Any):
 
 
 def test_the_key_of_a_window_never_changes_and_parts_do_not_run_together():
-    assert lock_key("shop", "orders", "2026-11-20") == lock_key("shop", "orders", "2026-11-20")
-    assert lock_key("shop", "orders", "2026-11-20") == LOCK_KEY_OF_TODAY
-    assert lock_key("a", "bc", "d") != lock_key("ab", "c", "d")
-    assert -(2**63) <= lock_key("", "", "") < 2**63
+    assert lock_key(AdvisoryLock.WINDOW, "shop", "orders", "2026-11-20") == lock_key(
+        AdvisoryLock.WINDOW, "shop", "orders", "2026-11-20"
+    )
+    assert lock_key(AdvisoryLock.WINDOW, "shop", "orders", "2026-11-20") == LOCK_KEY_OF_TODAY
+    assert lock_key(AdvisoryLock.WINDOW, "a", "bc", "d") != lock_key(AdvisoryLock.WINDOW, "ab", "c", "d")
+    assert -(2**63) <= lock_key(AdvisoryLock.WINDOW, "", "", "") < 2**63
 
 
 # Two releases side by side have to agree on it.

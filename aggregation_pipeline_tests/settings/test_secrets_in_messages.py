@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.automation.alert_sensor import channels_of
 from aggregation_pipeline.errors import PipelineError, SettingsError
-from aggregation_pipeline.postgres.engine import create_engine, normalize_url, require_right_url, safe_reason
+from aggregation_pipeline.postgres.engine import create_engine, safe_reason
+from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
@@ -112,7 +113,7 @@ def test_no_value_of_a_secret_variable_is_repeated(
 @pytest.mark.parametrize("url", POSTGRESQL)
 def test_what_dagster_has_read_already_is_not_repeated_either(url: str):
     said = ""
-    for look in (normalize_url, require_right_url):
+    for look in (normalize_url, require_normalized):
         try:
             look(url)
         except SettingsError as error:

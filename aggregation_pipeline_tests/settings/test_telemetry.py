@@ -17,7 +17,7 @@ from aggregation_pipeline_tests.support.deployment import use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 SERVICE = """
-import aggregation_pipeline.dagster_storage
+import aggregation_pipeline.instance.storage
 from dagster._core.telemetry_upload import upload_logs
 import threading
 upload_logs(threading.Event(), raise_errors=True)

@@ -24,7 +24,7 @@ from urllib.parse import unquote
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.postgres.window_lock import lock_key
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key
 from aggregation_pipeline_tests.support.waiting import until
 
 _LONGEST = 120.0
@@ -131,7 +131,7 @@ def take_lock_away(engine: sa.Engine, prefix: str, table: str, window: str) -> N
         WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND (classid::bigint << 32 | objid::bigint) = :key
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     """)
-    key = {"key": lock_key(prefix, table, window)}
+    key = {"key": lock_key(AdvisoryLock.WINDOW, prefix, table, window)}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         held = connection.execute(holders, key).scalars().all()
         assert held, f"nobody holds the lock on {table}, {window}"
