@@ -10,8 +10,9 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun, D
 from aggregation_pipeline.alerts.chat_text import address, one_line
 from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
 from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_key, table_path
-from aggregation_pipeline.runs.event_log import run_events, run_info, runs_since
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
+from aggregation_pipeline.runs.run_records import run_info, runs_since
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, URI_KEY, WILL_RETRY_TAG
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit

@@ -27,9 +27,9 @@ from dagster import (
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.runs.event_log import run_info, runs_since
 from aggregation_pipeline.runs.heartbeat import in_own_process
 from aggregation_pipeline.runs.logical_time import logical_time
+from aggregation_pipeline.runs.run_records import run_info, runs_since
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     AUTO_RETRY_RUN_ID_TAG,

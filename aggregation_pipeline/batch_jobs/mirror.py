@@ -12,8 +12,9 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.runs.event_log import run_events, run_info
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.run_records import run_info
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
 

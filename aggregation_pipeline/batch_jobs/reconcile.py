@@ -19,8 +19,8 @@ from aggregation_pipeline.batch_jobs.projection import row_id
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.runs.event_log import run_info, runs_since
 from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.run_records import run_info, runs_since
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 # The sensor that does this; on its name hang its cursor and its alerts.

@@ -74,7 +74,7 @@ def unexpected(error: BaseException) -> UnexpectedError:
     reason = f", {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno is not None else ""
     kind = type(error)
     return UnexpectedError(
-        f"an unexpected {kind.__module__}.{kind.__qualname__}{place}{reason}. Its text may quote values of cells, so it is"
-        " neither shown nor stored. Please report this line and your version of the package. What was published before"
-        " is unchanged."
+        f"an unexpected {kind.__module__}.{kind.__qualname__}{place}{reason}. Its text may quote values of cells, so it"
+        " is neither shown nor stored. Please report this line and your version of the package. What was published"
+        " before is unchanged."
     )

@@ -107,7 +107,7 @@ def test_a_tag_that_names_no_window_is_refused_with_what_is_expected(window: str
     run = DagsterRun("aggregate", tags={WINDOW_TAG: window})
     with pytest.raises(
         ConfigError,
-        match=r"the run's tag aggregation/window: (.* names no window. Expected a day|.* lies in the future)",
+        match=r"the run's tag aggregation/window: (.* is no name of a window. Expected a day|.* lies in the future)",
     ):
         named_window(run.tags, TICK, ZONE)
 

@@ -147,14 +147,14 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
             process.wait()
     (row,) = rows(engine).values()
     assert row.metadata["dagster"]["status"] == "FAILURE"
-    assert "The process that this run was started in died" in row.metadata["errors"][0]["error"]
+    assert "The process of this run is gone" in row.metadata["errors"][0]["error"]
 
 
 def test_a_postgresql_that_is_away_is_told_before_anything_runs(deployment: Any, monkeypatch: pytest.MonkeyPatch):
     from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 
     with (
-        pytest.raises(LockError, match=r"cannot show that it lives.*Check DAGSTER_PG_URL"),
+        pytest.raises(LockError, match=r"The heartbeat of run r cannot begin.*Check DAGSTER_PG_URL"),
         hold_heartbeat("postgresql://a@127.0.0.1:1/x", "r"),
     ):
         pass
