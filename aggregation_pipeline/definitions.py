@@ -14,7 +14,7 @@ from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
-from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.io_managers.oss import OSSIOManager
@@ -30,13 +30,15 @@ from aggregation_pipeline.settings.environment import env_file
 def build_definitions(project: Project) -> Definitions:
     """Build everything that Dagster loads."""
     settings = project.settings
-    open_rows = open_repository(settings, application_name="aggregation sensors")
+    open_repository = repository_opener(settings, application_name="aggregation sensors")
     groups = groups_of(project)
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
     pruning = (
-        [] if kept is None else [build_prune_job(open_rows=open_rows, deployment=settings.deployment_name, days=kept)]
+        []
+        if kept is None
+        else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
     )
     return Definitions(
         assets=[*build_sources(project.tables), *map(build_table, project.tables)],
@@ -49,7 +51,7 @@ def build_definitions(project: Project) -> Definitions:
         sensors=[
             *build_catch_up(project.tables),
             *build_sensors(
-                open_rows=open_rows,
+                open_repository=open_repository,
                 deployment=settings.deployment_name,
                 platforms=project.platforms,
                 names=project.names,
@@ -59,7 +61,7 @@ def build_definitions(project: Project) -> Definitions:
                 locks_url=settings.require_dagster_url(),
             ),
             build_lost_runs(),
-            *build_alert_sensors(settings, project.table_facts),
+            *build_alert_sensors(settings, project.monitored_tables),
         ],
         resources={
             "io_manager": build_io_manager(
@@ -75,7 +77,7 @@ def build_definitions(project: Project) -> Definitions:
                 one_process=settings.executor == "in_process",
             )
         },
-        executor=build_executor(settings.executor, project.follower("aggregation run").follow),
+        executor=build_executor(settings.executor, project.live_updates("aggregation run").start),
     )
 
 

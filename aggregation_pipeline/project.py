@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.alerts.incidents import TableLabels
+from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
-from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config, select_tables
 from aggregation_pipeline.config.options import FormatOptions
@@ -61,22 +60,24 @@ class Project:
         return {segment(table.entry.name): table.entry.name for table in self.tables}
 
     @property
-    def table_facts(self) -> Mapping[str, TableLabels]:
+    def monitored_tables(self) -> Mapping[str, MonitoredTable]:
         """By segment of the asset key, what alerts say of a table."""
         entries = [table.entry for table in self.tables]
-        facts = {segment(entry.name): TableLabels(entry.name, tuple(entry.owners), entry.issues) for entry in entries}
-        return {segment(name): TableLabels(name, (), words) for name, words in self.left_out.items()} | facts
+        facts = {
+            segment(entry.name): MonitoredTable(entry.name, tuple(entry.owners), entry.issues) for entry in entries
+        }
+        return {segment(name): MonitoredTable(name, (), words) for name, words in self.left_out.items()} | facts
 
-    def follower(self, application_name: str) -> LiveUpdates:
+    def live_updates(self, application_name: str) -> LiveUpdates:
         """What writes the rows of this process's runs in batch_jobs."""
         settings = self.settings
 
-        def write(instance: DagsterInstance, run_id: str, rows: BatchJobRepository) -> object:
+        def write(instance: DagsterInstance, run_id: str, repository: BatchJobRepository) -> object:
             owner = owner_of(instance, settings.deployment_name)
             return mirror_run(
                 instance,
                 run_id,
-                rows=rows,
+                repository=repository,
                 owner=owner,
                 platforms=self.platforms,
                 names=self.names,
@@ -84,7 +85,7 @@ class Project:
                 secrets=settings.secrets,
             )
 
-        return LiveUpdates(open_repository(settings, application_name=application_name), write)
+        return LiveUpdates(repository_opener(settings, application_name=application_name), write)
 
 
 def load_project(settings: Settings) -> Project:

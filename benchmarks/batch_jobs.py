@@ -62,5 +62,7 @@ def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str]
 
 def _sensors(url: str):
     return build_sensors(
-        open_rows=functools.partial(postgres_repository, new_batch_jobs(url)), deployment="prod", platforms=PLATFORMS
+        open_repository=functools.partial(postgres_repository, new_batch_jobs(url)),
+        deployment="prod",
+        platforms=PLATFORMS,
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aggregation_pipeline.alerts.chat_robots import find_robot
+from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.messages import Message, fit
-from aggregation_pipeline.alerts.plain_text import one_line
 from aggregation_pipeline.errors import AlertError, SettingsError
 from aggregation_pipeline.settings.alerts import pieces
 

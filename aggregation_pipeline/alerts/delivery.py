@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from aggregation_pipeline.alerts.channels import Channel
 from aggregation_pipeline.alerts.messages import Message
 from aggregation_pipeline.alerts.outbox_table import deliveries
-from aggregation_pipeline.alerts.send_times import pause
+from aggregation_pipeline.alerts.send_times import retry_pause
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, try_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason
@@ -81,7 +81,7 @@ class Delivery:
                     channel.send(Message(row.title, row.body))
             except AlertError as error:
                 done.refused[channel.name] = str(error)
-                wait = timedelta(seconds=pause(row.attempts + 1, self.chance))
+                wait = timedelta(seconds=retry_pause(row.attempts + 1, self.chance))
                 connection.execute(target.values(**attempt, error=str(error), due_at=sa.func.clock_timestamp() + wait))
                 return False
             self.sent.add(token)

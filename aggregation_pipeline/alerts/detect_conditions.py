@@ -21,11 +21,12 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
+from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.detect_failed_runs import OVERLAP, last_files
-from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
-from aggregation_pipeline.alerts.plain_text import one_line
+from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
 from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR
-from aggregation_pipeline.runs.event_log import segment_of
+from aggregation_pipeline.runs.asset_keys import table_path
+from aggregation_pipeline.runs.event_log import segment_of_asset
 
 # One failed tick of a sensor is a hiccup, and the next comes in seconds. A schedule's next may come tomorrow.
 _IN_A_ROW: Final = {InstigatorType.SENSOR: 3, InstigatorType.SCHEDULE: 1}
@@ -42,15 +43,19 @@ class MonitoredDefinitions:
     checks: tuple[AssetCheckKey, ...]
     policies: Mapping[AssetKey, FreshnessPolicy]
     owners: Mapping[AssetKey, tuple[str, ...]]
-    tables: Mapping[str, TableLabels]
+    tables: Mapping[str, MonitoredTable]
     location: str | None = None
 
-    def facts(self, instance: DagsterInstance, key: AssetKey, secrets: Sequence[str], **more: str | None) -> Facts:
+    def details(
+        self, instance: DagsterInstance, key: AssetKey, secrets: Sequence[str], **more: str | None
+    ) -> IncidentDetails:
         """What to say of an asset: of its table where it belongs to one."""
-        segment = segment_of(key, dict.fromkeys(self.tables, ""))
-        table = self.tables.get(segment or "", TableLabels(segment or key.to_user_string(), self.owners.get(key, ())))
+        segment = segment_of_asset(key, dict.fromkeys(self.tables, ""))
+        table = self.tables.get(
+            segment or "", MonitoredTable(segment or key.to_user_string(), self.owners.get(key, ()))
+        )
         files = last_files(instance, segment, secrets) if segment else None
-        return Facts(name=table.name, owners=table.owners, asset="/".join(key.path), files=files, **more)
+        return IncidentDetails(name=table.name, owners=table.owners, asset="/".join(key.path), files=files, **more)
 
 
 def failed_checks(
@@ -70,11 +75,11 @@ def failed_checks(
     ]
 
     def passes_again(cause: OpenIncident) -> datetime | None:
-        key = next((key for key in latest if _check_subject(key, cause.facts.partition) == cause.subject), None)
+        key = next((key for key in latest if _check_subject(key, cause.details.partition) == cause.subject), None)
         if key is None:
             return None
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=_HISTORY, status=_DONE)
-        newest = next((record for record in history if record.partition == cause.facts.partition), None)
+        newest = next((record for record in history if record.partition == cause.details.partition), None)
         if (
             newest is None
             or _is_bad(newest, warn=warn)
@@ -102,13 +107,13 @@ def late_tables(
         # Made since: Dagster has not looked again yet.
         if deadline is not None and deadline <= now:
             path = "/".join(key.path)
-            facts = estate.facts(instance, key, secrets, deadline=deadline.isoformat())
+            facts = estate.details(instance, key, secrets, deadline=deadline.isoformat())
             causes.append(
                 Incident(f"table_late:{path}:{deadline.isoformat()}", "table_late", f"asset {path}", deadline, facts)
             )
 
     def fresh_again(cause: OpenIncident) -> datetime | None:
-        record = states.get(AssetKey((cause.facts.asset or "").split("/")))
+        record = states.get(AssetKey((cause.details.asset or "").split("/")))
         good = record is not None and record.freshness_state in {FreshnessState.PASS, FreshnessState.WARN}
         return record.updated_at if record is not None and good and record.updated_at > cause.at else None
 
@@ -154,7 +159,7 @@ def broken_entries(
     causes = []
     for subject, (segment, table) in broken.items():
         error = one_line((table.issues or "").replace("\n", " "), secrets)
-        facts = Facts(table.name, table.owners, error, asset=f"aggregation/{segment}")
+        facts = IncidentDetails(table.name, table.owners, error, asset="/".join(table_path(segment)))
         causes.append(Incident(f"entry_broken:{segment}:{now.isoformat()}", "entry_broken", subject, now, facts))
     return causes, lambda cause: None if cause.subject in broken else now
 
@@ -166,7 +171,7 @@ def _check_cause(
     description = (evaluation.description if evaluation else None) or ""
     error = one_line(description, secrets) or None
     partition = record.partition
-    facts = estate.facts(
+    facts = estate.details(
         instance,
         record.key.asset_key,
         secrets,
@@ -196,7 +201,7 @@ def _judged_what_was_there(
     that.
     """
     target = record.evaluation.target_materialization_data if record.evaluation else None
-    ours = segment_of(key.asset_key, dict.fromkeys(estate.tables, "")) is not None
+    ours = segment_of_asset(key.asset_key, dict.fromkeys(estate.tables, "")) is not None
     return ours and target is not None and datetime.fromtimestamp(target.timestamp, UTC) <= cause.at
 
 
@@ -241,7 +246,7 @@ def _sensor_cause(subject: str, name: str, at: datetime, error: str, secrets: Se
         "sensor_failing",
         subject,
         at,
-        Facts(name=name, error=one_line(error, secrets)),
+        IncidentDetails(name=name, error=one_line(error, secrets)),
     )
 
 
@@ -256,6 +261,6 @@ def _tick_error(tick: InstigatorTick) -> str:
     return error.message if error is not None else "the tick failed without a message"
 
 
-def age_limit(now: datetime, hours: float = 1.0) -> datetime:
+def first_watermark(now: datetime, hours: float = 1.0) -> datetime:
     """Where the very first pass begins: whoever sets up alerts does not want to hear of last month."""
     return now - timedelta(hours=hours)

@@ -7,11 +7,13 @@ from typing import Final
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.alerts.incidents import Facts, Incident, OpenIncident, TableLabels
-from aggregation_pipeline.alerts.plain_text import address, one_line
-from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, place_of, table_path
-from aggregation_pipeline.runs.event_log import run_events, run_info, runs_since
+from aggregation_pipeline.alerts.chat_text import address, one_line
+from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_key, table_path
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
+from aggregation_pipeline.runs.run_records import run_info, runs_since
+from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, URI_KEY, WILL_RETRY_TAG
 
 # Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
 # in here.
@@ -21,7 +23,6 @@ _UNDECIDED: Final = timedelta(seconds=15)
 # A retry that was promised and has not begun by then may never begin: somebody should look.
 _RETRY_PATIENCE: Final = timedelta(minutes=15)
 _PAGE: Final = 200
-_WILL_RETRY, _RETRIED_BY, _PARTITION = "dagster/will_retry", "dagster/auto_retry_run_id", "dagster/partition"
 
 
 @dataclass
@@ -42,7 +43,7 @@ def failed_runs(
     waiting: Sequence[str],
     known: Callable[[Collection[str]], set[str]],
     foreign: set[str],
-    tables: Mapping[str, TableLabels],
+    tables: Mapping[str, MonitoredTable],
     secrets: Sequence[str],
     out_of_time: Callable[[], bool],
 ) -> FailedRuns:
@@ -89,7 +90,7 @@ def _judge(
     found: FailedRuns,
     foreign: set[str],
     now: datetime,
-    tables: Mapping[str, TableLabels],
+    tables: Mapping[str, MonitoredTable],
     secrets: Sequence[str],
 ) -> None:
     run, facts = record.dagster_run, run_info(record)
@@ -107,18 +108,18 @@ def _judge(
 
 def _decision(run: DagsterRun, age: timedelta) -> str:
     """Whether to tell of a failed run: "tell", "wait", or "retried": then its retry speaks for it."""
-    tag = run.tags.get(_WILL_RETRY)
+    tag = run.tags.get(WILL_RETRY_TAG)
     if tag is None:
         return "wait" if age < _UNDECIDED else "tell"
     if tag.lower() != "true":
         return "tell"
-    if run.tags.get(_RETRIED_BY):
+    if run.tags.get(AUTO_RETRY_RUN_ID_TAG):
         return "retried"
     return "wait" if age < _RETRY_PATIENCE else "tell"
 
 
 def _causes(
-    instance: DagsterInstance, run: RunInfo, tables: Mapping[str, TableLabels], secrets: Sequence[str]
+    instance: DagsterInstance, run: RunInfo, tables: Mapping[str, MonitoredTable], secrets: Sequence[str]
 ) -> list[Incident]:
     """A cause for each table of the run that was not finished; none for a run of other people's assets."""
     events = run_events(instance, run.run_id, dict.fromkeys(tables, ""))
@@ -129,14 +130,14 @@ def _causes(
     whole = next((event for event in reversed(events) if isinstance(event, Failed)), None)
     finished = {event.segment for event in events if isinstance(event, Finished)} - set(failures)
     at = run.completed_at or run.updated_at
-    partition = run.tags.get(_PARTITION)
+    partition = run.tags.get(PARTITION_NAME_TAG)
     causes = []
     for segment in planned:
         if segment in finished:
             continue
         failure = failures.get(segment) or failures.get(None) or whole
-        table = tables.get(segment, TableLabels(segment))
-        facts = Facts(
+        table = tables.get(segment, MonitoredTable(segment))
+        facts = IncidentDetails(
             name=table.name,
             owners=table.owners,
             error=one_line(failure.error, secrets) if failure else None,
@@ -149,7 +150,7 @@ def _causes(
         causes.append(Incident(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, facts))
     if not causes:
         # Everything was published, and the run failed all the same.
-        facts = Facts(
+        facts = IncidentDetails(
             name=run.job,
             run_id=run.run_id,
             error=one_line(whole.error, secrets) if whole else None,
@@ -163,16 +164,16 @@ def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) 
     """Where the manifest of the last window lies that was published whole."""
     event = instance.get_latest_materialization_event(_manifest(segment))
     materialization = event.asset_materialization if event else None
-    uri = materialization.metadata.get("dagster/uri") if materialization else None
+    uri = materialization.metadata.get(URI_KEY) if materialization else None
     return address(str(uri.value), secrets) if uri and uri.value else None
 
 
 def run_again(instance: DagsterInstance, cause: OpenIncident) -> datetime | None:
     """Since when a table that failed is published again; None while it is not."""
-    place = place_of((cause.facts.asset or "").split("/"))
+    place = parse_key((cause.details.asset or "").split("/"))
     if place is None:
         return None
-    partitions = [cause.facts.partition] if cause.facts.partition else None
+    partitions = [cause.details.partition] if cause.details.partition else None
     wanted = AssetRecordsFilter(
         _manifest(place.segment), after_timestamp=cause.at.timestamp(), asset_partitions=partitions
     )

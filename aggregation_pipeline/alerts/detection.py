@@ -43,7 +43,7 @@ class Detector:
     secrets: Sequence[str] = ()
     foreign: set[str] = field(default_factory=set)
 
-    def look(
+    def detect(
         self,
         instance: DagsterInstance,
         connection: sa.Connection,
@@ -69,7 +69,7 @@ class Detector:
                 instance,
                 watermark=watermark,
                 waiting=waiting,
-                known=lambda ids: outbox.known(connection, self.deployment, ids),
+                known=lambda ids: outbox.runs_with_incidents(connection, self.deployment, ids),
                 foreign=self.foreign,
                 tables=estate.tables,
                 secrets=self.secrets,
@@ -102,7 +102,7 @@ class Detector:
             except _FAULTS as error:
                 seen.problems.append(f"{question.__name__}: {type(error).__name__}")
             else:
-                seen.new += outbox.put(connection, self.deployment, causes)
+                seen.new += outbox.add_incidents(connection, self.deployment, causes)
         # Only now is everything before the watermark written down; checks and runs share it.
         if failed is not None and not any(problem.startswith(("checks", "runs")) for problem in seen.problems):
             seen.watermark, seen.waiting = failed.watermark, failed.waiting
@@ -111,7 +111,7 @@ class Detector:
             for cause in outbox.open_incidents(connection, self.deployment)
             if (at := self._end(cause, healthy, until)) is not None
         ]
-        seen.recovered = outbox.recover(connection, self.deployment, over)
+        seen.recovered = outbox.close_incidents(connection, self.deployment, over)
         return seen
 
     def _end(self, cause: OpenIncident, healthy: dict[Kind, Healthy], until: float) -> datetime | None:

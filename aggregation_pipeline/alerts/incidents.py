@@ -12,7 +12,7 @@ LASTING: Final = frozenset({"sensor_failing", "entry_broken"})
 
 
 @dataclass(frozen=True)
-class Facts:
+class IncidentDetails:
     """What a message says of a cause; kept as JSON in the outbox. No cell's value, no secret, nothing that was not
     cleaned.
 
@@ -42,7 +42,7 @@ class Facts:
         return {name: value for name, value in asdict(self).items() if value}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Facts":
+    def from_json(cls, value: dict[str, Any]) -> "IncidentDetails":
         """The same again; what a newer release may have added is left out."""
         known = {name: item for name, item in value.items() if name in cls.__dataclass_fields__}
         return cls(**known | {"owners": tuple(known.get("owners", ()))})
@@ -62,7 +62,7 @@ class Incident:
     kind: Kind
     subject: str | None
     at: datetime
-    facts: Facts
+    details: IncidentDetails
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class OpenIncident:
     kind: Kind
     subject: str
     at: datetime
-    facts: Facts
+    details: IncidentDetails
 
 
 @dataclass(frozen=True)
-class TableLabels:
+class MonitoredTable:
     """What the configuration knows of a table; `issues` are why its entry cannot be used."""
 
     name: str
@@ -87,13 +87,13 @@ class TableLabels:
 
 def recovery(cause: OpenIncident, at: datetime) -> Incident:
     """What to say when it is over."""
-    facts = Facts(
-        name=cause.facts.name,
-        owners=cause.facts.owners,
-        asset=cause.facts.asset,
-        check=cause.facts.check,
-        partition=cause.facts.partition,
-        files=cause.facts.files,
+    facts = IncidentDetails(
+        name=cause.details.name,
+        owners=cause.details.owners,
+        asset=cause.details.asset,
+        check=cause.details.check,
+        partition=cause.details.partition,
+        files=cause.details.files,
         was=cause.kind,
     )
     return Incident(f"recovered:{cause.key}", "recovered", None, at, facts)

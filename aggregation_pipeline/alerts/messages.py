@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from aggregation_pipeline.alerts.chat_text import display_name
 from aggregation_pipeline.alerts.incidents import Incident, Kind
-from aggregation_pipeline.alerts.plain_text import name_of
 from aggregation_pipeline.settings.alerts import AlertLanguage
 
 # A phone's screen holds about so many; the rest is counted, and stands in Dagster's UI and in the table of causes.
@@ -100,7 +100,7 @@ class MessageRenderer:
     def message(self, kind: Kind, causes: Sequence[Incident], number: str) -> Message:
         """One message of all causes of a kind, in the order in which they happened."""
         ordered = sorted(causes, key=lambda cause: (cause.at, cause.key))
-        names = list(dict.fromkeys(name_of(cause.facts.name) for cause in ordered))
+        names = list(dict.fromkeys(display_name(cause.details.name) for cause in ordered))
         shown = ", ".join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
         count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
         blocks = [self._block(cause) for cause in ordered[:_LISTED]]
@@ -108,24 +108,24 @@ class MessageRenderer:
             blocks.append(self._words["more"].format(len(ordered) - _LISTED))
         blocks.append(self._words["number"].format(number))
         title = _TITLES[self.language][kind].format(n=count, names=shown)
-        return Message(f"[{name_of(self.deployment)}] {title}", _GAP.join(blocks))
+        return Message(f"[{display_name(self.deployment)}] {title}", _GAP.join(blocks))
 
     def test(self) -> Message:
         """What `alerts test` sends."""
         return Message(
-            f"[{name_of(self.deployment)}] {self._words['test']}",
-            self._words["test body"].format(name_of(self.deployment)),
+            f"[{display_name(self.deployment)}] {self._words['test']}",
+            self._words["test body"].format(display_name(self.deployment)),
         )
 
     def _block(self, cause: Incident) -> str:
-        facts, words = cause.facts, self._words
-        owners = words["owner"].format(", ".join(map(name_of, facts.owners))) if facts.owners else words["nobody"]
-        head = f"■ {name_of(facts.name)} ({owners})"
+        facts, words = cause.details, self._words
+        owners = words["owner"].format(", ".join(map(display_name, facts.owners))) if facts.owners else words["nobody"]
+        head = f"■ {display_name(facts.name)} ({owners})"
         lines = [
             words.get(f"was {facts.was}"),
             facts.error,
-            _with(words["check"], facts.check and name_of(facts.check)),
-            _with(words["partition"], facts.partition and name_of(facts.partition)),
+            _with(words["check"], facts.check and display_name(facts.check)),
+            _with(words["partition"], facts.partition and display_name(facts.partition)),
             _with(words["deadline"], facts.deadline and self._moment(datetime.fromisoformat(facts.deadline))),
             words["at"].format(self._moment(cause.at)),
             _with(words["run"], facts.run_id and self._link("runs", facts.run_id)),

@@ -13,14 +13,22 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.alerts.incidents import KINDS, LASTING, Facts, Incident, Kind, OpenIncident, recovery
+from aggregation_pipeline.alerts.incidents import (
+    KINDS,
+    LASTING,
+    Incident,
+    IncidentDetails,
+    Kind,
+    OpenIncident,
+    recovery,
+)
 from aggregation_pipeline.alerts.messages import MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import causes, deliveries
-from aggregation_pipeline.alerts.send_times import send_at
+from aggregation_pipeline.alerts.send_times import plan_send_time
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
-from aggregation_pipeline.runs.plain_text import storable_json
+from aggregation_pipeline.runs.row_text import storable_json
 
 # What was said longer ago is forgotten.
 KEEP = timedelta(days=90)
@@ -29,7 +37,7 @@ _OPEN_FOR = timedelta(days=30)
 _OPEN_AT_MOST = 500
 
 
-def put(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -> int:
+def add_incidents(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -> int:
     """Write causes down; those that are there already stay as they are. Returns how many are new."""
     new = 0
     with _locked(connection, deployment):
@@ -42,7 +50,7 @@ def put(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -
     return new
 
 
-def known(connection: sa.Connection, deployment: str, run_ids: Collection[str]) -> set[str]:
+def runs_with_incidents(connection: sa.Connection, deployment: str, run_ids: Collection[str]) -> set[str]:
     """Those of the runs of which something is written down as failed."""
     if not run_ids:
         return set()
@@ -60,12 +68,14 @@ def open_incidents(connection: sa.Connection, deployment: str) -> list[OpenIncid
     """What is broken as far as anybody was told, the newest first."""
     with _translated(), transaction(connection):
         return [
-            OpenIncident(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
+            OpenIncident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
             for row in connection.execute(_open(deployment))
         ]
 
 
-def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenIncident, datetime]]) -> int:
+def close_incidents(
+    connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenIncident, datetime]]
+) -> int:
     """Close causes that are over since the moment given. One message a subject, however many causes it had. Returns how
     many subjects.
     """
@@ -83,7 +93,7 @@ def recover(connection: sa.Connection, deployment: str, healthy: Sequence[tuple[
     return len(said)
 
 
-def seal(
+def make_messages(
     connection: sa.Connection,
     deployment: str,
     voice: MessageRenderer,
@@ -111,7 +121,7 @@ def seal(
             message = uuid.uuid4()
             taken = sa.update(causes).where(*unsaid, causes.c.kind == kind).values(message=message).returning(causes)
             found = [
-                Incident(row.key, row.kind, row.subject, row.occurred_at, Facts.from_json(row.facts))
+                Incident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
                 for row in connection.execute(taken)
             ]
             text = voice.message(kind, found, message.hex[:8])
@@ -121,7 +131,7 @@ def seal(
                     "body": text.body,
                     "kind": kind,
                     "causes": len(found),
-                    "due_at": send_at(now, chance),
+                    "due_at": plan_send_time(now, chance),
                 }
                 connection.execute(
                     sa.insert(deliveries).values(message=message, channel=channel, deployment=deployment, **values)
@@ -130,7 +140,7 @@ def seal(
     return made
 
 
-def readdress(connection: sa.Connection, deployment: str, channels: Sequence[str]) -> int:
+def reassign_channels(connection: sa.Connection, deployment: str, channels: Sequence[str]) -> int:
     """Hand what waits for a channel that is no longer configured to those that are: a wrong token, put right, is
     another channel.
     """
@@ -177,7 +187,7 @@ def prune(connection: sa.Connection, deployment: str) -> None:
 
 def _insert(connection: sa.Connection, deployment: str, cause: Incident) -> int:
     values = {"key": cause.key, "kind": cause.kind, "subject": cause.subject, "occurred_at": cause.at}
-    row: Mapping[str, object] = {"deployment": deployment, "facts": cause.facts.to_json(), **values}
+    row: Mapping[str, object] = {"deployment": deployment, "facts": cause.details.to_json(), **values}
     cleaned = {name: storable_json(value) if isinstance(value, (str, dict)) else value for name, value in row.items()}
     return connection.execute(postgresql.insert(causes).values(cleaned).on_conflict_do_nothing()).rowcount
 

@@ -15,16 +15,16 @@ _FIRST_PAUSE: Final = 15.0
 _LONGEST_PAUSE: Final = 900.0
 
 
-def send_at(now: datetime, chance: random.Random) -> datetime:
+def plan_send_time(now: datetime, chance: random.Random) -> datetime:
     """The moment for a message that is ready `now`: a few seconds later, and a minute past where a round hour is
     near.
     """
     planned = now + timedelta(seconds=chance.uniform(0, _JITTER_SECONDS))
-    wait = quiet_for(planned)
+    wait = seconds_until_quiet_ends(planned)
     return planned + timedelta(seconds=wait + chance.uniform(0, 3 * _JITTER_SECONDS)) if wait else planned
 
 
-def quiet_for(moment: datetime) -> float:
+def seconds_until_quiet_ends(moment: datetime) -> float:
     """Seconds until the quiet around a full or half hour is over; 0 outside of it."""
     past = moment.timestamp() % _ROUND
     if past >= _ROUND - _QUIET_BEFORE:
@@ -32,7 +32,7 @@ def quiet_for(moment: datetime) -> float:
     return max(0.0, _QUIET_AFTER - past)
 
 
-def pause(attempts: int, chance: random.Random) -> float:
+def retry_pause(attempts: int, chance: random.Random) -> float:
     """Seconds to wait after so many vain attempts: 15, 30, 60 up to 900, each a fifth more or less. There is no last
     attempt.
     """

@@ -32,7 +32,8 @@ from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.runs.logical_time import logical_time
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
+from aggregation_pipeline.runs.tags import PARTITION_ROW_COUNT_KEY, ROW_COUNT_KEY
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 from aggregation_pipeline.storage import keys
 from aggregation_pipeline.storage.lock import NoLock
@@ -59,7 +60,7 @@ Published = dict[str | None, Described]
 Verdicts = dict[str | None, Sequence[CheckResult]]
 
 
-@without_values
+@redact_errors
 def run_table(
     context: AssetExecutionContext, job: ConfiguredTable
 ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
@@ -117,7 +118,7 @@ def run_table(
     yield from check_results(job.entry, context.selected_asset_check_keys, verdicts)
 
 
-@without_values
+@redact_errors
 def run_checks(context: AssetExecutionContext, job: ConfiguredTable) -> Iterator[AssetCheckResult]:
     """Judge the newest window anew, as it is published: what "Execute" on a check asks for.
 
@@ -205,7 +206,7 @@ def _observe_source(context: AssetExecutionContext, job: ConfiguredTable, rows: 
     context.log_event(AssetObservation(source.key, metadata=source_metadata(state, rows)))
 
 
-@without_values
+@redact_errors
 def _state_of_source(job: ConfiguredTable) -> TableState:
     with open_state_session(job.source(), job.zone) as session:
         return read_table_state(session, job.entry.source, job.partition_columns, job.entry.all_masked)
@@ -229,7 +230,7 @@ def _described(
     )
     if job.partitions is not None:
         for metadata in chosen.values():
-            metadata["dagster/partition_row_count"] = metadata.pop("dagster/row_count")
+            metadata[PARTITION_ROW_COUNT_KEY] = metadata.pop(ROW_COUNT_KEY)
     return chosen
 
 

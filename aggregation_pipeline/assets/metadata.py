@@ -12,6 +12,20 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.results import counted_rows
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats.common.column_text import shown_text
+from aggregation_pipeline.runs.tags import (
+    ATTEMPT_KEY,
+    BYTES_KEY,
+    COLUMN_LINEAGE_KEY,
+    COLUMN_SCHEMA_KEY,
+    FILES_KEY,
+    ITEMS_KEY,
+    PLATFORM_KEY,
+    ROW_COUNT_KEY,
+    SECONDS_KEY,
+    TABLE_KEY,
+    URI_KEY,
+    WINDOW_KEY,
+)
 from aggregation_pipeline.source.lineage import source_columns
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import ManifestFile
@@ -33,15 +47,15 @@ def table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey
     }
     metadata: Metadata = {
         # Not the sum of both datasets: it stands at the top of the asset's page, as the rows of a table.
-        "dagster/row_count": counted_rows(manifest),
-        "dagster/column_schema": TableSchema(
+        ROW_COUNT_KEY: counted_rows(manifest),
+        COLUMN_SCHEMA_KEY: TableSchema(
             [
                 column
                 for name, schema in exported.schemas.items()
                 for column in _columns(name, schema, origins, exported.comments, entry.source.name)
             ]
         ),
-        "dagster/column_lineage": TableColumnLineage(
+        COLUMN_LINEAGE_KEY: TableColumnLineage(
             {
                 output: [TableColumnDep(source, column) for column in columns]
                 for output, columns in origins.items()
@@ -80,8 +94,8 @@ def format_metadata(
         for note in sorted({note for file in files for note in file.notes})
     }
     return {
-        "dagster/row_count": counted_rows(exported.manifest),
-        "dagster/uri": store.uri(exported.shown_key(files[0])) if files else "",
+        ROW_COUNT_KEY: counted_rows(exported.manifest),
+        URI_KEY: store.uri(exported.shown_key(files[0])) if files else "",
         "window": exported.manifest.window,
         "bytes": sum(file.bytes for file in files),
         "size": size(sum(file.bytes for file in files)),
@@ -121,17 +135,17 @@ def manifest_metadata(
     """
     manifest = exported.manifest
     return {
-        "dagster/row_count": counted_rows(manifest),
-        "dagster/uri": uri,
-        "aggregation/table": manifest.table,
-        "aggregation/platform": platform,
-        "aggregation/window": manifest.window,
-        "aggregation/items": manifest.rows,
-        "aggregation/seconds": round(seconds, 3),
-        "aggregation/bytes": sum(file.bytes for file in manifest.files),
+        ROW_COUNT_KEY: counted_rows(manifest),
+        URI_KEY: uri,
+        TABLE_KEY: manifest.table,
+        PLATFORM_KEY: platform,
+        WINDOW_KEY: manifest.window,
+        ITEMS_KEY: manifest.rows,
+        SECONDS_KEY: round(seconds, 3),
+        BYTES_KEY: sum(file.bytes for file in manifest.files),
         "size": size(sum(file.bytes for file in manifest.files)),
-        "aggregation/attempt": attempt,
-        "aggregation/files": MetadataValue.json([file_record(exported, file, store) for file in exported.files]),
+        ATTEMPT_KEY: attempt,
+        FILES_KEY: MetadataValue.json([file_record(exported, file, store) for file in exported.files]),
     }
 
 

@@ -17,7 +17,7 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.sources import source_metadata, source_of
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 
 
@@ -59,7 +59,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     return [observable(observe_sources)]
 
 
-@without_values
+@redact_errors
 def _states(readers: Mapping[AssetKey, Sequence[ConfiguredTable]]) -> tuple[dict[AssetKey, TableState], list[str]]:
     """How each table stands, and why some cannot be asked."""
     states, problems = {}, []

@@ -9,6 +9,7 @@ from aggregation_pipeline.assets.keys import source_key
 from aggregation_pipeline.assets.metadata import Metadata, size
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
+from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, TABLE_NAME_KEY
 from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline.storage.manifest import Manifest
 
@@ -25,7 +26,7 @@ def source_of(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> 
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
         description=f"The MySQL table {name.name} of {schema}, read and never written.{read_by}",
-        metadata={"dagster/table_name": f"{schema}.{name.name}"},
+        metadata={TABLE_NAME_KEY: f"{schema}.{name.name}"},
     )
 
 
@@ -37,12 +38,12 @@ def source_metadata(state: TableState, rows: int | None = None) -> Metadata:
     # A row may be dated ahead; nothing was written in the future.
     moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
     known: Metadata = {
-        "dagster/row_count": rows,
+        ROW_COUNT_KEY: rows,
         "rows, as the server estimates": state.rows,
         **{f"newest {column}": value for column, value in state.newest.items()},
         "last write": state.changed and MetadataValue.timestamp(state.changed),
         # By this one the UI draws when the table was updated.
-        "dagster/last_updated_timestamp": MetadataValue.timestamp(max(moments)) if moments else None,
+        LAST_UPDATED_KEY: MetadataValue.timestamp(max(moments)) if moments else None,
         "bytes": state.bytes,
         "size": None if state.bytes is None else size(state.bytes),
     }

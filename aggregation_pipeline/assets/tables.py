@@ -34,8 +34,8 @@ from aggregation_pipeline.assets.specs import export_words, manifest_words, tabl
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.io_managers.oss import TABLE_METADATA
 from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
+from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, TABLE_KEY, TABLE_NAME_KEY
 
 _KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"parquet"}}
 
@@ -89,9 +89,9 @@ def table_specs(job: ConfiguredTable) -> list[AssetSpec]:
         "tags": entry.tags,
         "skippable": True,
     }
-    metadata: dict[str, Any] = {TABLE_METADATA: entry.name, "aggregation/platform": entry.platform}
+    metadata: dict[str, Any] = {TABLE_KEY: entry.name, PLATFORM_KEY: entry.platform}
     if job.config is not None and entry.line is not None:
-        metadata["dagster/code_references"] = _reference(entry.name, job.config, entry.line)
+        metadata[CODE_REFERENCES_KEY] = _reference(entry.name, job.config, entry.line)
     if job.partitions is not None and job.crons:
         common["automation_condition"] = catch_up_condition(entry.catch_up)
     table = AssetSpec(
@@ -99,7 +99,7 @@ def table_specs(job: ConfiguredTable) -> list[AssetSpec]:
         deps=[source.key],
         kinds={"mysql", "python"},
         description=table_words(job),
-        metadata=metadata | {"dagster/table_name": source.metadata["dagster/table_name"]},
+        metadata=metadata | {TABLE_NAME_KEY: source.metadata[TABLE_NAME_KEY]},
         freshness_policy=_freshness(entry),
         **common,
     )

@@ -15,14 +15,14 @@ from dagster import DefaultSensorStatus, SensorDefinition, SensorEvaluationConte
 
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.channels import Channel, open_channels
+from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.delivery import Delivery
-from aggregation_pipeline.alerts.detect_conditions import MonitoredDefinitions, age_limit
+from aggregation_pipeline.alerts.detect_conditions import MonitoredDefinitions, first_watermark
 from aggregation_pipeline.alerts.detection import Detection, Detector
-from aggregation_pipeline.alerts.incidents import Facts, Incident, TableLabels
+from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable
 from aggregation_pipeline.alerts.messages import MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import ensure_tables
-from aggregation_pipeline.alerts.plain_text import one_line
-from aggregation_pipeline.alerts.send_times import quiet_for
+from aggregation_pipeline.alerts.send_times import seconds_until_quiet_ends
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.settings.alerts import AlertSettings
@@ -53,7 +53,7 @@ class Memory:
     def read(cls, cursor: str | None) -> "Memory":
         """The cursor of the last tick; the first look goes back an hour."""
         if not cursor:
-            return cls(age_limit(datetime.now(UTC)))
+            return cls(first_watermark(datetime.now(UTC)))
         read = json.loads(cursor)
         down = read.get("down_since")
         return cls(
@@ -74,7 +74,7 @@ def message_renderer(settings: Settings) -> MessageRenderer:
     return MessageRenderer(settings.deployment_name, settings.alert_language, settings.zone, settings.dagster_ui_url)
 
 
-def build_alert_sensors(settings: Settings, tables: Mapping[str, TableLabels]) -> list[SensorDefinition]:
+def build_alert_sensors(settings: Settings, tables: Mapping[str, MonitoredTable]) -> list[SensorDefinition]:
     """The sensor `alerts`, running from the start; none where ALERT_URLS is not set.
 
     `tables` says what is known of each table, by the segment of its asset key. Nothing connects before a tick. Raises
@@ -96,9 +96,9 @@ def build_alert_sensors(settings: Settings, tables: Mapping[str, TableLabels]) -
             with _bounded(engine) as connection:
                 created = ensure_tables(connection)
                 if memory.down_since is not None:
-                    outbox.put(connection, desk.deployment, [_back(memory.down_since)] if memory.told else [])
+                    outbox.add_incidents(connection, desk.deployment, [_back(memory.down_since)] if memory.told else [])
                 sent = courier.deliver(connection)
-                seen = surveyor.look(
+                seen = surveyor.detect(
                     context.instance,
                     connection,
                     monitored_definitions(context, tables),
@@ -134,7 +134,9 @@ def channels_of(settings: AlertSettings) -> tuple[Channel, ...]:
     return open_channels([url.get_secret_value() for url in settings.alert_urls])
 
 
-def monitored_definitions(context: SensorEvaluationContext, tables: Mapping[str, TableLabels]) -> MonitoredDefinitions:
+def monitored_definitions(
+    context: SensorEvaluationContext, tables: Mapping[str, MonitoredTable]
+) -> MonitoredDefinitions:
     """What this code location holds at the moment."""
     repository = context.repository_def
     graph = repository.asset_graph if repository is not None else None
@@ -162,9 +164,11 @@ class Dispatcher:
     def seal(self, connection: sa.Connection) -> int:
         """Make messages of what is ripe, hand over what waits for channels that are gone, forget what is old."""
         names = [channel.name for channel in self.channels]
-        outbox.readdress(connection, self.deployment, names)
+        outbox.reassign_channels(connection, self.deployment, names)
         outbox.prune(connection, self.deployment)
-        return outbox.seal(connection, self.deployment, self.voice, names, window=self.window, chance=self.chance)
+        return outbox.make_messages(
+            connection, self.deployment, self.voice, names, window=self.window, chance=self.chance
+        )
 
     def without_outbox(self, memory: Memory, error: str) -> Memory:
         """Tell each channel once, past the outbox, that it is away and with it the mirror; whom nothing reaches is told
@@ -172,8 +176,10 @@ class Dispatcher:
         """
         now = datetime.now(UTC)
         since, told = memory.down_since or now, list(memory.told)
-        if now - since >= _OUTBOX_PATIENCE and not quiet_for(now):
-            cause = Incident("", "sensor_failing", None, since, Facts(name="batch_jobs", error=one_line(error)))
+        if now - since >= _OUTBOX_PATIENCE and not seconds_until_quiet_ends(now):
+            cause = Incident(
+                "", "sensor_failing", None, since, IncidentDetails(name="batch_jobs", error=one_line(error))
+            )
             message = self.voice.message("sensor_failing", [cause], f"{int(since.timestamp()):x}"[-8:])
             for channel in self.channels:
                 if channel.name not in told:
@@ -186,7 +192,7 @@ class Dispatcher:
 
 
 def _back(since: datetime) -> Incident:
-    facts = Facts(name="batch_jobs", was="sensor_failing")
+    facts = IncidentDetails(name="batch_jobs", was="sensor_failing")
     return Incident(f"recovered:outbox:{since.isoformat()}", "recovered", None, datetime.now(UTC), facts)
 
 

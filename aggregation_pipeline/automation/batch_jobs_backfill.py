@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
-from aggregation_pipeline.batch_jobs.mirror import mirror_record, owner_of
-from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
+from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.project import Project
 
 _SECONDS = 60.0
@@ -17,22 +17,22 @@ _SECONDS = 60.0
 def backfill(
     project: Project,
     instance: DagsterInstance,
-    open_rows: OpenRepository,
+    open_repository: OpenRepository,
     *,
     since: timedelta,
-    on_pass: Callable[[Pass], None],
-) -> Pass:
+    on_pass: Callable[[ReconcileResult], None],
+) -> ReconcileResult:
     """Bring the row of every run up to date that changed within `since` or is open; returns the sum of all passes."""
     settings, owner = project.settings, owner_of(instance, project.settings.deployment_name)
-    total = Pass(datetime.now(UTC) - since, complete=False)
+    total = ReconcileResult(datetime.now(UTC) - since, complete=False)
     foreign: set[str] = set()
     while not total.complete:
-        with open_rows(_SECONDS) as rows:
-            rows.ensure()
+        with open_repository(_SECONDS) as repository:
+            repository.ensure()
             mirror = functools.partial(
-                mirror_record,
+                mirror_run,
                 instance,
-                rows=rows,
+                repository=repository,
                 owner=owner,
                 platforms=project.platforms,
                 names=project.names,
@@ -40,12 +40,18 @@ def backfill(
                 secrets=settings.secrets,
             )
             done = reconcile(
-                instance, rows, mirror, owner=owner, watermark=total.watermark, foreign=foreign, budget=_SECONDS / 3
+                instance,
+                repository,
+                mirror,
+                owner=owner,
+                watermark=total.watermark,
+                foreign=foreign,
+                budget=_SECONDS / 3,
             )
         # More refusals than can be remembered hold the watermark; here nobody tries again, so there is no more to be
         # done.
         stuck = done.watermark == total.watermark and not done.written
-        total = Pass(
+        total = ReconcileResult(
             done.watermark,
             looked_at=total.looked_at + done.looked_at,
             written=total.written + done.written,

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from dagster import DefaultScheduleStatus, JobDefinition, OpExecutionContext, ScheduleDefinition, job, op
 
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import owner_of
+from aggregation_pipeline.batch_jobs.repository import OpenRepository
 
 PRUNE_JOB = "prune_batch_jobs"
 # After the night's work, and not on the hour, when everybody's jobs begin.
@@ -18,7 +18,7 @@ _CRON = "40 4 * * *"
 _SECONDS = 300.0
 
 
-def build_prune_job(*, open_rows: OpenRepository, deployment: str, days: int) -> JobDefinition:
+def build_prune_job(*, open_repository: OpenRepository, deployment: str, days: int) -> JobDefinition:
     """Build the job that deletes the rows of this deployment that came to an end more than `days` ago."""
 
     @op(
@@ -29,7 +29,7 @@ def build_prune_job(*, open_rows: OpenRepository, deployment: str, days: int) ->
     )
     def prune(context: OpExecutionContext) -> None:
         before = datetime.now(UTC) - timedelta(days=days)
-        with open_rows(_SECONDS) as rows:
+        with open_repository(_SECONDS) as rows:
             gone = rows.prune(owner_of(context.instance, deployment), before)
         context.log.info(
             "%d rows of batch_jobs that ended before %s deleted", gone, before.isoformat(timespec="seconds")

@@ -22,10 +22,10 @@ from dagster import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
-from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
-from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, Pass, reconcile
+from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, ReconcileResult, reconcile
+from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs
@@ -48,7 +48,7 @@ REST_SECONDS = 30.0
 
 def build_sensors(
     *,
-    open_rows: OpenRepository,
+    open_repository: OpenRepository,
     deployment: str,
     platforms: Mapping[str, str],
     job_type: str = "data_collection",
@@ -59,13 +59,12 @@ def build_sensors(
 ) -> list[SensorDefinition]:
     """The sensors of one deployment, all running from the start.
 
-    `open_rows` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to
+    `open_repository` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to
     their platforms, in order, `names` to their entries; `secrets` are values to be kept out of error texts; `history`
     is how far back the very first pass looks; `locks_url` is the PostgreSQL where runs in processes of their own show
     that they live.
     """
-    one_run = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
-    one_record = functools.partial(mirror_record, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
+    mirror_one = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
     # Lives as long as the code server; after a restart it fills itself again.
     foreign: set[str] = set()
     rest = _Rest()
@@ -76,9 +75,11 @@ def build_sensors(
             context.log.warning("Run %s is left to %s: batch_jobs did not answer a moment ago", run_id, MIRROR_SENSOR)
             return
         try:
-            with open_rows(RUN_SECONDS) as rows:
-                rows.ensure()
-                outcome = one_run(context.instance, run_id, rows=rows, owner=owner_of(context.instance, deployment))
+            with open_repository(RUN_SECONDS) as repository:
+                repository.ensure()
+                outcome = mirror_one(
+                    context.instance, run_id, repository=repository, owner=owner_of(context.instance, deployment)
+                )
         except MirrorBusyError:
             rest.begin()
             raise
@@ -88,10 +89,12 @@ def build_sensors(
         instance, owner = context.instance, owner_of(context.instance, deployment)
         watermark, retry = _read_cursor(context.cursor, history)
         dead = _fail_orphaned_runs(context, locks_url)
-        with open_rows(TICK_SECONDS) as rows:
-            created = rows.ensure()
-            mirror_one = functools.partial(one_record, instance, rows=rows, owner=owner)
-            done = reconcile(instance, rows, mirror_one, owner=owner, watermark=watermark, retry=retry, foreign=foreign)
+        with open_repository(TICK_SECONDS) as repository:
+            created = repository.ensure()
+            mirror_of_pass = functools.partial(mirror_one, instance, repository=repository, owner=owner)
+            done = reconcile(
+                instance, repository, mirror_of_pass, owner=owner, watermark=watermark, retry=retry, foreign=foreign
+            )
         for run_id in dead:
             context.log.error("Run %s marked as failed: its process is gone", run_id)
         for run_id, why in done.refused.items():
@@ -162,7 +165,7 @@ def _read_cursor(cursor: str | None, history: timedelta) -> tuple[datetime, Sequ
     return datetime.fromisoformat(read["watermark"]), read.get("retry", ())
 
 
-def _write_cursor(done: Pass) -> str:
+def _write_cursor(done: ReconcileResult) -> str:
     """The state of the mirror, which other processes may read off the sensor as well: /metrics, the alerts."""
     return json.dumps(
         {
@@ -175,7 +178,7 @@ def _write_cursor(done: Pass) -> str:
     )
 
 
-def _summary(done: Pass, *, created: bool) -> str:
+def _summary(done: ReconcileResult, *, created: bool) -> str:
     parts = [f"{done.written} of {done.looked_at} runs brought up to date in batch_jobs"]
     if created:
         parts.insert(0, "Table public.batch_jobs created")

@@ -16,14 +16,14 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
-from aggregation_pipeline.batch_jobs.live_updates import Follow
+from aggregation_pipeline.batch_jobs.live_updates import StartLiveUpdates
 
 # Tables that one run computes at the same time; pools limit the database besides.
 AT_ONCE = 4
 _PRELOADED = "aggregation_pipeline.definitions"
 
 
-def build_executor(name: Literal["in_process", "multiprocess"], follow: Follow) -> ExecutorDefinition:
+def build_executor(name: Literal["in_process", "multiprocess"], follow: StartLiveUpdates) -> ExecutorDefinition:
     """Return the executor of all jobs. Before the first table is read, `follow` is told of the run: it writes the row
     in batch_jobs.
 
@@ -41,7 +41,7 @@ def build_executor(name: Literal["in_process", "multiprocess"], follow: Follow) 
     return following(forked, follow)
 
 
-def following(executor: ExecutorDefinition, follow: Follow) -> ExecutorDefinition:
+def following(executor: ExecutorDefinition, follow: StartLiveUpdates) -> ExecutorDefinition:
     """Return `executor`, which tells `follow` of a run before its first step: in the run's own process, wherever the
     steps have theirs.
     """
@@ -64,7 +64,7 @@ def following(executor: ExecutorDefinition, follow: Follow) -> ExecutorDefinitio
 class _Following(Executor):
     """An executor that does what `inner` does."""
 
-    def __init__(self, inner: Executor, follow: Follow) -> None:
+    def __init__(self, inner: Executor, follow: StartLiveUpdates) -> None:
         self._inner = inner
         self._follow = follow
 

@@ -4,10 +4,11 @@ from the others.
 
 from typing import Final
 
+from aggregation_pipeline.runs.tags import INTERNAL_TAG
+
 # batch_jobs/reconcile.py spells its own, since other processes look for it.
 PREFIX: Final = "internal_"
-# In the UI, `not tag:internal=true` leaves them out of the list.
-TAGS: Final = {"internal": "true"}
+TAGS: Final = {INTERNAL_TAG: "true"}
 
 
 def described(words: str) -> str:

@@ -25,26 +25,26 @@ from dagster import (
     SkipReason,
 )
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.storage.tags import (
+
+from aggregation_pipeline.automation import internal_sensors
+from aggregation_pipeline.runs.heartbeat import in_own_process
+from aggregation_pipeline.runs.logical_time import logical_time
+from aggregation_pipeline.runs.run_records import run_info, runs_since
+from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     AUTO_RETRY_RUN_ID_TAG,
     GRPC_INFO_TAG,
+    LOGICAL_TIME_TAG,
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
+    REPLACED_RUN_TAG,
     ROOT_RUN_ID_TAG,
     RUN_FAILURE_REASON_TAG,
     RUN_KEY_TAG,
     WILL_RETRY_TAG,
 )
 
-from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.runs.event_log import run_info, runs_since
-from aggregation_pipeline.runs.heartbeat import in_own_process
-from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, logical_time
-
 SENSOR: Final = f"{internal_sensors.PREFIX}lost_runs"
-# Says of which run this one is the second start, and that there will be no third.
-AGAIN_TAG: Final = "aggregation/again"
 # A schedule or a sensor looks for what it has launched by this; the first run is what it finds.
 _OWN: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
 # Events are stored a while after they happened: a run that was looked at is known by the id of its second start.
@@ -123,7 +123,7 @@ def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseA
         status=DagsterRunStatus.NOT_STARTED,
         tags={
             **tags,
-            AGAIN_TAG: lost.run_id,
+            REPLACED_RUN_TAG: lost.run_id,
             PARENT_RUN_ID_TAG: lost.run_id,
             ROOT_RUN_ID_TAG: root,
         },
@@ -156,6 +156,6 @@ def _is_lost(record: RunRecord, context: SensorEvaluationContext) -> bool:
         and origin is not None
         and (ours is None or origin.location_name == ours.location_name)
         and not in_own_process(run)
-        and AGAIN_TAG not in run.tags
+        and REPLACED_RUN_TAG not in run.tags
         and WILL_RETRY_TAG not in run.tags
     )

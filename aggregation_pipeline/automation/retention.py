@@ -28,7 +28,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.postgres.window_lock import WindowLock, window_lock
 from aggregation_pipeline.project import Project
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
@@ -48,7 +48,7 @@ class RetentionConfig(Config):
 _LASTS = {"week": timedelta(days=7), "month": timedelta(days=31)}
 
 
-@without_values
+@redact_errors
 def delete_expired_files(
     project: Project,
     *,

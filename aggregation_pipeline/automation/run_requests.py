@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dagster import TimeWindowPartitionsDefinition
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
@@ -21,7 +20,8 @@ from aggregation_pipeline.assets.windows_of_run import Target, partition_targets
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.partitions import Backfill
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.runs.logical_time import WINDOW_TAG, tick_tags
+from aggregation_pipeline.runs.logical_time import tick_tags
+from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, WINDOW_TAG
 
 
 def no_partition_yet(table: ConfiguredTable) -> str:

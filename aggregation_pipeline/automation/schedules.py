@@ -11,10 +11,10 @@ from dagster import (
     schedule,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import at_tick
+from aggregation_pipeline.runs.tags import PARTITION_NAME_TAG
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,

@@ -27,7 +27,7 @@ class RowFilter:
 
 
 @dataclass(frozen=True)
-class Day:
+class DayTrend:
     """A day of the seed's trend. `avg_items` is None where no job of the day has a number."""
 
     date: date
@@ -48,7 +48,7 @@ _TREND = sa.text("""
 """)
 
 
-def listed(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
+def list_rows(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
     """The rows, the newest first. Raises MirrorError, MirrorBusyError."""
     conditions = {"job_type": wanted.job_type, "status": wanted.status}
     query = sa.select(batch_jobs).where(
@@ -60,16 +60,16 @@ def listed(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
     return [dict(row) for row in found]
 
 
-def trend(connection: sa.Connection, job_type: str, zone: str, days: int) -> Sequence[Day]:
+def trend(connection: sa.Connection, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
     """The days that had jobs, the newest first. Raises MirrorError, MirrorBusyError."""
     return [day_of(row) for row in _read(connection, _TREND, {"kind": job_type, "zone": zone, "days": days})]
 
 
-def day_of(found: Mapping[Any, Any]) -> Day:
+def day_of(found: Mapping[Any, Any]) -> DayTrend:
     """A day as any of the ways gives it."""
     average = found["avg_items"]
     numbers = {name: int(found[name]) for name in ("total_jobs", "successful", "failed")}
-    return Day(found["date"], **numbers, avg_items=None if average is None else round(float(average), 1))
+    return DayTrend(found["date"], **numbers, avg_items=None if average is None else round(float(average), 1))
 
 
 def _read(connection: sa.Connection, query: sa.Executable, arguments: Mapping[str, Any]) -> Sequence[sa.RowMapping]:

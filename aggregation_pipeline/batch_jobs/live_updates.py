@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
 
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
-from aggregation_pipeline.runs.asset_keys import MANIFEST, place_of
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository
+from aggregation_pipeline.runs.asset_keys import MANIFEST, parse_key
 
 log = logging.getLogger(__name__)
 # For one write, besides the five that a connection may take. A run loses so much at its beginning and at its end, at
@@ -24,31 +23,31 @@ _ENDINGS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterE
 _STEPS = {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE, DagsterEventType.ASSET_MATERIALIZATION}
 
 # Brings the row of a run up to date. The arguments are the instance, the run's id and the rows.
-Write = Callable[[DagsterInstance, str, BatchJobRepository], object]
+WriteRow = Callable[[DagsterInstance, str, BatchJobRepository], object]
 # Begins to follow a run of this process.
-Follow = Callable[[DagsterInstance, str], None]
+StartLiveUpdates = Callable[[DagsterInstance, str], None]
 
 
 class LiveUpdates:
     """Writes the rows of runs of this process. Nothing that goes wrong here reaches a run."""
 
-    def __init__(self, open_rows: OpenRepository, write: Write) -> None:
-        self._open_rows = open_rows
+    def __init__(self, open_repository: OpenRepository, write: WriteRow) -> None:
+        self._open_repository = open_repository
         self._write = write
 
-    def follow(self, instance: DagsterInstance, run_id: str) -> None:
+    def start(self, instance: DagsterInstance, run_id: str) -> None:
         """Write the row of a run that has just begun, and again when it ends. In between, the daemon's sensors show how
         it gets on.
         """
-        row = _Row(instance, run_id, self._open_rows, self._write, on=_ENDINGS)
+        row = _Row(instance, run_id, self._open_repository, self._write, on=_ENDINGS)
         instance.add_event_listener(run_id, row.hear)
         row.write()
 
-    def expect(self, instance: DagsterInstance, run_id: str) -> None:
+    def start_before_run(self, instance: DagsterInstance, run_id: str) -> None:
         """Write the row of a run that is still to begin, with all of its events that a row tells of: there may be no
         daemon.
         """
-        row = _Row(instance, run_id, self._open_rows, self._write, on=_ENDINGS | _STEPS)
+        row = _Row(instance, run_id, self._open_repository, self._write, on=_ENDINGS | _STEPS)
         instance.add_event_listener(run_id, row.hear)
 
 
@@ -59,13 +58,13 @@ class _Row:
         self,
         instance: DagsterInstance,
         run_id: str,
-        open_rows: OpenRepository,
-        write: Write,
+        open_repository: OpenRepository,
+        write: WriteRow,
         *,
         on: Collection[DagsterEventType],
     ) -> None:
         self._instance, self._run_id, self._on = instance, run_id, on
-        self._open_rows, self._write = open_rows, write
+        self._open_repository, self._write = open_repository, write
         self._busy, self._not_before = False, 0.0
 
     def hear(self, entry: EventLogEntry) -> None:
@@ -81,7 +80,7 @@ class _Row:
             return
         started = time.monotonic()
         try:
-            with self._open_rows(SECONDS) as rows:
+            with self._open_repository(SECONDS) as rows:
                 rows.ensure()
                 self._write(self._instance, self._run_id, rows)
         except Exception as error:  # noqa: BLE001 - whatever it is, the export goes on; the reconciler makes it good
@@ -94,5 +93,5 @@ class _Row:
 
 def _is_manifest(event: DagsterEvent) -> bool:
     # It is made last: the window is done.
-    place = place_of(event.asset_key.path) if event.asset_key else None
+    place = parse_key(event.asset_key.path) if event.asset_key else None
     return place is not None and place.output == MANIFEST

@@ -1,5 +1,6 @@
-"""One run into its row: facts, projection, upsert. The one way that sensors, the reconciler and the command line
-share.
+"""One run into its row: read its events, project them, upsert the row.
+
+Sensors, the reconciler, the run's own process and the command line all come here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +12,17 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.runs.event_log import run_events, run_info
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.run_records import run_info
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
 
 
 def owner_of(instance: DagsterInstance, deployment: str) -> Owner:
-    """The owner of the rows of this Dagster storage's runs. The storage made its id when its tables were made, and
-    keeps it.
+    """Return the owner of the rows of this Dagster storage's runs.
+
+    The storage made its id together with its tables, and keeps it. Raises MirrorError where it has none.
     """
     storage = instance.run_storage
     if not isinstance(storage, SqlRunStorage):
@@ -31,47 +34,32 @@ def owner_of(instance: DagsterInstance, deployment: str) -> Owner:
 
 def mirror_run(
     instance: DagsterInstance,
-    run_id: str,
+    run: RunRecord | str,
     *,
-    rows: BatchJobRepository,
+    repository: BatchJobRepository,
     owner: Owner,
     platforms: Mapping[str, str],
     job_type: str,
     names: Mapping[str, str] = NO_NAMES,
     secrets: Sequence[str] = (),
 ) -> Outcome:
-    """Bring the run's row up to date; safe to call at any time, any number of times, from any process.
+    """Bring a run's row up to date. Any process may call this at any time, any number of times.
 
-    "foreign" is a run that planned none of our assets, "missing" one that Dagster does not know; "unchanged" also says
-    that a newer version, or a row that is not ours, was there. `platforms` maps key segments to platforms, `names` to
-    entries. Raises MirrorError, MirrorBusyError.
+    `run` is the run's id, or its record where the caller has read it already. `platforms` maps key segments to
+    platforms, `names` to entries.
+
+    Returns "written"; "unchanged" where the row was there already, in this version or a newer one, or is not ours;
+    "foreign" for a run that planned none of our assets; "missing" for one that Dagster does not know.
+    Raises MirrorError, MirrorBusyError.
     """
-    found = instance.get_run_record_by_id(run_id)
-    if found is None:
+    record = instance.get_run_record_by_id(run) if isinstance(run, str) else run
+    if record is None:
         return "missing"
-    return mirror_record(
-        instance, found, rows=rows, owner=owner, platforms=platforms, job_type=job_type, names=names, secrets=secrets
-    )
-
-
-def mirror_record(
-    instance: DagsterInstance,
-    run: RunRecord,
-    *,
-    rows: BatchJobRepository,
-    owner: Owner,
-    platforms: Mapping[str, str],
-    job_type: str,
-    names: Mapping[str, str] = NO_NAMES,
-    secrets: Sequence[str] = (),
-) -> Outcome:
-    """The same for a run whose record was read already; its events are read now, so they are never older than the
-    record.
-    """
-    events = run_events(instance, run.dagster_run.run_id, platforms)
+    # The events are read after the record, so they are never older than it.
+    events = run_events(instance, record.dagster_run.run_id, platforms)
     if events is None:
         return "foreign"
     row = project(
-        run_info(run), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets
+        run_info(record), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets
     )
-    return "written" if rows.record(row) else "unchanged"
+    return "written" if repository.record(row) else "unchanged"

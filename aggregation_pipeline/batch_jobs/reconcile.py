@@ -13,14 +13,14 @@ from uuid import UUID
 
 from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.batch_jobs.deleted_runs import closed
+from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.batch_jobs.mirror import Outcome
 from aggregation_pipeline.batch_jobs.projection import row_id
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
-from aggregation_pipeline.batch_jobs.writer import Mirrored
+from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.runs.event_log import run_info, runs_since
 from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.run_records import run_info, runs_since
 
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 # The sensor that does this; on its name hang its cursor and its alerts.
@@ -42,7 +42,7 @@ Mirror = Callable[[RunRecord], Outcome]
 
 
 @dataclass
-class Pass:
+class ReconcileResult:
     """What a pass did.
 
     `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind`
@@ -70,19 +70,21 @@ def reconcile(
     retry: Sequence[str] = (),
     foreign: set[str] | None = None,
     budget: float = 12.0,
-) -> Pass:
+) -> ReconcileResult:
     """Bring the rows up to date, for at most `budget` seconds (and the run that is being mirrored when they are over).
 
     What was not reached is left to the next pass, which begins at the watermark returned. `foreign` remembers, from
     pass to pass, the runs that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot
     be mirrored is reported and does not stop the others.
     """
-    sweep = _Sweep(rows, mirror, owner, Pass(watermark), set() if foreign is None else foreign, datetime.now(UTC))
+    sweep = _Sweep(
+        rows, mirror, owner, ReconcileResult(watermark), set() if foreign is None else foreign, datetime.now(UTC)
+    )
     began = time.monotonic()
     # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way
     # round.
     sweep.take(instance.get_run_records(RunsFilter(statuses=OPEN)), began + budget / 2)
-    claimed = {row.run_id: key for key, row in rows.unfinished(owner).items()}
+    claimed = {row.run_id: key for key, row in rows.open_row_states(owner).items()}
     wanted = [run_id for run_id in dict.fromkeys([*claimed, *retry]) if run_id not in sweep.seen]
     for start in range(0, len(wanted), _PAGE):
         asked = wanted[start : start + _PAGE]
@@ -118,7 +120,7 @@ class _Sweep:
     rows: BatchJobRepository
     mirror: Mirror
     owner: Owner
-    done: Pass
+    done: ReconcileResult
     foreign: set[str]
     now: datetime
     seen: set[str] = field(default_factory=set)
@@ -129,7 +131,7 @@ class _Sweep:
 
     def take(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
         """Mirror those that need it, one at least; False when the time is up."""
-        rows = self.rows.mirrored(self.owner, [row_id(run.dagster_run.run_id) for run in records])
+        rows = self.rows.row_states(self.owner, [row_id(run.dagster_run.run_id) for run in records])
         taken, in_time = 0, True
         for run in records:
             run_id = run.dagster_run.run_id
@@ -173,14 +175,14 @@ class _Sweep:
         be heard of them.
         """
         for row in self.rows.read(self.owner, ids) if ids else ():
-            self.done.closed += self.rows.record(closed(row, self.now))
+            self.done.closed += self.rows.record(close_deleted_run(row, self.now))
 
     def _left(self, run: RunRecord) -> None:
         self.left.add(run.dagster_run.run_id)
         self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_info(run).updated_at).total_seconds())
 
 
-def _need(run: RunRecord, rows: Mapping[UUID, Mirrored], now: datetime) -> Literal["yes", "again", "no"]:
+def _need(run: RunRecord, rows: Mapping[UUID, RowState], now: datetime) -> Literal["yes", "again", "no"]:
     facts = run_info(run)
     row = rows.get(row_id(facts.run_id))
     if row is None or row.refused or row.updated != facts.updated_at.isoformat():

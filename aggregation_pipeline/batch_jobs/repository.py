@@ -1,7 +1,11 @@
-"""The rows of batch_jobs as the mirror sees them, whichever way leads to them."""
+"""Reading and writing the rows of batch_jobs, in PostgreSQL or through Supabase's REST interface.
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+BATCH_JOBS_URL decides, else SUPABASE_URL with SUPABASE_KEY, else the rows go into Dagster's own PostgreSQL.
+"""
+
+import functools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,12 +14,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs import browse, writer
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.supabase import supabase_repository
 from aggregation_pipeline.batch_jobs.table import ensure_table
-from aggregation_pipeline.batch_jobs.writer import Mirrored
+from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres.engine import deadline, safe_reason
+from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
+from aggregation_pipeline.settings.base import Settings
 
 
 class BatchJobRepository(Protocol):
@@ -34,10 +40,10 @@ class BatchJobRepository(Protocol):
         was written.
         """
 
-    def mirrored(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
+    def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
         """Those of the rows that exist and are the owner's."""
 
-    def unfinished(self, owner: Owner) -> Mapping[UUID, Mirrored]:
+    def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
         """The owner's rows that have not come to an end."""
 
     def read(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
@@ -46,10 +52,10 @@ class BatchJobRepository(Protocol):
     def prune(self, owner: Owner, before: datetime) -> int:
         """Delete the owner's rows that came to an end before; how many."""
 
-    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
+    def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
         """Rows of everybody, the newest first."""
 
-    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         """What the last `days` of a time zone saw, the newest first; days without a job are left out."""
 
 
@@ -68,22 +74,22 @@ class PostgresRepository:
     def record(self, row: BatchJobRow) -> bool:
         return writer.record(self.connection, row)
 
-    def mirrored(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
-        return writer.mirrored(self.connection, owner, ids)
+    def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
+        return writer.row_states(self.connection, owner, ids)
 
-    def unfinished(self, owner: Owner) -> Mapping[UUID, Mirrored]:
-        return writer.unfinished(self.connection, owner)
+    def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
+        return writer.open_row_states(self.connection, owner)
 
     def read(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
-        return writer.read(self.connection, owner, ids)
+        return writer.read_rows(self.connection, owner, ids)
 
     def prune(self, owner: Owner, before: datetime) -> int:
         return writer.prune(self.connection, owner, before)
 
-    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
-        return browse.listed(self.connection, wanted)
+    def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
+        return browse.list_rows(self.connection, wanted)
 
-    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         return browse.trend(self.connection, job_type, zone, days)
 
 
@@ -99,3 +105,18 @@ def postgres_repository(engine: sa.Engine, seconds: float) -> Iterator[BatchJobR
         ) from error
     with connection, deadline(connection, seconds):
         yield PostgresRepository(connection)
+
+
+# Opens the rows for at most so many seconds.
+OpenRepository = Callable[[float], AbstractContextManager[BatchJobRepository]]
+
+
+def repository_opener(settings: Settings, *, application_name: str) -> OpenRepository:
+    """Return what opens the repository that the settings choose. Nothing connects before it is called.
+
+    `application_name` is how PostgreSQL lists the connection in pg_stat_activity.
+    """
+    if settings.batch_jobs_url is None and settings.supabase_url is not None and settings.supabase_key is not None:
+        return functools.partial(supabase_repository, settings.supabase_url, settings.supabase_key.get_secret_value())
+    engine = create_engine(settings.require_batch_jobs_url(), application_name=application_name)
+    return functools.partial(postgres_repository, engine)

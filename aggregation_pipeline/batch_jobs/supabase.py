@@ -16,13 +16,13 @@ from uuid import UUID
 
 import requests
 
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow, RowFilter, day_of
+from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, day_of
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
-from aggregation_pipeline.batch_jobs.writer import Mirrored
+from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import names_only
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
-from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
+from aggregation_pipeline.runs.row_text import storable, storable_json, without_secrets
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
@@ -69,10 +69,10 @@ class SupabaseRepository:
                 raise
             return self._record(replace(row, platforms_processed=(), metadata=_minimal(row, refusal)))
 
-    def mirrored(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
+    def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
         return self._states(owner, ids=[str(each) for each in ids]) if ids else {}
 
-    def unfinished(self, owner: Owner) -> Mapping[UUID, Mirrored]:
+    def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
         return self._states(owner)
 
     def read(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
@@ -82,7 +82,7 @@ class SupabaseRepository:
     def prune(self, owner: Owner, before: datetime) -> int:
         return int(self._call("prune_batch_jobs", **_names(owner), before=before.isoformat()))
 
-    def listed(self, wanted: RowFilter) -> Sequence[JobRow]:
+    def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
         found = self._call(
             "list_batch_jobs",
             kind=wanted.job_type,
@@ -92,7 +92,7 @@ class SupabaseRepository:
         )
         return [{**row, **_read_moments(row)} for row in found]
 
-    def trend(self, job_type: str, zone: str, days: int) -> Sequence[Day]:
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         found = self._call("trend_of_batch_jobs", kind=job_type, zone=zone, days=days)
         return [day_of({**day, "date": date.fromisoformat(day["date"])}) for day in found]
 
@@ -108,10 +108,10 @@ class SupabaseRepository:
         }
         return bool(self._call("record_batch_job", job=storable_json(job)))
 
-    def _states(self, owner: Owner, **which: object) -> Mapping[UUID, Mirrored]:
+    def _states(self, owner: Owner, **which: object) -> Mapping[UUID, RowState]:
         found = self._call("read_batch_jobs", **_names(owner), **which)
         return {
-            UUID(each["id"]): Mirrored(each["run_id"] or each["id"], each["status"], each["updated"], each["refused"])
+            UUID(each["id"]): RowState(each["run_id"] or each["id"], each["status"], each["updated"], each["refused"])
             for each in found
         }
 
@@ -169,7 +169,7 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
         code, message = "", ""
     # PostgREST's own words (PGRST...) are about functions and keys.
     plain = code.startswith("PGRST") or names_only(code) if code else True
-    words = scrub(message).strip().split("\n")[0][:300] if plain else f"SQLSTATE {code}"
+    words = without_secrets(message).strip().split("\n")[0][:300] if plain else f"SQLSTATE {code}"
     words = words or f"HTTP {answer.status_code}"
     remedy = "Check SUPABASE_URL and SUPABASE_KEY"
     if code in {"PGRST202", "42883"}:
@@ -199,7 +199,7 @@ def _moments(row: BatchJobRow) -> dict[str, datetime | None]:
 
 
 def _minimal(row: BatchJobRow, refusal: Exception) -> dict[str, Any]:
-    return {"dagster": row.metadata["dagster"], "mirror_error": scrub(str(refusal))}
+    return {"dagster": row.metadata["dagster"], "mirror_error": without_secrets(str(refusal))}
 
 
 def _row(found: Mapping[str, Any]) -> BatchJobRow:

@@ -13,7 +13,7 @@ from aggregation_pipeline.batch_jobs.table import batch_jobs, ensure_within
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
-from aggregation_pipeline.runs.plain_text import scrub, storable, storable_json
+from aggregation_pipeline.runs.row_text import storable, storable_json, without_secrets
 
 _DEPLOYMENT = ("dagster", "deployment")
 _INSTANCE = ("dagster", "instance")
@@ -21,7 +21,7 @@ _VERSION = ("dagster", "version")
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class RowState:
     """What a row of ours says about the reading that it came from."""
 
     run_id: str
@@ -81,17 +81,17 @@ def prove(connection: sa.Connection, owner: Owner) -> None:
         ) from error
 
 
-def mirrored(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, Mirrored]:
+def row_states(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
     """Those of the rows that exist and are ours."""
     return _select(connection, owner, batch_jobs.c.id.in_(ids)) if ids else {}
 
 
-def unfinished(connection: sa.Connection, owner: Owner) -> Mapping[UUID, Mirrored]:
+def open_row_states(connection: sa.Connection, owner: Owner) -> Mapping[UUID, RowState]:
     """Our rows that have not come to an end, the newest first."""
     return _select(connection, owner, batch_jobs.c.status.in_(["pending", "in_progress"]))
 
 
-def read(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
+def read_rows(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
     """Those of the rows that exist and are ours, whole."""
     try:
         with transaction(connection):
@@ -167,11 +167,11 @@ def _upsert(connection: sa.Connection, row: BatchJobRow) -> bool:
 
 
 def _minimal(row: BatchJobRow, refusal: sa.exc.DBAPIError) -> BatchJobRow:
-    metadata = {"dagster": row.metadata["dagster"], "mirror_error": scrub(safe_reason(refusal))}
+    metadata = {"dagster": row.metadata["dagster"], "mirror_error": without_secrets(safe_reason(refusal))}
     return replace(row, platforms_processed=(), metadata=metadata)
 
 
-def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement[bool]) -> dict[UUID, Mirrored]:
+def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement[bool]) -> dict[UUID, RowState]:
     metadata = batch_jobs.c.metadata
     run_id, updated = (metadata[("dagster", name)].astext for name in ("run_id", "updated"))
     query = (
@@ -183,7 +183,7 @@ def _select(connection: sa.Connection, owner: Owner, condition: sa.ColumnElement
         with transaction(connection):
             found = connection.execute(query).all()
             return {
-                key: Mirrored(run or str(key), status, moment, bool(refused))
+                key: RowState(run or str(key), status, moment, bool(refused))
                 for key, status, run, moment, refused in found
             }
     except sa.exc.SQLAlchemyError as error:

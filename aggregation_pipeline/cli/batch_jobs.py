@@ -66,7 +66,7 @@ def list_jobs(limit: int, status: str | None, job_type: str | None, *, as_json: 
 
     def read(rows: "BatchJobRepository", settings: "Settings") -> None:
         kind = None if job_type == "*" else job_type or settings.batch_job_type
-        found = rows.listed(RowFilter(kind, status, None, limit))
+        found = rows.list_rows(RowFilter(kind, status, None, limit))
         view.print_json(found) if as_json else view.show_jobs(found, settings.zone)
 
     _with_rows(read)
@@ -88,7 +88,7 @@ def show_job(job_id: str, *, as_json: bool) -> None:
     from aggregation_pipeline.cli import batch_jobs_view as view
 
     def read(rows: "BatchJobRepository", settings: "Settings") -> None:
-        found = rows.listed(RowFilter(id=job_id))
+        found = rows.list_rows(RowFilter(id=job_id))
         if not found:
             raise click.ClickException(
                 f"batch_jobs has no row whose id begins with {job_id}. If Dagster knows the run, "
@@ -138,8 +138,8 @@ def prune(days: int | None, *, as_json: bool) -> None:
     \b
     aggregation-pipeline batch-jobs prune --days 90
     """
-    from aggregation_pipeline.batch_jobs.backend import open_repository
     from aggregation_pipeline.batch_jobs.mirror import owner_of
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.local.instance import open_instance
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
@@ -154,7 +154,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
     before = datetime.now(UTC) - timedelta(days=kept_days)
     with (
         open_instance(load_project(settings)) as instance,
-        open_repository(settings, application_name="aggregation cli")(_TIMEOUT_SECONDS) as rows,
+        repository_opener(settings, application_name="aggregation cli")(_TIMEOUT_SECONDS) as rows,
     ):
         deleted = rows.prune(owner_of(instance, settings.deployment_name), before)
     if as_json:
@@ -180,7 +180,7 @@ def backfill(days: int | None, *, as_json: bool) -> None:
     aggregation-pipeline batch-jobs backfill --days 90
     """
     from aggregation_pipeline.automation import batch_jobs_backfill
-    from aggregation_pipeline.batch_jobs.backend import open_repository
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.local.console import say
     from aggregation_pipeline.local.instance import open_instance
     from aggregation_pipeline.project import load_project
@@ -194,7 +194,7 @@ def backfill(days: int | None, *, as_json: bool) -> None:
         done = batch_jobs_backfill.backfill(
             project,
             instance,
-            open_repository(settings, application_name="aggregation cli"),
+            repository_opener(settings, application_name="aggregation cli"),
             since=since,
             on_pass=lambda done: say(f"{done.written} of {done.looked_at} runs brought up to date"),
         )
@@ -212,9 +212,9 @@ def backfill(days: int | None, *, as_json: bool) -> None:
 
 
 def _with_rows(read: "Callable[[BatchJobRepository, Settings], R]") -> R:
-    from aggregation_pipeline.batch_jobs.backend import open_repository
+    from aggregation_pipeline.batch_jobs.repository import repository_opener
     from aggregation_pipeline.settings.base import load_settings
 
     settings = load_settings()
-    with open_repository(settings, application_name="aggregation cli")(_TIMEOUT_SECONDS) as rows:
+    with repository_opener(settings, application_name="aggregation cli")(_TIMEOUT_SECONDS) as rows:
         return read(rows, settings)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aggregation_pipeline.batch_jobs.browse import Day, JobRow
+from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow
 
 # The answer of a command goes to stdout. Without a terminal rich takes eighty columns, which would break ids.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -82,7 +82,7 @@ def _show_errors(errors: Sequence[Mapping[str, Any]]) -> None:
         console.print(Text.assemble((f"{', '.join(dict.fromkeys(tables))}: ", "red"), text))
 
 
-def show_trend(days: Sequence[Day]) -> None:
+def show_trend(days: Sequence[DayTrend]) -> None:
     """Print one line for each day, with a bar: succeeded, failed, and jobs that are neither yet."""
     most = max((day.total_jobs for day in days), default=1)
     table = _table("date", "total_jobs", "successful", "failed", "avg_items", "")

@@ -23,7 +23,8 @@ from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.published import refuse_other_masks
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.runs.asset_keys import segment
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
+from aggregation_pipeline.runs.tags import ROW_COUNT_KEY, TABLE_KEY, URI_KEY
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
@@ -34,7 +35,6 @@ _PARQUET: Final = "application/vnd.apache.parquet"
 # Where the values of assets other than tables lie.
 _ASSETS: Final = "_assets"
 # Definition metadata by which an asset says of which entry it is.
-TABLE_METADATA: Final = "aggregation/table"
 
 
 class OSSIOManager(IOManager):
@@ -84,7 +84,7 @@ class OSSIOManager(IOManager):
         """
         return Destination(self.store, self.prefix, run_id, options or self._options, self._temp_dir, lock, names)
 
-    @without_values
+    @redact_errors
     def handle_output(self, context: OutputContext, obj: Any) -> None:  # noqa: ANN401
         """Publish what an asset returned.
 
@@ -106,11 +106,9 @@ class OSSIOManager(IOManager):
             path = directory / "asset.parquet"
             pq.write_table(obj, path, compression="zstd")
             stored = self.store.put(key, path, media_type=_PARQUET)
-        context.add_output_metadata(
-            {"dagster/row_count": obj.num_rows, "dagster/uri": self.store.uri(key), "bytes": stored.bytes}
-        )
+        context.add_output_metadata({ROW_COUNT_KEY: obj.num_rows, URI_KEY: self.store.uri(key), "bytes": stored.bytes})
 
-    @without_values
+    @redact_errors
     def load_input(self, context: InputContext) -> Any:  # noqa: ANN401
         """Load what an upstream asset published, as the parameter's annotation asks.
 
@@ -120,7 +118,7 @@ class OSSIOManager(IOManager):
         """
         wanted = context.dagster_type.typing_type
         upstream = context.upstream_output
-        table = (upstream.definition_metadata or {}).get(TABLE_METADATA) if upstream is not None else None
+        table = (upstream.definition_metadata or {}).get(TABLE_KEY) if upstream is not None else None
         manifests = [] if table is None else self._manifests(context, table)
         if wanted is Manifest and table is not None:
             return manifests[-1]

@@ -16,7 +16,7 @@ import yaml
 from dagster import DagsterError, Definitions
 from dagster._core.instance.config import dagster_instance_config
 
-from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError
 from aggregation_pipeline.local.instance import instance_folder
@@ -108,7 +108,7 @@ def _dagster_storage(url: str) -> None:
 
 def _batch_jobs(project: Project) -> None:
     settings = project.settings
-    with open_repository(settings, application_name="aggregation plan")(_TIMEOUT_SECONDS) as rows:
+    with repository_opener(settings, application_name="aggregation plan")(_TIMEOUT_SECONDS) as rows:
         rows.prove(Owner(settings.deployment_name, "plan"))
 
 

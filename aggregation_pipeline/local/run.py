@@ -26,9 +26,10 @@ from aggregation_pipeline.local.results import Batch, RunResult, TableResult, to
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
+from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.logical_time import require_past
 from aggregation_pipeline.runs.model import Failed, Finished
+from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 
 # The code location's name, as in workspace.yaml and pyproject.toml.
 _LOCATION: Final = "aggregation_pipeline"
@@ -130,13 +131,13 @@ def _run_job(
 ) -> RunResult:
     job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
-    project.follower(f"aggregation run {run_id[:8]}").expect(instance, run_id)
+    project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
     with hold_heartbeat(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config=_QUIET_TERMINAL,
             instance=instance,
             run_id=run_id,
-            tags={**spec.tags, TAG: run_id},
+            tags={**spec.tags, IN_PROCESS_TAG: run_id},
             partition_key=spec.partition,
             asset_selection=select_assets(project, launch.names, formats),
             raise_on_error=False,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dagster import InitResourceContext, IOManagerDefinition, io_manager
 
 from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.runs.heartbeat import in_own_process, with_heartbeat
+from aggregation_pipeline.runs.heartbeat import in_own_process, worker_heartbeat
 
 
 def build_io_manager(manager: OSSIOManager, *, locks_url: str, one_process: bool) -> IOManagerDefinition:
@@ -23,7 +23,7 @@ def build_io_manager(manager: OSSIOManager, *, locks_url: str, one_process: bool
         if context.run is None or context.instance is None or not one_process or in_own_process(context.run):
             yield manager
             return
-        with with_heartbeat(context.instance, context.run, locks_url):
+        with worker_heartbeat(context.instance, context.run, locks_url):
             yield manager
 
     return resource

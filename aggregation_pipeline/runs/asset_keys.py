@@ -1,7 +1,7 @@
-"""What a table is called in Dagster: asset keys, the op and the group, which take fewer characters than MySQL does.
+"""What a table is called in Dagster: its asset keys, its op and its group. MySQL allows more characters in a name.
 
-Keys are given as their parts, so that those may use them who know nothing of Dagster; `assets/keys.py` makes
-`AssetKey`s of them.
+Keys are tuples of their parts, so that modules without Dagster can use them; `assets/keys.py` makes `AssetKey`s of
+them. This is the only place where the form of a key is written or parsed.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ SOURCES_GROUP: Final = "sources"
 _TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
 
 
-class Place(NamedTuple):
-    """Whose an asset is: a table's segment, and which of its outputs; None for the table itself."""
+class ParsedKey(NamedTuple):
+    """The table that an asset belongs to, by its segment, and which output it is; None for the table itself."""
 
     segment: str
     output: str | None
 
 
 def segment(name: str) -> str:
-    """Return `name` as one part of an asset key: itself where Dagster takes it, else a slug and 8 hex digits of its
-    hash.
+    """Return `name` as one part of an asset key.
 
-    `a.b` and `a-b` would give the same op name, and Chinese fails in asset keys altogether; the hash keeps them apart.
+    That is the name itself where Dagster accepts it, else a slug and 8 hex digits of the name's hash: `a.b` and `a-b`
+    have the same slug, and a Chinese name has none.
     """
     if re.fullmatch(r"[A-Za-z0-9_]+", name):
         return name
@@ -51,24 +51,24 @@ def table_path(table: str) -> tuple[str, ...]:
 
 
 def export_path(table: str, output: str) -> tuple[str, ...]:
-    """Key of one of its formats, or of its manifest: `export/<segment>_<output>`.
+    """Key of a table's asset for one format, or for the manifest: `export/<segment>_<output>`.
 
-    The lineage labels a node with the last part alone, which therefore says whose it is.
+    Dagster's lineage labels a node with the last part only, so the last part names the table.
     """
     return (_EXPORT, f"{table}_{output}")
 
 
-def place_of(path: Sequence[str]) -> Place | None:
-    """Read a key back; None for one that does not have the form of ours.
+def parse_key(path: Sequence[str]) -> ParsedKey | None:
+    """Return what a key stands for; None for a key that is not ours.
 
-    No output has a `_` in its name, so the last one is where the segment ends, and no two tables share a key.
+    No output has a `_` in its name: the last `_` ends the segment, and no two tables share a key.
     """
     match tuple(path):
         case (first, part) if first == _TABLE:
-            return Place(part, None)
+            return ParsedKey(part, None)
         case (first, part) if first == _EXPORT:
             table, _, output = part.rpartition("_")
-            return Place(table, output) if table and output in OUTPUTS else None
+            return ParsedKey(table, output) if table and output in OUTPUTS else None
     return None
 
 
@@ -78,26 +78,27 @@ def op_name(name: str) -> str:
 
 
 def segment_of_step(step: str | None) -> str | None:
-    """The table that a step works on; None for a step that is not ours."""
+    """Segment of the table that a step works on; None for a step that is not ours."""
     return step.removeprefix(OP_PREFIX) if step and step.startswith(OP_PREFIX) else None
 
 
 def group_of(entry: TableEntry) -> str:
-    """Name of the group, a box in the lineage, that holds a table and what is made of it."""
+    """Name of the group in the lineage that holds a table and its exports."""
     return entry.group or segment(entry.name)
 
 
 def require_unique(entries: Iterable[TableEntry], database: str) -> None:
-    """Refuse entries that Dagster could not tell apart, by their own names or by those of their sources; `database` is
-    the connection's.
+    """Check that no two entries, and no two source tables, have the same name in Dagster.
+
+    `database` is the database of the connection, for sources that name none.
 
     Raises:
-        ConfigError: names both.
+        ConfigError: two have; it names both.
     """
     seen: dict[tuple[str, ...], str] = {}
     for entry in entries:
         name, source = entry.name, (entry.source.database or database, entry.source.name)
-        # Steps become folders and parts of keys in places that ignore case.
+        # Names of steps become names of folders, and some file systems ignore case.
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}

@@ -1,12 +1,11 @@
-"""Dagster's records, read into the plain facts that a row is made of.
+"""The events of one run in Dagster's event log, turned into the plain values of model.py.
 
-Only what a row needs is fetched: a run writes a hundred events more than that.
+A run writes a hundred events that its row does not need; those are not read.
 """
 
 import functools
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from dagster import (
@@ -15,29 +14,36 @@ from dagster import (
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
-    DagsterRunStatus,
     EventLogEntry,
-    RunRecord,
-    RunsFilter,
     deserialize_value,
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.runs.asset_keys import MANIFEST, Place, place_of, segment_of_step
-from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo, Started
+from aggregation_pipeline.runs.asset_keys import MANIFEST, ParsedKey, parse_key, segment_of_step
+from aggregation_pipeline.runs.error_text import innermost_message
+from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
+from aggregation_pipeline.runs.tags import (
+    BYTES_KEY,
+    FILES_KEY,
+    ITEMS_KEY,
+    PARTITION_NAME_TAG,
+    PLATFORM_KEY,
+    SECONDS_KEY,
+    TABLE_KEY,
+    WINDOW_KEY,
+)
 
 _TYPES = {
     DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
     DagsterEventType.ASSET_MATERIALIZATION.value,
     DagsterEventType.STEP_START.value,
     DagsterEventType.STEP_FAILURE.value,
-    # Nothing is read from the next ones but their ids: they order two readings of a run.
+    # Of these only the ids are used: they tell which of two readings of a run is newer.
     DagsterEventType.RUN_ENQUEUED.value,
     DagsterEventType.RUN_STARTING.value,
     DagsterEventType.RUN_START.value,
@@ -46,40 +52,26 @@ _TYPES = {
     DagsterEventType.RUN_CANCELING.value,
     DagsterEventType.RUN_CANCELED.value,
 }
-# A row of event_logs with the columns that _rows asks for.
+# A row of Dagster's table event_logs, with the columns that _read_log selects.
 _LogRow: TypeAlias = Any
-_FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
-
-
-def run_info(record: RunRecord) -> RunInfo:
-    """What the run's own record says."""
-    run = record.dagster_run
-    status = run.status.value
-    return RunInfo(
-        run_id=run.run_id,
-        job=run.job_name,
-        status=status,
-        created_at=_aware(record.create_timestamp),
-        updated_at=_aware(record.update_timestamp),
-        started_at=_instant(record.start_time),
-        # A run cancelled while Dagster was down has no end of its own.
-        completed_at=(_instant(record.end_time) or _aware(record.update_timestamp)) if status in _FINISHED else None,
-        tags=run.tags,
-    )
 
 
 def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, str]) -> list[Event] | None:
-    """The run's events, or None when it did not plan one of our assets: no other mark of a run tells whose it is."""
+    """Return the run's events, or None for a run that planned none of our assets.
+
+    Nothing else tells whether a run is ours. `platforms` maps the key segment of each configured table to its platform.
+    Raises MirrorError where the event log cannot be read.
+    """
     events: list[Event] = []
     ours: set[str] = set()
-    rows = _rows(instance, run_id)
-    for planned in _never_told(instance, run_id, rows, platforms):
+    rows = _read_log(instance, run_id)
+    for planned in _planned_without_event(instance, run_id, rows, platforms):
         ours.add(planned.segment)
         events.append(planned)
     for row in rows:
         match row.dagster_event_type:
             case DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value:
-                segment = _segment_of_text(row.asset_key, platforms)
+                segment = _segment_of_stored_key(row.asset_key, platforms)
                 if segment is not None:
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
@@ -94,7 +86,7 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
                 events.append(Failed(row.id, _instant_of(entry), row.step_key, segment, _step_error(_event(row))))
             case DagsterEventType.RUN_FAILURE.value:
                 began = any(isinstance(event, Started) for event in events)
-                before = [] if began else _rows(instance, run_id, {DagsterEventType.ENGINE_EVENT.value})
+                before = [] if began else _read_log(instance, run_id, {DagsterEventType.ENGINE_EVENT.value})
                 events.append(
                     Failed(row.id, _instant_of(_entry(row)), None, None, _run_error(_event(row), map(_event, before)))
                 )
@@ -103,43 +95,43 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     return events if ours else None
 
 
-def segment_of(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
-    """The segment of the table that an asset belongs to; None where it is none of ours.
+def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:
+    """Return the key segment of the table that an asset belongs to; None for an asset that is not ours.
 
-    A table's own key is ours even when the table has left the configuration, so that its runs come to an end.
+    A table's own key counts as ours after the table has left the configuration, so that its runs still get their rows.
     """
-    return _segment_at(place_of(key.path) if key else None, platforms)
+    return _segment_of_parsed(parse_key(key.path) if key else None, platforms)
 
 
-def _segment_at(place: Place | None, platforms: Mapping[str, str]) -> str | None:
-    return place.segment if place and (place.output is None or place.segment in platforms) else None
+def _segment_of_parsed(key: ParsedKey | None, platforms: Mapping[str, str]) -> str | None:
+    return key.segment if key and (key.output is None or key.segment in platforms) else None
 
 
-def _segment_of_text(key: str, platforms: Mapping[str, str]) -> str | None:
-    return _segment_at(_place_of_text(key), platforms)
+def _segment_of_stored_key(key: str, platforms: Mapping[str, str]) -> str | None:
+    return _segment_of_parsed(_parse_stored_key(key), platforms)
 
 
 @functools.lru_cache(maxsize=10_000)
-def _place_of_text(key: str) -> Place | None:
-    """The same few keys stand in the events of every run, and to read one takes as long as the rest of an event."""
+def _parse_stored_key(key: str) -> ParsedKey | None:
+    """Parse a key as event_logs stores it. Cached: all runs name the same keys, and parsing one is slow."""
     found = AssetKey.from_db_string(key)
-    return place_of(found.path) if found else None
+    return parse_key(found.path) if found else None
 
 
-def _never_told(
+def _planned_without_event(
     instance: DagsterInstance, run_id: str, rows: Sequence[_LogRow], platforms: Mapping[str, str]
 ) -> Iterator[Planned]:
-    """What a run plans though no event says so: who makes a run stores it first, then its events one by one, and may
-    die in between.
+    """Tables that a run plans, although the events that say so are missing.
 
-    Such a run may be executed all the same. What it plans stands in its execution plan, which was stored before it.
+    Dagster stores a run first and its events afterwards, one by one. A process that dies in between leaves a run that
+    may still be executed. Its execution plan was stored before it, and names the assets.
     """
     planned = {
         row.asset_key for row in rows if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
     }
-    told = {_segment_of_text(key, platforms) for key in planned}
-    begun = {segment for row in rows if (segment := segment_of_step(row.step_key)) in platforms}
-    run = None if planned and begun <= told else instance.get_run_by_id(run_id)
+    with_event = {_segment_of_stored_key(key, platforms) for key in planned}
+    started = {segment for row in rows if (segment := segment_of_step(row.step_key)) in platforms}
+    run = None if planned and started <= with_event else instance.get_run_by_id(run_id)
     if run is None or run.execution_plan_snapshot_id is None:
         return
     plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
@@ -147,15 +139,13 @@ def _never_told(
     keys = [output.properties.asset_key for output in outputs if output.properties is not None]
     subset = run.partitions_subset
     partitions = (run.tags.get(PARTITION_NAME_TAG),) if subset is None else tuple(subset.get_partition_keys())
-    for segment in dict.fromkeys(segment_of(key, platforms) for key in keys):
-        if segment is not None and segment not in told:
+    for segment in dict.fromkeys(segment_of_asset(key, platforms) for key in keys):
+        if segment is not None and segment not in with_event:
             yield Planned(0, segment, partitions)
 
 
-def _rows(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPES) -> Sequence[_LogRow]:
-    """The rows of Dagster's event log, read by their columns: making objects of all of a run's events takes ten times
-    as long.
-    """
+def _read_log(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPES) -> Sequence[_LogRow]:
+    """Read the run's rows of event_logs by column. Making Dagster's objects of all of them takes ten times as long."""
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         raise MirrorError(
@@ -181,7 +171,7 @@ def _event(row: _LogRow) -> DagsterEvent:
 
 
 def _planned_partitions(row: _LogRow) -> tuple[str | None, ...]:
-    # Only a range that is one run's work stands in the event alone.
+    # The partitions of a run over a range stand in the event's text only.
     if row.partition is not None or '"partitions_subset": null' in row.event:
         return (row.partition,)
     data = _event(row).asset_materialization_planned_data
@@ -196,26 +186,22 @@ def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
 
 
 def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
-    place = place_of(materialization.asset_key.path)
-    facts: dict[str, Any] = {
-        name.removeprefix("aggregation/"): value.value
-        for name, value in materialization.metadata.items()
-        if name.startswith("aggregation/")
-    }
-    # The manifest carries the window's numbers; it is made last, when everything is published.
-    if place is None or place.output != MANIFEST or place.segment not in ours or "items" not in facts:
+    key = parse_key(materialization.asset_key.path)
+    values: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
+    # The manifest is materialized last, when everything is published, and carries the window's figures.
+    if key is None or key.output != MANIFEST or key.segment not in ours or ITEMS_KEY not in values:
         return Event(storage_id)
     return Finished(
         storage_id,
-        segment=place.segment,
+        segment=key.segment,
         partition=materialization.partition,
-        items=int(facts["items"]),
-        table=str(facts.get("table", place.segment)),
-        platform=facts.get("platform"),
-        window=facts.get("window"),
-        seconds=float(facts.get("seconds", 0.0)),
-        bytes=int(facts.get("bytes", 0)),
-        files=tuple(facts.get("files") or ()),
+        items=int(values[ITEMS_KEY]),
+        table=str(values.get(TABLE_KEY, key.segment)),
+        platform=values.get(PLATFORM_KEY),
+        window=values.get(WINDOW_KEY),
+        seconds=float(values.get(SECONDS_KEY, 0.0)),
+        bytes=int(values.get(BYTES_KEY, 0)),
+        files=tuple(values.get(FILES_KEY) or ()),
     )
 
 
@@ -223,64 +209,17 @@ def _step_error(event: DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    return _innermost(data.error) or event.message or "The step failed without a message"
+    return innermost_message(data.error) or event.message or "The step failed without a message"
 
 
 def _run_error(event: DagsterEvent, before: Iterable[DagsterEvent]) -> str:
-    """The words of a run's failure; those of one that never began stand in an event of the engine `before`."""
-    words = event.message or "The run failed without a message"
-    if error := _innermost(getattr(event.event_specific_data, "error", None)):
+    """Why a run failed. For a run that never started, one of the engine's events `before` tells why."""
+    message = event.message or "The run failed without a message"
+    if error := innermost_message(getattr(event.event_specific_data, "error", None)):
         return error
-    causes = [cause for each in before if (cause := _innermost(each.engine_event_data.error))]
-    return f"{causes[-1]} ({words})" if causes else words
-
-
-def _innermost(error: Any) -> str | None:  # noqa: ANN401 - SerializableErrorInfo is not public
-    """The words of what went wrong: Dagster wraps them in errors of its own, and Python's puts the module's path before
-    them.
-    """
-    if error is None:
-        return None
-    # A class that a library keeps to itself, as gRPC does, says how, and not what.
-    while (
-        error.cause is not None
-        and (error.cls_name or "").startswith(("Dagster", "Retry"))
-        and not _is_private(error.cause.cls_name)
-    ):
-        error = error.cause
-    return re.sub(r"^(?:\w+\.)+(?=\w+(?::|\s|$))", "", error.message.strip())
-
-
-def _is_private(cls_name: str | None) -> bool:
-    return (cls_name or "").startswith("_")
+    causes = [cause for each in before if (cause := innermost_message(each.engine_event_data.error))]
+    return f"{causes[-1]} ({message})" if causes else message
 
 
 def _instant_of(entry: EventLogEntry) -> datetime:
     return datetime.fromtimestamp(entry.timestamp, tz=UTC)
-
-
-def _instant(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def runs_since(
-    instance: DagsterInstance, statuses: Sequence[DagsterRunStatus], since: datetime, *, limit: int
-) -> Iterator[list[RunRecord]]:
-    """Pages of at most `limit` runs in one of `statuses` that changed since then, the earliest change first."""
-    seen: set[str] = set()
-    while True:
-        # With `statuses`, the query uses an index; Dagster's own paging cursor cannot be combined with this order.
-        wanted = RunsFilter(statuses=statuses, updated_after=since)
-        page = instance.get_run_records(wanted, limit=limit, order_by="update_timestamp", ascending=True)
-        fresh = [run for run in page if run.dagster_run.run_id not in seen]
-        if fresh:
-            yield fresh
-        if len(page) < limit:
-            return
-        seen.update(run.dagster_run.run_id for run in fresh)
-        # Several may share the last moment; when a whole page does, go past it.
-        since = page[-1].update_timestamp - timedelta(microseconds=1 if fresh else 0)

@@ -1,9 +1,9 @@
-"""Runs whose process is gone, found by PostgreSQL: their process holds an advisory lock for as long as it lives,
-however it dies.
+"""The heartbeat of a run: an advisory lock that the run's process holds, so that PostgreSQL knows when it is gone.
 
-Dagster watches the processes that its code server has started, as long as that one lives: when a machine or a container
-goes down, its runs stay "started" until they exceed their longest time, and hold up the ticks of their schedules
-meanwhile. Runs in a process of their own (`aggregation-pipeline run`) are watched by nobody at all.
+Dagster watches the processes that its code server started, for as long as the code server runs. When a machine or a
+container goes down, its runs stay "started" until they exceed their longest time, and their schedules skip ticks
+meanwhile. Nobody watches a run in a process of its own (`aggregation-pipeline run`). The lock ends with the process,
+whatever ended it, and the reconciler marks such runs as failed.
 """
 
 import threading
@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, RunRecord
-from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.postgres.advisory_lock import (
@@ -24,123 +23,126 @@ from aggregation_pipeline.postgres.advisory_lock import (
     try_in_session,
 )
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 
-# A run in a process of its own, which has taken the lock before the run was made, and a run of a worker, which takes it
-# when it has started. The value is the run's id: whoever executes a run again gets a copy of its tags.
-TAG = f"{HIDDEN_TAG_PREFIX}aggregation_in_process"
-WATCHED = f"{HIDDEN_TAG_PREFIX}aggregation_watched"
-DIED = (
-    "The process that this run was started in died without a word (killed, out of memory, or the machine went down)."
+# What a run says that was marked as failed.
+PROCESS_GONE = (
+    "The process of this run is gone, and left no message: it was killed, ran out of memory, or its machine went down."
     " Run it again"
 )
-# Between the two looks at a lock that nobody holds: a process takes a lost lock again within two beats, and gives it
-# back a moment before its run has ended.
+# Between two looks at a lock that nobody holds. A process that lost its connection takes the lock again within two
+# beats, and a process releases it a moment before its run has ended.
 PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 3.0
-
-_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
 def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
-    """Show, for the body, that the run's process lives, over every loss of the connection. `url` is Dagster's
-    PostgreSQL.
+    """Hold the run's heartbeat for the body. A lost connection is opened again. `url` is Dagster's PostgreSQL.
 
     Raises:
-        LockError: it does not answer in the first place.
+        LockError: PostgreSQL does not answer at the beginning.
     """
     try:
-        first = _take(url, run_id)
+        first = _take_lock(url, run_id)
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
-            f"Run {run_id} cannot show that it lives: PostgreSQL does not answer ({safe_reason(error)}). Check"
+            f"The heartbeat of run {run_id} cannot begin: PostgreSQL does not answer ({safe_reason(error)}). Check"
             " DAGSTER_PG_URL"
         ) from error
-    over = threading.Event()
-
-    def live(connection: sa.Connection | None) -> None:
-        while not over.is_set():
-            # Whatever happens here, a thread that ends would make a dead run of one that lives.
-            with suppress(Exception):
-                connection = connection or _take(url, run_id)
-                while not over.wait(_BEAT_SECONDS):
-                    with deadline(connection, _SECONDS):
-                        connection.execute(sa.text("SELECT 1"))
-            if connection is not None:
-                with suppress(Exception):
-                    connection.close()
-                connection = None
-            over.wait(_BEAT_SECONDS / 3)
-
-    thread = threading.Thread(target=live, args=(first,), name="run lives", daemon=True)
+    ended = threading.Event()
+    thread = threading.Thread(target=_beat, args=(url, run_id, first, ended), name="run heartbeat", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
-        thread.join(_SECONDS)
+        ended.set()
+        thread.join(_TIMEOUT_SECONDS)
 
 
 @contextmanager
-def with_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
-    """The same for a worker of Dagster's, whose run tells from now on that it is so; where the lock is not to be had,
-    nothing is told.
+def worker_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
+    """Hold the heartbeat of a run of a Dagster worker, and tag the run, so that the reconciler watches it.
+
+    Where the lock cannot be taken, the run goes on without a heartbeat and without the tag.
     """
     with ExitStack() as stack:
         with suppress(LockError):
             stack.enter_context(hold_heartbeat(url, run.run_id))
-            instance.add_run_tags(run.run_id, {WATCHED: run.run_id})
+            instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: run.run_id})
         yield
 
 
+def in_own_process(run: DagsterRun) -> bool:
+    """Whether the run has a process of its own, which held its heartbeat before the run was created."""
+    return run.tags.get(IN_PROCESS_TAG) == run.run_id
+
+
 def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
-    """Mark those of the open `runs` as failed whose process is gone; returns their ids. Takes PATIENCE_SECONDS if there
-    may be any.
+    """Mark those of the open `runs` as failed whose process is gone, and return their ids.
+
+    Runs without a heartbeat are left alone. Where a lock is free, this waits PATIENCE_SECONDS and looks again.
     """
-    ours = [
+    watched = [
         run.dagster_run.run_id
         for run in runs
-        if run.dagster_run.run_id in map(run.dagster_run.tags.get, (TAG, WATCHED))
+        if run.dagster_run.run_id in map(run.dagster_run.tags.get, (IN_PROCESS_TAG, HEARTBEAT_TAG))
     ]
-    silent = _silent(ours, url)
+    silent = _without_heartbeat(watched, url)
     if silent:
         time.sleep(PATIENCE_SECONDS)
-        silent = _silent(silent, url)
-    return [run_id for run_id in silent if _fail(instance, run_id)]
+        silent = _without_heartbeat(silent, url)
+    return [run_id for run_id in silent if _mark_as_failed(instance, run_id)]
 
 
-def _silent(run_ids: Sequence[str], url: str) -> list[str]:
-    """Those whose lock nobody holds at this moment."""
+def _beat(url: str, run_id: str, connection: sa.Connection | None, ended: threading.Event) -> None:
+    """Use the connection that holds the lock every few seconds, and take the lock again when the connection is lost."""
+    while not ended.is_set():
+        # If this thread exits, the reconciler marks a healthy run as failed.
+        with suppress(Exception):
+            connection = connection or _take_lock(url, run_id)
+            while not ended.wait(_BEAT_SECONDS):
+                with deadline(connection, _TIMEOUT_SECONDS):
+                    connection.execute(sa.text("SELECT 1"))
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+            connection = None
+        ended.wait(_BEAT_SECONDS / 3)
+
+
+def _without_heartbeat(run_ids: Sequence[str], url: str) -> list[str]:
+    """Those of the runs whose lock nobody holds at this moment."""
     if not run_ids:
         return []
-    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_SECONDS)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection, deadline(connection, _SECONDS):
+    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_TIMEOUT_SECONDS)
+    with (
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        deadline(connection, _TIMEOUT_SECONDS),
+    ):
         free = [run_id for run_id in run_ids if try_in_session(connection, _key(run_id))]
-        # At once, or their processes could not take them again.
+        # At once, so that a process that lost its connection can take its lock again.
         release_all(connection)
     return free
 
 
-def in_own_process(run: DagsterRun) -> bool:
-    """Whether the run's process has shown that it lives since before the run began."""
-    return run.tags.get(TAG) == run.run_id
-
-
-def _fail(instance: DagsterInstance, run_id: str) -> bool:
-    # Read again: the run may have come to its end just before it gave the lock back.
+def _mark_as_failed(instance: DagsterInstance, run_id: str) -> bool:
+    # Read again: the run may have ended just before it released the lock.
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(run, DIED)
+    instance.report_run_failed(run, PROCESS_GONE)
     return True
 
 
-def _take(url: str, run_id: str) -> sa.Connection:
-    """A connection that holds the run's lock. A reconciler that is just looking has it for a moment: then it is tried
-    again.
+def _take_lock(url: str, run_id: str) -> sa.Connection:
+    """Return a connection that holds the run's lock.
+
+    The reconciler holds a lock for a moment while it looks, so this tries for five seconds.
 
     Raises:
-        LockError: it stays taken; PostgreSQL may not have noticed yet that a lost connection of ours is gone.
+        LockError: the lock stays taken. PostgreSQL may not have noticed yet that our lost connection is gone.
     """
     engine = create_engine(url, application_name=f"aggregation run {run_id[:8]} lives")
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -154,7 +156,7 @@ def _take(url: str, run_id: str) -> sa.Connection:
         connection.close()
         raise
     connection.close()
-    raise LockError(f"Run {run_id} cannot show that it lives: another session holds its lock")
+    raise LockError(f"The heartbeat of run {run_id} cannot begin: another session holds its lock")
 
 
 def _key(run_id: str) -> int:

@@ -1,7 +1,7 @@
-"""Which moment a run stands for, and what its window is called.
+"""The moment that a run stands for, and the name of its window.
 
-Logical time is the schedule's tick, or a manual run's creation; re-executions keep it. Nothing in a step asks for
-"now".
+Logical time is the tick of the schedule, or the creation of a run that was launched by hand. Re-executions keep it.
+No step reads the clock instead.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,12 @@ from zoneinfo import ZoneInfo
 from dagster import DagsterInstance, DagsterRun
 
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
-LOGICAL_TIME_TAG: Final = "aggregation/logical_time"
-WINDOW_TAG: Final = "aggregation/window"
 _DAY: Final = "%Y-%m-%d"
 _MINUTE: Final = "%Y-%m-%dT%H%M"
-# By so much the clocks of two machines may differ.
-_SKEW: Final = timedelta(hours=1)
+# The clocks of two machines may differ by this much.
+_CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 def daily_window(moment: datetime, zone: ZoneInfo) -> str:
@@ -28,18 +27,18 @@ def daily_window(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def minute_window(moment: datetime, zone: ZoneInfo) -> str:
-    """Name the window of a manual run, or of a schedule that ticks more than daily: `2026-11-20T1400`."""
+    """Name the window of a manual run, or of a schedule that ticks more than once a day: `2026-11-20T1400`."""
     return moment.astimezone(zone).strftime(_MINUTE)
 
 
 def require_window(text: str, zone: ZoneInfo, *, where: str) -> str:
-    """Return `text`, the name of a window without a partition, that stands in `where`.
+    """Return `text` if it is the name of a window without a partition. `where` is where it was read.
 
-    Windows are ordered by their names, and `latest.json` stays with the last: a name that is no time would hold it for
-    ever, and so would a time to come.
+    Windows are ordered by their names, and `latest.json` shows the last one. A name that is no time, or a time in the
+    future, would stay the last forever.
 
     Raises:
-        ConfigError: it is another text, or lies in the future.
+        ConfigError: the text is no such name, or lies in the future.
     """
     for form in (_DAY, _MINUTE):
         with suppress(ValueError):
@@ -47,19 +46,19 @@ def require_window(text: str, zone: ZoneInfo, *, where: str) -> str:
             if moment.strftime(form) == text:
                 require_past(moment, where=f"{where}: the window {text}")
                 return text
-    raise ConfigError(f"{where}: {text!r} names no window. Expected a day, 2026-11-20, or a minute, 2026-11-20T1400")
+    raise ConfigError(
+        f"{where}: {text!r} is no name of a window. Expected a day, 2026-11-20, or a minute, 2026-11-20T1400"
+    )
 
 
 def require_past(moment: datetime, *, where: str) -> None:
-    """Raise ConfigError for a moment that is still to come: what is read then is not what a run at that time would
-    read.
-    """
-    if moment > datetime.now(UTC) + _SKEW:
-        raise ConfigError(f"{where} lies in the future. A run stands for a time that has come")
+    """Raise ConfigError for a moment in the future, whose rows do not exist yet."""
+    if moment > datetime.now(UTC) + _CLOCK_SKEW:
+        raise ConfigError(f"{where} lies in the future. A run can only stand for a moment that has passed")
 
 
 def tick_tags(moment: datetime, zone: ZoneInfo, *, more_than_daily: bool) -> dict[str, str]:
-    """Return the run tags by which a scheduled run knows its moment and its window."""
+    """Return the tags that tell a scheduled run its logical time and its window."""
     window = minute_window(moment, zone) if more_than_daily else daily_window(moment, zone)
     return {LOGICAL_TIME_TAG: moment.astimezone(UTC).isoformat(), WINDOW_TAG: window}
 
@@ -68,7 +67,7 @@ def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
     """Return the moment that `run` stands for, in UTC.
 
     Raises:
-        ConfigError: its tag is no time with an offset, or one to come.
+        ConfigError: its tag is no time with an offset, or lies in the future.
     """
     tag = run.tags.get(LOGICAL_TIME_TAG)
     if tag is not None:
@@ -81,16 +80,16 @@ def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
             )
         require_past(moment, where=f"{where}: {tag}")
         return moment.astimezone(UTC)
-    # A re-execution from the UI repeats what its first run stood for.
+    # A re-execution from the UI stands for the same moment as the first run.
     record = instance.get_run_record_by_id(run.root_run_id or run.run_id) or instance.get_run_record_by_id(run.run_id)
     return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
 
 
 def named_window(tags: Mapping[str, str], moment: datetime, zone: ZoneInfo) -> str:
-    """Return the window that a run with these tags writes for tables without partitions.
+    """Return the name of the window that a run with these tags publishes for tables without partitions.
 
     Raises:
-        ConfigError: its tag names none.
+        ConfigError: its tag is no name of a window.
     """
     tag = tags.get(WINDOW_TAG)
     return (

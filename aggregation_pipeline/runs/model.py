@@ -1,4 +1,4 @@
-"""What goes into the projection and what comes out: plain values, of which Dagster and the database know nothing."""
+"""What the projection reads and returns: plain values without Dagster and without a database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ JobStatus = Literal["pending", "in_progress", "completed", "failed"]
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a row is: the deployment by its name, and the Dagster storage that knows the run.
+    """Owner of a row: the deployment's name, and the id of the Dagster storage that holds the run.
 
-    Two teams that both left DEPLOYMENT_NAME at `default` share a table without closing or pruning each other's rows:
-    what is no run of this storage is none of its business.
+    The id keeps two teams apart that share a table and both left DEPLOYMENT_NAME at `default`: neither closes or
+    prunes rows of the other.
     """
 
     deployment: str
@@ -23,7 +23,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """A run's record. `status` is Dagster's word (QUEUED, STARTED, ...); times are aware."""
+    """A run's record. `status` is Dagster's word (QUEUED, STARTED, ...); times have a time zone."""
 
     run_id: str
     job: str
@@ -37,14 +37,14 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Event:
-    """Anything that happened in a run; `id` is Dagster's storage id, which grows."""
+    """Anything that happened in a run. `id` is Dagster's storage id; later events have greater ids."""
 
     id: int
 
 
 @dataclass(frozen=True)
 class Planned(Event):
-    """The run means to make one of our assets; `partitions` is (None,) for an asset without partitions."""
+    """The run plans to materialize one of our assets; `partitions` is (None,) for an asset without partitions."""
 
     segment: str
     partitions: tuple[str | None, ...] = (None,)
@@ -59,7 +59,10 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """One window of one table is published. `items` are the rows of both datasets, `seconds` what it took."""
+    """One window of one table is published.
+
+    `items` counts the rows of both datasets. `table` is the entry's name, `platform` what it counts as in batch_jobs.
+    """
 
     segment: str
     partition: str | None
@@ -74,7 +77,7 @@ class Finished(Event):
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """An op failed, or the run itself (`step` None); `segment` where it is a table's op."""
+    """An op failed, or the run itself (`step` is None). `segment` is set where the op is a table's."""
 
     at: datetime
     step: str | None

@@ -1,8 +1,7 @@
-"""The gate that no foreign text passes where cells are near: what is raised beyond it is ours, alone, and says what it
-may say.
+"""Errors without values of cells: what leaves a decorated function is one of our own errors, without its causes.
 
-Drivers and libraries quote what they choke on, and Python hangs each error on the next: an error's text, its causes and
-its contexts all end in Dagster's event log, in logs, in batch_jobs and in alerts.
+Drivers and libraries quote the value that they cannot read, and Python chains each error to the one before. The text of
+an error, of its causes and of its contexts ends in Dagster's event log, in log files, in batch_jobs and in alerts.
 """
 
 import functools
@@ -21,11 +20,11 @@ R = TypeVar("R")
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
-def without_values(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function, or a generator, raise nothing but our errors, each without what it was made of.
+def redact_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function, or a generator, so that it raises only our errors, without causes and contexts.
 
-    A `PipelineError` passes with its own words. Anything else becomes an `UnexpectedError`, which tells type and place.
-    What is no `Exception`, such as an interrupt, passes without its context.
+    A `PipelineError` keeps its message. Any other `Exception` becomes an `UnexpectedError`, which names its type and
+    place. What is no `Exception`, such as KeyboardInterrupt, stays as it is, without its context.
     """
     if inspect.isgeneratorfunction(function):
 
@@ -33,12 +32,12 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
         def generate(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
             try:
                 return (yield from function(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - raised below, where nothing is its context
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside of this context
                 failure = redacted(error)
             try:
                 raise failure
             finally:
-                # Else this frame and the error hold each other, and all rows at hand with them.
+                # Otherwise this frame and the error keep each other alive, and with them all rows in local variables.
                 del failure
 
         return cast("Callable[P, R]", generate)
@@ -58,7 +57,7 @@ def without_values(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def redacted(error: BaseException) -> BaseException:
-    """The error without what it was made of, if its words are ours; else one of ours in its place."""
+    """Return the error without causes and contexts; in place of an error that is not ours, an UnexpectedError."""
     ours = isinstance(error, PipelineError) or not isinstance(error, Exception)
     kept = error if ours else unexpected(error)
     kept.__cause__ = kept.__context__ = None
@@ -66,16 +65,16 @@ def redacted(error: BaseException) -> BaseException:
 
 
 def unexpected(error: BaseException) -> UnexpectedError:
-    """Type and place of an error, and nothing that it says: its words may be a cell's."""
+    """Return an error that names the type and place of another, and none of its text, which may hold a cell's value."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_PACKAGE)
     ]
     ours = [frame for frame in frames if Path(frame.filename) != Path(__file__)]
     place = f" at {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno} ({ours[-1].name})" if ours else ""
-    why = f", {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno is not None else ""
+    reason = f", {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno is not None else ""
     kind = type(error)
     return UnexpectedError(
-        f"an unexpected {kind.__module__}.{kind.__qualname__}{place}{why}. Its words may hold values of cells, so they"
-        " are neither shown nor kept. Please report it with this line and your version of the package; what was"
-        " published before stays as it is."
+        f"an unexpected {kind.__module__}.{kind.__qualname__}{place}{reason}. Its text may quote values of cells, so it"
+        " is neither shown nor stored. Please report this line and your version of the package. What was published"
+        " before is unchanged."
     )

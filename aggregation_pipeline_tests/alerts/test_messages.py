@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aggregation_pipeline.alerts.incidents import KINDS, Facts, Incident
+from aggregation_pipeline.alerts.incidents import KINDS, Incident, IncidentDetails
 from aggregation_pipeline.alerts.messages import _TITLES, _WORDS, Message, MessageRenderer, fit
-from aggregation_pipeline.alerts.send_times import pause, quiet_for, send_at
+from aggregation_pipeline.alerts.send_times import plan_send_time, retry_pause, seconds_until_quiet_ends
 
 AT = datetime(2026, 11, 20, 18, 5, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def cause(name: str = "users", **facts: Any) -> Incident:
-    return Incident(f"k:{name}", "run_failed", f"table {name}", AT, Facts(name=name, **facts))
+    return Incident(f"k:{name}", "run_failed", f"table {name}", AT, IncidentDetails(name=name, **facts))
 
 
 def test_an_english_message_says_what_whose_why_and_where_to_look():
@@ -81,18 +81,18 @@ def test_nothing_is_sent_around_the_full_and_the_half_hour(minute: int):
     chance = random.Random(1)
     for second in range(-120, 120):
         now = datetime(2026, 11, 20, 12, minute, tzinfo=UTC) + timedelta(seconds=second)
-        planned = send_at(now, chance)
+        planned = plan_send_time(now, chance)
         assert now <= planned <= now + timedelta(seconds=90)
-        assert quiet_for(planned) == 0
+        assert seconds_until_quiet_ends(planned) == 0
 
 
 def test_messages_of_many_deployments_do_not_arrive_at_the_same_second():
-    moments = {round(send_at(AT, random.Random(seed)).timestamp(), 1) for seed in range(100)}
+    moments = {round(plan_send_time(AT, random.Random(seed)).timestamp(), 1) for seed in range(100)}
     assert len(moments) > 25
 
 
 def test_pauses_grow_to_a_quarter_of_an_hour_and_never_end():
     chance = random.Random(1)
-    assert 12 <= pause(1, chance) <= 18
-    assert 48 <= pause(3, chance) <= 72
-    assert all(720 <= pause(attempts, chance) <= 1080 for attempts in (7, 20, 5000))
+    assert 12 <= retry_pause(1, chance) <= 18
+    assert 48 <= retry_pause(3, chance) <= 72
+    assert all(720 <= retry_pause(attempts, chance) <= 1080 for attempts in (7, 20, 5000))

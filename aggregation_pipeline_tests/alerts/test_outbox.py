@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.channels import Channel, open_channels
 from aggregation_pipeline.alerts.delivery import Delivery
-from aggregation_pipeline.alerts.incidents import Facts, Incident
+from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails
 from aggregation_pipeline.alerts.messages import Message, MessageRenderer
 from aggregation_pipeline.alerts.outbox_table import create_sql, ensure_tables
 from aggregation_pipeline.errors import AlertError
@@ -31,11 +31,13 @@ SQL = REPOSITORY / "sql" / "alerts"
 
 
 def cause(key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **facts: Any) -> Incident:
-    return Incident(f"{kind}:{key}", kind, subject or f"table {key}", at, Facts(name=key, **facts))
+    return Incident(f"{kind}:{key}", kind, subject or f"table {key}", at, IncidentDetails(name=key, **facts))
 
 
 def seal(connection: sa.Connection, channels: Sequence[str], window: float = 0.0) -> int:
-    made = outbox.seal(connection, "prod", VOICE, channels, window=timedelta(seconds=window), chance=random.Random(1))
+    made = outbox.make_messages(
+        connection, "prod", VOICE, channels, window=timedelta(seconds=window), chance=random.Random(1)
+    )
     hurry(connection)
     return made
 
@@ -80,7 +82,9 @@ def test_an_outbox_that_is_away_is_named_with_the_remedy():
 def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for number in range(50):
-        outbox.put(connection, "prod", [cause(f"t{number:02}", owners=("team:shop",), error="no such column")])
+        outbox.add_incidents(
+            connection, "prod", [cause(f"t{number:02}", owners=("team:shop",), error="no such column")]
+        )
         assert seal(connection, [channel.name], window=60) == 0
     assert seal(connection, [channel.name]) == 1
     assert Delivery("prod", [channel]).deliver(connection).delivered == 1
@@ -94,7 +98,7 @@ def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, 
 def test_the_same_cause_found_again_is_not_said_again(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for expected in (1, 0, 0):
-        assert outbox.put(connection, "prod", [cause("users")]) == expected
+        assert outbox.add_incidents(connection, "prod", [cause("users")]) == expected
         assert seal(connection, [channel.name]) == expected
         Delivery("prod", [channel]).deliver(connection)
     assert len(sink.received) == 1
@@ -104,11 +108,14 @@ def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recover
     def failing(tick: int) -> Incident:
         return cause(f"tick {tick}", "sensor_failing", "sensor mirror")
 
-    assert [outbox.put(connection, "prod", [failing(tick)]) for tick in range(3)] == [1, 0, 0]
+    assert [outbox.add_incidents(connection, "prod", [failing(tick)]) for tick in range(3)] == [1, 0, 0]
     assert (
-        outbox.recover(connection, "prod", [(found, NOW) for found in outbox.open_incidents(connection, "prod")]) == 1
+        outbox.close_incidents(
+            connection, "prod", [(found, NOW) for found in outbox.open_incidents(connection, "prod")]
+        )
+        == 1
     )
-    assert outbox.put(connection, "prod", [failing(4)]) == 1
+    assert outbox.add_incidents(connection, "prod", [failing(4)]) == 1
 
 
 def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection, sink: Sink):
@@ -116,10 +123,10 @@ def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection
     failures = [
         cause(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)
     ]
-    outbox.put(connection, "prod", failures)
+    outbox.add_incidents(connection, "prod", failures)
     open_now = outbox.open_incidents(connection, "prod")
-    assert outbox.recover(connection, "prod", [(found, NOW) for found in open_now]) == 1
-    assert outbox.recover(connection, "prod", [(found, NOW) for found in open_now]) == 0
+    assert outbox.close_incidents(connection, "prod", [(found, NOW) for found in open_now]) == 1
+    assert outbox.close_incidents(connection, "prod", [(found, NOW) for found in open_now]) == 0
     assert seal(connection, [channel.name]) == 2
     Delivery("prod", [channel]).deliver(connection)
     assert sorted(request.body["title"].split()[2] for request in sink.received) == ["failed:", "recovered:"]
@@ -128,7 +135,7 @@ def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection
 def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
     sink = new_sink()
     channel, courier = channel_of(sink), Delivery("prod", [channel_of(sink)])
-    outbox.put(connection, "prod", [cause("users")])
+    outbox.add_incidents(connection, "prod", [cause("users")])
     seal(connection, [channel.name])
     for attempts in (1, 2, 3):
         assert list(courier.deliver(connection).refused) == [channel.name]
@@ -149,7 +156,7 @@ def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Con
 
 def test_one_dead_channel_does_not_hold_up_the_other(connection: sa.Connection, sink: Sink):
     dead, alive = channel_of(new_sink()), channel_of(sink)
-    outbox.put(connection, "prod", [cause("users")])
+    outbox.add_incidents(connection, "prod", [cause("users")])
     seal(connection, [dead.name, alive.name])
     done = Delivery("prod", [dead, alive]).deliver(connection)
     assert (done.delivered, list(done.refused)) == (1, [dead.name])
@@ -157,11 +164,11 @@ def test_one_dead_channel_does_not_hold_up_the_other(connection: sa.Connection, 
 
 def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(connection: sa.Connection, sink: Sink):
     dead, new = channel_of(new_sink()), channel_of(sink)
-    outbox.put(connection, "prod", [cause("users")])
+    outbox.add_incidents(connection, "prod", [cause("users")])
     seal(connection, [dead.name])
     Delivery("prod", [dead]).deliver(connection)
-    assert outbox.readdress(connection, "prod", [new.name]) == 1
-    assert outbox.readdress(connection, "prod", [new.name]) == 0
+    assert outbox.reassign_channels(connection, "prod", [new.name]) == 1
+    assert outbox.reassign_channels(connection, "prod", [new.name]) == 0
     hurry(connection)
     Delivery("prod", [new]).deliver(connection)
     assert len(sink.received) == 1
@@ -170,7 +177,7 @@ def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(con
 def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for number in range(7):
-        outbox.put(connection, "prod", [cause(f"t{number}")])
+        outbox.add_incidents(connection, "prod", [cause(f"t{number}")])
         seal(connection, [channel.name])
     assert [Delivery("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [
         4,
@@ -186,7 +193,7 @@ def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connecti
 def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for number in range(3):
-        outbox.put(connection, "prod", [cause(f"t{number}")])
+        outbox.add_incidents(connection, "prod", [cause(f"t{number}")])
         seal(connection, [channel.name])
     sink.delay = 0.2
     start = threading.Barrier(4)
@@ -211,21 +218,21 @@ def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connectio
 KILLED = """
 import os, signal, sys
 from aggregation_pipeline.alerts.channels import Channel, open_channels
-from aggregation_pipeline.alerts.courier import Courier
+from aggregation_pipeline.alerts.delivery import Delivery
 from aggregation_pipeline.postgres.engine import create_engine
 (channel,) = open_channels([sys.argv[2]])
 def send_and_die(message):
     channel.send(message)
     os.kill(os.getpid(), signal.SIGKILL)
 with create_engine(sys.argv[1], application_name="aggregation test").connect() as connection:
-    Courier("prod", [Channel(channel.name, send_and_die, ())]).deliver(connection)
+    Delivery("prod", [Channel(channel.name, send_and_die, ())]).deliver(connection)
 """
 
 
 def test_a_kill_between_sending_and_recording_repeats_the_message_with_its_number_and_loses_nothing(
     outbox_url: str, connection: sa.Connection, sink: Sink
 ):
-    outbox.put(connection, "prod", [cause("users")])
+    outbox.add_incidents(connection, "prod", [cause("users")])
     seal(connection, [channel_of(sink).name])
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, outbox_url, sink.webhook], env=os.environ, check=False, timeout=60
@@ -244,7 +251,7 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
     outbox_url: str, connection: sa.Connection, sink: Sink
 ):
     channel = channel_of(sink)
-    outbox.put(connection, "prod", [cause("users")])
+    outbox.add_incidents(connection, "prod", [cause("users")])
     seal(connection, [channel.name])
     engine = create_engine(outbox_url, application_name="aggregation test")
     courier = Delivery("prod", [])
@@ -268,7 +275,9 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
 def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE causes; -- " + "x" * 5000
-    outbox.put(connection, "prod", [cause(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)])
+    outbox.add_incidents(
+        connection, "prod", [cause(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)]
+    )
     assert seal(connection, [channel.name]) == 1
     assert Delivery("prod", [channel]).deliver(connection).delivered == 1
     assert "DROP TABLE causes" in sink.received[0].body["message"]
@@ -277,7 +286,7 @@ def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection,
 def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
     alive, dead = channel_of(sink), channel_of(new_sink())
     for channel in (alive, dead):
-        outbox.put(connection, "prod", [cause(channel.name)])
+        outbox.add_incidents(connection, "prod", [cause(channel.name)])
         seal(connection, [channel.name])
         Delivery("prod", [channel]).deliver(connection)
     with connection.begin():
@@ -287,4 +296,4 @@ def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Conn
             )
     outbox.prune(connection, "prod")
     assert [row.channel for row in rows(connection)] == [dead.name]
-    assert [found.facts.name for found in outbox.open_incidents(connection, "prod")] == [dead.name]
+    assert [found.details.name for found in outbox.open_incidents(connection, "prod")] == [dead.name]

@@ -39,7 +39,7 @@ from dagster._core.scheduler.instigation import (
 from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.alerts import detect_failed_runs as runs_module
-from aggregation_pipeline.alerts.incidents import TableLabels
+from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.automation import alert_sensor
 from aggregation_pipeline.automation.alert_sensor import Memory, build_alert_sensors
 from aggregation_pipeline.errors import SettingsError
@@ -48,7 +48,7 @@ from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, create, open_instance, report, run
 from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
-TABLES = {"users": TableLabels("用户 users", ("team:shop",)), "orders": TableLabels("orders", ())}
+TABLES = {"users": MonitoredTable("用户 users", ("team:shop",)), "orders": MonitoredTable("orders", ())}
 DOWN = "postgresql://ada:secret@127.0.0.1:1/shop"
 
 
@@ -351,7 +351,7 @@ def test_runs_that_the_mirror_could_not_record_are_told(desk: Dispatcher, instan
 def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
     instance: DagsterInstance, postgres: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(alert_sensor, "quiet_for", lambda _now: 0.0)
+    monkeypatch.setattr(alert_sensor, "seconds_until_quiet_ends", lambda _now: 0.0)
     away, back = Dispatcher(instance, DOWN, sink), Dispatcher(instance, postgres.fresh_database(), sink)
     fail(instance)
     assert "Nothing is lost" in away.tick()
@@ -426,7 +426,7 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
             out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
         )
         watermark, waiting = look.watermark, look.waiting
-        found |= {cause.facts.run_id or "" for cause in look.causes}
+        found |= {cause.details.run_id or "" for cause in look.causes}
     assert found == failed
 
 
@@ -438,7 +438,7 @@ def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
         "tables.users in aggregation.yaml cannot be used, 1 issue:\naggregation.yaml:3:5: tables.users.limt:"
         " unknown key"
     )
-    broken = {**TABLES, "users": TableLabels("用户 users", ("team:shop",), words)}
+    broken = {**TABLES, "users": MonitoredTable("用户 users", ("team:shop",), words)}
     desk = Dispatcher(instance, url, sink, tables=broken)
     assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
     assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["message"]

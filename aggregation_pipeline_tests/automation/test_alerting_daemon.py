@@ -26,8 +26,8 @@ local_artifact_storage: {module: dagster._core.storage.root, class: LocalArtifac
 LOCATION = """
 from datetime import timedelta
 import dagster as dg
-from aggregation_pipeline.alerts.causes import TableFacts
-from aggregation_pipeline.automation.alerting import build_alert_sensors
+from aggregation_pipeline.alerts.incidents import MonitoredTable
+from aggregation_pipeline.automation.alert_sensor import build_alert_sensors
 from aggregation_pipeline.settings.base import load_settings
 
 @dg.asset(key=["aggregation", "users"])
@@ -53,7 +53,7 @@ def go():
 def broken():
     raise RuntimeError("the mirror is out of order")
 
-tables = {name: TableFacts(name, ("team:shop",)) for name in ("users", "orders")}
+tables = {name: MonitoredTable(name, ("team:shop",)) for name in ("users", "orders")}
 defs = dg.Definitions(
     assets=[users, orders], asset_checks=[not_empty], jobs=[failing, working], executor=dg.in_process_executor,
     sensors=[go, broken, *build_alert_sensors(load_settings(), tables)],

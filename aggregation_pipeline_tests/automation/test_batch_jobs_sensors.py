@@ -28,13 +28,14 @@ from dagster import (
 from aggregation_pipeline.automation import batch_jobs_sensors as sensors_module
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_record, owner_of
-from aggregation_pipeline.batch_jobs.reconcile import Pass, reconcile
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.runs.heartbeat import TAG, hold_heartbeat
+from aggregation_pipeline.runs.heartbeat import hold_heartbeat
+from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import (
     ORIGIN,
     FakeTable,
@@ -74,10 +75,12 @@ def url_of(engine: sa.Engine) -> str:
 
 
 def sensors(url: str, deployment: str = "prod", **options: Any) -> dict[str, SensorDefinition]:
-    open_rows = functools.partial(postgres_repository, create_engine(url, application_name="aggregation test"))
+    open_repository = functools.partial(postgres_repository, create_engine(url, application_name="aggregation test"))
     return {
         sensor.name: sensor
-        for sensor in build_sensors(open_rows=open_rows, deployment=deployment, platforms=PLATFORMS, **options)
+        for sensor in build_sensors(
+            open_repository=open_repository, deployment=deployment, platforms=PLATFORMS, **options
+        )
     }
 
 
@@ -94,7 +97,7 @@ def one_pass(
     watermark: datetime | None = None,
     mirror: Any = None,
     **options: Any,
-) -> Pass:
+) -> ReconcileResult:
     with postgres_repository(engine, 60) as rows:
         start = watermark or datetime.now(UTC) - timedelta(days=1)
         return reconcile(
@@ -104,9 +107,9 @@ def one_pass(
 
 def into(instance: DagsterInstance, rows: BatchJobRepository) -> Any:
     return functools.partial(
-        mirror_record,
+        mirror_run,
         instance,
-        rows=rows,
+        repository=rows,
         owner=owner_of(instance, "prod"),
         platforms=PLATFORMS,
         job_type="data_collection",
@@ -348,7 +351,7 @@ def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_ca
 
 def in_own_process(instance: DagsterInstance) -> DagsterRun:
     made = create(instance, [BAIDU], DagsterEventType.RUN_START)
-    instance.add_run_tags(made.run_id, {TAG: made.run_id})
+    instance.add_run_tags(made.run_id, {IN_PROCESS_TAG: made.run_id})
     return made
 
 
@@ -357,7 +360,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
 ):
     lives, dead, queued = (in_own_process(clean) for _ in range(3))
     # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
-    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={TAG: dead.run_id})
+    elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={IN_PROCESS_TAG: dead.run_id})
     url = url_of(engine)
     with hold_heartbeat(url, lives.run_id), hold_heartbeat(url, queued.run_id):
         pass_one = tick(sensors(url, locks_url=url)["internal_batch_jobs_reconcile"], clean)

@@ -23,13 +23,12 @@ from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.events import EngineEventData
 from dagster._core.instance import DagsterInstance as Instance
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from aggregation_pipeline.automation.lost_runs import AGAIN_TAG, SENSOR, build_lost_runs, start_again
+from aggregation_pipeline.automation.lost_runs import SENSOR, build_lost_runs, start_again
 from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.heartbeat import TAG
 from aggregation_pipeline.runs.model import Failed
+from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, IN_PROCESS_TAG, REPLACED_RUN_TAG, RUN_KEY_TAG
 from aggregation_pipeline_tests.support import runs
 from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, open_instance, report
 
@@ -82,7 +81,7 @@ def test_a_run_that_failed_before_it_began_is_queued_once_more_and_not_a_third_t
     assert again.status == DagsterRunStatus.QUEUED
     assert (again.job_name, again.parent_run_id, again.root_run_id) == ("aggregate", lost.run_id, lost.run_id)
     assert (again.asset_selection, again.remote_job_origin) == (lost.asset_selection, lost.remote_job_origin)
-    assert again.tags[AGAIN_TAG] == lost.run_id
+    assert again.tags[REPLACED_RUN_TAG] == lost.run_id
     assert again.tags["aggregation/window"] == "2026-11-20"
     planned = instance.all_logs(again.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     assert len(planned) == 2 + 1
@@ -127,7 +126,7 @@ def test_one_that_was_made_and_not_queued_yet_is_queued(instance: DagsterInstanc
             {},
         ),
         ((DagsterEventType.RUN_ENQUEUED, DagsterEventType.RUN_CANCELED), {}),
-        (BEFORE, {AGAIN_TAG: "x"}),
+        (BEFORE, {REPLACED_RUN_TAG: "x"}),
         (BEFORE, {"dagster/will_retry": "true"}),
     ],
 )
@@ -143,7 +142,7 @@ def test_others_are_left_as_they_are(
 def test_a_run_of_a_terminal_is_left_as_it_is(instance: DagsterInstance):
     cursor = tick(instance)
     run = create(instance, [USERS])
-    instance.add_run_tags(run.run_id, {TAG: run.run_id})
+    instance.add_run_tags(run.run_id, {IN_PROCESS_TAG: run.run_id})
     report(instance, run, DagsterEventType.RUN_FAILURE)
     tick(instance, cursor)
     assert others(instance, run) == []

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from dagster import DagsterInstance, DefaultScheduleStatus, ExecuteInProcessResult
 
 from aggregation_pipeline.automation.retention import RETENTION_JOB, build_retention_job, delete_expired_files, is_alive
-from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.batch_jobs.mirror import mirror_run
+from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.postgres.window_lock import window_lock
@@ -227,10 +227,15 @@ def test_the_schedule_runs_every_day_in_the_deployments_time_zone(project: Proje
 
 def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance):
     result = run(project, instance, dry_run=True)
-    with open_repository(project.settings, application_name="test")(10) as rows:
+    with repository_opener(project.settings, application_name="test")(10) as rows:
         rows.ensure()
         owner = Owner("test", "one")
         outcome = mirror_run(
-            instance, result.run_id, rows=rows, owner=owner, platforms=project.platforms, job_type="data_collection"
+            instance,
+            result.run_id,
+            repository=rows,
+            owner=owner,
+            platforms=project.platforms,
+            job_type="data_collection",
         )
     assert outcome == "foreign"

@@ -23,7 +23,7 @@ from aggregation_pipeline.automation.run_requests import (
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.runs.logical_time import WINDOW_TAG
+from aggregation_pipeline.runs.tags import WINDOW_TAG
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -23,7 +23,8 @@ from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import is_more_than_daily
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, WINDOW_TAG, logical_time, named_window
+from aggregation_pipeline.runs.logical_time import logical_time, named_window
+from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
 ZONE = ZoneInfo("Asia/Shanghai")
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
@@ -106,7 +107,7 @@ def test_a_tag_that_names_no_window_is_refused_with_what_is_expected(window: str
     run = DagsterRun("aggregate", tags={WINDOW_TAG: window})
     with pytest.raises(
         ConfigError,
-        match=r"the run's tag aggregation/window: (.* names no window. Expected a day|.* lies in the future)",
+        match=r"the run's tag aggregation/window: (.* is no name of a window. Expected a day|.* lies in the future)",
     ):
         named_window(run.tags, TICK, ZONE)
 

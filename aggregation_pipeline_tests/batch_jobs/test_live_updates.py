@@ -9,12 +9,11 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance
 
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.deleted_runs import DELETED
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-from aggregation_pipeline.batch_jobs.mirror import mirror_record, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import reconcile
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.support.runs import JOB_TYPE, FakeTable, create, report, rows
 
@@ -22,13 +21,18 @@ PLATFORMS = {"baidu": "baidu"}
 BAIDU = FakeTable("baidu", 30)
 
 
-def follower(open_rows: OpenRepository) -> LiveUpdates:
+def live_updates(open_repository: OpenRepository) -> LiveUpdates:
     def write(instance: DagsterInstance, run_id: str, opened: BatchJobRepository) -> object:
         return mirror_run(
-            instance, run_id, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type=JOB_TYPE
+            instance,
+            run_id,
+            repository=opened,
+            owner=owner_of(instance, "prod"),
+            platforms=PLATFORMS,
+            job_type=JOB_TYPE,
         )
 
-    return LiveUpdates(open_rows, write)
+    return LiveUpdates(open_repository, write)
 
 
 def to(engine: sa.Engine) -> OpenRepository:
@@ -40,7 +44,7 @@ def look(instance: DagsterInstance, engine: sa.Engine) -> None:
     owner = owner_of(instance, "prod")
     with postgres_repository(engine, 60) as opened:
         mirror = functools.partial(
-            mirror_record, instance, rows=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
+            mirror_run, instance, repository=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
         )
         reconcile(instance, opened, mirror, owner=owner, watermark=datetime.now(UTC) - timedelta(hours=1))
 
@@ -49,7 +53,7 @@ def test_a_run_that_is_deleted_before_anybody_looks_has_its_row_and_ends_as_dele
     dagster_instance: DagsterInstance, engine: sa.Engine
 ):
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    follower(to(engine)).follow(dagster_instance, run.run_id)
+    live_updates(to(engine)).start(dagster_instance, run.run_id)
     assert rows(engine)[run.run_id].status == "in_progress"
     dagster_instance.delete_run(run.run_id)
     # Its process does not know, and goes on.
@@ -63,7 +67,7 @@ def test_a_success_that_is_deleted_before_anybody_looks_stays_completed(
     dagster_instance: DagsterInstance, engine: sa.Engine
 ):
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    follower(to(engine)).follow(dagster_instance, run.run_id)
+    live_updates(to(engine)).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
     written = rows(engine)[run.run_id]
     assert written.status == "completed"
@@ -83,7 +87,7 @@ def test_a_batch_jobs_that_hangs_is_waited_for_at_the_beginning_and_at_the_end_a
         to_nobody = functools.partial(
             postgres_repository, create_engine(url, application_name="aggregation test", connect_timeout=2)
         )
-        follower(to_nobody).follow(dagster_instance, run.run_id)
+        live_updates(to_nobody).start(dagster_instance, run.run_id)
         for _ in range(5):
             report(dagster_instance, run, DagsterEventType.RUN_START)
         report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
@@ -98,5 +102,5 @@ def test_whatever_goes_wrong_the_run_does_not_hear_of_it(
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    LiveUpdates(to(engine), write).follow(dagster_instance, run.run_id)
+    LiveUpdates(to(engine), write).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)

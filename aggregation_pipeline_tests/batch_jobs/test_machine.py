@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from aggregation_pipeline.batch_jobs.deleted_runs import closed
+from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.batch_jobs.projection import project, row_id
 from aggregation_pipeline.batch_jobs.repository import PostgresRepository
 from aggregation_pipeline.batch_jobs.table import batch_jobs
@@ -176,9 +176,9 @@ class Mirroring(RuleBasedStateMachine):
     def reconcile(self) -> None:
         for run in self.runs.values():
             self.rows.record(run.row())
-        gone = [key for key, row in self.rows.unfinished(OURS).items() if row.run_id not in self.runs]
+        gone = [key for key, row in self.rows.open_row_states(OURS).items() if row.run_id not in self.runs]
         for row in self.rows.read(OURS, gone):
-            self.rows.record(closed(row, NOON + timedelta(days=1)))
+            self.rows.record(close_deleted_run(row, NOON + timedelta(days=1)))
         found = rows(self.engine)
         for run in self.runs.values():
             row, wanted = found[run.run_id], run.row()
@@ -186,7 +186,7 @@ class Mirroring(RuleBasedStateMachine):
                 wanted.status, wanted.total_items, wanted.platforms_processed,
             )  # fmt: skip
             assert row.metadata["dagster"]["version"] == wanted.metadata["dagster"]["version"]
-        assert not [key for key, row in self.rows.unfinished(OURS).items() if row.run_id not in self.runs]
+        assert not [key for key, row in self.rows.open_row_states(OURS).items() if row.run_id not in self.runs]
 
     @invariant()
     def no_row_goes_back_and_none_of_others_changes(self) -> None:

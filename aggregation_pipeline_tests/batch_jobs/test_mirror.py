@@ -36,7 +36,7 @@ def mirror(dagster_instance: DagsterInstance, engine: sa.Engine) -> Any:
     return functools.partial(
         mirror_run,
         dagster_instance,
-        rows=EngineRows(engine),
+        repository=EngineRows(engine),
         owner=owner_of(dagster_instance, "prod"),
         platforms=PLATFORMS,
         job_type=JOB_TYPE,
@@ -269,7 +269,12 @@ def recorded(dagster_instance: DagsterInstance, postgres: Any) -> Recorded:
     owner = owner_of(dagster_instance, "prod")
     for run_id in (made.big, made.failed, made.small):
         mirror_run(
-            dagster_instance, run_id, rows=EngineRows(made.engine), owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
+            dagster_instance,
+            run_id,
+            repository=EngineRows(made.engine),
+            owner=owner,
+            platforms=PLATFORMS,
+            job_type=JOB_TYPE,
         )
     with made.engine.begin() as connection:
         connection.execute(

@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from dagster import DagsterEventType, SensorDefinition, StaticPartitionsDefinition
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
-from aggregation_pipeline.batch_jobs.backend import OpenRepository
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.repository import postgres_repository
+from aggregation_pipeline.batch_jobs.repository import OpenRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
 from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
@@ -56,7 +55,7 @@ def opener(engine: sa.Engine) -> OpenRepository:
 
 
 def all_sensors(engine: sa.Engine) -> list[SensorDefinition]:
-    return build_sensors(open_rows=opener(engine), deployment="prod", platforms=PLATFORMS)
+    return build_sensors(open_repository=opener(engine), deployment="prod", platforms=PLATFORMS)
 
 
 def reconciler(engine: sa.Engine) -> SensorDefinition:
@@ -100,7 +99,7 @@ def test_runs_of_a_thousand_partitions_are_followed_within_a_tick(postgres: Any,
         with postgres_repository(engine, 60) as opened:
             began = time.monotonic()
             mirror_run(
-                instance, first, rows=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="x"
+                instance, first, repository=opened, owner=owner_of(instance, "prod"), platforms=PLATFORMS, job_type="x"
             )
             one = time.monotonic() - began
         with capsys.disabled():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.batch_jobs.deleted_runs import closed
+from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.batch_jobs.projection import ERRORS_IN_A_ROW, FILES_IN_A_ROW, INTEGER_MAX, project, row_id
 from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -447,7 +447,7 @@ def test_the_metadata_is_what_the_schema_in_docs_says():
         ),
         row(facts("SUCCESS"), *plan, *(done(20 + number, name, 1) for number, name in enumerate(PLATFORMS))),
     ]
-    for each in [*made, *(closed(one, NOON) for one in made)]:
+    for each in [*made, *(close_deleted_run(one, NOON) for one in made)]:
         validator.validate(json.loads(json.dumps(each.metadata)))
     validator.validate({"dagster": made[0].metadata["dagster"], "mirror_error": "refused"})
     with pytest.raises(jsonschema.ValidationError):

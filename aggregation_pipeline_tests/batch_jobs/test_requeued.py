@@ -8,8 +8,9 @@ from dagster import DagsterEventType as Did
 from dagster import DagsterInstance
 
 from aggregation_pipeline.batch_jobs.projection import project
-from aggregation_pipeline.runs.event_log import run_events, run_info
+from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.run_records import run_info
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance, report
 
 

@@ -20,10 +20,9 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs import supabase
-from aggregation_pipeline.batch_jobs.backend import open_repository
 from aggregation_pipeline.batch_jobs.browse import RowFilter
 from aggregation_pipeline.batch_jobs.projection import row_id
-from aggregation_pipeline.batch_jobs.repository import postgres_repository
+from aggregation_pipeline.batch_jobs.repository import postgres_repository, repository_opener
 from aggregation_pipeline.batch_jobs.supabase import SupabaseRepository, supabase_repository
 from aggregation_pipeline.batch_jobs.table import create_sql
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
@@ -31,7 +30,7 @@ from aggregation_pipeline.errors import MirrorBusyError, MirrorError, SettingsEr
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline_tests.batch_jobs.test_live_updates import follower
+from aggregation_pipeline_tests.batch_jobs.test_live_updates import live_updates
 from aggregation_pipeline_tests.batch_jobs.test_writer import HISTORY, NOON, PROD, RUN_ID, reading
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import FakeTable, create, report, rows, run
@@ -106,8 +105,8 @@ def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRep
         NOON,
     )
     assert list(rest.read(PROD, [row_id(RUN_ID)])) == [reading(5)]
-    assert rest.mirrored(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].updated == (NOON + timedelta(seconds=5)).isoformat()
-    assert set(rest.unfinished(PROD)) == {row_id(RUN_ID)}
+    assert rest.row_states(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].updated == (NOON + timedelta(seconds=5)).isoformat()
+    assert set(rest.open_row_states(PROD)) == {row_id(RUN_ID)}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
@@ -125,9 +124,9 @@ def test_readings_in_any_order_leave_the_newest_by_rest_too(
 
 
 def test_a_run_writes_its_own_row_by_rest_too(engine: sa.Engine, api: FakePostgrest, dagster_instance: DagsterInstance):
-    row = follower(functools.partial(supabase_repository, api.url, "service-key"))
+    row = live_updates(functools.partial(supabase_repository, api.url, "service-key"))
     done = create(dagster_instance, [FakeTable("baidu", 30)], DagsterEventType.RUN_START)
-    row.follow(dagster_instance, done.run_id)
+    row.start(dagster_instance, done.run_id)
     assert rows(engine)[done.run_id].status == "in_progress"
     api.faults += [503] * 6
     report(dagster_instance, done, DagsterEventType.RUN_SUCCESS)
@@ -138,7 +137,7 @@ def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engin
     rest.record(reading(8))
     for other in (Owner("staging", "one"), Owner("prod", "two")):
         assert rest.record(reading(8, deployment=other.deployment, instance=other.instance, job_type="stolen")) is False
-        assert (rest.mirrored(other, [row_id(RUN_ID)]), list(rest.read(other, [row_id(RUN_ID)]))) == ({}, [])
+        assert (rest.row_states(other, [row_id(RUN_ID)]), list(rest.read(other, [row_id(RUN_ID)]))) == ({}, [])
         assert rest.prune(other, NOON + timedelta(days=9)) == 0
     assert rows(engine)[RUN_ID].job_type == "data_collection"
     assert (rest.prune(PROD, NOON), rest.prune(PROD, NOON + timedelta(days=9))) == (0, 1)
@@ -151,7 +150,7 @@ def test_a_row_that_is_refused_is_written_minimal_with_the_reason(engine: sa.Eng
     assert rest.record(reading(8)) is True
     found = rows(engine)[RUN_ID]
     assert (found.status, set(found.metadata)) == ("completed", {"dagster", "mirror_error"})
-    assert rest.mirrored(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].refused
+    assert rest.row_states(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].refused
 
 
 @pytest.mark.parametrize("fault", [503, 429, "reset", "lost"])
@@ -181,7 +180,7 @@ def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_the
         execute(engine, "grant_anon.sql")
         opened.ensure()
         assert opened.record(reading(3)) is True
-        assert set(opened.unfinished(PROD)) == {row_id(RUN_ID)}
+        assert set(opened.open_row_states(PROD)) == {row_id(RUN_ID)}
         with pytest.raises(MirrorError, match=r"42501.*takes the key of service_role"):
             opened.prune(PROD, NOON)
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), engine.begin() as connection:
@@ -243,7 +242,9 @@ def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     )
     run_id = run(dagster_instance, [FakeTable("baidu", 30)])
     sensors = build_sensors(
-        open_rows=open_repository(settings, application_name="test"), deployment="prod", platforms={"baidu": "baidu"}
+        open_repository=repository_opener(settings, application_name="test"),
+        deployment="prod",
+        platforms={"baidu": "baidu"},
     )
     tick(next(sensor for sensor in sensors if sensor.name == "internal_batch_jobs_reconcile"), dagster_instance)
     assert (rows(engine)[run_id].status, rows(engine)[run_id].total_items) == ("completed", 30)
@@ -292,12 +293,12 @@ def test_people_may_list_and_count_the_jobs_by_rest(engine: sa.Engine, rest: Sup
         connection.exec_driver_sql(
             "INSERT INTO batch_jobs (job_type, status, total_items) VALUES ('data_collection', 'failed', NULL)"
         )
-    assert [row["status"] for row in rest.listed(RowFilter("data_collection"))] == ["failed", "completed"]
-    assert [str(row["id"]) for row in rest.listed(RowFilter(status="completed"))] == [RUN_ID]
-    assert list(rest.listed(RowFilter(id=RUN_ID, job_type="other"))) == []
+    assert [row["status"] for row in rest.list_rows(RowFilter("data_collection"))] == ["failed", "completed"]
+    assert [str(row["id"]) for row in rest.list_rows(RowFilter(status="completed"))] == [RUN_ID]
+    assert list(rest.list_rows(RowFilter(id=RUN_ID, job_type="other"))) == []
     (day,) = rest.trend("data_collection", "Asia/Shanghai", 30)
     assert (day.total_jobs, day.successful, day.failed, day.avg_items) == (2, 1, 1, 10.0)
     assert day.date == datetime.now(ZoneInfo("Asia/Shanghai")).date()
     with postgres_repository(engine, 60) as direct:
         assert list(direct.trend("data_collection", "Asia/Shanghai", 30)) == [day]
-        assert [row["status"] for row in direct.listed(RowFilter("data_collection"))] == ["failed", "completed"]
+        assert [row["status"] for row in direct.list_rows(RowFilter("data_collection"))] == ["failed", "completed"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregation_pipeline.batch_jobs.projection import project, row_id
-from aggregation_pipeline.batch_jobs.writer import mirrored, record, unfinished
+from aggregation_pipeline.batch_jobs.writer import open_row_states, record, row_states
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
@@ -125,9 +125,9 @@ def test_rows_of_other_people_and_of_other_deployments_are_never_touched(engine:
     assert record(engine, reading(8, run_id=other, deployment="prod")) is False
     assert rows(engine)[other].status == "in_progress"
     with engine.connect() as connection:
-        assert set(unfinished(connection, Owner("staging", "one"))) == {row_id(other)}
-        assert unfinished(connection, PROD) == {}
-        assert mirrored(connection, PROD, [row_id(RUN_ID), row_id(other)]) == {}
+        assert set(open_row_states(connection, Owner("staging", "one"))) == {row_id(other)}
+        assert open_row_states(connection, PROD) == {}
+        assert row_states(connection, PROD, [row_id(RUN_ID), row_id(other)]) == {}
 
 
 def test_a_row_of_ours_that_somebody_edited_by_hand_does_not_break_the_upsert(engine: sa.Engine):
@@ -169,7 +169,7 @@ def test_a_refused_row_is_written_with_the_bare_facts_and_heals_when_the_reason_
         assert 'violates check constraint "tiny"' in found.metadata["mirror_error"]
         assert "Failing row" not in found.metadata["mirror_error"]
         with engine.connect() as connection:
-            assert mirrored(connection, PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].refused
+            assert row_states(connection, PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].refused
     finally:
         with engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE batch_jobs DROP CONSTRAINT tiny")

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from dagster import DagsterEventType, DagsterInstance
 
 from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job, build_prune_schedule
-from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
@@ -161,7 +161,9 @@ def test_the_daily_job_prunes_like_the_command(instance: DagsterInstance, engine
     settings = load_settings()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE batch_jobs SET completed_at = completed_at - interval '40 days'")
-    job = build_prune_job(open_rows=open_repository(settings, application_name="test"), deployment="default", days=30)
+    job = build_prune_job(
+        open_repository=repository_opener(settings, application_name="test"), deployment="default", days=30
+    )
     assert job.execute_in_process(instance=instance).success
     assert run_id not in rows(engine)
     assert build_prune_schedule(job, settings.zone).cron_schedule == "40 4 * * *"

@@ -13,14 +13,15 @@ from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.io_managers.oss import TABLE_METADATA, OSSIOManager
+from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.runs.tags import TABLE_KEY
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.publish import publish_window
 
-TABLE = AssetSpec(table_key("orders"), metadata={TABLE_METADATA: "orders"})
-MANIFEST = AssetSpec(manifest_key("orders"), metadata={TABLE_METADATA: "orders"})
+TABLE = AssetSpec(table_key("orders"), metadata={TABLE_KEY: "orders"})
+MANIFEST = AssetSpec(manifest_key("orders"), metadata={TABLE_KEY: "orders"})
 ROWS = pa.table(
     {"id": pa.array([1, None], pa.int64()), "price": pa.array([Decimal("1.10"), None], pa.decimal128(10, 2))}
 )

@@ -12,7 +12,8 @@ import pytest
 from dagster import DagsterRunStatus
 
 from aggregation_pipeline.postgres.window_lock import window_lock
-from aggregation_pipeline.runs.heartbeat import DIED, WATCHED
+from aggregation_pipeline.runs.heartbeat import PROCESS_GONE
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG
 from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, Dev, deployed_dev, make_orders
 from aggregation_pipeline_tests.support.waiting import until
 
@@ -43,10 +44,10 @@ def test_its_runs_are_failed_soon_after_it_is_up_again(
         dev.start()
         with window_lock(dev.url, "", "orders", "2026-11-01", holder="the test", on_wait=pytest.fail):
             run = dev.launched("2026-11-01", DagsterRunStatus.STARTED)
-            until("its lock", lambda: WATCHED in dev.now(run).tags, said=dev.log)
+            until("its lock", lambda: HEARTBEAT_TAG in dev.now(run).tags, said=dev.log)
             pull_the_plug(dev, dev.pid_of(run))
         assert dev.status(run) == DagsterRunStatus.STARTED
         dev.start()
         until("the end of the run", lambda: dev.status(run) == DagsterRunStatus.FAILURE, 90, said=dev.log)
         row = until("its row", lambda: dev.row(run.run_id, "failed"), 60, said=dev.log)
-        assert DIED in row.metadata["errors"][0]["error"]
+        assert PROCESS_GONE in row.metadata["errors"][0]["error"]

@@ -15,7 +15,7 @@ from dagster import DagsterInstance
 
 import aggregation_pipeline
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
-from aggregation_pipeline.batch_jobs.backend import open_repository
+from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.errors import ConfigError, LockError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.settings.base import load_settings
@@ -80,12 +80,13 @@ def test_collecting_gives_the_id_of_the_row_and_what_became_of_each_table(deploy
 
 
 def test_a_run_of_this_process_is_one_of_the_code_location_and_its_sensors_leave_its_row_as_it_is(deployment: Any):
-    open_rows, platforms = (
-        open_repository(load_settings(), application_name="test"),
+    open_repository, platforms = (
+        repository_opener(load_settings(), application_name="test"),
         {"baidu": "baidu", "weibo": "weibo"},
     )
     made = {
-        sensor.name: sensor for sensor in build_sensors(open_rows=open_rows, deployment="default", platforms=platforms)
+        sensor.name: sensor
+        for sensor in build_sensors(open_repository=open_repository, deployment="default", platforms=platforms)
     }
     with dagster() as instance:
         cursor = tick(made["internal_batch_jobs_failure"], instance).cursor
@@ -129,7 +130,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
             until("the row of the run", lambda: process.poll() is None and _statuses(engine) == ["in_progress"])
             settings = load_settings()
             sensors = build_sensors(
-                open_rows=open_repository(settings, application_name="test"),
+                open_repository=repository_opener(settings, application_name="test"),
                 deployment="default",
                 platforms={"baidu": "baidu"},
                 locks_url=url,
@@ -146,14 +147,14 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
             process.wait()
     (row,) = rows(engine).values()
     assert row.metadata["dagster"]["status"] == "FAILURE"
-    assert "The process that this run was started in died" in row.metadata["errors"][0]["error"]
+    assert "The process of this run is gone" in row.metadata["errors"][0]["error"]
 
 
 def test_a_postgresql_that_is_away_is_told_before_anything_runs(deployment: Any, monkeypatch: pytest.MonkeyPatch):
     from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 
     with (
-        pytest.raises(LockError, match=r"cannot show that it lives.*Check DAGSTER_PG_URL"),
+        pytest.raises(LockError, match=r"The heartbeat of run r cannot begin.*Check DAGSTER_PG_URL"),
         hold_heartbeat("postgresql://a@127.0.0.1:1/x", "r"),
     ):
         pass

@@ -100,7 +100,7 @@ def test_names_that_dagster_cannot_tell_apart_stop_the_second_only(tmp_path: Pat
     assert [table.entry.name for table in project.tables] == ["orders"]
     assert issues_of(project) == {}
     assert "would have the same name in Dagster" in project.left_out["Orders"]
-    assert project.table_facts["Orders"].issues
+    assert project.monitored_tables["Orders"].issues
 
 
 def test_a_selection_of_entries_with_mistakes_is_no_wish_for_counts(tmp_path: Path):

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.runs import heartbeat
-from aggregation_pipeline.runs.heartbeat import TAG, WATCHED, fail_orphaned_runs, with_heartbeat
+from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs, worker_heartbeat
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance
 from aggregation_pipeline_tests.support.waiting import until
 
@@ -53,8 +54,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_died_is_found_and_one_that_lives_is_left_alone(
     instance: DagsterInstance, run: DagsterRun, url: str
 ):
-    with with_heartbeat(instance, run, url):
-        assert tags(instance, run)[WATCHED] == run.run_id
+    with worker_heartbeat(instance, run, url):
+        assert tags(instance, run)[HEARTBEAT_TAG] == run.run_id
         assert look(instance, url) == []
     assert look(instance, url) == [run.run_id]
     ended = instance.get_run_by_id(run.run_id)
@@ -67,7 +68,7 @@ def test_a_run_with_a_copy_of_anothers_tags_is_not_taken_for_dead_before_it_work
     instance: DagsterInstance, run: DagsterRun, url: str
 ):
     # What the UI gives to a run that is executed again.
-    instance.add_run_tags(run.run_id, {WATCHED: "the run before", TAG: "the run before"})
+    instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: "the run before", IN_PROCESS_TAG: "the run before"})
     assert look(instance, url) == []
 
 
@@ -78,7 +79,7 @@ def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
     monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 5.0)
     workers = sa.text(WORKERS.format(run.run_id[:8]))
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with with_heartbeat(instance, run, url), engine.connect() as connection:
+    with worker_heartbeat(instance, run, url), engine.connect() as connection:
         for _ in range(3):
             (pid,) = connection.execute(workers).scalars()
             connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
@@ -96,11 +97,11 @@ def test_whatever_goes_wrong_with_a_beat_the_next_one_follows(
         beats.append(seconds)
         raise OSError(errno.EMFILE, "Too many open files")
 
-    with with_heartbeat(instance, run, url):
+    with worker_heartbeat(instance, run, url):
         monkeypatch.setattr(heartbeat, "deadline", deadline)
         until("more beats", lambda: len(beats) > 3, 20)
 
 
 def test_a_run_goes_on_where_nobody_can_be_shown_that_it_lives(instance: DagsterInstance, run: DagsterRun):
-    with with_heartbeat(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
-        assert WATCHED not in tags(instance, run)
+    with worker_heartbeat(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
+        assert HEARTBEAT_TAG not in tags(instance, run)

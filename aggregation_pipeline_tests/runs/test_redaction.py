@@ -10,13 +10,13 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from aggregation_pipeline.alerts.plain_text import one_line
+from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.assets import tables
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.errors import PipelineError, SourceError, UnexpectedError
 from aggregation_pipeline.export import window as window_module
 from aggregation_pipeline.postgres.engine import create_engine, safe_reason
-from aggregation_pipeline.runs.redaction import redacted, without_values
+from aggregation_pipeline.runs.redaction import redact_errors, redacted
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline_tests.end_to_end.test_job import row_of, run
 from aggregation_pipeline_tests.support.canaries import CELLS, CORES, DIGITS_AMONG_CLOCKS, FUNCTIONS, TABLE, pieces_in
@@ -34,7 +34,7 @@ ATTACKS = (
 )
 
 
-@without_values
+@redact_errors
 def chained() -> None:
     try:
         pa.array([CELLS[0]]).cast(pa.int64())
@@ -42,7 +42,7 @@ def chained() -> None:
         raise SourceError("column 'v' holds no number") from error
 
 
-@without_values
+@redact_errors
 def yielding() -> Iterator[int]:
     yield 1
     pa.array([CELLS[0]]).cast(pa.int64())
@@ -62,12 +62,12 @@ def test_whatever_else_is_raised_tells_its_type_and_place_alone():
     with pytest.raises(
         UnexpectedError, match=r"FileNotFoundError at storage/crc64.py:\d+ \(crc64_of_file\), No such file"
     ) as missing:
-        without_values(crc64_of_file)(Path("/", CORES[0]))
+        redact_errors(crc64_of_file)(Path("/", CORES[0]))
     assert pieces_in(repr(missing.value)) == []
 
 
 def test_an_interrupt_stays_one_and_loses_what_it_interrupted():
-    @without_values
+    @redact_errors
     def interrupted() -> None:
         try:
             raise ValueError(CELLS[0])
@@ -80,7 +80,7 @@ def test_an_interrupt_stays_one_and_loses_what_it_interrupted():
 
 
 def test_a_generator_behind_the_gate_still_returns_and_closes():
-    @without_values
+    @redact_errors
     def counting() -> Iterator[int]:
         yield from (1, 2)
 

@@ -195,7 +195,7 @@ class Books:
         with self._database() as connection:
 
             def untold() -> set[str]:
-                return failed - outbox.known(connection, DEPLOYMENT, failed)
+                return failed - outbox.runs_with_incidents(connection, DEPLOYMENT, failed)
 
             until("every cause", lambda: not untold(), 90, said=lambda: str(untold()))
         until("every message", lambda: self._asked(_UNTOLD) == [0], 150)

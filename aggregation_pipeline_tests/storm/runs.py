@@ -64,7 +64,7 @@ class Watch:
         if self._thread is not None:
             self._thread.join(60)
 
-    def unfinished(self) -> list[str]:
+    def open_row_states(self) -> list[str]:
         return sorted(each.run_id for each in list(self.seen.values()) if each.settled is None)
 
     def finished(self) -> list[str]:

@@ -11,7 +11,7 @@ from dagster import ExecuteInProcessResult
 from aggregation_pipeline.automation.jobs import AGGREGATE_JOB
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.runs.logical_time import LOGICAL_TIME_TAG, WINDOW_TAG
+from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.oss import OssServer

@@ -33,6 +33,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from aggregation_pipeline.batch_jobs.repository import PostgresRepository
 from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs import tags
 from aggregation_pipeline.runs.asset_keys import export_path, table_path
 
 FORMATS = ("json", "manifest")
@@ -63,14 +64,14 @@ def metadata(table: str, platform: str, items: int, partition: str | None = None
     window = partition or "2026-11-20"
     uri = f"file:///exports/{table}/{window}/{table}.json"
     return {
-        "aggregation/table": table,
-        "aggregation/platform": platform,
-        "aggregation/items": items,
-        "aggregation/window": window,
-        "aggregation/seconds": 0.25,
-        "aggregation/bytes": items * 10,
-        "aggregation/attempt": 1,
-        "aggregation/files": [
+        tags.TABLE_KEY: table,
+        tags.PLATFORM_KEY: platform,
+        tags.ITEMS_KEY: items,
+        tags.WINDOW_KEY: window,
+        tags.SECONDS_KEY: 0.25,
+        tags.BYTES_KEY: items * 10,
+        tags.ATTEMPT_KEY: 1,
+        tags.FILES_KEY: [
             {
                 "table": table,
                 "format": "json",

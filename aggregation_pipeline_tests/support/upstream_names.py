@@ -62,14 +62,6 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("SqlRunStorage",),
         "batch_jobs: the id of Dagster's storage says which rows are ours",
     ),
-    "dagster._core.storage.tags": (
-        (
-            *("ASSET_PARTITION_RANGE_END_TAG", "ASSET_PARTITION_RANGE_START_TAG", "AUTO_RETRY_RUN_ID_TAG"),
-            *("GRPC_INFO_TAG", "HIDDEN_TAG_PREFIX", "PARENT_RUN_ID_TAG", "PARTITION_NAME_TAG", "ROOT_RUN_ID_TAG"),
-            *("RUN_FAILURE_REASON_TAG", "RUN_KEY_TAG", "WILL_RETRY_TAG"),
-        ),
-        "automation, runs: partitions of a run, and what its retry takes over",
-    ),
     "dagster._core.workspace.context": (
         ("WorkspaceProcessContext", "WorkspaceRequestContext"),
         "web: what Dagster's webserver serves",

@@ -13,7 +13,7 @@ from pymysql.cursors import Cursor
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.runs.redaction import without_values
+from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.canaries import (
@@ -90,7 +90,7 @@ def read_all(
         request = ReadRequest(entry, "w", LOGICAL_TIME, ZONE)
         options = replace(options_for(server, database), stall_timeout=30)
         try:
-            without_values(read_extract)(request, options, folder, ignore_progress, said, said)
+            redact_errors(read_extract)(request, options, folder, ignore_progress, said, said)
         except PipelineError as error:
             failures.append(error)
             for text in raised(error):

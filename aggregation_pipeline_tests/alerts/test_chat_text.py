@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregation_pipeline.alerts.plain_text import address, one_line
+from aggregation_pipeline.alerts.chat_text import address, one_line
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from aggregation_pipeline.runs.plain_text import scrub, storable
+from aggregation_pipeline.runs.row_text import storable, without_secrets
 
 _LONGEST: Final = 300
-# Parameters of signed links; scrub() knows the ones that name themselves.
+# Parameters of signed links; without_secrets() knows the ones that name themselves.
 _QUERY: Final = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s?#]+\?)\S+", re.IGNORECASE)
 _EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # Telephone, identity card and account numbers, but not dates: partitions are named by them. Ids of runs hold letters
@@ -30,7 +30,7 @@ _LIVE: Final = str.maketrans({"@": "＠", "<": "‹", ">": "›", "`": "'"})
 def one_line(text: str, secrets: Iterable[str] = (), *, longest: int = _LONGEST) -> str:
     """The first line of an error that says anything, at most `longest` characters, harmless to show to a group."""
     # Secrets first, as a whole: a token may be broken over lines or stand beyond the cut.
-    cleaned = scrub(text[:100_000], secrets)
+    cleaned = without_secrets(text[:100_000], secrets)
     line = next((line.strip() for line in re.split(r"[\r\n\v\f\x85\u2028\u2029]", cleaned) if line.strip()), "")
     line = _QUERY.sub(r"\g<before>…", line)
     for pattern in (_KEY, _CELL):
@@ -41,10 +41,10 @@ def one_line(text: str, secrets: Iterable[str] = (), *, longest: int = _LONGEST)
 
 def address(text: str, secrets: Iterable[str] = ()) -> str:
     """Where something lies, without what would open it."""
-    return cut(_visible(_QUERY.sub(r"\g<before>…", scrub(text, secrets))), 500)
+    return cut(_visible(_QUERY.sub(r"\g<before>…", without_secrets(text, secrets))), 500)
 
 
-def name_of(text: str) -> str:
+def display_name(text: str) -> str:
     """A name from the configuration, as it is but for what cannot be seen."""
     return cut(_visible(text), 200)
 
