@@ -101,12 +101,12 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
         evaluate_checks(entry, extract, None, lambda: None)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "configuration.zh-CN.md"])
 def test_the_example_of_partitions_publishes_just_after_midnight_too(
     seekdb: MySQLServer, shop: str, tmp_path: Path, name: str
 ):
     """When the shop was loaded the day before, and the newest partition holds no order of it."""
-    blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / name).read_text(encoding="utf-8"))]
+    blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / "docs" / name).read_text(encoding="utf-8"))]
     (text,) = [block for block in blocks if "partition:" in block and "blocking" in block]
     path = tmp_path / "aggregation.yaml"
     path.write_text(completed(text), encoding="utf-8")
