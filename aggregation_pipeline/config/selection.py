@@ -1,4 +1,4 @@
-"""Names that somebody asks for, among those that there are."""
+"""Finds the tables that a user asks for by name, and suggests the right name for one that does not exist."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -13,22 +13,22 @@ _AROUND_NAMES: Final = re.compile(r"^[\[({'\"]|[\])}'\"]$")
 
 
 def list_problem(name: str) -> str:
-    """What shows that a name is a list that was written in another way; empty where nothing does."""
-    for found, words in (
+    """Why a "name" is rather a list in another syntax; empty if it is not."""
+    for is_wrong, message in (
         (_BETWEEN_NAMES.search(name), "names stand with a comma between, as in users,orders"),
         (name == "*", "for all entries leave the option or variable out"),
         (_AROUND_NAMES.search(name), "names stand without brackets and quotes, as in users,orders"),
     ):
-        if found:
-            return f"{sign}; {words}" if (sign := foreign_sign(name)) else words
+        if is_wrong:
+            return f"{sign}; {message}" if (sign := foreign_sign(name)) else message
     return ""
 
 
 def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    """Those of `known` that are asked for, in any case, in the order of `names`, each once.
+    """The names in `known` that are asked for, in upper or lower case; in the order of `names`, each once.
 
     Raises:
-        ConfigError: one that is not there, with the nearest right one.
+        ConfigError: a name does not exist; the nearest one is suggested.
     """
     by_case = {name.casefold(): name for name in known}
     found = {name: name if name in known else by_case.get(name.casefold()) for name in names}
@@ -41,7 +41,7 @@ def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...
 
 
 def list_known(name: str, known: Collection[str]) -> str:
-    """What there is instead of a name that is not there, and which of it was meant."""
+    """The end of a message about a name that does not exist: the names that do, and the one that was probably meant."""
     problem = list_problem(name)
     hint = f". {problem[0].upper()}{problem[1:]}" if problem else did_you_mean(name, known)
     return f"; there are {', '.join(known)}{'.' if hint.startswith(' ') else ''}{hint}"

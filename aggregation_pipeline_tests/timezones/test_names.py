@@ -137,4 +137,4 @@ def test_yaml_says_the_same_as_the_environment(tmp_path, key):
 
 @pytest.mark.parametrize("name", ["localtime", "Factory", "local", "Local", "SYSTEM"])
 def test_the_zone_of_whatever_machine_this_is_is_none(name):
-    assert hint(name) == "; a zone is named, so that every machine and server means the same"
+    assert hint(name) == "; name a zone, so that every machine and server uses the same one"

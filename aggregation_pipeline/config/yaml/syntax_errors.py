@@ -1,4 +1,4 @@
-"""PyYAML's errors in a user's words: what the line was likely meant to be, and how YAML writes that."""
+"""PyYAML's errors in a user's words: what the line was probably meant to be, and how YAML writes that."""
 
 import re
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from typing import Final
 
 import yaml
 
-from aggregation_pipeline.config.messages.likely_causes import alien_line, foreign_sign, without_quotes
+from aggregation_pipeline.config.messages.likely_causes import foreign_line, foreign_sign, without_quotes
 
 _KEY: Final = re.compile(r"^(?P<indent>[\s-]*)(?P<key>[^\s#'\"{}\[\],:-][^#'\"{}\[\],:]*?)\s*:(?:\s|$)")
 _CRON: Final = re.compile(r"(?:[\d*/,?L-]+\s+){3,5}[\w*/,?-]+")
 # The keys in braces before a place of the same line.
 _FLOW_KEY: Final = re.compile(r"[{,]\s*(\w+)\s*:(?=\s)")
-_QUOTE: Final = "'\""
-# As many lines as one value may reasonably have run on before the parser noticed.
-_LOOKED_BACK: Final = 3
+# The parser may notice a wrong line only this many lines later.
+_LINES_BACK: Final = 3
 _DOCUMENTS: Final = "one document is expected; take out the lines --- and those that begin with %"
-_PLAIN: Final = {
+# By words of PyYAML's own message.
+_REMEDIES: Final = {
     "another document": _DOCUMENTS,
     "document start": _DOCUMENTS,
     "expected ':'": (
@@ -38,8 +38,8 @@ _PLAIN: Final = {
 }
 
 
-def explained(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What is wrong with a file that is not YAML, the likely cause, the remedy, and in which key."""
+def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What is wrong with a file that is not YAML, the likely cause, the remedy, and the key in which it is."""
     lines = text.split("\n")
     mark = error.problem_mark or error.context_mark
     at = min(mark.line, len(lines) - 1) if mark else 0
@@ -48,16 +48,16 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> str:
         return tab
     if lines[at][column : column + 1] == "," and lines[at][:column].rstrip().endswith(("}", "]", '"', "'")):
         return "a comma stands behind the end of a value; take it out"
-    words = (
-        _alien(lines, at)
-        or _foreign(lines, at)
-        or _with_sign(_by_kind(error, lines, at, column) or _said(error), lines[at])
-    )
+    message = _foreign_line_near(lines, at) or _foreign_sign_near(lines, at)
+    if not message:
+        message = _by_kind(error, lines, at, column) or _pyyaml_message(error)
+        if sign := foreign_sign(without_quotes(lines[at])):
+            message += f"; {sign}"
     path = _keys_above(lines, at, column)
-    return f"{words} (in {path})" if path else words
+    return f"{message} (in {path})" if path else message
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _pyyaml_message(error: yaml.MarkedYAMLError) -> str:
     return ", ".join(part for part in (error.context, error.problem) if part)
 
 
@@ -67,30 +67,25 @@ def _tab(error: yaml.MarkedYAMLError, line: str) -> str:
     return ""
 
 
-def _alien(lines: Sequence[str], at: int) -> str:
-    """The parser may notice only behind the line that is wrong."""
-    for number in [*range(at, max(-1, at - _LOOKED_BACK), -1), 0]:
-        if cause := alien_line(lines[number]):
+def _foreign_line_near(lines: Sequence[str], at: int) -> str:
+    """JavaScript or a template in the line, in one just above, or in the first one."""
+    for number in [*range(at, max(-1, at - _LINES_BACK), -1), 0]:
+        if cause := foreign_line(lines[number]):
             return cause if number == at else f"line {number + 1}: {cause}"
     return ""
 
 
-def _foreign(lines: Sequence[str], at: int) -> str:
-    """A line above that would be a key, were its colon not another sign; in a text, such signs are right."""
-    for number in range(at, max(-1, at - _LOOKED_BACK), -1):
+def _foreign_sign_near(lines: Sequence[str], at: int) -> str:
+    """A sign of a Chinese keyboard in a line that has no colon of YAML. Behind a key such signs are ordinary text."""
+    for number in range(at, max(-1, at - _LINES_BACK), -1):
         if not _KEY.match(lines[number]) and (cause := foreign_sign(without_quotes(lines[number]))):
             return cause if number == at else f"line {number + 1}: {cause}"
     return ""
 
 
-def _with_sign(words: str, line: str) -> str:
-    cause = foreign_sign(without_quotes(line))
-    return f"{words}; {cause}" if cause else words
-
-
 def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
     problem, context, line = str(error.problem), str(error.context), lines[at]
-    for words, remedy in _PLAIN.items():
+    for words, remedy in _REMEDIES.items():
         if words in problem:
             return remedy
     if "scanning an alias" in context:
@@ -142,7 +137,7 @@ def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: in
         )
         return f"{where} is never closed"
     inside = "{ }" if bracket == "{" else "[ ]"
-    if lines[at][:column].rstrip().endswith(tuple(_QUOTE)):
+    if lines[at][:column].rstrip().endswith(("'", '"')):
         return (
             "text goes on behind the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...',"
             f" and inside {inside} a comma ends a text without them"
@@ -158,7 +153,7 @@ def _indent(line: str) -> int:
 
 
 def _keys_above(lines: Sequence[str], at: int, column: int) -> str:
-    """The keys that lead to a place, judged by indentation alone: the file cannot be parsed."""
+    """The keys that lead to a place, by indentation alone, because the file cannot be parsed."""
     path: list[str] = []
     limit = len(lines[at]) + 1
     for line in reversed(lines[: at + 1]):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from aggregation_pipeline.config.columns import Aggregation
 from aggregation_pipeline.config.masked_columns import source_columns
 from aggregation_pipeline.config.partitions import Partition
+from aggregation_pipeline.config.sql.expression_tree import Role
 from aggregation_pipeline.config.sql.expressions import (
-    Role,
     is_plain_word,
     output_name,
     read_column,
