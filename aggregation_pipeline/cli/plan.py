@@ -103,7 +103,7 @@ def _requests(
     # In the order of aggregation.yaml, whatever jobs the tables belong to.
     ordered = [windows[table.entry.name] for table in project.tables if table.entry.name in windows]
     requests = [
-        (window.request(table.entry, table.entry.options.zero_dates), table.formats)
+        (window.read_request(table.entry, table.entry.options.zero_dates), table.formats)
         for table, targets in ordered
         for window in targets
     ]

@@ -16,7 +16,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregation_pipeline.export import progress
 from aggregation_pipeline.local.results import RunResult
 
 # Eighty columns, the width where there is no terminal, would break lines that a log keeps whole.
@@ -42,14 +41,11 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show what our modules and the tables warn of while the block runs: log files are read by those who know that
-    something is wrong.
-    """
+    """Show the warnings of our modules while the block runs: people read log files only when they know of a problem."""
     ours, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
     ours.addHandler(handler)
     try:
-        with progress.hearing_warnings(_warn):
-            yield
+        yield
     finally:
         ours.removeHandler(handler)
 
@@ -68,22 +64,32 @@ def bars() -> Iterator[Progress]:
         yield display
 
 
+class TerminalObserver:
+    """Shows the tables that this process runs: a bar for each dataset that is read, and their warnings."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
+        """See `export.observer.RunObserver`."""
+        with self._lock:
+            task = self._tasks.get((table, unit))
+            if task is None:
+                task = self._tasks[table, unit] = self._display.add_task(f"{table} {unit}", total=total)
+        self._display.update(task, completed=done, total=total)
+
+    def warn(self, text: str) -> None:
+        """See `export.observer.RunObserver`."""
+        _warn(text)
+
+
 @contextmanager
-def table_bars() -> Iterator[None]:
-    """Show a bar for each dataset that this process reads."""
-    tasks: dict[tuple[str, str], TaskID] = {}
-    lock = threading.Lock()
+def table_bars() -> Iterator[TerminalObserver]:
+    """Show progress bars while the block runs; definitions that are built with the observer report to them."""
     with bars() as display:
-
-        def listen(table: str, dataset: str, done: int, total: int | None) -> None:
-            with lock:
-                task = tasks.get((table, dataset))
-                if task is None:
-                    task = tasks[table, dataset] = display.add_task(f"{table} {dataset}", total=total)
-            display.update(task, completed=done, total=total)
-
-        with progress.listening(listen):
-            yield
+        yield TerminalObserver(display)
 
 
 def show_result(result: RunResult) -> None:
