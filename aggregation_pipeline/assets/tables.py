@@ -33,10 +33,9 @@ from aggregation_pipeline.assets.specs import export_words, manifest_words, tabl
 from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.scheduling import to_timedelta
 from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.io_managers.oss import TABLE_METADATA
 from aggregation_pipeline.runs.asset_keys import group_of, op_name, segment
-
-_KINDS = {"json": {"json"}, "csv": {"csv"}, "excel": {"excel"}, "parquet": {"parquet"}}
 
 
 def build_table(job: TableJob) -> AssetsDefinition:
@@ -106,7 +105,7 @@ def table_specs(job: TableJob) -> list[AssetSpec]:
         AssetSpec(
             export_key(entry.name, name),
             deps=[table.key],
-            kinds=_KINDS[name],
+            kinds={FORMATS[name].dagster_kind},
             description=export_words(job, name),
             metadata=metadata,
             **common,

@@ -82,7 +82,7 @@ def delete_expired_files(
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
         lock=lock,
-        alive=alive,
+        is_active=alive,
         report=report,
         dry_run=dry_run,
     )

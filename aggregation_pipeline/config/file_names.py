@@ -19,7 +19,7 @@ _DATASET: Final = "{dataset}"
 _MARKS: Final = "-._ ~+,;&@#=·–—，、；"
 _BRACKETS: Final = dict(zip("([（【［〔《〈「『", ")]）】］〕》〉」』", strict=True))
 _BAD_CHARACTERS: Final = frozenset('/\\:*?"<>|%{}')
-_ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
+ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 
 def checked_template(template: str) -> str:
@@ -58,7 +58,7 @@ def checked_template(template: str) -> str:
             f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
             f"datasets; found {template!r}"
         )
-    if literal.lower().endswith(_ENDINGS):
+    if literal.lower().endswith(ENDINGS):
         raise ValueError(f"each format adds its own ending; found {template!r}: take the ending out")
     return template
 

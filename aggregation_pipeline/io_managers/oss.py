@@ -20,7 +20,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.window import Publication, refuse_other_masks
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Extract
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.redaction import without_values
 from aggregation_pipeline.storage.base import ObjectStore
@@ -29,7 +29,6 @@ from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import fetch_extract, latest_window, load_manifest
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
-_PARQUET: Final = "application/vnd.apache.parquet"
 # Where the values of assets other than tables lie.
 _ASSETS: Final = "_assets"
 # Definition metadata by which an asset says of which entry it is.
@@ -104,7 +103,7 @@ class OSSIOManager(IOManager):
         with working_directory(self._temp_dir) as directory:
             path = directory / "asset.parquet"
             pq.write_table(obj, path, compression="zstd")
-            stored = self.store.put(key, path, media_type=_PARQUET)
+            stored = self.store.put(key, path, media_type=PARQUET_MEDIA_TYPE)
         context.add_output_metadata(
             {"dagster/row_count": obj.num_rows, "dagster/uri": self.store.uri(key), "bytes": stored.bytes}
         )

@@ -13,6 +13,7 @@ from aggregation_pipeline.config.model import TableEntry
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.export import window
+from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.source.mysql.reader import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
@@ -33,7 +34,6 @@ def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     store = FolderStore(tmp_path / "exports")
-    render = window.render
     monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
     monkeypatch.setattr(window, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
     with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:

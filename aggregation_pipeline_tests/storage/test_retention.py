@@ -70,7 +70,7 @@ def swept(store: Any, *rules: RetentionRule, dry_run: bool = False, **how: Any) 
         "now": NOW,
         "keep_extracts": timedelta(days=7),
         "lock": lambda _table, _window: nullcontext(NoLock()),
-        "alive": lambda _run: False,
+        "is_active": lambda _run: False,
         "report": print,
     }
     return apply_retention(store, "daily", rules, dry_run=dry_run, **{**given, **how})
@@ -243,13 +243,13 @@ def test_what_a_dead_run_left_goes_after_a_day_and_what_a_live_one_sends_stays(
     before = keys(store)
     asked: list[str] = []
 
-    def alive(run: str) -> bool:
+    def is_active(run: str) -> bool:
         asked.append(run)
         return True
 
     assert swept(store, ORDERS, now=in_time(SOON)).versions == ()
     if dying < 5:
-        assert swept(store, ORDERS, now=in_time(LATER), alive=alive).versions == ()
+        assert swept(store, ORDERS, now=in_time(LATER), is_active=is_active).versions == ()
         assert asked == ["dead"]
     assert keys(store) == before
     swept(store, ORDERS, now=in_time(LATER))
