@@ -13,6 +13,7 @@ from aggregation_pipeline.assets.partitions import catch_up_condition
 from aggregation_pipeline.assets.source_specs import source_spec
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.runs.asset_keys import group_of
 from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, TABLE_KEY, TABLE_NAME_KEY
 
@@ -43,7 +44,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
         AssetSpec(
             export_key(entry.name, name),
             deps=[spec.key],
-            kinds={name},
+            kinds={FORMATS[name].dagster_kind},
             description=export_description(table, name),
             metadata=metadata,
             **common,

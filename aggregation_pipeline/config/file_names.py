@@ -17,7 +17,7 @@ _DATASET: Final = "{dataset}"
 _SEPARATORS: Final = "-._ ~+,;&@#=·–—，、；"
 _BRACKETS: Final = dict(zip("([（【［〔《〈「『", ")]）】］〕》〉」』", strict=True))
 _BAD_CHARACTERS: Final = frozenset('/\\:*?"<>|%{}')
-_ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
+ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 
 def checked_template(template: str) -> str:
@@ -56,7 +56,7 @@ def checked_template(template: str) -> str:
             f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
             f"datasets; found {template!r}"
         )
-    if literal.lower().endswith(_ENDINGS):
+    if literal.lower().endswith(ENDINGS):
         raise ValueError(f"each format adds its own ending; found {template!r}: take the ending out")
     return template
 

@@ -18,7 +18,7 @@ from dagster import InitResourceContext, InputContext, IOManager, IOManagerDefin
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.published import refuse_other_masks
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Extract
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.asset_keys import segment
@@ -28,7 +28,6 @@ from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import fetch_extract, load_manifest
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
-_PARQUET: Final = "application/vnd.apache.parquet"
 # The folder of the values that users' own assets return.
 _ASSETS_FOLDER: Final = "_assets"
 _MISSING_SHOWN: Final = 20
@@ -74,7 +73,7 @@ class OSSIOManager(IOManager):
         with working_directory(self._publisher.temp_dir) as directory:
             path = directory / "asset.parquet"
             pq.write_table(obj, path, compression="zstd")
-            stored = self._store.put(key, path, media_type=_PARQUET)
+            stored = self._store.put(key, path, media_type=PARQUET_MEDIA_TYPE)
         context.add_output_metadata({ROW_COUNT_KEY: obj.num_rows, URI_KEY: self._store.uri(key), "bytes": stored.bytes})
 
     @redact_errors

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Dataset, Extract
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.keys import extract_key, window_key
 from aggregation_pipeline.storage.manifest import (
@@ -19,8 +19,6 @@ from aggregation_pipeline.storage.manifest import (
 
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
     from aggregation_pipeline.formats.common.file_format import RenderedFile
-
-_PARQUET = "application/vnd.apache.parquet"
 
 
 class Content(NamedTuple):
@@ -133,7 +131,9 @@ def plan(
             key = extract_key(prefix, extract.table, extract.window, publication, dataset.name)
             filename = f"{extract.table}.{dataset.name}.extract.parquet"
             uploads.append(
-                Upload(dataset.path, key, content, _PARQUET, filename, _metadata(extract, dataset.rows, content))
+                Upload(
+                    dataset.path, key, content, PARQUET_MEDIA_TYPE, filename, _metadata(extract, dataset.rows, content)
+                )
             )
         datasets.append(_entry(dataset, ManifestExtract(key=key, bytes=content.bytes, crc64=content.crc64)))
     return Plan(tuple(datasets), tuple(sorted(entries, key=lambda entry: entry.name)), tuple(uploads))

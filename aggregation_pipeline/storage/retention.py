@@ -24,7 +24,7 @@ from aggregation_pipeline.storage.lock import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_key
 from aggregation_pipeline.storage.published import load_manifest
-from aggregation_pipeline.storage.superseded_versions import Alive, WindowObjects, list_window_objects, superseded
+from aggregation_pipeline.storage.superseded_versions import IsActive, WindowObjects, list_window_objects, superseded
 from aggregation_pipeline.storage.window_manifest import (
     fenced,
     newest_publication_since,
@@ -69,7 +69,7 @@ class _Pass:
     now: datetime
     keep_extracts: timedelta
     lock: Callable[[str, str], AbstractContextManager[Lock]]
-    alive: Alive
+    is_active: IsActive
     report: Callable[[str], None]
     dry_run: bool
 
@@ -91,7 +91,7 @@ def apply_retention(
     now: datetime,
     keep_extracts: timedelta,
     lock: Callable[[str, str], AbstractContextManager[Lock]],
-    alive: Alive,
+    is_active: IsActive,
     report: Callable[[str], None],
     dry_run: bool,
 ) -> RetentionResult:
@@ -99,10 +99,10 @@ def apply_retention(
     folder.
 
     `now` is in the time zone of the windows. `lock(table, window)` keeps publishers off a window while it is swept; a
-    dry run takes none. `alive(run id)`: whether that run may still be at work. What is wrong with one table is kept as
+    dry run takes none. `is_active(run id)`: whether that run may still be at work. What is wrong with one table is kept as
     a problem and stops no other; StorageBusyError stops the pass, which can be repeated.
     """
-    this = _Pass(store, prefix, now, keep_extracts, lock, alive, report, dry_run)
+    this = _Pass(store, prefix, now, keep_extracts, lock, is_active, report, dry_run)
     would = " would go" if dry_run else ""
     windows, versions, extracts, problems = list[Expired](), list[Expired](), list[Expired](), list[str]()
     stored = _stored_extracts(store, prefix)
@@ -155,7 +155,13 @@ def _going(this: _Pass, rule: RetentionRule | None, there: WindowObjects, *, who
     if rule is None:
         return _Going(whole=False, keys=(), extracts=tuple(old))
     keys = superseded(
-        this.store, this.prefix, there, now=this.now, keep_versions=rule.keep_versions, alive=this.alive, whole=whole
+        this.store,
+        this.prefix,
+        there,
+        now=this.now,
+        keep_versions=rule.keep_versions,
+        is_active=this.is_active,
+        whole=whole,
     )
     if whole:
         keys = (manifest_key(this.prefix, there.table, there.window), *keys)

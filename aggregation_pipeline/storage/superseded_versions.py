@@ -27,7 +27,7 @@ from aggregation_pipeline.storage.stable_names import superseded_names
 # something.
 GRACE: Final = timedelta(days=1)
 # Whether a run of this id may still be at work.
-Alive = Callable[[str], bool]
+IsActive = Callable[[str], bool]
 
 
 @dataclass
@@ -69,7 +69,7 @@ def superseded(
     *,
     now: datetime,
     keep_versions: int | None,
-    alive: Alive,
+    is_active: IsActive,
     whole: bool,
 ) -> tuple[str, ...]:
     """Keys that may go, in the order in which they have to be deleted; with `whole`, all that was ever published of the
@@ -110,7 +110,7 @@ def superseded(
         if publication in {manifest.publication for manifest in kept}:
             continue
         named = manifests.get(publication)
-        if named is None and not _is_left(folder, publication, needed, now=now, alive=alive):
+        if named is None and not _is_left(folder, publication, needed, now=now, is_active=is_active):
             continue
         mine = _own(store, prefix, there, publication, folder) if named is None else named.keys
         listed = [stored.key for stored in (*folder.objects.values(), *folder.extracts)]
@@ -128,7 +128,7 @@ def versions_under_other_masks(store: ObjectStore, prefix: str, in_force: Manife
     """
     there = list_window_objects(store, prefix, in_force.table, in_force.window)
     return superseded(
-        store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False
+        store, prefix, there, now=datetime.now(UTC), keep_versions=None, is_active=lambda _: True, whole=False
     )
 
 
@@ -179,13 +179,13 @@ def same_masks(one: Manifest, other: Manifest) -> bool:
     )
 
 
-def _is_left(folder: _Folder, publication: str, needed: Collection[str], *, now: datetime, alive: Alive) -> bool:
+def _is_left(folder: _Folder, publication: str, needed: Collection[str], *, now: datetime, is_active: IsActive) -> bool:
     """Whether a publication without a manifest is what a dead run has left, and holds anything that is not needed."""
     if MARK not in folder.objects:
         return False
     unneeded = [stored for stored in (*folder.objects.values(), *folder.extracts) if stored.key not in needed]
     others = any(stored.key != folder.objects[MARK].key for stored in unneeded) or len(folder.objects) == 1
-    return others and now - folder.written > GRACE and not alive(run_of(publication))
+    return others and now - folder.written > GRACE and not is_active(run_of(publication))
 
 
 def _own(store: ObjectStore, prefix: str, there: WindowObjects, publication: str, folder: _Folder) -> frozenset[str]:
