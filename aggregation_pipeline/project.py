@@ -17,9 +17,10 @@ from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.config.cron import to_five_fields
-from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config, select_tables
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config
 from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.selection import select_tables
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment

@@ -1,20 +1,15 @@
 """aggregation.yaml -> PipelineConfig. One ConfigError lists all issues of the file, each with its place and remedy."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.columns import COUNT_ROWS
 from aggregation_pipeline.config.invalid_entries import TABLES, report_issues, with_placeholders, with_tuples
 from aggregation_pipeline.config.issues import to_issues
 from aggregation_pipeline.config.messages.found_values import found
 from aggregation_pipeline.config.messages.located_issues import format_key_path
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.selection import list_problem
 from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
 from aggregation_pipeline.config.unknown_keys import unknown_key
 from aggregation_pipeline.config.yaml.document import Document, read_document
@@ -52,64 +47,6 @@ def load_usable_config(path: Path, content: bytes | None = None) -> tuple[Pipeli
     if config is None or issues:
         return with_placeholders(document, issues, _validate)
     return config, {}
-
-
-def select_tables(
-    config: PipelineConfig, names: Sequence[str] | None, *, warn: Callable[[str], None], file: str = DEFAULT_CONFIG.name
-) -> tuple[TableEntry, ...]:
-    """The entries named in AGGREGATION_TABLES, in its order; all entries if it names none.
-
-    A table without an entry has its rows counted, and `warn` is called with the entry to write. `file` is the name of
-    the configuration in messages.
-
-    Raises:
-        ConfigError: a name can be no table's, or there is no table at all.
-    """
-    wanted = list(dict.fromkeys(name.strip() for name in names or () if name.strip()))
-    if not wanted and not config.tables:
-        # A run of nothing would succeed, each night.
-        raise ConfigError(
-            f"there is no table: nothing stands under tables in {file}, and AGGREGATION_TABLES names none. "
-            "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
-        )
-    if not wanted:
-        return config.tables
-    entries = {entry.name: entry for entry in config.tables}
-    by_case = {name.casefold(): entry for name, entry in reversed(entries.items())}
-    selected = {}
-    for name in wanted:
-        entry = entries.get(name) or by_case.get(name.casefold())
-        if entry is None:
-            entry = _entry_that_counts(name, file).with_project_defaults(
-                config.options, config.source_limits, names=config.names, keep_versions=config.keep_versions
-            )
-            warn(_entry_to_write(name, list(entries)))
-        elif entry.name != name:
-            warn(f"AGGREGATION_TABLES names {name!r}; the entry {entry.name!r} was taken, which differs in case only.")
-        selected[entry.name] = entry
-    return tuple(selected.values())
-
-
-def _entry_that_counts(name: str, file: str) -> TableEntry:
-    # A list written with the wrong separators is no table; a table that really has such a name gets an entry.
-    if problem := list_problem(name):
-        raise ConfigError(f"AGGREGATION_TABLES names {name!r}, which has no entry in {file}: {problem}.")
-    try:
-        return TableEntry(name=name)
-    except ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"AGGREGATION_TABLES names {name!r}, which has no entry in {file} and can be no table: {message}"
-        ) from None
-
-
-def _entry_to_write(name: str, known: list[str]) -> str:
-    body = {"tables": {name: {"aggregations": [{"function": COUNT_ROWS.function, "alias": COUNT_ROWS.alias}]}}}
-    entry = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
-    return (
-        f"AGGREGATION_TABLES names {name!r}, which has no entry in the config: its rows are counted."
-        f"{did_you_mean(name, known)} The entry to write:\n{entry}"
-    )
 
 
 def _validate(document: Document) -> tuple[PipelineConfig | None, list[ConfigIssue]]:

@@ -257,10 +257,45 @@ def test_any_name_in_backticks_is_one_token_and_comes_back_whole(name: str):
         assert clean == quote(name)
 
 
-PIECES = st.sampled_from([
-    "'", '"', "`", "\\", "''", '""', "``", "--", "-- ", "#", "/*", "*/", "/*!", "/**/", "(", ")", ";", ",", "\n", " ", "@", ":=", "=",
-    "a", "1", "1e0", "INTO", "UNION", "SELECT", "OR", "SLEEP", "x'41'", ".", "*", "中",
-])  # fmt: skip
+PIECES = st.sampled_from(
+    [
+        "'",
+        '"',
+        "`",
+        "\\",
+        "''",
+        '""',
+        "``",
+        "--",
+        "-- ",
+        "#",
+        "/*",
+        "*/",
+        "/*!",
+        "/**/",
+        "(",
+        ")",
+        ";",
+        ",",
+        "\n",
+        " ",
+        "@",
+        ":=",
+        "=",
+        "a",
+        "1",
+        "1e0",
+        "INTO",
+        "UNION",
+        "SELECT",
+        "OR",
+        "SLEEP",
+        "x'41'",
+        ".",
+        "*",
+        "中",
+    ]
+)
 
 
 @given(st.lists(PIECES, max_size=12).map("".join))
