@@ -16,10 +16,12 @@ from aggregation_pipeline.automation.retention import build_retention_job, build
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.export.observer import RunObserver, SilentObserver
 from aggregation_pipeline.instance import log_handlers
-from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
-from aggregation_pipeline.resources.publisher import build_io_manager
+from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
+from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import hand_on_environment, loaded_text
@@ -27,9 +29,18 @@ from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 
 
-def build_definitions(project: Project) -> Definitions:
-    """Build everything that Dagster loads."""
+def build_definitions(project: Project, observer: RunObserver | None = None) -> Definitions:
+    """Build everything that Dagster loads. `observer` gets the progress of the tables that run in this process."""
     settings = project.settings
+    observer = observer or SilentObserver()
+    publisher = Publisher(
+        open_store(settings),
+        settings.oss_prefix,
+        settings.temp_dir,
+        settings.require_dagster_url(),
+        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+    )
+    io_manager = OSSIOManager(publisher, {table.entry.name: table.entry for table in project.tables})
     open_repository = repository_opener(settings, application_name="aggregation sensors")
     groups = groups_of(project)
     jobs = [build_job(group) for group in groups]
@@ -41,7 +52,7 @@ def build_definitions(project: Project) -> Definitions:
         else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
     )
     return Definitions(
-        assets=[*build_sources(project.tables), *map(build_table, project.tables)],
+        assets=[*build_sources(project.tables), *(build_table(table, observer) for table in project.tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
             *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),
@@ -64,18 +75,11 @@ def build_definitions(project: Project) -> Definitions:
             *build_alert_sensors(settings, project.monitored_tables),
         ],
         resources={
-            "io_manager": build_io_manager(
-                OSSIOManager(
-                    open_store(settings),
-                    settings.oss_prefix,
-                    settings.temp_dir,
-                    project.options,
-                    settings.oss_link_seconds if settings.oss_links_in_metadata else None,
-                    {table.entry.name: table.entry for table in project.tables},
-                ),
-                locks_url=settings.require_dagster_url(),
-                one_process=settings.executor == "in_process",
-            )
+            PUBLISHER: publisher,
+            HEARTBEAT: build_heartbeat(
+                locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
+            ),
+            "io_manager": build_io_manager(io_manager),
         },
         executor=build_executor(settings.executor, project.live_updates("aggregation run").start),
     )

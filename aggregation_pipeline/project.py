@@ -19,7 +19,6 @@ from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repos
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config, select_tables
 from aggregation_pipeline.config.messages.located_issues import format_key_path
-from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
@@ -38,14 +37,12 @@ class Project:
 
     Attributes:
         tables: the selected entries, each with what its op needs.
-        options: how formats write values.
         cron: CRON_SCHEDULE in five fields.
         left_out: entries that no assets can stand for, with the reason, by name.
     """
 
     settings: Settings
     tables: tuple[ConfiguredTable, ...]
-    options: FormatOptions
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -101,7 +98,8 @@ def load_project(settings: Settings) -> Project:
     require_unique(entries, settings.db_name or "default")
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    return Project(settings, tuple(_table(entry, settings, cron, path) for entry in entries), config.options, cron)
+    settings.require_dagster_url()
+    return Project(settings, tuple(_table(entry, settings, cron, path) for entry in entries), cron)
 
 
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
@@ -117,6 +115,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     path = settings.aggregation_config or DEFAULT_CONFIG
     config, left_out = load_usable_config(path, content)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
+    settings.require_dagster_url()
     tables: list[ConfiguredTable] = []
     for entry in _told_apart(_selected(config, settings, left_out), settings, path, left_out):
         try:
@@ -127,7 +126,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             tables.append(_stand_in(entry, words, settings, path))
     for words in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         tell_once(log, logging.ERROR, words)
-    return Project(settings, tuple(tables), config.options, cron, left_out)
+    return Project(settings, tuple(tables), cron, left_out)
 
 
 def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
@@ -186,7 +185,6 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Conf
         database=settings.db_name or "default",
         config=path,
         zone=zone,
-        locks_url=settings.require_dagster_url(),
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
         # A schedule would fail each night of what somebody has been told already.
         crons=() if entry.issues else crons,

@@ -20,7 +20,6 @@ class ConfiguredTable:
         source: returns the connection to MySQL when a run asks for it. Without one, only running fails, not loading.
         database: the connection's own database.
         zone: of its schedule, of its windows without a partition, and of the MySQL session.
-        locks_url: PostgreSQL that holds the window locks.
         partitions: None for a table that is read whole.
         crons: when it runs, in five fields; empty for a table that only people start.
         config: the YAML file with the entry.
@@ -31,7 +30,6 @@ class ConfiguredTable:
     source: Callable[[], SourceOptions]
     database: str
     zone: ZoneInfo
-    locks_url: str
     partitions: TimeWindowPartitionsDefinition | None = None
     crons: tuple[str, ...] = ()
     config: Path | None = None

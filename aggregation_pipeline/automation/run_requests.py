@@ -16,7 +16,7 @@ from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
-from aggregation_pipeline.assets.windows_of_run import Target, partition_targets, whole_table
+from aggregation_pipeline.assets.windows_of_run import RequestedWindow, partition_windows, whole_table_window
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.partitions import Backfill
 from aggregation_pipeline.errors import ConfigError
@@ -104,11 +104,11 @@ def backfill_launches(groups: Sequence[Group], name: str, first: str, last: str)
     return [Launch(group, (table,), spec) for spec in specs]
 
 
-def windows_of(table: ConfiguredTable, spec: LaunchSpec, now: datetime) -> Sequence[Target]:
+def windows_of(table: ConfiguredTable, spec: LaunchSpec, now: datetime) -> Sequence[RequestedWindow]:
     """The windows of `table` that a run writes which is launched `now` with `spec`."""
-    if table.partitions is not None and spec.partition is not None:
-        return partition_targets(table.entry, table.partitions, [spec.partition])
-    return [whole_table(spec.tags, now, table.zone)]
+    if spec.partition is not None:
+        return partition_windows(table, [spec.partition])
+    return [whole_table_window(table, spec.tags, now)]
 
 
 def is_more_than_daily(crons: Sequence[str]) -> bool:

@@ -105,8 +105,8 @@ def open_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
     log_handlers.configure(settings, terminal=False)
     with console.warnings_shown():
         project = load_project(settings)
-        with open_instance(project) as instance, console.table_bars():
-            yield project, build_definitions(project), instance
+        with open_instance(project) as instance, console.table_bars() as observer:
+            yield project, build_definitions(project, observer), instance
 
 
 def finish(result: "RunResult", *, as_json: bool) -> NoReturn:

@@ -97,7 +97,7 @@ def _requests(
     # In the order of aggregation.yaml, whatever jobs the tables belong to.
     ordered = [windows[table.entry.name] for table in project.tables if table.entry.name in windows]
     requests = [
-        (window.request(table.entry, table.entry.options.zero_dates), table.formats)
+        (window.read_request(table.entry, table.entry.options.zero_dates), table.formats)
         for table, table_windows in ordered
         for window in table_windows
     ]

@@ -17,7 +17,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregation_pipeline.export import progress
 from aggregation_pipeline.local.results import RunResult
 
 # Without a terminal rich takes eighty columns, which would break lines that belong together in a log.
@@ -43,15 +42,14 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show the warnings of our modules and of tables in the terminal while the block runs.
+    """Show the warnings of our modules in the terminal while the block runs.
 
     They are in the log files too, but people look there only when they already know that something is wrong.
     """
     logger, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
     logger.addHandler(handler)
     try:
-        with progress.hearing_warnings(_warn):
-            yield
+        yield
     finally:
         logger.removeHandler(handler)
 
@@ -70,22 +68,32 @@ def bars() -> Iterator[Progress]:
         yield display
 
 
+class TerminalObserver:
+    """Shows the tables that this process runs: a bar for each dataset that is read, and their warnings."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
+        """See `export.observer.RunObserver`."""
+        with self._lock:
+            task = self._tasks.get((table, unit))
+            if task is None:
+                task = self._tasks[table, unit] = self._display.add_task(f"{table} {unit}", total=total)
+        self._display.update(task, completed=done, total=total)
+
+    def warn(self, text: str) -> None:
+        """See `export.observer.RunObserver`."""
+        _warn(text)
+
+
 @contextmanager
-def table_bars() -> Iterator[None]:
-    """Show a bar for each dataset that this process reads."""
-    tasks: dict[tuple[str, str], TaskID] = {}
-    lock = threading.Lock()
+def table_bars() -> Iterator[TerminalObserver]:
+    """Show progress bars while the block runs; definitions that are built with the observer report to them."""
     with bars() as display:
-
-        def listen(table: str, dataset: str, done: int, total: int | None) -> None:
-            with lock:
-                task = tasks.get((table, dataset))
-                if task is None:
-                    task = tasks[table, dataset] = display.add_task(f"{table} {dataset}", total=total)
-            display.update(task, completed=done, total=total)
-
-        with progress.listening(listen):
-            yield
+        yield TerminalObserver(display)
 
 
 def show_result(result: RunResult) -> None:

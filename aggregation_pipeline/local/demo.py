@@ -47,8 +47,8 @@ def run_demo(root: Path) -> bool:
         log_handlers.configure(settings, terminal=False)
         project = load_project(settings)
         say("Computing, rendering and publishing")
-        with open_instance(project) as instance, table_bars():
-            result = run_tables(project, build_definitions(project), instance, tables=None, formats=None)
+        with open_instance(project) as instance, table_bars() as observer:
+            result = run_tables(project, build_definitions(project, observer), instance, tables=None, formats=None)
         console.print()
         show_result(result)
         show_files(result.files)

@@ -77,8 +77,7 @@ def run(
     """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried
     again.
     """
-    monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
-    monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
+    monkeypatch.setattr("aggregation_pipeline.assets.retries.MAX_RETRIES", 0)
     monkeypatch.setattr("aggregation_pipeline.export.publishing.PAUSES", (0.1, 0.1))
 
     def once(**changes: str) -> ExecuteInProcessResult:

@@ -102,9 +102,7 @@ def test_a_time_between_ticks_is_told_with_what_it_takes(group: Group, moment: s
 def table(name: str, partition: Partition | None = None) -> ConfiguredTable:
     entry = TableEntry(name=name, partition=partition)
     partitions = None if partition is None else partitions_of(partition, ZONE)
-    return ConfiguredTable(
-        entry, ["csv"], lambda: SourceOptions("shop", "root"), "shop", ZONE, "postgresql://", partitions
-    )
+    return ConfiguredTable(entry, ["csv"], lambda: SourceOptions("shop", "root"), "shop", ZONE, partitions)
 
 
 def partition(start: str) -> Partition:

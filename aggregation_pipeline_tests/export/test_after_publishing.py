@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from aggregation_pipeline.assets.metadata import markdown_table
+from aggregation_pipeline.assets.display import markdown_table
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.evaluate import evaluate_checks

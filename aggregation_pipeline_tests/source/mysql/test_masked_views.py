@@ -18,6 +18,7 @@ from aggregation_pipeline.export.published import render_window
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
@@ -133,9 +134,10 @@ def test_nothing_is_made_of_rows_that_were_read_before_a_mask(
     ):
         render_window(entry, "2026-11-21", ["csv"], destination, Observer())
     assert not list(exports.rglob("*.csv"))
-    manager = OSSIOManager(destination.store, "", tmp_path / "temp", entry.options, entries={entry.name: entry})
+    publisher = Publisher(destination.store, "", tmp_path / "temp", locks_url="")
+    manager = OSSIOManager(publisher, {entry.name: entry})
     with pytest.raises(StorageError, match="the masks have changed"):
-        manager.load_rows(entry.name, [manager.latest_manifest(entry.name)], None)
+        manager.load_rows(entry.name, [publisher.latest_manifest(entry.name)], None)
 
 
 @pytest.mark.parametrize(
