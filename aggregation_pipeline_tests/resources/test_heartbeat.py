@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, DagsterInstance, ExecuteInProcessResu
 from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import Publisher
-from aggregation_pipeline.runs.heartbeat import TAG, WATCHED
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.support.runs import open_instance
 
@@ -35,7 +35,7 @@ def run_asset_of_ones_own(
     @asset
     def report(context: AssetExecutionContext) -> None:
         run = context.instance.get_run_by_id(context.run.run_id)
-        seen.append(run.tags.get(WATCHED) if run else None)
+        seen.append(run.tags.get(HEARTBEAT_TAG) if run else None)
 
     publisher = Publisher(FolderStore(folder / "exports"), "", folder / "temp", url)
     result = materialize(
@@ -63,6 +63,8 @@ def test_a_step_in_a_process_of_its_own_does_not_stand_for_the_run(instance: Dag
 def test_a_run_whose_command_holds_the_heartbeat_gets_no_second_one(
     instance: DagsterInstance, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("aggregation_pipeline.resources.heartbeat.in_own_process", lambda run: run.tags[TAG] == "mine")
-    _, tag = run_asset_of_ones_own(instance, url, tmp_path, tags={TAG: "mine"})
+    monkeypatch.setattr(
+        "aggregation_pipeline.resources.heartbeat.in_own_process", lambda run: run.tags[IN_PROCESS_TAG] == "mine"
+    )
+    _, tag = run_asset_of_ones_own(instance, url, tmp_path, tags={IN_PROCESS_TAG: "mine"})
     assert tag is None
