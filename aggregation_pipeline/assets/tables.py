@@ -58,8 +58,8 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
                 yield from run_checks(context, table, publisher)
         except PipelineError as error:
             if retries.will_be_retried(error, context.retry_number):
-                retry_pause = retries.seconds_to_wait(context.retry_number)
-                raise RetryRequested(retries.MAX_RETRIES, seconds_to_wait=retry_pause) from error
+                pause = retries.seconds_to_wait(context.retry_number)
+                raise RetryRequested(retries.MAX_RETRIES, seconds_to_wait=pause) from error
             raise Failure(str(error)) from error
 
     return aggregate

@@ -42,7 +42,7 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show the warnings of our modules and of tables in the terminal while the block runs.
+    """Show the warnings of our modules in the terminal while the block runs.
 
     They are in the log files too, but people look there only when they already know that something is wrong.
     """

@@ -21,6 +21,7 @@ from aggregation_pipeline.assets.keys import export_key, manifest_key
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings
@@ -137,14 +138,7 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
     store = OssStore(oss_server.options(temp_dir=tmp_path / "temp", encryption="AES256"))
     destination = Destination(store, "daily", "run-1", FormatOptions(), tmp_path / "temp", NoLock())
 
-    class Silent:
-        def rows(self, dataset: str, done: int, total: int | None) -> None: ...
-
-        def step(self, text: str) -> None: ...
-
-        def warn(self, text: str) -> None: ...
-
-    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], destination, Silent())
+    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], destination, SilentObserver())
     assert load_manifest(store, "daily", "orders", WINDOW) == exported.manifest
     fetched = {path.name: path for path in fetch_window(store, exported.manifest, tmp_path / "read")}
     rows = json.loads(fetched["orders.json"].read_text(encoding="utf-8"))["detail"]

@@ -33,7 +33,7 @@ from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_fidelity import Silent, quoted
+from aggregation_pipeline_tests.end_to_end.test_fidelity import FailsOnWarning, quoted
 from aggregation_pipeline_tests.support.every_expression import (
     FIGURES,
     GROUPS,
@@ -184,7 +184,9 @@ class Dataset:
 def export(source: Source, folder: Path, **keys: Any) -> Path:
     destination = Destination(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
     request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-20", LOGICAL_TIME, ZONE)
-    export_window(request, options_for(source.server, source.database), ("csv", "parquet"), destination, Silent())
+    export_window(
+        request, options_for(source.server, source.database), ("csv", "parquet"), destination, FailsOnWarning()
+    )
     return folder / "t" / "2026-11-20"
 
 

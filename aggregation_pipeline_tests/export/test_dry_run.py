@@ -14,13 +14,13 @@ from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
+from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
@@ -293,7 +293,7 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
     destination = Destination(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
-    exported = export_window(request, source, FORMAT_NAMES, destination, Observer())
+    exported = export_window(request, source, FORMAT_NAMES, destination, SilentObserver())
     manifest = exported.manifest
     assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(
         exported.stable_names.values()

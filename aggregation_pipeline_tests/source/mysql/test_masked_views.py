@@ -14,6 +14,7 @@ from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, StorageError
 from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.published import render_window
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Extract
@@ -24,7 +25,6 @@ from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, ignore_progress, options_for, run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
@@ -116,7 +116,7 @@ def published(
         options_for(server, database),
         ["json"],
         destination,
-        Observer(),
+        SilentObserver(),
     )
     return entry, destination, folder / "exports"
 
@@ -132,7 +132,7 @@ def test_nothing_is_made_of_rows_that_were_read_before_a_mask(
     with pytest.raises(
         StorageError, match=r"the masks have changed since its rows were read.*Materialize the table itself"
     ):
-        render_window(entry, "2026-11-21", ["csv"], destination, Observer())
+        render_window(entry, "2026-11-21", ["csv"], destination, SilentObserver())
     assert not list(exports.rglob("*.csv"))
     publisher = Publisher(destination.store, "", tmp_path / "temp", locks_url="")
     manager = OSSIOManager(publisher, {entry.name: entry})
@@ -149,14 +149,14 @@ def test_rows_that_were_read_under_the_masks_of_today_are_made_into_other_format
     database = mariadb.fresh_database()
     run_on(mariadb, database, SHOP)
     entry, destination, exports = published(mariadb, database, tmp_path, entries)
-    render_window(entry, "2026-11-21", ["csv"], destination, Observer())
+    render_window(entry, "2026-11-21", ["csv"], destination, SilentObserver())
     (path,) = exports.rglob("run*/*.csv")
     assert (PHONE in path.read_text()) == (entries == [OPEN])
     # A mask of a table that the entry does not read is nothing to it.
     other = PipelineConfig.model_validate(
         {"tables": (*entries, {"name": "people", "select_fields": ["a"], "mask": {"a": "hash"}})}
     )
-    render_window(other.tables[0], "2026-11-21", ["csv"], destination, Observer())
+    render_window(other.tables[0], "2026-11-21", ["csv"], destination, SilentObserver())
 
 
 @pytest.fixture
