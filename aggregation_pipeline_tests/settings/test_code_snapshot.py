@@ -18,7 +18,7 @@ READ = """
 import sys
 from pathlib import Path
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.loaded import loaded_text
+from aggregation_pipeline.settings.code_snapshot import loaded_text
 try:
     print((loaded_text(Path(sys.argv[1]), Path(sys.argv[2])) or b"nothing").decode())
 except ConfigError as error:

@@ -19,7 +19,7 @@ CODE = (
 )
 SERVICE = f"""
 import subprocess, sys
-from aggregation_pipeline.told import begin
+from aggregation_pipeline.settings.log_once import begin
 begin()
 for _ in range(3):
     subprocess.run([sys.executable, "-c", {CODE!r}], check=True)
