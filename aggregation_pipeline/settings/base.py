@@ -24,10 +24,10 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.postgres.url import normalize_url
 from aggregation_pipeline.settings.alerts import AlertSettings
-from aggregation_pipeline.settings.env_precedence import put_back
-from aggregation_pipeline.settings.environment import names_set, read_environment
-from aggregation_pipeline.settings.log_once import tell_once
-from aggregation_pipeline.settings.messages import explained, misspelt
+from aggregation_pipeline.settings.env_precedence import restore_environment
+from aggregation_pipeline.settings.environment import names_of_set_variables, read_environment
+from aggregation_pipeline.settings.log_once import log_once
+from aggregation_pipeline.settings.messages import describe_problem, misspelled_variables
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.settings.supabase import SupabaseSettings
@@ -274,21 +274,21 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: every variable that is wrong, by name, with what was expected. Values of secrets never appear.
     """
-    put_back()
+    restore_environment()
     variables = read_environment(Settings.model_fields)
-    _tell_misspelt(tuple(names_set()))
+    _tell_misspelt(tuple(names_of_set_variables()))
     try:
         return Settings.model_validate(variables)
     except ValidationError as error:
-        lines = [explained(problem) for problem in error.errors(include_url=False)]
+        lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
 
 
 @functools.cache
 def _tell_misspelt(names: tuple[str, ...]) -> None:
     """Say which variables nobody reads that were likely meant for us."""
-    for name, meant in misspelt(names, [known.upper() for known in Settings.model_fields]).items():
-        tell_once(
+    for name, meant in misspelled_variables(names, [known.upper() for known in Settings.model_fields]).items():
+        log_once(
             _log,
             logging.WARNING,
             f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?",

@@ -29,7 +29,7 @@ _OLD_SECONDS: Final = 86_400
 _in_use: list[IO[bytes]] = []
 
 
-def hand_on_environment(names: Iterable[str]) -> None:
+def pass_on_environment(names: Iterable[str]) -> None:
     """Put into the environment what the variables `names` are set to here, `.env` included, and have no child read that
     file again.
 
@@ -40,7 +40,7 @@ def hand_on_environment(names: Iterable[str]) -> None:
     os.environ["AGGREGATION_ENV_FILE"] = os.devnull
 
 
-def loaded_text(path: Path, folder: Path) -> bytes | None:
+def loaded_config_text(path: Path, folder: Path) -> bytes | None:
     """The content of aggregation.yaml at `path` that this process has to work with; copies lie in `folder`.
 
     None where the file cannot be read: who reads it next says why.

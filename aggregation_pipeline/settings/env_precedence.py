@@ -14,8 +14,8 @@ from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import read_env_file
-from aggregation_pipeline.settings.environment import as_dagster_reads, was_laid_over
-from aggregation_pipeline.settings.log_once import tell_once
+from aggregation_pipeline.settings.environment import dagster_readings, is_overlaid
+from aggregation_pipeline.settings.log_once import log_once
 
 _log = logging.getLogger(__name__)
 _STARTED_WITH: Final = Path("/proc/self/environ")
@@ -23,7 +23,7 @@ _STARTED_WITH: Final = Path("/proc/self/environ")
 _USED_BEFORE: Final = "DAGSTER_HOME"
 
 
-def put_back() -> None:
+def restore_environment() -> None:
     """Give variables that `.env` in the working folder has covered in os.environ their values of before; others are
     left alone.
     """
@@ -32,14 +32,14 @@ def put_back() -> None:
     except (FileNotFoundError, SettingsError):
         # Whoever reads settings says what is wrong with it.
         return
-    readings = as_dagster_reads(text)
+    readings = dagster_readings(text)
     # A variable with another value was set after the file was read, by somebody who meant it.
     covered = {name for name, values in readings.items() if os.environ.get(name) in values}
     if not covered:
         return
     before = _started_with()
     if before is None:
-        if was_laid_over(os.environ, readings):
+        if is_overlaid(os.environ, readings):
             _warn(
                 covered,
                 "This system does not tell what Dagster's services were started with, so the file goes before the"
@@ -68,4 +68,4 @@ def _started_with() -> Mapping[str, str] | None:
 
 def _warn(names: set[str], why: str) -> None:
     text = f"{why} Set these in one of the two only, or to the same value: {', '.join(sorted(names))}."
-    tell_once(_log, logging.WARNING, f"{Path('.env').absolute()} and the environment: {text}")
+    log_once(_log, logging.WARNING, f"{Path('.env').absolute()} and the environment: {text}")

@@ -18,7 +18,7 @@ from dotenv.variables import parse_variables
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
-from aggregation_pipeline.settings.log_once import tell_once
+from aggregation_pipeline.settings.log_once import log_once
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     """
     path, text, standing = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
-    read_by_dagster = as_dagster_reads(text)
-    if was_laid_over(environment, read_by_dagster):
+    read_by_dagster = dagster_readings(text)
+    if is_overlaid(environment, read_by_dagster):
         environment |= {
             name: value for name, value in standing.items() if environment.get(name) in read_by_dagster[name]
         }
@@ -59,7 +59,7 @@ def env_file() -> Path:
     return Path(os.environ.get("AGGREGATION_ENV_FILE") or ".env").absolute()
 
 
-def names_set() -> list[str]:
+def names_of_set_variables() -> list[str]:
     """The names of all variables that are set, here or in the file, in capitals.
 
     Raises:
@@ -79,7 +79,7 @@ def _read_file() -> tuple[Path, str, dict[str, str]]:
     return path, text, parse_env_file(text, path)
 
 
-def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
+def dagster_readings(text: str) -> Mapping[str, set[str]]:
     """What Dagster's services may make of each variable of the file: expanded in this environment, or in the one before
     the file came.
     """
@@ -100,7 +100,7 @@ def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
     return found
 
 
-def was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
+def is_overlaid(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
     """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two
     sets no more.
 
@@ -113,7 +113,7 @@ def was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, 
 def _tell(path: Path, names: tuple[str, ...]) -> None:
     """Say which variables others see differently; never their values."""
     if names:
-        tell_once(
+        log_once(
             _log,
             logging.WARNING,
             f"{path}: Dagster's own services, and code that asks os.environ, see another value of {', '.join(names)}"

@@ -19,7 +19,7 @@ _EVER: Final = 1e12
 _PREFIX: Final = "aggregation-told-"
 
 
-def begin() -> bool:
+def begin_log_record() -> bool:
     """Let this process and everything that it starts from now on say things once, together; False where a parent has
     begun before.
     """
@@ -36,23 +36,23 @@ def begin() -> bool:
     return True
 
 
-def tell_once(log: logging.Logger, level: int, text: str) -> None:
+def log_once(log: logging.Logger, level: int, text: str) -> None:
     """Log `text`, unless it was said before."""
-    if due(text, every=_EVER):
+    if is_due(text, every=_EVER):
         log.log(level, "%s", text)
 
 
-def due(text: str, *, every: float) -> bool:
+def is_due(text: str, *, every: float) -> bool:
     """Whether `text` was not said in the last `every` seconds; if so, it counts as said now."""
-    begin()
-    if seconds_since(text) < every:
+    begin_log_record()
+    if seconds_since_logged(text) < every:
         return False
     with suppress(OSError), _file().open("a", encoding="ascii") as file:
         file.write(f"{_mark(text)} {time.time():.3f}\n")
     return True
 
 
-def seconds_since(text: str) -> float:
+def seconds_since_logged(text: str) -> float:
     """How long ago `text` was said."""
     try:
         said = dict(line.split() for line in _file().read_text(encoding="ascii").splitlines())

@@ -27,7 +27,7 @@ _SHORTEST, _LONG = 6, 11
 _NOT_OURS: Final = frozenset({"TMPDIR"})
 
 
-def explained(problem: Mapping[str, Any]) -> str:
+def describe_problem(problem: Mapping[str, Any]) -> str:
     """One of pydantic's errors, with the name of its variable."""
     words = _words(problem)
     if not problem["loc"]:
@@ -48,7 +48,7 @@ def _words(problem: Mapping[str, Any]) -> str:
     return re.sub(r"^(Value|Assertion) error, ", "", str(problem["msg"])).replace("Input should be", "it should be")
 
 
-def misspelt(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+def misspelled_variables(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Those of the names that nobody reads but that are nearly one that is read, with that one. All are in capitals."""
     right = {name.replace("_", ""): name for name in known}
     strange = [name for name in names if name not in {*right.values(), *_NOT_OURS} and len(name) >= _SHORTEST]

@@ -34,7 +34,7 @@ def folder_problems(folders: Mapping[str, Path]) -> Iterator[str]:
             )
 
 
-def left_behind() -> str:
+def queued_files_warning() -> str:
     """What to say of files that telemetry has taken and not sent yet; empty where there are none."""
     home = _home()
     queue = home / _QUEUE

@@ -100,7 +100,7 @@ logging.getLogger("dagster.code_server").warning("Something else")
 
 def test_that_a_code_server_was_replaced_is_said_once_by_all_of_them_together(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
-    log_once.begin()
+    log_once.begin_log_record()
     environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"]}
     command = [sys.executable, "-c", REPLACED]
     said = ""

@@ -12,7 +12,7 @@ import pytest
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import load_settings
-from aggregation_pipeline.settings.telemetry import left_behind
+from aggregation_pipeline.settings.telemetry import queued_files_warning
 from aggregation_pipeline_tests.support.deployment import use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -117,9 +117,9 @@ def test_folders_beside_them_are_legal(home: Path, monkeypatch, folder: str):
 
 
 def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: Path):
-    assert left_behind() == ""
+    assert queued_files_warning() == ""
     (home / ".logs_queue").mkdir()
-    assert left_behind() == ""
+    assert queued_files_warning() == ""
     for name in ("combined.log", "app.log"):
         (home / ".logs_queue" / name).write_text("a line of ours")
     start = [
