@@ -44,7 +44,7 @@ def laid_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A process that was started with SET, and over whose environment Dagster has laid the file."""
     use_environment(monkeypatch, {**SET, "HOME": "/home/ada"})
     (folder / "started_with").write_bytes(b"".join(f"{name}={value}\0".encode() for name, value in SET.items()))
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", folder / "started_with")
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", folder / "started_with")
     for name, value in dotenv.dotenv_values(".env").items():
         monkeypatch.setenv(name, value or "")
     return folder
@@ -66,7 +66,7 @@ def test_a_variable_that_was_set_afterwards_is_left_alone(laid_over, monkeypatch
 
 
 def test_where_the_system_does_not_tell_one_warning_names_the_variables_and_no_value(laid_over, monkeypatch, caplog):
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", laid_over / "nothing")
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", laid_over / "nothing")
     for _ in range(2):
         restore_environment()
     (record,) = caplog.records
@@ -80,7 +80,7 @@ def test_where_the_system_does_not_tell_one_warning_names_the_variables_and_no_v
 
 def test_where_nothing_was_laid_over_nothing_is_said_there(folder, monkeypatch, caplog):
     use_environment(monkeypatch, {**SET})
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", folder / "nothing")
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", folder / "nothing")
     restore_environment()
     assert not caplog.records
 
