@@ -24,7 +24,7 @@ from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings
-from aggregation_pipeline.settings.code_snapshot import hand_on_environment, loaded_text
+from aggregation_pipeline.settings.code_snapshot import pass_on_environment, loaded_config_text
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 
@@ -96,7 +96,7 @@ def defs() -> Definitions:
     config = settings.aggregation_config or DEFAULT_CONFIG
     load_record.note(variables, config.absolute())
     load_record.done()
-    hand_on_environment(Settings.model_fields)
+    pass_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
-    content = loaded_text(config, settings.temp_dir)
+    content = loaded_config_text(config, settings.temp_dir)
     return build_definitions(load_usable_project(settings, content))

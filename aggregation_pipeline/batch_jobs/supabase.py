@@ -20,7 +20,7 @@ from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, 
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import names_only
+from aggregation_pipeline.postgres.engine import quotes_names_only
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.runs.row_text import storable, storable_json, without_secrets
 
@@ -168,7 +168,7 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
     except (ValueError, AttributeError):
         code, message = "", ""
     # PostgREST's own words (PGRST...) are about functions and keys.
-    plain = code.startswith("PGRST") or names_only(code) if code else True
+    plain = code.startswith("PGRST") or quotes_names_only(code) if code else True
     words = without_secrets(message).strip().split("\n")[0][:300] if plain else f"SQLSTATE {code}"
     words = words or f"HTTP {answer.status_code}"
     remedy = "Check SUPABASE_URL and SUPABASE_KEY"

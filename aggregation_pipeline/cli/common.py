@@ -71,7 +71,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, value: str | No
 
 
 def _formats(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    from aggregation_pipeline.settings.base import parse_formats
+    from aggregation_pipeline.settings.output_format import parse_formats
 
     try:
         return None if value is None else parse_formats(value)

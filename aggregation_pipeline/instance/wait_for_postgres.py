@@ -14,7 +14,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance.log_filters import AWAY, MINUTE
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.settings.log_once import due
+from aggregation_pipeline.settings.log_once import claim_log_line
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def wait_until_available(opened: Callable[[], T], patience: float) -> T:
             if time.monotonic() - began >= patience or not _may_pass(why):
                 text = f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
                 raise SettingsError(text) from error
-        if due(AWAY, every=MINUTE):
+        if claim_log_line(AWAY, every=MINUTE):
             _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, patience / MINUTE)
         time.sleep(_PAUSE_SECONDS)
         # The daemon has Ctrl-C and SIGTERM only noted until its threads run.

@@ -8,7 +8,8 @@ from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.results import RunResult
 from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.settings.base import load_settings, parse_formats
+from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.settings.output_format import parse_formats
 
 
 def collect_all(tables: Sequence[str] | str | None = None, formats: Sequence[str] | str | None = None) -> RunResult:
