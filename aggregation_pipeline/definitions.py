@@ -91,11 +91,11 @@ def defs() -> Definitions:
     module.
     """
     variables = env_file()
-    load_record.note(variables)
+    load_record.write_record(variables)
     settings = load_settings()
     config = settings.aggregation_config or DEFAULT_CONFIG
-    load_record.note(variables, config.absolute())
-    load_record.done()
+    load_record.write_record(variables, config.absolute())
+    load_record.forget_record()
     hand_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
     content = loaded_text(config, settings.temp_dir)

@@ -184,8 +184,8 @@ def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:
 
 def _say_what_next(settings: Settings) -> None:
     console.print(
-        f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows and"
-        " checksums."
+        f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows"
+        " and checksums."
     )
     console.print(
         "Next: [bold]make dev[/] opens the same tables in Dagster's UI; README.md says how to point it at your own"
