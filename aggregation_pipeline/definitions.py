@@ -24,7 +24,7 @@ from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings
-from aggregation_pipeline.settings.code_snapshot import pass_on_environment, loaded_config_text
+from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 
@@ -91,11 +91,11 @@ def defs() -> Definitions:
     module.
     """
     variables = env_file()
-    load_record.note(variables)
+    load_record.write_record(variables)
     settings = load_settings()
     config = settings.aggregation_config or DEFAULT_CONFIG
-    load_record.note(variables, config.absolute())
-    load_record.done()
+    load_record.write_record(variables, config.absolute())
+    load_record.forget_record()
     pass_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
     content = loaded_config_text(config, settings.temp_dir)

@@ -30,6 +30,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.server import DagsterApiServer
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_webserver.webserver import DagsterWebserver
 
@@ -174,6 +175,11 @@ def test_the_code_server_takes_the_options_that_the_supervisor_gives():
     options = {option for parameter in code_server.start_command.params for option in parameter.opts}
     assert {"--socket", "--module-name", "--location-name", "--log-level"} <= options
     assert "heartbeat=True" in inspect.getsource(GrpcServerRegistry)
+
+
+def test_the_code_server_looks_for_dead_runs_in_a_thread_of_this_name():
+    """instance: only this thread waits for a PostgreSQL that is away; it ends with an error, and nobody restarts it."""
+    assert 'name="grpc-server-cleanup"' in inspect.getsource(DagsterApiServer.__init__)
 
 
 def test_apprise_says_in_its_log_why_a_message_was_not_delivered(caplog: pytest.LogCaptureFixture):

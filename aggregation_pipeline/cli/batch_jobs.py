@@ -148,8 +148,8 @@ def prune(days: int | None, *, as_json: bool) -> None:
     kept_days = days or settings.batch_jobs_retention_days
     if kept_days is None:
         raise click.UsageError(
-            "Say how many days are kept: --days 30, or BATCH_JOBS_RETENTION_DAYS=30 in .env. With the variable, rows are"
-            " pruned every day as well."
+            "Say how many days are kept: --days 30, or BATCH_JOBS_RETENTION_DAYS=30 in .env, which prunes daily as"
+            " well."
         )
     before = datetime.now(UTC) - timedelta(days=kept_days)
     with (

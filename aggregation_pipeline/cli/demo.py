@@ -57,6 +57,6 @@ def dev(data: Path, port: int) -> None:
 def _refuse_windows() -> None:
     if os.name == "nt":
         raise PipelineError(
-            "The embedded servers exist for Linux and macOS only. On Windows use WSL, or servers of your own: set DB_HOST,"
-            " DB_PORT, DB_USER, DB_PASSWORD, DB_NAME and DAGSTER_PG_URL."
+            "The embedded servers exist for Linux and macOS only. On Windows use WSL, or servers of your own: set"
+            " DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME and DAGSTER_PG_URL."
         )

@@ -15,8 +15,8 @@ from aggregation_pipeline.cli import common
     callback=common.moment,
     metavar="TIME",
     help=(
-        "Repeat the schedule's tick of this time, in TIMEZONE: 2026-11-20T02:00. NOW() in SQL is then that time, and the"
-        " window of that tick is written."
+        "Repeat the schedule's tick of this time, in TIMEZONE: 2026-11-20T02:00. NOW() in SQL is then that time, and"
+        " the window of that tick is written."
     ),
 )
 @common.json_option

@@ -27,16 +27,21 @@ _SOON: Final = re.compile(
 )
 
 
+# The code server's own thread that looks for dead runs. An error ends it, and then the server can never shut down.
+_CLEANUP_THREAD: Final = "grpc-server-cleanup"
+
+
 def wait_until_available(opened: Callable[[], T], patience: float) -> T:
     """What `opened` gives, tried again for `patience` seconds, with a line a minute.
 
-    Only where the process starts: what is opened in another thread is for somebody who waits for an answer, a sensor
-    that is evaluated.
+    Only where the process starts, and in the code server's cleanup: what is opened in another thread is for somebody
+    who waits for an answer, a sensor that is evaluated.
 
     Raises:
         SettingsError: it does not answer by then, or says what waiting will not change.
     """
-    if threading.current_thread() is not threading.main_thread():
+    thread = threading.current_thread()
+    if thread is not threading.main_thread() and thread.name != _CLEANUP_THREAD:
         patience = 0.0
     began = time.monotonic()
     while True:

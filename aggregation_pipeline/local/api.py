@@ -15,7 +15,7 @@ from aggregation_pipeline.settings.output_format import parse_formats
 def collect_all(tables: Sequence[str] | str | None = None, formats: Sequence[str] | str | None = None) -> RunResult:
     """Run the tables once, in this process, and wait for the end: compute, export, record in batch_jobs.
 
-    Settings come from the environment and `.env`, as for `aggregation-pipeline run`, and Dagster's UI shows the run like
+    Settings come from the environment and `.env`, as for `aggregation-pipeline run`. Dagster's UI shows the run like
     any other.
 
     Args:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -110,13 +111,12 @@ def _folders() -> dict[str, str]:
 
 
 def _home(root: Path) -> str:
-    """Make a DAGSTER_HOME for the demo, with the dagster.yaml of this project."""
+    """Make a DAGSTER_HOME for the demo, with the dagster.yaml of the working folder or else of the package."""
     here = Path("dagster.yaml")
-    if not here.is_file():
-        raise SettingsError("There is no dagster.yaml here: run this in the project's folder.")
+    text = (here if here.is_file() else resources.files(__package__).joinpath("dagster.yaml")).read_text("utf-8")
     home = (root / "dagster").absolute()
     home.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_load(here.read_text(encoding="utf-8"))
+    config = yaml.safe_load(text)
     # Below the demo's data, wherever the project's own deployment keeps them.
     for section, (module, kind, folder) in _DAGSTER_FOLDERS.items():
         config[section] = {
@@ -184,8 +184,8 @@ def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:
 
 def _say_what_next(settings: Settings) -> None:
     console.print(
-        f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows and"
-        " checksums."
+        f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows"
+        " and checksums."
     )
     console.print(
         "Next: [bold]make dev[/] opens the same tables in Dagster's UI; README.md says how to point it at your own"

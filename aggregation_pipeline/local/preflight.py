@@ -93,7 +93,8 @@ def _dagster_storage(url: str) -> None:
             writes, allowed = connection.execute(_MAY_WRITE).one()
     except sa.exc.SQLAlchemyError as error:
         raise SettingsError(
-            f"Dagster's PostgreSQL does not answer ({safe_reason(error)}). Check DAGSTER_PG_URL and that the server runs"
+            f"Dagster's PostgreSQL does not answer ({safe_reason(error)})."
+            " Check DAGSTER_PG_URL and that the server runs"
         ) from error
     if not writes:
         raise SettingsError(

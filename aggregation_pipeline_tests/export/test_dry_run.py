@@ -178,7 +178,7 @@ DOWN = "postgresql://nobody@127.0.0.1:1/none"
             "batch_jobs cannot be reached by",
         ),
         ({"STORAGE_DIR": "{folder}/a file"}, "files", "is no folder"),
-        ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is no folder"),
+        ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is not a folder"),
         ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is not the absolute path of a folder"),
     ],
 )

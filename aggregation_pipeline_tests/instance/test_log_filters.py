@@ -23,7 +23,7 @@ from dagster_postgres import utils as postgres_utils
 
 from aggregation_pipeline.instance import log_filters
 from aggregation_pipeline.settings import log_once
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 
@@ -101,7 +101,11 @@ logging.getLogger("dagster.code_server").warning("Something else")
 def test_that_a_code_server_was_replaced_is_said_once_by_all_of_them_together(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
     log_once.begin_log_record()
-    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"]}
+    environment = {
+        **environment_without_settings(),
+        "PYTHONPATH": str(REPOSITORY),
+        "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"],
+    }
     command = [sys.executable, "-c", REPLACED]
     said = ""
     for _ in range(2):
@@ -189,7 +193,7 @@ logging.getLogger("another").warning("another line")
 
 
 def test_after_an_outage_no_line_of_the_daemon_comes_twice():
-    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY)}
+    environment = {**environment_without_settings(), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [sys.executable, "-c", AFTER_AN_OUTAGE], env=environment, capture_output=True, text=True, check=True, timeout=60
     )

@@ -14,7 +14,7 @@ import pytest
 
 from aggregation_pipeline.settings import env_precedence
 from aggregation_pipeline.settings.env_precedence import restore_environment
-from aggregation_pipeline_tests.support.deployment import ours_left_out, use_environment
+from aggregation_pipeline_tests.support.deployment import environment_without_settings, use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def test_dagsters_commands_and_the_processes_that_they_start_see_the_environment
     (folder / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     url = postgres.fresh_database()
     environment = {
-        **ours_left_out(),
+        **environment_without_settings(),
         **SET,
         "DAGSTER_PG_URL": url,
         "DAGSTER_HOME": str(folder),

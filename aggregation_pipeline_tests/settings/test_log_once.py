@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 # A service that loads its code three times, each time in another process.
@@ -28,7 +28,7 @@ for _ in range(3):
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    return {**environment_without_settings(), "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
 
 
 def run(code: str, environment: dict[str, str]) -> str:
