@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of
+from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, time_range_of
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -74,7 +74,7 @@ def newest_window(entry: TableEntry, now: datetime = NOW) -> TimeRange | None:
     if entry.partition is None:
         return None
     definition = partitions_of(entry.partition, ZONE)
-    return window_of(entry.partition, definition, str(newest_complete(definition, now)))
+    return time_range_of(entry.partition, definition, str(newest_complete(definition, now)))
 
 
 @pytest.mark.parametrize("text", list(examples()))

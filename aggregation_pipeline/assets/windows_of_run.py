@@ -12,7 +12,7 @@ from dagster import AssetExecutionContext
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import table_key
-from aggregation_pipeline.assets.partitions import require_partition, window_of
+from aggregation_pipeline.assets.partitions import require_partition, time_range_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.resources.publisher import Publisher
@@ -93,6 +93,6 @@ def partition_windows(table: ConfiguredTable, keys: Iterable[str]) -> Sequence[R
     zone, windows = ZoneInfo(definition.timezone), []
     for key in keys:
         require_partition(table.entry.name, definition, key)
-        window = window_of(partition, definition, key)
-        windows.append(RequestedWindow(window.key, window.end, zone, window))
+        time_range = time_range_of(partition, definition, key)
+        windows.append(RequestedWindow(time_range.key, time_range.end, zone, time_range))
     return windows

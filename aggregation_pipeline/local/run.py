@@ -11,7 +11,7 @@ from dagster import AssetKey, DagsterInstance, Definitions
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.run_requests import (
     Launch,
@@ -117,8 +117,7 @@ def select_assets(project: Project, tables: Sequence[str] | None, formats: Seque
                 f"table {name!r} is not exported as {', '.join(missing)}; its formats are {', '.join(table.formats)}. "
                 "Add to OUTPUT_FORMAT, or to `formats` in its entry."
             )
-        exports = [export_key(name, output) for output in formats or table.formats]
-        keys += [table_key(name), *exports, manifest_key(name)]
+        keys += keys_of_table(name, formats or table.formats)
     return keys
 
 
