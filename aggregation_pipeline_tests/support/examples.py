@@ -1,8 +1,8 @@
 """Examples in documents that read like commits: new files, and edits of files that are there.
 
-A new file is a `python` block whose first line is its path as a comment. Edits are a `diff` block: `--- path`, then hunks
-that begin with `@@`, whose lines begin with a blank, `-` or `+`. The lines of a hunk that are there already have to occur
-in the file exactly once, so a block that the code has outgrown is an error.
+A new file is a `python` block whose first line is its path as a comment. Edits are a `diff` block: `--- path`, then
+hunks that begin with `@@`, whose lines begin with a blank, `-` or `+`. The lines of a hunk that are there already have
+to occur in the file exactly once, so a block that the code has outgrown is an error.
 """
 
 import re
@@ -23,14 +23,18 @@ def new_files(blocks: list[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def apply_edits(blocks: list[tuple[str, str]], root: Path) -> None:
-    """Edit the files below `root`."""
-    for language, code in blocks:
-        if language == "diff":
-            for path, before, after in _edits(code):
-                text = (root / path).read_text(encoding="utf-8")
-                assert text.count(before) == 1, f"these lines stand {text.count(before)} times in {path}:\n{before}"
-                (root / path).write_text(text.replace(before, after), encoding="utf-8")
+def apply_example(blocks: list[tuple[str, str]], root: Path) -> list[str]:
+    """Write the new files below `root` and edit those that are there; returns the paths of all."""
+    created = new_files(blocks)
+    for path, content in created.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(content, encoding="utf-8")
+    edits = [edit for language, code in blocks if language == "diff" for edit in _edits(code)]
+    for path, before, after in edits:
+        text = (root / path).read_text(encoding="utf-8")
+        assert text.count(before) == 1, f"these lines stand {text.count(before)} times in {path}:\n{before}"
+        (root / path).write_text(text.replace(before, after), encoding="utf-8")
+    return [*created, *dict.fromkeys(path for path, _, _ in edits)]
 
 
 def _edits(code: str) -> Iterator[tuple[str, str, str]]:
