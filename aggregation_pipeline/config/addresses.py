@@ -31,7 +31,7 @@ def host_problem(host: str) -> str:
         (":" in host, "a colon does not belong there, and it is no IPv6 address"),
         (any(char.isspace() for char in host), "a blank does not belong there"),
         (bad_character, f"{bad_character!r} does not belong there"),
-        (not all(labels), "a name stands before each dot"),
+        (not all(labels), "a name is missing before a dot"),
         (any(label.startswith("-") for label in labels), "names do not begin with a hyphen"),
         (host.casefold() in _NO_VALUE, f"{host} is what programs write where there is no value"),
         (labels[-1].isdecimal(), "it is no IPv4 address, and names do not end in a number"),

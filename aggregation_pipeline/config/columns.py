@@ -151,7 +151,7 @@ class Aggregation(ConfigModel):
         if (self.function is None) == (self.expr is None):
             raise ValueError("either function (with field) or expr is expected, one of the two")
         if self.expr is not None and self.field is not None:
-            raise ValueError("field belongs to function; expr stands alone")
+            raise ValueError("field belongs to function, not to expr; take one of the two out")
         if self.function not in (None, "COUNT") and self.field in (None, ALL_COLUMNS):
             raise ValueError(
                 f"{self.function} needs a field, which is a column or an expression; only COUNT can do without"

@@ -38,7 +38,7 @@ def checked_template(template: str) -> str:
     bad = [character for character in literal if character in _BAD_CHARACTERS or not character.isprintable()]
     if bad:
         what = (
-            "a brace stands alone; placeholders are " + known
+            "a brace has no partner; placeholders are " + known
             if bad[0] in "{}"
             else f"{bad[0]!r} can be in no file's name"
         )

@@ -73,7 +73,7 @@ def _in_shape_of_model(document: Document, issues: list[ConfigIssue]) -> tuple[d
     data: dict[str, Any] = {key: value for key, value in document.data.items() if key not in TABLES}
     spellings = [key for key in document.data if key in TABLES]
     if not spellings:
-        issues.append(root.issue("tables: the key is missing; under it stands what is made of each table"))
+        issues.append(root.issue("tables: the key is missing; under it the tables are listed"))
         return data, {}
     key = spellings[0]
     issues += [root.children[other].issue(f"{other}: means the same as {key}; keep one") for other in spellings[1:]]

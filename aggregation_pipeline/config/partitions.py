@@ -55,7 +55,7 @@ class Partition(ConfigModel):
         except ValueError:
             raise ValueError("a date such as 2026-01-01, or 2026-01-01T06:00, is expected") from None
         if moment.tzinfo is not None:
-            raise ValueError("a local time is expected; its zone stands in timezone")
+            raise ValueError("a local time is expected; its zone is given by timezone")
         if moment.minute or moment.second or moment.microsecond:
             raise ValueError("a full hour is expected")
         return moment.isoformat(timespec="minutes")

@@ -21,9 +21,9 @@ _AROUND_NAMES: Final = re.compile(r"^[\[({'\"]|[\])}'\"]$")
 def list_problem(name: str) -> str:
     """Why a "name" is rather a list in another syntax; empty if it is not."""
     for is_wrong, message in (
-        (_BETWEEN_NAMES.search(name), "names stand with a comma between, as in users,orders"),
+        (_BETWEEN_NAMES.search(name), "separate names by commas, as in users,orders"),
         (name == "*", "for all entries leave the option or variable out"),
-        (_AROUND_NAMES.search(name), "names stand without brackets and quotes, as in users,orders"),
+        (_AROUND_NAMES.search(name), "write names without brackets and quotes, as in users,orders"),
     ):
         if is_wrong:
             return f"{sign}; {message}" if (sign := foreign_sign(name)) else message
@@ -45,7 +45,7 @@ def select_tables(
     if not wanted and not config.tables:
         # A run of nothing would succeed, each night.
         raise ConfigError(
-            f"there is no table: nothing stands under tables in {file}, and AGGREGATION_TABLES names none. "
+            f"there is no table: there is nothing under tables in {file}, and AGGREGATION_TABLES names none. "
             "Write an entry; this one counts the rows of a table:\n\ntables:\n  users: {}"
         )
     if not wanted:

@@ -239,7 +239,7 @@ class TableEntry(ConfigModel):
     @classmethod
     def _fields_differ(cls, fields: tuple[Column, ...]) -> tuple[Column, ...]:
         if len(fields) > 1 and any(field.expr == ALL_COLUMNS for field in fields):
-            raise ValueError("'*' means all columns and stands alone; take it out, or the others")
+            raise ValueError("'*' means all columns; take out either '*' or the other fields")
         refuse_duplicate_names([field.name for field in fields], "select_fields")
         return fields
 

@@ -27,8 +27,8 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
     if key in known:
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
     if len(parents := _keys_that_hold(key, model)) == 1:
-        return f"the key {key} stands under {parents[0]}, as in {parents[0]}: {{{key}: ...}}"
-    rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
+        return f"the key {key} belongs under {parents[0]}, as in {parents[0]}: {{{key}: ...}}"
+    rest = " If it is the rest of a text that holds a comma, put the whole text in quotes." if empty else ""
     return f"unknown key.{did_you_mean(key, known)}{rest} Known are {', '.join(known)}"
 
 

@@ -14,15 +14,15 @@ from aggregation_pipeline_tests.support.config_file import load_text
 KNOWN = ("users", "orders", "订单", "订单（旧）")
 COMMA = r"sign ， is the full-width comma \(U\+FF0C\), not an ASCII sign; write the ASCII sign ','"
 LISTS = [
-    ("users，orders", f"{COMMA}; names stand with a comma between, as in users,orders"),
+    ("users，orders", f"{COMMA}; separate names by commas, as in users,orders"),
     ("订单，users", COMMA),
     ("users、orders", r"sign 、 .* write the ASCII sign ','"),
-    ("users；orders", r"sign ； is the full-width semicolon .*; names stand with a comma between, as in users,orders"),
-    ("users;orders", "ames stand with a comma between, as in users,orders"),
-    ("users|orders", "ames stand with a comma between"),
-    ("[users]", "ames stand without brackets and quotes, as in users,orders"),
-    ('["users"', "ames stand without brackets and quotes"),
-    ("'users'", "ames stand without brackets and quotes"),
+    ("users；orders", r"sign ； is the full-width semicolon .*; separate names by commas, as in users,orders"),
+    ("users;orders", "eparate names by commas, as in users,orders"),
+    ("users|orders", "eparate names by commas"),
+    ("[users]", "rite names without brackets and quotes, as in users,orders"),
+    ('["users"', "rite names without brackets and quotes"),
+    ("'users'", "rite names without brackets and quotes"),
     ("*", "or all entries leave the option or variable out"),
 ]
 
@@ -100,7 +100,7 @@ def test_no_table_loads_in_every_spelling_and_is_refused_where_tables_are_chosen
     config = load_text(tmp_path, text)
     assert config.tables == ()
     with pytest.raises(
-        ConfigError, match=r"there is no table: nothing stands under tables .* and AGGREGATION_TABLES names none"
+        ConfigError, match=r"there is no table: there is nothing under tables .* and AGGREGATION_TABLES names none"
     ):
         select_tables(config, None, warn=pytest.fail)
     heard: list[str] = []

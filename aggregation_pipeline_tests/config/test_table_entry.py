@@ -34,7 +34,7 @@ def test_both_spellings_of_a_key_mean_the_same():
         ),
         ({"group_by": ["a", "A"]}, "outputs of group_by need different names"),
         ({"select_fields": ["id", {"expr": "a + 1", "alias": "ID"}]}, "outputs of select_fields need different names"),
-        ({"select_fields": ["*", "id"]}, "stands alone"),
+        ({"select_fields": ["*", "id"]}, "means all columns"),
         ({"order": "none", "order_by": ["id"]}, "contradict"),
         ({"formats": []}, "at least one format"),
         *(

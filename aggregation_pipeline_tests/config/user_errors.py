@@ -22,9 +22,9 @@ MESSAGES = {
     ),
     entry("formats: “csv”"): "the sign “ is the left double quotation mark (U+201C)",
     entry("limit: ５"): "a whole number is expected",
-    "tables:\n\u3000t: {limit: x}": "the space U+3000 (ideographic space) stands there; write a plain space",
-    "tables:\n  t:\n\u00a0   limit: 5": "the space U+00A0 (no-break space) stands there; write a plain space",
-    entry("li\u200bmit: 5"): "the invisible sign U+200B (zero-width space) stands there; delete it",
+    "tables:\n\u3000t: {limit: x}": "there is the space U+3000 (ideographic space); write a plain space",
+    "tables:\n  t:\n\u00a0   limit: 5": "there is the space U+00A0 (no-break space); write a plain space",
+    entry("li\u200bmit: 5"): "there is the invisible sign U+200B (zero-width space); delete it",
     # The same in SQL.
     entry("where: a in （1，2）"): "tables.t.where: the sign （ is the full-width left parenthesis",
     entry("select_fields: [a，b]"): "tables.t.select_fields[0]: the sign ， is the full-width comma",
@@ -61,30 +61,30 @@ MESSAGES = {
     entry("limit: 1,000"): "tables.t.limit: inside { } a comma ends a value; write the number as 1000",
     # Values that YAML reads otherwise.
     "tables:\n  t:\n    schedule: * * * * *": (
-        "3:16: this is not YAML: a cron expression stands in quotes: '* * * * *' (in tables.t.schedule)"
+        "3:16: this is not YAML: a cron expression needs quotes: '* * * * *' (in tables.t.schedule)"
     ),
-    "tables:\n  t:\n    schedule: */5 9-17 * * 1-5  # work": "a cron expression stands in quotes: '*/5 9-17 * * 1-5'",
+    "tables:\n  t:\n    schedule: */5 9-17 * * 1-5  # work": "a cron expression needs quotes: '*/5 9-17 * * 1-5'",
     entry("select_fields: [*]"): "all columns are select_fields: ['*'] (in tables.t.select_fields)",
     "tables:\n  t:\n    select_fields: *": "all columns are select_fields: ['*']",
-    entry("where: `a` = 1"): "2:14: this is not YAML: a value that begins with ` stands in quotes",
-    "tables:\n  t:\n    where: @x > 1": "a value that begins with @ stands in quotes",
-    "tables:\n  t:\n    where: %s > 1": "a value that begins with % stands in quotes",
-    entry('where: "a = 1" and b = 2'): "text goes on behind the closing quote",
-    entry("where: 'it's'"): "text goes on behind the closing quote",
+    entry("where: `a` = 1"): "2:14: this is not YAML: a value that begins with ` needs quotes",
+    "tables:\n  t:\n    where: @x > 1": "a value that begins with @ needs quotes",
+    "tables:\n  t:\n    where: %s > 1": "a value that begins with % needs quotes",
+    entry('where: "a = 1" and b = 2'): "text follows the closing quote",
+    entry("where: 'it's'"): "text follows the closing quote",
     entry("where: a: 1"): "inside { } a comma is missing before this, or a text that holds ': '",
-    "tables:\n  t:\n    where: a: 1": "a value that holds ': ' or ' #' stands in quotes",
+    "tables:\n  t:\n    where: a: 1": "a value that holds ': ' or ' #' needs quotes",
     "tables:\n  t:\n   limit: 5\n    where: x": "this line is indented deeper than the one above",
     "tables: {t: {limit: 1}": "the { that opens in line 1 is never closed",
     "tables: [": "is never closed",
     "tables:\n  t: {where: 'a}": "the quote that opens in line 2 is not closed",
     "tables: {}\n---\ntables: {}": "one document is expected; take out the lines ---",
-    "tables:\n  t:\n\t  limit: 5": "a tab stands where YAML takes only spaces",
+    "tables:\n  t:\n\t  limit: 5": "there is a tab where YAML takes only spaces",
     entry("options: {csv: {delimiter: \\t}}"): 'found the text "\\\\t": a tab is written "\\t", in double quotes',
     entry("options: {csv: {delimiter: TAB}}"): 'a tab is written "\\t", in double quotes',
     "tables:\n  t:\n    where: > 5": (
-        "a value that begins with > or | stands in quotes, or its text begins on the next line"
+        "a value that begins with > or | needs quotes, or its text begins on the next line"
     ),
-    "tables:\n  t:\n    where: - 5": "a value that begins with - stands in quotes",
+    "tables:\n  t:\n    where: - 5": "a value that begins with - needs quotes",
     "tables:\n  t:\n    where: 'a' = b": "one pair of quotes holds the whole value",
     # Templates and placeholders.
     entry("where: {{ x }}"): (
@@ -98,10 +98,10 @@ MESSAGES = {
     entry("where: 'id > ${X}'"): "placeholders and templates are not filled in",
     entry("where: 'id > #{x}'"): "placeholders and templates are not filled in",
     entry("where: 'id > {% x %}'"): "placeholders and templates are not filled in",
-    entry("where: id > %s"): "% stands where a value is expected: placeholders",
-    entry("where: 'id > %(x)s'"): "% stands where a value is expected: placeholders",
-    entry("where: 'id IN (%s)'"): "% stands where a value is expected: placeholders",
-    entry("where: a = 1 AND %s = b"): "% stands where a value is expected: placeholders",
+    entry("where: id > %s"): "there is % where a value is expected: placeholders",
+    entry("where: 'id > %(x)s'"): "there is % where a value is expected: placeholders",
+    entry("where: 'id IN (%s)'"): "there is % where a value is expected: placeholders",
+    entry("where: a = 1 AND %s = b"): "there is % where a value is expected: placeholders",
     entry("where: 'id > ?'"): "? does not belong in an expression of MySQL: placeholders",
     entry("where: 'id > :x'"): ": does not belong in an expression of MySQL: placeholders",
     entry("where: 'id > $1{'"): "does not belong",
@@ -115,24 +115,24 @@ MESSAGES = {
     "tables:\n  t:\n    limit:5": "a key is followed by a colon and a space",
     "tables:\n  t:\n    select_fields:\n      -id\n      -name": "an item of a list begins with - and a space",
     # A sign in a text is right, wherever the issue is.
-    "tables:\n  t:\n    description: 用户：新增\n    where: a: 1": "a value that holds ': ' or ' #' stands in quotes",
+    "tables:\n  t:\n    description: 用户：新增\n    where: a: 1": "a value that holds ': ' or ' #' needs quotes",
     # Words of other clauses.
     entry("where: WHERE id > 1"): (
-        "tables.t.where: it is written without the word WHERE, for which the key itself stands"
+        "tables.t.where: it is written without the word WHERE, because the key means it already"
     ),
     entry("where: id > 1 ORDER BY id"): "ORDER BY does not belong in it: one expression is expected",
-    entry("where: id > 1 LIMIT 5"): "the number of rows stands under the key limit",
-    entry("where: a = 1 GROUP BY b"): "the keys of groups stand under the key group_by",
+    entry("where: id > 1 LIMIT 5"): "the number of rows belongs under the key limit",
+    entry("where: a = 1 GROUP BY b"): "the keys of groups belong under the key group_by",
     entry("where: a = 1 HAVING b > 1"): "make it a view in the database",
     entry("where: SELECT id FROM t"): "SELECT begins a statement",
     entry("where: id > 1;"): "and without ; at its end",
     entry("group_by: [GROUP BY status]"): "it is written without the words GROUP BY",
     entry("order_by: [ORDER BY id DESC]"): "it is written without the words ORDER BY",
-    entry("order_by: [id DESC LIMIT 5]"): "the number of rows stands under the key limit",
-    entry("select_fields: [id FROM users]"): "the table is the entry's name, or stands under the key table",
+    entry("order_by: [id DESC LIMIT 5]"): "the number of rows belongs under the key limit",
+    entry("select_fields: [id FROM users]"): "the table is the entry's name, or is named by the key table",
     entry("select_fields: [DISTINCT status]"): "for distinct rows use group_by without aggregations",
-    entry("aggregations: [{expr: SUM(a) WHERE b}]"): "conditions stand under the key where",
-    entry("where: a >"): "something is missing at its end. A reserved word used as a name stands in backticks",
+    entry("aggregations: [{expr: SUM(a) WHERE b}]"): "conditions belong under the key where",
+    entry("where: a >"): "something is missing at its end. A reserved word used as a name needs backticks",
     entry("where: 'DATE_SUB(NOW() INTERVAL 7 DAY)'"): "it does not parse as an expression of MySQL",
     # What is no text where text belongs.
     entry("select_fields: [id, null]"): (
@@ -187,18 +187,16 @@ MESSAGES = {
     ),
     # Odd names of columns.
     entry('select_fields: ["金额（元）"]'): (
-        'a column that is really called so stands in backticks, as text in quotes: "`金额（元）`"'
+        'a column that really has this name needs backticks, and quotes around them: "`金额（元）`"'
     ),
     entry('group_by: ["2024（年）"]'): (
-        'a column that is really called so stands in backticks, as text in quotes: "`2024（年）`"'
+        'a column that really has this name needs backticks, and quotes around them: "`2024（年）`"'
     ),
     # An order where none belongs, or another word for one.
-    entry("order_by: [id DSC]"): (
-        "the column or expression stands alone, or with ASC or DESC behind it; found DSC. Was DESC meant?"
-    ),
+    entry("order_by: [id DSC]"): ("only ASC or DESC may follow the column or expression; found DSC. Was DESC meant?"),
     entry("order_by: [id 降序]"): "found 降序. Was DESC meant?",
-    entry("order_by: [id x]"): "with ASC or DESC behind it; found x",
-    entry("group_by: [status desc]"): "desc is an order, and the order of the rows stands under the key order_by",
+    entry("order_by: [id x]"): "only ASC or DESC may follow the column or expression; found x",
+    entry("group_by: [status desc]"): "desc is an order, and the order of the rows belongs under the key order_by",
     entry("select_fields: [status s]"): "{expr: ..., alias: s}",
     # Other programs' words.
     entry("formats: [xlsx]"): "Was excel meant?",
@@ -220,14 +218,14 @@ MESSAGES = {
         "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, tables"
     ),
     entry("fileNames: x"): (
-        "tables.t.fileNames: the key fileNames stands under options, as in options: {fileNames: ...}"
+        "tables.t.fileNames: the key fileNames belongs under options, as in options: {fileNames: ...}"
     ),
-    entry("csv: {null: x}"): "the key csv stands under options",
-    entry("min_rows: 1"): "the key min_rows stands under checks",
-    entry("every: day"): "the key every stands under partition",
-    entry("timeoutSeconds: 5"): "the key timeoutSeconds stands under source_limits",
-    "zeroDates: error\ntables: {t: {}}": "1:1: zeroDates: the key zeroDates stands under options",
-    entry("options: {delimiter: ;}"): "the key delimiter stands under csv",
+    entry("csv: {null: x}"): "the key csv belongs under options",
+    entry("min_rows: 1"): "the key min_rows belongs under checks",
+    entry("every: day"): "the key every belongs under partition",
+    entry("timeoutSeconds: 5"): "the key timeoutSeconds belongs under source_limits",
+    "zeroDates: error\ntables: {t: {}}": "1:1: zeroDates: the key zeroDates belongs under options",
+    entry("options: {delimiter: ;}"): "the key delimiter belongs under csv",
     entry("alias: x"): "unknown key. Known are",
     entry("options: {fileNames: '${table}.${dataset}'}"): (
         "placeholders have no $ before them; there are {table}, {dataset},"
@@ -239,10 +237,10 @@ MESSAGES = {
     ),
     entry("schedule: ０ 0 2 * * *"): "the first of 6 fields is the second, and '０' is no plain number",
     "tableConfigs: {\n  t: {\n    groupBy: [a],\n  },\n},\n": (
-        "5:2: this is not YAML: a comma stands behind the end of a value; take it out"
+        "5:2: this is not YAML: a comma follows the end of a value; take it out"
     ),
-    "tables:\n  t: {},\n  u: {}": "2:8: this is not YAML: a comma stands behind the end of a value; take it out",
-    "tables:\n  t:\n    limit: 5,\n    where: a": 'found the text "5,": a comma stands at its end; take it out',
+    "tables:\n  t: {},\n  u: {}": "2:8: this is not YAML: a comma follows the end of a value; take it out",
+    "tables:\n  t:\n    limit: 5,\n    where: a": 'found the text "5,": there is a comma at its end; take it out',
     entry("limit: undefined"): (
         'a whole number is expected, found the text "undefined"; leave the key out for its default'
     ),

@@ -35,7 +35,7 @@ from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
 from aggregation_pipeline_tests.end_to_end.test_fidelity import FailsOnWarning, quoted
 from aggregation_pipeline_tests.support.every_expression import (
-    FIGURES,
+    AGGREGATES,
     GROUPS,
     REFUSED,
     SAMPLE,
@@ -328,7 +328,7 @@ def figures(source: Source, column: str, shape: Shape, folder: Path) -> tuple[in
         for name in FUNCTIONS
         if name not in ("COUNT DISTINCT", "GROUP_CONCAT")
     }
-    written = [each.format(c=quoted(column)) for each in FIGURES]
+    written = [each.format(c=quoted(column)) for each in AGGREGATES]
     beside = taken(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
     expressions = [*taken(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
     aggregations = [

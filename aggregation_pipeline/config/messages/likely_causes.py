@@ -47,9 +47,9 @@ def describe_sign(letter: str) -> str:
     )
     code = f"U+{ord(letter):04X}"
     if letter in _INVISIBLE:
-        return f"the invisible sign {code} ({name}) stands there; delete it"
+        return f"there is the invisible sign {code} ({name}); delete it"
     if unicodedata.category(letter)[0] == "Z":
-        return f"the space {code} ({name}) stands there; write a plain space"
+        return f"there is the space {code} ({name}); write a plain space"
     meant = _ASCII_SIGNS.get(letter, unicodedata.normalize("NFKC", letter))
     remedy = f"; write the ASCII sign {meant!r}" if meant.isascii() and meant != letter else "; put the text in quotes"
     return f"the sign {letter} is the {name} ({code}), not an ASCII sign{remedy}"
@@ -86,10 +86,7 @@ def likely_cause(text: str) -> str:
 def foreign_line(line: str) -> str:
     """Describe the JavaScript or the template in a line that is not YAML; empty without either."""
     if _JAVASCRIPT.match(line):
-        return (
-            "this is JavaScript; paste the object alone, tableConfigs: { ... }, without what stands before and"
-            " behind it"
-        )
+        return "this is JavaScript; paste the object alone, tableConfigs: { ... }, without the code around it"
     bare = without_quotes(line)
     return foreign_comment(bare) or template(bare)
 
@@ -106,7 +103,7 @@ def _missing_space(text: str) -> str:
 
 
 def _comma(text: str) -> str:
-    return "a comma stands at its end; take it out" if text.endswith(",") else ""
+    return "there is a comma at its end; take it out" if text.endswith(",") else ""
 
 
 def _escape(text: str) -> str:

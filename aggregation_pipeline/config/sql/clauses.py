@@ -11,12 +11,12 @@ from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote
 
 # MySQL reserves these words, so outside of parentheses they can be nothing but the clause.
 _REMEDIES: Final = {
-    "WHERE": "conditions stand under the key where",
-    "ORDER BY": "the order of the rows stands under the key order_by, as in order_by: [created_at DESC]",
-    "GROUP BY": "the keys of groups stand under the key group_by",
-    "LIMIT": "the number of rows stands under the key limit",
-    "HAVING": "groups cannot be chosen by their figures here; make it a view in the database",
-    "FROM": "the table is the entry's name, or stands under the key table",
+    "WHERE": "conditions belong under the key where",
+    "ORDER BY": "the order of the rows belongs under the key order_by, as in order_by: [created_at DESC]",
+    "GROUP BY": "the keys of groups belong under the key group_by",
+    "LIMIT": "the number of rows belongs under the key limit",
+    "HAVING": "groups cannot be filtered here; make it a view in the database",
+    "FROM": "the table is the entry's name, or is named by the key table",
     "JOIN": "an entry reads one table; make the join a view in the database",
     "UNION": "an entry reads one table; make the union a view in the database",
     "DISTINCT": "for distinct rows use group_by without aggregations; values are counted by COUNT DISTINCT",
@@ -44,13 +44,13 @@ def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
             continue
         if index == 0 and clause == _OWN_CLAUSES.get(role):
             raise ExpressionError(
-                f"it is written without the word{'s' * (' ' in clause)} {clause}, for which the key itself stands. "
-                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+                f"it is written without the word{'s' * (' ' in clause)} {clause}, because the key means it already. "
+                f"A reserved word used as a name needs backticks: {quote(token.text)}"
             )
         if clause in _REMEDIES:
             raise ExpressionError(
                 f"{clause} does not belong in it: one expression is expected, and {_REMEDIES[clause]}. "
-                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+                f"A reserved word used as a name needs backticks: {quote(token.text)}"
             )
 
 
@@ -76,4 +76,4 @@ def refuse_placeholders(tokens: Sequence[Token]) -> None:
             or (before.kind == "symbol" and before.text != ")")
             or (before.kind == "word" and before.name in _BEFORE_A_VALUE)
         ):
-            raise ExpressionError(f"% stands where a value is expected: {NOT_FILLED_IN}")
+            raise ExpressionError(f"there is % where a value is expected: {NOT_FILLED_IN}")

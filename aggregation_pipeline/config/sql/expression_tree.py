@@ -68,14 +68,11 @@ def _why_no_alias(alias: str, role: Role) -> str:
     """What a name behind an expression was probably meant for."""
     if role == "order":
         hint = did_you_mean(alias, DIRECTIONS)
-        return (
-            "the column or expression stands alone, or with ASC or DESC behind it; found"
-            f" {alias}{f'.{hint}' if hint else ''}"
-        )
+        return f"only ASC or DESC may follow the column or expression; found {alias}{f'.{hint}' if hint else ''}"
     if alias.upper() in DIRECTIONS:
         return (
-            f"{alias} is an order, and the order of the rows stands under the key order_by, as in order_by: [created_at"
-            " DESC]"
+            f"{alias} is an order, and the order of the rows belongs under the key order_by, as in order_by:"
+            " [created_at DESC]"
         )
     return f"a name is given by the key alias, not inside the SQL: {{expr: ..., alias: {alias}}}"
 
@@ -91,7 +88,7 @@ def _where_it_stops(error: Exception) -> str:
         near = (
             f"it is not understood near {word}" if word else "a comma, an operator or a part of a function is missing"
         )
-    return f"{near}. A reserved word used as a name stands in backticks"
+    return f"{near}. A reserved word used as a name needs backticks"
 
 
 def _check_tree(tree: exp.Expression, role: Role) -> None:

@@ -96,8 +96,8 @@ def _refuse_statement(first: Token, following: Token | None) -> None:
     is_call = following is not None and following.text == "("
     if first.kind == "word" and (first.name in _STATEMENTS or (first.name in _STATEMENTS_OR_FUNCTIONS and not is_call)):
         raise ExpressionError(
-            f"{first.text} begins a statement, and one expression is expected. A sub-select stands in parentheses, "
-            f"a column of that name in backticks: {quote(first.text)}"
+            f"{first.text} begins a statement, and one expression is expected. A sub-select needs parentheses, "
+            f"a column of that name backticks: {quote(first.text)}"
         )
 
 
@@ -112,5 +112,5 @@ def _refuse_forbidden_name(token: Token, following: Token) -> None:
             raise ExpressionError(f"{token.text} {following.text} is refused: {reason}")
         if reason := _WORDS.get(name):
             raise ExpressionError(
-                f"{token.text} is refused: {reason}. A column of that name stands in backticks: {quote(token.text)}"
+                f"{token.text} is refused: {reason}. A column of that name needs backticks: {quote(token.text)}"
             )

@@ -38,7 +38,7 @@ def has_unprintable(name: str) -> bool:
 
 
 def split_table(text: str) -> TableName:
-    """Split `orders` or `shop.orders`; a name that holds a dot stands in backticks: `` shop.`v1.orders` ``.
+    """Split `orders` or `shop.orders`; a name that holds a dot needs backticks: `` shop.`v1.orders` ``.
 
     Raises:
         ValueError: the text has another form, or a name in it is empty or too long.
@@ -46,8 +46,7 @@ def split_table(text: str) -> TableName:
     parts = _PART.findall(text)
     if ".".join(parts) != text or len(parts) not in (1, 2):
         raise ValueError(
-            "a table as `orders` or `shop.orders` is expected; a name that holds a dot stands in backticks:"
-            ' "`v1.orders`"'
+            'a table as `orders` or `shop.orders` is expected; a name that holds a dot needs backticks: "`v1.orders`"'
         )
     names = [unquote(part) if part.startswith("`") else part for part in parts]
     for name in names:

@@ -105,14 +105,14 @@ def _why_no_token(rest: str, text: str) -> str:
         name = word.group() if word else first
         if sign := next(filter(None, map(describe_sign, name)), None):
             return f"{sign}; {_name_in_backticks(name)}"
-        return f"a name that begins with a digit stands in backticks: {quote(name)}"
+        return f"a name that begins with a digit needs backticks: {quote(name)}"
     if first in "?:" or template(text):
         return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
-    return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
+    return f"{first} does not belong in an expression of MySQL; text needs quotes, unusual names need backticks"
 
 
 def _name_in_backticks(name: str) -> str:
-    return f'a column that is really called so stands in backticks, as text in quotes: "{quote(name)}"'
+    return f'a column that really has this name needs backticks, and quotes around them: "{quote(name)}"'
 
 
 def _refuse_unprintable(text: str) -> None:

@@ -52,7 +52,7 @@ class Composer:
             problem = f"the file holds more than {_MAX_VALUES:,} values"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         if id(node) in self._open_nodes:
-            problem = "an alias (*) stands inside of its own anchor (&)"
+            problem = "an alias (*) is inside of its own anchor (&)"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         if str(node.tag).removeprefix(_STANDARD) not in _TAGS:
             self._add_issue(location, path, f"tags such as {node.tag} are not taken; write the plain value")

@@ -23,17 +23,14 @@ _REMEDIES: Final = {
         "a key is followed by a colon and a space, as in limit: 5; text under | or > is indented deeper than its key"
     ),
     "<block end>": (
-        "text goes on behind a closing quote or bracket (one pair of quotes holds the whole value), or the indentation"
-        " differs"
+        "text follows a closing quote or bracket (one pair of quotes holds the whole value), or the indentation differs"
     ),
-    "a comment or a line break": (
-        "a value that begins with > or | stands in quotes, or its text begins on the next line"
-    ),
+    "a comment or a line break": ("a value that begins with > or | needs quotes, or its text begins on the next line"),
     "entries are not allowed": (
-        "a value that begins with - stands in quotes, and so does one that begins with ` @ % * & ? ! | >"
+        "a value that begins with - needs quotes, and so does one that begins with ` @ % * & ? ! | >"
     ),
     "keys are not allowed": (
-        "a value that begins with ? stands in quotes, and so does one that begins with ` @ % * & - ! | >"
+        "a value that begins with ? needs quotes, and so does one that begins with ` @ % * & - ! | >"
     ),
 }
 
@@ -47,7 +44,7 @@ def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> str:
     if tab := _tab(error, lines[at]):
         return tab
     if lines[at][column : column + 1] == "," and lines[at][:column].rstrip().endswith(("}", "]", '"', "'")):
-        return "a comma stands behind the end of a value; take it out"
+        return "a comma follows the end of a value; take it out"
     message = _foreign_line_near(lines, at) or _foreign_sign_near(lines, at)
     if not message:
         message = _by_kind(error, lines, at, column) or _pyyaml_message(error)
@@ -63,7 +60,7 @@ def _pyyaml_message(error: yaml.MarkedYAMLError) -> str:
 
 def _tab(error: yaml.MarkedYAMLError, line: str) -> str:
     if "\\t" in str(error.problem) or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands where YAML takes only spaces; indent with spaces"
+        return "there is a tab where YAML takes only spaces; indent with spaces"
     return ""
 
 
@@ -92,7 +89,7 @@ def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column:
         return _star(line, error.context_mark.column if error.context_mark else column)
     if "cannot start any token" in problem:
         return (
-            f"a value that begins with {line[column : column + 1]} stands in quotes, as one that begins with ` @ % * &"
+            f"a value that begins with {line[column : column + 1]} needs quotes, as one that begins with ` @ % * &"
             " ! | >"
         )
     if "mapping values are not allowed" in problem:
@@ -100,8 +97,8 @@ def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column:
     if "quoted scalar" in context:
         started = error.context_mark.line + 1 if error.context_mark else at + 1
         return (
-            f"the quote that opens in line {started} is not closed, or \\ stands in double quotes before a letter that"
-            " is no escape"
+            f"the quote that opens in line {started} is not closed, or \\ in double quotes begins no escape that"
+            " YAML knows"
         )
     return _flow(error, lines, at, column) if "flow" in context else ""
 
@@ -109,8 +106,8 @@ def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column:
 def _star(line: str, column: int) -> str:
     rest = line[column:].partition(" #")[0].strip()
     if _CRON.fullmatch(rest):
-        return f"a cron expression stands in quotes: '{rest}'"
-    return "a value that begins with * stands in quotes; all columns are select_fields: ['*']"
+        return f"a cron expression needs quotes: '{rest}'"
+    return "a value that begins with * needs quotes; all columns are select_fields: ['*']"
 
 
 def _second_colon(lines: Sequence[str], at: int) -> str:
@@ -123,7 +120,7 @@ def _second_colon(lines: Sequence[str], at: int) -> str:
         return (
             "this line is indented deeper than the one above, which has its value already or lacks its colon and space"
         )
-    return "a value that holds ': ' or ' #' stands in quotes, and so does one that begins with ` @ % * &"
+    return "a value that holds ': ' or ' #' needs quotes, and so does one that begins with ` @ % * &"
 
 
 def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
@@ -139,12 +136,11 @@ def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: in
     inside = "{ }" if bracket == "{" else "[ ]"
     if lines[at][:column].rstrip().endswith(("'", '"')):
         return (
-            "text goes on behind the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...',"
+            "text follows the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...',"
             f" and inside {inside} a comma ends a text without them"
         )
     return (
-        f"inside {inside} a comma is missing before this, or a text that holds ': ' or one of , [ ] {{ }} stands"
-        " without quotes"
+        f"inside {inside} a comma is missing before this, or a text that holds ': ' or one of , [ ] {{ }} has no quotes"
     )
 
 

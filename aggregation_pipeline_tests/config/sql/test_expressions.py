@@ -43,7 +43,7 @@ REFUSED = {
     "users.*": "all columns",
     "SUM(": "never closed",
     "price +": "does not parse",
-    "where + 1": "reserved word used as a name stands in backticks",
+    "where + 1": "reserved word used as a name needs backticks",
     # Out of the parentheses that it will stand in.
     "1) UNION SELECT (password FROM mysql.user": "closing parenthesis has no opening one",
     "a) OR (1 = 1": "closing parenthesis has no opening one",
