@@ -141,3 +141,11 @@ def test_each_field_of_a_manifest_is_listed():
         "... of a check": ManifestCheck,
     }
     assert {kind: listed(kind) for kind in fields} == {kind: [*model.model_fields] for kind, model in fields.items()}
+
+
+def test_each_application_name_is_listed():
+    code = "".join(path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py"))
+    names = re.findall(r'application_name=f?"([^"]+)"', code)
+    known = {re.sub(r"\{.*?\}", "{}", name) for row in LISTED for name in CODE_SPAN.findall(row[1])}
+    assert len(names) >= 10
+    assert {re.sub(r"\{.*?\}", "{}", name) for name in names} - known == set()

@@ -107,3 +107,10 @@ def test_every_document_that_the_code_names_is_there():
     named = {(path, name) for path in files for name in DOCUMENT.findall(path.read_text(encoding="utf-8"))}
     assert [f"{path.name} names {name}" for path, name in named if not (REPOSITORY / name).exists()] == []
     assert len(named) > 10
+
+
+def test_each_word_of_the_glossary_stands_there_once():
+    rows = [row for table in tables(read(REPOSITORY / "docs" / "glossary.md")) for row in table]
+    words = [word.strip() for row in rows for word in re.sub(r"\(.*\)", "", row[0]).split(",")]
+    assert [word for word in words if words.count(word) > 1] == []
+    assert {len(row) for row in rows} == {4}
