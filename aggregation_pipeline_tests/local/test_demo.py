@@ -50,6 +50,7 @@ def servers_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_and_leaves_files_and_no_process(tmp_path: Path):
     for _ in range(2):
         done = subprocess.run(

@@ -128,6 +128,7 @@ def seen(folder: Path) -> list[dict[str, object]]:
     )
 
 
+@pytest.mark.slow
 def test_dagsters_commands_and_the_processes_that_they_start_see_the_environment_first(
     folder: Path, postgres: "PostgresServer"
 ):

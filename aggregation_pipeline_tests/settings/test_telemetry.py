@@ -116,6 +116,7 @@ def test_folders_beside_them_are_legal(home: Path, monkeypatch, folder: str):
     load_settings()
 
 
+@pytest.mark.slow
 def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: Path):
     assert queued_files_warning() == ""
     (home / ".logs_queue").mkdir()
