@@ -90,7 +90,7 @@ def load_project(settings: Settings) -> Project:
     """Read aggregation.yaml and CRON_SCHEDULE.
 
     Raises:
-        ConfigError: every mistake, with file and line.
+        ConfigError: lists every issue, with file and line.
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
@@ -110,7 +110,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
 
     Raises:
-        ConfigError: mistakes outside of the entries.
+        ConfigError: lists the issues outside of the entries.
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
