@@ -47,8 +47,8 @@ class SourceOptions:
 def source_engine(options: SourceOptions) -> sa.Engine:
     """Return the SQLAlchemy engine of a server, which opens a new connection each time.
 
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is cached:
-    what it asks a server before its first connection would otherwise be asked for every window.
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is
+    cached: what it asks a server before its first connection would otherwise be asked for every window.
     """
     url = sa.URL.create(
         "mysql+pymysql",

@@ -172,9 +172,9 @@ OTHER_REFUSAL: Final = Refusal(
 )
 
 _TYPES: Final = (
-    "bigint|bigint unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer|interval"
-    "|json|mediumint|numeric|real|signed integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8|utf8mb3|utf8mb4"
-    "|uuid|year"
+    "bigint|bigint unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer"
+    "|interval|json|mediumint|numeric|real|signed integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8"
+    "|utf8mb3|utf8mb4|uuid|year"
 )
 TYPES: Final = frozenset(_TYPES.split("|"))
 # Authentication plugins: names that are never the value of a cell.

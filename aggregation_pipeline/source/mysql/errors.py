@@ -45,7 +45,7 @@ _PLURAL: Final = re.compile(r"(second|minute|hour|day|week|month|quarter|year)s\
 _TYPE: Final = re.compile(r"(?:Truncated |Incorrect |incorrect )*([A-Za-z0-9 ]+) value\b|Cast to (\w+)\b")
 # Functions that need their brackets, even if nothing is between them.
 _FUNCTIONS: Final = frozenset(
-    (
+    [
         "now",
         "curdate",
         "curtime",
@@ -57,7 +57,7 @@ _FUNCTIONS: Final = frozenset(
         "version",
         "unix_timestamp",
         "pi",
-    )
+    ]
 )
 
 

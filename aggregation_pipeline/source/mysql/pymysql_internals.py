@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
@@ -99,7 +100,7 @@ def connect_failure(error: object) -> BaseException | None:
     return cause if isinstance(cause, BaseException) else None
 
 
-class HookedConnection(pymysql.connections.Connection[Any]):
+class HookedConnection(Connection):
     """PyMySQL's connection, with its TLS context and its first statement chosen by us. connection opens it."""
 
     def __init__(

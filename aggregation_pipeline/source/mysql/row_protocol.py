@@ -1,9 +1,9 @@
 """The rows of a result set, read from the socket of a PyMySQL connection in blocks.
 
 PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. The row packets are
-read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs, and
-its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for all
-rows at once, and Arrow builds the columns from them.
+read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs,
+and its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for
+all rows at once, and Arrow builds the columns from them.
 
 Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
 """
