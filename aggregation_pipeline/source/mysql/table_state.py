@@ -137,7 +137,7 @@ def _newest(
 ) -> tuple[str | None, datetime | None]:
     # The server looks up the end of the index, because the query has no condition.
     greatest = f"MAX({quote(name)})"
-    (row,) = session.rows(f"SELECT {greatest}, UNIX_TIMESTAMP({greatest}) FROM {table.sql}")[1]  # noqa: S608 - quoted names
+    (row,) = session.rows(f"SELECT {greatest}, UNIX_TIMESTAMP({greatest}) FROM {table.sql}")[1]
     text, seconds = row
     if text is None or kind == "timestamp":
         return text, _instant(seconds)

@@ -174,8 +174,8 @@ def _with_one_offset(
     note = ""
     if conversions.views:
         note = (
-            f"what the view {' or '.join(conversions.views)} makes of instants is shown by a clock that stands at"
-            f" UTC{format_offset(offset)} all year round: {wrong}. {_load_tables(session)}"
+            f"instants that the view {' or '.join(conversions.views)} converts are shown at UTC{format_offset(offset)}"
+            f" all year round: {wrong}. {_load_tables(session)}"
         )
     return replace(session, clock=Clock(zone, offset, note))
 
@@ -213,7 +213,7 @@ def _converted_range(
         outputs = ", ".join(f"MIN({one}), MAX({one})" for one in expressions)
         rows = f"{table} WHERE {condition}" if condition and table == entry.source.sql else table
         with full_group_by_disabled(session.driver_connection):
-            row = session.row(f"SELECT {outputs} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
+            row = session.row(f"SELECT {outputs} FROM {rows}")
         found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None
 

@@ -64,7 +64,7 @@ class ZeroDates:
         ) is None:
             raise SourceError(
                 f"column {column!r} sent a value that is no {'date' if pa.types.is_date(kind) else 'date and time'},"
-                f" which the server declared it to be. Select it as text: CAST({column} AS CHAR)."
+                f" although the server declared it as one. Select it as text: CAST({column} AS CHAR)."
             )
         return values
 

@@ -79,7 +79,7 @@ def test_a_mask_of_a_wrong_column_brings_the_nearest(execute: Execute, read: Rea
 def test_an_overflow_names_the_output_and_no_value(execute: Execute, read: Read):
     execute(TABLES)
     words = refusal(read, select_fields=["id", {"expr": "big + 1", "alias": "next"}])
-    assert "It comes of the output next." in words
+    assert "It comes from the output next." in words
     assert "9223372036854775807" not in words
     assert "CAST(... AS DECIMAL(65))" in words
     words = refusal(

@@ -99,7 +99,7 @@ def test_a_where_without_an_index_on_a_big_table_is_a_warning_or_an_error(read: 
 
 def test_an_estimate_above_max_scan_rows_is_said_before_anything_is_read(read: Read):
     with pytest.raises(
-        SourceError, match=r"go through about 1[0-9]{2},[0-9]{3} rows of t, over max_scan_rows = 50,000"
+        SourceError, match=r"would read about 1[0-9]{2},[0-9]{3} rows of t, over max_scan_rows = 50,000"
     ):
         read(name="t", groupBy=["g"], sourceLimits={"max_scan_rows": 50_000, "on_scan": "error"})
 

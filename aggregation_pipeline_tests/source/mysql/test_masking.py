@@ -23,9 +23,11 @@ from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
 from aggregation_pipeline_tests.support.reading import SALT, Execute, Read, rows_of
 
 PEOPLE = (
-    """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT, salary DECIMAL(10,2),
+    """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT,
+        salary DECIMAL(10,2),
         photo BLOB)""",
-    """INSERT INTO people VALUES ('11010119900307123X', '张三', 'zhang.san@example.com', 13812345678, 10000.00, x'00ff'),
+    """INSERT INTO people VALUES
+        ('11010119900307123X', '张三', 'zhang.san@example.com', 13812345678, 10000.00, x'00ff'),
         ('110101199003071249', 'Li Lei', NULL, 13900000000, 20000.50, NULL),
         ('31010119900307123X', '', 'zhang.san@example.com', NULL, 1, x'41')""",
 )

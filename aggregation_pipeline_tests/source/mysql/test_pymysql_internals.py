@@ -128,7 +128,7 @@ def test_connection_chooses_the_tls_context(seekdb: MySQLServer):
         return made[-1]
 
     with HookedConnection(tls_context=context, unix_socket=seekdb.unix_socket, user=seekdb.user) as opened:
-        assert made == [opened.ctx]
+        assert made == [opened.ctx]  # type: ignore[attr-defined]
     made.clear()
     HookedConnection(tls_context=context, unix_socket=seekdb.unix_socket, user=seekdb.user, ssl_disabled=True).close()
     assert made == []

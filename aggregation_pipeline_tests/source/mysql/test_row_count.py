@@ -29,7 +29,8 @@ FIGURES: list[list[dict[str, str]]] = [
     [{"expr": "COALESCE(MAX(at), NOW())", "alias": "a"}, {"function": "GROUP_CONCAT", "field": "v", "alias": "b"}],
 ]
 CONDITIONS = [
-    None, "1 = 0", "id = 77", "id = 77 AND v = 1", "u = 77", "at >= '2030-01-01'", "v > 100", "id IS NULL", "id IN (SELECT id FROM empty_)",
+    None, "1 = 0", "id = 77", "id = 77 AND v = 1", "u = 77", "at >= '2030-01-01'", "v > 100", "id IS NULL",
+    "id IN (SELECT id FROM empty_)",
     "EXISTS (SELECT 1 FROM empty_)", "v = (SELECT MAX(v) FROM empty_)", "id = 1", "at >= '2020-01-02'",
 ]  # fmt: skip
 GROUPINGS: list[list[str]] = [[], ["v"], ["id"], ["at", "v"]]

@@ -228,7 +228,7 @@ def test_what_is_inside_a_view_is_noted_where_no_name_is_to_be_had(extract, read
     found = extract(BERLIN, WINTER, table="v", select_fields=["id", "t"], order_by=["id"])
     (note,) = found.notes
     assert note.startswith(
-        "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: the server's"
+        "instants that the view `v` converts are shown at UTC+01:00 all year round: the server's"
         " time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29. Load the server's time zone"
         " tables ("
     )

@@ -109,7 +109,7 @@ def test_deprecated_syntax_of_mysql_is_said_and_passes(signalling: Session):
 def test_everything_else_stops_a_table_and_shows_no_value(signalling: Session):
     for code, _ in SERIOUS:
         with pytest.raises(
-            SourceError, match=rf"detail: the server warned about the result.*: {code} .*Mend the expression"
+            SourceError, match=rf"detail: the server warned about the result.*: {code} .*Correct the expression"
         ) as caught:
             judged(replace(signalling, server="8.4.3"), f"SELECT warn_{code}()")
         assert "secret" not in str(caught.value)

@@ -77,7 +77,7 @@ class Certificate:
         return subprocess.run(command, check=True, capture_output=True, input=secret).stdout
 
 
-class Refused(Exception):  # noqa: N818 - what the client is told, not a fault of the server
+class LoginRefusedError(Exception):
     """The client does not get in."""
 
     def __init__(self, code: int, state: str, message: str) -> None:
@@ -91,7 +91,7 @@ def let_in(
     RSA") and its database.
 
     Raises:
-        Refused: wrong name or password, or a plugin that is not there.
+        LoginRefusedError: wrong name or password, or a plugin that is not there.
     """
     nonce = bytes(byte % 127 + 1 for byte in os.urandom(20))
     capabilities = _CAPABILITIES | (CLIENT.SSL if tls else 0)
@@ -111,7 +111,7 @@ def let_in(
         rest.split(b"\0", 1)[0].decode() if struct.unpack_from("<I", greeting)[0] & CLIENT.CONNECT_WITH_DB else None
     )
     if account.plugin == account.unloaded:
-        raise Refused(1524, "HY000", f"Plugin '{account.plugin}' is not loaded")
+        raise LoginRefusedError(1524, "HY000", f"Plugin '{account.plugin}' is not loaded")
     if account.plugin != account.offered:
         wire.write(b"\xfe" + account.plugin.encode() + b"\0" + nonce + b"\0")
         proof = wire.read()
@@ -121,7 +121,9 @@ def let_in(
         else _check_sha2(wire, proof, nonce, account, certificate, secure)
     )
     if way is None or user.decode() != account.user:
-        raise Refused(1045, "28000", f"Access denied for user '{user.decode()}'@'localhost' (using password: YES)")
+        raise LoginRefusedError(
+            1045, "28000", f"Access denied for user '{user.decode()}'@'localhost' (using password: YES)"
+        )
     wire.write(packets.ok())
     return way, database
 

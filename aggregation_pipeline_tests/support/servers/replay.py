@@ -18,7 +18,7 @@ import pymysql
 
 from aggregation_pipeline_tests.support.servers import packets
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-from aggregation_pipeline_tests.support.servers.login import Account, Certificate, Refused, let_in
+from aggregation_pipeline_tests.support.servers.login import Account, Certificate, LoginRefusedError, let_in
 from aggregation_pipeline_tests.support.servers.packets import Cell, Column, Wire
 
 # MySQL 5.6 has none of these, or under another name.
@@ -215,7 +215,7 @@ def _serve(connection: socket.socket, replay: Replay, stack: ExitStack) -> None:
     try:
         way, database = let_in(wire, replay.version, replay.account, replay.certificate, tls=replay.tls)
         replay.logins.append(way)
-    except Refused as refused:
+    except LoginRefusedError as refused:
         wire.write(packets.error(*refused.args))
         return
     finally:
