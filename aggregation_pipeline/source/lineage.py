@@ -1,4 +1,4 @@
-"""Which columns of the source each output is made of, as the expressions of the entry tell."""
+"""Which columns of the source each output is made of, according to the entry's expressions."""
 
 import functools
 import re

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline_tests.end_to_end.test_fidelity import publish, unescaped
+from aggregation_pipeline_tests.end_to_end.comparing import unescaped
+from aggregation_pipeline_tests.end_to_end.every_type import publish
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 # What a table's own columns can be called, all in one table.

@@ -23,7 +23,7 @@ class SourceOptions:
 
     Attributes:
         stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
-        mask_salt: the key of hashes that stand for personal data; empty where there are none.
+        mask_salt: the key of hashes that stand for personal data; empty if there are none.
     """
 
     database: str

@@ -83,12 +83,12 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
     known = session.columns(*entry.source)
     keys = [key for key, text in expressions_of(entry) if bare.casefold() in _names_in(text)]
-    place = f" It stands in {', '.join(keys)}." if keys else ""
+    place = f" It is used in {', '.join(keys)}." if keys else ""
     # If the entry's table has the column, another table of a sub-select lacks it.
     hint = "" if any(name.casefold() == bare.casefold() for name in known) else did_you_mean(bare, known)
     # The unknown column may be a text without quotes.
     text = (
-        f" If it is a text, it stands in quotes: '{wrong}'."
+        f" If it is a text, it has to be in quotes: '{wrong}'."
         if keys == ["where"] and not hint and "." not in wrong
         else ""
     )

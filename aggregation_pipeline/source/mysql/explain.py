@@ -131,7 +131,7 @@ def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan | None:
     if not tables:
         # "Impossible WHERE", "Select tables optimized away": no row is read.
         return Scan(0, None, index_usable=True)
-    # The largest decides: views and sub-selects may bring others.
+    # The largest table decides: views and sub-selects may add smaller ones.
     largest = max(tables, key=lambda line: int(str(line["rows"])))
     key = None if largest["key"] is None else str(largest["key"])
     # If the server could use an index and does not, it has found that the condition keeps most rows.

@@ -62,7 +62,13 @@ def start_query(connection: PyMySQLConnection, sql: str) -> RawResult:
     result.unbuffered_active = False
     result.connection = None
     connection._result = None
-    return RawResult(tuple(result.fields), connection._next_seq_id, connection._rfile.read1)
+
+    def read(size: int) -> bytes:
+        # Looked up each time: a reference to the reader would keep the socket open after force_close.
+        received: bytes = connection._rfile.read1(size)
+        return received
+
+    return RawResult(tuple(result.fields), connection._next_seq_id, read)
 
 
 def raise_server_error(packet: bytes) -> None:

@@ -30,7 +30,7 @@ BLOCK_BYTES: Final = 1 << 18
 _LONGEST_PACKET: Final = 0xFFFFFF
 _EOF, _ERROR, _NULL, _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES = 0xFE, 0xFF, 0xFB, 0xFC, 0xFD, 0xFE
 _HEADER: Final = struct.Struct("<I")
-# Room behind the last cell, so that fixed-width windows over the block never reach past its end.
+# Room after the last cell, so that fixed-width windows over the block never reach past its end.
 _PADDING: Final = bytes(16)
 
 Places = npt.NDArray[np.int64]
@@ -171,7 +171,7 @@ class RowStream:
     def _join(self, data: bytearray, position: int) -> int:
         """Join the packets of a row of 16 MiB or more by dropping the headers between them; return where the row ends.
 
-        If some packets have not come yet, the returned end lies behind the end of `data`, and nothing is changed.
+        If some packets have not come yet, the returned end is after the end of `data`, and nothing is changed.
         """
         headers: list[tuple[int, int]] = []
         at = position

@@ -167,7 +167,7 @@ def _with_one_offset(
         why = "; ".join(dict.fromkeys(conversions.unknown)) or _why_not(instants, zone.key)
         what = conversions.where[0] if conversions.where else "the time of the run (NOW() and the like)"
         raise SourceError(
-            f"{what} asks for clock readings of {zone.key}, whose clock changes with the season, and {wrong}. A fixed"
+            f"{what} converts instants to the clock of {zone.key}, which changes with the season, and {wrong}. A fixed"
             f" offset would be wrong for some of them: {why}. {_load_tables(session)}, leave out the expression, or set"
             " the table's timezone to one without summer time."
         )

@@ -84,8 +84,8 @@ def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
         )
     for words in dict.fromkeys(harmless):
         warn(
-            f"{dataset}: the server says of the entry, or of a view behind it: {words}. The result is right all the"
-            " same."
+            f"{dataset}: the server says about the entry, or about a view that it reads: {words}. The result is right"
+            " nevertheless."
         )
 
 

@@ -69,9 +69,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(mysql: MySQLServ
 
 def test_a_snapshot_that_stays_open_too_long_is_broken_off(read: Read, tmp_path: Path):
     started = time.monotonic()
-    with pytest.raises(
-        SourceError, match=r"broken off after max_snapshot_seconds = 2.*Nothing was published"
-    ) as caught:
+    with pytest.raises(SourceError, match=r"ended after max_snapshot_seconds = 2.*Nothing was published") as caught:
         read(name="t", selectFields=[{"expr": SLOW, "alias": "n"}], sourceLimits={"max_snapshot_seconds": 2})
     assert time.monotonic() - started < SOON
     assert not caught.value.retryable

@@ -135,7 +135,7 @@ def test_deprecated_words_are_published_and_said(read: Read, code: int, message:
     heard: list[str] = []
     assert read(warning(code, message), heard.append, select_fields=["id"]).datasets[0].rows == 2
     assert len(heard) == 1
-    assert heard[0].startswith(f"detail: the server says of the entry, or of a view behind it: {code} ")
+    assert heard[0].startswith(f"detail: the server says about the entry, or about a view that it reads: {code} ")
 
 
 def test_a_warning_of_mysql_8_about_a_value_stops_the_table(read: Read):
