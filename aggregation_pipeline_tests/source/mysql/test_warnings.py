@@ -139,10 +139,9 @@ def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLSer
     )
     assert extract.datasets[0].rows == 2
     (words,) = said
-    assert (
-        words
-        == "detail: the server says about the entry, or about a view that it reads: 1287 'OLD_PASSWORD' is deprecated and"
-        " will be removed in a future release. Please use PASSWORD instead. The result is right nevertheless."
+    assert words == (
+        "detail: the server says about the entry, or about a view that it reads: 1287 'OLD_PASSWORD' is deprecated"
+        " and will be removed in a future release. Please use PASSWORD instead. The result is right nevertheless."
     )
 
 
