@@ -146,7 +146,7 @@ def test_a_wrong_name_is_planned_with_the_nearest_right_one_wherever_it_stands(s
     problems = {name: " ".join(table["problems"]) for name, table in tables.items()}
     assert code == 1
     assert "Was orders meant?" in problems["order"]
-    assert "It stands in order_by[0]. Was created_at meant?" in problems["by"]
+    assert "It is used in order_by[0]. Was created_at meant?" in problems["by"]
     assert "createdat is not in it; its columns are" in problems["cut"]
     assert "Was created_at meant?" in problems["cut"]
     assert "mask: phne: no such column. Was phone meant?" in problems["hidden"]
