@@ -30,7 +30,7 @@ def test_an_equal_file_is_named_where_it_lies(watched: Watched, tmp_path: Path):
     }
     assert [dataset.extract.key.split("/")[4] for dataset in second.datasets] == ["run-1", "run-2"]
     third = publish(watched, sample_extract(tmp_path / "a2", rows=3), tmp_path / "out", run="run-3")
-    # Only what is in force is looked at: the former version may go at any moment.
+    # Only the version in force is compared: a former one may be deleted at any moment.
     assert {file.name: file.key.split("/")[3] for file in third.files} == {
         "orders.detail.csv": "run-3",
         "orders.json": "run-3",
@@ -48,7 +48,7 @@ def test_formats_that_were_not_asked_for_are_carried_over_where_the_data_is_the_
     old = load_manifest(watched.store, "daily", "orders", WINDOW)
     assert old is not None
     extract = fetch_extract(watched.store, old, tmp_path / "fetched")
-    # Whoever does not say that formats are missing has rendered them all.
+    # Without `partial`, all formats were rendered.
     how = {"partial": True} if partial else {}
     manifest = publish(watched, extract, tmp_path / "out", run="run-2", formats="csv", **how)
     kept = ["orders.json"] if partial else []

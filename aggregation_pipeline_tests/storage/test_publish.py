@@ -1,4 +1,4 @@
-"""Publishing: whoever goes by the manifest sees one window whole, and nothing is sent twice. On both stores."""
+"""Publishing: who reads by the manifest sees a whole window, and nothing is sent twice. On both stores."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp
     said = manifest.datasets[1]
     assert (said.truncated, said.zero_dates, said.masks) == (True, {"born": 2}, {"phone": "hash"})
     assert [(file.media_type, file.notes) for file in manifest.files] == [("text/csv", {"cut": 3})] * 2
-    # And again, where one thing that is said of the same data has changed.
+    # Published again when one statement about the same data has changed.
     changed = publish_window(
         store, "daily", replace(extract, engines="InnoDB"), files, run_id="run-2", notes=["a note"], checks=[check]
     )

@@ -1,4 +1,4 @@
-"""Retention: what goes, what never does, and nothing that is not ours. On both stores."""
+"""Retention: what is deleted, what never is, and that nothing of others is touched. On both stores."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -126,7 +126,7 @@ def test_a_pass_that_is_killed_is_gone_on_with_and_readers_see_no_half_window(fi
         assert (manifest is None) == (dying > 0)
         if manifest is not None:
             assert all(filled.head(file.key) for file in manifest.files)
-        # A day later, and also where the rule has been taken back: what is begun is ended.
+        # A day later, also without the rule: a deletion that has begun is completed.
         swept(filled, ORDERS if dying == 0 else RetentionRule("orders"), now=in_time(LATER))
         assert {key for key in keys(filled) if f"/{OLD}/" in key} == set()
 

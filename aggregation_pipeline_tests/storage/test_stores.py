@@ -1,4 +1,4 @@
-"""What both stores promise, on both."""
+"""What all stores promise, tested on each."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

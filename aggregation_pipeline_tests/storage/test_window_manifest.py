@@ -41,7 +41,7 @@ def test_who_finds_the_lock_lost_after_the_window_manifest_puts_a_newer_version_
 
     def other_writer() -> None:
         if came:
-            # It was there before the late window manifest landed: its own window manifest is undone here.
+            # The other version came before the late window manifest landed, which undid it.
             other = publish(watched, newer, tmp_path / "other", run="run-3")
             assert load_manifest(watched.store, "daily", "orders", WINDOW) == other
             mine = watched.store.read(manifest_key("daily", "orders", WINDOW, publication="run-2"))

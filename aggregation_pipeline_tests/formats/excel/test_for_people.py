@@ -1,4 +1,4 @@
-"""What a workbook says to people: labels, money, totals, language, paper. The values in it are test_excel_file.py's."""
+"""What a workbook says to people: labels, money, totals, language, paper. Its values are tested in test_workbook.py."""
 
 import zipfile
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What can be said of the bucket itself: whether it tidies up after killed uploads, and where people look at it."""
+"""The bucket itself: whether it removes parts of killed uploads, and the console page that shows it."""
 
 import pytest
 

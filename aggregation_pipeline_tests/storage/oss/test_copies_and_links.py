@@ -1,4 +1,4 @@
-"""Copies and symlinks in a bucket: their headers, their bad days, and what OSS does not document."""
+"""Copies and symlinks in a bucket: headers, faults, and what OSS does not document."""
 
 from pathlib import Path
 from typing import Any, Literal

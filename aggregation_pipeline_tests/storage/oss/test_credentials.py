@@ -43,7 +43,7 @@ class KeyService:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Nothing to say."""
+                """Do nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"

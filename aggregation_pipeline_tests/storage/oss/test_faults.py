@@ -1,4 +1,4 @@
-"""Bad days, one by one: what is retried, what is recognised, what fails at once and in which words."""
+"""Faults, one by one: what is tried again, what is recognised, what fails at once and with which message."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The test server itself: another client than oss2 gets on with it, and what OSS refuses is refused."""
+"""The test server itself: another client than oss2 can use it, and it refuses what OSS refuses."""
 
 import base64
 import hashlib

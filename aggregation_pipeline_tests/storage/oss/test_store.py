@@ -1,4 +1,4 @@
-"""OSS as it is when nothing is wrong: signatures, addresses, headers, links, parts."""
+"""OSS without faults: signatures, addresses, headers, links, parts."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
