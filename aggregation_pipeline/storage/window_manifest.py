@@ -44,7 +44,7 @@ def repair_after_lost_lock(
     prefix: str,
     table: str,
     window: str,
-    how: StableNames,
+    naming: StableNames,
     lock: Lock,
     report: Report,
     *,
@@ -64,7 +64,7 @@ def repair_after_lost_lock(
             write_window_manifest(store, prefix, better)
         if (current := better or current) is not None:
             keys = [stored.key for stored in store.list(window_folder(prefix, table, window))]
-            update_stable_names(store, prefix, current, how, held, keys, report)
+            update_stable_names(store, prefix, current, naming, held, keys, report)
 
 
 def write_window_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
