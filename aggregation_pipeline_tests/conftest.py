@@ -141,7 +141,7 @@ def oss_server(running_oss: "OssServer") -> "Iterator[OssServer]":
     """An empty bucket, no faults, an empty log."""
     running_oss.reset()
     yield running_oss
-    assert running_oss.mistakes == [], "the test server itself failed"
+    assert running_oss.failures == [], "the test server itself failed"
 
 
 @pytest.fixture(scope="session")

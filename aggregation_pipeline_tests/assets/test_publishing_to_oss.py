@@ -184,9 +184,9 @@ def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
         "clock": "timedatectl",
     }
     if trouble == "wrong key":
-        oss_server.door.keys[KEY_ID] = "another"
+        oss_server.access.keys[KEY_ID] = "another"
     elif trouble == "clock":
-        oss_server.door.clock_offset = -(datetime(2026, 1, 2, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC))
+        oss_server.access.clock_offset = -(datetime(2026, 1, 2, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC))
     else:
         oss_server.fail("status", method="PUT", times=99)
     result = run()

@@ -215,7 +215,7 @@ def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_
 
 
 def test_what_fails_on_the_way_to_oss_is_said_without_a_secret(oss_server: OssServer, on_oss: ObjectStore, run: Run):
-    oss_server.door.keys[KEY_ID] = "another"
+    oss_server.access.keys[KEY_ID] = "another"
     result = run("files", "--links")
     assert result.exit_code == 1
     assert "copy OSS_ACCESS_KEY_SECRET again" in result.stderr
