@@ -106,7 +106,7 @@ def load_project(settings: Settings) -> Project:
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
 
-    Stand-ins are in the place of such entries, `TableJob.entry.issues` says why; those whose assets could not be told
+    Stand-ins are in the place of such entries, `entry.issues` says why. Those whose assets could not be told
     from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
 
     Raises:
