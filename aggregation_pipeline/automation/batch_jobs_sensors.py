@@ -4,7 +4,6 @@ No postponed annotations here: Dagster reads the annotation of a sensor's contex
 """
 
 import functools
-import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,9 @@ from dagster import (
 
 from aggregation_pipeline.automation import internal_sensors
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorCursor
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
-from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, ReconcileResult, reconcile
+from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, OPEN_STATUSES, ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import safe_reason
@@ -76,7 +76,7 @@ def build_sensors(
             return
         try:
             with open_repository(RUN_SECONDS) as repository:
-                repository.ensure()
+                repository.ensure_table()
                 outcome = mirror_one(
                     context.instance, run_id, repository=repository, owner=owner_of(context.instance, deployment)
                 )
@@ -87,20 +87,28 @@ def build_sensors(
 
     def reconcile_all(context: SensorEvaluationContext) -> SkipReason:
         instance, owner = context.instance, owner_of(context.instance, deployment)
-        watermark, retry = _read_cursor(context.cursor, history)
+        cursor = MirrorCursor.from_json(context.cursor) if context.cursor else MirrorCursor(datetime.now(UTC) - history)
         dead = _fail_orphaned_runs(context, locks_url)
         with open_repository(TICK_SECONDS) as repository:
-            created = repository.ensure()
+            created = repository.ensure_table()
             mirror_of_pass = functools.partial(mirror_one, instance, repository=repository, owner=owner)
             done = reconcile(
-                instance, repository, mirror_of_pass, owner=owner, watermark=watermark, retry=retry, foreign=foreign
+                instance,
+                repository,
+                mirror_of_pass,
+                owner=owner,
+                watermark=cursor.watermark,
+                retry=cursor.retry,
+                foreign=foreign,
             )
         for run_id in dead:
             context.log.error("Run %s marked as failed: its process is gone", run_id)
         for run_id, why in done.refused.items():
             context.log.error("Run %s is not in batch_jobs yet: %s", run_id, why)
         # Rows are committed one by one above: only now may the watermark move.
-        context.update_cursor(_write_cursor(done))
+        retry = tuple(done.refused)[-MAX_RETRIED_RUNS:]
+        after = MirrorCursor(done.watermark, retry, done.behind, done.lag_seconds, at=datetime.now(UTC))
+        context.update_cursor(after.to_json())
         return SkipReason(_summary(done, created=created))
 
     return [
@@ -150,32 +158,12 @@ def _fail_orphaned_runs(context: SensorEvaluationContext, locks_url: str | None)
         return []
     try:
         return fail_orphaned_runs(
-            context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url
+            context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN_STATUSES)), locks_url
         )
     except sa.exc.SQLAlchemyError as error:
         # The rows come first; whoever is dead is still dead at the next tick.
         context.log.warning("Whether the processes of runs live cannot be seen: %s", safe_reason(error))
         return []
-
-
-def _read_cursor(cursor: str | None, history: timedelta) -> tuple[datetime, Sequence[str]]:
-    if not cursor:
-        return datetime.now(UTC) - history, ()
-    read = json.loads(cursor)
-    return datetime.fromisoformat(read["watermark"]), read.get("retry", ())
-
-
-def _write_cursor(done: ReconcileResult) -> str:
-    """The state of the mirror, which other processes may read off the sensor as well: /metrics, the alerts."""
-    return json.dumps(
-        {
-            "watermark": done.watermark.isoformat(),
-            "retry": list(done.refused)[-RETRIES:],
-            "behind": done.behind,
-            "lag_seconds": round(done.lag, 1),
-            "at": datetime.now(UTC).isoformat(),
-        }
-    )
 
 
 def _summary(done: ReconcileResult, *, created: bool) -> str:
@@ -189,5 +177,5 @@ def _summary(done: ReconcileResult, *, created: bool) -> str:
     if not done.complete:
         parts.append("time is up, the rest follows")
     if done.behind:
-        parts.append(f"the first run left has been waiting for {done.lag:.0f} s")
+        parts.append(f"the first run left has been waiting for {done.lag_seconds:.0f} s")
     return "; ".join(parts)

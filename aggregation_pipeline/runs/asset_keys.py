@@ -20,7 +20,7 @@ SOURCES_GROUP: Final = "sources"
 _TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
 
 
-class ParsedKey(NamedTuple):
+class TableAsset(NamedTuple):
     """The table that an asset belongs to, by its segment, and which output it is; None for the table itself."""
 
     segment: str
@@ -58,17 +58,17 @@ def export_path(table: str, output: str) -> tuple[str, ...]:
     return (_EXPORT, f"{table}_{output}")
 
 
-def parse_key(path: Sequence[str]) -> ParsedKey | None:
+def parse_asset_key(path: Sequence[str]) -> TableAsset | None:
     """Return what a key stands for; None for a key that is not ours.
 
     No output has a `_` in its name: the last `_` ends the segment, and no two tables share a key.
     """
     match tuple(path):
         case (first, part) if first == _TABLE:
-            return ParsedKey(part, None)
+            return TableAsset(part, None)
         case (first, part) if first == _EXPORT:
             table, _, output = part.rpartition("_")
-            return ParsedKey(table, output) if table and output in OUTPUTS else None
+            return TableAsset(table, output) if table and output in OUTPUTS else None
     return None
 
 

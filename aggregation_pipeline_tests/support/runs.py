@@ -159,8 +159,8 @@ def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEve
     instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
 
 
-class EngineRows(PostgresRepository):
-    """The rows by a connection of its own for each call."""
+class EngineRepository(PostgresRepository):
+    """A repository that opens a connection for each call."""
 
     def __init__(self, engine: sa.Engine) -> None:
         object.__setattr__(self, "connection", engine)
