@@ -17,10 +17,10 @@ from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.alerts.channels import Channel, open_channels
 from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.delivery import Delivery
-from aggregation_pipeline.alerts.detect_conditions import MonitoredDefinitions, first_watermark
-from aggregation_pipeline.alerts.detection import Detection, Detector
+from aggregation_pipeline.alerts.detection import Detection, Detector, first_watermark
 from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable
 from aggregation_pipeline.alerts.messages import MessageRenderer
+from aggregation_pipeline.alerts.monitored import MonitoredDefinitions
 from aggregation_pipeline.alerts.outbox_table import ensure_tables
 from aggregation_pipeline.alerts.send_times import seconds_until_quiet_ends
 from aggregation_pipeline.errors import AlertError
@@ -88,7 +88,7 @@ def build_alert_sensors(settings: Settings, tables: Mapping[str, MonitoredTable]
         settings.deployment_name, channels, message_renderer(settings), timedelta(seconds=settings.alert_window_seconds)
     )
     courier = Delivery(desk.deployment, channels, settings.alert_messages_per_minute)
-    surveyor = Detector(desk.deployment, warn=settings.alert_on_warn, secrets=settings.secrets)
+    surveyor = Detector(desk.deployment, on_warn=settings.alert_on_warn, secrets=settings.secrets)
 
     def tell(context: SensorEvaluationContext) -> SkipReason:
         memory = Memory.read(context.cursor)
@@ -209,7 +209,7 @@ def _bounded(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def _summary(seen: Detection, delivered: int, sealed: int, refused: int, *, created: bool) -> str:
-    parts = [f"{seen.new} new causes, {seen.recovered} recovered; {sealed} messages made, {delivered} delivered"]
+    parts = [f"{seen.new} new incidents, {seen.recovered} recovered; {sealed} messages made, {delivered} delivered"]
     if created:
         parts.insert(0, "Tables of aggregation_alerts created")
     if refused:

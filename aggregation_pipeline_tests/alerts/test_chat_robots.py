@@ -98,7 +98,7 @@ def test_a_robot_is_found_in_short_form_or_by_its_address_as_copied(
             "invalid webhook url .code 93000",
         ),
         ("wecombot://tok", (200, {"hello": 1}), "no reason given .code missing"),
-        ("lark://tok", (200, b"<html>"), "something else than JSON"),
+        ("lark://tok", (200, b"<html>"), "does not answer with JSON"),
         ("dingtalk://tok", (502, {}), "answers with status 502"),
     ],
 )

@@ -109,7 +109,7 @@ class Dispatcher:
         """What arrives until nothing more does: titles. Looks, seals, delivers."""
         before = len(self.sink.received)
         self.summary = self.tick()
-        if "0 new causes, 0 recovered; 0 messages made, 0 delivered" not in self.summary:
+        if "0 new incidents, 0 recovered; 0 messages made, 0 delivered" not in self.summary:
             for _ in range(2):
                 self.later()
                 self.tick()
@@ -149,7 +149,7 @@ def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_
     )
     run_id = fail(instance, ["users", "orders"])
     assert desk.hear() == ["[default] 2 failed: orders, 用户 users"]
-    assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new causes")
+    assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new incidents")
     text = desk.sink.received[0].body["message"]
     assert "■ 用户 users (owner: team:shop)\n  ValueError: no such column\n" in text
     assert f"run: {run_id}" in text
@@ -264,7 +264,7 @@ def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance
     asked = Dispatcher(
         instance, postgres.fresh_database(), sink, checked(passed=True), alert_on_warn=True, alert_language="zh"
     )
-    assert asked.hear() == ["[default] 1 项数据检查未通过:用户 users"]
+    assert asked.hear() == ["[default] 1 项数据检查未通过：用户 users"]
 
 
 def turn(instance: DagsterInstance, state: FreshnessState) -> None:
@@ -415,7 +415,7 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
     watermark, waiting = datetime.now(UTC) - timedelta(hours=1), sorted(failed)[:1]
     for _ in range(10):
         looks = iter([False])
-        look = runs_module.failed_runs(
+        look = runs_module.detect_failed_runs(
             instance,
             watermark=watermark,
             waiting=waiting,
@@ -426,7 +426,7 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
             out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
         )
         watermark, waiting = look.watermark, look.waiting
-        found |= {cause.details.run_id or "" for cause in look.causes}
+        found |= {cause.details.run_id or "" for cause in look.incidents}
     assert found == failed
 
 
