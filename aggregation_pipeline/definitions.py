@@ -9,29 +9,40 @@ from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
 from aggregation_pipeline.automation.executors import build_executor
-from aggregation_pipeline.automation.job_groups import group_tables
+from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.export.observer import RunObserver, SilentObserver
 from aggregation_pipeline.instance import log_handlers
-from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
-from aggregation_pipeline.resources.publisher import build_io_manager
+from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
+from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings
-from aggregation_pipeline.settings.code_snapshot import hand_on_environment, loaded_text
+from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 
 
-def build_definitions(project: Project) -> Definitions:
-    """Build everything that Dagster loads."""
+def build_definitions(project: Project, observer: RunObserver | None = None) -> Definitions:
+    """Build everything that Dagster loads. `observer` gets the progress of the tables that run in this process."""
     settings = project.settings
+    observer = observer or SilentObserver()
+    publisher = Publisher(
+        open_store(settings),
+        settings.oss_prefix,
+        settings.temp_dir,
+        settings.require_dagster_url(),
+        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+    )
+    io_manager = OSSIOManager(publisher, {table.entry.name: table.entry for table in project.tables})
     open_repository = repository_opener(settings, application_name="aggregation sensors")
-    groups = group_tables(project.tables, cron=project.cron, zone=settings.zone)
+    groups = groups_of(project)
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
@@ -41,7 +52,7 @@ def build_definitions(project: Project) -> Definitions:
         else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
     )
     return Definitions(
-        assets=[*build_sources(project.tables), *map(build_table, project.tables)],
+        assets=[*build_sources(project.tables), *(build_table(table, observer) for table in project.tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
             *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),
@@ -64,18 +75,11 @@ def build_definitions(project: Project) -> Definitions:
             *build_alert_sensors(settings, project.monitored_tables),
         ],
         resources={
-            "io_manager": build_io_manager(
-                OSSIOManager(
-                    open_store(settings),
-                    settings.oss_prefix,
-                    settings.temp_dir,
-                    project.options,
-                    settings.oss_link_seconds if settings.oss_links_in_metadata else None,
-                    {table.entry.name: table.entry for table in project.tables},
-                ),
-                locks_url=settings.require_dagster_url(),
-                one_process=settings.executor == "in_process",
-            )
+            PUBLISHER: publisher,
+            HEARTBEAT: build_heartbeat(
+                locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
+            ),
+            "io_manager": build_io_manager(io_manager),
         },
         executor=build_executor(settings.executor, project.live_updates("aggregation run").start),
     )
@@ -87,12 +91,12 @@ def defs() -> Definitions:
     module.
     """
     variables = env_file()
-    load_record.note(variables)
+    load_record.write_record(variables)
     settings = load_settings()
     config = settings.aggregation_config or DEFAULT_CONFIG
-    load_record.note(variables, config.absolute())
-    load_record.done()
-    hand_on_environment(Settings.model_fields)
+    load_record.write_record(variables, config.absolute())
+    load_record.forget_record()
+    pass_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
-    content = loaded_text(config, settings.temp_dir)
+    content = loaded_config_text(config, settings.temp_dir)
     return build_definitions(load_usable_project(settings, content))

@@ -70,13 +70,11 @@ class RowCountError(SourceError):
 
 
 class CheckError(PipelineError):
-    """Rows were refused before anything was published. `verdicts` are all checks of the window, for whoever shows
-    them.
-    """
+    """A blocking check failed, so nothing was published. `check_results` are those of all checks of the window."""
 
-    def __init__(self, message: str, verdicts: Sequence[Any]) -> None:
+    def __init__(self, message: str, check_results: Sequence[Any]) -> None:
         super().__init__(message)
-        self.verdicts = tuple(verdicts)
+        self.check_results = tuple(check_results)
 
 
 class FormatError(PipelineError):

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 # below.
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 8 * 1024 * 1024
+# The media type of an extract, and of what is published as Parquet.
+PARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
 # Ends the words for an order that has no key at its end.
 TIES = ", equal rows as the server gives them"
 

@@ -11,22 +11,22 @@ from zoneinfo import ZoneInfo
 from dagster import DagsterInstance
 
 from aggregation_pipeline.alerts.incidents import MonitoredTable
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.config.cron import to_five_fields
-from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config, select_tables
-from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config
+from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.selection import select_tables
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.config.yaml.document import format_key_path
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
-from aggregation_pipeline.settings.log_once import tell_once
+from aggregation_pipeline.settings.log_once import log_once
 from aggregation_pipeline.storage.keys import refuse_long_names
 
 log = logging.getLogger(__name__)
@@ -38,14 +38,12 @@ class Project:
 
     Attributes:
         tables: the selected entries, each with what its op needs.
-        options: how formats write values.
         cron: CRON_SCHEDULE in five fields.
         left_out: entries that no assets can stand for, with the reason, by name.
     """
 
     settings: Settings
-    tables: tuple[TableJob, ...]
-    options: FormatOptions
+    tables: tuple[ConfiguredTable, ...]
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -97,11 +95,12 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path)
-    entries = _selected(config, settings)
+    entries = _select_entries(config, settings)
     require_unique(entries, settings.db_name or "default")
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    return Project(settings, tuple(_table(entry, settings, cron, path) for entry in entries), config.options, cron)
+    settings.require_dagster_url()
+    return Project(settings, tuple(_configured_table(entry, settings, cron, path) for entry in entries), cron)
 
 
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
@@ -117,20 +116,21 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     path = settings.aggregation_config or DEFAULT_CONFIG
     config, left_out = load_usable_config(path, content)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    tables: list[TableJob] = []
-    for entry in _told_apart(_selected(config, settings, left_out), settings, path, left_out):
+    settings.require_dagster_url()
+    tables: list[ConfiguredTable] = []
+    for entry in _with_distinct_assets(_select_entries(config, settings, left_out), settings, path, left_out):
         try:
             settings.require_mask_salt([entry])
-            tables.append(_table(entry, settings, cron, path))
+            tables.append(_configured_table(entry, settings, cron, path))
         except (ConfigError, SettingsError) as error:
-            words = str(error) if str(path) in str(error) else f"{_place(entry, path)}: {error}"
-            tables.append(_stand_in(entry, words, settings, path))
+            words = str(error) if str(path) in str(error) else f"{_location(entry, path)}: {error}"
+            tables.append(_placeholder(entry, words, settings, path))
     for words in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
-        tell_once(log, logging.ERROR, words)
-    return Project(settings, tuple(tables), config.options, cron, left_out)
+        log_once(log, logging.ERROR, words)
+    return Project(settings, tuple(tables), cron, left_out)
 
 
-def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
+def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
     wanted = settings.aggregation_tables
     if left_out and (wanted or not config.tables):
         # Counting the rows of a table is not what its entry asks for.
@@ -138,10 +138,10 @@ def _selected(config: PipelineConfig, settings: Settings, left_out: Collection[s
         if not wanted:
             return ()
     file = (settings.aggregation_config or DEFAULT_CONFIG).name
-    return select_tables(config, wanted, warn=functools.partial(tell_once, log, logging.WARNING), file=file)
+    return select_tables(config, wanted, warn=functools.partial(log_once, log, logging.WARNING), file=file)
 
 
-def _told_apart(
+def _with_distinct_assets(
     entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]
 ) -> Sequence[TableEntry]:
     """The entries without those that Dagster could not tell from one before them, which are `left_out`."""
@@ -154,22 +154,22 @@ def _told_apart(
         try:
             require_unique([*kept, entry], database)
         except ConfigError as error:
-            left_out[entry.name] = f"{_place(entry, path)}: {error}"
+            left_out[entry.name] = f"{_location(entry, path)}: {error}"
         else:
             kept.append(entry)
     return kept
 
 
-def _stand_in(entry: TableEntry, words: str, settings: Settings, path: Path) -> TableJob:
+def _placeholder(entry: TableEntry, words: str, settings: Settings, path: Path) -> ConfiguredTable:
     """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
     entry = entry.model_copy(update={"issues": words, "schedule": ()})
     try:
-        return _table(entry, settings, "", path)
+        return _configured_table(entry, settings, "", path)
     except ConfigError:
-        return _table(entry.model_copy(update={"partition": None}), settings, "", path)
+        return _configured_table(entry.model_copy(update={"partition": None}), settings, "", path)
 
 
-def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> TableJob:
+def _configured_table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> ConfiguredTable:
     zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
     where = f"tables.{entry.name}.schedule"
     if entry.issues is None:
@@ -179,21 +179,20 @@ def _table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> Tabl
         if entry.schedule is None
         else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
     )
-    return TableJob(
+    return ConfiguredTable(
         entry,
         entry.formats or settings.output_format,
         source=functools.partial(source_options, settings),
         database=settings.db_name or "default",
         config=path,
         zone=zone,
-        locks_url=settings.require_dagster_url(),
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
         # A schedule would fail each night of what somebody has been told already.
         crons=() if entry.issues else crons,
     )
 
 
-def _place(entry: TableEntry, path: Path) -> str:
+def _location(entry: TableEntry, path: Path) -> str:
     return f"{path}:{entry.line or 1}: {format_key_path(['tables', entry.name])}"
 
 
@@ -201,12 +200,12 @@ def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
     try:
         refuse_long_names(prefix, entry.name)
     except StorageError as error:
-        raise ConfigError(f"{_place(entry, path)}: {error}") from None
+        raise ConfigError(f"{_location(entry, path)}: {error}") from None
 
 
 def _five_fields(where: str, text: str) -> str:
     cron, note = to_five_fields(text)
     if note:
         # Each minute is what nobody means who wrote `0 * * * * *` for each hour.
-        tell_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
+        log_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
     return cron

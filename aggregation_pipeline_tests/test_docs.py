@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, window_of
+from aggregation_pipeline.assets.partitions import newest_complete, partitions_of, time_range_of
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.embedded import sample_data
-from aggregation_pipeline.export.checks import judge
+from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
@@ -74,7 +74,7 @@ def newest_window(entry: TableEntry, now: datetime = NOW) -> TimeRange | None:
     if entry.partition is None:
         return None
     definition = partitions_of(entry.partition, ZONE)
-    return window_of(entry.partition, definition, str(newest_complete(definition, now)))
+    return time_range_of(entry.partition, definition, str(newest_complete(definition, now)))
 
 
 @pytest.mark.parametrize("text", list(examples()))
@@ -98,15 +98,15 @@ def test_an_example_of_the_docs_loads_and_reads_the_sample_shop(
         ]
         assert [dataset.name for dataset in extract.datasets] == (wanted or ["summary"])
         # A check that names a column of no file raises.
-        judge(entry, extract, None, lambda: None)
+        evaluate_checks(entry, extract, None, lambda: None)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "configuration.zh-CN.md"])
 def test_the_example_of_partitions_publishes_just_after_midnight_too(
     seekdb: MySQLServer, shop: str, tmp_path: Path, name: str
 ):
     """When the shop was loaded the day before, and the newest partition holds no order of it."""
-    blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / name).read_text(encoding="utf-8"))]
+    blocks = [block[1] for block in BLOCK.finditer((REPOSITORY / "docs" / name).read_text(encoding="utf-8"))]
     (text,) = [block for block in blocks if "partition:" in block and "blocking" in block]
     path = tmp_path / "aggregation.yaml"
     path.write_text(completed(text), encoding="utf-8")
@@ -117,7 +117,9 @@ def test_the_example_of_partitions_publishes_just_after_midnight_too(
     )
     extract = read_extract(request, options_for(seekdb, shop), tmp_path, ignore_progress)
     assert extract.datasets[-1].rows == 0
-    assert not [one.name for one in judge(entry, extract, None, lambda: None) if one.blocking and not one.passed]
+    assert not [
+        one.name for one in evaluate_checks(entry, extract, None, lambda: None) if one.blocking and not one.passed
+    ]
 
 
 def test_the_docs_have_examples():

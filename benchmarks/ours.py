@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
@@ -86,10 +88,10 @@ def export(address: dict[str, Any], format_name: str, folder: str, where: str | 
     def run(keys: dict[str, Any]) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             root = Path(name)
-            publication = Publication(
+            destination = Destination(
                 FolderStore(root / "store"), "bench", "run", FormatOptions(), root / "temp", NoLock()
             )
-            exported = export_window(_request(keys), options, [format_name], publication, _Nobody())
+            exported = export_window(_request(keys), options, [format_name], destination, SilentObserver())
             return sum(file.rows for file in exported.files)
 
     run({**DETAIL, "where": _REHEARSAL})
@@ -143,14 +145,3 @@ def _request(keys: dict[str, Any]) -> ReadRequest:
 
 def _silent(_dataset: str, _done: int, _total: int | None) -> None:
     pass
-
-
-class _Nobody:
-    def rows(self, dataset: str, done: int, total: int | None) -> None:
-        pass
-
-    def step(self, text: str) -> None:
-        pass
-
-    def warn(self, text: str) -> None:
-        pass

@@ -43,7 +43,8 @@ def by_day(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
 def _prepared(address: dict[str, Any], url: str, folder: str, work: "Callable[..., RunResult]") -> Callable[[], int]:
     _configure(address, url, folder, _CONFIG, OUTPUT_FORMAT="csv,parquet")
     from aggregation_pipeline.definitions import build_definitions
-    from aggregation_pipeline.local.run import open_instance, run_tables
+    from aggregation_pipeline.local.instance import open_instance
+    from aggregation_pipeline.local.run import run_tables
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
 

@@ -11,7 +11,7 @@ from aggregation_pipeline.alerts.chat_robots import find_robot
 from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.messages import Message, fit
 from aggregation_pipeline.errors import AlertError, SettingsError
-from aggregation_pipeline.settings.alerts import pieces
+from aggregation_pipeline.settings.alerts import secret_pieces
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -50,7 +50,7 @@ def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
         scheme = url.partition("://")[0].lower()
         try:
             name = f"{scheme}:{hashlib.sha256(url.encode()).hexdigest()[:8]}"
-            channels.append(Channel(name, _sender(url), pieces(url)))
+            channels.append(Channel(name, _sender(url), secret_pieces(url)))
         except AlertError as error:
             problems.append(f"entry {number}: {error}")
     if problems:

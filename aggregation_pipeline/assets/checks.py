@@ -1,86 +1,83 @@
-"""The checks of an entry as Dagster shows them: one verdict a run, whichever and however many windows it was over."""
+"""The checks of an entry as Dagster shows them: one result a run, whichever and however many windows it was over."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import manifest_key, table_key
-from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.checks import (
-    ALWAYS,
-    NAMES_SET,
-    NAMES_SET_WORDS,
-    CheckResult,
-    expectation,
-    named_checks,
-)
+from aggregation_pipeline.export.checks.configured import ConfiguredCheck, configured_checks, expectation
+from aggregation_pipeline.export.checks.results import CheckResult
+from aggregation_pipeline.export.checks.standard import NAMES_SET, NAMES_SET_DESCRIPTION, STANDARD_CHECKS
 
-_TOLD = 200
-_NOT_JUDGED = "Not judged: a blocking check failed before, and nothing was published."
+_PARTITIONS_NAMED: Final = 200
+_NOT_EVALUATED: Final = "Not evaluated: a blocking check failed before, and nothing was published."
+
+# The results of each window by partition key; None stands for a table that is read whole.
+ResultsByWindow = Mapping[str | None, Sequence[CheckResult]]
 
 
 def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
-    """The checks that an entry asks for, and those that every table has.
+    """Return the checks that an entry asks for, and those that every table has.
 
-    Not `blocking` in Dagster's sense: that one stops what comes after an asset that is there already; ours keep it from
-    being there.
+    They are not `blocking` in Dagster's sense: that stops what comes after an asset that is there already. Ours keep
+    the asset from being published.
     """
-    asked = {name: _asked(kind, group) for name, kind, group in named_checks(entry.checks)}
+    configured = {check.name: _description(check) for check in configured_checks(entry.checks)}
     of_rows = [
-        AssetCheckSpec(name, asset=table_key(entry.name), description=words)
-        for name, words in {**asked, **ALWAYS}.items()
+        AssetCheckSpec(name, asset=table_key(entry.name), description=description)
+        for name, description in {**configured, **STANDARD_CHECKS}.items()
     ]
-    named = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_WORDS)
-    return [*of_rows, *([] if entry.names == "none" else [named])]
+    of_names = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_DESCRIPTION)
+    return of_rows if entry.names == "none" else [*of_rows, of_names]
 
 
 def check_results(
-    entry: TableEntry, selected: Sequence[AssetCheckKey], verdicts: Mapping[str | None, Sequence[CheckResult]]
+    entry: TableEntry, selected: Collection[AssetCheckKey], results: ResultsByWindow
 ) -> Iterator[AssetCheckResult]:
-    """One result for each check; `verdicts` are by partition (None: the table is taken whole).
+    """Yield one result for each selected check.
 
-    Where a blocking check failed, those that come after it have nothing to judge. They get a result all the same:
-    Dagster shows a check that it hears nothing of as failed, beside the one that did.
+    After a blocking check has failed, the checks behind it have no outcome. They get a result all the same: Dagster
+    shows a check without one as failed, beside the one that did fail.
     """
-    blocked = any(one.blocking and not one.passed for several in verdicts.values() for one in several)
+    blocked = any(result.blocking and not result.passed for window in results.values() for result in window)
     for spec in check_specs(entry):
-        found = {key: one for key, several in verdicts.items() for one in several if one.name == spec.name}
         if spec.key not in selected:
             continue
-        if not found:
-            if blocked:
-                yield AssetCheckResult(
-                    passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_JUDGED
-                )
-            continue
-        bad = {key: one for key, one in found.items() if not one.passed}
-        told = next(iter((bad or found).values()))
-        severity = AssetCheckSeverity.WARN if told.severity == "warn" else AssetCheckSeverity.ERROR
-        words = told.words
-        metadata: dict[str, Any] = dict(told.numbers)
-        if None not in found:
-            metadata = {
-                "partitions": len(found),
-                "failed partitions": len(bad),
-                **(metadata if len(found) == 1 else {}),
-            }
-            if bad:
-                keys = [str(key) for key in bad]
-                words = f"{', '.join(keys[:_TOLD])}{' and more' if len(keys) > _TOLD else ''}: {told.words}"
-                metadata["failed"] = MetadataValue.json({str(key): one.words for key, one in list(bad.items())[:_TOLD]})
-        yield AssetCheckResult(
-            passed=not bad,
-            asset_key=spec.asset_key,
-            check_name=spec.name,
-            severity=severity,
-            description=words,
-            metadata=metadata,
-        )
+        found = {key: result for key, window in results.items() for result in window if result.name == spec.name}
+        if found:
+            yield _over_windows(spec, found)
+        elif blocked:
+            yield AssetCheckResult(
+                passed=True, asset_key=spec.asset_key, check_name=spec.name, description=_NOT_EVALUATED
+            )
 
 
-def _asked(kind: str, group: Checks) -> str:
-    words = expectation(kind, group)
-    # Dagster's own label says "non-blocking": it does not know of a gate before the asset.
-    return f"Blocks publishing: {words}." if group.blocking else f"{words[0].upper()}{words[1:]}."
+def _over_windows(spec: AssetCheckSpec, found: Mapping[str | None, CheckResult]) -> AssetCheckResult:
+    """One result for all windows of a run; it describes the first that failed, else the first."""
+    failed = {str(key): result for key, result in found.items() if not result.passed}
+    shown = next(iter((failed or found).values()))
+    description, metadata = shown.message, dict[str, Any](shown.numbers)
+    if None not in found:
+        numbers = metadata if len(found) == 1 else {}
+        metadata = {"partitions": len(found), "failed partitions": len(failed), **numbers}
+        if failed:
+            named = list(failed)[:_PARTITIONS_NAMED]
+            more = " and more" if len(failed) > len(named) else ""
+            description = f"{', '.join(named)}{more}: {shown.message}"
+            metadata["failed"] = MetadataValue.json({key: failed[key].message for key in named})
+    return AssetCheckResult(
+        passed=not failed,
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        severity=AssetCheckSeverity.WARN if shown.severity == "warn" else AssetCheckSeverity.ERROR,
+        description=description,
+        metadata=metadata,
+    )
+
+
+def _description(check: ConfiguredCheck) -> str:
+    text = expectation(check)
+    # Dagster labels the check "non-blocking", because it does not know that a check can act before the asset exists.
+    return f"Blocks publishing: {text}." if check.group.blocking else f"{text[0].upper()}{text[1:]}."

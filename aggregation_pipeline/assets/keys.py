@@ -1,4 +1,6 @@
-"""The asset keys of a table, by its name in aggregation.yaml."""
+"""The asset keys of a table, by the name of its entry. `runs/asset_keys.py` decides their form."""
+
+from collections.abc import Iterable
 
 from dagster import AssetKey
 
@@ -11,15 +13,20 @@ def source_key(database: str, table: str) -> AssetKey:
 
 
 def table_key(name: str) -> AssetKey:
-    """Key of a table's asset: `aggregation/<name>`."""
+    """Key of the table's own asset: `aggregation/<name>`."""
     return AssetKey(table_path(segment(name)))
 
 
-def export_key(name: str, output: str) -> AssetKey:
-    """Key of one of its formats, or of its `manifest`: `export/<name>_<output>`."""
-    return AssetKey(export_path(segment(name), output))
+def export_key(name: str, format_name: str) -> AssetKey:
+    """Key of the asset of one format: `export/<name>_<format>`."""
+    return AssetKey(export_path(segment(name), format_name))
 
 
 def manifest_key(name: str) -> AssetKey:
-    """Key of the manifest, which is materialized last and speaks for the whole window."""
-    return export_key(name, MANIFEST)
+    """Key of the manifest's asset, which is materialized last and stands for the whole window."""
+    return AssetKey(export_path(segment(name), MANIFEST))
+
+
+def keys_of_table(name: str, formats: Iterable[str]) -> list[AssetKey]:
+    """Keys of all assets of a table that is exported in these formats."""
+    return [table_key(name), *(export_key(name, each) for each in formats), manifest_key(name)]

@@ -1,17 +1,20 @@
-"""What a window has become, as metadata that Dagster's UI draws and that batch_jobs is written from."""
+"""A published window as metadata: Dagster's UI shows it, and batch_jobs is written from it."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
 
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.display import markdown_cell, markdown_table, readable_size
+from aggregation_pipeline.assets.keys import export_key, manifest_key, source_key, table_key
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.checks import counted_dataset
-from aggregation_pipeline.export.window import Exported
-from aggregation_pipeline.formats.common.column_text import shown_text
+from aggregation_pipeline.export.checks.results import counted_rows
+from aggregation_pipeline.export.publishing import ExportedWindow
+from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.tags import (
     ATTEMPT_KEY,
     BYTES_KEY,
@@ -19,6 +22,7 @@ from aggregation_pipeline.runs.tags import (
     COLUMN_SCHEMA_KEY,
     FILES_KEY,
     ITEMS_KEY,
+    PARTITION_ROW_COUNT_KEY,
     PLATFORM_KEY,
     ROW_COUNT_KEY,
     SECONDS_KEY,
@@ -33,35 +37,57 @@ from aggregation_pipeline.storage.manifest import ManifestFile
 Metadata = dict[str, Any]
 
 
-def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> Metadata:
-    """Metadata of the table's own asset: rows a dataset, columns and what they are made of, SQL, a preview of the
-    summary.
+def window_metadata(
+    exported: ExportedWindow,
+    table: ConfiguredTable,
+    publisher: Publisher,
+    *,
+    selected: Collection[AssetKey],
+    seconds: float,
+    attempt: int,
+) -> Mapping[AssetKey, Metadata]:
+    """Return the metadata of every asset of a window, the manifest last.
 
-    Numbers stand as numbers, so that the UI draws their history.
+    What was made without being selected is among them: all formats of a table that was materialized alone, and always
+    the manifest.
+
+    Args:
+        exported: the window.
+        table: its table.
+        publisher: where it is published.
+        selected: the assets that the run was asked for.
+        seconds: how long the window took, waiting for its lock included.
+        attempt: of the op, from 1 on.
+    """
+    entry = table.entry
+    by_asset: dict[AssetKey, Metadata] = {}
+    if table_key(entry.name) in selected:
+        source = source_key(entry.source.database or table.database, entry.source.name)
+        by_asset[table_key(entry.name)] = _table_metadata(exported, entry, source)
+    for name in dict.fromkeys(file.format for file in exported.files):
+        by_asset[export_key(entry.name, name)] = _format_metadata(exported, name, publisher)
+    by_asset[manifest_key(entry.name)] = {
+        **_manifest_metadata(exported, publisher),
+        PLATFORM_KEY: entry.platform,
+        SECONDS_KEY: round(seconds, 3),
+        ATTEMPT_KEY: attempt,
+    }
+    if table.partitions is not None:
+        for metadata in by_asset.values():
+            metadata[PARTITION_ROW_COUNT_KEY] = metadata.pop(ROW_COUNT_KEY)
+    return by_asset
+
+
+def _table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey) -> Metadata:
+    """Of the table's own asset: rows by dataset, columns and where they come from, SQL, a preview of the summary.
+
+    Numbers stay numbers, so that the UI draws their history.
     """
     manifest = exported.manifest
-    origins = {
-        f"{name}.{column}": columns
-        for name, schema in exported.schemas.items()
-        for column, columns in source_columns(entry, name, schema.names).items()
-    }
     metadata: Metadata = {
-        # Not the sum of both datasets: it stands at the top of the asset's page, as the rows of a table.
-        ROW_COUNT_KEY: counted_dataset(manifest),
-        COLUMN_SCHEMA_KEY: TableSchema(
-            [
-                column
-                for name, schema in exported.schemas.items()
-                for column in _columns(name, schema, origins, exported.comments, entry.source.name)
-            ]
-        ),
-        COLUMN_LINEAGE_KEY: TableColumnLineage(
-            {
-                output: [TableColumnDep(source, column) for column in columns]
-                for output, columns in origins.items()
-                if columns
-            }
-        ),
+        # Not the sum of both datasets: the page of the asset shows this as the rows of the table.
+        ROW_COUNT_KEY: counted_rows(manifest),
+        **_column_metadata(exported, entry, source),
         "window": manifest.window,
         "consistency": manifest.consistency,
         "engines": manifest.engines,
@@ -79,87 +105,101 @@ def table_metadata(exported: Exported, entry: TableEntry, source: AssetKey) -> M
     return metadata
 
 
-def format_metadata(exported: Exported, name: str, store: ObjectStore, link_seconds: int | None = None) -> Metadata:
-    """Metadata of one format's asset: its files, where they lie, how to get them, and what had to be changed in them.
+def _column_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey) -> Metadata:
+    """The columns of both datasets, and the source columns that each is computed from."""
+    origins = {
+        f"{dataset}.{column}": columns
+        for dataset, schema in exported.schemas.items()
+        for column, columns in source_columns(entry, dataset, schema.names).items()
+    }
+    columns = [
+        column
+        for dataset, schema in exported.schemas.items()
+        for column in _columns(dataset, schema, origins, exported.comments, entry.source.name)
+    ]
+    lineage = {name: [TableColumnDep(source, column) for column in found] for name, found in origins.items() if found}
+    return {COLUMN_SCHEMA_KEY: TableSchema(columns), COLUMN_LINEAGE_KEY: TableColumnLineage(lineage)}
 
-    Metadata stays in Dagster's database for good and is open to whoever reads it, so a presigned link, which lets
-    anybody in while it lives, stands there only for `link_seconds` that somebody asked for. The page of OSS's console
-    lets in who may see the bucket.
-    """
-    files = [file for file in exported.manifest.files if file.format == name]
+
+def _columns(
+    dataset: str, schema: pa.Schema, origins: Mapping[str, Sequence[str]], comments: Mapping[str, str], source: str
+) -> Iterator[TableColumn]:
+    for field in schema:
+        # One asset holds both datasets. A column that both have would be the same name twice.
+        name = f"{dataset}.{field.name}"
+        origin = origins.get(name, ())
+        # A column's comment says what its values mean. A figure that is computed from the column changes that only in
+        # part.
+        comment = comments.get(origin[0], "") if len(origin) == 1 else ""
+        # As text too: the open-source UI does not draw the lineage of columns.
+        computed_from = f"from {', '.join(f'{source}.{column}' for column in origin)}" if origin else ""
+        mysql_type = (field.metadata or {}).get(b"mysql_type", b"?").decode()
+        description = "; ".join(filter(None, (comment, computed_from))) or None
+        yield TableColumn(name, mysql_type, description=description)
+
+
+def _format_metadata(exported: ExportedWindow, name: str, publisher: Publisher) -> Metadata:
+    """Of one format's asset: its files, where they are, how to get them, and how many values had to be changed."""
+    store, files = publisher.store, [file for file in exported.manifest.files if file.format == name]
+    size = sum(file.bytes for file in files)
     changed = {
         note: sum(file.notes.get(note, 0) for file in files)
         for note in sorted({note for file in files for note in file.notes})
     }
+    lines = [
+        f"- `{store.uri(exported.shown_key(file))}` ({file.rows:,} rows, {readable_size(file.bytes)})" for file in files
+    ]
     return {
-        ROW_COUNT_KEY: counted_dataset(exported.manifest),
+        ROW_COUNT_KEY: counted_rows(exported.manifest),
         URI_KEY: store.uri(exported.shown_key(files[0])) if files else "",
         "window": exported.manifest.window,
-        "bytes": sum(file.bytes for file in files),
-        "size": size(sum(file.bytes for file in files)),
-        "files": MetadataValue.md(
-            "\n".join(
-                f"- `{store.uri(exported.shown_key(file))}` ({file.rows:,} rows, {size(file.bytes)})" for file in files
-            )
-        ),
-        **_ways_to_get(exported, files, store, link_seconds),
+        "bytes": size,
+        "size": readable_size(size),
+        "files": MetadataValue.md("\n".join(lines)),
+        **(_download_metadata(exported, files, publisher) if files else {}),
         **({"changed values": MetadataValue.json(changed)} if any(changed.values()) else {}),
     }
 
 
-def _ways_to_get(
-    exported: Exported, files: Sequence[ManifestFile], store: ObjectStore, link_seconds: int | None
-) -> Metadata:
+def _download_metadata(exported: ExportedWindow, files: Sequence[ManifestFile], publisher: Publisher) -> Metadata:
+    """How to get the files: OSS's console, a command, and presigned links if they are configured.
+
+    Whoever may read Dagster's database reads metadata for good, and a presigned link lets anybody in while it lives. So
+    links stand there only if somebody asked for them, with `link_seconds`. OSS's console asks who may see the bucket.
+    """
+    store, manifest, link_seconds = publisher.store, exported.manifest, publisher.link_seconds
     metadata: Metadata = {}
-    manifest = exported.manifest
-    page = store.page(exported.shown_key(files[0])) if files else None
-    if page:
-        command = shlex.join(
-            ["aggregation-pipeline", "download", "--table", manifest.table, "--window", manifest.window]
-        )
-        metadata |= {"console": MetadataValue.url(page), "download": MetadataValue.md(f"`{command}`")}
-    links = [(file.name, store.link(file.key, link_seconds)) for file in files] if link_seconds else []
+    if page := store.page(exported.shown_key(files[0])):
+        command = ["aggregation-pipeline", "download", "--table", manifest.table, "--window", manifest.window]
+        metadata |= {"console": MetadataValue.url(page), "download": MetadataValue.md(f"`{shlex.join(command)}`")}
+    if not link_seconds:
+        return metadata
+    links = [(file.name, store.link(file.key, link_seconds)) for file in files]
     if any(link for _, link in links):
-        metadata["links"] = MetadataValue.md("\n".join(f"- [{_cell(name)}]({link})" for name, link in links))
-        metadata["links end"] = MetadataValue.timestamp(datetime.now(UTC) + timedelta(seconds=link_seconds or 0))
+        lines = [f"- [{markdown_cell(name)}]({link})" for name, link in links]
+        metadata["links"] = MetadataValue.md("\n".join(lines))
+        metadata["links end"] = MetadataValue.timestamp(datetime.now(UTC) + timedelta(seconds=link_seconds))
     return metadata
 
 
-def manifest_metadata(
-    exported: Exported, store: ObjectStore, uri: str, platform: str, seconds: float, attempt: int
-) -> Metadata:
-    """Metadata of the manifest's asset, which speaks for the window as a whole: batch_jobs is projected from the
-    `aggregation/` keys.
-    """
+def _manifest_metadata(exported: ExportedWindow, publisher: Publisher) -> Metadata:
+    """Of the manifest's asset, which speaks for the whole window: `aggregation/` keys are projected into batch_jobs."""
     manifest = exported.manifest
+    size = sum(file.bytes for file in manifest.files)
     return {
-        ROW_COUNT_KEY: counted_dataset(manifest),
-        URI_KEY: uri,
+        ROW_COUNT_KEY: counted_rows(manifest),
+        URI_KEY: publisher.manifest_uri(manifest.table, manifest.window),
         TABLE_KEY: manifest.table,
-        PLATFORM_KEY: platform,
         WINDOW_KEY: manifest.window,
         ITEMS_KEY: manifest.rows,
-        SECONDS_KEY: round(seconds, 3),
-        BYTES_KEY: sum(file.bytes for file in manifest.files),
-        "size": size(sum(file.bytes for file in manifest.files)),
-        ATTEMPT_KEY: attempt,
-        FILES_KEY: MetadataValue.json([file_record(exported, file, store) for file in exported.files]),
+        BYTES_KEY: size,
+        "size": readable_size(size),
+        FILES_KEY: MetadataValue.json([_file_record(exported, file, publisher.store) for file in exported.files]),
     }
 
 
-def size(number: int) -> str:
-    """Bytes for people: `1.2 MiB`. The UI shows a number as a row of digits."""
-    amount, units = float(number), iter(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))
-    unit = next(units)
-    while amount >= 1023.95 and (larger := next(units, None)):
-        amount, unit = amount / 1024, larger
-    return f"{number:,} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
-
-
-def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
-    """One file, as `run --json` and batch_jobs name it: by its stable name, which outlives the version that the
-    manifest names.
-    """
+def _file_record(exported: ExportedWindow, file: ManifestFile, store: ObjectStore) -> Mapping[str, Any]:
+    """One file as `run --json` and batch_jobs have it, under its stable name: that outlives this version."""
     return {
         "table": exported.manifest.table,
         "format": file.format,
@@ -169,39 +209,3 @@ def file_record(exported: Exported, file: ManifestFile, store: ObjectStore) -> M
         "bytes": file.bytes,
         "crc64": file.crc64,
     }
-
-
-def markdown_table(table: pa.Table) -> str:
-    """Lay out a few rows as Markdown; NULL is told from the text by its slant.
-
-    The files are published by now: Python objects, which some values cannot be, are not made.
-    """
-    if not table.num_rows:
-        return "*no rows*"
-    columns = [
-        shown_text(column.combine_chunks(), field).to_pylist()
-        for column, field in zip(table.columns, table.schema, strict=True)
-    ]
-    lines = [[_cell(name) for name in table.column_names], ["---"] * table.num_columns]
-    lines += [["*NULL*" if cell is None else _cell(cell) for cell in row] for row in zip(*columns, strict=True)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
-    return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def _columns(
-    dataset: str, schema: pa.Schema, origins: Mapping[str, Sequence[str]], comments: Mapping[str, str], source: str
-) -> Iterator[TableColumn]:
-    for field in schema:
-        # One asset holds both datasets: columns that both have would be one name twice.
-        name = f"{dataset}.{field.name}"
-        made_of = origins.get(name, ())
-        # The comment of a column says what its values mean, which a figure made of it changes only in part.
-        comment = comments.get(made_of[0], "") if len(made_of) == 1 else ""
-        # In words too: the open-source UI does not draw the lineage of columns.
-        origin = f"from {', '.join(f'{source}.{column}' for column in made_of)}" if made_of else ""
-        mysql_type = (field.metadata or {}).get(b"mysql_type", b"?").decode()
-        yield TableColumn(name, mysql_type, description="; ".join(filter(None, (comment, origin))) or None)

@@ -1,4 +1,4 @@
-"""An entry's partitions as Dagster counts them, and a partition key as the window of time that is read."""
+"""An entry's partitions as Dagster counts them, and the time range that is read for each partition key."""
 
 import itertools
 from datetime import UTC, datetime
@@ -27,10 +27,10 @@ PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly
 
 
 def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsDefinition:
-    """Return the partitions of an entry whose own zone, or the project's, is `zone`.
+    """Return the partitions of an entry. `zone` is the entry's own zone, or the project's.
 
     Raises:
-        ConfigError: hours in a zone whose clock is put forward by half an hour: Dagster's hours have a gap there.
+        ConfigError: hours in a zone whose clock changes by half an hour: Dagster leaves a gap between its hours there.
     """
     timezone = partition.timezone or zone.key
     if partition.every == "hour" and _shifts_by_less_than_an_hour(ZoneInfo(timezone), partition.start_local):
@@ -45,7 +45,7 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
         case "day":
             return DailyPartitionsDefinition(start, timezone=timezone, end_offset=offset)
         case "week":
-            # Dagster's weeks begin on Sunday unless it is told.
+            # By default, Dagster's weeks begin on Sunday.
             return WeeklyPartitionsDefinition(
                 start, day_offset=WEEKDAYS[partition.week_start], timezone=timezone, end_offset=offset
             )
@@ -54,28 +54,27 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
 
 
 def _shifts_by_less_than_an_hour(zone: ZoneInfo, start: datetime) -> bool:
-    """Whether the clock is changed by a part of an hour after `start`, as on Lord Howe Island each year, or in Caracas
-    in 2016.
-    """
+    """Whether the clock changes by a part of an hour after `start`: Lord Howe Island each year, Caracas in 2016."""
     offsets = offsets_of(zone)
     first = int(start.replace(tzinfo=zone).timestamp())
     seconds = [int(offsets.at(np.array([first]))[0]), *offsets.seconds[offsets.starts > first].tolist()]
     return any((after - before) % 3600 for before, after in itertools.pairwise(seconds))
 
 
-def window_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> TimeRange:
-    """Return what the partition `key` reads."""
+def time_range_of(partition: Partition, definition: TimeWindowPartitionsDefinition, key: str) -> TimeRange:
+    """Return the time range that is read for the partition `key`."""
     found = definition.time_window_for_partition_key(key)
     zone = ZoneInfo(partition.column_timezone or definition.timezone)
     return TimeRange(key, partition.column, found.start.astimezone(UTC), found.end.astimezone(UTC), zone)
 
 
 def require_partition(table: str, definition: TimeWindowPartitionsDefinition, key: str) -> None:
-    """Refuse a key of no partition: a run may be launched with any text as its tag, and Dagster takes a date of years
-    to come for one.
+    """Check that `key` is a partition of the table.
+
+    Dagster does not: a run may be launched with any text as its tag, and it accepts dates in the far future.
 
     Raises:
-        ConfigError: the message says how far the partitions go.
+        ConfigError: it is not; the message says how far the partitions go.
     """
     if not definition.has_partition_key(key):
         first, last = definition.get_first_partition_key(), definition.get_last_partition_key()
@@ -84,8 +83,9 @@ def require_partition(table: str, definition: TimeWindowPartitionsDefinition, ke
 
 
 def newest_complete(definition: TimeWindowPartitionsDefinition, moment: datetime) -> str | None:
-    """Return the key of the newest partition that is over at `moment` (earlier or later by end_offset); None before the
-    first.
+    """Return the key of the newest partition that is complete at `moment`; None before the first.
+
+    `partition.end_offset` shifts it by so many partitions.
     """
     with partition_loading_context(effective_dt=moment):
         return definition.get_last_partition_key()
@@ -95,51 +95,55 @@ def keys_between(table: str, definition: TimeWindowPartitionsDefinition, first: 
     """Return the partition keys from `first` to `last`, both included; a date stands for all partitions of that day.
 
     Raises:
-        ConfigError: no partition lies there, or none of that name; the message shows what keys look like.
+        ConfigError: there is no such partition, or none between the two; the message shows what keys look like.
     """
     known = definition.get_partition_keys()
     if not known:
         raise ConfigError(f"table {table!r} has no complete partition yet")
-    low = next((position for position, key in enumerate(known) if key.startswith(first)), None)
-    high = next((position for position, key in reversed(list(enumerate(known))) if key.startswith(last)), None)
-    for given, position in ((first, low), (last, high)):
-        if position is None:
+    positions = []
+    for given, end in ((first, 0), (last, -1)):
+        matching = [position for position, key in enumerate(known) if key.startswith(given)]
+        if not matching:
             raise ConfigError(
                 f"table {table!r} has no partition {given!r}: its partitions go from {known[0]} to {known[-1]}"
             )
-    chosen = list(known[low : (high or 0) + 1])
-    if not chosen:
+        positions.append(matching[end])
+    keys = list(known[positions[0] : positions[1] + 1])
+    if not keys:
         raise ConfigError(
             f"table {table!r}: no partition lies between {first} and {last}; the first has to come before the last"
         )
-    return chosen
+    return keys
 
 
 def backfill_policy(backfill: Backfill) -> BackfillPolicy:
-    """Return how many partitions one run of a backfill takes."""
-    each = backfill.partitions_per_run
-    return BackfillPolicy.single_run() if each == "all" else BackfillPolicy.multi_run(max_partitions_per_run=each)
+    """Return how many partitions Dagster puts into one run of a backfill."""
+    count = backfill.partitions_per_run
+    return BackfillPolicy.single_run() if count == "all" else BackfillPolicy.multi_run(max_partitions_per_run=count)
 
 
 def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
-    """Return when a partition is made good: missed within `length`, and nobody is at it or has failed at it.
+    """Return the condition under which catch-up materializes a partition; None if the entry turns it off.
 
-    The newest belongs to the schedule; one that failed is for people to look at, not to be hammered. Those that are
-    there when an asset is looked at for the first time were not missed: a new deployment, or a table or format that
-    comes later, begins with the schedule's next tick. What came before is filled by a backfill, when somebody asks for
-    it. Dagster's storage remembers that first look in the sensor's cursor, whatever becomes of `length`.
+    The partition was missed within the last `length`, no run is in progress for it, and none has failed: a failure is
+    for people to look at, not to be repeated. The newest partition belongs to the schedule.
+
+    Partitions that exist when an asset is evaluated for the first time were not missed. A new deployment, or a table or
+    format that is added later, begins with the schedule's next tick; a backfill fills what came before. Dagster keeps
+    that first evaluation in the sensor's cursor, even if `length` changes.
     """
     if length == NONE:
         return None
-    first_look = AutomationCondition.initial_evaluation()
+    first_evaluation = AutomationCondition.initial_evaluation()
     missed = (
-        ~first_look.since(first_look & ~first_look)  # never over
+        # The condition that resets `since` is never true.
+        ~first_evaluation.since(first_evaluation & ~first_evaluation)
         & AutomationCondition.in_latest_time_window(parse_duration(length))
         & ~AutomationCondition.in_latest_time_window()
         & AutomationCondition.missing()
         & ~AutomationCondition.in_progress()
         & ~AutomationCondition.execution_failed()
     )
-    # Looked at twice, half a minute apart: at the first look after a downtime the schedule may be about to launch the
-    # tick that it missed, and after midnight that one does not stand for the newest any more.
+    # The condition has to hold in two evaluations, half a minute apart. At the first one after a downtime, the schedule
+    # may be about to launch the tick that it missed; after midnight, that tick's partition is no longer the newest.
     return (missed & ~missed.newly_true()).with_label("missed while the service was down")

@@ -1,8 +1,9 @@
-"""What stands for an entry that cannot be used: its assets, so that their history stays in sight, and an op that says
-what is wrong.
+"""The placeholder of an entry that cannot be used.
+
+It has the entry's assets, so that their history stays visible, and an op that fails with the reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from dagster import (
@@ -14,6 +15,7 @@ from dagster import (
     AssetSpec,
     Failure,
     MaterializeResult,
+    PartitionsDefinition,
     multi_asset,
 )
 
@@ -23,27 +25,29 @@ from aggregation_pipeline.runs.asset_keys import op_name
 CONFIGURATION: Final = "configuration"
 
 
-def build_placeholder(name: str, specs: list[AssetSpec], partitions: Any, words: str) -> AssetsDefinition:  # noqa: ANN401
-    """Build the assets of the entry `name`, which nothing materializes; `words` are its mistakes."""
+def build_placeholder(
+    name: str, specs: Sequence[AssetSpec], partitions: PartitionsDefinition | None, issues: str
+) -> AssetsDefinition:
+    """Build the assets of the entry `name`, which nothing materializes. `issues` says why it cannot be used."""
     table = table_key(name)
 
     @multi_asset(
         name=op_name(name),
         specs=[
-            spec.replace_attributes(description=_told(words, spec.description)) if spec.key == table else spec
+            spec.replace_attributes(description=_description(issues, spec.description)) if spec.key == table else spec
             for spec in specs
         ],
         can_subset=True,
         partitions_def=partitions,
-        check_specs=[AssetCheckSpec(CONFIGURATION, asset=table, description=words)],
+        check_specs=[AssetCheckSpec(CONFIGURATION, asset=table, description=issues)],
     )
     def refuse(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         if AssetCheckKey(table, CONFIGURATION) in context.selected_asset_check_keys:
-            yield AssetCheckResult(passed=False, asset_key=table, check_name=CONFIGURATION, description=words)
-        raise Failure(words, allow_retries=False)
+            yield AssetCheckResult(passed=False, asset_key=table, check_name=CONFIGURATION, description=issues)
+        raise Failure(issues, allow_retries=False)
 
     return refuse
 
 
-def _told(words: str, description: str | None) -> str:
-    return "\n\n".join(filter(None, (f"**Not run.** {words}", description)))
+def _description(issues: str, description: str | None) -> str:
+    return "\n\n".join(filter(None, (f"**Not run.** {issues}", description)))

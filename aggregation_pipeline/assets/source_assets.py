@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dagster import (
     AssetExecutionContext,
     AssetKey,
+    AssetObservation,
     AssetsDefinition,
     BetaWarning,
     Failure,
@@ -13,42 +14,43 @@ from dagster import (
     multi_observable_source_asset,
 )
 
-from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.sources import source_metadata, source_of
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
+from aggregation_pipeline.storage.manifest import Manifest
 
 
-def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
-    """Build one asset for each distinct source table. "Observe" asks the server how it stands; no row is read."""
-    readers: dict[AssetKey, list[TableJob]] = {}
+def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
+    """Build one asset for each distinct source table. "Observe" asks the server about its state and reads no row."""
+    readers: dict[AssetKey, list[ConfiguredTable]] = {}
     for table in tables:
-        readers.setdefault(source_of(table.entry, table.database).key, []).append(table)
+        readers.setdefault(source_spec(table.entry, table.database).key, []).append(table)
     if not readers:
         return []
 
     with warnings.catch_warnings():
-        # Marked beta; the version of Dagster is held, and its users can do nothing about it.
+        # Dagster marks it as beta. Its version is pinned here, and users can do nothing about the warning.
         warnings.simplefilter("ignore", BetaWarning)
         observable = multi_observable_source_asset(
             name="observe_sources",
             specs=[
-                source_of(jobs[0].entry, jobs[0].database, [job.entry.name for job in jobs])
-                for jobs in readers.values()
+                source_spec(tables[0].entry, tables[0].database, [table.entry.name for table in tables])
+                for tables in readers.values()
             ],
             can_subset=True,
             description=(
-                "Ask the server how its tables stand: size, estimated rows, newest values. A glance, whatever their"
-                " size."
+                "Ask the server about its tables: size, estimated rows, newest values. It takes a moment, whatever"
+                " their size."
             ),
         )
 
     def observe_sources(context: AssetExecutionContext) -> Iterator[ObserveResult]:
-        chosen = {key: jobs for key, jobs in readers.items() if key in context.selected_asset_keys}
+        selected = {key: tables for key, tables in readers.items() if key in context.selected_asset_keys}
         try:
-            states, problems = _states(chosen)
+            states, problems = _read_states(selected)
         except PipelineError as error:
             raise Failure(str(error)) from error
         for key, state in states.items():
@@ -59,19 +61,40 @@ def build_sources(tables: Sequence[TableJob]) -> list[AssetsDefinition]:
     return [observable(observe_sources)]
 
 
+def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manifest: Manifest) -> None:
+    """Log the state of the source table after a run has read it, so that its page shows how fresh it is.
+
+    If the server does not answer, the run says so and does not fail. `manifest` is that of the window read last.
+    """
+    try:
+        state = _read_state(table)
+    except PipelineError as error:
+        context.log.info("the state of %s could not be read: %s", table.entry.table, error)
+        return
+    metadata = source_metadata(state, source_row_count(table.entry, manifest))
+    context.log_event(AssetObservation(source_spec(table.entry, table.database).key, metadata=metadata))
+
+
 @redact_errors
-def _states(readers: Mapping[AssetKey, Sequence[TableJob]]) -> tuple[dict[AssetKey, TableState], list[str]]:
-    """How each table stands, and why some cannot be asked."""
+def _read_state(table: ConfiguredTable) -> TableState:
+    with open_state_session(table.source(), table.zone) as session:
+        return read_table_state(session, table.entry.source, table.partition_columns, table.entry.all_masked)
+
+
+@redact_errors
+def _read_states(
+    readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
+) -> tuple[dict[AssetKey, TableState], list[str]]:
+    """The state of each source table, and why some could not be read."""
     states, problems = {}, []
-    # All tables are read by the same account.
+    # All tables are read through the same connection.
     first = next(iter(readers.values()))[0]
     with open_state_session(first.source(), first.zone) as session:
-        for key, jobs in readers.items():
-            times = {column: zone for job in jobs for column, zone in job.times.items()}
+        for key, tables in readers.items():
+            columns = {column: zone for table in tables for column, zone in table.partition_columns.items()}
+            masked = merge_masked(table.entry.all_masked for table in tables)
             try:
-                states[key] = read_table_state(
-                    session, jobs[0].entry.source, times, merge_masked(job.entry.all_masked for job in jobs)
-                )
+                states[key] = read_table_state(session, tables[0].entry.source, columns, masked)
             except SourceLostError:
                 raise
             except SourceError as error:

@@ -1,81 +1,92 @@
-"""What stands beside a table's assets in Dagster, for people who have not read aggregation.yaml."""
+"""The assets of an entry, apart from what computes them."""
 
-from collections.abc import Iterable, Iterator
+import warnings
+from pathlib import Path
+from typing import Any
 
-from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.partitions import PERIODS
+from dagster import AssetSpec, BetaWarning, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
+
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
+from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.partitions import catch_up_condition
+from aggregation_pipeline.assets.source_specs import source_spec
+from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
-from aggregation_pipeline.runs.asset_keys import MANIFEST
-from aggregation_pipeline.storage.keys import manifest_key, window_key
-
-# Stands for a window's name in a path.
-_WINDOW = "<window>"
+from aggregation_pipeline.runs.asset_keys import group_of
+from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, TABLE_KEY, TABLE_NAME_KEY
 
 
-def table_words(job: TableJob) -> str:
-    """Description of the table's own asset."""
-    return _laid_out(job.entry.description or _asked(job.entry), _facts(job))
-
-
-def export_words(job: TableJob, name: str) -> str:
-    """Description of one format's asset."""
-    entry = job.entry
-    names = FORMATS[name].file_names(entry.name, _WINDOW, entry.datasets, entry.options).values()
-    files = " and ".join(f"`{window_key('', entry.name, _WINDOW, file)}`" for file in names)
-    return _laid_out(f"The {_said(entry)} as {name}.", [("Files", files), *_facts(job)])
-
-
-def manifest_words(job: TableJob) -> str:
-    """Description of the manifest's asset."""
-    entry = job.entry
-    first = (
-        f"The {MANIFEST} of {entry.name}, written last: it names every file of a window with rows, bytes and checksum."
+def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
+    """Return the assets of an entry: the table, one for each format, and the manifest."""
+    entry = table.entry
+    source = source_spec(entry, table.database)
+    metadata = _definition_metadata(table)
+    common: dict[str, Any] = {
+        "group_name": group_of(entry),
+        "owners": entry.owners,
+        "tags": entry.tags,
+        "skippable": True,
+    }
+    if table.partitions is not None and table.crons:
+        common["automation_condition"] = catch_up_condition(entry.catch_up)
+    spec = AssetSpec(
+        table_key(entry.name),
+        deps=[source.key],
+        kinds={"mysql", "python"},
+        description=table_description(table),
+        metadata=metadata | {TABLE_NAME_KEY: source.metadata[TABLE_NAME_KEY]},
+        freshness_policy=_freshness(entry),
+        **common,
     )
-    return _laid_out(first, [("File", f"`{manifest_key('', entry.name, _WINDOW)}`"), *_facts(job)])
-
-
-def _laid_out(first: str, facts: Iterable[tuple[str, str]]) -> str:
-    return "\n".join([first.strip(), "", *(f"- **{name}:** {words}" for name, words in facts)])
-
-
-def _facts(job: TableJob) -> Iterator[tuple[str, str]]:
-    entry = job.entry
-    if entry.partition is None or job.partitions is None:
-        yield "Windows", "the whole table, each time that it runs"
-    else:
-        start = entry.partition.start.removesuffix("T00:00")
-        period = PERIODS[entry.partition.every]
-        yield "Windows", f"{period}, by {_code(entry.partition.column)} in {job.partitions.timezone}, from {start} on"
-    if entry.where is not None:
-        yield "Only rows where", _code(entry.where)
-    yield (
-        "Runs",
-        (
-            f"at {', '.join(_code(cron) for cron in job.crons)} in {job.zone.key}"
-            if job.crons
-            else "when somebody starts it"
-        ),
+    exports = [
+        AssetSpec(
+            export_key(entry.name, name),
+            deps=[spec.key],
+            kinds={FORMATS[name].dagster_kind},
+            description=export_description(table, name),
+            metadata=metadata,
+            **common,
+        )
+        for name in table.formats
+    ]
+    manifest = AssetSpec(
+        manifest_key(entry.name),
+        # The table too: the lineage page of an asset shows only its neighbours, and offers to materialize those.
+        deps=[spec.key, *(export.key for export in exports)],
+        kinds={"json"},
+        description=manifest_description(table),
+        metadata=metadata,
+        **common,
     )
-    masks = {name: rule for name, rule in entry.mask.items() if rule != "keep"}
-    if masks:
-        yield "Masked", ", ".join(f"{_code(name)} ({rule})" for name, rule in masks.items())
+    return [spec, *exports, manifest]
 
 
-def _asked(entry: TableEntry) -> str:
-    """What the entry asks for, where nobody has said what it is for."""
-    keys = f" by {', '.join(key.name for key in entry.group_by)}" if entry.group_by else ""
-    summary = f"Aggregates{keys}" if "summary" in entry.datasets else ""
-    detail = "rows" if summary else "Rows"
-    return (
-        f"{' and '.join(filter(None, (summary, detail if entry.select_fields else '')))} of {entry.table}, in one"
-        " snapshot."
+def _definition_metadata(table: ConfiguredTable) -> dict[str, Any]:
+    entry = table.entry
+    metadata: dict[str, Any] = {TABLE_KEY: entry.name, PLATFORM_KEY: entry.platform}
+    if table.config is not None and entry.line is not None:
+        metadata[CODE_REFERENCES_KEY] = _code_reference(entry.name, table.config, entry.line)
+    return metadata
+
+
+def _code_reference(name: str, config: Path, line: int) -> CodeReferencesMetadataValue:
+    """The entry's lines in the YAML, to which the asset's page links."""
+    with warnings.catch_warnings():
+        # Dagster marks it as beta. Its version is pinned here, and users can do nothing about the warning.
+        warnings.simplefilter("ignore", BetaWarning)
+        reference = LocalFileCodeReference(
+            file_path=str(config.absolute()), line_number=line, label=f"{name} in {config.name}"
+        )
+        return CodeReferencesMetadataValue(code_references=[reference])
+
+
+def _freshness(entry: TableEntry) -> FreshnessPolicy | None:
+    if entry.freshness is None:
+        return None
+    warn = entry.freshness.warn_after
+    return FreshnessPolicy.time_window(
+        fail_window=parse_duration(entry.freshness.fail_after),
+        warn_window=None if warn is None else parse_duration(warn),
     )
-
-
-def _said(entry: TableEntry) -> str:
-    return f"{' and '.join(entry.datasets)} of {entry.name}"
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if "`" not in text else f"`` {text} ``"

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from dagster import AutomationConditionSensorDefinition, DefaultSensorStatus
 
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.automation.jobs import table_selection
 from aggregation_pipeline.config.durations import NONE
 
 CATCH_UP = "catch_up"
 
 
-def build_catch_up(tables: Sequence[TableJob]) -> list[AutomationConditionSensorDefinition]:
+def build_catch_up(tables: Sequence[ConfiguredTable]) -> list[AutomationConditionSensorDefinition]:
     """Build the sensor that fills them, running from the start; none where no table asks for it.
 
     A sensor of our own: the one that Dagster would make by itself does not run until somebody switches it on.

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from dagster import TimeWindowPartitionsDefinition
 
-from aggregation_pipeline.assets.execution import TableJob
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import PERIODS
 from aggregation_pipeline.automation.job_names import cron_words
+from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import op_name
 
 AGGREGATE_JOB = "aggregate"
@@ -29,17 +30,17 @@ class Group:
     """
 
     name: str
-    tables: tuple[TableJob, ...]
+    tables: tuple[ConfiguredTable, ...]
     crons: tuple[str, ...]
     zone: ZoneInfo
     partitions: TimeWindowPartitionsDefinition | None
 
 
-def group_tables(tables: Sequence[TableJob], *, cron: str, zone: ZoneInfo) -> tuple[Group, ...]:
+def group_tables(tables: Sequence[ConfiguredTable], *, cron: str, zone: ZoneInfo) -> tuple[Group, ...]:
     """Return the groups, in the order of their first tables; those of the global `cron` and `zone` without partitions
     are `aggregate`.
     """
-    found: dict[tuple[object, ...], list[TableJob]] = {}
+    found: dict[tuple[object, ...], list[ConfiguredTable]] = {}
     for table in tables:
         partitioning = table.partitions and table.partitions.get_serializable_unique_identifier()
         found.setdefault((table.crons, table.zone.key if table.crons else None, partitioning), []).append(table)
@@ -55,7 +56,12 @@ def group_tables(tables: Sequence[TableJob], *, cron: str, zone: ZoneInfo) -> tu
     return tuple(groups.values())
 
 
-def _names(table: TableJob, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:
+def groups_of(project: Project) -> tuple[Group, ...]:
+    """Return the groups of a deployment's tables."""
+    return group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
+
+
+def _names(table: ConfiguredTable, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:
     """What the job may be called, the plainest first; the last is its own."""
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
     name = _name(table, cron, zone)
@@ -67,7 +73,7 @@ def _names(table: TableJob, cron: str, zone: ZoneInfo, identity: object) -> Iter
     yield f"{name}_{digest}"
 
 
-def _name(table: TableJob, cron: str, zone: ZoneInfo) -> str:
+def _name(table: ConfiguredTable, cron: str, zone: ZoneInfo) -> str:
     """What the job does, in words: `aggregate_daily_at_0200`."""
     partition = table.entry.partition
     if partition is None and table.crons == (cron,) and table.zone == zone:

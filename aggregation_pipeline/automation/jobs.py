@@ -6,19 +6,16 @@ import operator
 from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from aggregation_pipeline.assets.execution import TableJob
-from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import AGGREGATE_JOB, Group
 
 __all__ = ["AGGREGATE_JOB", "build_job", "table_selection"]
 
 
-def table_selection(table: TableJob) -> AssetSelection:
+def table_selection(table: ConfiguredTable) -> AssetSelection:
     """Select everything that belongs to one entry, checks included."""
-    name = table.entry.name
-    return AssetSelection.assets(
-        table_key(name), *(export_key(name, output) for output in table.formats), manifest_key(name)
-    )
+    return AssetSelection.assets(*keys_of_table(table.entry.name, table.formats))
 
 
 def build_job(group: Group) -> UnresolvedAssetJobDefinition:

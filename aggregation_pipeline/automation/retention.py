@@ -44,10 +44,6 @@ class RetentionConfig(Config):
     dry_run: bool = False
 
 
-# A window that is named by its first day ages from its end; for months the longest.
-_LASTS = {"week": timedelta(days=7), "month": timedelta(days=31)}
-
-
 @redact_errors
 def delete_expired_files(
     project: Project,
@@ -82,7 +78,7 @@ def delete_expired_files(
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
         lock=lock,
-        alive=alive,
+        is_active=alive,
         report=report,
         dry_run=dry_run,
     )
@@ -97,9 +93,9 @@ def is_alive(instance: DagsterInstance, run_id: str) -> bool:
 
 
 def _rule(entry: TableEntry) -> RetentionRule:
-    lasts = timedelta() if entry.partition is None else _LASTS.get(entry.partition.every, timedelta())
+    every = None if entry.partition is None else entry.partition.every
     versions = None if entry.keep_versions == "all" else entry.keep_versions
-    return RetentionRule(entry.name, entry.keep_for, entry.keep_last, lasts, versions, entry.names)
+    return RetentionRule(entry.name, entry.keep_for, entry.keep_last, every, versions, entry.names)
 
 
 def build_retention_job(project: Project) -> JobDefinition:

@@ -1,27 +1,114 @@
-"""Which windows are asked for: by a tick, by `run`, by a backfill. Schedules, the commands and `plan` all ask here."""
+"""Which windows a launch asks for: schedules, `run`, `run --at`, `backfill` and `plan` all ask here.
 
-from collections.abc import Mapping, Sequence
+Two questions are answered. Which runs does a launch start, and with what (`Launch`)? Which windows will such a run
+write (`windows_of`)? The op of a table answers the second one by the same functions, from its run's tags.
+
+Partitions that were missed while the service was down are the one exception. Dagster finds them itself, by the
+condition that assets/partitions.py gives each table (`catch_up_condition`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dagster import TimeWindowPartitionsDefinition
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
+from aggregation_pipeline.assets.windows_of_run import RequestedWindow, partition_windows, whole_table_window
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.partitions import Backfill
+from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.logical_time import tick_tags
 from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, WINDOW_TAG
 
 
+def no_partition_yet(table: ConfiguredTable) -> str:
+    """Return why a partitioned table cannot run yet, for who left it out or ran nothing else."""
+    file = f" in {table.config.name}" if table.config else ""
+    return f"no partition is complete yet; partition.start{file} says where the first begins"
+
+
 @dataclass(frozen=True)
 class LaunchSpec:
-    """What one run is launched with. Without a partition and tags it stands for its creation, and takes tables
-    whole.
+    """The partition or the tags that one run is launched with.
+
+    Without both, the run stands for the moment of its creation and takes tables whole.
     """
 
     partition: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One run of a group's job over some of its tables."""
+
+    group: Group
+    tables: tuple[ConfiguredTable, ...]
+    spec: LaunchSpec
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the entries."""
+        return [table.entry.name for table in self.tables]
+
+
+@dataclass(frozen=True)
+class Launches:
+    """What a command starts: one run after the other, and the tables that have no complete partition yet."""
+
+    runs: tuple[Launch, ...]
+    waiting: tuple[ConfiguredTable, ...]
+
+    def require_any(self) -> None:
+        """Raise ConfigError where all tables wait for their first partition."""
+        if not self.runs:
+            names = ", ".join(table.entry.name for table in self.waiting)
+            raise ConfigError(f"{names}: {no_partition_yet(self.waiting[0])}")
+
+
+def launches(
+    groups: Sequence[Group], names: Collection[str] | None, *, now: datetime, tick: datetime | None = None
+) -> Launches:
+    """What a command over the tables `names` (None: all) starts `now`, or, to repeat a schedule's tick, as of `tick`.
+
+    A run belongs to one job, so tables of several groups become several runs.
+    """
+    runs: list[Launch] = []
+    waiting: list[ConfiguredTable] = []
+    for group in groups:
+        tables = tuple(table for table in group.tables if names is None or table.entry.name in names)
+        if not tables:
+            continue
+        spec = by_hand(group, now) if tick is None else at_tick(group, tick)
+        if spec is None:
+            waiting += tables
+        else:
+            runs.append(Launch(group, tables, spec))
+    return Launches(tuple(runs), tuple(waiting))
+
+
+def backfill_launches(groups: Sequence[Group], name: str, first: str, last: str) -> Sequence[Launch]:
+    """The runs that fill the partitions of table `name` from `first` to `last`, both included.
+
+    Raises:
+        ConfigError: the table has no partitions, or none of these.
+    """
+    table, group = next((table, group) for group in groups for table in group.tables if table.entry.name == name)
+    if table.partitions is None:
+        file = table.config.name if table.config else "the configuration"
+        raise ConfigError(f"table {name!r} has no partition in {file}, so there is nothing to fill: run it as it is")
+    specs = over_range(name, table.partitions, table.entry.backfill, first, last)
+    return [Launch(group, (table,), spec) for spec in specs]
+
+
+def windows_of(table: ConfiguredTable, spec: LaunchSpec, now: datetime) -> Sequence[RequestedWindow]:
+    """The windows of `table` that a run writes which is launched `now` with `spec`."""
+    if spec.partition is not None:
+        return partition_windows(table, [spec.partition])
+    return [whole_table_window(table, spec.tags, now)]
 
 
 def is_more_than_daily(crons: Sequence[str]) -> bool:
@@ -31,10 +118,9 @@ def is_more_than_daily(crons: Sequence[str]) -> bool:
 
 
 def at_tick(group: Group, moment: datetime) -> LaunchSpec | None:
-    """What a tick of the group's schedule at `moment` asks for: the newest partition, or the window that the moment
-    gives its name.
+    """What a tick of the group's schedule at `moment` starts; None where no partition is complete yet.
 
-    None where no partition is complete yet.
+    It asks for the newest partition, or for the window that is named by the moment.
     """
     if group.partitions is not None:
         return newest(group.partitions, moment)
@@ -44,7 +130,7 @@ def at_tick(group: Group, moment: datetime) -> LaunchSpec | None:
 
 
 def by_hand(group: Group, now: datetime) -> LaunchSpec | None:
-    """What a run asks for that somebody starts at `now`. None where no partition is complete yet."""
+    """What a run is launched with that somebody starts `now`; None where no partition is complete yet."""
     return LaunchSpec() if group.partitions is None else newest(group.partitions, now)
 
 
@@ -57,8 +143,10 @@ def newest(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> Laun
 def over_range(
     table: str, partitions: TimeWindowPartitionsDefinition, backfill: Backfill, first: str, last: str
 ) -> list[LaunchSpec]:
-    """The runs of a backfill from `first` to `last`, as many partitions to each as the entry says. Raises ConfigError
-    for keys of none.
+    """The runs of a backfill from `first` to `last`, with as many partitions each as the entry says.
+
+    Raises:
+        ConfigError: no partition has such a key.
     """
     keys = keys_between(table, partitions, first, last)
     each = backfill.partitions_per_run
@@ -70,10 +158,11 @@ def over_range(
     ]
 
 
-def describe_request(group: Group, moment: datetime, asked: LaunchSpec) -> str:
-    """What `run --at` takes, where nothing says that the schedule ticks at that time."""
+def describe_launch(launch: Launch, moment: datetime) -> str:
+    """What `run --at` is going to write, and whether the schedule ticks at that moment."""
+    group, spec = launch.group, launch.spec
     local = moment.astimezone(group.zone)
-    window = f"the partition {asked.partition}" if asked.partition else f"the window {asked.tags[WINDOW_TAG]}"
+    window = f"the partition {spec.partition}" if spec.partition else f"the window {spec.tags[WINDOW_TAG]}"
     tick = last_tick(group, moment)
     if tick == moment:
         return f"{group.name}: the tick of {local:%Y-%m-%d %H:%M}, {window}"

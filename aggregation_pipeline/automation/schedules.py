@@ -46,11 +46,11 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         moment = context.scheduled_execution_time
-        asked = at_tick(group, moment)
-        if asked is None:
+        spec = at_tick(group, moment)
+        if spec is None:
             start = f": the first begins {group.partitions.start:%Y-%m-%d %H:%M}" if group.partitions else ""
             return SkipReason(f"No partition of {group.name} is complete yet{start}.")
-        key = asked.partition
+        key = spec.partition
         tags = {} if key is None else {PARTITION_NAME_TAG: key}
         unfinished = context.instance.get_runs(
             RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1
@@ -62,6 +62,6 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
         # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated
         # does not.
         run_key = moment.isoformat() if key is None else f"{key} {moment.isoformat()}"
-        return RunRequest(run_key=run_key, partition_key=key, tags=asked.tags)
+        return RunRequest(run_key=run_key, partition_key=key, tags=spec.tags)
 
     return tick

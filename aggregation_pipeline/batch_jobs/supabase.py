@@ -18,7 +18,7 @@ import requests
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, day_trend
 from aggregation_pipeline.batch_jobs.writer import RowState, column_values, shortened
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import names_only
+from aggregation_pipeline.postgres.engine import quotes_names_only
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.runs.row_text import without_secrets
 
@@ -32,7 +32,7 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 5
 _FOR_ANON = frozenset({"record_batch_job", "read_batch_jobs"})
 # SQLSTATEs of data exceptions and violated constraints: the row's content is refused, and a shorter row may pass.
 _CONTENT = re.compile("22|23")
-# What a function returns.
+# What a function takes or returns.
 _Json: TypeAlias = Any
 _MOMENTS = ("started_at", "completed_at", "created_at")
 
@@ -112,7 +112,7 @@ class SupabaseRepository:
             for each in found
         }
 
-    def _call(self, function: str, **arguments: object) -> _Json:
+    def _call(self, function: str, **arguments: _Json) -> _Json:
         """Call a function. Every one may be called twice: the second call changes nothing."""
         failure = "no time was left to try"
         for attempt in range(_TRIES):
@@ -163,7 +163,7 @@ def _refusal(answer: requests.Response, function: str) -> MirrorError:
     except (ValueError, AttributeError):
         code, message = "", ""
     # A message of PostgREST (PGRST...), or one about names only, holds no value of a row.
-    is_safe = code.startswith("PGRST") or names_only(code) if code else True
+    is_safe = code.startswith("PGRST") or quotes_names_only(code) if code else True
     reason = without_secrets(message).strip().split("\n")[0][:300] if is_safe else f"SQLSTATE {code}"
     reason = reason or f"HTTP {answer.status_code}"
     remedy = _remedy(code, answer.status_code, function)

@@ -92,9 +92,8 @@ def open_row_states(connection: sa.Connection, owner: Owner) -> Mapping[UUID, Ro
 def read_rows(connection: sa.Connection, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
     """Return those rows that exist and are ours, with all columns."""
     found = _read(connection, sa.select(batch_jobs).where(batch_jobs.c.id.in_(ids), owned(owner)))
-    return [
-        BatchJobRow(**{**row._asdict(), "platforms_processed": tuple(row.platforms_processed or ())}) for row in found
-    ]
+    rows = [dict(zip(batch_jobs.columns.keys(), row, strict=True)) for row in found]
+    return [BatchJobRow(**row | {"platforms_processed": tuple(row["platforms_processed"] or ())}) for row in rows]
 
 
 def prune(connection: sa.Connection, owner: Owner, before: datetime) -> int:

@@ -1,4 +1,4 @@
-"""`alerts`: are people reached?"""
+"""`alerts test`: does a message reach people?"""
 
 import sys
 
@@ -9,15 +9,19 @@ from aggregation_pipeline.cli import common
 
 @click.group()
 def alerts() -> None:
-    """Tell people what went wrong: DingTalk, Feishu, WeCom, Slack, e-mail, webhooks (ALERT_URLS)."""
+    """Check the channels that tell people what went wrong: DingTalk, Feishu, WeCom, Slack, e-mail, webhooks.
+
+    \b
+    ALERT_URLS=dingtalk://SECRET@TOKEN aggregation-pipeline alerts test
+    """
 
 
 @alerts.command()
 @common.explained
 def test() -> None:
-    """Send a test message to each channel of ALERT_URLS, at once, and say which ones took it.
+    """Send a test message to each channel of ALERT_URLS, and show which channels took it.
 
-    Exit code 0 only when all of them did. Channels are named by scheme and a hash: their addresses are secrets.
+    Exit code 0 only if all of them did. A channel is shown by its scheme and a hash, because its address is a secret.
 
     \b
     ALERT_URLS=dingtalk://SECRET@TOKEN aggregation-pipeline alerts test
@@ -30,8 +34,8 @@ def test() -> None:
     channels = channels_of(settings)
     if not channels:
         raise SettingsError(
-            "ALERT_URLS is not set, so nobody is told anything. Set it to one or more addresses, with blanks or commas"
-            " between: dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, or any URL of apprise"
+            "ALERT_URLS is not set, so nobody is told anything. Set it to one or more addresses, separated by blanks or"
+            " commas: dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN, wecombot://KEY, or any URL of apprise"
         )
     failed = 0
     for channel in channels:

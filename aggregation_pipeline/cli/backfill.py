@@ -1,4 +1,4 @@
-"""`backfill`: partitions of one table, in this process."""
+"""`backfill`: fill partitions of one table, in this process."""
 
 import click
 
@@ -6,29 +6,27 @@ from aggregation_pipeline.cli import common
 
 
 @click.command()
-@click.option("--table", required=True, help="An entry of aggregation.yaml with a partition.")
+@click.option("--table", required=True, help="A table of the configuration that has a partition.")
 @click.option(
     "--from",
     "first",
     required=True,
     metavar="KEY",
-    help="The first partition: 2026-11-01. A date stands for all its hours.",
+    help="The first partition, such as 2026-11-01. For hourly partitions a date means all its hours.",
 )
-@click.option("--to", "last", required=True, metavar="KEY", help="The last partition, itself included.")
-@click.option(
-    "--formats", callback=common.formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet or all."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("--to", "last", required=True, metavar="KEY", help="The last partition, included.")
+@common.formats_option
+@common.json_option
 @common.explained
 def backfill(table: str, first: str, last: str, formats: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Fill partitions of a table, as a backfill in Dagster's UI does, but in this process.
 
-    Each run takes as many as the entry's backfill.partitions_per_run says. What is unchanged is not sent again, and a
-    partition that fails does not keep the others from being published. Exit code 0 only when every partition is
-    completed.
+    A run takes as many partitions as backfill.partitions_per_run of the table says. Data that has not changed is not
+    uploaded again. If one partition fails, the others are still published. Exit code 0 only if all are completed.
 
     \b
     aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10
+    aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10 --formats csv
     """
     from aggregation_pipeline.local.run import run_backfill
 

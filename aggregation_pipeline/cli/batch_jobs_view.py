@@ -1,5 +1,6 @@
-"""Rows of batch_jobs for people's eyes. Anybody may have written them: nothing in them is taken for granted, or for
-markup.
+"""Rows of batch_jobs as tables in the terminal.
+
+Any program may have written a row, so a value may be missing, of another type, or look like rich's markup.
 """
 
 import json
@@ -16,10 +17,11 @@ from rich.text import Text
 
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow
 
-# What is asked for goes to stdout; eighty columns, the width where there is no terminal, would break ids.
+# The answer of a command goes to stdout. Without a terminal rich takes eighty columns, which would break ids.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 _COLORS = {"completed": "green", "failed": "red", "in_progress": "cyan", "pending": "yellow", "skipped": "yellow"}
-_BAR = 30
+_BAR_CELLS = 30
+_NUMBERS = {"items", "partitions", "seconds", "total_jobs", "successful", "failed", "avg_items"}
 
 
 def print_json(value: object) -> None:
@@ -28,83 +30,80 @@ def print_json(value: object) -> None:
 
 
 def show_jobs(rows: Sequence[JobRow], zone: ZoneInfo) -> None:
-    """Print a line a job."""
-    table = Table()
-    for heading, justify in (
-        ("id", ""),
-        ("status", ""),
-        ("created", ""),
-        ("seconds", "r"),
-        ("items", "r"),
-        ("platforms", ""),
-    ):
-        table.add_column(heading, justify="right" if justify else "left", no_wrap=heading == "id")
+    """Print one line for each job."""
+    table = _table("id", "status", "created", "seconds", "items", "platforms")
+    table.columns[0].no_wrap = True
     for row in rows:
-        done, planned = row["platforms_processed"] or (), _at(row, "planned") or ()
-        platforms = ", ".join(map(str, done)) + (
-            f" ({len(done)} of {len(planned)})" if len(planned) > len(done) else ""
-        )
-        cells = (
+        done, planned = row["platforms_processed"] or (), _metadata(row).get("planned") or ()
+        count = f" ({len(done)} of {len(planned)})" if len(planned) > len(done) else ""
+        table.add_row(
+            str(row["id"]),
             _status(row["status"]),
             _moment(row["created_at"], zone),
             _seconds(row),
             _number(row["total_items"]),
-            Text(platforms),
+            Text(", ".join(map(str, done)) + count),
         )
-        table.add_row(str(row["id"]), *cells)
     console.print(table)
 
 
 def show_job(row: JobRow, zone: ZoneInfo) -> None:
-    """Print a job: columns, platforms, errors, files."""
+    """Print one job: its columns, platforms, files and errors."""
     console.print(Text.assemble("Job ", (str(row["id"]), "bold"), f" ({row['job_type']}): ", _status(row["status"])))
     for name in ("created_at", "started_at", "completed_at"):
         console.print(f"  {name:<13} {_moment(row[name], zone)}")
     console.print(f"  {'total_items':<13} {_number(row['total_items'])}")
-    results = _at(row, "results")
+    metadata = _metadata(row)
+    results = metadata.get("results")
     if isinstance(results, Mapping) and results:
-        table = Table()
-        for heading in ("platform", "status", "items", "partitions", "seconds"):
-            table.add_column(heading, justify="right" if heading in {"items", "partitions", "seconds"} else "left")
-        for name, result in results.items():
-            numbers = (_number(result.get(key)) for key in ("items", "partitions", "seconds"))
-            table.add_row(Text(name), _status(result.get("status")), *numbers)
-        console.print(table)
-        for result in results.values():
-            for file in result.get("files", ()):
-                console.print(Text(f"  {file.get('uri')}"), soft_wrap=True)
-    # What fails all tables alike is told once.
-    told: dict[str, list[str]] = {}
-    for error in _at(row, "errors") or ():
-        told.setdefault(str(error.get("error")), []).append(str(error.get("table") or "run"))
-    for words, tables in told.items():
-        console.print(Text.assemble((f"{', '.join(dict.fromkeys(tables))}: ", "red"), words))
-    if _at(row, "mirror_error"):
-        console.print(Text(f"Recorded without its metadata: {_at(row, 'mirror_error')}", style="yellow"))
+        _show_platforms(results)
+    _show_errors(metadata.get("errors") or ())
+    if metadata.get("mirror_error"):
+        console.print(Text(f"Recorded without its metadata: {metadata['mirror_error']}", style="yellow"))
+
+
+def _show_platforms(results: Mapping[str, Any]) -> None:
+    table = _table("platform", "status", "items", "partitions", "seconds")
+    for name, result in results.items():
+        numbers = (_number(result.get(key)) for key in ("items", "partitions", "seconds"))
+        table.add_row(Text(name), _status(result.get("status")), *numbers)
+    console.print(table)
+    for result in results.values():
+        for file in result.get("files", ()):
+            console.print(Text(f"  {file.get('uri')}"), soft_wrap=True)
+
+
+def _show_errors(errors: Sequence[Mapping[str, Any]]) -> None:
+    """Print each error once, with all tables that failed with it."""
+    tables_of: dict[str, list[str]] = {}
+    for error in errors:
+        tables_of.setdefault(str(error.get("error")), []).append(str(error.get("table") or "run"))
+    for text, tables in tables_of.items():
+        console.print(Text.assemble((f"{', '.join(dict.fromkeys(tables))}: ", "red"), text))
 
 
 def show_trend(days: Sequence[DayTrend]) -> None:
-    """Print the seed's table, with a bar a day: succeeded, failed, and whatever is neither yet."""
+    """Print one line for each day, with a bar: succeeded, failed, and jobs that are neither yet."""
     most = max((day.total_jobs for day in days), default=1)
-    table = Table()
-    for heading in ("date", "total_jobs", "successful", "failed", "avg_items", ""):
-        table.add_column(heading, justify="right" if heading not in {"date", ""} else "left")
+    table = _table("date", "total_jobs", "successful", "failed", "avg_items", "")
     for day in days:
-        counts = (day.successful, day.failed, day.total_jobs - day.successful - day.failed)
-        bar = Text.assemble(
-            *(
-                ("█" * _cells(count, most), color)
-                for count, color in zip(counts, ("green", "red", "yellow"), strict=True)
-            )
-        )
+        counts = {"green": day.successful, "red": day.failed, "yellow": day.total_jobs - day.successful - day.failed}
+        bar = Text.assemble(*(("█" * _cells(count, most), color) for color, count in counts.items()))
         average = "" if day.avg_items is None else f"{day.avg_items:,.1f}"
         table.add_row(str(day.date), str(day.total_jobs), str(day.successful), str(day.failed), average, bar)
     console.print(table)
 
 
+def _table(*headings: str) -> Table:
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left")
+    return table
+
+
 def _cells(count: int, most: int) -> int:
-    # One failure among a thousand is what people look for: it gets a cell.
-    return max(1, round(count * _BAR / most)) if count else 0
+    # People look for the one failure among a thousand, so it gets a cell too.
+    return max(1, round(count * _BAR_CELLS / most)) if count else 0
 
 
 def _status(status: object) -> Text:
@@ -124,6 +123,6 @@ def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, (int, float)) else ""
 
 
-def _at(row: JobRow, name: str) -> Any:  # noqa: ANN401 - JSON of anybody
+def _metadata(row: JobRow) -> Mapping[str, Any]:
     metadata = row["metadata"]
-    return metadata.get(name) if isinstance(metadata, Mapping) else None
+    return metadata if isinstance(metadata, Mapping) else {}

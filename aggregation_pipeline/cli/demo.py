@@ -1,4 +1,4 @@
-"""`demo` and `dev`: on embedded servers."""
+"""`demo` and `dev`: the pipeline on servers that start by themselves."""
 
 import os
 import sys
@@ -9,21 +9,26 @@ import click
 from aggregation_pipeline.cli.common import explained
 from aggregation_pipeline.errors import PipelineError
 
-
-@click.command()
-@click.option(
+_data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     default=Path(".data"),
     show_default=True,
-    help="Folder of the embedded servers.",
+    help="Folder for the data of the embedded servers.",
 )
+
+
+@click.command()
+@_data_option
 @explained
 def demo(data: Path) -> None:
-    """Run the main job once, on a real MySQL-protocol server and a real PostgreSQL that start by themselves.
+    """Run every table once, on a MySQL-compatible server and a PostgreSQL that start by themselves.
 
-    Sample shop data is loaded, every table of aggregation.yaml is computed, rendered in every format, published to the
-    folder `exports` and recorded in batch_jobs. Your own settings and .env are left aside.
+    The demo loads a sample shop, computes every table of aggregation.yaml, publishes it in every format to the folder
+    `exports`, and records the run in batch_jobs. Your own settings and .env are not used.
+
+    \b
+    aggregation-pipeline demo
     """
     _refuse_windows()
     from aggregation_pipeline.local.demo import run_demo
@@ -32,20 +37,16 @@ def demo(data: Path) -> None:
 
 
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path(".data"),
-    show_default=True,
-    help="Folder of the embedded servers.",
-)
+@_data_option
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI, on 127.0.0.1."
 )
 @explained
 def dev(data: Path, port: int) -> None:
-    """Start the demo's servers and Dagster's UI with its daemon; schedules and sensors are running. Ctrl-C stops all of
-    it.
+    """Start the demo's servers, Dagster's UI and its daemon, with schedules and sensors running. Ctrl-C stops them all.
+
+    \b
+    aggregation-pipeline dev --port 3001
     """
     _refuse_windows()
     from aggregation_pipeline.local.demo import run_dev
@@ -56,6 +57,6 @@ def dev(data: Path, port: int) -> None:
 def _refuse_windows() -> None:
     if os.name == "nt":
         raise PipelineError(
-            "The embedded servers exist for Linux and macOS only. On Windows use WSL, or servers of your own: set DB_HOST,"
-            " DB_PORT, DB_USER, DB_PASSWORD, DB_NAME and DAGSTER_PG_URL."
+            "The embedded servers exist for Linux and macOS only. On Windows use WSL, or servers of your own: set"
+            " DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME and DAGSTER_PG_URL."
         )

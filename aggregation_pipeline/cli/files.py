@@ -1,5 +1,6 @@
-"""`files` and `download`: what is published, by way of the manifests. Neither needs the database, PostgreSQL or
-aggregation.yaml.
+"""`files` and `download`: what is published, as the manifests say.
+
+Neither needs the source database, PostgreSQL or the configuration file.
 """
 
 import json
@@ -7,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,29 +18,31 @@ from aggregation_pipeline.errors import PipelineError, StorageBusyError, Storage
 if TYPE_CHECKING:
     from aggregation_pipeline.settings.base import Settings
     from aggregation_pipeline.storage.base import ObjectStore
-    from aggregation_pipeline.storage.manifest import Manifest
+    from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 
-_TRIES = 3
-_SHOWN = 5
-_DIGIT = re.compile("[0-9]")
+# A window that is published anew while it is downloaded is downloaded again.
+_DOWNLOAD_ATTEMPTS: Final = 3
+_WINDOWS_SHOWN: Final = 5
+_DIGIT: Final = re.compile("[0-9]")
 
 
 @click.command()
 @click.option("--table", metavar="T", help="Only this table.")
-@click.option("--window", metavar="W", help="Only this window, such as 2026-11-20; `latest` is the newest.")
+@click.option("--window", metavar="W", help="Only this window, such as 2026-11-20, or `latest`.")
 @click.option(
     "--links",
     is_flag=True,
-    help="With a download link for each file; whoever has it can download while it lives (OSS_LINK_SECONDS).",
+    help="Add a download link for each file. Anybody who has the link can use it, for OSS_LINK_SECONDS.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@common.json_option
 @common.explained
 def files(table: str | None, window: str | None, *, links: bool, as_json: bool) -> None:
-    """List what is published.
+    """List the published files.
 
-    Exit code 1 where --table or --window is misspelt: nothing has that name, and something has a name that is near.
+    Exit code 1 if --table or --window looks misspelt: nothing has that name, but something has a similar one.
 
     \b
+    aggregation-pipeline files
     aggregation-pipeline files --table orders --window latest --links
     aggregation-pipeline files --json | jq '.files[] | select(.format == "csv") | .uri'
     """
@@ -58,11 +61,11 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
     if as_json:
         click.echo(json.dumps({"files": found}, ensure_ascii=False, indent=2))
     if not found and not problems:
-        problems += _not_there(settings, store, table, window)
+        problems += _misspelt(settings, store, table, window)
     if not found and not problems and not as_json:
         click.echo("Nothing is published" + (" there" if table or window else "") + " yet.", err=True)
     if links and found and not any(row["link"] for row in found):
-        click.echo("Files in a folder have no download links; they lie where their URIs say.", err=True)
+        click.echo("Files in a folder have no download links. Their URIs say where they are.", err=True)
     for problem in problems:
         click.echo(problem, err=True)
     sys.exit(1 if problems else 0)
@@ -70,7 +73,9 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 
 @click.command()
 @click.option("--table", metavar="T", required=True, help="The table.")
-@click.option("--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20.")
+@click.option(
+    "--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20, or `latest`."
+)
 @click.option(
     "--to",
     "directory",
@@ -79,12 +84,13 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 )
 @common.explained
 def download(table: str, window: str, directory: Path | None) -> None:
-    """Fetch the files of a window, each compared with the size and checksum that its manifest names.
+    """Download the files of a window, and compare each with the size and checksum in the manifest.
 
-    The manifest comes last: where manifest.json lies, everything is whole. A window that is published anew meanwhile
-    comes as it was when this began.
+    manifest.json is written last: if it is there, all files are complete. If the window is published anew meanwhile,
+    you get the version from when the download began.
 
     \b
+    aggregation-pipeline download --table orders
     aggregation-pipeline download --table orders --window 2026-11-20 --to /data/orders
     """
     from aggregation_pipeline.settings.base import load_settings
@@ -95,46 +101,44 @@ def download(table: str, window: str, directory: Path | None) -> None:
 
     settings = load_settings()
     store = open_store(settings)
-    for left in reversed(range(_TRIES)):
+    for attempts_left in reversed(range(_DOWNLOAD_ATTEMPTS)):
         manifest = _one_manifest(settings, store, table, window)
         target = directory or Path(window_folder("", manifest.table, manifest.window))
         (target / MANIFEST).unlink(missing_ok=True)
         try:
             paths = fetch_window(store, manifest, target)
         except StorageBusyError:
-            if not left:
+            if not attempts_left:
                 raise
             continue
-        with partial_download(target / MANIFEST) as last:
-            last.write(manifest.to_json())
+        with partial_download(target / MANIFEST) as file:
+            file.write(manifest.to_json())
         break
-    for path, file in zip(paths, manifest.files, strict=True):
-        click.echo(f"{path}  {file.rows:,} rows, {file.bytes:,} bytes, CRC64 {file.crc64}")
+    for path, each in zip(paths, manifest.files, strict=True):
+        click.echo(f"{path}  {each.rows:,} rows, {each.bytes:,} bytes, CRC64 {each.crc64}")
 
 
 def _manifests(
     settings: "Settings", store: "ObjectStore", table: str | None, window: str | None, problems: list[str]
 ) -> "Iterator[tuple[Manifest, Mapping[str, int]]]":
-    """The manifests in force, each with the stable names of its window; one that is not to be read becomes a
-    problem.
-    """
+    """Yield each window's manifest with the window's stable names; add to `problems` if one cannot be read."""
     from aggregation_pipeline.storage.published import load_manifest, published_names
 
-    published = published_names(store, settings.oss_prefix, table)
-    chosen = list(published)
+    names_of = published_names(store, settings.oss_prefix, table)
+    chosen = list(names_of)
     if window == "latest":
-        newest = {name: max(day for other, day in chosen if other == name) for name, _ in chosen}
+        newest = {name: max(each for other, each in chosen if other == name) for name, _ in chosen}
         chosen = list(newest.items())
     elif window is not None:
-        chosen = [(name, day) for name, day in chosen if day == window]
-    for name, day in chosen:
+        chosen = [(name, each) for name, each in chosen if each == window]
+    for name, each in chosen:
         try:
-            manifest = load_manifest(store, settings.oss_prefix, name, day)
+            manifest = load_manifest(store, settings.oss_prefix, name, each)
         except PipelineError as error:
             problems.append(str(error))
             continue
-        if manifest is not None:  # deleted meanwhile
-            yield manifest, published[name, day]
+        if manifest is not None:  # otherwise retention has deleted it meanwhile
+            yield manifest, names_of[name, each]
 
 
 def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window: str) -> "Manifest":
@@ -144,48 +148,50 @@ def _one_manifest(settings: "Settings", store: "ObjectStore", table: str, window
     manifest = None if wanted is None else load_manifest(store, settings.oss_prefix, table, wanted)
     if manifest is not None:
         return manifest
-    days = sorted({day for _, day in published_windows(store, settings.oss_prefix, table)})
-    if days:
-        shown = ", ".join(days[-_SHOWN:])
-        raise StorageError(f"Table {table!r} has no window {wanted!r}; the newest there are: {shown}.")
-    if problems := _not_there(settings, store, table, window):
+    windows = sorted({each for _, each in published_windows(store, settings.oss_prefix, table)})
+    if windows:
+        raise StorageError(f"Table {table!r} has no window {wanted!r}; {_newest(windows)}")
+    if problems := _misspelt(settings, store, table, window):
         raise StorageError(problems[0])
     raise StorageError(f"Nothing is published of table {table!r}. `aggregation-pipeline files` lists what is.")
 
 
-def _not_there(settings: "Settings", store: "ObjectStore", table: str | None, window: str | None) -> list[str]:
-    """A table or window whose name is misspelt: it is near another, or of another form. Any other may be published
-    yet.
+def _misspelt(settings: "Settings", store: "ObjectStore", table: str | None, window: str | None) -> list[str]:
+    """Return what is wrong with a name: it is similar to a published one, or has another form than all windows.
+
+    Any other name is fine: something may still be published under it.
     """
     from aggregation_pipeline.config.messages.suggestions import did_you_mean
     from aggregation_pipeline.config.selection import list_known, list_problem
     from aggregation_pipeline.storage.published import published_windows
 
-    windows = list(published_windows(store, settings.oss_prefix, None))
-    tables = sorted({name for name, _ in windows})
-    days = sorted({day for name, day in windows if table in (None, name)})
+    published = list(published_windows(store, settings.oss_prefix, None))
+    tables = sorted({name for name, _ in published})
+    windows = sorted({each for name, each in published if table in (None, name)})
     if table is not None and table not in tables and (list_problem(table) or did_you_mean(table, tables)):
         return [f"Nothing is published of table {table!r}{list_known(table, tables)}"]
-    shapes = {_DIGIT.sub("0", day) for day in days}
-    if window not in (None, "latest") and shapes and _DIGIT.sub("0", str(window)) not in shapes:
-        return [f"There is no window {window!r}; the newest there are: {', '.join(days[-_SHOWN:])}."]
+    forms = {_DIGIT.sub("0", each) for each in windows}
+    if window not in (None, "latest") and forms and _DIGIT.sub("0", str(window)) not in forms:
+        return [f"There is no window {window!r}; {_newest(windows)}"]
     return []
+
+
+def _newest(windows: list[str]) -> str:
+    return f"the newest there are: {', '.join(windows[-_WINDOWS_SHOWN:])}."
 
 
 def _row(
     store: "ObjectStore",
     prefix: str,
     manifest: "Manifest",
-    file: Any,  # noqa: ANN401
+    file: "ManifestFile",
     names: "Mapping[str, int]",
     link_seconds: int | None,
 ) -> dict[str, Any]:
-    """One file: `key` is the object that the manifest names, `uri` the stable name that people know, where it is
-    there.
-    """
+    """Describe one file. `key` is the object in the manifest; `uri` is its stable name, if it has one."""
     from aggregation_pipeline.storage.keys import window_key
 
-    name = window_key(prefix, manifest.table, manifest.window, file.name)
+    stable_name = window_key(prefix, manifest.table, manifest.window, file.name)
     row = {
         "table": manifest.table,
         "window": manifest.window,
@@ -195,7 +201,7 @@ def _row(
         "rows": file.rows,
         "bytes": file.bytes,
         "crc64": file.crc64,
-        "uri": store.uri(name if names.get(name) == file.bytes else file.key),
+        "uri": store.uri(stable_name if names.get(stable_name) == file.bytes else file.key),
         "key": file.key,
         "run_id": manifest.run_id,
     }

@@ -1,4 +1,4 @@
-"""The command `aggregation-pipeline`: one module a command, or a family of them."""
+"""The command `aggregation-pipeline`. Each command, or group of commands, has a module of its own."""
 
 import signal
 
@@ -17,23 +17,31 @@ from aggregation_pipeline.cli.run import run
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="aggregation-pipeline")
 def main() -> None:
-    """Aggregate MySQL tables, export them as files to OSS, and record every run in batch_jobs.
+    """Aggregate MySQL tables, publish the results as files, and record every run in batch_jobs.
 
     \b
-    aggregation-pipeline demo     see it work, on embedded servers; nothing has to be configured
-    aggregation-pipeline dev      the same servers with Dagster's UI on http://127.0.0.1:3000
-    aggregation-pipeline plan     what a run would do, and whether it can: SQL, indexes, snapshot, files
-    aggregation-pipeline run      the configured tables, once, from your MySQL (DB_HOST, ... in .env)
-    aggregation-pipeline backfill partitions of a table, from one to another
-    aggregation-pipeline batch-jobs list      what ran, and what came of it
+    See it work. Nothing has to be configured:
+      aggregation-pipeline demo    run everything once, on servers that start by themselves
+      aggregation-pipeline dev     the same servers with Dagster's UI on http://127.0.0.1:3000
 
-    `aggregation-pipeline alerts test` says whether the people in ALERT_URLS are reached.
+    \b
+    Use your own MySQL (DB_HOST, DB_USER, ... in .env, tables in aggregation.yaml):
+      aggregation-pipeline plan    show what a run would do, and what is missing for it
+      aggregation-pipeline run     run all tables once
+      aggregation-pipeline run --tables orders --formats csv
+      aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10
 
-    In production Dagster runs it: `python -m aggregation_pipeline.web` and `dagster-daemon run`, with the
-    workspace.yaml of this project.
+    \b
+    See what came of it:
+      aggregation-pipeline files --table orders --window latest
+      aggregation-pipeline batch-jobs list --status failed
+      aggregation-pipeline alerts test
+
+    In production Dagster runs the tables by their schedules: start `python -m aggregation_pipeline.web` and
+    `dagster-daemon run` with the workspace.yaml of this project.
     """
-    # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: `kill` would be
-    # ignored as well.
+    # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: without this, `kill`
+    # would be ignored as well.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

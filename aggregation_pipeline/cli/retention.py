@@ -1,4 +1,4 @@
-"""`retention`: what has expired goes, or is shown."""
+"""`retention`: delete published files that have expired, or show them."""
 
 import json
 import sys
@@ -9,22 +9,26 @@ from aggregation_pipeline.cli import common
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every key on stdout.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every deleted key on stdout.")
 @common.explained
 def retention(*, dry_run: bool, as_json: bool) -> None:
-    """Delete windows beyond `keep` and `keep_last` of their tables in aggregation.yaml, and extracts after
-    EXTRACT_KEEP_DAYS.
+    """Delete windows beyond `keep` and `keep_last` of their tables, and extracts older than EXTRACT_KEEP_DAYS.
 
-    So go, of the windows that stay, versions that were superseded more than a day ago (`keep_versions`), and what dead
-    runs have left. The Dagster job `retention` does the same every day. Tables that say neither keep all their windows;
-    the newest always stays. Only names of our own making are deleted. Exit code 1 when a table had to be left alone.
+    Of windows that stay, versions are deleted that were replaced more than a day ago (`keep_versions`), and files that
+    a dead run has left. A table without `keep` and `keep_last` keeps all its windows, and the newest window always
+    stays. Only files that this pipeline has named are deleted. The Dagster job `retention` does the same every day.
+    Exit code 1 if a table had to be left alone.
+
+    \b
+    aggregation-pipeline retention --dry-run
+    aggregation-pipeline retention
     """
     from dataclasses import asdict
     from datetime import UTC, datetime
 
     from aggregation_pipeline.automation.retention import delete_expired_files, is_alive
-    from aggregation_pipeline.local.run import open_instance
+    from aggregation_pipeline.local.instance import open_instance
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
 
@@ -34,7 +38,7 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
     project = load_project(load_settings())
 
     def alive(run_id: str) -> bool:
-        # Dagster's storage is opened only where a run has left something.
+        # Dagster's storage is opened only if a run has left something.
         with open_instance(project) as instance:
             return is_alive(instance, run_id)
 

@@ -1,4 +1,4 @@
-"""`run`: the job in this process."""
+"""`run`: run tables once, in this process."""
 
 from datetime import datetime
 
@@ -8,36 +8,35 @@ from aggregation_pipeline.cli import common
 
 
 @click.command()
-@click.option("--tables", callback=common.names, metavar="A,B", help="Only these entries of aggregation.yaml.")
-@click.option(
-    "--formats", callback=common.formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet or all."
-)
+@common.tables_option
+@common.formats_option
 @click.option(
     "--at",
     callback=common.moment,
     metavar="TIME",
     help=(
-        "Repeat the schedule's tick of this time in TIMEZONE (2026-11-20T02:00): NOW() means then, and that tick's"
-        " window is written."
+        "Repeat the schedule's tick of this time, in TIMEZONE: 2026-11-20T02:00. NOW() in SQL is then that time, and"
+        " the window of that tick is written."
     ),
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@common.json_option
 @common.explained
 def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: datetime | None, *, as_json: bool) -> None:
-    """Run the tables once, in this process, with the configured servers and Dagster storage.
+    """Run the tables once, in this process, with the configured servers.
 
-    The run appears in Dagster's UI like any other and has its row in batch_jobs. Exit code 0 only when every table is
-    completed.
+    Dagster's UI shows the run like any other, and batch_jobs gets its row. Tables with different partitions need a run
+    each. Exit code 0 only if every table is completed.
 
     \b
+    aggregation-pipeline run
     aggregation-pipeline run --tables users,orders --formats csv,excel
-    aggregation-pipeline run --json | jq .total_items
-    aggregation-pipeline run --at 2026-11-20T02:00        repeat a night
+    aggregation-pipeline run --at 2026-11-20T02:00             repeat a night
+    aggregation-pipeline run --json | jq '.batches[].batch_job_id'
     """
     from aggregation_pipeline.local.console import say
     from aggregation_pipeline.local.run import run_tables
 
     with common.open_project() as (project, definitions, instance):
         moment = at.replace(tzinfo=project.settings.zone) if at else None
-        result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment, tell=say)
+        result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment, report=say)
     common.finish(result, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Hosts and URLs that can never answer, told by their looks: a name may be unknown today, but `db/x` is never one."""
+"""Finds hosts and URLs that can never work. An unknown name may exist tomorrow; `db/x` never will."""
 
 import ipaddress
 import re
@@ -18,42 +18,40 @@ _NO_VALUE: Final = frozenset(("null", "none", "nil", "undefined", "nan"))
 
 
 def host_problem(host: str) -> str:
-    """What keeps `host` from ever being one; empty where nothing does. Host names, IPv4 and IPv6 without brackets are
-    hosts.
-    """
+    """Why `host` can be no host; empty if it can. Host names, IPv4 and IPv6 addresses without brackets are hosts."""
     if (address := _ip(host)) is not None:
-        # Those that are set apart for many hosts, or for none.
+        # These ranges belong to many hosts, or to none.
         no_host = address.is_multicast or (address.version == 4 and address.is_reserved)
         return "that address belongs to no single host (multicast, broadcast or reserved)" if no_host else ""
     labels = host.removesuffix(".").split(".")
-    strange = next((char for label in labels for char in _LABEL.sub("", label)), "")
-    for wrong, problem in (
+    bad_character = next((char for label in labels for char in _LABEL.sub("", label)), "")
+    for is_wrong, problem in (
         (not host, "it is empty"),
         (is_full_width(host), FULL_WIDTH_PROBLEM),
         (":" in host, "a colon does not belong there, and it is no IPv6 address"),
         (any(char.isspace() for char in host), "a blank does not belong there"),
-        (strange, f"{strange!r} does not belong there"),
-        (not all(labels), "a name stands before each dot"),
+        (bad_character, f"{bad_character!r} does not belong there"),
+        (not all(labels), "a name is missing before a dot"),
         (any(label.startswith("-") for label in labels), "names do not begin with a hyphen"),
         (host.casefold() in _NO_VALUE, f"{host} is what programs write where there is no value"),
         (labels[-1].isdecimal(), "it is no IPv4 address, and names do not end in a number"),
         (not _fits(labels), f"names have at most {_LONGEST_NAME} characters, {_LONGEST_LABEL} between two dots"),
     ):
-        if wrong:
+        if is_wrong:
             return problem
     return ""
 
 
 def is_full_width(text: str) -> bool:
-    """Whether a character in it is one of those of a Chinese keyboard that look like ASCII's."""
+    """Whether the text holds a full-width character of a Chinese keyboard that looks like an ASCII one."""
     return _FULL_WIDTH.search(text) is not None
 
 
 def split_host_and_port(text: str) -> tuple[str, int | None]:
-    """What `NAME` or `NAME:PORT` says; an IPv6 address with a port is in brackets, and comes without them.
+    """Split `NAME` or `NAME:PORT`. An IPv6 address with a port is in brackets; it is returned without them.
 
     Raises:
-        ValueError: the host or the port can be none.
+        ValueError: says why the text can be no host, or no port.
     """
     found = _HOST_AND_PORT.fullmatch(text)
     name, port = (found["name"].strip("[]"), found["port"]) if found else (text, None)
@@ -70,9 +68,7 @@ def split_host_and_port(text: str) -> tuple[str, int | None]:
 
 
 def url_problem(url: str) -> str:
-    """What keeps `url` from ever being the address of a website; empty where nothing does. It never repeats what may be
-    a secret.
-    """
+    """Why `url` can be no address of a website; empty if it can. The text never repeats what may be a secret."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -85,7 +81,7 @@ def url_problem(url: str) -> str:
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        # As the resolver reads it, which takes 127.1 too.
+        # inet_aton reads addresses as the resolver does, which accepts 127.1 too.
         return ipaddress.IPv6Address(host) if ":" in host else ipaddress.IPv4Address(socket.inet_aton(host))
     except (OSError, ValueError):
         return None

@@ -1,17 +1,16 @@
-"""What stands in the lists of a table entry: group keys, selected fields, aggregations. Each gives one column of a
-file.
-"""
+"""The items in the lists of a table entry: group keys, selected fields, aggregations. Each is one column of a file."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 
-from aggregation_pipeline.config.options import OptionsModel
+from aggregation_pipeline.config.base_model import ConfigModel
+from aggregation_pipeline.config.messages.found_values import unexpected
+from aggregation_pipeline.config.sql.expression_tree import Role
 from aggregation_pipeline.config.sql.expressions import (
-    Role,
     as_column,
     output_name,
     read_column,
@@ -19,19 +18,12 @@ from aggregation_pipeline.config.sql.expressions import (
     read_item,
 )
 from aggregation_pipeline.config.sql.table_names import has_unprintable
-from aggregation_pipeline.config.yaml.document import describe_value
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]
 FUNCTIONS: Final[tuple[str, ...]] = get_args(Function)
 ALL_COLUMNS: Final = "*"
 # MySQL's limit on an alias in a SELECT.
 _MAX_ALIAS: Final = 256
-
-
-class EntryModel(OptionsModel):
-    """As every model of the file; the text under a field is its description in the JSON Schema."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 def _checked_alias(alias: str) -> str:
@@ -54,7 +46,7 @@ def _refuse_long_name(name: str) -> None:
 
 
 def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
-    """Excel, and many a reader of the files, do not tell `Total` from `total`.
+    """Refuse two outputs of one name; Excel and many readers of the files take `Total` and `total` for the same.
 
     Raises:
         ValueError: names the output that is there twice.
@@ -71,38 +63,41 @@ def refuse_duplicate_names(names: Sequence[str], where: str) -> None:
 Alias = Annotated[str, AfterValidator(_checked_alias)]
 
 
-class Column(EntryModel):
+class Column(ConfigModel):
     """A group key or a selected field: `status`, `DATE(created_at)`, or `{expr: DATE(created_at), alias: day}`."""
 
     expr: str
-    """A column by its name (odd names in backticks), or one SQL expression. MySQL's words for a value (CURRENT_DATE,
-    CURRENT_TIMESTAMP, CURRENT_USER, UTC_DATE, TRUE, NULL and their like) are that value here, and a column of that name
-    stands in backticks; an item of the list that is nothing but a word is a column, whatever the word.
+    """A column by its name (unusual names in backticks), or one SQL expression. MySQL's words for a value
+    (CURRENT_DATE, CURRENT_TIMESTAMP, CURRENT_USER, UTC_DATE, TRUE, NULL and the like) are that value here; a column of
+    that name stands in backticks. A plain word as an item of the list is always a column.
     """
     alias: Alias | None = None
-    """Its name in the files. Default: the column's name, or the expression's text."""
+    """Its name in the files. Default: the column's name, or the text of the expression."""
 
     @property
     def name(self) -> str:
-        """What the output is called."""
+        """The name of the output."""
         return self.alias or output_name(self.expr)
 
     def checked(self, role: Role) -> Self:
-        """The same column, its expression proved to suit its role."""
+        """The same column after its expression was checked for its role.
+
+        Raises:
+            ValueError: the expression does not suit the role, or its text is too long for a name.
+        """
         star = role == "field" and self.expr.strip() == ALL_COLUMNS and not self.alias
         checked = self.model_copy(update={"expr": ALL_COLUMNS if star else read_item(self.expr, role)})
         _refuse_long_name(checked.name)
         return checked
 
 
-def _as_column(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+def _as_column(value: object) -> object:
     if isinstance(value, str):
         return {"expr": as_column(value)}
     if not isinstance(value, (dict, Column)):
         remedy = "; take the empty item out, or put a column of that name in quotes" if value is None else ""
         remedy = "; put it in quotes" if isinstance(value, (bool, int, float)) else remedy
-        words = "a column name, an expression in quotes, or {expr: ..., alias: ...} is expected"
-        raise ValueError(f"{words}, found {describe_value(value)}{remedy}")  # noqa: TRY004  # pydantic's way
+        raise unexpected(value, "a column name, an expression in quotes, or {expr: ..., alias: ...}", remedy)
     return value
 
 
@@ -110,33 +105,32 @@ GroupKey = Annotated[Column, BeforeValidator(_as_column), AfterValidator(lambda 
 SelectedField = Annotated[Column, BeforeValidator(_as_column), AfterValidator(lambda column: column.checked("field"))]
 
 
-def _spelled(function: Any) -> Any:  # noqa: ANN401
+def _normalized_function(function: object) -> object:
     if not isinstance(function, str):
         return function
     words = re.sub(r"[\s_]+", " ", function.strip()).upper()
     return words.replace(" ", "_") if words == "GROUP CONCAT" else words
 
 
-def _as_aggregation(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds
+def _refuse_bare_text(value: object) -> object:
     if isinstance(value, str):
-        words = "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...} is expected"
-        raise ValueError(f"{words}, found {describe_value(value)}")  # noqa: TRY004  # pydantic's way
+        raise unexpected(value, "{function: SUM, field: price, alias: revenue} or {expr: ..., alias: ...}")
     return value
 
 
-class Aggregation(EntryModel):
+class Aggregation(ConfigModel):
     """`{function: SUM, field: price, alias: revenue}`, or custom: `{expr: SUM(price * quantity), alias: revenue}`."""
 
-    function: Annotated[Function | None, BeforeValidator(_spelled)] = None
-    """In any case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr:
+    function: Annotated[Function | None, BeforeValidator(_normalized_function)] = None
+    """In upper or lower case. STDDEV and VARIANCE are those of a population, as in MySQL; for a sample write expr:
     STDDEV_SAMP(price).
     """
     field: str | None = None
-    """The column or expression that the function takes; a plain word is a column. COUNT with * or without a field
-    counts rows, else values that are not NULL.
+    """The column or expression that the function is applied to; a plain word is a column. COUNT with * or without a
+    field counts rows; COUNT of a field counts values that are not NULL.
     """
     expr: str | None = None
-    """Custom: one SQL expression that aggregates, instead of function and field."""
+    """One SQL expression that aggregates, instead of function and field."""
     alias: Alias | None = None
     """Its name in the files. Default: its text, as in COUNT(id)."""
 
@@ -153,11 +147,11 @@ class Aggregation(EntryModel):
         return None if expr is None else read_expression(expr, "aggregate")
 
     @model_validator(mode="after")
-    def _is_one_of_two_kinds(self) -> Self:
+    def _is_function_or_expr(self) -> Self:
         if (self.function is None) == (self.expr is None):
             raise ValueError("either function (with field) or expr is expected, one of the two")
         if self.expr is not None and self.field is not None:
-            raise ValueError("field belongs to function; expr stands alone")
+            raise ValueError("field belongs to function, not to expr; take one of the two out")
         if self.function not in (None, "COUNT") and self.field in (None, ALL_COLUMNS):
             raise ValueError(
                 f"{self.function} needs a field, which is a column or an expression; only COUNT can do without"
@@ -167,14 +161,14 @@ class Aggregation(EntryModel):
 
     @property
     def name(self) -> str:
-        """What the output is called."""
+        """The name of the output."""
         if self.alias or self.expr:
             return self.alias or str(self.expr)
         argument = output_name(self.field or ALL_COLUMNS)
         return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
 
 
-AggregationItem = Annotated[Aggregation, BeforeValidator(_as_aggregation)]
+AggregationItem = Annotated[Aggregation, BeforeValidator(_refuse_bare_text)]
 
-# What an entry that asks for nothing gets: the least that says something of a table.
+# The only output of an entry without group_by, aggregations and select_fields.
 COUNT_ROWS: Final = Aggregation(function="COUNT", alias="row_count")

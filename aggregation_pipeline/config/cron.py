@@ -1,6 +1,6 @@
-"""Cron expressions with seconds, as Node.js schedulers write them, in the five fields that Dagster takes.
+"""Turns cron expressions of Node.js schedulers, which have seconds, into the five fields of Dagster.
 
-The small check here is stricter than Dagster's parser: whatever passes, Dagster takes and means the same by.
+The check here is stricter than Dagster's parser: whatever passes has the same meaning in Dagster.
 """
 
 import re
@@ -41,14 +41,13 @@ _LAST_DAY: Final = "l"
 
 
 def to_five_fields(cron: str) -> tuple[str, str | None]:
-    """A cron expression as Dagster takes it, and a note where it was rewritten or may not mean what was meant.
+    """A cron expression in Dagster's form, and a note if it was rewritten or may not mean what the user meant.
 
-    Six fields, seconds first, become five; so do @daily and its like. Names of months and days in any case, 7 for
-    Sunday, lists, ranges, steps, `?` for `*`, and L for the month's last day are known.
+    Six fields, seconds first, become five; so do @daily and the like. Names of months and days in any case, 7 for
+    Sunday, lists, ranges, steps, `?` for `*`, and L for the last day of the month are accepted.
 
     Raises:
-        ConfigError: says which field is wrong and what is expected; what Dagster cannot do, as a step of seconds, is
-            said so.
+        ConfigError: says which field is wrong and what is expected, or what Dagster cannot do.
     """
     fields = _MACROS.get(cron.strip().lower(), cron).split()
     if len(fields) not in (5, 6):
@@ -94,7 +93,7 @@ def _note(cron: str, seconds: str | None, five: list[str], rewritten: str) -> st
 
 
 def _values(cron: str, text: str, field: _Field) -> set[int]:
-    """The numbers that a field names; 0 for L, which the calendar resolves."""
+    """The numbers that a field stands for; 0 for L, whose day depends on the month."""
     if text == _LAST_DAY and field.title == "day of the month":
         return {0}
     values: set[int] = set()
@@ -107,13 +106,13 @@ def _values(cron: str, text: str, field: _Field) -> set[int]:
                 " steps */5",
             )
         step = int(match["step"] or 1)
-        whole = match["from"] == "*"
-        first = field.low if whole else _number(cron, match["from"], field)
-        last = field.high if whole or match["step"] else first
+        every = match["from"] == "*"
+        first = field.low if every else _number(cron, match["from"], field)
+        last = field.high if every or match["step"] else first
         if match["to"]:
-            # As the end of a range Sunday is 7.
+            # At the end of a range Sunday is 7.
             last = _number(cron, match["to"], field) or (7 if field.names == DAYS else 0)
-        if (whole and match["to"]) or first > last or not 1 <= step <= field.high:
+        if (every and match["to"]) or first > last or not 1 <= step <= field.high:
             raise _refused(
                 cron,
                 f"the {field.title} {part!r} is no range; a range goes upwards, as 1-5, and a step is from 1 to"
@@ -135,7 +134,7 @@ def _number(cron: str, text: str, field: _Field) -> int:
 
 
 def _refuse_days_that_never_come(cron: str, *, days: set[int], months: set[int]) -> None:
-    """Dagster takes the 31st of April, and its daemon then fails at each tick."""
+    """Dagster accepts the 31st of April, and its daemon then fails at each tick."""
     if all(day > _LONGEST[month - 1] for day in days for month in months):
         raise _refused(cron, "no such month has such a day, so it would never run")
 

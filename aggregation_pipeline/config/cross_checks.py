@@ -1,5 +1,6 @@
-"""Options that no entry, or not their own one, can follow: file names that meet, totals of columns that are not
-there.
+"""Options that an entry cannot follow: file names that collide, totals of columns that do not exist.
+
+The options may be the project's or the entry's own, so this is checked where both are known.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,43 +17,43 @@ if TYPE_CHECKING:
 
 
 def cross_check(
-    options: FormatOptions, entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]"
+    options: FormatOptions, entries: "Sequence[TableEntry]", complete: "Sequence[TableEntry]"
 ) -> list[LocatedIssue]:
-    """Every such issue, at the option's own place: the project's or the entry's. `whole` are the entries within the
-    project's options.
+    """The issues, each at the option that causes it.
+
+    Args:
+        options: the project's.
+        entries: as the user wrote them.
+        complete: the same entries with the project's options.
     """
-    return [*_names_that_meet(entries, whole), *_unknown_totals(options, entries)]
+    return [*_colliding_file_names(entries, complete), *_unknown_totals(options, entries)]
 
 
-def _names_that_meet(entries: "Sequence[TableEntry]", whole: "Sequence[TableEntry]") -> Iterator[LocatedIssue]:
-    for number, (entry, merged) in enumerate(zip(entries, whole, strict=True)):
+def _colliding_file_names(entries: "Sequence[TableEntry]", complete: "Sequence[TableEntry]") -> Iterator[LocatedIssue]:
+    for index, (entry, with_options) in enumerate(zip(entries, complete, strict=True)):
         try:
-            refuse_collisions(merged.options.file_names, entry.name, entry.datasets)
+            refuse_collisions(with_options.options.file_names, entry.name, entry.datasets)
         except ValueError as error:
-            above: KeyPath = ("tables", number) if "file_names" in entry.options.model_fields_set else ()
-            yield LocatedIssue((*above, "options", "file_names"), str(error))
+            parent: KeyPath = ("tables", index) if "file_names" in entry.options.model_fields_set else ()
+            yield LocatedIssue((*parent, "options", "file_names"), str(error))
 
 
 def _unknown_totals(options: FormatOptions, entries: "Sequence[TableEntry]") -> Iterator[LocatedIssue]:
-    """The project's list is for all tables, so that each name has to be there in one of them."""
-    yield from _missing((), options, entries, "of any table")
-    for number, entry in enumerate(entries):
-        yield from _missing(("tables", number), entry.options, [entry], "of this entry's files")
+    """The project's totals are for all tables, so each name has to be a column of at least one."""
+    yield from _unknown_totals_of((), options, entries, "of any table")
+    for index, entry in enumerate(entries):
+        yield from _unknown_totals_of(("tables", index), entry.options, [entry], "of this entry's files")
 
 
-def _missing(
-    above: KeyPath, options: FormatOptions, entries: "Sequence[TableEntry]", where: str
+def _unknown_totals_of(
+    parent: KeyPath, options: FormatOptions, entries: "Sequence[TableEntry]", where: str
 ) -> Iterator[LocatedIssue]:
-    named = options.excel.totals
-    if not isinstance(named, tuple) or not entries or any(ALL_COLUMNS in entry.outputs for entry in entries):
+    totals = options.excel.totals
+    if not isinstance(totals, tuple) or not entries or any(ALL_COLUMNS in entry.outputs for entry in entries):
         return
     dropped = {name.casefold() for entry in entries for name, rule in entry.mask.items() if rule == "drop"}
     known = list(dict.fromkeys(name for entry in entries for name in entry.outputs if name.casefold() not in dropped))
-    for name in named:
+    for name in totals:
         if name not in known:
-            words = (
-                f"{name!r} is no column {where}; there are {', '.join(known)}.{did_you_mean(name, known)}".removesuffix(
-                    "."
-                )
-            )
-            yield LocatedIssue((*above, "options", "excel", "totals"), words)
+            message = f"{name!r} is no column {where}; there are {', '.join(known)}.{did_you_mean(name, known)}"
+            yield LocatedIssue((*parent, "options", "excel", "totals"), message.removesuffix("."))

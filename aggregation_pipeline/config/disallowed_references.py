@@ -1,5 +1,7 @@
-"""What an entry uses without a hint here of what it shows: sub-selects over masked tables, stored functions, tables of
-the server.
+"""Tables and functions in an entry that may show masked columns in ways that cannot be followed.
+
+These are sub-selects over masked tables, stored functions, and system tables. They are refused unless the entry lists
+them under `allow`.
 """
 
 from collections.abc import Iterator
@@ -18,47 +20,45 @@ from aggregation_pipeline.config.sql.table_names import TableName
 
 
 def disallowed_references(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
-    """Whatever of that an entry does not list under `allow`, with its place in the entry."""
+    """Every such reference that the entry does not list under `allow`, with its place in the entry."""
     if is_system_table(query.table) and not query.allow.table(query.table):
-        yield LocatedIssue(("table",), _of_the_server(query.table))
-    for place, sql in expressions_of(query):
+        yield LocatedIssue(("table",), _system_table(query.table))
+    for path, sql in expressions_of(query):
         references = references_in(sql)
         for table in reachable_tables(references, masked):
             if not query.allow.table(table):
-                masker = next(iter(masked[table].values())).entry
-                whose = "" if masker == query.entry else f" (by the entry {masker})"
-                yield LocatedIssue(
-                    place,
-                    f"a sub-select reads {table}, which has masked columns{whose}. Leave it out, or write"
-                    f" {_allowed('tables', table)}; then an output that shows one of them is masked or kept, as any"
-                    " other",
-                )
-        yield from (
-            LocatedIssue(place, _of_the_server(table))
-            for table in system_tables_in(references)
-            if not query.allow.table(table)
-        )
-        yield from (
-            LocatedIssue(place, _stored(function))
-            for function in references.stored_functions
-            if not query.allow.function(function)
-        )
+                yield LocatedIssue(path, _masked_table(table, masked, query.entry))
+        for table in system_tables_in(references):
+            if not query.allow.table(table):
+                yield LocatedIssue(path, _system_table(table))
+        for function in references.stored_functions:
+            if not query.allow.function(function):
+                yield LocatedIssue(path, _stored_function(function))
 
 
-def _stored(function: TableName) -> str:
+def _masked_table(table: TableName, masked: MaskedColumns, entry: str) -> str:
+    masker = next(iter(masked[table].values())).entry
+    whose = "" if masker == entry else f" (by the entry {masker})"
+    return (
+        f"a sub-select reads {table}, which has masked columns{whose}. Leave it out, or write"
+        f" {_allow('tables', table)}; then an output that shows one of them is masked or kept, as any other"
+    )
+
+
+def _stored_function(function: TableName) -> str:
     blank = " with a blank before the bracket" if function.name.lower() in WITHOUT_BLANK else ""
     return (
         f"{function}(){blank} is no function of MySQL's own that is known here, and a stored one can show masked"
-        f" columns of any table. Leave it out, or, if it shows none, write {_allowed('functions', function)}"
+        f" columns of any table. Leave it out, or, if it shows none, write {_allow('functions', function)}"
     )
 
 
-def _of_the_server(table: TableName) -> str:
+def _system_table(table: TableName) -> str:
     return (
         f"{table} can hold values of masked columns, as statistics or in other people's statements. Leave it out, or,"
-        f" if it shows none, write {_allowed('tables', table)}"
+        f" if it shows none, write {_allow('tables', table)}"
     )
 
 
-def _allowed(key: str, name: TableName) -> str:
+def _allow(key: str, name: TableName) -> str:
     return f"allow: {{{key}: [{name}]}}"

@@ -1,32 +1,30 @@
-"""What a window's files are called: a template such as `{table}_{date}.{dataset}`, to which each format adds its own
-ending.
-"""
+"""The names of a window's files: a template such as `{table}_{date}.{dataset}`. Each format adds its own ending."""
 
 import re
 from collections.abc import Collection
 from typing import Final, Literal
 
-# How a window's files come by their stable names, beside the keys under which they lie for good.
+# How a window's files get their stable names, beside the keys of the publication.
 StableNames = Literal["copy", "symlink", "none"]
 DEFAULT_TEMPLATE: Final = "{table}.{dataset}"
 PLACEHOLDERS: Final = ("table", "dataset", "window", "date", "format")
-# What the store keeps for itself beside a window's files.
+# Names that the store uses for its own objects beside a window's files.
 RESERVED_STEMS: Final = frozenset({"manifest", "latest", "publication"})
 _MAX_LENGTH: Final = 100
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _DATASET: Final = "{dataset}"
-# What parts {dataset} from its neighbours, and would part nothing any more.
-_MARKS: Final = "-._ ~+,;&@#=·–—，、；"
+# Marks that separate {dataset} from its neighbours. Without {dataset} they would separate nothing.
+_SEPARATORS: Final = "-._ ~+,;&@#=·–—，、；"
 _BRACKETS: Final = dict(zip("([（【［〔《〈「『", ")]）】］〕》〉」』", strict=True))
 _BAD_CHARACTERS: Final = frozenset('/\\:*?"<>|%{}')
-_ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
+ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 
 def checked_template(template: str) -> str:
-    """The template, proved to give names that every file system and object store takes as they are.
+    """The template, if its names are valid on every file system and object store.
 
     Raises:
-        ValueError: it does not.
+        ValueError: says what is wrong with it.
     """
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in _PLACEHOLDER.findall(template):
@@ -40,7 +38,7 @@ def checked_template(template: str) -> str:
     bad = [character for character in literal if character in _BAD_CHARACTERS or not character.isprintable()]
     if bad:
         what = (
-            "a brace stands alone; placeholders are " + known
+            "a brace has no partner; placeholders are " + known
             if bad[0] in "{}"
             else f"{bad[0]!r} can be in no file's name"
         )
@@ -58,17 +56,17 @@ def checked_template(template: str) -> str:
             f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
             f"datasets; found {template!r}"
         )
-    if literal.lower().endswith(_ENDINGS):
+    if literal.lower().endswith(ENDINGS):
         raise ValueError(f"each format adds its own ending; found {template!r}: take the ending out")
     return template
 
 
 def file_stem(template: str, table: str, window: str, format_name: str, dataset: str | None) -> str:
-    """The name without its ending; `dataset` is None for a file that holds both."""
+    """The name without its ending; `dataset` is None for a file that holds both datasets."""
     values = {
         "table": table,
         "dataset": dataset or "",
-        # An hour's window holds a colon, which Windows takes in no name.
+        # The name of an hour's window holds a colon, which Windows allows in no file name.
         "window": window.replace(":", ""),
         "date": window[:10].replace("-", ""),
         "format": format_name,
@@ -77,27 +75,25 @@ def file_stem(template: str, table: str, window: str, format_name: str, dataset:
 
 
 def _without_dataset(template: str) -> str:
-    """The template of a file that holds both datasets: no {dataset}, no brackets around nothing, no mark that parts
-    nothing.
-    """
+    """The template of a file that holds both datasets, without {dataset} and the brackets and separators around it."""
     while _DATASET in template:
         before, _, after = template.partition(_DATASET)
         while _BRACKETS.get(before.rstrip()[-1:]) == after.lstrip()[:1] != "":
             before, after = before.rstrip()[:-1], after.lstrip()[1:]
-        before = before.rstrip(_MARKS)
+        before = before.rstrip(_SEPARATORS)
         if not before or before[-1] in _BRACKETS:
-            after = after.lstrip(_MARKS)
+            after = after.lstrip(_SEPARATORS)
         template = before + after
     return template
 
 
 def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> None:
-    """Prove that no two files of a table's window meet under one name, and none the window's manifest.
+    """Refuse a template by which two files of a window, or a file and the manifest, would have one name.
 
     Raises:
-        ValueError: they would.
+        ValueError: names the template and the table.
     """
-    if template == DEFAULT_TEMPLATE:  # the store sees to a table that is called manifest
+    if template == DEFAULT_TEMPLATE:  # the store handles a table that is called manifest
         return
     if len(datasets) > 1 and "{dataset}" not in template:
         raise ValueError(

@@ -1,9 +1,8 @@
-"""Entries with issues of their own, so that the others can be used: each is judged alone, and what can be told of it
-is kept.
+"""Keeps valid entries usable when others are invalid: each entry is checked alone.
 
-What stays of such an entry is what its assets are called and look like. Nothing of what it would compute stays: with a
-mask that is spelt wrong, what is left would be published unmasked. Other entries that its masks may concern are not
-used either.
+An invalid entry becomes a placeholder, which keeps only the names and labels of its assets. Nothing that it would
+compute is kept: if its mask is misspelt, the rest would be published unmasked. Other entries that its masks may concern
+are not used either.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,167 +13,171 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
 from aggregation_pipeline.config.cross_checks import cross_check
-from aggregation_pipeline.config.issues import with_locations
+from aggregation_pipeline.config.issues import locate_issues
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
 from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns, merge_masked
-from aggregation_pipeline.config.messages.located_issues import LocatedIssue
+from aggregation_pipeline.config.messages.located_issues import LocatedIssue, format_key_path
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.possible_masks import (
+    MASKING_KEYS,
+    has_readable_masks,
+    is_misplaced_mask,
+    may_mask,
+    possible_tables,
+)
 from aggregation_pipeline.config.sql.references import same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.config.unreadable_masks import HIDING, hides_as_it_says, is_stray_mask, may_mask, tables_in
-from aggregation_pipeline.config.yaml.document import ConfigIssue, Document, SourceLocation, format_key_path
+from aggregation_pipeline.config.yaml.document import Document
+from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation
 from aggregation_pipeline.errors import ConfigError
 
-# The seed's spelling of `tables`.
+# The key of the entries, in all its spellings.
 TABLES: Final = ("tables", "tableConfigs", "table_configs")
-# What names and shows the assets of an entry. Where one of the first three cannot be read, the assets are others for
-# the time being.
-_SHAPE: Final = ("formats", "partition", "timezone")
-_LOOKS: Final = ("table", "platform", "description", "owners", "tags", "group")
+# What decides which assets an entry has, and how Dagster shows them. A placeholder keeps those that are valid.
+_ASSET_KEYS: Final = ("formats", "partition", "timezone")
+_LABEL_KEYS: Final = ("table", "platform", "description", "owners", "tags", "group")
 
-Judge = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
+Validate = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
 
 
 def with_placeholders(
-    document: Document, issues: Sequence[ConfigIssue], judge: Judge
+    document: Document, issues: Sequence[ConfigIssue], validate: Validate
 ) -> tuple[PipelineConfig, dict[str, str]]:
-    """The config in which stand-ins are in the place of entries with `issues`; and the words of those that no
-    stand-in can be made of.
+    """The config with placeholders for invalid entries; and why some have no placeholder, by name of the entry.
 
     Raises:
         ConfigError: issues that belong to no one entry.
     """
     key = next((key for key in document.data if key in TABLES), None) if isinstance(document.data, dict) else None
     if key is None or not isinstance(document.data[key], dict):
-        raise ConfigError(report(document.path, issues))
-    whole = _Whole(document, key, judge)
-    whole.judge_each(issues)
-    whole.judge_together(issues)
-    whole.judge_masks()
-    return whole.result()
+        raise ConfigError(report_issues(document.path, issues))
+    entries = _EntryByEntry(document, key, validate)
+    entries.check_each(issues)
+    entries.check_together(issues)
+    entries.check_masks()
+    return entries.result()
 
 
-def report(path: Path, issues: Sequence[ConfigIssue], of: str | None = None) -> str:
-    """All issues of the file, or those of one part of it, each with its place."""
+def report_issues(path: Path, issues: Sequence[ConfigIssue], *, part: str | None = None) -> str:
+    """All issues of the file, or of one part of it, each with its place."""
     lines = [f"{path}:{issue.line}:{issue.column}: {issue.message}" for issue in sorted(set(issues))]
-    what = path.name if of is None else f"{of} in {path.name}"
-    return f"{what} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
+    subject = path.name if part is None else f"{part} in {path.name}"
+    return f"{subject} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
 
 
-def frozen(value: Any) -> Any:  # noqa: ANN401
-    """Lists as tuples, which is what the models hold: strict, they take no list for one, whatever a validator before
-    them made of it.
-    """
+def with_tuples(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds, in and out
+    """Lists as tuples at any depth, because the strict models accept no list for a tuple."""
     if isinstance(value, dict):
-        return {key: frozen(inner) for key, inner in value.items()}
-    return tuple(map(frozen, value)) if isinstance(value, list) else value
+        return {key: with_tuples(inner) for key, inner in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
-class _Whole:
-    """The file under judgement: `good` are the entries that nothing was found against, `found` has the issues of the
-    others.
+class _EntryByEntry:
+    """Checks each entry without the others.
+
+    Attributes:
+        alone: the entries that are valid by themselves, without the project's options.
+        valid: the entries without issues, with the project's options.
+        issues: those of all other entries, by name.
     """
 
-    def __init__(self, document: Document, key: str, judge: Judge) -> None:
-        self.document, self.key, self.judge = document, key, judge
+    def __init__(self, document: Document, key: str, validate: Validate) -> None:
+        self.document, self.key, self.validate = document, key, validate
         self.bodies: dict[str, Any] = document.data[key]
-        self.spots: Mapping[str | int, SourceLocation] = document.spot.inner[key].inner
+        self.locations: Mapping[str | int, SourceLocation] = document.location.children[key].children
         self.alone: dict[str, TableEntry] = {}
-        self.good: dict[str, TableEntry] = {}
-        self.found: dict[str, list[ConfigIssue]] = {}
+        self.valid: dict[str, TableEntry] = {}
+        self.issues: dict[str, list[ConfigIssue]] = {}
         self.masked: MaskedColumns = {}
-        frame, wrong = judge(self._only([], ()))
-        if frame is None or wrong:
-            raise ConfigError(report(document.path, wrong))
-        self.frame = frame
+        project, issues = validate(self._document_with([], ()))
+        if project is None or issues:
+            raise ConfigError(report_issues(document.path, issues))
+        self.project = project
 
-    def judge_each(self, issues: Sequence[ConfigIssue]) -> None:
-        """Each entry without the others, and then within the project's options."""
+    def check_each(self, file_issues: Sequence[ConfigIssue]) -> None:
+        """Check each entry alone, then with the project's options."""
         for name in self.bodies:
-            config, wrong = self.judge(self._only([name], ("options", "source_limits")))
-            if config is not None and not wrong:
+            config, issues = self.validate(self._document_with([name], ("options", "source_limits")))
+            if config is not None and not issues:
                 self.alone[name] = config.tables[0]
-            # What is wrong between two entries stands at one of them.
-            wrong += [issue for issue in issues if self._is_of(issue, name) and issue not in wrong]
-            if config is None or wrong:
-                self.found[name] = wrong
+            # An issue between two entries stands at one of them.
+            issues += [issue for issue in file_issues if self._is_of(issue, name) and issue not in issues]
+            if config is None or issues:
+                self.issues[name] = issues
                 continue
             try:
-                self.good[name] = self.alone[name].with_project_defaults(self.frame.options, self.frame.source_limits)
+                self.valid[name] = self.alone[name].with_project_defaults(
+                    self.project.options, self.project.source_limits
+                )
             except ValueError as error:
                 self._refuse(name, [LocatedIssue((), str(error))])
 
-    def judge_together(self, issues: Sequence[ConfigIssue]) -> None:
-        """Options that an entry cannot follow; whatever is nobody's own is the whole file's."""
-        names = list(self.good)
-        entries = [self.alone[name] for name in names]
-        rest = [issue for issue in issues if not any(self._is_of(issue, name) for name in self.bodies)]
-        for placed in cross_check(self.frame.options, entries, list(self.good.values())):
-            if placed.path[:1] == ("tables",):
-                self._refuse(names[int(placed.path[1])], [LocatedIssue(placed.path[2:], placed.message)])
-            # A total may be of a column that only an entry with issues has.
-            elif placed.path[-1:] != ("totals",) or not self.found:
-                rest += with_locations([placed], self.document.spot, {})
-        if rest:
-            raise ConfigError(report(self.document.path, rest))
+    def check_together(self, file_issues: Sequence[ConfigIssue]) -> None:
+        """Refuse entries with options that they cannot follow.
 
-    def judge_masks(self) -> None:
-        """Entries that show what another hides, or may hide: what it hides counts, though it cannot be used itself."""
-        known, unknown = list(self.good.values()), dict[str, frozenset[TableName]]()
-        for name in self.found:
-            hides = self._hiding(name)
-            if hides is None:
-                unknown[name] = self._maybe_of(name) if self._may_hide(name) else frozenset()
+        Raises:
+            ConfigError: issues that belong to no one entry.
+        """
+        names = list(self.valid)
+        entries = [self.alone[name] for name in names]
+        rest = [issue for issue in file_issues if not any(self._is_of(issue, name) for name in self.bodies)]
+        for issue in cross_check(self.project.options, entries, list(self.valid.values())):
+            if issue.path[:1] == ("tables",):
+                self._refuse(names[int(issue.path[1])], [LocatedIssue(issue.path[2:], issue.message)])
+            # If entries are invalid, one of them may have the column that the total is for.
+            elif issue.path[-1:] != ("totals",) or not self.issues:
+                rest += locate_issues([issue], self.document.location, {})
+        if rest:
+            raise ConfigError(report_issues(self.document.path, rest))
+
+    def check_masks(self) -> None:
+        """Refuse entries that show what another entry masks, or may mask. Masks of invalid entries count too."""
+        readable, possible = list(self.valid.values()), dict[str, frozenset[TableName]]()
+        for name in self.issues:
+            entry = self._entry_with_masks(name)
+            if entry is None:
+                possible[name] = self._possible_tables(name) if self._may_mask(name) else frozenset()
             else:
-                known.append(hides)
-                # By a key that it should not have it may be of another table.
-                unknown[name] = self._maybe_of(name) - {hides.source} if hides.mask else frozenset()
-        self.masked = merge_masked(masked_by(entry.query) for entry in known)
-        for name, entry in list(self.good.items()):
+                readable.append(entry)
+                # A key that it should not have may name another table.
+                possible[name] = self._possible_tables(name) - {entry.source} if entry.mask else frozenset()
+        self.masked = merge_masked(masked_by(entry.query) for entry in readable)
+        for name, entry in list(self.valid.items()):
             if shown := list(exposures(entry.query, self.masked)):
                 self._refuse(name, shown)
-                continue
-            # Nothing is known but the table: to read it, by itself or in a sub-select, may show anything.
-            read = (
-                (other, table)
-                for other, tables in unknown.items()
-                for table in sorted(tables, key=str)
-                if same_table(entry.source, table)
-                or any(exposures(entry.query, {table: {"?": MaskedColumn("?", other)}}))
-            )
-            if (found := next(read, None)) is not None:
-                words = (
-                    f"it reads {found[1]}, of which the entry {found[0]} may hide columns, and that entry cannot be"
-                    " used: mend that one"
+            elif (found := next(self._reads_of(entry, possible), None)) is not None:
+                other, table = found
+                message = (
+                    f"it reads {table}, of which the entry {other} may hide columns, and that entry cannot be used:"
+                    " mend that one"
                 )
-                self._refuse(name, [LocatedIssue((), words)])
+                self._refuse(name, [LocatedIssue((), message)])
 
     def result(self) -> tuple[PipelineConfig, dict[str, str]]:
-        """What can be used, in the order of the file."""
+        """Valid entries and placeholders in the order of the file; and the reports of the others."""
         tables, left_out = [], {}
         for name in self.bodies:
-            if name in self.good:
-                entry = self.good[name]
+            if name in self.valid:
+                entry = self.valid[name]
                 tables.append(entry.model_copy(update={"masked": self.masked}) if self.masked else entry)
-            elif (stand_in := self._stand_in(name)) is not None:
-                tables.append(stand_in)
+            elif (placeholder := self._placeholder(name)) is not None:
+                tables.append(placeholder)
             else:
                 left_out[name] = self._report(name)
-        return self.frame.model_copy(update={"tables": tuple(tables)}), left_out
+        return self.project.model_copy(update={"tables": tuple(tables)}), left_out
 
-    def _only(self, names: Sequence[str], without: Sequence[str]) -> Document:
-        """The document as if it had these entries only, and none of these keys beside them."""
-        spot = self.document.spot.inner[self.key]
-        fewer = SourceLocation(spot.line, spot.column, {name: self.spots[name] for name in names})
+    def _document_with(self, names: Sequence[str], without: Sequence[str]) -> Document:
+        """The document as if it had only these entries, and none of the keys `without` beside them."""
+        location = self.document.location.children[self.key]
+        entries = SourceLocation(location.line, location.column, {name: self.locations[name] for name in names})
         others = [name for name in self.bodies if name not in names]
         data = {key: value for key, value in self.document.data.items() if to_snake(key) not in without}
+        root = self.document.location
         return Document(
             self.document.path,
             {**data, self.key: {name: self.bodies[name] for name in names}},
-            SourceLocation(
-                self.document.spot.line, self.document.spot.column, {**self.document.spot.inner, self.key: fewer}
-            ),
+            SourceLocation(root.line, root.column, {**root.children, self.key: entries}),
             [
                 issue
                 for issue in self.document.issues
@@ -184,90 +187,104 @@ class _Whole:
         )
 
     def _is_of(self, issue: ConfigIssue, name: str) -> bool:
-        """Whether it stands at the entry, or below it."""
-        return self._below(issue, name) is not None
+        """Whether an issue stands at the entry or below it."""
+        return self._key_of(issue, name) is not None
 
-    def _below(self, issue: ConfigIssue, name: str) -> str | None:
-        """The entry's key that it stands at or below; empty at the entry itself, None where it is no issue of the
-        entry.
-        """
-        path = format_key_path([self.key, name])
-        rest = issue.message.removeprefix(path)
+    def _key_of(self, issue: ConfigIssue, name: str) -> str | None:
+        """The entry's key at which an issue stands, or below which; empty for the entry itself, None outside of it."""
+        rest = issue.message.removeprefix(format_key_path([self.key, name]))
         if rest == issue.message or rest[:1] not in {":", ".", "["}:
             return None
         return "" if rest[0] == ":" else to_snake(rest[1:].replace("[", ".").replace(":", ".").split(".")[0])
 
-    def _refuse(self, name: str, placed: Sequence[LocatedIssue]) -> None:
-        where = [LocatedIssue(("tables", list(self.bodies).index(name), *each.path), each.message) for each in placed]
-        self.good.pop(name, None)
-        self.found.setdefault(name, []).extend(with_locations(where, self.document.spot, {"tables": self.key}))
+    def _refuse(self, name: str, issues: Sequence[LocatedIssue]) -> None:
+        path = ("tables", list(self.bodies).index(name))
+        in_file = [LocatedIssue((*path, *issue.path), issue.message) for issue in issues]
+        self.valid.pop(name, None)
+        located = locate_issues(in_file, self.document.location, {"tables": self.key})
+        self.issues.setdefault(name, []).extend(located)
 
     def _report(self, name: str) -> str:
-        return report(self.document.path, self.found[name], of=format_key_path([self.key, name]))
+        return report_issues(self.document.path, self.issues[name], part=format_key_path([self.key, name]))
 
-    def _kept(self, name: str, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    def _values(self, name: str, fields: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """What the entry holds under the keys of some fields, in either spelling."""
         body = self.bodies[name]
         for field in fields if isinstance(body, dict) else ():
-            yield from ((key, frozen(body[key])) for key in sorted({field, to_camel(field)}) if key in body)
+            yield from ((key, with_tuples(body[key])) for key in sorted({field, to_camel(field)}) if key in body)
 
-    def _hiding(self, name: str) -> TableEntry | None:
-        """The entry as far as it says what is hidden; None where that is not to be trusted."""
+    def _entry_with_masks(self, name: str) -> TableEntry | None:
+        """The entry as far as it says what is masked; None if that part cannot be trusted."""
         if name in self.alone:
             return self.alone[name]
-        places = {self._below(issue, name) for issue in self.found[name]}
-        if places & {"", *HIDING} or self._is_cut(name) or not hides_as_it_says(frozen(self.bodies[name])):
+        keys = {self._key_of(issue, name) for issue in self.issues[name]}
+        if (
+            keys & {"", *MASKING_KEYS}
+            or self._is_cut_off(name)
+            or not has_readable_masks(with_tuples(self.bodies[name]))
+        ):
             return None
         try:
-            return TableEntry.model_validate({"name": name, **dict(self._kept(name, HIDING))}, strict=True)
+            return TableEntry.model_validate({"name": name, **dict(self._values(name, MASKING_KEYS))}, strict=True)
         except ValidationError:
             return None
 
-    def _may_hide(self, name: str) -> bool:
+    def _may_mask(self, name: str) -> bool:
         body = self.bodies[name]
-        at_the_entry = any(self._below(issue, name) == "" for issue in self.found[name])
-        stray = is_stray_mask(name, body)
-        return (
-            at_the_entry or stray or self._is_cut(name) or not isinstance(body, dict | None) or may_mask(frozen(body))
-        )
+        at_the_entry = any(self._key_of(issue, name) == "" for issue in self.issues[name])
+        unreadable = at_the_entry or is_misplaced_mask(name, body) or self._is_cut_off(name)
+        return unreadable or not isinstance(body, dict | None) or may_mask(with_tuples(body))
 
-    def _maybe_of(self, name: str) -> frozenset[TableName]:
-        """The tables whose columns it may hide.
+    def _possible_tables(self, name: str) -> frozenset[TableName]:
+        """The tables whose columns it may mask.
 
         Raises:
-            ConfigError: that cannot be told either, so nothing is sure to show none of them.
+            ConfigError: it may be any table, so no entry is known to be safe.
         """
         body = self.bodies[name]
-        said = isinstance(body, dict) and "table" in body
-        misread = "table" in {self._below(issue, name) for issue in self.found[name]}
-        if misread or is_stray_mask(name, body) or not (said or self._stand_in(name)):
-            words = (
-                "It may hide columns of any table, so none can be used before it is mended:"
-                f" {format_key_path([self.key, name])}"
+        names_table = isinstance(body, dict) and "table" in body
+        bad_table = "table" in {self._key_of(issue, name) for issue in self.issues[name]}
+        if bad_table or is_misplaced_mask(name, body) or not (names_table or self._placeholder(name)):
+            key = format_key_path([self.key, name])
+            raise ConfigError(
+                f"{self._report(name)}\nIt may hide columns of any table, so none can be used before it is mended:"
+                f" {key}."
             )
-            raise ConfigError(f"{self._report(name)}\n{words}.")
-        return tables_in(name, frozen(body))
+        return possible_tables(name, with_tuples(body))
 
-    def _is_cut(self, name: str) -> bool:
-        """Whether some of it could not be read as YAML, and is lost."""
+    def _reads_of(
+        self, entry: TableEntry, possible: Mapping[str, frozenset[TableName]]
+    ) -> Iterator[tuple[str, TableName]]:
+        """The invalid entries, and tables, of which an entry may show a column. Their columns are not known, so reading
+        such a table at all counts, also in a sub-select.
+        """
+        for other, tables in possible.items():
+            for table in sorted(tables, key=str):
+                any_column = {table: {"?": MaskedColumn("?", other)}}
+                if same_table(entry.source, table) or any(exposures(entry.query, any_column)):
+                    yield other, table
+
+    def _is_cut_off(self, name: str) -> bool:
+        """Whether a part of it could not be read as YAML, and is lost."""
         return any(self._is_of(issue, name) for issue in self.document.issues)
 
-    def _stand_in(self, name: str) -> TableEntry | None:
-        """What stands for the entry; None where nothing can have its name."""
-        kept: dict[str, Any] = {"name": name, "line": self.spots[name].line}
+    def _placeholder(self, name: str) -> TableEntry | None:
+        """What stands for the entry in Dagster; None if no entry can have its name."""
+        kept: dict[str, Any] = {"name": name, "line": self.locations[name].line}
         lost = []
         try:
             TableEntry.model_validate(kept, strict=True)
         except ValidationError:
             return None
-        for field in (*_SHAPE, *_LOOKS):
-            for key, value in self._kept(name, [field]):
+        for field in (*_ASSET_KEYS, *_LABEL_KEYS):
+            for key, value in self._values(name, [field]):
                 try:
                     TableEntry.model_validate(kept | {key: value}, strict=True)
                 except ValidationError:
-                    lost += [field] if field in _SHAPE else []
+                    lost += [field] if field in _ASSET_KEYS else []
                 else:
                     kept[key] = value
-        words = self._report(name)
+        report = self._report(name)
         if lost:
-            words += f"\nUntil this is mended its assets are shown as without {' and '.join(lost)}."
-        return TableEntry.model_validate(kept | {"issues": words}, strict=True)
+            report += f"\nUntil this is mended its assets are shown as without {' and '.join(lost)}."
+        return TableEntry.model_validate(kept | {"issues": report}, strict=True)

@@ -1,28 +1,25 @@
-"""pydantic's errors in a user's words: place, key as the file spells it, what is expected, what was found, the nearest
-right name.
-"""
+"""pydantic's errors in a user's words: place, key as the file spells it, expectation, what was found, remedy."""
 
+import json
 import re
-import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from aggregation_pipeline.config.messages.likely_causes import likely_cause, template
-from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue, LocatedIssuesError
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
-from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.config.yaml.document import (
-    ConfigIssue,
-    SourceLocation,
-    as_found,
-    as_written,
-    describe_value,
+from aggregation_pipeline.config.messages.found_values import describe_value, found
+from aggregation_pipeline.config.messages.likely_causes import template
+from aggregation_pipeline.config.messages.located_issues import (
+    KeyPath,
+    LocatedIssue,
+    LocatedIssuesError,
     format_key_path,
 )
+from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.unknown_keys import model_at, unknown_key
+from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation
 
 _EXPECTED: Final = {
     "string_type": "text is expected",
@@ -36,60 +33,75 @@ _EXPECTED: Final = {
     "model_type": "a mapping of keys to values is expected",
     "model_attributes_type": "a mapping of keys to values is expected",
 }
-# Fields of an entry that its place in the file, or the rest of the file, gives; to write them is a issue.
-INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues"))
+
+# One error as pydantic describes it: `type`, `loc`, `msg`, `input`, `ctx`.
+ErrorDetails = Mapping[str, Any]
+# The file's spelling of root keys, by the model's.
+Spellings = Mapping[str, str]
 
 
-def to_issues(error: ValidationError, root: SourceLocation, keys: Mapping[str, str], data: Any) -> list[ConfigIssue]:  # noqa: ANN401
-    """Each error with its place in the file.
-
-    `keys` gives the file's spelling of root keys that the model calls otherwise; `data` is what was validated.
-    """
-    # A default that is made of a refused value is not a issue of its own.
-    own = [
-        _as_text_too(details, data)
+def to_issues(error: ValidationError, root: SourceLocation, spellings: Spellings, data: object) -> list[ConfigIssue]:
+    """Each error with its place in the file; `data` is what was validated."""
+    # A default that depends on a refused value is not an issue of its own.
+    errors = [
+        _as_refused_text(details, data)
         for details in error.errors(include_url=False)
         if details["type"] != "default_factory_not_called"
     ]
-    placed = [issue for details in own for issue in _placed(details, root, keys)]
-    # A value that may be of several kinds has an error for each, and pydantic puts the kinds behind the place.
-    by_place: dict[tuple[str | int, ...], list[Mapping[str, Any]]] = {}
-    for details in own:
-        if not _placed(details, root, keys):
-            by_place.setdefault(_without_kinds(details["loc"], root, keys, str(details["type"])), []).append(details)
-    # What is wrong inside of a list shows that a list is right, whatever else the value could have been.
-    inside = {place[:-1] for place in by_place}
-    kept = {
-        place: together
-        for place, together in by_place.items()
-        if place not in inside or not all(map(_is_of_kind, together))
-    }
-    return [*placed, *(_issue(place, together, root, keys) for place, together in kept.items())]
+    issues = [issue for details in errors for issue in _issues_elsewhere(details, root, spellings)]
+    # For a value of several possible types pydantic reports an error per type, and appends the type to the path.
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+    for details in errors:
+        if not _issues_elsewhere(details, root, spellings):
+            path = _without_types(details["loc"], root, spellings, str(details["type"]))
+            by_path.setdefault(path, []).append(details)
+    # An error inside of a list shows that a list was meant, whatever other types the value could have.
+    parents = {path[:-1] for path in by_path}
+    for path, alternatives in by_path.items():
+        if path not in parents or not all(details["type"] in _EXPECTED for details in alternatives):
+            issues.append(_issue(path, alternatives, root, spellings))
+    return issues
 
 
-def _as_text_too(details: Mapping[str, Any], data: Any) -> Mapping[str, Any]:  # noqa: ANN401
-    """For a number where text belongs: what would be said of the same in quotes, so that nobody is sent from one
-    refusal to the next.
+def locate_issues(issues: Iterable[LocatedIssue], root: SourceLocation, spellings: Spellings) -> list[ConfigIssue]:
+    """Issues with the line and column of their paths."""
+    located = [(*_locate(issue.path, root, spellings), issue.message) for issue in issues]
+    return [location.issue(f"{format_key_path(path)}: {message}") for location, path, message in located]
+
+
+def _issues_elsewhere(details: ErrorDetails, root: SourceLocation, spellings: Spellings) -> list[ConfigIssue]:
+    """The issues that a validator found at other places of the file, each at its own place."""
+    error = details.get("ctx", {}).get("error")
+    if not isinstance(error, LocatedIssuesError):
+        return []
+    parent: KeyPath = () if error.from_root else tuple(details["loc"][:-1])
+    return locate_issues([LocatedIssue((*parent, *each.path), each.message) for each in error.issues], root, spellings)
+
+
+def _as_refused_text(details: ErrorDetails, data: object) -> ErrorDetails:
+    """For a number where text belongs: the error that the same in quotes would bring, if it would bring one.
+
+    Otherwise the user would put the number in quotes, and then be refused again.
     """
     value = details.get("input")
     if details["type"] != "string_type" or not isinstance(value, (bool, int, float)):
         return details
-    place = tuple(details["loc"])
+    path = tuple(details["loc"])
     try:
-        PipelineConfig.model_validate(_with_text(data, place, as_written(value)), strict=True)
+        PipelineConfig.model_validate(_with_text(data, path, json.dumps(value)), strict=True)
     except ValidationError as error:
         others = [other for other in error.errors(include_url=False) if other["type"] == "value_error"]
-        again = [other for other in others if place[: len(other["loc"])] == other["loc"]]
+        again = [other for other in others if path[: len(other["loc"])] == other["loc"]]
         if again:
-            return {**again[0], "loc": place, "input": value}
+            return {**again[0], "loc": path, "input": value}
     return details
 
 
-def _with_text(data: Any, place: Sequence[str | int], text: str) -> Any:  # noqa: ANN401
-    """The data with a text at a place, as far as the place is one of the data."""
-    if not place:
+def _with_text(data: object, path: KeyPath, text: str) -> object:
+    """The data with a text at a path; unchanged where the path leads nowhere."""
+    if not path:
         return text
-    first, rest = place[0], place[1:]
+    first, rest = path[0], path[1:]
     if isinstance(data, tuple) and isinstance(first, int):
         return (*data[:first], _with_text(data[first], rest, text), *data[first + 1 :])
     if isinstance(data, dict):
@@ -98,186 +110,105 @@ def _with_text(data: Any, place: Sequence[str | int], text: str) -> Any:  # noqa
     return data
 
 
-def _placed(details: Mapping[str, Any], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
-    """The issues of the whole file that one of pydantic's errors brings, each at its own place."""
-    error = details.get("ctx", {}).get("error")
-    if not isinstance(error, LocatedIssuesError):
-        return []
-    above: KeyPath = () if error.from_root else tuple(details["loc"][:-1])
-    return with_locations([LocatedIssue((*above, *issue.path), issue.message) for issue in error.issues], root, keys)
+def _without_types(path: KeyPath, root: SourceLocation, spellings: Spellings, error_type: str) -> KeyPath:
+    """The path without the parts that are no keys of the file, but types that a value may have."""
+    result: list[str | int] = []
+    for number, part in enumerate(path):
+        parent, _ = _locate(result, root, spellings)
+        location, spelled = _locate([*result, part], root, spellings)
+        is_last = number + 1 == len(path)
+        is_type = isinstance(part, str) and location is parent and spelled[-1:] != []
+        is_type = is_type and spelled[-1] not in parent.children
+        if not is_type or (is_last and error_type in ("missing", "value_error")):
+            result.append(part)
+    return tuple(result)
 
 
-def with_locations(placed: Iterable[LocatedIssue], root: SourceLocation, keys: Mapping[str, str]) -> list[ConfigIssue]:
-    """Issues that stand elsewhere than where they were found, each at its own place in the file."""
-    located = [(*_located(issue.path, root, keys), issue.message) for issue in placed]
-    return [spot.issue(f"{format_key_path(path)}: {words}") for spot, path, words in located]
-
-
-def _is_of_kind(details: Mapping[str, Any]) -> bool:
-    return details["type"] in _EXPECTED
-
-
-def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str:
-    """The words for a key that a model does not have; `empty` where no value stands behind it."""
-    if cause := likely_cause(key):
-        return f"unknown key: {cause}"
-    if model is PipelineConfig and (own := _of_an_entry(key)):
-        return own
-    fields = [
-        field.alias.rstrip("_") if field.alias and field.alias == name.rstrip("_") else name
-        for name, field in model.model_fields.items()
-    ]
-    known = [name for name in fields if model is not TableEntry or name not in INTERNAL_FIELDS]
-    if key in known:
-        return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
-    if len(above := _keys_with(key, model)) == 1:
-        return f"the key {key} stands under {above[0]}, as in {above[0]}: {{{key}: ...}}"
-    rest = " If it is the rest of a text that holds a comma, the whole text stands in quotes." if empty else ""
-    return f"unknown key.{did_you_mean(key, known)}{rest} Known are {', '.join(known)}"
-
-
-def _keys_with(key: str, model: type[BaseModel]) -> list[str]:
-    """The keys of a model under which the key would be right."""
-    inner = {name.rstrip("_"): _model_in(field.annotation) for name, field in model.model_fields.items()}
-    return [
-        name
-        for name, found in inner.items()
-        if found and found is not TableEntry and to_snake(key) in {known.rstrip("_") for known in found.model_fields}
-    ]
-
-
-# What an entry and the environment have a word for.
-_VARIABLES: Final = {"formats": "OUTPUT_FORMAT", "schedule": "CRON_SCHEDULE", "timezone": "TIMEZONE"}
-
-
-def _of_an_entry(key: str) -> str:
-    """The words for a key beside tables that belongs to an entry; empty for any other."""
-    name = {"output_format": "formats", "cron_schedule": "schedule", "time_zone": "timezone"}.get(
-        to_snake(key), to_snake(key)
-    )
-    if name not in TableEntry.model_fields or name in INTERNAL_FIELDS:
-        return ""
-    for_all = (
-        f"; for all tables the variable {_VARIABLES[name]} says it, in the environment or .env"
-        if name in _VARIABLES
-        else ""
-    )
-    return f"the key {name} belongs to an entry, under tables{for_all}"
-
-
-def _without_kinds(
-    loc: tuple[str | int, ...], root: SourceLocation, keys: Mapping[str, str], kind: str
-) -> tuple[str | int, ...]:
-    """The place without the parts that name no key of the file, but one of the kinds that a value may be of."""
-    place: list[str | int] = []
-    for number, part in enumerate(loc):
-        above, _ = _located(place, root, keys)
-        spot, path = _located([*place, part], root, keys)
-        behind = number + 1 < len(loc)
-        a_kind = isinstance(part, str) and spot is above and path[-1:] != [] and path[-1] not in above.inner
-        if not a_kind or not (behind or kind not in ("missing", "value_error")):
-            place.append(part)
-    return tuple(place)
+def _locate(
+    path: Sequence[str | int], root: SourceLocation, spellings: Spellings
+) -> tuple[SourceLocation, list[str | int]]:
+    """The deepest location on the way to a path that the file has, and the whole path as the file spells it."""
+    location, spelled, known = root, [], True
+    for depth, part in enumerate(path):
+        keys = location.children
+        if isinstance(part, int) and keys and all(isinstance(key, str) for key in keys) and depth > 1:
+            continue  # a single item may be written without the brackets of a list
+        key = part
+        if depth == 0:
+            key = spellings.get(str(part), str(part))
+        elif depth == 1 and path[0] == "tables" and isinstance(part, int):
+            key = list(keys)[part]
+        elif isinstance(part, str):
+            key = next((twin for twin in (part, to_camel(part), to_snake(part)) if twin in keys), part)
+        known = known and key in keys
+        location = keys[key] if known else location
+        spelled.append(key)
+    return location, spelled
 
 
 def _issue(
-    place: Sequence[str | int], together: Sequence[Mapping[str, Any]], root: SourceLocation, keys: Mapping[str, str]
+    path: KeyPath, alternatives: Sequence[ErrorDetails], root: SourceLocation, spellings: Spellings
 ) -> ConfigIssue:
-    spot, path = _located(place, root, keys)
-    # One that fits by its kind is the one that was meant.
-    meant = [details for details in together if details["type"] not in _EXPECTED and details["type"] != "literal_error"]
-    if len(together) == 1 or meant:
-        return spot.issue(f"{format_key_path(path)}: {_words((meant or together)[0])}")
-    expected = [_EXPECTED.get(str(details["type"])) or _choices(details) for details in together]
-    kinds = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
-    value = together[0].get("input")
-    return spot.issue(
-        f"{format_key_path(path)}: {kinds} is expected, {as_found(value)}{_quotes(value) if 'text' in kinds else ''}"
-    )
+    """One issue for the errors of one value, which has an error per type that it could have."""
+    location, spelled = _locate(path, root, spellings)
+    # If a value has the right type for one of them, that one was meant.
+    meant = [each for each in alternatives if each["type"] not in _EXPECTED and each["type"] != "literal_error"]
+    if len(alternatives) == 1 or meant:
+        return location.issue(f"{format_key_path(spelled)}: {_message((meant or alternatives)[0])}")
+    expected = [_EXPECTED.get(str(each["type"])) or _choices(each) for each in alternatives]
+    types = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
+    value = alternatives[0].get("input")
+    remedy = _put_in_quotes(value) if "text" in types else ""
+    return location.issue(f"{format_key_path(spelled)}: {types} is expected, {found(value)}{remedy}")
 
 
-def _choices(details: Mapping[str, Any]) -> str:
+def _choices(details: ErrorDetails) -> str:
     return ", ".join(re.findall(r"'([^']*)'", str(details["ctx"]["expected"])))
 
 
-def _quotes(value: Any) -> str:  # noqa: ANN401
-    """The remedy for a scalar of another kind, where text would do."""
+def _put_in_quotes(value: object) -> str:
+    """The remedy for a scalar of another type, where text is accepted."""
     return "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
 
 
-def _located(
-    loc: Sequence[str | int], root: SourceLocation, keys: Mapping[str, str]
-) -> tuple[SourceLocation, list[str | int]]:
-    """The deepest spot on the way to an error that the file has, and the whole way as the file spells it."""
-    spot, path, known = root, [], True
-    for depth, part in enumerate(loc):
-        if isinstance(part, int) and spot.inner and all(isinstance(key, str) for key in spot.inner) and depth > 1:
-            continue  # one that may be written without the brackets of a list
-        key = part
-        if depth == 0:
-            key = keys.get(str(part), str(part))
-        elif depth == 1 and loc[0] == "tables" and isinstance(part, int):
-            key = list(spot.inner)[part]
-        elif isinstance(part, str):
-            key = next((twin for twin in (part, to_camel(part), to_snake(part)) if twin in spot.inner), part)
-        known = known and key in spot.inner
-        spot = spot.inner[key] if known else spot
-        path.append(key)
-    return spot, path
-
-
-def _words(details: Mapping[str, Any]) -> str:
+def _message(details: ErrorDetails) -> str:
     kind, value = str(details["type"]), details.get("input")
     if kind == "extra_forbidden":
-        return unknown_key(str(details["loc"][-1]), _model_at(details["loc"][:-1]), empty=value is None)
+        return unknown_key(str(details["loc"][-1]), model_at(details["loc"][:-1]), empty=value is None)
     if kind == "literal_error":
         choices = _choices(details)
-        return f"one of {choices} is expected, {as_found(value)}.{did_you_mean(str(value), choices.split(', '))}".removesuffix(
-            "."
-        )
+        hint = did_you_mean(str(value), choices.split(", "))
+        return f"one of {choices} is expected, {found(value)}.{hint}".removesuffix(".")
     if kind == "missing":
         return "the key is missing"
     if kind == "value_error":
-        return _of_a_validator(str(details["ctx"]["error"]), value)
-    bound = re.fullmatch(r"String should have (at (?:most|least) \d+ characters?)", str(details["msg"]))
-    plain = f"{bound[1]} is expected" if bound else str(details["msg"]).replace("Input should", "it should")
-    expected = _EXPECTED.get(kind) or plain
-    remedy = _quotes(value) if kind == "string_type" else ""
-    if value == "undefined":
-        remedy = "; leave the key out for its default"
-    if value is None:
-        remedy = (
-            "; take the empty item out"
-            if isinstance(details["loc"][-1], int)
-            else "; leave the key out for its default"
-        )
-    return f"{expected}, {as_found(value)}{remedy}"
+        return _message_of_validator(str(details["ctx"]["error"]), value)
+    return f"{_expectation(kind, str(details['msg']))}, {found(value)}{_remedy(details)}"
 
 
-def _of_a_validator(words: str, value: Any) -> str:  # noqa: ANN401
-    """The words of a validator of ours, with the likely cause, and what was found where they do not say it."""
+def _expectation(kind: str, message: str) -> str:
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    bound = re.fullmatch(r"String should have (at (?:most|least) \d+ characters?)", message)
+    return f"{bound[1]} is expected" if bound else message.replace("Input should", "it should")
+
+
+def _remedy(details: ErrorDetails) -> str:
+    value = details.get("input")
+    if value is None and isinstance(details["loc"][-1], int):
+        return "; take the empty item out"
+    if value is None or value == "undefined":
+        return "; leave the key out for its default"
+    return _put_in_quotes(value) if details["type"] == "string_type" else ""
+
+
+def _message_of_validator(message: str, value: object) -> str:
+    """The message of one of our validators, with the likely cause, and the value where the message does not name it."""
     if isinstance(value, (bool, int, float)):
-        return (
-            words if f"'{as_written(value)}'" in words else f"{words.removesuffix('.')} (found {describe_value(value)})"
-        )
+        if f"'{json.dumps(value)}'" in message:
+            return message
+        return f"{message.removesuffix('.')} (found {describe_value(value)})"
     if not isinstance(value, str):
-        return words
-    cause = "" if "placeholder" in words else template(value)
-    return f"{words}{f': {cause}' if cause else ''}{'' if value in words else f' (found {describe_value(value)})'}"
-
-
-def _model_at(loc: Sequence[str | int]) -> type[BaseModel]:
-    """The model whose keys stand at a place of the file."""
-    model: type[BaseModel] = PipelineConfig
-    for part in loc:
-        for name, field in model.model_fields.items():
-            if part in (name, field.alias):
-                model = _model_in(field.annotation) or model
-                break
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for model in map(_model_in, typing.get_args(annotation)) if model), None)
+        return message
+    cause = "" if "placeholder" in message else template(value)
+    return f"{message}{f': {cause}' if cause else ''}{'' if value in message else f' (found {describe_value(value)})'}"

@@ -1,15 +1,12 @@
-"""Lists in the YAML, where one item may stand without brackets, and lists in messages."""
+"""Lists in the YAML, where a single item may stand without brackets."""
 
 from typing import Final
 
 from pydantic import BeforeValidator
 
-# As many items as people read.
-_SHOWN: Final = 20
-
 
 def as_tuple(value: object) -> object:
-    """A text as a tuple of one; pydantic checks everything else."""
+    """A text as a tuple of one; pydantic checks every other value."""
     return (value,) if isinstance(value, str) else value
 
 

@@ -1,17 +1,17 @@
-"""What a user writes about masks: the rule of each output, and what may be used although a mask might leak through it."""
+"""What a user writes about masks: the rule of each output, and what may be used in spite of masks."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from aggregation_pipeline.config.columns import EntryModel
+from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.sql.references import comparable_name, same_table
 from aggregation_pipeline.config.sql.table_names import TableName, checked_table, split_table
 
 MaskRule = Literal["partial", "hash", "drop", "keep"]
 
 
-class Allow(EntryModel):
+class Allow(ConfigModel):
     """What an entry may use in a file that masks columns, although it is not known what this shows of them."""
 
     tables: tuple[Annotated[str, AfterValidator(checked_table)], ...] = ()

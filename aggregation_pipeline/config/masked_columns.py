@@ -1,8 +1,8 @@
-"""Which columns of the database a file hides, and what an expression shows of them.
+"""Which columns of the database are masked, and which of them an expression shows.
 
-A mask names an output; what stays hidden is the column behind it, for all entries of the file. Which output shows one
-is decided by names (`config.references`): SQL that may reach a masked column counts as showing it. COUNT of a column tells
-what NULL tells, which masks leave.
+A mask names an output; it hides the column relations that output, for all entries of the file. Names decide whether an
+expression shows such a column (see `sql/references.py`): SQL that may read it counts as showing it. COUNT of a column
+is allowed, because it shows only where values are NULL, and masks keep NULL.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,24 +15,24 @@ from aggregation_pipeline.config.sql.expressions import is_column
 from aggregation_pipeline.config.sql.references import Reference, References, comparable_name, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 
-# What servers know of their tables: statistics hold values of columns, and lists of statements hold those of others.
-_OF_THE_SERVER: Final = frozenset(("information_schema", "mysql", "performance_schema", "sys", "oceanbase"))
+# Databases in which a server describes its tables: statistics hold values of columns, so do lists of statements.
+_SYSTEM_DATABASES: Final = frozenset(("information_schema", "mysql", "performance_schema", "sys", "oceanbase"))
 
 
 class MaskedColumn(NamedTuple):
-    """A masked column as it is spelled in the entry that masks it."""
+    """A masked column, in the spelling of the entry that masks it."""
 
     column: str
     entry: str
 
 
-# By table, then by the column's name as `comparable_name` makes it.
+# By table, then by the comparable name of the column.
 MaskedColumns = Mapping[TableName, Mapping[str, MaskedColumn]]
 NOTHING_MASKED: Final[MaskedColumns] = {}
 
 
 def merge_masked(parts: Iterable[MaskedColumns]) -> MaskedColumns:
-    """What several entries mask together."""
+    """The masked columns of several entries together; the first entry to mask a column is named for it."""
     found: dict[TableName, dict[str, MaskedColumn]] = {}
     for part in parts:
         for table, columns in part.items():
@@ -41,7 +41,7 @@ def merge_masked(parts: Iterable[MaskedColumns]) -> MaskedColumns:
 
 
 def masked_columns_of(table: TableName, masked: MaskedColumns) -> dict[str, MaskedColumn]:
-    """The masked columns of a table, whose database may be that of the connection."""
+    """The masked columns of a table, by comparable name."""
     return {
         name: hidden
         for other, columns in masked.items()
@@ -51,14 +51,12 @@ def masked_columns_of(table: TableName, masked: MaskedColumns) -> dict[str, Mask
 
 
 def source_columns(sql: str, own: TableName, entry: str) -> MaskedColumns:
-    """The columns whose values a masked output is made of; what a sub-select only chooses its rows by is none of
-    them.
-    """
+    """The columns whose values a masked output is made of, without those by which a sub-select only filters rows."""
     found: dict[TableName, dict[str, MaskedColumn]] = {}
     references = references_in(sql)
     for column in sqlglot.parse_one(f"SELECT ({sql})", read="mysql").find_all(exp.Column):
-        if is_column(column) and not _is_counted(column) and not _chooses_rows(column):
-            for table in _tables_of(column, own, references):
+        if is_column(column) and not _is_counted(column) and not _filters_rows(column):
+            for table in _tables_of_column(column, own, references):
                 found.setdefault(table, {})[comparable_name(column.name)] = MaskedColumn(column.name, entry)
     return found
 
@@ -72,11 +70,11 @@ def exposed_columns(
         sql: the expression, its columns in backticks.
         own: the entry's table.
         masked: of the whole file.
-        aliases: other outputs that show some, which a sub-select can name as well.
-        in_order: whether it stands in ORDER BY, where aliases go before columns.
+        aliases: the names of outputs that show a masked column; sub-selects and windows may use them.
+        in_order: whether the expression stands in ORDER BY, where an alias hides a column of the same name.
     """
     references = references_in(sql)
-    reached = reachable_tables(references, masked)
+    reachable = reachable_tables(references, masked)
     found = []
     for name in references.names:
         if name.comparable in aliases and (references.has_subquery or references.has_window or in_order):
@@ -84,55 +82,57 @@ def exposed_columns(
         elif not name.counted:
             found += [
                 hidden
-                for table in _tables(name, own, references, reached)
+                for table in _possible_tables(name, own, references, reachable)
                 if (hidden := masked_columns_of(table, masked).get(name.comparable))
             ]
     if references.selects_all:
-        found += [hidden for table in reached for hidden in masked_columns_of(table, masked).values()]
+        found += [hidden for table in reachable for hidden in masked_columns_of(table, masked).values()]
     return list({comparable_name(hidden.column): hidden for hidden in found}.values())
 
 
 def reachable_tables(references: References, masked: MaskedColumns) -> list[TableName]:
     """The tables with masked columns that a sub-select may read."""
     return [
-        table for table in masked if references.has_subquery and any(_may_be(name, table) for name in references.names)
+        table
+        for table in masked
+        if references.has_subquery and any(_may_name(name, table) for name in references.names)
     ]
 
 
 def system_tables_in(references: References) -> Iterator[TableName]:
-    """The tables in a sub-select that the server fills with what it knows of others."""
+    """The system tables in a sub-select, which can hold values of other tables."""
     for name in references.names:
-        if references.has_subquery and name.before in _OF_THE_SERVER:
+        if references.has_subquery and name.before in _SYSTEM_DATABASES:
             yield TableName(name.parts[-2], name.parts[-1])
 
 
 def is_system_table(table: TableName) -> bool:
-    """Whether the server fills the table with what it knows of others."""
-    return table.database is not None and comparable_name(table.database) in _OF_THE_SERVER
+    """Whether a table is one of the server's own, which can hold values of other tables."""
+    return table.database is not None and comparable_name(table.database) in _SYSTEM_DATABASES
 
 
-def _may_be(name: Reference, table: TableName) -> bool:
+def _may_name(name: Reference, table: TableName) -> bool:
     return name.comparable == comparable_name(table.name) and (
         not name.before or table.database is None or name.before == comparable_name(table.database)
     )
 
 
-def _tables(
-    name: Reference, own: TableName, references: References, reached: Iterable[TableName]
+def _possible_tables(
+    name: Reference, own: TableName, references: References, reachable: Iterable[TableName]
 ) -> Iterable[TableName]:
-    """The tables whose column a name may be."""
-    behind = set(references.relations.get(name.before, ())) if name.before else set()
+    """The tables of which a name may be a column."""
+    relations = set(references.relations.get(name.before, ())) if name.before else set()
     if name.before == comparable_name(own.name):
-        behind.add(own)
-    known = [table for table in behind if table is not None]
-    return known if known and None not in behind else (own, *reached)
+        relations.add(own)
+    known = [table for table in relations if table is not None]
+    return known if known and None not in relations else (own, *reachable)
 
 
-def _tables_of(column: exp.Column, own: TableName, references: References) -> Iterable[TableName]:
-    outside = column.find_ancestor(exp.Query) is column.root()
-    every = [table for tables in references.relations.values() for table in tables if table is not None]
+def _tables_of_column(column: exp.Column, own: TableName, references: References) -> Iterable[TableName]:
+    in_subquery = column.find_ancestor(exp.Query) is not column.root()
+    all_tables = [table for tables in references.relations.values() for table in tables if table is not None]
     name = Reference(tuple(part for part in (column.table, column.name) if part))
-    return _tables(name, own, references, () if outside else every)
+    return _possible_tables(name, own, references, all_tables if in_subquery else ())
 
 
 def _is_counted(column: exp.Column) -> bool:
@@ -140,7 +140,7 @@ def _is_counted(column: exp.Column) -> bool:
     return isinstance(inner, exp.Count)
 
 
-def _chooses_rows(column: exp.Column) -> bool:
+def _filters_rows(column: exp.Column) -> bool:
     node: exp.Expr | None = column
     while node is not None:
         if isinstance(node, exp.Where | exp.Having | exp.Group) or (

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator
 
-from aggregation_pipeline.config.columns import EntryModel
+from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.limits import SourceLimits
@@ -15,7 +15,7 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import KeepVersions, TableEntry
 
 
-class PipelineConfig(EntryModel):
+class PipelineConfig(ConfigModel):
     """The whole of aggregation.yaml."""
 
     options: FormatOptions = FormatOptions()

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.durations import NONE, Duration, parse_duration
 from aggregation_pipeline.config.lists import as_tuple
-from aggregation_pipeline.config.options import OptionsModel
 from aggregation_pipeline.errors import ConfigError
 
 
@@ -27,10 +27,8 @@ def _checked_crons(crons: tuple[str, ...]) -> tuple[str, ...]:
 Schedule = Annotated[tuple[str, ...], BeforeValidator(_without_none), AfterValidator(_checked_crons)]
 
 
-class Freshness(OptionsModel):
+class Freshness(ConfigModel):
     """`freshness: {fail_after: 26h, warn_after: 25h}`: the age of the newest data at which Dagster marks the table."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     fail_after: Duration
     """The table is overdue after this time without new data: 26h."""

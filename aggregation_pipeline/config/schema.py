@@ -1,6 +1,6 @@
 """The JSON Schema of aggregation.yaml, made from the models, for editors.
 
-`python -m aggregation_pipeline.config.schema` writes the shipped file anew; a test holds it equal to the models.
+`python -m aggregation_pipeline.config.schema` writes the shipped file again; a test compares it with the models.
 """
 
 import json
@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_snake
 
 from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
-from aggregation_pipeline.config.issues import INTERNAL_FIELDS
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS
 
 SCHEMA_FILE: Final = Path(__file__).with_name("aggregation.schema.json")
 
@@ -20,53 +20,57 @@ Schema = dict[str, Any]
 
 
 def json_schema() -> Schema:
-    """The schema as plain data. Both spellings of a key are in it, so that an editor marks neither."""
+    """The schema as plain data. It has both spellings of each key, so that an editor accepts either."""
     schema = PipelineConfig.model_json_schema(by_alias=True)
     models: dict[str, Schema] = schema.pop("$defs")
+    _accept_what_validators_accept(models)
     entry = models["TableEntry"]
     for name in INTERNAL_FIELDS:
         entry["properties"].pop(name, None)
     del entry["required"]
-    # What the models take beyond their declared types, by validators that a schema cannot see.
-    models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}
-    function = models["Aggregation"]["properties"]["function"]
-    function["anyOf"] = [
-        {"enum": list(FUNCTIONS)},
-        {"type": "string", "pattern": _any_case(FUNCTIONS)},
-        {"type": "null"},
-    ]
-    formats = entry["properties"]["formats"]["anyOf"]
-    name = f"({'|'.join(('all', *FORMAT_NAMES))})"
-    formats[0]["items"]["enum"].insert(0, "all")
-    formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
-    entry["properties"]["schedule"]["anyOf"].insert(0, {"type": "string"})
-    groups = entry["properties"]["checks"]
-    groups["anyOf"] = [{"$ref": "#/$defs/Checks"}, {"type": groups.pop("type"), "items": groups.pop("items")}]
-    for name in ("notNull", "unique"):
-        columns = models["Checks"]["properties"][name]
-        columns["anyOf"] = [{"type": "string"}, {"type": columns.pop("type"), "items": columns.pop("items")}]
-    models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
-    zero_dates = models["FormatOptions"]["properties"]["zeroDates"]
-    zero_dates["enum"].append(None)
-    del zero_dates["type"]
     tables: Schema = {
-        "description": schema["properties"]["tables"]["description"],
+        "description": schema["properties"].pop("tables")["description"],
         "type": ["object", "null"],
         "additionalProperties": {"anyOf": [{"$ref": "#/$defs/TableEntry"}, {"type": "null"}]},
     }
-    schema["properties"] = {
-        "tables": tables,
-        "tableConfigs": tables,
-        **{k: v for k, v in schema["properties"].items() if k != "tables"},
-    }
+    schema["properties"] = {"tables": tables, "tableConfigs": tables, **schema["properties"]}
     schema["anyOf"] = [{"required": ["tables"]}, {"required": ["tableConfigs"]}]
-    result: Schema = _in_both_spellings(schema | {"$defs": models})
+    result: Schema = _for_editors(schema | {"$defs": models})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aggregation.yaml", **result}
 
 
 def schema_text() -> str:
     """The schema as the shipped file holds it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
+    """Add what validators turn into the declared types, which pydantic cannot know."""
+    models["Column"] = {"anyOf": [{"type": "string"}, models["Column"]]}
+    entry = models["TableEntry"]["properties"]
+    function = models["Aggregation"]["properties"]["function"]
+    function["anyOf"] = [
+        {"enum": list(FUNCTIONS)},
+        {"type": "string", "pattern": _any_case(FUNCTIONS)},
+        {"type": "null"},
+    ]
+    formats = entry["formats"]["anyOf"]
+    name = f"({'|'.join(('all', *FORMAT_NAMES))})"
+    formats[0]["items"]["enum"].insert(0, "all")
+    formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
+    entry["schedule"]["anyOf"].insert(0, {"type": "string"})
+    _accept_single_item(entry["checks"], {"$ref": "#/$defs/Checks"})
+    for key in ("notNull", "unique"):
+        _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})
+    models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
+    zero_dates = models["FormatOptions"]["properties"]["zeroDates"]
+    zero_dates["enum"].append(None)
+    del zero_dates["type"]
+
+
+def _accept_single_item(field: Schema, item: Schema) -> None:
+    """Let one item of a list stand without brackets."""
+    field["anyOf"] = [item, {"type": field.pop("type"), "items": field.pop("items")}]
 
 
 def _any_case(words: tuple[str, ...]) -> str:
@@ -78,20 +82,25 @@ def _any_case(words: tuple[str, ...]) -> str:
     return f"^({'|'.join(letters(word) for word in words)})$"
 
 
-def _in_both_spellings(node: Any) -> Any:  # noqa: ANN401
-    """The node with a snake_case twin before each camelCase property, and without the titles that only repeat names."""
+def _for_editors(node: Any) -> Any:  # noqa: ANN401  # any part of a schema, in and out
+    """A part of the schema with each key in both spellings, descriptions in one line, and no titles.
+
+    pydantic's titles only repeat the names.
+    """
     if isinstance(node, list):
-        return [_in_both_spellings(item) for item in node]
+        return [_for_editors(item) for item in node]
     if not isinstance(node, dict):
         return node
-    result = {key: _in_both_spellings(value) for key, value in node.items() if key not in ("title", "properties")}
+    result = {key: _for_editors(value) for key, value in node.items() if key not in ("title", "properties")}
+    if isinstance(node.get("description"), str):
+        result["description"] = " ".join(node["description"].split())
     if "properties" in node:
         result["properties"] = {
-            spelling: _in_both_spellings(value)
+            spelling: _for_editors(value)
             for key, value in node["properties"].items()
             for spelling in dict.fromkeys((to_snake(key), key))
         }
-        # tableConfigs has its twin already, by its own name.
+        # tableConfigs stands for tables, which is there already.
         result["properties"].pop("table_configs", None)
     required = [
         (name, to_snake(name)) for name in node.get("required", ()) if name != to_snake(name) and "properties" in node

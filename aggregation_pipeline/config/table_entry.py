@@ -6,11 +6,12 @@ A rule about one field stands on that field, so that one issue does not hide ano
 import hashlib
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SkipValidation, ValidationError, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from aggregation_pipeline.config.base_model import ConfigModel, merge_models
 from aggregation_pipeline.config.checks import CheckGroups, Checks, refuse_unknown_columns
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
@@ -18,7 +19,6 @@ from aggregation_pipeline.config.columns import (
     Aggregation,
     AggregationItem,
     Column,
-    EntryModel,
     GroupKey,
     SelectedField,
     refuse_duplicate_names,
@@ -33,7 +33,7 @@ from aggregation_pipeline.config.mask_options import Allow, MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
 from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedColumns, masked_columns_of
 from aggregation_pipeline.config.messages.located_issues import LocatedIssuesError
-from aggregation_pipeline.config.options import FormatOptions, merged
+from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.scheduling import Freshness, Schedule
 from aggregation_pipeline.config.sql.expressions import read_expression, read_order
@@ -41,6 +41,8 @@ from aggregation_pipeline.config.sql.table_names import TableName, checked_entry
 from aggregation_pipeline.timezones.names import ZoneName
 
 KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
+# Set by the loader: from the place of the entry in the file, or from the rest of the file. A user may not write them.
+INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues"))
 
 
 def _name_of_entry(values: dict[str, Any]) -> str:
@@ -48,7 +50,7 @@ def _name_of_entry(values: dict[str, Any]) -> str:
     return str(values.get("name", "refused"))
 
 
-def _fingerprint(value: Any) -> str:  # noqa: ANN401  # whatever JSON can hold
+def _fingerprint(value: object) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -56,7 +58,7 @@ def _as_json(masked: MaskedColumns) -> list[tuple[str, list[str]]]:
     return sorted((str(table), sorted(columns)) for table, columns in masked.items())
 
 
-class TableEntry(EntryModel):
+class TableEntry(ConfigModel):
     """What is made of one table: a summary (`group_by`, `aggregations`), detail rows (`select_fields`), or both.
 
     An entry with none of the three counts the table's rows, as `row_count`.
@@ -219,7 +221,10 @@ class TableEntry(EntryModel):
         """
         updates = {key: value for key, value in defaults.items() if key not in self.model_fields_set}
         try:
-            updates |= {"options": merged(options, self.options), "source_limits": merged(limits, self.source_limits)}
+            updates |= {
+                "options": merge_models(options, self.options),
+                "source_limits": merge_models(limits, self.source_limits),
+            }
         except ValidationError as error:
             words = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise ValueError(f"the options of {self.name} contradict those of the project: {words}") from None
@@ -234,7 +239,7 @@ class TableEntry(EntryModel):
     @classmethod
     def _fields_differ(cls, fields: tuple[Column, ...]) -> tuple[Column, ...]:
         if len(fields) > 1 and any(field.expr == ALL_COLUMNS for field in fields):
-            raise ValueError("'*' means all columns and stands alone; take it out, or the others")
+            raise ValueError("'*' means all columns; take out either '*' or the other fields")
         refuse_duplicate_names([field.name for field in fields], "select_fields")
         return fields
 

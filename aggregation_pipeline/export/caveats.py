@@ -1,7 +1,7 @@
-"""What a manifest says of a dataset besides its figures: what had to be changed, and what SQL itself does not fix.
+"""The caveats of a manifest: what had to be changed in a dataset, and what SQL does not define.
 
-The same data gives the same bytes only as far as the server gives the same rows. Where it may not, a consumer who
-compares two exports should know it from the manifest, not find it out.
+The same data gives the same bytes only as far as the server returns the same rows. If it may not, someone who compares
+two exports should learn that from the manifest.
 """
 
 import re
@@ -15,32 +15,43 @@ from aggregation_pipeline.extract import TIES, Dataset
 _UNORDERED_CONCAT: Final = re.compile(r"GROUP_CONCAT\s*\((?:(?!ORDER\s+BY)[^()]|\([^()]*\))*\)", re.IGNORECASE)
 
 
-def dataset_notes(dataset: Dataset) -> Iterator[str]:
-    """Yield the notes on one dataset, in words; the same for the same dataset."""
+def dataset_caveats(dataset: Dataset) -> Iterator[str]:
+    """Yield the caveats of one dataset; equal datasets have equal caveats."""
+    yield from _changed_dates(dataset)
+    yield from _undefined_order(dataset)
+    if dataset.name == "summary":
+        yield from _undefined_figures(dataset)
+
+
+def _changed_dates(dataset: Dataset) -> Iterator[str]:
+    groups = "; as group keys, they form groups of their own" if dataset.name == "summary" else ""
     for column, count in dataset.zero_dates.items():
-        apart = "; as group keys they are groups of their own" if dataset.name == "summary" else ""
-        yield f"{dataset.name}.{column}: {count} dates that no calendar has were written as NULL{apart}"
+        yield f"{dataset.name}.{column}: {count} invalid dates, such as 0000-00-00, were written as NULL{groups}"
+
+
+def _undefined_order(dataset: Dataset) -> Iterator[str]:
     if dataset.order == "none":
-        yield f"{dataset.name}: the rows have no order; the server may give them in another one next time"
+        yield f"{dataset.name}: the rows have no order; the server may return them in another order next time"
     if dataset.order.endswith(TIES):
-        kept = ", and another of them may be the last that limit keeps" if dataset.truncated else ""
+        limit = ", and which of them the limit keeps may change" if dataset.truncated else ""
         yield (
-            f"{dataset.name}: rows that are equal by order_by have no order{kept}; a column that tells them apart"
-            " gives one"
+            f"{dataset.name}: rows that are equal by order_by have no order{limit}; add a column to order_by that tells"
+            " them apart"
         )
-    if dataset.name != "summary":
-        return
-    floats = [field.name for field in dataset.schema if pa.types.is_floating(field.type)]
+
+
+def _undefined_figures(summary: Dataset) -> Iterator[str]:
+    floats = [field.name for field in summary.schema if pa.types.is_floating(field.type)]
     if floats:
         yield (
-            f"summary.{', '.join(floats)}: floating-point figures; added up in another order, their last digits may"
-            " differ"
+            f"summary.{', '.join(floats)}: floating-point figures; their last digits may differ if the server adds them"
+            " up in another order"
         )
-    if _UNORDERED_CONCAT.search(dataset.sql):
-        yield "summary: GROUP_CONCAT without ORDER BY joins values in whatever order the server meets them"
-    texts = [field.name for field in dataset.schema if pa.types.is_string(field.type)]
-    if texts and dataset.order == "group keys":
+    if _UNORDERED_CONCAT.search(summary.sql):
+        yield "summary: GROUP_CONCAT without ORDER BY joins values in any order"
+    texts = [field.name for field in summary.schema if pa.types.is_string(field.type)]
+    if texts and summary.order == "group keys":
         yield (
-            f"summary.{', '.join(texts)}: where a collation ignores case, which spelling stands for a group is the"
-            " server's choice"
+            f"summary.{', '.join(texts)}: if a collation ignores case, the server chooses which spelling stands for a"
+            " group"
         )

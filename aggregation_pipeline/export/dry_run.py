@@ -1,5 +1,6 @@
-"""What a run would do to each table, found out without running anything: the servers are asked, no row is read, nothing
-is written.
+"""What a run would do to each table, found out without running anything.
+
+The servers are asked, but no row is read and nothing is written.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,18 +18,18 @@ from aggregation_pipeline.source.mysql.explain import explain_query, scan_proble
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, require_snapshots
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 
-# The folder of a publication is called by the id of its run, which it has only when it starts.
-_ANY_RUN: Final = "<run>"
-# Of the connection, not of a table: host, user, password, database.
-_NOT_LET_IN: Final = frozenset({1044, 1045, 1049, 1130, 1251, 1698, 3118, 3159})
-# Stands in for MASK_SALT, which decides over values alone.
-_NO_VALUES: Final = SecretStr("no value is read")
+# Replaces the run's id in the name of a publication's folder: a run has an id only when it starts.
+_RUN_PLACEHOLDER: Final = "<run>"
+# Error numbers that are about the connection, not about a table: host, user, password, database.
+_LOGIN_ERRORS: Final = frozenset({1044, 1045, 1049, 1130, 1251, 1698, 3118, 3159})
+# Replaces MASK_SALT, which has an effect only on values.
+_NO_SALT: Final = SecretStr("no value is read")
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class DatasetPlan:
     """One query.
 
     Attributes:
-        columns: name to type, as MySQL calls it; empty where the server refused the query.
-        masks: by output, how it is hidden.
-        estimate: rows that the server thinks it goes through; None where it does not say.
-        index: that it goes by; None for a table read as it lies.
+        columns: name to type, as MySQL names it; empty if the server refused the query.
+        masks: by output, how it is masked.
+        estimate: how many rows the server expects to examine; None if it does not say.
+        index: the index that the server uses; None if it scans the table.
     """
 
     name: str
@@ -54,8 +55,9 @@ class DatasetPlan:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """One file that would be published, under its stable name; where those are turned off, `<run>` in its key is the id
-    of the run.
+    """One file that would be published, under its stable name.
+
+    If stable names are turned off, the key holds `<run>` in place of the run's id.
     """
 
     format: str
@@ -65,14 +67,14 @@ class FilePlan:
 
 @dataclass
 class TablePlan:
-    """One table. Filled as far as the servers answer: a later refusal does not make an earlier answer worthless.
+    """One table, filled as far as the servers answer: a refusal does not make earlier answers worthless.
 
     Attributes:
-        server: version of the source database; None where it was not reached.
-        snapshot: whether both datasets would see one moment, as far as the server's isolation level says.
-        engines: of the tables that would be read; empty where that was not asked.
-        published: whether the window is there already, and would get a new version where it differs.
-        warnings: what is not as it should be and goes on all the same.
+        server: version of the source database; None if it was not reached.
+        snapshot: whether both datasets would be of one moment, as far as the server's isolation level says.
+        engines: the storage engines of the tables that would be read; empty if that is not known.
+        published: whether the window is published already, and would get a new version if it differs.
+        warnings: problems that do not stop the run.
         problems: what would fail the table.
     """
 
@@ -95,29 +97,28 @@ def plan_tables(
     store: ObjectStore,
     prefix: str,
 ) -> Iterator[TablePlan]:
-    """Plan each (request, formats) in turn. Nothing is raised for a table that would fail: its plan says why."""
+    """Plan each (request, formats) in turn. A table that would fail raises nothing: its plan has the reason."""
     unreachable: str | None = None
     for request, formats in requests:
         plan = TablePlan(request.entry.name, request.entry.table, request.window)
         try:
             if unreachable is None:
-                _ask_source(request, source(), plan)
+                _plan_source(request, source(), plan)
             else:
                 plan.problems.append(f"not asked: there is no way to the source database, see {unreachable}")
         except PipelineError as error:
             plan.problems.append(str(error))
-            # A server that is away would be waited for once more with each table, and one that refuses us would refuse
-            # us again.
-            if isinstance(error, SourceLostError) or (isinstance(error, SourceError) and error.code in _NOT_LET_IN):
+            # Do not wait for the same server once more for each table, nor let it refuse the same login again.
+            if isinstance(error, SourceLostError) or (isinstance(error, SourceError) and error.code in _LOGIN_ERRORS):
                 unreachable = request.entry.name
         try:
-            _ask_store(request, formats, store, prefix, plan)
+            _plan_files(request, formats, store, prefix, plan)
         except PipelineError as error:
             plan.problems.append(str(error))
         yield plan
 
 
-def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -> None:
+def _plan_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -> None:
     entry = request.entry
     with open_session(
         options,
@@ -126,40 +127,44 @@ def _ask_source(request: ReadRequest, options: SourceOptions, plan: TablePlan) -
         limits=entry.source_limits,
         require_snapshot=entry.consistency == "snapshot",
         entry=entry,
-    ) as session:
-        plan.server, plan.snapshot = session.server, session.snapshot
-        if not session.snapshot:
+    ) as opened:
+        plan.server, plan.snapshot = opened.server, opened.snapshot
+        if not opened.snapshot:
             plan.warnings.append(
-                "the server gives no snapshot, and consistency is none: summary and detail may disagree"
+                "the server has no snapshots, and consistency is none: summary and detail may disagree"
             )
-        prepared = prepare_session(session, request)
-        session = prepared.session  # noqa: PLW2901 - the same connection, its clock known
+        prepared = prepare_session(opened, request)
+        session = prepared.session
         plan.warnings += filter(None, [session.clock.note])
         queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=prepared.condition)
+        # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
         described = describe_queries(session, entry, prepared.columns, prepared.condition)
-        engines = prepared.engines
-        plan.engines = str(engines)
-        require_snapshots(entry, engines)
-        if engines.unknown:
-            plan.warnings.append(f"whether all tables give snapshots is not known: engines {engines}")
-        if engines.without_snapshots:
-            plan.warnings.append(f"consistency is none, and rows may be of different moments: engines {engines}")
+        _plan_snapshot(entry, prepared.engines, plan)
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append(
                 "the table has no primary key, so detail rows come in no order: give order_by, or say order: none"
             )
-        plan.datasets = [_describe(session, entry, each, plan) for each in described]
+        plan.datasets = [_plan_dataset(session, entry, each, plan) for each in described]
 
 
-def _describe(session: Session, entry: TableEntry, described: DescribedQuery, plan: TablePlan) -> DatasetPlan:
+def _plan_snapshot(entry: TableEntry, engines: StorageEngines, plan: TablePlan) -> None:
+    plan.engines = str(engines)
+    require_snapshots(entry, engines)
+    if engines.unknown:
+        plan.warnings.append(f"whether all tables give snapshots is not known: engines {engines}")
+    if engines.without_snapshots:
+        plan.warnings.append(f"consistency is none, and rows may be of different moments: engines {engines}")
+
+
+def _plan_dataset(session: Session, entry: TableEntry, described: DescribedQuery, plan: TablePlan) -> DatasetPlan:
     query = described.query
     scan = explain_query(session, query)
-    if complaint := scan_problem(entry, query, scan):
-        (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(complaint)
+    if problem := scan_problem(entry, query, scan):
+        (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(problem)
     columns = [
         column.field
-        for column in described.column_types(described.fields, session.clock, ZeroDates("null"), _NO_VALUES)
+        for column in described.column_types(described.fields, session.clock, ZeroDates("null"), _NO_SALT)
         if column is not None
     ]
     return DatasetPlan(
@@ -174,15 +179,14 @@ def _describe(session: Session, entry: TableEntry, described: DescribedQuery, pl
     )
 
 
-def _ask_store(request: ReadRequest, formats: Sequence[str], store: ObjectStore, prefix: str, plan: TablePlan) -> None:
-    table, window = request.entry.name, request.window
-    datasets = request.entry.datasets
-    options = request.entry.options
-    names = [
-        (name, file) for name in formats for file in FORMATS[name].file_names(table, window, datasets, options).values()
+def _plan_files(request: ReadRequest, formats: Sequence[str], store: ObjectStore, prefix: str, plan: TablePlan) -> None:
+    entry, window = request.entry, request.window
+    publication = _RUN_PLACEHOLDER if entry.names == "none" else None
+    keys = [
+        (name, window_key(prefix, entry.name, window, file, publication=publication))
+        for name in formats
+        for file in FORMATS[name].file_names(entry.name, window, entry.datasets, entry.options).values()
     ]
-    publication = _ANY_RUN if request.entry.names == "none" else None
-    keys = [(name, window_key(prefix, table, window, file, publication=publication)) for name, file in names]
-    mark = manifest_key(prefix, table, window)
-    plan.files = [FilePlan(name, key, store.uri(key)) for name, key in [*keys, ("manifest", mark)]]
-    plan.published = store.head(mark) is not None
+    manifest = manifest_key(prefix, entry.name, window)
+    plan.files = [FilePlan(name, key, store.uri(key)) for name, key in [*keys, ("manifest", manifest)]]
+    plan.published = store.head(manifest) is not None

@@ -1,7 +1,7 @@
-"""CSV as RFC 4180 has it: CRLF, a header, text in quotes. One file a dataset.
+"""CSV by RFC 4180: CRLF, a header, text in quotes. One file a dataset.
 
-Text and only text is quoted, so NULL (nothing) and the empty text ("") differ, as PostgreSQL's COPY and MySQL's own
-dumps tell them apart; numbers keep all digits, dates look as MySQL writes them, bytes are 0x00FF.
+Only text is quoted, so NULL (nothing) and the empty text ("") differ, as in PostgreSQL's COPY and in MySQL's dumps.
+Numbers keep all digits, dates look as MySQL writes them, bytes are 0x00FF.
 """
 
 import codecs
@@ -16,23 +16,26 @@ from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common import gb18030
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.column_text import escaper, hex_text, is_clock_text, plain_text, rows_as_bytes
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
+from aggregation_pipeline.formats.common.column_text import plain_text
+from aggregation_pipeline.formats.common.field_metadata import is_temporal_text
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
+from aggregation_pipeline.formats.common.text_bytes import escaper, hex_text, rows_as_bytes
 
 _double_quotes = escaper({'"': '""'})
-# What a spreadsheet runs when it opens the file: text with one of these before it, those of East Asian keyboards
-# included ...
-_RUN = r"^'*[=@+\-\t\r\n＝＠＋－]"
-# ... but for a lone dash, and for numbers: digits with the marks that parts of numbers have in any country, an
-# exponent, one percent sign.
+# A spreadsheet runs text that begins with one of these signs, those of East Asian keyboards included ...
+_FORMULA = r"^'*[=@+\-\t\r\n＝＠＋－]"
+# ... except a lone dash, and numbers: digits with the marks that numbers have in any country, an exponent, one percent
+# sign.
 _HARMLESS = r"^'*[+-](?:[.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?\z"
 
 
 def write_csv(
     extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
 ) -> Mapping[str, int]:
-    """Write the one dataset of a file; returns how many texts were escaped, and how many characters another one stands
-    for.
+    """Write the one dataset of a file; return how many texts were escaped and how many characters replaced.
+
+    Raises:
+        FormatError: GB18030 lacks a character, and `onUnrepresentable` is error.
     """
     (dataset,) = datasets
     encode = gb18030.Encoder() if options.csv.encoding == "gb18030" else None
@@ -52,8 +55,8 @@ def write_csv(
 
 
 def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb18030.Encoder | None) -> int:
-    """Returns how many texts were escaped."""
-    # A line with nothing on it is no row to most readers.
+    """Write header and rows; return how many texts were escaped."""
+    # Most readers take an empty line for no row.
     null = "NULL" if not options.null and len(dataset.schema) == 1 else options.null
     if options.encoding == "utf-8-sig":
         file.write(codecs.BOM_UTF8)
@@ -73,10 +76,10 @@ def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb1803
 
 
 def csv_column(column: pa.Array, field: pa.Field, options: CsvOptions) -> tuple[pa.Array, int]:
-    """Values as fields of the file, and how many were escaped; NULL stays NULL until rows are joined."""
+    """Return values as fields of the file, and how many were escaped; NULL stays NULL until rows are joined."""
     if pa.types.is_binary(field.type):
         return hex_text(column), 0
-    if pa.types.is_string(field.type) and not is_clock_text(field):
+    if pa.types.is_string(field.type) and not is_temporal_text(field):
         return _quoted(column, escape_formulas=options.escape_formulas)
     return plain_text(column, field), 0
 
@@ -84,8 +87,8 @@ def csv_column(column: pa.Array, field: pa.Field, options: CsvOptions) -> tuple[
 def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[pa.Array, int]:
     count = 0
     if escape_formulas:
-        # A text that looks escaped is escaped once more: otherwise nobody could tell =1 from '=1 afterwards.
-        formulas = pc.match_substring_regex(text, _RUN)
+        # A text that looks escaped is escaped once more. Otherwise =1 and '=1 would look the same afterwards.
+        formulas = pc.match_substring_regex(text, _FORMULA)
         if pc.any(formulas).as_py():
             formulas = pc.and_not(formulas, pc.match_substring_regex(text, _HARMLESS))
             count = pc.sum(formulas).as_py() or 0
@@ -93,4 +96,4 @@ def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[pa.Array, int]:
     return pc.binary_join_element_wise('"', _double_quotes(text), '"', ""), count
 
 
-CSV = FileFormat("csv", lambda _: FileKind("csv", "text/csv", whole_table=False), write_csv)
+CSV = FileFormat("csv", "csv", (FileType(".csv", "text/csv", one_file_per_dataset=True),), write_csv)

@@ -1,5 +1,4 @@
-"""JSON for programs, one row a line so that people can read and compare it too: both datasets of a table in one UTF-8
-file.
+"""JSON for programs, with one row a line so that people can read and compare it too. UTF-8.
 
     {"table": "orders", "window": "2026-11-20",
     "summary": [
@@ -8,8 +7,8 @@ file.
     "detail": [
     ]}
 
-A table without detail has an empty `detail`. With `json.shape` the rows of each dataset stand in a file of their own,
-as an array or a row a line. docs/export.schema.json describes all three.
+By default one file holds both datasets of a table; a table without detail has an empty `detail`. With `json.shape` each
+dataset has a file of its own, as an array or as a row a line. docs/export.schema.json describes all three.
 """
 
 import base64
@@ -22,11 +21,12 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.batches import columns_where, reaches_beyond, slices
-from aggregation_pipeline.formats.common.column_text import datetime_text, escaper, plain_text, rows_as_bytes
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
+from aggregation_pipeline.formats.common.batches import columns_where, exceeds, slices
+from aggregation_pipeline.formats.common.column_text import datetime_text, plain_text
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
+from aggregation_pipeline.formats.common.text_bytes import escaper, rows_as_bytes
 
-# Number.MAX_SAFE_INTEGER: beyond it JavaScript rounds.
+# Number.MAX_SAFE_INTEGER: JavaScript rounds integers beyond it.
 _SAFE_INTEGER = 2**53 - 1
 _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
 _escape = escaper({"\\": "\\\\", '"': '\\"', **_CONTROLS})
@@ -35,7 +35,7 @@ _escape = escaper({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 def write_json(
     extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
 ) -> Mapping[str, int]:
-    """Write the datasets of a file in the shape asked for. JSON holds every value, so nothing is ever changed."""
+    """Write the datasets of a file in the configured shape. JSON holds every value, so nothing is ever changed."""
     if options.json_.shape == "object":
         by_name = {dataset.name: dataset for dataset in datasets}
         file.write(f'{{"table": {_string(extract.table)}, "window": {_string(extract.window)}'.encode())
@@ -58,29 +58,29 @@ def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
     strings: frozenset[str] = frozenset()
     if options.big_integers == "string":
         strings = columns_where(
-            dataset, {field.name: beyond_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
+            dataset, {field.name: exceeds_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
         )
-    # In an array a row begins with the comma and the line end that part it from the row before; the very first row has
-    # no comma.
+    # In an array each row begins with the comma and the line break after the row before it. The first row has no row
+    # before it, so its comma is skipped.
     begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
-    surplus = 0 if options.shape == "lines" else 1
+    skipped = 0 if options.shape == "lines" else 1
     for batch in slices(dataset):
         pieces: list[pa.Array | str] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
             pieces.append(("," if pieces else begin) + _string(field.name) + ":")
             pieces.append(json_column(column, field, options, quote=field.name in strings))
         pieces.append(end)
-        file.write(memoryview(rows_as_bytes(pieces, null="null"))[surplus:])
-        surplus = 0
+        file.write(memoryview(rows_as_bytes(pieces, null="null"))[skipped:])
+        skipped = 0
 
 
-def beyond_javascript(column: pa.Array) -> bool:
-    """Whether a column of integers holds one that JavaScript would round."""
-    return reaches_beyond(column, _SAFE_INTEGER)
+def exceeds_javascript(column: pa.Array) -> bool:
+    """Whether a column of integers holds a value that JavaScript would round."""
+    return exceeds(column, _SAFE_INTEGER)
 
 
 def json_column(column: pa.Array, field: pa.Field, options: JsonOptions, *, quote: bool = False) -> pa.Array:
-    """Values as JSON tokens; NULL stays NULL and becomes `null` when rows are joined."""
+    """Return values as JSON tokens; NULL stays NULL and becomes `null` when rows are joined."""
     kind = field.type
     if pa.types.is_string(kind):
         text, quote = _escape(column), True
@@ -104,10 +104,11 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _kind(options: FormatOptions) -> FileKind:
-    if options.json_.shape == "lines":
-        return FileKind("jsonl", "application/x-ndjson", whole_table=False)
-    return FileKind("json", "application/json", whole_table=options.json_.shape == "object")
+_OBJECT = FileType(".json", "application/json", one_file_per_dataset=False)
+_ARRAY = FileType(".json", "application/json", one_file_per_dataset=True)
+_LINES = FileType(".jsonl", "application/x-ndjson", one_file_per_dataset=True)
+_BY_SHAPE = {"object": _OBJECT, "array": _ARRAY, "lines": _LINES}
 
-
-JSON = FileFormat("json", _kind, write_json)
+JSON = FileFormat(
+    "json", "json", (_OBJECT, _ARRAY, _LINES), write_json, choose_type=lambda options: _BY_SHAPE[options.json_.shape]
+)

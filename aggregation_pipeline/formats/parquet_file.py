@@ -1,10 +1,9 @@
-"""Parquet: the database's own types, one file a dataset. The extract is Parquet already, and mostly is the very file to
-publish.
+"""Parquet: the database's own types, one file a dataset. Mostly the extract itself, which is Parquet, is published.
 
-Only two things ask for other contents: another compression, and DECIMAL wider than 38 digits. MySQL gives SUM of a
-BIGINT 41 digits, whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column,
-others round it. Where all values of a column fit into 38 digits it is written with 38; where one does not, it becomes
-text, unless `parquet.wideDecimals` keeps it a decimal.
+It is written anew in two cases: for another compression, and for DECIMAL wider than 38 digits. MySQL gives SUM of a
+BIGINT 41 digits whatever the sum is, and most readers end at 38: some refuse the whole file for one wider column,
+others round it. A column whose values all fit into 38 digits is written with 38. Otherwise it becomes text, unless
+`parquet.wideDecimals` keeps it a decimal.
 """
 
 import shutil
@@ -15,27 +14,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
-from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.batches import columns_where, not_whole, slices
+from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Dataset, Extract
+from aggregation_pipeline.formats.common.batches import columns_where, slices, wrong_row_count
 from aggregation_pipeline.formats.common.column_text import decimal_text
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileKind
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
 
-_WIDEST_EVERYWHERE = 38
-# What is held back for one row group: large enough to compress well, small enough for flat memory.
+# The most digits of a decimal that every reader takes.
+_PORTABLE_DIGITS = 38
+# How much one row group holds: enough to compress well, little enough for flat memory.
 _GROUP_ROWS = 131_072
 _GROUP_BYTES = 32 * 1024 * 1024
 
 
 def write_parquet(
-    extract: Extract,  # noqa: ARG001 - as every format is called
+    _extract: Extract,
     datasets: Sequence[Dataset],
     file: BinaryIO,
     options: FormatOptions,
 ) -> Mapping[str, int]:
-    """Write the one dataset of a file; returns how many decimals became text."""
+    """Write the one dataset of a file; return how many decimals became text."""
     (dataset,) = datasets
     schema = portable_schema(dataset, options.parquet)
-    if not schema.equals(dataset.schema) or not _is_as_asked(dataset, options.parquet):
+    if not schema.equals(dataset.schema) or not _has_compression(dataset, options.parquet):
         return _rewrite(dataset, schema, file, options.parquet)
     with dataset.path.open("rb") as extracted:
         shutil.copyfileobj(extracted, file, 1024 * 1024)
@@ -43,9 +43,7 @@ def write_parquet(
 
 
 def portable_schema(dataset: Dataset, options: ParquetOptions) -> pa.Schema:
-    """The extract's schema, wide decimals narrowed to 38 digits where all values allow it, and otherwise as the options
-    say.
-    """
+    """Return the extract's schema, its wide decimals narrowed to 38 digits or, where one has more, as configured."""
     wide = {i: field for i, field in enumerate(dataset.schema) if pa.types.is_decimal256(field.type)}
     too_wide = columns_where(dataset, {field.name: _has_over_38_digits for field in wide.values()})
     schema = dataset.schema
@@ -55,7 +53,7 @@ def portable_schema(dataset: Dataset, options: ParquetOptions) -> pa.Schema:
 
 
 def portable_type(column: pa.Array, options: ParquetOptions) -> pa.DataType:
-    """The type that these values are written with."""
+    """Return the type that these values are written with."""
     if not pa.types.is_decimal256(column.type):
         return column.type
     return _portable(column.type, options, too_wide=_has_over_38_digits(column))
@@ -76,38 +74,33 @@ def _has_over_38_digits(column: pa.Array) -> bool:
 
 
 def _narrow(kind: pa.DataType) -> pa.DataType:
-    return pa.decimal128(_WIDEST_EVERYWHERE, kind.scale)
+    return pa.decimal128(_PORTABLE_DIGITS, kind.scale)
 
 
-def _is_as_asked(dataset: Dataset, options: ParquetOptions) -> bool:
+def _has_compression(dataset: Dataset, options: ParquetOptions) -> bool:
+    """Whether the extract is compressed as configured. FormatError where it does not hold the promised rows."""
     with pq.ParquetFile(dataset.path) as file:
         found = file.metadata
         if found.num_rows != dataset.rows:
-            raise not_whole(dataset, found.num_rows)
+            raise wrong_row_count(dataset, found.num_rows)
         chunks = (found.row_group(i).column(j) for i in range(found.num_row_groups) for j in range(found.num_columns))
         return all(chunk.compression == options.compression.upper() for chunk in chunks)
 
 
 def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> Mapping[str, int]:
-    texts = [
-        i
-        for i, field in enumerate(schema)
-        if field.type != dataset.schema.field(i).type and pa.types.is_string(field.type)
-    ]
+    pairs = enumerate(zip(schema, dataset.schema, strict=True))
+    as_text = {i for i, (new, old) in pairs if new.type != old.type and pa.types.is_string(new.type)}
     group: list[pa.RecordBatch] = []
     count = 0
     with pq.ParquetWriter(file, schema, compression=options.compression) as writer:
         for batch in slices(dataset):
             columns = [
-                decimal_text(column) if i in texts else column.cast(schema.field(i).type)
+                decimal_text(column) if i in as_text else column.cast(schema.field(i).type)
                 for i, column in enumerate(batch.columns)
             ]
-            count += sum(batch.num_rows - batch.column(i).null_count for i in texts)
+            count += sum(batch.num_rows - batch.column(i).null_count for i in as_text)
             group.append(pa.RecordBatch.from_arrays(columns, schema=schema))
-            if (
-                sum(each.num_rows for each in group) >= _GROUP_ROWS
-                or sum(each.nbytes for each in group) >= _GROUP_BYTES
-            ):
+            if _is_full(group):
                 writer.write_table(pa.Table.from_batches(group))
                 group.clear()
         if group:
@@ -115,6 +108,11 @@ def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: Parqu
     return {"parquet_decimals_as_text": count} if count else {}
 
 
+def _is_full(group: Sequence[pa.RecordBatch]) -> bool:
+    rows, size = sum(each.num_rows for each in group), sum(each.nbytes for each in group)
+    return bool(rows >= _GROUP_ROWS or size >= _GROUP_BYTES)
+
+
 PARQUET = FileFormat(
-    "parquet", lambda _: FileKind("parquet", "application/vnd.apache.parquet", whole_table=False), write_parquet
+    "parquet", "parquet", (FileType(".parquet", PARQUET_MEDIA_TYPE, one_file_per_dataset=True),), write_parquet
 )

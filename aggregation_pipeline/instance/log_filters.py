@@ -13,7 +13,7 @@ import traceback
 from collections import OrderedDict
 from typing import Final
 
-from aggregation_pipeline.settings.log_once import due, seconds_since
+from aggregation_pipeline.settings.log_once import claim_log_line, seconds_since_logged
 
 # A test holds this against the daemons that the installed Dagster has.
 DAEMONS: Final = (
@@ -81,8 +81,8 @@ class _RepetitionFilter(logging.Filter):
         if _NO_CODE_SERVER.search(text):
             return _shortened(record, _WITHOUT_CODE, _WITHOUT_CODE)
         if _REPLACED.search(text):
-            return due(text, every=_SAID_AGAIN_SECONDS)
-        if record.levelno >= logging.ERROR and _FOLLOWS.search(text) and seconds_since(AWAY) < _FOLLOWS_SECONDS:
+            return claim_log_line(text, every=_SAID_AGAIN_SECONDS)
+        if record.levelno >= logging.ERROR and _FOLLOWS.search(text) and seconds_since_logged(AWAY) < _FOLLOWS_SECONDS:
             return False
         return record.levelno > logging.INFO or self._is_new(_NUMBERS.sub("", f"{record.name} {text}"))
 
@@ -100,7 +100,7 @@ class _RepetitionFilter(logging.Filter):
 
 def _shortened(record: logging.LogRecord, what: str, outage: str) -> bool:
     """Let the record say only this, or nothing in the minute after the last of the same outage."""
-    if not due(outage, every=MINUTE):
+    if not claim_log_line(outage, every=MINUTE):
         return False
     record.levelno, record.levelname = logging.WARNING, "WARNING"
     record.msg = f"{what}. What needs it waits, and goes on by itself."

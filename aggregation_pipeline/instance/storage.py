@@ -23,21 +23,21 @@ from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, 
 from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine
 from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings import telemetry
-from aggregation_pipeline.settings.env_precedence import put_back
+from aggregation_pipeline.settings.env_precedence import restore_environment
 from aggregation_pipeline.settings.environment import read_environment
-from aggregation_pipeline.settings.log_once import begin, tell_once
+from aggregation_pipeline.settings.log_once import begin_log_record, log_once
 
 _log = logging.getLogger(__name__)
 
 # Every process of Dagster's loads this module before it reads dagster.yaml's variables, sends telemetry, and starts
 # others.
 os.environ.setdefault(telemetry.VARIABLE, "1")
-put_back()
+restore_environment()
 install_log_filters()
 # A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
-_PATIENCE: Final = 300.0 if begin() else 60.0
-if _left := telemetry.left_behind():
-    tell_once(_log, logging.WARNING, _left)
+_PATIENCE: Final = 300.0 if begin_log_record() else 60.0
+if _left := telemetry.queued_files_warning():
+    log_once(_log, logging.WARNING, _left)
 
 # Less than firewalls and poolers let a connection sit idle.
 _KEPT_SECONDS: Final = 240

@@ -14,7 +14,7 @@ from dagster_postgres.utils import DagsterPostgresException
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance.log_filters import AWAY, MINUTE
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.settings.log_once import due
+from aggregation_pipeline.settings.log_once import claim_log_line
 
 T = TypeVar("T")
 
@@ -27,16 +27,21 @@ _SOON: Final = re.compile(
 )
 
 
+# The code server's own thread that looks for dead runs. An error ends it, and then the server can never shut down.
+_CLEANUP_THREAD: Final = "grpc-server-cleanup"
+
+
 def wait_until_available(opened: Callable[[], T], patience: float) -> T:
     """What `opened` gives, tried again for `patience` seconds, with a line a minute.
 
-    Only where the process starts: what is opened in another thread is for somebody who waits for an answer, a sensor
-    that is evaluated.
+    Only where the process starts, and in the code server's cleanup: what is opened in another thread is for somebody
+    who waits for an answer, a sensor that is evaluated.
 
     Raises:
         SettingsError: it does not answer by then, or says what waiting will not change.
     """
-    if threading.current_thread() is not threading.main_thread():
+    thread = threading.current_thread()
+    if thread is not threading.main_thread() and thread.name != _CLEANUP_THREAD:
         patience = 0.0
     began = time.monotonic()
     while True:
@@ -48,7 +53,7 @@ def wait_until_available(opened: Callable[[], T], patience: float) -> T:
             if time.monotonic() - began >= patience or not _may_pass(why):
                 text = f"Dagster's PostgreSQL does not answer: {why}. Check DAGSTER_PG_URL and that the server runs"
                 raise SettingsError(text) from error
-        if due(AWAY, every=MINUTE):
+        if claim_log_line(AWAY, every=MINUTE):
             _log.warning("PostgreSQL does not answer (%s). Waiting up to %.0f minutes for it.", why, patience / MINUTE)
         time.sleep(_PAUSE_SECONDS)
         # The daemon has Ctrl-C and SIGTERM only noted until its threads run.

@@ -1,32 +1,35 @@
-"""The Python API: everything once, from any program, as the collector that this project replaces had it."""
+"""The Python API: run everything once from any program, as the collector did that this project replaces."""
 
 from collections.abc import Sequence
 
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.results import RunResult
-from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.settings.base import load_settings, parse_formats
+from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.settings.output_format import parse_formats
 
 
 def collect_all(tables: Sequence[str] | str | None = None, formats: Sequence[str] | str | None = None) -> RunResult:
-    """Run the tables once, in this process, and wait for the end: computed, exported, recorded in batch_jobs.
+    """Run the tables once, in this process, and wait for the end: compute, export, record in batch_jobs.
 
-    Settings come from the environment and `.env`, as for `aggregation-pipeline run`; Dagster's UI shows the run like
-    any other. A single name, or several with commas between, may stand for a sequence. None takes all tables, and the
-    formats that they are configured with.
+    Settings come from the environment and `.env`, as for `aggregation-pipeline run`. Dagster's UI shows the run like
+    any other.
+
+    Args:
+        tables: names of tables; a string is one name, or several separated by commas. None: all.
+        formats: json, csv, excel, parquet, in the same way. None: those that are configured.
 
     Returns:
-        `.batch_job_id` (the id of the row in batch_jobs, and of the run), `.status` (completed or failed),
-        `.total_items` (rows of all
-        tables), `.results` (by table: `.status`, `.items`, `.error`), `.files`, `.seconds`. A table that fails is told
-        there, and does
-        not raise.
+        `.batch_job_id` (the id of the run, and of its row in batch_jobs), `.status` (completed or failed),
+        `.total_items` (rows of all tables), `.results` (by table: `.status`, `.items`, `.error`), `.files`, `.seconds`.
+        A table that fails is an entry in `.results`; nothing is raised for it.
 
     Raises:
-        PipelineError: nothing could be run: settings, aggregation.yaml, a table or format that is not configured,
-            PostgreSQL away.
+        PipelineError: nothing could be run: wrong settings, a wrong configuration file, a table or format that is not
+            configured, no answer from PostgreSQL.
     """
     project = load_project(load_settings())
     with open_instance(project) as instance:

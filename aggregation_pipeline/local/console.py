@@ -1,5 +1,6 @@
-"""What the commands show to people: bars while tables are read, and a closing table. Everything goes to stderr; stdout
-is for data.
+"""What commands show in the terminal: progress bars while tables are read, and then the results.
+
+All of it goes to stderr. stdout is for data.
 """
 
 import logging
@@ -16,10 +17,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregation_pipeline.export import progress
 from aggregation_pipeline.local.results import RunResult
 
-# Eighty columns, the width where there is no terminal, would break lines that a log keeps whole.
+# Without a terminal rich takes eighty columns, which would break lines that belong together in a log.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 _FILES_SHOWN = 40
 _COLORS = {"completed": "green", "failed": "red", "skipped": "yellow"}
@@ -42,21 +42,21 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def warnings_shown() -> Iterator[None]:
-    """Show what our modules and the tables warn of while the block runs: log files are read by those who know that
-    something is wrong.
+    """Show the warnings of our modules in the terminal while the block runs.
+
+    They are in the log files too, but people look there only when they already know that something is wrong.
     """
-    ours, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
-    ours.addHandler(handler)
+    logger, handler = logging.getLogger("aggregation_pipeline"), _Warnings(logging.WARNING)
+    logger.addHandler(handler)
     try:
-        with progress.hearing_warnings(_warn):
-            yield
+        yield
     finally:
-        ours.removeHandler(handler)
+        logger.removeHandler(handler)
 
 
 @contextmanager
 def bars() -> Iterator[Progress]:
-    """Show progress bars; without a terminal, only what is printed in between."""
+    """Show progress bars. Without a terminal there are none, and only what is printed in between is shown."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -68,40 +68,44 @@ def bars() -> Iterator[Progress]:
         yield display
 
 
+class TerminalObserver:
+    """Shows the tables that this process runs: a bar for each dataset that is read, and their warnings."""
+
+    def __init__(self, display: Progress) -> None:
+        self._display = display
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._lock = threading.Lock()
+
+    def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
+        """See `export.observer.RunObserver`."""
+        with self._lock:
+            task = self._tasks.get((table, unit))
+            if task is None:
+                task = self._tasks[table, unit] = self._display.add_task(f"{table} {unit}", total=total)
+        self._display.update(task, completed=done, total=total)
+
+    def warn(self, text: str) -> None:
+        """See `export.observer.RunObserver`."""
+        _warn(text)
+
+
 @contextmanager
-def table_bars() -> Iterator[None]:
-    """Show a bar for each dataset that this process reads."""
-    tasks: dict[tuple[str, str], TaskID] = {}
-    lock = threading.Lock()
+def table_bars() -> Iterator[TerminalObserver]:
+    """Show progress bars while the block runs; definitions that are built with the observer report to them."""
     with bars() as display:
-
-        def listen(table: str, dataset: str, done: int, total: int | None) -> None:
-            with lock:
-                task = tasks.get((table, dataset))
-                if task is None:
-                    task = tasks[table, dataset] = display.add_task(f"{table} {dataset}", total=total)
-            display.update(task, completed=done, total=total)
-
-        with progress.listening(listen):
-            yield
+        yield TerminalObserver(display)
 
 
 def show_result(result: RunResult) -> None:
-    """Print what became of each run, and of each table."""
+    """Print the status of each run and of each table, and the errors."""
     for batch in result.batches:
-        whose = f" ({escape(', '.join(batch.tables))})" if len(result.batches) > 1 else ""
+        tables = f" ({escape(', '.join(batch.tables))})" if len(result.batches) > 1 else ""
         console.print(
-            f"Run {batch.batch_job_id}: [{_COLORS[batch.status]}]{batch.status}[/] in {batch.seconds:.1f} s{whose}"
+            f"Run {batch.batch_job_id}: [{_COLORS[batch.status]}]{batch.status}[/] in {batch.seconds:.1f} s{tables}"
         )
     table = Table()
-    for heading, justify in (
-        ("table", "left"),
-        ("status", "left"),
-        ("rows", "right"),
-        ("files", "right"),
-        ("bytes", "right"),
-    ):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for heading in ("table", "status", "rows", "files", "bytes"):
+        table.add_column(heading, justify="left" if heading in {"table", "status"} else "right")
     for name, one in result.tables.items():
         files = [file for file in result.files if file["table"] == name]
         size = sum(file["bytes"] for file in files)
@@ -109,7 +113,7 @@ def show_result(result: RunResult) -> None:
             escape(name), f"[{_COLORS[one.status]}]{one.status}[/]", f"{one.items:,}", str(len(files)), f"{size:,}"
         )
     console.print(table)
-    # A server that lets nobody in fails all tables alike.
+    # If the server refuses the login, all tables fail with the same error: print it once.
     for error in dict.fromkeys(one.error for one in result.tables.values() if one.error):
         names = [name for name, one in result.tables.items() if one.error == error]
         console.print(f"[red]{escape(', '.join(names))}[/]: ", end="")
@@ -117,7 +121,7 @@ def show_result(result: RunResult) -> None:
 
 
 def show_files(files: Sequence[Mapping[str, Any]]) -> None:
-    """Print where the files are, one a line, short enough to click on; of a year of windows only the first."""
+    """Print the first of the files, one on each line; paths are short enough to click on."""
     for file in files[:_FILES_SHOWN]:
         console.print(
             f"  {escape(_short(file['uri']))}  [dim]{file['rows']:,} rows, {file['bytes']:,} bytes[/]", soft_wrap=True
@@ -130,7 +134,7 @@ def show_files(files: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_row(row: Mapping[str, Any]) -> None:
-    """Print a row of batch_jobs, a column a line."""
+    """Print a row of batch_jobs, one column on each line."""
     console.print("Its row in batch_jobs:")
     table = Table(show_header=False)
     table.add_column(style="dim")

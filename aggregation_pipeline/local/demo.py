@@ -1,4 +1,7 @@
-"""`demo` and `dev`: the whole pipeline on servers that start by themselves, apart from whatever is configured here."""
+"""`demo` and `dev`: the whole pipeline on servers that start by themselves.
+
+Nothing of it touches the servers that the environment or `.env` names.
+"""
 
 import os
 import shlex
@@ -7,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -14,36 +18,38 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import yaml
 
+from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.embedded.sample_data import load_sample_data
 from aggregation_pipeline.embedded.servers import Servers, start_servers
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.local.console import bars, console, say, show_files, show_result, show_row, table_bars
-from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.services.supervisor import supervise
 from aggregation_pipeline.settings.base import Settings, load_settings
 
-# Where these lie is the machine's affair; everything else that is configured here belongs to somebody's real servers.
-_KEPT: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
-
-_LOCAL: Final = {
+# Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
+_KEPT_SETTINGS: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
+# Sections of dagster.yaml with a folder: (module, class, folder).
+_DAGSTER_FOLDERS: Final = {
     "local_artifact_storage": ("root", "LocalArtifactStorage", "artifacts"),
     "compute_logs": ("local_compute_log_manager", "LocalComputeLogManager", "compute_logs"),
 }
 
 
 def run_demo(root: Path) -> bool:
-    """Run every table in every format once and show what came of it; return whether all are completed."""
+    """Run every table once, in every format, and show the results; return whether all are completed."""
     with _shop(root) as servers, _environment(demo_environment(servers, root)):
         settings = load_settings()
         log_handlers.configure(settings, terminal=False)
         project = load_project(settings)
         say("Computing, rendering and publishing")
-        with open_instance(project) as instance, table_bars():
-            result = run_tables(project, build_definitions(project), instance, tables=None, formats=None)
+        with open_instance(project) as instance, table_bars() as observer:
+            result = run_tables(project, build_definitions(project, observer), instance, tables=None, formats=None)
         console.print()
         show_result(result)
         show_files(result.files)
@@ -54,18 +60,17 @@ def run_demo(root: Path) -> bool:
 
 
 def run_dev(root: Path, port: int) -> int:
-    """Run Dagster's services on the embedded servers until somebody ends them; return the exit code."""
+    """Run Dagster's services on the embedded servers until they are stopped; return the exit code."""
     _require_free(port)
     with _shop(root) as servers:
-        environment = {**_without_ours(), **_folders(), **demo_environment(servers, root)}
+        environment = {**_without_settings(), **_folders(), **demo_environment(servers, root)}
         variables = _write_variables(root, demo_environment(servers, root))
         console.print(
             f"Dagster's UI: [bold]http://127.0.0.1:{port}[/] in about ten seconds (Ctrl-C stops it and the servers)"
         )
         say(f"In another terminal, `. {variables}` lets aggregation-pipeline plan, run, ... use these servers.")
         try:
-            # In a folder of its own: Dagster lays the .env of its working folder over the environment, and that names
-            # real servers.
+            # In a folder of its own: Dagster reads the .env of its working folder, and yours names real servers.
             supervise(environment, Path(environment["DAGSTER_HOME"]), host="127.0.0.1", port=port, say=say)
         finally:
             variables.unlink()
@@ -73,13 +78,13 @@ def run_dev(root: Path, port: int) -> int:
 
 
 def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
-    """A file for a shell to read: what a user of the servers has to set, and what would lead elsewhere. Other tables
-    may be asked for.
-    """
+    """Write a file that points a shell to the embedded servers, and away from any other. Tables stay selectable."""
     path = root / "dev.env"
-    others = sorted(name.upper() for name in Settings.model_fields if name not in _KEPT | {"aggregation_config"})
+    others = sorted(
+        name.upper() for name in Settings.model_fields if name not in _KEPT_SETTINGS | {"aggregation_config"}
+    )
     lines = [f"unset {' '.join(others)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
-    # So that the commands of README are found as they stand there.
+    # Then the commands in README work as they stand there.
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -97,7 +102,7 @@ def demo_environment(servers: Servers, root: Path) -> dict[str, str]:
 
 
 def _folders() -> dict[str, str]:
-    """Where files go on this machine, for a process with another working folder."""
+    """Return the folders for files as absolute paths, for a process with another working folder."""
     wanted = {
         name: os.environ.get(name.upper()) or Settings.model_fields[name].default
         for name in ("storage_dir", "temp_dir", "log_dir")
@@ -106,15 +111,14 @@ def _folders() -> dict[str, str]:
 
 
 def _home(root: Path) -> str:
-    """Give Dagster a home of its own, with this project's dagster.yaml."""
+    """Make a DAGSTER_HOME for the demo, with the dagster.yaml of the working folder or else of the package."""
     here = Path("dagster.yaml")
-    if not here.is_file():
-        raise SettingsError("There is no dagster.yaml here: run this in the project's folder.")
+    text = (here if here.is_file() else resources.files(__package__).joinpath("dagster.yaml")).read_text("utf-8")
     home = (root / "dagster").absolute()
     home.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_load(here.read_text(encoding="utf-8"))
-    # Below the data like everything else, whatever this project's own deployment does with them.
-    for section, (module, kind, folder) in _LOCAL.items():
+    config = yaml.safe_load(text)
+    # Below the demo's data, wherever the project's own deployment keeps them.
+    for section, (module, kind, folder) in _DAGSTER_FOLDERS.items():
         config[section] = {
             "module": f"dagster._core.storage.{module}",
             "class": kind,
@@ -141,10 +145,10 @@ def _shop(root: Path) -> Iterator[Servers]:
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Let this process see `variables` instead of its own configuration."""
+    """Give this process `variables` instead of its own configuration while the block runs."""
     before = dict(os.environ)
     os.environ.clear()
-    os.environ.update({**_without_ours(before), **variables})
+    os.environ.update({**_without_settings(before), **variables})
     try:
         yield
     finally:
@@ -152,8 +156,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _without_ours(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    ours = {name for name in Settings.model_fields if name not in _KEPT}
+def _without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    ours = {name for name in Settings.model_fields if name not in _KEPT_SETTINGS}
     return {name: value for name, value in (environ or os.environ).items() if name.lower() not in ours}
 
 
@@ -164,25 +168,24 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise SettingsError(
-                f"Port {port} is taken, perhaps by another `make dev`. Choose one: aggregation-pipeline dev --port"
+                f"Port {port} is in use, perhaps by another `make dev`. Choose another: aggregation-pipeline dev --port"
                 f" {port + 1}"
             ) from None
 
 
 def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:
-    columns = "id, job_type, status, platforms_processed, total_items, started_at, completed_at, created_at"
+    columns = [column for column in batch_jobs.c if column.name != "metadata"]
     engine = create_engine(settings.require_batch_jobs_url(), application_name="aggregation demo")
     with engine.connect() as connection:
-        query = sa.text(f"SELECT {columns} FROM public.batch_jobs WHERE id = :id")  # noqa: S608 - names of our own
-        row = connection.execute(query, {"id": run_id}).mappings().one()
+        row = connection.execute(sa.select(*columns).where(batch_jobs.c.id == run_id)).mappings().one()
     engine.dispose()
     return dict(row)
 
 
 def _say_what_next(settings: Settings) -> None:
     console.print(
-        f"\nThe files are in [bold]{settings.storage_dir}/[/]; each window's manifest.json names them with rows and"
-        " checksums."
+        f"\nThe files are in [bold]{settings.storage_dir}/[/]. The manifest.json of each window lists them with rows"
+        " and checksums."
     )
     console.print(
         "Next: [bold]make dev[/] opens the same tables in Dagster's UI; README.md says how to point it at your own"

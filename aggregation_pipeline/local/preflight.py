@@ -1,5 +1,6 @@
-"""What a run needs besides its tables, asked without leaving anything behind: `plan` promises that the next run finds
-it.
+"""What every run needs besides its tables, checked by `plan` before a run.
+
+The checks leave nothing behind.
 """
 
 import os
@@ -18,17 +19,17 @@ from dagster._core.instance.config import dagster_instance_config
 from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError
-from aggregation_pipeline.local.run import instance_folder
+from aggregation_pipeline.local.instance import instance_folder
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.connections import open_store
 
-_SECONDS: Final = 15.0
-# Less than any window with its files takes on a bad day.
-_LEAST_FREE: Final = 64 * 1024 * 1024
-# Dagster makes its tables with the first run; a server that only follows another takes no writes.
-_ALLOWED: Final = sa.text("""
+_TIMEOUT_SECONDS: Final = 15.0
+# Even a small window with its files may take more than this.
+_LEAST_FREE_BYTES: Final = 64 * 1024 * 1024
+# Dagster creates its tables with the first run. A replica takes no writes.
+_MAY_WRITE: Final = sa.text("""
     SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off',
            CASE WHEN to_regclass('runs') IS NULL OR to_regclass('event_logs') IS NULL
                 THEN current_schema() IS NOT NULL AND has_schema_privilege(current_schema(), 'CREATE')
@@ -39,36 +40,36 @@ _ALLOWED: Final = sa.text("""
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that every run needs. `problem` says what is wrong with it; None where it is there."""
+    """One thing that every run needs. `problem` says what is wrong with it; None means that it is there."""
 
     name: str
     problem: str | None = None
 
 
-def ask(project: Project) -> list[Need]:
-    """Ask for each in turn. Nothing is raised for one that is not there."""
+def check_needs(project: Project) -> list[Need]:
+    """Check one need after the other. If one is missing, its `problem` says so; nothing is raised."""
     settings = project.settings
     return [
-        _asked("definitions", lambda: _definitions(project)),
-        _asked("dagster.yaml", _dagster_yaml),
-        _asked("DAGSTER_PG_URL", lambda: _dagster_storage(settings.require_dagster_url())),
-        _asked("batch_jobs", lambda: _batch_jobs(project)),
-        _asked("files", lambda: open_store(settings).prove_writable(settings.oss_prefix)),
-        _asked("TEMP_DIR", lambda: _folder(settings.temp_dir)),
-        _asked("LOG_DIR", lambda: _folder(settings.log_dir)),
+        _checked("definitions", lambda: _definitions(project)),
+        _checked("dagster.yaml", _dagster_yaml),
+        _checked("DAGSTER_PG_URL", lambda: _dagster_storage(settings.require_dagster_url())),
+        _checked("batch_jobs", lambda: _batch_jobs(project)),
+        _checked("files", lambda: open_store(settings).prove_writable(settings.oss_prefix)),
+        _checked("TEMP_DIR", lambda: _folder(settings.temp_dir)),
+        _checked("LOG_DIR", lambda: _folder(settings.log_dir)),
     ]
 
 
-def _asked(name: str, question: Callable[[], None]) -> Need:
+def _checked(name: str, check: Callable[[], None]) -> Need:
     try:
-        question()
+        check()
     except PipelineError as error:
         return Need(name, str(error))
     return Need(name)
 
 
 def _definitions(project: Project) -> None:
-    """What Dagster's services refuse when they load: a schedule that never ticks, channels that nobody understands."""
+    """Refuse what Dagster's services would refuse when they load: a schedule that never ticks, an unknown channel."""
     try:
         Definitions.validate_loadable(build_definitions(project))
     except DagsterError as error:
@@ -88,38 +89,39 @@ def _dagster_yaml() -> None:
 def _dagster_storage(url: str) -> None:
     engine = create_engine(url, application_name="aggregation plan")
     try:
-        with closing(engine.connect()) as connection, deadline(connection, _SECONDS):
-            writes, allowed = connection.execute(_ALLOWED).one()
+        with closing(engine.connect()) as connection, deadline(connection, _TIMEOUT_SECONDS):
+            writes, allowed = connection.execute(_MAY_WRITE).one()
     except sa.exc.SQLAlchemyError as error:
         raise SettingsError(
-            f"Dagster's PostgreSQL does not answer ({safe_reason(error)}). Check DAGSTER_PG_URL and that the server runs"
+            f"Dagster's PostgreSQL does not answer ({safe_reason(error)})."
+            " Check DAGSTER_PG_URL and that the server runs"
         ) from error
     if not writes:
         raise SettingsError(
-            "Dagster's PostgreSQL takes no writes: it follows another server, or its user reads only. Name the primary"
+            "Dagster's PostgreSQL takes no writes: it is a replica, or its user may only read. Name the primary"
         )
     if not allowed:
         raise SettingsError(
-            "the user of DAGSTER_PG_URL may not write Dagster's tables, or not make them in the first place. "
+            "the user of DAGSTER_PG_URL may not write Dagster's tables, or may not create them. "
             "GRANT CREATE on the schema to it, or take the owner of the database"
         )
 
 
 def _batch_jobs(project: Project) -> None:
     settings = project.settings
-    with repository_opener(settings, application_name="aggregation plan")(_SECONDS) as rows:
+    with repository_opener(settings, application_name="aggregation plan")(_TIMEOUT_SECONDS) as rows:
         rows.prove_writable(Owner(settings.deployment_name, "plan"))
 
 
 def _folder(folder: Path) -> None:
-    """Whether files can be made in `folder`, which need not be there yet."""
-    standing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not standing.is_dir():
-        raise SettingsError(f"{folder} is no folder: {standing} is a file")
-    if not os.access(standing, os.W_OK | os.X_OK):
+    """Refuse a folder in which no files can be created. It need not exist yet."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise SettingsError(f"{folder} is not a folder: {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(
-            f"{folder}: this user may not write in {standing}. Correct its owner, or set another folder"
+            f"{folder}: this user may not write in {existing}. Correct its owner, or set another folder"
         )
-    free = shutil.disk_usage(standing).free
-    if free < _LEAST_FREE:
+    free = shutil.disk_usage(existing).free
+    if free < _LEAST_FREE_BYTES:
         raise SettingsError(f"{folder}: the disk has {free:,} bytes left. Free some, or set a folder on a larger disk")

@@ -1,4 +1,4 @@
-"""What the runs of a command came to, as `run --json` prints it."""
+"""The result of a command's runs, as `run --json` prints it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TableResult:
-    """One table of a run. `status` is completed, failed or skipped; `items` the rows of both datasets."""
+    """One table of a run. `status` is completed, failed or skipped; `items` counts the rows of both datasets."""
 
     status: str
     items: int
@@ -16,7 +16,7 @@ class TableResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """One run, and so one row of batch_jobs. `tables` are those that it was for."""
+    """One run, and so one row of batch_jobs. `tables` are the tables that it was started for."""
 
     batch_job_id: str
     status: str
@@ -27,11 +27,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a command's runs came to: one run for each group of tables that Dagster can run together, a table's
-    partitions apart.
+    """The result of all runs of a command: tables that Dagster cannot run in one job need a run each.
 
-    `tables` by the entry's name; `files` as the manifests have them. `batch_job_id` is that of a run which ended as
-    `status` says: the first that failed, else the first. `batches` has them all.
+    Attributes:
+        batch_job_id: of a run that ended with `status`: the first that failed, or else the first.
+        tables: by the entry's name.
+        files: as the manifests describe them.
+        batches: all runs.
     """
 
     batch_job_id: str
@@ -44,11 +46,11 @@ class RunResult:
 
     @property
     def results(self) -> Mapping[str, TableResult]:
-        """What became of each table, by the word that the collector before this one had for it."""
+        """The tables, by the name that the collector had for them that this project replaces."""
         return self.tables
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the object that `run --json` prints; `batches` lists the rows of batch_jobs that the command made."""
+        """Return the object that `run --json` prints. `batches` lists the rows that the command wrote to batch_jobs."""
         return {
             "batch_job_id": self.batch_job_id,
             "status": self.status,
@@ -60,16 +62,16 @@ class RunResult:
 
 
 def together(results: Sequence[RunResult], skipped: Mapping[str, TableResult]) -> RunResult:
-    """Return the results of several runs as one; `skipped` are tables that none of them was for."""
+    """Return the results of several runs as one. `skipped` are tables that none of them was started for."""
     tables = dict(skipped)
     for result in results:
         for name, table in result.tables.items():
-            before = tables.get(name)
-            tables[name] = table if before is None else _both(before, table)
-    speaking = next((result for result in results if result.status != "completed"), results[0])
+            earlier = tables.get(name)
+            tables[name] = table if earlier is None else _add(earlier, table)
+    representative = next((result for result in results if result.status != "completed"), results[0])
     return RunResult(
-        batch_job_id=speaking.batch_job_id,
-        status=speaking.status,
+        batch_job_id=representative.batch_job_id,
+        status=representative.status,
         total_items=sum(result.total_items for result in results),
         tables=tables,
         files=[file for result in results for file in result.files],
@@ -78,8 +80,8 @@ def together(results: Sequence[RunResult], skipped: Mapping[str, TableResult]) -
     )
 
 
-def _both(one: TableResult, other: TableResult) -> TableResult:
-    """A table of which one run did some partitions, and the next run others."""
+def _add(one: TableResult, other: TableResult) -> TableResult:
+    """Add up two runs of one table, each with other partitions."""
     errors = [table.error for table in (one, other) if table.error]
     status = next(word for word in ("failed", "completed", "skipped") if word in (one.status, other.status))
     return TableResult(status, one.items + other.items, "\n".join(errors) or None)

@@ -18,26 +18,29 @@ _RELEASE_ALL: Final = sa.text("SELECT pg_advisory_unlock_all()")
 _WAIT_IN_TRANSACTION: Final = sa.text("SELECT pg_advisory_xact_lock(:key)")
 _TRY_IN_TRANSACTION: Final = sa.text("SELECT pg_try_advisory_xact_lock(:key)")
 
-# How pg_locks shows a lock whose key is one bigint.
-_GRANTED: Final = (
-    "locktype = 'advisory' AND objsubid = 1 AND granted AND (classid::bigint << 32 | objid::bigint) = :key"
-)
-_HELD_HERE: Final = sa.text(f"SELECT count(*) FROM pg_locks WHERE {_GRANTED} AND pid = pg_backend_pid()")
-_HOLDER: Final = sa.text(f"""
+# pg_locks shows a lock whose key is one bigint in two halves.
+_HELD_HERE: Final = sa.text("""
+    SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND (classid::bigint << 32 | objid::bigint) = :key
+      AND pid = pg_backend_pid()
+""")
+_HOLDER: Final = sa.text("""
     SELECT l.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::bigint
     FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-    WHERE {_GRANTED} AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND (classid::bigint << 32 | objid::bigint) = :key
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     LIMIT 1
 """)
 
 # For sessions that hold a lock and are idle for hours: without keepalives the server takes two hours to notice that the
 # holder's machine lost its power. idle_session_timeout exists since PostgreSQL 14; a parameter that the server lacks is
 # left alone.
-_STAY_OPEN: Final = """
+_STAY_OPEN: Final = sa.text("""
     SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
-    set_config('tcp_keepalives_count', '3', false),
-    CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL THEN set_config('idle_session_timeout', '0', false) END
-"""
+           set_config('tcp_keepalives_count', '3', false),
+           CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL
+                THEN set_config('idle_session_timeout', '0', false) END
+""")
 
 
 @unique
@@ -109,4 +112,4 @@ def describe_holder(connection: sa.Connection, key: int) -> tuple[str, str] | No
 
 def prepare_lock_session(connection: sa.Connection) -> None:
     """Let an idle session keep its locks for hours, and let the server notice within a minute that its client died."""
-    connection.execute(sa.text(_STAY_OPEN))
+    connection.execute(_STAY_OPEN)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
+import psycopg2.extensions
 import sqlalchemy as sa
-from psycopg2.extensions import connection as PsycopgConnection
 
 from aggregation_pipeline.postgres.url import normalize_url
 
@@ -45,7 +45,7 @@ def create_engine(
     )
 
     @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: PsycopgConnection, _record: object) -> None:
+    def _prepare(connection: psycopg2.extensions.connection, _record: object) -> None:
         # In SQL, not in `options`: poolers drop or refuse options that they do not know, and PGTZ overrules them.
         # A pooler may accept the connection while the server behind it hangs, so this first statement is bounded too.
         with _cut_after(connection.fileno(), 2.0 * connect_timeout), connection.cursor() as cursor:
@@ -104,13 +104,13 @@ def safe_reason(error: Exception) -> str:
     """
     original = getattr(error, "orig", None) or error
     code = getattr(original, "pgcode", None)
-    if code and not names_only(code):
+    if code and not quotes_names_only(code):
         return f"{type(original).__name__}, SQLSTATE {code}"
     text = str(original).strip()
     return text.splitlines()[0][:500] if text else type(error).__name__
 
 
-def names_only(code: str) -> bool:
+def quotes_names_only(code: str) -> bool:
     """Whether PostgreSQL's messages with this SQLSTATE quote names only.
 
     Errors in data (22), syntax errors (42601) and triggers (P0) quote values.

@@ -37,8 +37,8 @@ _NAME_SESSION: Final = sa.text(
 class WindowLock:
     """A lock that is held. Two threads must not use it at once.
 
-    `hold_also(window)` holds the lock of another window of the table for its body. `reacquire()` takes the same lock once more,
-    in a new session.
+    `hold_also(window)` holds the lock of another window of the table for its body. `reacquire()` takes the same lock
+    once more, in a new session.
     """
 
     def __init__(
@@ -155,15 +155,15 @@ def _acquire(
         if holder is not None:
             connection.execute(_NAME_SESSION, {"holder": holder})
             prepare_lock_session(connection)
-        pause, last_holder, reported_at = min(0.05, poll), "", 0.0
+        retry_pause, last_holder, reported_at = min(0.05, poll), "", 0.0
         while not try_in_session(connection, key):
             if found := describe_holder(connection, key):
                 who, since = found
                 if who != last_holder or time.monotonic() - reported_at >= _REPEAT_SECONDS:
                     on_wait(f"Waiting for {description}: it is held by {who}{since}")
                     last_holder, reported_at = who, time.monotonic()
-            time.sleep(pause)
-            pause = min(pause * 1.5, poll)
+            time.sleep(retry_pause)
+            retry_pause = min(retry_pause * 1.5, poll)
     except sa.exc.SQLAlchemyError as error:
         raise LockError(
             f"The lock on {description} cannot be taken: PostgreSQL went away while waiting ({safe_reason(error)})"

@@ -1,29 +1,78 @@
-"""The IO manager as a resource: every run holds it from its start to its end, and shows meanwhile that its process
-lives.
-"""
+"""What tables publish with: the store, the window locks, and the destination of a window's files."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from dagster import InitResourceContext, IOManagerDefinition, io_manager
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.postgres.window_lock import window_lock
+from aggregation_pipeline.storage.base import ObjectStore
+from aggregation_pipeline.storage.keys import manifest_key
+from aggregation_pipeline.storage.lock import Lock, NoLock
+from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.published import latest_window, load_manifest
 
-from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.runs.heartbeat import in_own_process, worker_heartbeat
+# The resource key of the publisher.
+PUBLISHER: Final = "publisher"
 
 
-def build_io_manager(manager: OSSIOManager, *, locks_url: str, one_process: bool) -> IOManagerDefinition:
-    """Build the resource. Where each table has a process of its own, none of them stands for the run, and Dagster alone
-    watches it.
+@dataclass(frozen=True)
+class Publisher:
+    """Where the tables of this deployment are published. Their ops get it as the resource `publisher`.
+
+    Attributes:
+        store: the bucket or the folder.
+        prefix: the beginning of every key; empty for none.
+        temp_dir: local folder for extracts and rendered files.
+        locks_url: PostgreSQL that holds the window locks.
+        link_seconds: how long the download links live that assets' metadata holds; None for no links there.
     """
 
-    @io_manager(  # type: ignore[arg-type]
-        description="Publishes tables' windows, and whatever other assets return, on OSS or in the folder; loads both."
-    )
-    def resource(context: InitResourceContext) -> Iterator[OSSIOManager]:
-        # A run that is tagged showed that it lives before it began; and not every use is a run.
-        if context.run is None or context.instance is None or not one_process or in_own_process(context.run):
-            yield manager
-            return
-        with worker_heartbeat(context.instance, context.run, locks_url):
-            yield manager
+    store: ObjectStore
+    prefix: str
+    temp_dir: Path
+    locks_url: str
+    link_seconds: int | None = None
 
-    return resource
+    @contextmanager
+    def locked(
+        self, entry: TableEntry, window: str, run_id: str, on_wait: Callable[[str], None]
+    ) -> Iterator[Destination]:
+        """Hold the window lock for the body, and yield where the run publishes the window.
+
+        `on_wait` is called with a sentence that says who holds the lock, while this run waits for it.
+
+        Raises:
+            LockError: PostgreSQL cannot be reached.
+        """
+        # The name in PostgreSQL's pg_stat_activity. Those who wait for this run see it.
+        holder = f"aggregation run {run_id[:8]}"
+        with window_lock(self.locks_url, self.prefix, entry.name, window, holder=holder, on_wait=on_wait) as lock:
+            yield self._destination(entry, run_id, lock)
+
+    def unlocked(self, entry: TableEntry, run_id: str) -> Destination:
+        """Return where the entry is published, for a run that only reads."""
+        return self._destination(entry, run_id, NoLock())
+
+    def latest_manifest(self, table: str) -> Manifest:
+        """Return the manifest of the newest window of an entry.
+
+        Raises:
+            StorageError: there is none.
+        """
+        window = latest_window(self.store, self.prefix, table)
+        manifest = None if window is None else load_manifest(self.store, self.prefix, table, window)
+        if manifest is None:
+            raise StorageError(f"table {table!r} has no published window yet. Materialize the table first.")
+        return manifest
+
+    def manifest_uri(self, table: str, window: str) -> str:
+        """Return the address of a window's manifest."""
+        return self.store.uri(manifest_key(self.prefix, table, window))
+
+    def _destination(self, entry: TableEntry, run_id: str, lock: Lock) -> Destination:
+        return Destination(self.store, self.prefix, run_id, entry.options, self.temp_dir, lock, entry.names)

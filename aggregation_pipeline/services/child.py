@@ -1,8 +1,8 @@
 """A child process that is started again whenever it ends.
 
-Each is the leader of a session of its own: Ctrl-C in a terminal reaches the supervisor alone, which then ends them in
-its order. What an earlier shell made of SIGINT and SIGTERM does not reach them either: signals that the supervisor
-handles are at their defaults in whatever it starts.
+Each child leads a session of its own. So Ctrl-C in a terminal reaches only the supervisor, which then ends its children
+in order. It also keeps the signal settings of the user's shell away from them: signals that the supervisor handles have
+their defaults in what it starts.
 """
 
 import os
@@ -22,7 +22,7 @@ _POLL_SECONDS: Final = 0.05
 
 @dataclass
 class Child:
-    """One service. `environment` is all that it sees; `pause` is how many seconds the next start waits after an end.
+    """One service. `environment` is all that it sees; `pause` is how many seconds the next restart waits.
 
     `stdin` is as in `subprocess`: a file descriptor, or nothing to read.
     """
@@ -35,18 +35,21 @@ class Child:
     process: "subprocess.Popen[bytes] | None" = None
     pause: float = field(default=_FIRST_PAUSE)
     stdin: int = subprocess.DEVNULL
-    _began: float = 0.0
+    _started_at: float = 0.0
     _not_before: float = 0.0
+    # Groups of ended processes that still have members. While a group has one, the kernel does not reuse its number.
+    _old_groups: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start it now."""
-        self._began = time.monotonic()
+        """Start the process now."""
+        self._started_at = time.monotonic()
         self.process = subprocess.Popen(
             self.command, env=dict(self.environment), cwd=self.folder, stdin=self.stdin, start_new_session=True
         )
 
     def keep(self) -> None:
-        """Start it again when it has ended and its pause is over; to be called again and again."""
+        """Start the process again if it has ended and its pause is over. Call this in a loop."""
+        self._old_groups = [group for group in self._old_groups if _has_members(group)]
         if self.process is None:
             if time.monotonic() >= self._not_before:
                 self.start()
@@ -54,23 +57,25 @@ class Child:
         code = self.process.poll()
         if code is None:
             return
-        if time.monotonic() - self._began > _LONGEST_PAUSE:
+        if time.monotonic() - self._started_at > _LONGEST_PAUSE:
             self.pause = _FIRST_PAUSE
-        self.say(f"The {self.name} ended ({_ending(code)}) and is started again in {self.pause:.0f} s")
+        self.say(f"The {self.name} ended ({_describe_exit(code)}) and is started again in {self.pause:.0f} s")
+        # It may have been killed alone: the runs of a code server go on without it.
+        self._old_groups.append(self.process.pid)
         self.process = None
         self._not_before = time.monotonic() + self.pause
         self.pause = min(2 * self.pause, _LONGEST_PAUSE)
 
-    def end(self, how: signal.Signals, seconds: float) -> bool:
-        """Ask it to end, and wait; whether it has ended."""
+    def end(self, number: signal.Signals, seconds: float) -> bool:
+        """Signal the process and wait; return whether it has ended."""
         if self.process is None:
             return True
         with suppress(ProcessLookupError):
-            self.process.send_signal(how)
+            self.process.send_signal(number)
         return self.wait(seconds)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end; whether it has ended."""
+        """Wait for the process to end; return whether it has."""
         if self.process is None:
             return True
         try:
@@ -79,23 +84,42 @@ class Child:
             return False
         return True
 
-    def end_group(self, how: signal.Signals, seconds: float) -> bool:
-        """The same for whatever it has started too and is still there."""
-        if self.process is None:
-            return True
+    def end_group(self, number: signal.Signals, seconds: float) -> bool:
+        """As `end`, for everything that this process, or one before it, has started."""
+        for group in self._groups():
+            _signal_group(group, number)
+        return self.wait_group(seconds)
+
+    def wait_group(self, seconds: float) -> bool:
+        """As `wait`, for everything that this process, or one before it, has started."""
         deadline = time.monotonic() + seconds
-        try:
-            os.killpg(self.process.pid, how)
-            while time.monotonic() < deadline:
+        while True:
+            if self.process is not None:
+                # Otherwise it stays in its group as a zombie.
                 self.process.poll()
-                os.killpg(self.process.pid, 0)
-                time.sleep(_POLL_SECONDS)
-        except (ProcessLookupError, PermissionError):
-            # macOS says EPERM of a group that has nothing but ended processes left.
-            self.wait(seconds)
-            return True
+            if not any(_has_members(group) for group in self._groups()):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+
+    def _groups(self) -> list[int]:
+        return [*self._old_groups, *([] if self.process is None else [self.process.pid])]
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    # macOS says EPERM of a group in which all processes have ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
         return False
+    return True
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

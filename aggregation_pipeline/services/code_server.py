@@ -1,8 +1,8 @@
-"""The one code server that web process and daemon share, and a watch over it.
+"""The code server that the web process and the daemon share, and a watch over it.
 
-`dagster code-server start` holds the code in a process of its own, the inner server. When that one is killed, the outer
-lives on, and so does its health check; every question about the code is answered with an error until somebody asks for
-a reload. So it is asked what people need from it: its repositories.
+`dagster code-server start` runs the code in a child process, the inner server. If the inner server is killed, the outer
+one keeps running and its health check still succeeds, but every question about the code gets an error until somebody
+asks for a reload. So the watch asks the question that people need answered: which repositories are there?
 """
 
 import threading
@@ -21,18 +21,18 @@ from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.services import load_record
 
-# States and cursors of schedules and sensors hang on this name: it is the one in the shipped workspace.yaml too.
+# Dagster stores the states and cursors of schedules and sensors under this name. workspace.yaml has the same.
 LOCATION: Final = "aggregation_pipeline"
 MODULE: Final = "aggregation_pipeline.definitions"
 INTERVAL_SECONDS: Final = 5.0
-# A machine with all its processors busy takes long to answer; a server that is frozen never does.
+# A busy machine takes long to answer; a frozen server never answers.
 ANSWER_SECONDS: Final = 20
-# The code is loaded before the new inner server answers.
+# A new inner server answers only after it has loaded the code.
 LOADING_SECONDS: Final = 180
 
 
 def module(socket: Path, log_level: str = "warning") -> list[str]:
-    """What `python -m` has to run for it on a unix socket; the folder of the socket says who may reach it."""
+    """Return what `python -m` has to run. Whoever may enter the socket's folder may use the code server."""
     return [
         *("dagster", "code-server", "start", "--socket", str(socket), "--module-name", MODULE),
         *("--location-name", LOCATION, "--log-level", log_level),
@@ -40,25 +40,29 @@ def module(socket: Path, log_level: str = "warning") -> list[str]:
 
 
 def workspace(socket: Path) -> str:
-    """The workspace.yaml with which web process and daemon use it."""
+    """Return the workspace.yaml with which the web process and the daemon use it."""
     return yaml.safe_dump({"load_from": [{"grpc_server": {"socket": str(socket), "location_name": LOCATION}}]})
 
 
 class Watch:
-    """Asks every few seconds. No answer: a reload, which starts another inner server; still none: `restart` is set.
+    """Asks the code server every few seconds.
 
-    An answer that says that the code cannot be loaded is an answer: runs wait in the queue, and somebody has to mend a
-    file. Once that file holds something else than what was loaded, which stands in `note`, it is loaded again. Code
-    that was loaded stays as it is until somebody asks for a reload.
+    If it does not answer, the watch asks for a reload, which starts another inner server. If it still does not answer,
+    `restart` is set, and the supervisor starts another outer server.
+
+    "The code cannot be loaded" is an answer too: runs wait in the queue, and somebody has to correct a file. Once that
+    file differs from what was loaded, which is in `record`, the watch loads the code again. Code that could be loaded
+    stays as it is until somebody asks for a reload.
     """
 
-    def __init__(self, socket: Path, note: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, socket: Path, record: Path, say: Callable[[str], None]) -> None:
         self._client = DagsterGrpcClient(socket=str(socket))
-        self._note = note
+        self._record = record
         self._say = say
-        self._tried: Mapping[str, str | None] = {}
+        self._last_tried: Mapping[str, str | None] = {}
         self._stopped = threading.Event()
         self._patient_until = 0.0
+        # Counts the starts of the outer server.
         self._start = 0
         self.answered = threading.Event()
         self.restart = threading.Event()
@@ -66,22 +70,22 @@ class Watch:
 
     def start(self) -> None:
         """Begin to ask."""
-        self.be_patient()
+        self.server_started()
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._stopped.set()
 
-    def be_patient(self) -> None:
-        """To be called when the server was started: it answers when the code is loaded, not before."""
+    def server_started(self) -> None:
+        """Tell the watch that another server was started. It answers only when the code is loaded."""
         self._start += 1
         self._patient_until = time.monotonic() + LOADING_SECONDS
         self.answered.clear()
         self.restart.clear()
 
     def shut_down(self) -> bool:
-        """Ask the server to take no more runs and to end when the last has ended; whether it heard."""
+        """Ask the server to take no more runs, and to end after the last one; return whether it got the message."""
         try:
             self._client.shutdown_server(timeout=ANSWER_SECONDS)
         except DagsterUserCodeUnreachableError:
@@ -102,27 +106,27 @@ class Watch:
                 self._give_up(start, "did not answer in time after its start")
 
     def _answer(self) -> object:
-        """The repositories, or why there are none; None for no answer."""
+        """Return the repositories, or the error of the code that has none; None if there is no answer."""
         try:
             # Dagster's own function for this question takes no time limit.
             question = dagster_api_pb2.ListRepositoriesRequest()
             reply = self._client._get_response("ListRepositories", question, ANSWER_SECONDS)  # noqa: SLF001
-        except Exception:  # noqa: BLE001 - whatever gRPC calls it, this was no answer
+        except Exception:  # noqa: BLE001 - gRPC has many errors for "no answer"
             return None
         answer = deserialize_value(reply.serialized_list_repositories_response_or_error)
-        # The outer server says this of itself when the inner one has died while it started; what is wrong in the code,
-        # the inner one says.
+        # The outer server answers this if the inner one died while it started. An error in the code comes from the
+        # inner server.
         died = isinstance(answer, SerializableErrorInfo) and answer.cls_name == DagsterUserCodeProcessError.__name__
         return None if died else answer
 
     def _load_if_changed(self, start: int) -> None:
-        noted = load_record.noted(self._note)
-        now = load_record.held(noted)
-        # A load that did not come as far as to write its note is not tried for ever.
-        if now in (noted, self._tried) or self._is_over(start):
+        loaded = load_record.read_record(self._record)
+        now = load_record.digests(loaded)
+        # The second comparison: a load that fails before it writes its record is not tried again and again.
+        if now in (loaded, self._last_tried) or self._is_outdated(start):
             return
-        self._tried = now
-        changed = ", ".join(file for file in now if now[file] != noted[file])
+        self._last_tried = now
+        changed = ", ".join(file for file in now if now[file] != loaded[file])
         self._say(
             f"The code could not be loaded, and {changed} has changed since: the code server loads its code again"
         )
@@ -130,25 +134,23 @@ class Watch:
             self._client.reload_code(timeout=LOADING_SECONDS)
 
     def _bring_back(self, start: int) -> None:
-        if self._is_over(start):
+        if self._is_outdated(start):
             return
-        self._say("The code server does not tell its repositories: it loads its code again")
+        self._say("The code server does not answer: it loads its code again")
         with suppress(DagsterUserCodeUnreachableError):
             self._client.reload_code(timeout=LOADING_SECONDS)
         if self._answer() is None:
-            self._give_up(start, "does not tell its repositories after a reload either")
+            self._give_up(start, "does not answer after a reload either")
 
     def _give_up(self, start: int, why: str) -> None:
-        if self._is_over(start):
+        if self._is_outdated(start):
             return
         self._say(f"The code server {why}: it is started again")
         self.restart.set()
-        # The supervisor sees to it, and then calls be_patient.
+        # The supervisor starts it, and then calls server_started.
         while self.restart.is_set() and not self._stopped.wait(INTERVAL_SECONDS / 10):
             pass
 
-    def _is_over(self, start: int) -> bool:
-        """Whether the server that was asked is not the one that runs: it had ended, and another was started
-        meanwhile.
-        """
+    def _is_outdated(self, start: int) -> bool:
+        """Return whether the server that was asked has ended, and another was started meanwhile."""
         return self._stopped.is_set() or self._start != start

@@ -1,11 +1,11 @@
-"""A service that ends when its supervisor does, however that one ends.
+"""A service that ends when its supervisor ends, even if the supervisor is killed.
 
-    python -m aggregation_pipeline.services.end_with_supervisor PLACE SECONDS MODULE [ARGUMENT ...]
+    python -m aggregation_pipeline.services.end_with_supervisor CLAIM SECONDS MODULE [ARGUMENT ...]
 
-runs the module as `python -m MODULE` would. Standard input has to be a pipe whose other end the supervisor alone holds:
-the kernel closes it with the supervisor, killed or not. The service is then interrupted as by Ctrl-C, and killed when
-it is there SECONDS later; 0 is for one that has work to end, for which it takes its time. The claimed file
-`PLACE.<process>` shows that it lives.
+runs the module as `python -m MODULE` would. Standard input must be a pipe whose other end only the supervisor holds:
+the kernel closes it when the supervisor ends. Then the service is interrupted as by Ctrl-C, and killed if it is still
+there after SECONDS. With 0 it is not killed, so that it can finish its work. The claimed file `CLAIM.<process id>`
+shows that the service runs.
 """
 
 import os
@@ -22,8 +22,8 @@ from aggregation_pipeline.tempfiles.owner_lock import claim
 
 
 @contextmanager
-def end_with_supervisor() -> Iterator[int]:
-    """For the supervisor: what its services get as standard input. It ends when this process does."""
+def supervisor_lifeline() -> Iterator[int]:
+    """Yield what the supervisor's services get as standard input: a pipe that is closed when this process ends."""
     theirs, ours = os.pipe()
     try:
         yield theirs
@@ -32,33 +32,35 @@ def end_with_supervisor() -> Iterator[int]:
         os.close(ours)
 
 
-def tied(place: Path, seconds: float, module: Sequence[str]) -> list[str]:
-    """The command that runs a module with its arguments in this way."""
-    return [sys.executable, "-m", __name__, str(place), str(seconds), *module]
+def command_that_ends(claim_file: Path, seconds: float, module: Sequence[str]) -> list[str]:
+    """Return the command that runs a module, with its arguments, as a service that ends with its supervisor."""
+    return [sys.executable, "-m", __name__, str(claim_file), str(seconds), *module]
 
 
 def _main() -> None:
-    place, seconds, module, *arguments = sys.argv[1:]
-    mine = Path(f"{place}.{os.getpid()}")
-    # Of a service that was killed, whose number was free again.
-    mine.unlink(missing_ok=True)
-    held = claim(mine)
-    if held is None:
+    claim_file, seconds, module, *arguments = sys.argv[1:]
+    own_claim = Path(f"{claim_file}.{os.getpid()}")
+    # A killed service may have left it, whose process id was free again.
+    own_claim.unlink(missing_ok=True)
+    # Held until the process ends.
+    claimed = claim(own_claim)
+    if claimed is None:
         return
     supervisor = os.dup(0)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
-    threading.Thread(target=_watch, args=(supervisor, float(seconds)), name="supervisor watch", daemon=True).start()
+    watch = threading.Thread(
+        target=_end_with, args=(supervisor, threading.get_ident(), float(seconds)), name="supervisor watch", daemon=True
+    )
+    watch.start()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _watch(supervisor: int, seconds: float) -> None:
+def _end_with(supervisor: int, main_thread: int, seconds: float) -> None:
     while os.read(supervisor, 1):
         pass
-    main = threading.main_thread().ident
-    assert main is not None  # it runs  # noqa: S101
-    signal.pthread_kill(main, signal.SIGINT)
+    signal.pthread_kill(main_thread, signal.SIGINT)
     if seconds:
         time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""What the files held that a load of the code was about to read: so that whoever keeps the code server sees when one
-was mended.
+"""A record of what the configuration files held when the code was loaded.
 
-The variable names the file for it, and goes no further: what a run loads says nothing about the code server.
+Whoever keeps the code server sees from it that a file was corrected after a load that failed. The variable that names
+the record is removed after the load: what a run loads says nothing about the code server.
 """
 
 import hashlib
@@ -15,28 +15,28 @@ from typing import Final
 VARIABLE: Final = "AGGREGATION_LOADING"
 
 
-def note(*files: Path) -> None:
-    """Write down what the files hold, where somebody has asked for it; to be called before they are read."""
-    if place := os.environ.get(VARIABLE):
+def write_record(*files: Path) -> None:
+    """Write down what the files hold, if VARIABLE names a record. Call this before the files are read."""
+    if record := os.environ.get(VARIABLE):
         with suppress(OSError):
-            Path(place).write_text(json.dumps(held(map(str, files))), encoding="utf-8")
+            Path(record).write_text(json.dumps(digests(map(str, files))), encoding="utf-8")
 
 
-def done() -> None:
-    """Have no child of this process write there."""
+def forget_record() -> None:
+    """Keep the children of this process from writing the record."""
     os.environ.pop(VARIABLE, None)
 
 
-def noted(place: Path) -> dict[str, str | None]:
-    """What the last load wrote down; nothing where there was none."""
+def read_record(record: Path) -> dict[str, str | None]:
+    """Return what the last load wrote down; nothing if there was none."""
     with suppress(OSError, ValueError):
-        found: dict[str, str | None] = json.loads(place.read_text(encoding="utf-8"))
+        found: dict[str, str | None] = json.loads(record.read_text(encoding="utf-8"))
         return found
     return {}
 
 
-def held(files: Iterable[str]) -> Mapping[str, str | None]:
-    """A digest of what each file holds; None for one that cannot be read."""
+def digests(files: Iterable[str]) -> Mapping[str, str | None]:
+    """Return a digest of each file's content; None for a file that cannot be read."""
     return {file: _digest(Path(file)) for file in files}
 
 

@@ -1,4 +1,4 @@
-"""A folder of one supervisor: its code server's socket lies there, and it shows which of its services live."""
+"""The private folder of a supervisor: the code server's socket lies there, and claims show which services run."""
 
 import os
 import shutil
@@ -12,35 +12,35 @@ from typing import IO, Final
 
 from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 
-# A path of a unix socket holds a hundred bytes or so.
-_LONGEST_SOCKET: Final = 90
-_SHORT: Final = Path("/tmp")  # noqa: S108  what is made there is closed to others
-_FOLDER, _MARK = "aggregation-services-", "in-use"
-# A service that lives has claimed `<its name>.service.<its process>`.
+# The path of a unix socket holds about a hundred bytes.
+_LONGEST_FOLDER: Final = 90
+_SHORT_BASE: Final = Path("/tmp")  # noqa: S108 - what is made there is closed to others
+_PREFIX: Final = "aggregation-services-"
+_IN_USE: Final = "in-use"
+# A running service has claimed the file `<its name>.service.<its process id>`.
 _SERVICE: Final = ".service"
 _POLL_SECONDS: Final = 0.1
 _KILLED_SECONDS: Final = 5.0
 
 
-def place_of(folder: Path, name: str) -> Path:
-    """Where the service of this name shows that it lives."""
+def claim_path(folder: Path, name: str) -> Path:
+    """Return the path of a service's claim, without its process id."""
     return folder / f"{name}{_SERVICE}"
 
 
 @contextmanager
 def private_folder(say: Callable[[str], None], *, grace: float, patient: str) -> Iterator[Path]:
-    """A folder that nobody else may enter: whoever reaches the socket of a code server can have it run things.
+    """Make a folder that nobody else may enter: whoever reaches a code server's socket can have it run things.
 
-    What supervisors that were killed have left goes first: their services end by themselves, and those that are there
-    after `grace` seconds are killed. Only the service called `patient` is left to end the runs that it has; its folder
-    stays as long.
+    First, what killed supervisors have left is removed. Their services end by themselves; those that still run after
+    `grace` seconds are killed. Only the service called `patient` may finish its runs, and its folder stays until then.
     """
-    bases = {Path(tempfile.gettempdir()), _SHORT}
-    for left in [left for base in bases for left in base.glob(f"{_FOLDER}*")]:
-        if (mark := take_over(left / _MARK)) is not None:
+    bases = {Path(tempfile.gettempdir()), _SHORT_BASE}
+    for old in [old for base in bases for old in base.glob(f"{_PREFIX}*")]:
+        if (mark := take_over(old / _IN_USE)) is not None:
             with mark:
-                if _ended(left, say, grace, patient):
-                    shutil.rmtree(left, ignore_errors=True)
+                if _end_services(old, say, grace, patient):
+                    shutil.rmtree(old, ignore_errors=True)
     folder, mark = _claimed_folder()
     try:
         yield folder
@@ -51,56 +51,55 @@ def private_folder(say: Callable[[str], None], *, grace: float, patient: str) ->
 
 def _claimed_folder() -> tuple[Path, IO[bytes]]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDER))
-        if len(str(folder)) > _LONGEST_SOCKET:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        if len(str(folder)) > _LONGEST_FOLDER:
             folder.rmdir()
-            folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=_SHORT))
-        # None: another supervisor, which just starts, took it for a dead one's.
-        if (mark := claim(folder / _MARK)) is not None:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT_BASE))
+        # None: another supervisor that is just starting thought that a dead one had left the folder, and took it.
+        if (mark := claim(folder / _IN_USE)) is not None:
             return folder, mark
 
 
-def _ended(left: Path, say: Callable[[str], None], grace: float, patient: str) -> bool:
-    """See to the end of the services of a dead supervisor; whether none is left."""
-    living = _living(left)
-    if living:
-        say(
-            "A supervisor was killed and has left"
-            f" {', '.join(f'the {name} (process {pid})' for pid, name in living.items())}"
-        )
-    for pid, name in _wait(left, grace, patient).items():
+def _end_services(folder: Path, say: Callable[[str], None], grace: float, patient: str) -> bool:
+    """End the services of a dead supervisor; return whether none is left."""
+    running = _running_services(folder)
+    if running:
+        services = ", ".join(f"the {name} (process {pid})" for pid, name in running.items())
+        say(f"A supervisor was killed and has left {services}")
+    for pid, name in _wait(folder, grace, patient).items():
         say(f"The {name} (process {pid}) does not end and is killed")
-        # macOS says EPERM of a group that has nothing but ended processes left.
+        # macOS says EPERM of a group in which all processes have ended.
         with suppress(ProcessLookupError, PermissionError):
-            # Each leads a group: what it has started goes with it.
+            # Each service leads a group: what it has started ends with it.
             os.killpg(pid, signal.SIGKILL)
-    _wait(left, _KILLED_SECONDS, patient)
-    remaining = _living(left)
+    _wait(folder, _KILLED_SECONDS, patient)
+    remaining = _running_services(folder)
     for pid, name in remaining.items():
         if name == patient:
             say(f"The {name} (process {pid}) ends when the last of its runs has ended")
     return not remaining
 
 
-def _wait(left: Path, seconds: float, patient: str) -> dict[int, str]:
-    """Those but the patient one that are still there after so many seconds."""
+def _wait(folder: Path, seconds: float, patient: str) -> dict[int, str]:
+    """Wait for all services but the patient one; return those that still run after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        still = {pid: name for pid, name in _living(left).items() if name != patient}
-        if not still or time.monotonic() > deadline:
-            return still
+        running = {pid: name for pid, name in _running_services(folder).items() if name != patient}
+        if not running or time.monotonic() > deadline:
+            return running
         time.sleep(_POLL_SECONDS)
 
 
-def _living(folder: Path) -> dict[int, str]:
-    """The names of the services that live, by their process. The claim goes with the process, so the number cannot be
-    another's by now.
+def _running_services(folder: Path) -> dict[int, str]:
+    """Return the names of the running services by their process ids.
+
+    A claim ends with its process, so the id cannot belong to another process by now.
     """
-    living = {}
+    running = {}
     for path in folder.glob(f"*{_SERVICE}.*"):
         claimed = take_over(path)
         if claimed is None:
-            living[int(path.suffix[1:])] = path.name.removesuffix(f"{_SERVICE}{path.suffix}")
+            running[int(path.suffix[1:])] = path.name.removesuffix(f"{_SERVICE}{path.suffix}")
         else:
             claimed.close()
-    return living
+    return running

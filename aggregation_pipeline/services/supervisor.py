@@ -1,5 +1,6 @@
-"""Code server, web process and daemon: started in this order, kept alive, and ended in the other. None outlives the
-supervisor.
+"""Starts the code server, the web process and the daemon in this order, keeps them running, and ends them in reverse.
+
+None of them outlives the supervisor.
 """
 
 import signal
@@ -13,18 +14,19 @@ from typing import Final
 
 from aggregation_pipeline.services import code_server, load_record
 from aggregation_pipeline.services.child import Child
-from aggregation_pipeline.services.end_with_supervisor import end_with_supervisor, tied
-from aggregation_pipeline.services.private_folder import place_of, private_folder
+from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
+from aggregation_pipeline.services.private_folder import claim_path, private_folder
 
-_STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LOOK_SECONDS: Final = 0.3
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_SECONDS: Final = 0.3
+# How long a service has to end, once it is told to.
 _DAEMON_SECONDS: Final = 30.0
 _WEB_SECONDS: Final = 10.0
 _KILLED_SECONDS: Final = 10.0
-# For runs that were interrupted: they note their end, and close what they have open.
+# The same for interrupted runs: they record their end, and close what they have open.
 _INTERRUPTED_SECONDS: Final = 15.0
-# For services of a supervisor that was killed: they were interrupted when it was.
-_LEFT_SECONDS: Final = 15.0
+# The same for services that a killed supervisor has left: they were interrupted when it died.
+_LEFTOVER_SECONDS: Final = 15.0
 _CODE_SERVER: Final = "code server"
 
 
@@ -38,36 +40,41 @@ def supervise(
     log_level: str = "warning",
     stop_seconds: float = 20.0,
 ) -> None:
-    """Run the services until SIGINT, SIGTERM or SIGHUP comes.
+    """Run the services until this process gets SIGINT, SIGTERM or SIGHUP.
 
-    `environment` and the working `folder` are the services'; `stop_seconds` is how long runs may go on after that
-    before they are interrupted, too. Of a supervisor that is killed, web process and daemon end at once, and the code
-    server with its last run.
+    If the supervisor is killed, the web process and the daemon end at once, and the code server with its last run.
+
+    Args:
+        environment: all variables that the services see.
+        folder: their working folder.
+        host: the address that the web process listens on.
+        port: its port.
+        say: gets a line for whatever a user should know.
+        log_level: of what Dagster logs.
+        stop_seconds: how long runs may go on after the signal before they are interrupted too.
     """
     with (
         _stop_signals() as stopping,
-        private_folder(say, grace=_LEFT_SECONDS, patient=_CODE_SERVER) as private,
-        end_with_supervisor() as held,
+        private_folder(say, grace=_LEFTOVER_SECONDS, patient=_CODE_SERVER) as private,
+        supervisor_lifeline() as lifeline,
     ):
-        socket, workspace, note = private / "code.sock", private / "workspace.yaml", private / "loading.json"
+        socket, workspace, record = private / "code.sock", private / "workspace.yaml", private / "loading.json"
         workspace.write_text(code_server.workspace(socket), encoding="utf-8")
 
         def child(name: str, module: list[str], seconds: float, **variables: str) -> Child:
-            command = tied(place_of(private, name), seconds, module)
-            return Child(name, command, {**environment, **variables}, folder, say, stdin=held)
+            command = command_that_ends(claim_path(private, name), seconds, module)
+            return Child(name, command, {**environment, **variables}, folder, say, stdin=lifeline)
 
-        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(note)})
+        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(record)})
         web = child("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
-        daemon = child(
-            "daemon", ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)], _LEFT_SECONDS
-        )
-        watch = code_server.Watch(socket, note, say)
+        daemon = child("daemon", _daemon(workspace, log_level), _LEFTOVER_SECONDS)
+        watch = code_server.Watch(socket, record, say)
         try:
             _run(stopping, code, watch, [web, daemon])
         finally:
             watch.stop()
             say("Stopping")
-            # No new runs and no sensors first, and the pages until the end, which show what still runs.
+            # The daemon first, so that no more runs start. The web process last: its pages show what still runs.
             _end(daemon, _DAEMON_SECONDS)
             _end_code_server(code, watch, stop_seconds, say)
             _end(web, _WEB_SECONDS)
@@ -80,21 +87,25 @@ def _web(workspace: Path, host: str, port: int, log_level: str) -> list[str]:
     ]
 
 
+def _daemon(workspace: Path, log_level: str) -> list[str]:
+    return ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)]
+
+
 def _run(stopping: threading.Event, code: Child, watch: code_server.Watch, others: list[Child]) -> None:
     code.start()
     watch.start()
-    # Without code to show or to ask they would only complain; but they must not wait for ever.
-    patience = time.monotonic() + code_server.LOADING_SECONDS
-    while not stopping.wait(_LOOK_SECONDS):
+    # Without a code server the other services would only log errors. But they must not wait for ever.
+    wait_until = time.monotonic() + code_server.LOADING_SECONDS
+    while not stopping.wait(_POLL_SECONDS):
         if watch.restart.is_set():
-            # That process alone: runs are children of its inner server, which ends by itself when the last of them has.
+            # Only the outer server: runs are children of its inner server, which ends by itself after the last of them.
             code.end(signal.SIGKILL, _KILLED_SECONDS)
-        before = code.process
+        process_before = code.process
         code.keep()
-        if code.process is not None and code.process is not before:
-            watch.be_patient()
-        if watch.answered.is_set() or time.monotonic() > patience:
-            patience = 0.0
+        if code.process is not None and code.process is not process_before:
+            watch.server_started()
+        if watch.answered.is_set() or time.monotonic() > wait_until:
+            wait_until = 0.0
             for other in others:
                 other.keep()
 
@@ -105,7 +116,8 @@ def _end(child: Child, seconds: float) -> None:
 
 
 def _end_code_server(code: Child, watch: code_server.Watch, seconds: float, say: Callable[[str], None]) -> None:
-    if watch.shut_down() and code.wait(seconds):
+    # The whole group: an inner server outlives its killed outer server until it has missed heartbeats for a minute.
+    if watch.shut_down() and code.wait_group(seconds):
         return
     say("Interrupting the runs that still go on")
     if not code.end_group(signal.SIGINT, _INTERRUPTED_SECONDS):
@@ -119,7 +131,7 @@ def _stop_signals() -> Iterator[threading.Event]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
-    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
     try:
         yield stopping
     finally:

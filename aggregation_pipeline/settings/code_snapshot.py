@@ -1,9 +1,9 @@
-"""What a code server has loaded, handed on to the processes that it starts.
+"""The configuration that a code server has loaded, passed on to the processes that it starts.
 
-Each run has a process of its own, which builds the definitions anew. It has to work with what its code server shows:
-not with an aggregation.yaml, or a `.env`, that somebody has begun to change since. So whoever loads first keeps a copy
-of the file, named by its content, and says in a variable where it is; what `.env` gave stands in the environment from
-then on. Processes that inherit neither (on another machine, from a terminal) read the files themselves.
+Each run has its own process, which builds the definitions again. It has to use the configuration that its code server
+shows, not an aggregation.yaml or a `.env` that somebody is changing meanwhile. So the first process that loads the file
+keeps a copy, named by its content, and a variable tells its children where the copy is. The values of `.env` go into
+the environment. Processes that inherit neither (on another machine, from a terminal) read the files themselves.
 """
 
 import fcntl
@@ -23,15 +23,17 @@ from aggregation_pipeline.settings.environment import read_environment
 _log = logging.getLogger(__name__)
 
 VARIABLE: Final = "AGGREGATION_LOADED"
-# A process that was just started may not have opened its copy yet when the server that started it has died.
+# A copy may be needed though nobody has it open: its code server has died, and the run that it started has not read
+# the copy yet.
 _OLD_SECONDS: Final = 86_400
-# Open as long as this process lives: a copy that somebody has open is in use.
+# Open for as long as this process lives, which shows others that the copy is in use.
 _in_use: list[IO[bytes]] = []
 
 
-def hand_on_environment(names: Iterable[str]) -> None:
-    """Put into the environment what the variables `names` are set to here, `.env` included, and have no child read that
-    file again.
+def pass_on_environment(names: Iterable[str]) -> None:
+    """Put the values of the variables `names`, those from `.env` too, into the environment that children inherit.
+
+    The children do not read the file again.
 
     Raises:
         SettingsError: as for `read_environment`.
@@ -40,23 +42,23 @@ def hand_on_environment(names: Iterable[str]) -> None:
     os.environ["AGGREGATION_ENV_FILE"] = os.devnull
 
 
-def loaded_text(path: Path, folder: Path) -> bytes | None:
-    """The content of aggregation.yaml at `path` that this process has to work with; copies lie in `folder`.
+def loaded_config_text(path: Path, folder: Path) -> bytes | None:
+    """The content of aggregation.yaml at `path` that this process has to use; copies are kept in `folder`.
 
-    None where the file cannot be read: who reads it next says why.
+    None where the file cannot be read: load_usable_config says why.
 
     Raises:
-        ConfigError: the copy that this process was started with is gone, and the file is another by now.
+        ConfigError: the copy that this process was started with is gone, and the file has changed since.
     """
     path = path.absolute()
-    if (given := _given(path)) is not None:
-        return _inherited(path, Path(given["copy"]))
+    if (inherited := _inherited(path)) is not None:
+        return _read_copy(path, Path(inherited["copy"]))
     try:
         content = path.read_bytes()
     except OSError:
         return None
     try:
-        copy = _keep(content, folder.absolute() / "loaded")
+        copy = _keep_copy(content, folder.absolute() / "loaded")
     except OSError as error:
         _log.warning(
             "No copy of %s can be kept in %s (%s): each run reads the file as it is by then",
@@ -70,22 +72,22 @@ def loaded_text(path: Path, folder: Path) -> bytes | None:
     return content
 
 
-def _given(path: Path) -> dict[str, Any] | None:
-    """What another process has handed on to this one about this file."""
+def _inherited(path: Path) -> dict[str, Any] | None:
+    """What the process that started this one says about this file."""
     with suppress(ValueError, TypeError, LookupError):
-        given: dict[str, Any] = json.loads(os.environ[VARIABLE])
-        if given["process"] != os.getpid() and given["config"] == str(path) and given["copy"]:
-            return given
+        record: dict[str, Any] = json.loads(os.environ[VARIABLE])
+        if record["process"] != os.getpid() and record["config"] == str(path) and record["copy"]:
+            return record
     return None
 
 
-def _inherited(path: Path, copy: Path) -> bytes:
+def _read_copy(path: Path, copy: Path) -> bytes:
     for place in (copy, path):
         with suppress(OSError):
             content = place.read_bytes()
-            if _named(content) == copy.name:
+            if _file_name(content) == copy.name:
                 if place is copy:
-                    _hold(copy)
+                    _mark_in_use(copy)
                 return content
     raise ConfigError(
         f"{path} has changed since the code server loaded it, and the copy that it kept for its runs, {copy}, is gone."
@@ -93,29 +95,29 @@ def _inherited(path: Path, copy: Path) -> bytes:
     )
 
 
-def _keep(content: bytes, folder: Path) -> Path:
+def _keep_copy(content: bytes, folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copy = folder / _named(content)
-    if not (copy.is_file() and _named(copy.read_bytes()) == copy.name):
+    copy = folder / _file_name(content)
+    if not (copy.is_file() and _file_name(copy.read_bytes()) == copy.name):
         new = copy.with_suffix(f".{os.getpid()}.new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
         new.replace(copy)
     os.utime(copy)
-    _hold(copy)
-    _sweep(folder)
+    _mark_in_use(copy)
+    _delete_old_copies(folder)
     return copy
 
 
-def _hold(copy: Path) -> None:
+def _mark_in_use(copy: Path) -> None:
     file = copy.open("rb")
     with suppress(OSError):  # a file system without locks
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     _in_use.append(file)
 
 
-def _sweep(folder: Path) -> None:
-    """Delete copies that nobody uses any more."""
+def _delete_old_copies(folder: Path) -> None:
+    """Delete copies that no process uses any more."""
     for old in folder.iterdir():
         with suppress(OSError):
             if time.time() - old.stat().st_mtime > _OLD_SECONDS:
@@ -124,5 +126,5 @@ def _sweep(folder: Path) -> None:
                     old.unlink()
 
 
-def _named(content: bytes) -> str:
+def _file_name(content: bytes) -> str:
     return f"{hashlib.sha256(content).hexdigest()}.yaml"

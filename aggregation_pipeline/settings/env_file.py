@@ -1,4 +1,4 @@
-r"""A `.env` file, its values taken as they stand: by the grammar of Node's dotenv since 16.0, whose files carry over.
+r"""A `.env` file, read by the grammar of Node's dotenv since 16.0, so that files of Node services work as they are.
 
     file        = { blank line | comment | assignment }
     comment     = "#" up to the end of the line
@@ -8,9 +8,9 @@ r"""A `.env` file, its values taken as they stand: by the grammar of Node's dote
     quoted      = "'", '"' or "`", anything up to the same quote, line breaks too, and nothing but a comment after it
     plain       = everything up to a "#" or the end of the line; what begins and ends with the same quote loses both
 
-Nothing is expanded. Between double quotes \n and \r are line breaks; a backslash before a quote keeps the quote from
-ending the value, and stays. The last of several assignments counts. What dotenv would skip, or read across lines, is
-refused instead.
+Nothing is expanded. Between double quotes, \n and \r are line breaks. A backslash before a quote keeps the quote from
+ending the value, and stays in the value. Of several assignments to one name the last counts. Lines that dotenv would
+skip, or read together with the next line, are refused.
 """
 
 import re
@@ -19,7 +19,7 @@ from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
 
-# What JavaScript takes for white space, line breaks excepted.
+# What JavaScript counts as white space, without line breaks.
 _BLANKS: Final = " \t\v\f\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
 _NAME: Final = re.compile(rf"(?:export[{_BLANKS}]+)?([A-Za-z0-9_.-]+)(?:[{_BLANKS}]*=|:(?=[{_BLANKS}]))")
 _QUOTED: Final = re.compile(
@@ -27,7 +27,7 @@ _QUOTED: Final = re.compile(
     re.DOTALL,
 )
 _PLAIN: Final = re.compile(r"([^#\n]*)[^\n]*")
-_NOTHING: Final = re.compile(rf"[{_BLANKS}]*(?:#[^\n]*)?(?=\n|\Z)")
+_BLANK_LINE: Final = re.compile(rf"[{_BLANKS}]*(?:#[^\n]*)?(?=\n|\Z)")
 _INDENT: Final = re.compile(rf"[{_BLANKS}]*")
 _ENDS: Final = re.compile(rf"^[{_BLANKS}\u2028\u2029]+|[{_BLANKS}\u2028\u2029]+$")
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -38,10 +38,9 @@ def read_env_file(path: Path) -> str:
     """The file's text.
 
     Raises:
-        FileNotFoundError: there is none.
-        SettingsError: it cannot be read, or is not UTF-8. UTF-16 is refused though it could be told: Dagster's services
-            read the same
-            file, and as UTF-8 only.
+        FileNotFoundError: there is no such file.
+        SettingsError: it cannot be read, or is not UTF-8. UTF-16 could be recognized, but Dagster's services read the
+            same file, and as UTF-8 only.
     """
     try:
         content = path.read_bytes()
@@ -69,22 +68,22 @@ def parse_env_file(text: str, path: Path) -> dict[str, str]:
     """The variables of the text; `path` is for messages.
 
     Raises:
-        SettingsError: the lines that are no assignments. They are not repeated, since they may be part of a secret.
+        SettingsError: names the lines that are no assignments, without their text, which may be part of a secret.
     """
     text = re.sub(r"\r\n?", "\n", text)
     values: dict[str, str] = {}
     refused: list[int] = []
     position = 0
     while position < len(text):
-        if nothing := _NOTHING.match(text, position):
-            position = nothing.end() + 1
+        if blank := _BLANK_LINE.match(text, position):
+            position = blank.end() + 1
             continue
-        start = _INDENT.match(text, position).end()  # type: ignore[union-attr]  # it matches anything
+        start = _match(_INDENT, text, position).end()
         if name := _NAME.match(text, start):
             values[name[1]], position = _value(text, name.end())
         else:
             refused.append(text.count("\n", 0, start) + 1)
-            position = _PLAIN.match(text, start).end()  # type: ignore[union-attr]
+            position = _match(_PLAIN, text, start).end()
         position += 1
     if refused:
         raise SettingsError(_refusal(path, refused, text.split("\n")[refused[0] - 1]))
@@ -96,8 +95,7 @@ def _value(text: str, start: int) -> tuple[str, int]:
     if quoted := _QUOTED.match(text, start):
         value, quote, end = quoted["inner"], quoted["quote"], quoted.end()
     else:
-        plain = _PLAIN.match(text, start)
-        assert plain  # it matches anything  # noqa: S101
+        plain = _match(_PLAIN, text, start)
         value, end = _ENDS.sub("", plain[1]), plain.end()
         quote = value[:1]
         if len(value) > 1 and quote in {"'", '"', "`"} and value.endswith(quote):
@@ -105,10 +103,17 @@ def _value(text: str, start: int) -> tuple[str, int]:
     return (value.replace(r"\n", "\n").replace(r"\r", "\r") if quote == '"' else value), end
 
 
+def _match(pattern: re.Pattern[str], text: str, position: int) -> re.Match[str]:
+    """The match of a pattern that also matches no text at all."""
+    found = pattern.match(text, position)
+    if found is None:
+        raise ValueError(f"{pattern.pattern} is expected to match anything")
+    return found
+
+
 def _refusal(path: Path, lines: list[int], first: str) -> str:
-    others = (
-        f" (and {', '.join(f'line {line}' for line in lines[1:5])}{' ...' if lines[5:] else ''})" if lines[1:] else ""
-    )
+    more = ", ".join(f"line {line}" for line in lines[1:5]) + (" ..." if lines[5:] else "")
+    others = f" (and {more})" if more else ""
     if "＝" in first or "：" in first:
         remedy = "It has a full-width sign (＝ or ：): write = instead"
     elif re.match(r"\s*[A-Za-z0-9_.-]+\s*:", first):

@@ -1,9 +1,8 @@
 """One order everywhere: the environment goes before `.env`.
 
-Dagster's services lay `.env` over their environment before any code of ours runs. What this process was started with
-still stands in /proc/self/environ; where the file has covered some of it, it is put back. A child is started with what
-its parent's environment holds by then, so it inherits what the parent has put back, and the same is done again in the
-child, which has laid the file over it anew.
+Dagster's services write `.env` over their environment before any code of ours runs. /proc/self/environ still shows what
+this process was started with, so the values that the file has replaced are restored from there. A child process
+inherits the restored values, writes the file over them again, and restores them again.
 """
 
 import logging
@@ -14,52 +13,50 @@ from typing import Final
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import read_env_file
-from aggregation_pipeline.settings.environment import as_dagster_reads, was_laid_over
-from aggregation_pipeline.settings.log_once import tell_once
+from aggregation_pipeline.settings.environment import dagster_readings, is_overlaid
+from aggregation_pipeline.settings.log_once import log_once
 
 _log = logging.getLogger(__name__)
-_STARTED_WITH: Final = Path("/proc/self/environ")
-# Dagster has opened what it names by the time that anything can be put back.
+_ENVIRONMENT_AT_START: Final = Path("/proc/self/environ")
+# When this module runs, Dagster has already opened the folder that this names.
 _USED_BEFORE: Final = "DAGSTER_HOME"
 
 
-def put_back() -> None:
-    """Give variables that `.env` in the working folder has covered in os.environ their values of before; others are
-    left alone.
-    """
+def restore_environment() -> None:
+    """Restore, in os.environ, the variables that `.env` in the working folder has replaced."""
     try:
         text = read_env_file(Path(".env"))
     except (FileNotFoundError, SettingsError):
-        # Whoever reads settings says what is wrong with it.
+        # load_settings says what is wrong with it.
         return
-    readings = as_dagster_reads(text)
-    # A variable with another value was set after the file was read, by somebody who meant it.
-    covered = {name for name, values in readings.items() if os.environ.get(name) in values}
-    if not covered:
+    readings = dagster_readings(text)
+    # A variable with another value was set on purpose, after the file was read.
+    from_file = {name for name, values in readings.items() if os.environ.get(name) in values}
+    if not from_file:
         return
-    before = _started_with()
-    if before is None:
-        if was_laid_over(os.environ, readings):
+    at_start = _environment_at_start()
+    if at_start is None:
+        if is_overlaid(os.environ, readings):
             _warn(
-                covered,
+                from_file,
                 "This system does not tell what Dagster's services were started with, so the file goes before the"
                 " environment there.",
             )
         return
-    hidden = {
-        name: before[name]
-        for name in covered
-        if before.get(name, os.environ[name]) != os.environ[name] and before[name]
+    replaced = {
+        name: at_start[name]
+        for name in from_file
+        if at_start.get(name, os.environ[name]) != os.environ[name] and at_start[name]
     }
-    if hidden.pop(_USED_BEFORE, None):
+    if replaced.pop(_USED_BEFORE, None):
         _warn({_USED_BEFORE}, "Dagster's services have used the file's before it could be told.")
-    os.environ.update(hidden)
+    os.environ.update(replaced)
 
 
-def _started_with() -> Mapping[str, str] | None:
+def _environment_at_start() -> Mapping[str, str] | None:
     """The environment that this process was started with; None where the system does not tell."""
     try:
-        content = _STARTED_WITH.read_bytes()
+        content = _ENVIRONMENT_AT_START.read_bytes()
     except OSError:
         return None
     pairs = (os.fsdecode(entry).partition("=") for entry in content.split(b"\0") if entry)
@@ -68,4 +65,4 @@ def _started_with() -> Mapping[str, str] | None:
 
 def _warn(names: set[str], why: str) -> None:
     text = f"{why} Set these in one of the two only, or to the same value: {', '.join(sorted(names))}."
-    tell_once(_log, logging.WARNING, f"{Path('.env').absolute()} and the environment: {text}")
+    log_once(_log, logging.WARNING, f"{Path('.env').absolute()} and the environment: {text}")

@@ -1,9 +1,9 @@
-"""The variables of this process, and below them those of `.env`, each as it stands in the file.
+"""The variables of this process, and those of `.env` where the environment has none.
 
-Dagster's services lay `.env` over their environment before any code of ours runs, and by other rules: python-dotenv
-expands `${...}`, keeps backquotes and does not know `NAME: value`. So where most of the variables hold just what
-python-dotenv makes of the file, they came from the file, and their values are taken from there; every other variable
-was set by somebody and goes before the file, as ever.
+Dagster's services write `.env` over their environment before any code of ours runs, and they read it by other rules:
+python-dotenv expands `${...}`, keeps backquotes and does not know `NAME: value`. So we compare. Where most variables
+hold exactly what python-dotenv makes of the file, they came from the file, and we read them from the file ourselves.
+Every other variable was set by somebody, and goes before the file as usual.
 """
 
 import io
@@ -12,46 +12,45 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
-from aggregation_pipeline.settings.log_once import tell_once
+from aggregation_pipeline.settings.log_once import log_once
 
 _log = logging.getLogger(__name__)
 
-# `dagster dev` lays the file over the environment, then its webserver, daemon and code server do, and then a run's
-# process.
-_LAYERS = 4
+# So many processes, each the child of the one before, write the file over their environment: `dagster dev`, its
+# daemon, the code server, a run.
+_PROCESSES: Final = 4
 
 
 def read_environment(names: Iterable[str]) -> dict[str, str]:
-    """The values of the variables among `names`, which are in small letters; empty ones count as not set, and case does
-    not matter.
+    """The values of the variables `names`, which are in small letters. An empty variable counts as not set.
 
-    The file is `.env` in the working folder, or the one that AGGREGATION_ENV_FILE names.
+    The case of a variable's name does not matter. The file is `.env` in the working folder, or the one that
+    AGGREGATION_ENV_FILE names.
 
     Raises:
         SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments.
     """
-    path, text, standing = _read_file()
+    path, text, in_file = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
-    read_by_dagster = as_dagster_reads(text)
-    if was_laid_over(environment, read_by_dagster):
-        environment |= {
-            name: value for name, value in standing.items() if environment.get(name) in read_by_dagster[name]
-        }
-    _tell(path, tuple(sorted(name for name, value in standing.items() if read_by_dagster[name] != {value})))
-    # Small letters first, so that the usual spelling wins where both are there.
-    both = {
+    readings = dagster_readings(text)
+    if is_overlaid(environment, readings):
+        environment |= {name: value for name, value in in_file.items() if environment.get(name) in readings[name]}
+    _warn_of_other_readings(path, tuple(sorted(name for name, value in in_file.items() if readings[name] != {value})))
+    # Names in small letters come first, so that the usual spelling in capitals wins where both are set.
+    merged = {
         name.lower(): value
-        for part in (standing, environment)
+        for part in (in_file, environment)
         for name, value in sorted(part.items(), reverse=True)
         if value
     }
-    return {name: both[name] for name in names if name in both}
+    return {name: merged[name] for name in names if name in merged}
 
 
 def env_file() -> Path:
@@ -59,8 +58,8 @@ def env_file() -> Path:
     return Path(os.environ.get("AGGREGATION_ENV_FILE") or ".env").absolute()
 
 
-def names_set() -> list[str]:
-    """The names of all variables that are set, here or in the file, in capitals.
+def names_of_set_variables() -> list[str]:
+    """The names of all variables that are set, in the environment or in the file, in capitals.
 
     Raises:
         SettingsError: as for `read_environment`.
@@ -79,9 +78,10 @@ def _read_file() -> tuple[Path, str, dict[str, str]]:
     return path, text, parse_env_file(text, path)
 
 
-def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
-    """What Dagster's services may make of each variable of the file: expanded in this environment, or in the one before
-    the file came.
+def dagster_readings(text: str) -> Mapping[str, set[str]]:
+    """The values that Dagster's services may give each variable of the file.
+
+    `${...}` is expanded by the environment of today, or by the one that was there before the file was read.
     """
     bindings = [
         (binding.key, binding.value)
@@ -92,7 +92,7 @@ def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for before in (os.environ, {name: value for name, value in os.environ.items() if name not in written}):
         seen = dict(before)
-        for _ in range(_LAYERS):
+        for _ in range(_PROCESSES):
             for name, value in bindings:
                 seen[name] = "".join(atom.resolve(seen) for atom in parse_variables(value))
             for name in written:
@@ -100,20 +100,21 @@ def as_dagster_reads(text: str) -> Mapping[str, set[str]]:
     return found
 
 
-def was_laid_over(environment: Mapping[str, str], read_by_dagster: Mapping[str, set[str]]) -> bool:
-    """Whether Dagster has laid the file over the environment, which it does with the whole: who sets a variable or two
-    sets no more.
+def is_overlaid(environment: Mapping[str, str], readings: Mapping[str, set[str]]) -> bool:
+    """Whether Dagster has written the file over the environment.
 
-    A variable that has another value says nothing: it may have been put back.
+    Dagster writes the whole file, while a person sets one or two of its variables. So more of them have the value that
+    Dagster reads than are missing. A variable with another value proves nothing: its value may have been restored.
     """
-    same = sum(environment.get(name, "") in readings for name, readings in read_by_dagster.items())
-    return same > sum(not environment.get(name) and readings != {""} for name, readings in read_by_dagster.items())
+    as_read = sum(environment.get(name, "") in values for name, values in readings.items())
+    missing = sum(not environment.get(name) and values != {""} for name, values in readings.items())
+    return as_read > missing
 
 
-def _tell(path: Path, names: tuple[str, ...]) -> None:
-    """Say which variables others see differently; never their values."""
+def _warn_of_other_readings(path: Path, names: tuple[str, ...]) -> None:
+    """Name the variables that other programs read differently, never their values."""
     if names:
-        tell_once(
+        log_once(
             _log,
             logging.WARNING,
             f"{path}: Dagster's own services, and code that asks os.environ, see another value of {', '.join(names)}"

@@ -1,7 +1,7 @@
-"""What each load of the code would say again: said once by a service and everything that it starts.
+"""Log lines that a service and all its child processes write once together.
 
-Dagster's daemon loads the code anew each minute, and every run loads it in a process of its own. What a service has
-said, and when, stands in a small file, named by a variable that its children inherit.
+Dagster's daemon loads the code again each minute, and every run loads it in its own process; each load would log the
+same warnings. A small file records what was logged, and when. A variable that child processes inherit names the file.
 """
 
 import atexit
@@ -15,71 +15,69 @@ from pathlib import Path
 from typing import Final
 
 _VARIABLE: Final = "AGGREGATION_TOLD"
-_EVER: Final = 1e12
+_FOR_EVER: Final = 1e12
 _PREFIX: Final = "aggregation-told-"
 
 
-def begin() -> bool:
-    """Let this process and everything that it starts from now on say things once, together; False where a parent has
-    begun before.
-    """
+def begin_log_record() -> bool:
+    """Create the record of this process and its children; False where a parent process has created it already."""
     if os.environ.get(_VARIABLE):
         return False
     folder = Path(tempfile.gettempdir())
-    _sweep(folder)
-    # Made anew and closed to others: whoever else may write there must not lead it elsewhere.
+    _remove_leftovers(folder)
+    # A new file that only we can open: other users who may write in this folder cannot put a link in its place.
     with suppress(OSError):
         descriptor, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder)
         os.close(descriptor)
         os.environ[_VARIABLE] = name
-        atexit.register(_end, os.getpid(), Path(name))
+        atexit.register(_remove, os.getpid(), Path(name))
     return True
 
 
-def tell_once(log: logging.Logger, level: int, text: str) -> None:
-    """Log `text`, unless it was said before."""
-    if due(text, every=_EVER):
+def log_once(log: logging.Logger, level: int, text: str) -> None:
+    """Log `text`, unless it was logged before."""
+    if claim_log_line(text, every=_FOR_EVER):
         log.log(level, "%s", text)
 
 
-def due(text: str, *, every: float) -> bool:
-    """Whether `text` was not said in the last `every` seconds; if so, it counts as said now."""
-    begin()
-    if seconds_since(text) < every:
+def claim_log_line(text: str, *, every: float) -> bool:
+    """Whether the caller is to log `text` now: nobody has in the last `every` seconds. If so, it counts as logged."""
+    begin_log_record()
+    if seconds_since_logged(text) < every:
         return False
     with suppress(OSError), _file().open("a", encoding="ascii") as file:
-        file.write(f"{_mark(text)} {time.time():.3f}\n")
+        file.write(f"{_checksum(text)} {time.time():.3f}\n")
     return True
 
 
-def seconds_since(text: str) -> float:
-    """How long ago `text` was said."""
+def seconds_since_logged(text: str) -> float:
+    """How long ago `text` was logged; infinity for never."""
     try:
-        said = dict(line.split() for line in _file().read_text(encoding="ascii").splitlines())
+        logged_at = dict(line.split() for line in _file().read_text(encoding="ascii").splitlines())
     except OSError:
         return float("inf")
-    return time.time() - float(said.get(_mark(text), "-inf"))
+    return time.time() - float(logged_at.get(_checksum(text), "-inf"))
 
 
 def _file() -> Path:
-    # A path of no file, where none could be made.
+    # A path that no file can have, where none could be created.
     return Path(os.environ.get(_VARIABLE) or "/dev/null/none")
 
 
-def _mark(text: str) -> str:
+def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def _sweep(folder: Path) -> None:
+def _remove_leftovers(folder: Path) -> None:
     """Remove the files of processes that were killed."""
-    for left in folder.glob(f"{_PREFIX}*-*"):
-        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+    for file in folder.glob(f"{_PREFIX}*-*"):
+        pid = file.name.removeprefix(_PREFIX).partition("-")[0]
         with suppress(OSError):
-            if pid.isdecimal() and left.stat().st_uid == os.getuid() and not _lives(int(pid)):
-                left.unlink()
+            if pid.isdecimal() and file.stat().st_uid == os.getuid() and not _is_running(int(pid)):
+                file.unlink()
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -89,7 +87,7 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _end(pid: int, file: Path) -> None:
-    # Children that were forked end by this as well.
+def _remove(pid: int, file: Path) -> None:
+    # Forked children run this too when they exit.
     if os.getpid() == pid:
         file.unlink(missing_ok=True)

@@ -1,23 +1,21 @@
-"""The part of the environment that says how Alibaba Cloud OSS is reached; see settings/base.py, docs/oss.md and
-storage/oss/options.py.
-"""
+"""The variables that say how Alibaba Cloud OSS is reached; docs/oss.md explains them to users."""
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.settings.messages import half_configured
 from aggregation_pipeline.storage.keys import tables_prefix
 from aggregation_pipeline.storage.oss.options import MIB, OssOptions
 
-# Any one of these is a way to sign requests.
+# Ways to sign requests: a key, or a service that renews keys.
 _KEYS = ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")
 _RENEWED = ("OSS_CREDENTIALS_URI", "OSS_ECS_ROLE")
-# What shows that somebody means OSS. OSS_PREFIX is not among them: the folder has prefixes too.
-_MEANT = (
+# Where one of these is set, OSS is meant. OSS_PREFIX is not among them: the folder has prefixes too.
+_MEANS_OSS = (
     "OSS_BUCKET",
     "OSS_REGION",
     "OSS_ENDPOINT",
@@ -53,14 +51,14 @@ class OssSettings(BaseModel):
     oss_acl: Literal["private", "default"] = "private"
     oss_encryption: Literal["AES256", "KMS"] | None = None
     oss_encryption_key_id: str | None = None
-    # Not the archives: what has to be restored before it can be read holds no manifest. Old windows are archived by a
-    # lifecycle rule.
+    # Not the archive classes: an object that has to be restored first cannot serve as a manifest. Old windows are
+    # archived by a lifecycle rule.
     oss_storage_class: Literal["Standard", "IA"] | None = None
 
-    # Files on their way; what is left there of an upload that was killed is how the next run goes on with it.
+    # Files that are being made or sent. The next run continues an upload that was killed from what is left here.
     temp_dir: Path = Path("temp")
 
-    # How patient we are, in seconds, and how wide the way is.
+    # Timeouts in seconds, and how much is sent at once.
     oss_connect_timeout: float = Field(default=10, gt=0, le=300)
     oss_read_timeout: float = Field(default=60, gt=0, le=3600)
     oss_attempts: int = Field(default=5, ge=1, le=100)
@@ -68,14 +66,14 @@ class OssSettings(BaseModel):
     oss_parallel_parts: int = Field(default=4, ge=1, le=32)
     oss_part_mib: int = Field(default=8, ge=1, le=1024)
 
-    # Download links: the address that they carry, how long they live, and whether they may stand in Dagster's metadata.
+    # Download links: their address, how long they are valid, and whether Dagster's metadata may hold them.
     oss_link_endpoint: str | None = None
     oss_link_seconds: int = Field(default=3600, ge=1, le=7 * 24 * 3600)
     oss_links_in_metadata: bool = False
 
     @field_validator("oss_prefix")
     @classmethod
-    def _safe_prefix(cls, value: str) -> str:
+    def _refuse_bad_prefix(cls, value: str) -> str:
         try:
             tables_prefix(value)
         except StorageError as error:
@@ -84,21 +82,21 @@ class OssSettings(BaseModel):
 
     @field_validator("oss_signature_version", mode="before")
     @classmethod
-    def _any_spelling(cls, value: object) -> object:
+    def _normalize_version(cls, value: object) -> object:
         return f"v{str(value).strip().lower().removeprefix('v')}"
 
     @field_validator("oss_encryption", "oss_storage_class", "oss_acl", mode="before")
     @classmethod
-    def _right_case(cls, value: object) -> object:
-        right = ("AES256", "KMS", "Standard", "IA", "private", "default")
-        return next((name for name in right if str(value).strip().casefold() == name.casefold()), value)
+    def _correct_case(cls, value: object) -> object:
+        known = ("AES256", "KMS", "Standard", "IA", "private", "default")
+        return next((name for name in known if str(value).strip().casefold() == name.casefold()), value)
 
     @functools.cached_property
     def oss_options(self) -> OssOptions | None:
         """How the bucket is reached; None where files go to `storage_dir`.
 
         Raises:
-            SettingsError: a value that OSS cannot mean.
+            SettingsError: a value that OSS does not know.
         """
         if self.oss_bucket is None:
             return None
@@ -130,31 +128,23 @@ class OssSettings(BaseModel):
         )
 
     def oss_problems(self) -> list[str]:
-        """Say what is missing or does not go together, in words that name the variables."""
-        given = [name for name in _MEANT if getattr(self, name.lower()) not in (None, False)]
+        """Name the variables that are missing, and those that exclude each other."""
+        given = [name for name in _MEANS_OSS if getattr(self, name.lower()) not in (None, False)]
         if not given:
             return []
-        # Where a key is begun, it is the key that is to be completed; a role or a service needs none.
+        # Half a key is to be completed. With a role or a service no key is needed.
         keys = (
             [] if any(name in given for name in _RENEWED) and not any(name in given for name in _KEYS) else list(_KEYS)
         )
         wanted = ["OSS_BUCKET", *([] if self.oss_endpoint else ["OSS_REGION"]), *keys]
-        problems = _half_configured(given, [name for name in wanted if name not in given], keys=bool(keys))
+        missing = [name for name in wanted if name not in given]
+        hint = "; instead of a key, OSS_ECS_ROLE or OSS_CREDENTIALS_URI will do" if set(missing) & set(keys) else ""
+        problems = [f"{problem}{hint}" for problem in half_configured("OSS", given, missing)]
         if "OSS_SECURITY_TOKEN" in given and not keys:
             problems.append("OSS_SECURITY_TOKEN belongs to an access key, and keys are fetched here: leave it out")
         if self.oss_encryption_key_id and self.oss_encryption != "KMS":
             problems.append("OSS_ENCRYPTION_KEY_ID names a key of KMS: set OSS_ENCRYPTION=KMS with it, or leave it out")
         return problems
-
-
-def _half_configured(given: Sequence[str], missing: Sequence[str], *, keys: bool) -> list[str]:
-    if not missing:
-        return []
-    other = (
-        "; instead of a key, OSS_ECS_ROLE or OSS_CREDENTIALS_URI will do" if keys and set(missing) & set(_KEYS) else ""
-    )
-    said = f"{', '.join(given)} set, but {', '.join(missing)} missing (set them too, or none of them)"
-    return [f"OSS is half configured: {said}{other}"]
 
 
 def _plain(value: SecretStr | None) -> str:

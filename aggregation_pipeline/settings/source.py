@@ -1,4 +1,4 @@
-"""The variables that say where the source database is, and how far it is trusted: DB_...; see settings/base.py."""
+"""The variables DB_...: where the source database is, and how its certificate is verified."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _LONGEST_SOCKET: Final = 103
 
 
 class SourceSettings(BaseModel):
-    """Either host and port, or a unix socket, which goes before them."""
+    """Either host and port, or a unix socket. Where both are set, the socket is used."""
 
     db_host: str | None = None
     db_port: int = Field(default=3306, ge=1, le=65535)
@@ -25,7 +25,7 @@ class SourceSettings(BaseModel):
     db_password: SecretStr = SecretStr("")
     db_name: str | None = None
 
-    # As MySQL's own clients have them; see source/mysql/tls.py.
+    # The options of MySQL's own clients; see source/mysql/tls.py.
     db_ssl_mode: TlsMode = "PREFERRED"
     db_ssl_ca: Path | None = None
     db_ssl_cert: Path | None = None
@@ -33,30 +33,30 @@ class SourceSettings(BaseModel):
 
     @field_validator("db_host")
     @classmethod
-    def _can_answer(cls, value: str | None) -> str | None:
+    def _read_host(cls, value: str | None) -> str | None:
         return None if value is None else read_host(value)
 
     @field_validator("db_socket")
     @classmethod
-    def _short_enough(cls, value: Path | None) -> Path | None:
+    def _refuse_long_path(cls, value: Path | None) -> Path | None:
         if value is not None and len(bytes(value)) > _LONGEST_SOCKET:
             raise ValueError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, this one {len(bytes(value))}")
         return value
 
     @field_validator("db_ssl_mode", mode="before")
     @classmethod
-    def _mysqls_word(cls, value: object) -> object:
+    def _normalize_mode(cls, value: object) -> object:
         return value.strip().upper().replace("-", "_") if isinstance(value, str) else value
 
     @property
     def tls(self) -> Tls:
-        """What is demanded of a connection."""
+        """How connections are encrypted and verified."""
         return Tls(self.db_ssl_mode, self.db_ssl_ca, self.db_ssl_cert, self.db_ssl_key)
 
     def tls_problems(self) -> list[str]:
-        """Say what of TLS does not go together or cannot be read, in words that name the variables."""
+        """Name the TLS variables that exclude each other, or whose files cannot be read."""
         tls = self.tls
-        problems = [words for wrong, words in _rules(tls, by_socket=self.db_socket is not None) if wrong][:1]
+        problems = [message for broken, message in _rules(tls, by_socket=self.db_socket is not None) if broken][:1]
         if not problems:
             try:
                 tls_context(tls)
@@ -66,7 +66,7 @@ class SourceSettings(BaseModel):
 
 
 def _rules(tls: Tls, *, by_socket: bool) -> tuple[tuple[bool, str], ...]:
-    """What may be wrong, and the words for it."""
+    """(whether a rule is broken, what to say then), the most important first."""
     return (
         (
             tls.ca is not None and not tls.verifies,
@@ -101,10 +101,10 @@ def _rules(tls: Tls, *, by_socket: bool) -> tuple[tuple[bool, str], ...]:
 
 
 def read_host(text: str) -> str:
-    """DB_HOST: a name, or an address; brackets around IPv6 and the dot of a full name are taken off.
+    """Read DB_HOST: a name or an address, without the brackets of IPv6 and the dot at the end of a full name.
 
     Raises:
-        ValueError: no host can have that name. The value is repeated only where it cannot hold a password.
+        ValueError: no host can have that name. The message repeats the value only where it cannot hold a password.
     """
     host = text.strip()
     whole = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]/@]+))(?::(\d+))?", host)

@@ -1,4 +1,4 @@
-"""The variables that say how Supabase is reached by REST; see settings/base.py."""
+"""The variables SUPABASE_...: how batch_jobs in Supabase is reached by REST."""
 
 import re
 from typing import Final
@@ -8,21 +8,21 @@ from pydantic import BaseModel, SecretStr, field_validator
 
 from aggregation_pipeline.config.addresses import url_problem
 
-# Where Supabase's own pages are, whose address people copy.
+# Supabase's own pages. People copy their address from the browser.
 _DASHBOARD: Final = re.compile(
     r"https?://(?:app\.|www\.)?supabase\.com\b(?:.*/project/(?P<project>[a-z0-9]+))?.*", re.IGNORECASE
 )
 
 
 class SupabaseSettings(BaseModel):
-    """Both of them, or none."""
+    """Both variables, or neither."""
 
     supabase_url: str | None = None
     supabase_key: SecretStr | None = None
 
     @field_validator("supabase_url")
     @classmethod
-    def _project_url(cls, value: str | None) -> str | None:
+    def _read_project_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
         url = value.strip()
@@ -37,14 +37,14 @@ class SupabaseSettings(BaseModel):
         if problem or "@" in parts.netloc or (parts.scheme == "http" and not local):
             raise ValueError(
                 "the URL of the Supabase project is expected, https://<reference>.supabase.co; a postgresql://"
-                " connection string goes into BATCH_JOBS_URL, and by http:// the key would travel in the"
-                f" open{f' ({problem})' if problem else ''}"
+                " connection string goes into BATCH_JOBS_URL, and http:// would send the key"
+                f" unencrypted{f' ({problem})' if problem else ''}"
             )
         return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("supabase_key")
     @classmethod
-    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+    def _refuse_bad_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
             raise ValueError(
                 "a key is expected as Supabase shows it: Latin letters, digits and marks, without blanks and line ends"

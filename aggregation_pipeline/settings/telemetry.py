@@ -1,8 +1,8 @@
-"""Two folders that Dagster takes for its own: what its telemetry is to send, and what it is sending.
+"""Keeps our files out of two folders that Dagster's telemetry empties.
 
 Webserver and daemon rename $DAGSTER_HOME/logs to .logs_queue, send each file in it to Dagster's telemetry address and
-delete it, whatever `telemetry:` in dagster.yaml says. Only the variable DAGSTER_DISABLE_TELEMETRY stops them, with any
-value, an empty one too; instance/storage.py sets it in each of them before they begin.
+delete it, whatever `telemetry:` in dagster.yaml says. Only the variable DAGSTER_DISABLE_TELEMETRY stops them; any value
+does, even an empty one. instance/storage.py sets it in each process before its telemetry starts.
 """
 
 import os
@@ -17,8 +17,8 @@ _SETS_IT: Final = "aggregation_pipeline.instance.storage"
 
 
 def folder_problems(folders: Mapping[str, Path]) -> Iterator[str]:
-    """Why those of our folders, by the names of their variables, that would be sent away would be."""
-    home = _home()
+    """What is wrong with those of our folders, by the names of their variables, whose files Dagster would send away."""
+    home = _dagster_home()
     for name, folder in folders.items():
         if _within(folder, home / _QUEUE):
             yield (
@@ -34,9 +34,9 @@ def folder_problems(folders: Mapping[str, Path]) -> Iterator[str]:
             )
 
 
-def left_behind() -> str:
-    """What to say of files that telemetry has taken and not sent yet; empty where there are none."""
-    home = _home()
+def queued_files_warning() -> str:
+    """A warning about files that telemetry has taken and not sent yet; empty where there are none."""
+    home = _dagster_home()
     queue = home / _QUEUE
     try:
         names = sorted(entry.name for entry in queue.iterdir())
@@ -46,18 +46,18 @@ def left_behind() -> str:
         return ""
     some = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if names[3:] else ''}"
     return (
-        f"{queue} holds {some}: Dagster's telemetry has taken files of {home / _SENT} there to send them away. They"
-        f" stay now. To have them back: mkdir -p {home / _SENT} && mv -n {queue}/* {home / _SENT}/"
+        f"{queue} holds {some}: Dagster's telemetry has moved files of {home / _SENT} there to send them away. They"
+        f" stay there now. To restore them: mkdir -p {home / _SENT} && mv -n {queue}/* {home / _SENT}/"
     )
 
 
-def _home() -> Path:
-    # As Dagster finds it.
+def _dagster_home() -> Path:
+    # The folder that Dagster takes.
     return Path(os.environ.get("DAGSTER_HOME") or "~/.dagster").expanduser().absolute()
 
 
 def _is_off(home: Path) -> bool:
-    """Whether the services of this deployment send nothing."""
+    """Whether telemetry is switched off in the services of this deployment."""
     if VARIABLE in os.environ:
         return True
     for name in ("dagster.yaml", "dagster.yml"):
@@ -71,9 +71,9 @@ def _is_off(home: Path) -> bool:
 
 
 def _within(folder: Path, taken: Path) -> bool:
-    """Whether `folder` is `taken` or lies below it, by whatever links and spellings."""
+    """Whether `folder` is `taken` or lies below it, through any links and in any spelling."""
     real = folder.absolute().resolve()
     if real.is_relative_to(taken.resolve()):
         return True
-    # A file system that does not tell capitals from small letters, or is mounted twice.
+    # The file system may ignore the case of letters, or be mounted twice.
     return any(parent.exists() and taken.exists() and parent.samefile(taken) for parent in (real, *real.parents))

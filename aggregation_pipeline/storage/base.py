@@ -1,6 +1,6 @@
-"""What every store can do. The pipeline knows stores by this protocol alone."""
+"""What every store can do. The pipeline knows stores only by this protocol."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,21 @@ from types import MappingProxyType
 from typing import Protocol
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
+# Of manifests, marks and latest.json.
+JSON_MEDIA_TYPE = "application/json"
+# Takes one line for people about what was done.
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class StoredObject:
     """An object as its store describes it.
 
-    `crc64` is CRC-64/XZ as a decimal number, the way OSS writes it; None where the store would have to read the object
-    to know (a listing) or never computed it. `modified` is in UTC and None where the call did not ask for it. `link`:
-    where `head` found a symlink, the key that it points to; bytes and checksum are those of what is read there.
+    Attributes:
+        crc64: CRC-64/XZ as a decimal number, as OSS writes it. None where the store would have to read the object to
+            know (a listing) or never computed it.
+        modified: in UTC; None where the call did not ask for it.
+        link: the key that a symlink points to, where `head` found one. Bytes and checksum are those of its file.
     """
 
     key: str
@@ -29,9 +35,12 @@ class StoredObject:
 class ObjectStore(Protocol):
     """Whole objects under slash-separated keys.
 
-    Every method raises StorageError for what will not pass by itself and StorageBusyError for what may;
-    StorageDeniedError where we may not do it, which says nothing of whether the object is there. Keys that could leave
-    the store's root are refused. All methods may be called from several threads.
+    Keys that could leave the store's root are refused. All methods may be called from several threads.
+
+    Raises:
+        StorageBusyError: something that may pass by itself.
+        StorageDeniedError: we lack the right. It says nothing of whether the object is there.
+        StorageError: something that will not pass by itself.
     """
 
     def put(
@@ -43,9 +52,7 @@ class ObjectStore(Protocol):
         metadata: Mapping[str, str] = NO_METADATA,
         filename: str | None = None,
     ) -> StoredObject:
-        """Store `source` whole or not at all, replacing what was there; what was stored is verified before this
-        returns.
-        """
+        """Store `source` whole or not at all, replacing what was there; the stored object is verified."""
         ...
 
     def copy(
@@ -57,11 +64,10 @@ class ObjectStore(Protocol):
         filename: str | None = None,
         known: StoredObject | None = None,
     ) -> bool:
-        """Let `target_key` hold what `source_key` holds, replacing whole what was there; whether anything had to be
-        done.
+        """Let `target_key` hold what `source_key` holds; return whether anything had to be done.
 
-        Nothing goes through this machine, and what stands there afterwards is verified. In a folder both are one file.
-        `known`: what stands under `source_key`, where the caller knows; it is not looked at then.
+        What was there is replaced as a whole, and the result is verified. The content does not pass through this
+        machine; in a folder both are one file. `known`: the source as the caller knows it, which saves a look.
         """
         ...
 
@@ -74,24 +80,33 @@ class ObjectStore(Protocol):
         filename: str | None = None,
         known: StoredObject | None = None,
     ) -> bool:
-        """Let `target_key` lead to the file `source_key`; whether anything had to be done.
+        """Let `target_key` link to the file `source_key`; return whether anything had to be done.
 
-        StorageError when `source_key` is not there or is a link itself. In a folder this is `copy`.
+        In a folder this is `copy`.
+
+        Raises:
+            StorageError: `source_key` is not there, or is a link itself.
         """
         ...
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Write the object to `target`, which appears only when the content is whole and verified; StorageMissingError
-        without one.
+        """Write the object to `target`, which appears only when the content is whole and verified.
+
+        Raises:
+            StorageMissingError: there is no such object.
         """
         ...
 
     def read(self, key: str) -> bytes:
-        """The content of a small object, verified; StorageMissingError when there is none."""
+        """Return the content of a small object, verified.
+
+        Raises:
+            StorageMissingError: there is no such object.
+        """
         ...
 
     def head(self, key: str) -> StoredObject | None:
-        """The object with its CRC64, None when there is none."""
+        """Return the object with its CRC64; None when there is none."""
         ...
 
     def delete(self, key: str) -> None:
@@ -99,30 +114,34 @@ class ObjectStore(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Objects whose key begins with `prefix`, in the order of their UTF-8 keys, without `crc64`; symlinks of OSS
-        with 0 bytes.
+        """Yield objects whose key begins with `prefix`, in the order of their UTF-8 keys.
+
+        They have no `crc64`, and symlinks of OSS have 0 bytes.
         """
         ...
 
     def prove_writable(self, prefix: str) -> None:
-        """Raise StorageError, or StorageBusyError for what may pass, where a run could not store its files below
-        `prefix`. Nothing is left behind.
+        """Prove that a run could store files below `prefix`. Nothing is left behind.
+
+        Raises:
+            StorageError: it could not; StorageBusyError where that may pass.
         """
         ...
 
     def uri(self, key: str) -> str:
-        """`oss://bucket/key` or `file:///...`: an address for people and metadata, never with a secret."""
+        """Return `oss://bucket/key` or `file:///...`: an address for people and metadata, never with a secret."""
         ...
 
     def page(self, key: str) -> str | None:
-        """A web page that shows the object to those who may see it, without a secret in its address; None where there
-        is none.
+        """Return the address of a web page that shows the object to those who may see it; None without one.
+
+        The address holds no secret.
         """
         ...
 
     def link(self, key: str, seconds: int) -> str | None:
-        """A download link that works without credentials for `seconds`; None where the store has no such thing.
+        """Return a download link that works without credentials for `seconds`; None where the store has none.
 
-        It is a secret for as long as it lives: show it, never log it.
+        Whoever has the link can read the object, so never log it.
         """
         ...

@@ -1,35 +1,43 @@
-"""Which windows of a table have expired, by its rule."""
+"""Which windows of a table have expired, by its retention rule."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from aggregation_pipeline.config.file_names import StableNames
+from aggregation_pipeline.config.partitions import Every
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.window_names import window_day
 
 
 @dataclass(frozen=True)
 class RetentionRule:
-    """How long one table's windows stay; with neither limit, for ever.
+    """How long one table's windows stay; without `keep` and `keep_last`, for ever.
 
-    `lasts`: a window named by its first day ages from its last. `keep_versions`: of each window, the one in force
-    included; None for all. `names`: how its files come by their stable names.
+    Attributes:
+        keep: the age at which windows go.
+        keep_last: how many of the newest windows stay.
+        every: how long the windows of a partitioned table are; None for a table without partition.
+        keep_versions: how many versions of each window stay, the one in force included; None for all.
+        names: how its files come by their stable names.
     """
 
     table: str
     keep: timedelta | None = None
     keep_last: int | None = None
-    lasts: timedelta = timedelta()
+    every: Every | None = None
     keep_versions: int | None = 1
     names: StableNames = "copy"
 
 
 def expired_windows(windows: Collection[str], rule: RetentionRule, *, now: datetime) -> list[str]:
-    """Those of the windows that `rule` lets go: by their own date, not by when they were written, or by their number.
+    """Return the windows that `rule` lets go, oldest first; the newest window always stays.
 
-    With both limits, a window goes only when both let it go. The newest window always stays. StorageError for a limit
-    that would keep nothing.
+    Age goes by the window's name, not by when it was written. With both limits, a window goes only when both let it go.
+    `now` is in the time zone of the windows.
+
+    Raises:
+        StorageError: a limit would keep nothing.
     """
     keep, keep_last = rule.keep, rule.keep_last
     if (keep_last is not None and keep_last < 1) or (keep is not None and keep <= timedelta()):
@@ -40,13 +48,22 @@ def expired_windows(windows: Collection[str], rule: RetentionRule, *, now: datet
         return []
     return sorted(
         window
-        for place, window in enumerate(sorted(windows, reverse=True))
-        if place > 0
-        and (keep_last is None or place >= keep_last)
-        and (keep is None or _older(window, now, keep + rule.lasts))
+        for newer_windows, window in enumerate(sorted(windows, reverse=True))
+        if newer_windows > 0
+        and (keep_last is None or newer_windows >= keep_last)
+        and (keep is None or _is_older(window, keep, rule.every, now))
     )
 
 
-def _older(window: str, now: datetime, keep: timedelta) -> bool:
+def _is_older(window: str, keep: timedelta, every: Every | None, now: datetime) -> bool:
     day = window_day(window)
-    return day is not None and now - datetime.combine(day, time(), now.tzinfo) > keep
+    return day is not None and now - datetime.combine(_ages_from(day, every), time(), now.tzinfo) > keep
+
+
+def _ages_from(day: date, every: Every | None) -> date:
+    """Return the day from which a window ages: weeks and months from their end, days and hours from their own date."""
+    if every == "week":
+        return day + timedelta(weeks=1)
+    if every == "month":
+        return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return day

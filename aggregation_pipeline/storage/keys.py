@@ -1,24 +1,22 @@
-"""Object keys: where a window's files, its manifests and its stored extracts lie. The only place that puts keys
-together.
+"""Object keys: where a window's files, its manifests and its stored extracts lie. Only this module makes keys.
 
     {prefix}/{table}/{window}/{publication}/{file}          {prefix}/{table}/{window}/{publication}/manifest.json
-    {prefix}/{table}/{window}/manifest.json                 the switch: the manifest in force
+    {prefix}/{table}/{window}/manifest.json                 the window manifest: what it names is published
     {prefix}/{table}/{window}/{file}                        a stable name, as {prefix}/{table}/latest/{file}
     {prefix}/{table}/latest.json
     {prefix}/_extracts/{table}/{window}/{publication}/{dataset}.parquet
 
-Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so that
-two names never meet in one key. What nobody means (`..`, control characters) is refused: such a name is a mistake or an
-attack.
+Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so two
+names never have the same key. Names with `..` or control characters are refused: they are a mistake or an attack.
 """
 
 from aggregation_pipeline.config.file_names import RESERVED_STEMS
 from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
 
-MAX_KEY_BYTES = 1023  # the limit of OSS, kept in the folder too, so that a configuration can move from one to the other
+MAX_KEY_BYTES = 1023  # OSS's limit; it holds in a folder too, so that a configuration can move to OSS
 MANIFEST = "manifest.json"
-# Written first: whose folder it is, and which files are to lie in it.
+# The mark: written first into a publication's folder, it says whose folder it is and which files are to come.
 MARK = "publication.json"
 LATEST = "latest.json"
 LATEST_FOLDER = "latest"
@@ -27,80 +25,74 @@ DATASETS = ("summary", "detail")
 
 
 def publication_id(run_id: str, attempt: int) -> str:
-    """The first publication of a run on a window is called by the run's id, each further one by `<run
-    id>.<attempt>`.
-    """
+    """Return the name of a run's publication: the run's id, from the second attempt on `<run id>.<attempt>`."""
     return run_id if attempt == 1 else f"{run_id}.{attempt}"
 
 
 def run_of(publication: str) -> str:
-    """The id of the run that made a publication."""
+    """Return the id of the run that made a publication."""
     return publication.partition(".")[0]
 
 
 def table_folder(prefix: str, table: str) -> str:
-    """Key prefix, with the closing slash, of all that is published of a table."""
+    """Return the key prefix, with the closing slash, of all that is published of a table."""
     return _join(prefix, _name(table, "table")) + "/"
 
 
 def window_folder(prefix: str, table: str, window: str) -> str:
-    """Key prefix, with the closing slash, of everything that a window publishes."""
+    """Return the key prefix, with the closing slash, of all that a window publishes."""
     return _join(prefix, _name(table, "table"), _name(window, "window")) + "/"
 
 
 def window_key(prefix: str, table: str, window: str, filename: str, *, publication: str | None = None) -> str:
-    """The stable name of a file; with `publication`, the key under which it lies in the folder of that publication, for
-    good.
-    """
+    """Return the stable name of a file; with `publication`, the key that it keeps in that publication's folder."""
     folders = [] if publication is None else [_name(publication, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, _file(table, filename))
 
 
 def latest_name_key(prefix: str, table: str, filename: str) -> str:
-    """The stable name that a file has while its window is the newest."""
+    """Return the stable name that a file has while its window is the newest."""
     return _join(prefix, _name(table, "table"), LATEST_FOLDER, _file(table, filename))
 
 
 def manifest_key(prefix: str, table: str, window: str, *, publication: str | None = None) -> str:
-    """Key of the manifest in force; with `publication`, of the manifest that stays with the files of that
-    publication.
-    """
+    """Return the key of the window manifest; with `publication`, of the manifest beside that publication's files."""
     folders = [] if publication is None else [_name(publication, "run")]
     return _join(prefix, _name(table, "table"), _name(window, "window"), *folders, MANIFEST)
 
 
 def mark_key(prefix: str, table: str, window: str, publication: str) -> str:
-    """Key of the object that is written first into the folder of a publication, and takes it for one attempt."""
+    """Return the key of a publication's mark, which takes its folder for one attempt."""
     return _join(prefix, _name(table, "table"), _name(window, "window"), _name(publication, "run"), MARK)
 
 
 def latest_key(prefix: str, table: str) -> str:
-    """Key of the small object that names the table's newest window."""
+    """Return the key of the small object that names the table's newest window."""
     return table_folder(prefix, table) + LATEST
 
 
 def extracts_root(prefix: str) -> str:
-    """Key prefix, with the closing slash, of all stored extracts."""
+    """Return the key prefix, with the closing slash, of all stored extracts."""
     return _join(prefix, EXTRACTS) + "/"
 
 
 def extracts_folder(prefix: str, table: str, window: str) -> str:
-    """Key prefix, with the closing slash, of a window's stored extracts."""
+    """Return the key prefix, with the closing slash, of a window's stored extracts."""
     return _join(prefix, EXTRACTS, _name(table, "table"), _name(window, "window")) + "/"
 
 
 def extract_key(prefix: str, table: str, window: str, publication: str, dataset: str) -> str:
-    """Key of a dataset's stored extract, apart from the files so that extracts can expire by prefix."""
+    """Return the key of a dataset's stored extract: apart from the files, so that extracts can expire by prefix."""
     return _fits(
         f"{extracts_folder(prefix, table, window)}{_name(publication, 'run')}/{_name(dataset, 'dataset')}.parquet"
     )
 
 
 def refuse_long_names(prefix: str, table: str) -> None:
-    """Prove, before anything runs, that each key of a table fits.
+    """Prove, before anything runs, that all keys of a table can be made.
 
     Raises:
-        StorageError: one would be longer than OSS takes, or the name or the prefix can be part of none.
+        StorageError: one would be longer than OSS takes, or the name or the prefix can be part of no key.
     """
     window, publication = "2026-11-20-14:00+0100", "00000000-0000-0000-0000-000000000000.100"
     window_key(prefix, table, window, f"{table}.summary.parquet", publication=publication)
@@ -108,13 +100,15 @@ def refuse_long_names(prefix: str, table: str) -> None:
 
 
 def tables_prefix(prefix: str) -> str:
-    """Key prefix under which all tables lie; empty at the root."""
+    """Return the key prefix of all tables; empty at the root."""
     return "" if not (clean := _prefix(prefix)) else clean + "/"
 
 
 def check_key(key: str) -> str:
-    """`key` itself when no store could misread it, StorageError otherwise: the last gate before a path or a request is
-    made.
+    """Return `key` itself, after proof that no store could misread it. Every path and request passes here.
+
+    Raises:
+        StorageError: a store could misread it.
     """
     if not key or key.startswith("/"):
         raise StorageError(
@@ -128,7 +122,7 @@ def check_key(key: str) -> str:
 
 
 def _name(name: str, what: str) -> str:
-    """A user's name as one path segment."""
+    """Return a user's name as one path segment."""
     _refuse(name_problem(name), what, name)
     if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
         return "%5F" + name[1:]
@@ -137,9 +131,8 @@ def _name(name: str, what: str) -> str:
 
 def _file(table: str, filename: str) -> str:
     segment = _name(filename, f"file name of table {table!r},")
-    if segment.lower() in {
-        f"{name}.json" for name in RESERVED_STEMS
-    }:  # a table called `manifest`, as JSON, must not take the manifest's place
+    # The JSON file of a table called `manifest` must not take the manifest's place.
+    if segment.lower() in {f"{name}.json" for name in RESERVED_STEMS}:
         segment = f"%{ord(segment[0]):02X}{segment[1:]}"
     return segment
 

@@ -1,5 +1,6 @@
-"""What publishing and retention need of the lock on a window, whoever holds it: in production a session of PostgreSQL
-(postgres/window_lock.py).
+"""What publishing and retention need of a window's lock.
+
+In production a session of PostgreSQL holds it: postgres/window_lock.py.
 """
 
 from collections.abc import Iterator
@@ -8,32 +9,32 @@ from typing import Protocol
 
 
 class Lock(Protocol):
-    """A lock that is held on one window of a table."""
+    """The lock on one window of a table, while it is held."""
 
     def assert_held(self) -> None:
-        """Raise LockError when it is lost: somebody else may be at work on the window by now."""
+        """Raise LockError when it is lost: another process may work on the window by now."""
 
-    def hold_also(self, window: str, /) -> AbstractContextManager[None]:
-        """Hold the lock on another name of the table as well, for the body; LockError where this one is lost."""
+    def hold_also(self, name: str, /) -> AbstractContextManager[None]:
+        """Hold the lock on another name of the table as well, for the body. LockError where this lock is lost."""
         ...
 
     def reacquire(self) -> "AbstractContextManager[Lock]":
-        """Take a lock that was lost once more, waiting for whoever has it now."""
+        """Take a lost lock again, waiting for whoever has it now."""
         ...
 
 
 class NoLock:
-    """For whoever is alone with a store."""
+    """The lock of a process that is alone with its store. It cannot be lost."""
 
     def assert_held(self) -> None:
-        """It cannot be lost."""
+        """Do nothing."""
 
     @contextmanager
-    def hold_also(self, window: str, /) -> Iterator[None]:  # noqa: ARG002
-        """There is nobody to hold off."""
+    def hold_also(self, _name: str, /) -> Iterator[None]:
+        """Run the body: there is nobody to keep out."""
         yield
 
     @contextmanager
     def reacquire(self) -> Iterator["NoLock"]:
-        """The same."""
+        """Give the same lock."""
         yield self

@@ -1,7 +1,6 @@
-"""manifest.json, the commit mark of a publication: it names every file with size and checksum, and says where the data
-came from.
+"""manifest.json of a publication: it names every file with size and checksum, and says where the data came from.
 
-A reader that goes by the manifest sees one window whole or not at all: the manifest is written after everything that it
+A reader who goes by the manifest sees a window whole or not at all. The manifest is written after everything that it
 names, and what it names is never written again.
 """
 
@@ -13,31 +12,33 @@ from aggregation_pipeline.errors import StorageDamagedError
 from aggregation_pipeline.storage.parsed_keys import ParsedKey, parse_extract_key, parse_key
 
 
-class _Part(BaseModel):
+class _ManifestModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ManifestColumn(_Part):
+class ManifestColumn(_ManifestModel):
     """An output column; `type` is the Arrow type by name."""
 
     name: str
     type: str
 
 
-class ManifestExtract(_Part):
-    """A dataset's extract. Its checksum is the identity of the data. The object expires; see EXTRACT_KEEP_DAYS."""
+class ManifestExtract(_ManifestModel):
+    """A dataset's extract. Its checksum identifies the data. The object expires after EXTRACT_KEEP_DAYS."""
 
     key: str
     bytes: int
     crc64: str
 
 
-class ManifestDataset(_Part):
+class ManifestDataset(_ManifestModel):
     """What was read from the database.
 
-    `order` says in words by what the rows are ordered; `truncated`: `limit` cut them; `zero_dates` counts, by column,
-    the dates that no calendar has and that became NULL; `masks` says, by column, how personal data is hidden: partial,
-    hash, or drop for a column left out.
+    Attributes:
+        order: by what the rows are ordered, in words.
+        truncated: whether `limit` cut off further rows.
+        zero_dates: by column, how many dates became NULL because no calendar has them.
+        masks: by column, how personal data is hidden: partial, hash, or drop for a column left out.
     """
 
     name: Literal["summary", "detail"]
@@ -51,10 +52,8 @@ class ManifestDataset(_Part):
     extract: ManifestExtract
 
 
-class ManifestFile(_Part):
-    """A published file; `key` is the whole key of the object. `notes` counts what the format had to change (replaced
-    characters, null zero dates, ...).
-    """
+class ManifestFile(_ManifestModel):
+    """A published file. `key` is the object's whole key; `notes` counts values that the format had to change."""
 
     key: str
     name: str
@@ -67,10 +66,8 @@ class ManifestFile(_Part):
     notes: dict[str, int]
 
 
-class ManifestCheck(_Part):
-    """What a check said of this window before it was published; one that is not passed and stands here was not
-    blocking.
-    """
+class ManifestCheck(_ManifestModel):
+    """A check's result on this window before it was published. One that failed was not blocking."""
 
     name: str
     passed: bool
@@ -78,19 +75,21 @@ class ManifestCheck(_Part):
     words: str
 
 
-class Manifest(_Part):
-    """One window of one table. `run_id` is the Dagster run that wrote this manifest; no clock, so equal content is
-    equal bytes.
+class Manifest(_ManifestModel):
+    """One window of one table. It holds no clock, so equal content is equal bytes.
 
-    `version` is that of this format. `publication` names the folder that the manifest was written for; files that had
-    not changed lie in folders of earlier publications of the same window.
-
-    `consistency`: snapshot, or none where rows may be of different moments. `engines` are those of all tables that were
-    read, views followed: `InnoDB`, `InnoDB, MyISAM (hits)` with the tables that have no snapshots, `unknown (view v)`
-    where the account may not see. `columns_asked` is a fingerprint of the columns that the entry asked for: where that
-    is the same and they differ, the table changed. `masks_asked` are fingerprints of the masks under which the data was
-    read: those of tables that the entry names, and behind a blank those of the whole file where views or stored
-    functions were read.
+    Attributes:
+        version: of this format.
+        run_id: the Dagster run that wrote the manifest.
+        publication: the folder that the manifest was written for. Files that had not changed lie in folders of earlier
+            publications of the same window.
+        consistency: snapshot, or none where rows may be of different moments.
+        engines: storage engines of all tables that were read, also through views: `InnoDB`; `InnoDB, MyISAM (hits)`
+            with the tables that have no snapshots; `unknown (view v)` where the account may not look.
+        columns_asked: fingerprint of the columns that the entry asks for. Where it is equal and columns differ, the
+            table has changed.
+        masks_asked: fingerprints of the masks under which the data was read. The first is of the tables that the entry
+            names. Where views or stored functions were read, a second follows after a blank, of all masks in the file.
     """
 
     version: Literal[1] = 1
@@ -109,7 +108,7 @@ class Manifest(_Part):
 
     @property
     def rows(self) -> int:
-        """Rows of all datasets, each counted once however many formats there are."""
+        """Rows of all datasets; formats do not multiply them."""
         return sum(dataset.rows for dataset in self.datasets)
 
     @property
@@ -118,12 +117,16 @@ class Manifest(_Part):
         return frozenset([*(file.key for file in self.files), *(dataset.extract.key for dataset in self.datasets)])
 
     def to_json(self) -> bytes:
-        """Fields in the order of the model, true characters, a newline at the end: stable and pleasant to read."""
+        """Write the fields in the model's order, characters unescaped, with a newline at the end."""
         return (self.model_dump_json(indent=2) + "\n").encode()
 
     @classmethod
     def from_json(cls, content: bytes, *, where: str) -> "Manifest":
-        """Raises StorageDamagedError, naming `where`, when the content is no manifest that this version understands."""
+        """Read a manifest.
+
+        Raises:
+            StorageDamagedError: it is none that this version understands; the message names `where`.
+        """
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
@@ -131,9 +134,8 @@ class Manifest(_Part):
             field = ".".join(str(part) for part in first["loc"]) or "the document"
             raise _damaged(where, f"{field}: {first['msg']}") from None
 
-    def refuse_strays(self, prefix: str, table: str, window: str, *, where: str) -> None:
-        """Prove that it speaks of this window and names nothing but objects of its publications: nobody is led anywhere
-        else.
+    def refuse_foreign_keys(self, prefix: str, table: str, window: str, *, where: str) -> None:
+        """Prove that it is of this window and names only objects of its publications.
 
         Raises:
             StorageDamagedError: it does not.
@@ -142,13 +144,13 @@ class Manifest(_Part):
             raise _damaged(where, f"it is of table {self.table!r}, window {self.window!r}")
         files = [(file.key, parse_key(prefix, file.key)) for file in self.files]
         extracts = [(dataset.extract.key, parse_extract_key(prefix, dataset.extract.key)) for dataset in self.datasets]
-        for key, place in (*files, *extracts):
-            if not _is_within(place, table, window):
+        for key, parsed in (*files, *extracts):
+            if not _is_in_window(parsed, table, window):
                 raise _damaged(where, f"it names {key!r}, which is no object of a publication of this window")
 
 
-def _is_within(place: ParsedKey | None, table: str, window: str) -> bool:
-    return place is not None and place.publication != "" and (place.table, place.window) == (table, window)
+def _is_in_window(parsed: ParsedKey | None, table: str, window: str) -> bool:
+    return parsed is not None and parsed.publication != "" and (parsed.table, parsed.window) == (table, window)
 
 
 def _damaged(where: str, why: str) -> StorageDamagedError:

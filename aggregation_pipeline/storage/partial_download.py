@@ -1,5 +1,6 @@
-"""A file that is being fetched: under a hidden name until it is whole, and gone with the next one when its process was
-killed.
+"""A file that is being fetched: it has a hidden name until it is whole.
+
+If the process is killed, the next download into the same folder removes what it left.
 """
 
 import os
@@ -17,9 +18,9 @@ _UNFINISHED = re.compile(r"\.%got-[0-9a-f]{16}")
 
 @contextmanager
 def partial_download(target: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `target` when the body ends well and vanishes when it does not."""
+    """Open a file that takes the place of `target` when the body ends well, and vanishes when it does not."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    _remove_leftovers(target.parent)
     file, unfinished = None, target
     while file is None:
         unfinished = target.with_name(f".%got-{secrets.token_hex(8)}")
@@ -29,13 +30,13 @@ def partial_download(target: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            # While it is still ours: a moment later somebody might take it for left.
+            # Before the file is closed: without our lock another process may take it for a leftover.
             unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _sweep(folder: Path) -> None:
+def _remove_leftovers(folder: Path) -> None:
     for entry in os.scandir(folder):
         if _UNFINISHED.fullmatch(entry.name) and (left := take_over(Path(entry.path))) is not None:
             with left:

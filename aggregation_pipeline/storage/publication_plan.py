@@ -1,4 +1,4 @@
-"""What a window would publish, before anything is sent: rows reconciled, checksums known, keys chosen."""
+"""What a window would publish, before anything is sent: rows compared, checksums known, keys chosen."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Dataset, Extract
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.keys import extract_key, window_key
 from aggregation_pipeline.storage.manifest import (
@@ -20,18 +20,16 @@ from aggregation_pipeline.storage.manifest import (
 if TYPE_CHECKING:  # a store needs the shape of what it publishes, not the libraries that render it
     from aggregation_pipeline.formats.common.file_format import RenderedFile
 
-_PARQUET = "application/vnd.apache.parquet"
-
 
 class Content(NamedTuple):
-    """What tells one content from another."""
+    """Size and checksum: what tells one content from another."""
 
     bytes: int
     crc64: str
 
 
-# Those of the keys whose objects stand in the store with this content.
-Whole = Callable[[Mapping[str, Content]], Collection[str]]
+# Given keys and the content that each should have, returns the keys whose objects have it.
+KeysWithContent = Callable[[Mapping[str, Content]], Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,21 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a manifest is to name, by dataset and by file, and what has to be sent for it: files first, then
-    extracts.
-    """
+class PublicationPlan:
+    """What the manifest of `publication` is to name, and what has to be sent for it: files first, then extracts."""
 
+    publication: str
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     uploads: tuple[Upload, ...]
 
 
 def refuse_wrong_files(extract: Extract, files: "Sequence[RenderedFile]") -> None:
-    """FormatError unless every file holds exactly the rows of its dataset(s), and is the file that was rendered."""
+    """Prove that every file holds exactly the rows of its dataset(s), and is the file that was rendered.
+
+    Raises:
+        FormatError: one does not.
+    """
     rows = {dataset.name: dataset.rows for dataset in extract.datasets}
     wrong = []
     for file in files:
@@ -79,7 +80,7 @@ def refuse_wrong_files(extract: Extract, files: "Sequence[RenderedFile]") -> Non
         )
 
 
-def plan(
+def plan_publication(
     prefix: str,
     extract: Extract,
     files: "Sequence[RenderedFile]",
@@ -87,56 +88,54 @@ def plan(
     old: Manifest | None,
     *,
     partial: bool,
-    whole: Whole,
-) -> Plan:
-    """What `publication` is to hold. What the manifest in force, `old`, names with the same content stays where it
-    lies.
+    unchanged: KeysWithContent,
+) -> PublicationPlan:
+    """Plan what `publication` is to hold. Objects of `old`, the manifest in force, stay where their content is equal.
 
-    With `partial`, so do the files of formats that are not among `files`, where they were made from the same data: the
-    extracts' checksums say so. For a manifest never mixes two states of a table.
+    With `partial`, files of formats that are not among `files` stay too, if they were made from the same data by the
+    extracts' checksums: a manifest never mixes two states of a table.
     """
-    contents = {dataset.name: Content(*crc64_of_file(dataset.path)) for dataset in extract.datasets}
+    contents: dict[str, Content] = {dataset.name: Content(*crc64_of_file(dataset.path)) for dataset in extract.datasets}
     rendered = {file.name: Content(*crc64_of_file(file.path)) for file in files}
     stored = {dataset.name: dataset.extract for dataset in old.datasets} if old else {}
     named = {file.name: file for file in old.files} if old else {}
-    same_data = {name: each.crc64 for name, each in stored.items()} == {
-        name: content.crc64 for name, content in contents.items()
-    }
-    formats = {file.format for file in files}
-    others = (
-        [file for file in named.values() if file.format not in formats and file.name not in rendered]
-        if partial and same_data
-        else []
-    )
+    others = _files_of_other_formats(old, files) if old and partial and _is_same_data(old, contents) else []
     candidates: list[ManifestFile | ManifestExtract] = [
         *others,
         *(stored[name] for name, content in contents.items() if name in stored and _content(stored[name]) == content),
         *(named[name] for name, content in rendered.items() if name in named and _content(named[name]) == content),
     ]
-    stay = whole({candidate.key: _content(candidate) for candidate in candidates})
-    datasets, entries, uploads = [], [other for other in others if other.key in stay], []
+    staying = unchanged({candidate.key: _content(candidate) for candidate in candidates})
+    datasets, entries, uploads = [], [other for other in others if other.key in staying], []
     for file in files:
         content, before = rendered[file.name], named.get(file.name)
-        if before is not None and before.key in stay:
+        if before is not None and before.key in staying:
             key = before.key
         else:
             key = window_key(prefix, extract.table, extract.window, file.name, publication=publication)
-            uploads.append(
-                Upload(file.path, key, content, file.media_type, file.name, _metadata(extract, file.rows, content))
-            )
+            metadata = _metadata(extract, file.rows, content)
+            uploads.append(Upload(file.path, key, content, file.media_type, file.name, metadata))
         entries.append(_file_entry(file, key, content))
     for dataset in extract.datasets:
         content, kept = contents[dataset.name], stored.get(dataset.name)
-        if kept is not None and kept.key in stay:
+        if kept is not None and kept.key in staying:
             key = kept.key
         else:
             key = extract_key(prefix, extract.table, extract.window, publication, dataset.name)
-            filename = f"{extract.table}.{dataset.name}.extract.parquet"
-            uploads.append(
-                Upload(dataset.path, key, content, _PARQUET, filename, _metadata(extract, dataset.rows, content))
-            )
-        datasets.append(_entry(dataset, ManifestExtract(key=key, bytes=content.bytes, crc64=content.crc64)))
-    return Plan(tuple(datasets), tuple(sorted(entries, key=lambda entry: entry.name)), tuple(uploads))
+            uploads.append(_extract_upload(extract, dataset, key, content))
+        datasets.append(_dataset_entry(dataset, ManifestExtract(key=key, bytes=content.bytes, crc64=content.crc64)))
+    files_by_name = tuple(sorted(entries, key=lambda entry: entry.name))
+    return PublicationPlan(publication, tuple(datasets), files_by_name, tuple(uploads))
+
+
+def _is_same_data(old: Manifest, contents: Mapping[str, Content]) -> bool:
+    before = {dataset.name: dataset.extract.crc64 for dataset in old.datasets}
+    return before == {name: content.crc64 for name, content in contents.items()}
+
+
+def _files_of_other_formats(old: Manifest, files: "Sequence[RenderedFile]") -> list[ManifestFile]:
+    formats, names = {file.format for file in files}, {file.name for file in files}
+    return [file for file in old.files if file.format not in formats and file.name not in names]
 
 
 def _content(named: ManifestFile | ManifestExtract) -> Content:
@@ -157,7 +156,7 @@ def _file_entry(file: "RenderedFile", key: str, content: Content) -> ManifestFil
     )
 
 
-def _entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
+def _dataset_entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
     return ManifestDataset(
         name=dataset.name,
         rows=dataset.rows,
@@ -169,6 +168,12 @@ def _entry(dataset: Dataset, extract: ManifestExtract) -> ManifestDataset:
         columns=tuple(ManifestColumn(name=field.name, type=str(field.type)) for field in dataset.schema),
         extract=extract,
     )
+
+
+def _extract_upload(extract: Extract, dataset: Dataset, key: str, content: Content) -> Upload:
+    filename = f"{extract.table}.{dataset.name}.extract.parquet"
+    metadata = _metadata(extract, dataset.rows, content)
+    return Upload(dataset.path, key, content, PARQUET_MEDIA_TYPE, filename, metadata)
 
 
 def _metadata(extract: Extract, rows: int, content: Content) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reading what is published, always by way of the manifest: what no manifest names is not there."""
+"""Read what is published, always by the manifest: what no manifest names does not count."""
 
 import json
 from collections.abc import Iterator
@@ -18,9 +18,7 @@ from aggregation_pipeline.storage.window_names import is_window
 
 @dataclass(frozen=True)
 class Latest:
-    """latest.json: the newest window of a table. `names`: what lies in the folder `latest` beside it, one name for each
-    file.
-    """
+    """latest.json: the newest window of a table. `names`: the files in the folder `latest` beside it."""
 
     window: str
     names: tuple[str, ...] = ()
@@ -29,7 +27,7 @@ class Latest:
 def load_manifest(
     store: ObjectStore, prefix: str, table: str, window: str, *, publication: str | None = None
 ) -> Manifest | None:
-    """The window's manifest in force, or that of a publication; None where there is none.
+    """Return the window's manifest in force, or that of a publication; None where there is none.
 
     Raises:
         StorageDamagedError: it cannot be understood, or names anything but objects of this window's publications.
@@ -39,12 +37,12 @@ def load_manifest(
     if content is None:
         return None
     manifest = Manifest.from_json(content, where=store.uri(key))
-    manifest.refuse_strays(prefix, table, window, where=store.uri(key))
+    manifest.refuse_foreign_keys(prefix, table, window, where=store.uri(key))
     return manifest
 
 
 def load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
-    """What `latest.json` says; None before the first window.
+    """Return what `latest.json` says; None before the first window.
 
     Raises:
         StorageDamagedError: it names no window.
@@ -54,8 +52,8 @@ def load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
     if content is None:
         return None
     try:
-        said = json.loads(content)
-        window, names = str(said["window"]), said["names"]
+        fields = json.loads(content)
+        window, names = str(fields["window"]), fields["names"]
         if is_window(window) and isinstance(names, list):
             return Latest(window, tuple(map(str, names)))
     except (ValueError, KeyError, TypeError):
@@ -64,36 +62,38 @@ def load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
 
 
 def latest_window(store: ObjectStore, prefix: str, table: str) -> str | None:
-    """The newest window of the table, as its `latest.json` says; None before the first."""
+    """Return the newest window of the table by its `latest.json`; None before the first."""
     latest = load_latest(store, prefix, table)
     return None if latest is None else latest.window
 
 
 def published_names(store: ObjectStore, prefix: str, table: str | None = None) -> dict[tuple[str, str], dict[str, int]]:
-    """The stable names that are there, with their sizes, by (table, window) of every manifest in force, in the order of
-    their keys.
+    """Return the stable names that exist, with their sizes, by (table, window).
+
+    Every manifest in force has an entry; the order is that of the keys.
     """
-    standing, names = list[tuple[str, str]](), dict[tuple[str, str], dict[str, int]]()
+    windows, names = list[tuple[str, str]](), dict[tuple[str, str], dict[str, int]]()
     for stored in store.list(tables_prefix(prefix) if table is None else table_folder(prefix, table)):
-        place = parse_key(prefix, stored.key)
-        if place is not None and not place.publication:
-            if place.name == MANIFEST:
-                standing.append((place.table, place.window))
+        parsed = parse_key(prefix, stored.key)
+        if parsed is not None and not parsed.publication:
+            if parsed.name == MANIFEST:
+                windows.append((parsed.table, parsed.window))
             else:
-                names.setdefault((place.table, place.window), {})[stored.key] = stored.bytes
-    return {window: names.get(window, {}) for window in standing}
+                names.setdefault((parsed.table, parsed.window), {})[stored.key] = stored.bytes
+    return {window: names.get(window, {}) for window in windows}
 
 
 def published_windows(store: ObjectStore, prefix: str, table: str | None = None) -> Iterator[tuple[str, str]]:
-    """(table, window) of every manifest in force, in the order of their keys."""
+    """Yield (table, window) of every manifest in force, in the order of their keys."""
     yield from published_names(store, prefix, table)
 
 
 def fetch_window(store: ObjectStore, manifest: Manifest, directory: Path) -> tuple[Path, ...]:
     """Download the window's files into `directory`, in the manifest's order, each compared with the manifest.
 
-    StorageBusyError when a file has been deleted since, as those of superseded versions are: the manifest has to be
-    read again. StorageDamagedError when one is not the file that the manifest names.
+    Raises:
+        StorageBusyError: a file has been deleted since, as those of superseded versions are. Read the manifest again.
+        StorageDamagedError: a file is not the one that the manifest names.
     """
     directory.mkdir(parents=True, exist_ok=True)
     # The last segment of the key rather than the true name: it is one path segment whatever the name holds.
@@ -104,9 +104,10 @@ def fetch_window(store: ObjectStore, manifest: Manifest, directory: Path) -> tup
 
 
 def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Extract:
-    """The stored extract of a window, downloaded: other formats are rendered from it without asking the database again.
+    """Download the stored extract of a window, from which other formats are rendered without the database.
 
-    StorageError when the extract has expired.
+    Raises:
+        StorageError: the extract has expired.
     """
     directory.mkdir(parents=True, exist_ok=True)
     datasets = []
@@ -143,7 +144,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
 
 
 def read_if_there(store: ObjectStore, key: str) -> bytes | None:
-    """The content, None when there is none. One that may not be read is an error."""
+    """Return the content; None when there is no such object. One that may not be read is an error."""
     try:
         return store.read(key)
     except StorageMissingError:

@@ -1,4 +1,4 @@
-"""What of a window nobody needs any more: superseded versions, and what runs that died half-way have left."""
+"""What of a window nobody needs any more: superseded versions, and what runs left that died half-way."""
 
 import json
 from collections import defaultdict
@@ -23,30 +23,33 @@ from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_ke
 from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline.storage.stable_names import superseded_names
 
-# Readers that hold the former manifest have so long, and so has a run that was killed until it counts as one that left
-# something.
+# For so long readers may still use the former manifest, and a publication without manifest may still be at work.
 GRACE: Final = timedelta(days=1)
-# Whether a run of this id may still be at work.
-Alive = Callable[[str], bool]
+# Whether the run of this id may still be at work.
+IsActive = Callable[[str], bool]
 
 
 @dataclass
-class _Folder:
-    """A publication: its objects by the last segment of their keys, and its extracts."""
+class _Publication:
+    """The folder of a publication: its objects by the last segment of their keys, and its extracts."""
 
     objects: dict[str, StoredObject] = field(default_factory=dict)
     extracts: list[StoredObject] = field(default_factory=list)
 
     @property
+    def all_objects(self) -> list[StoredObject]:
+        return [*self.objects.values(), *self.extracts]
+
+    @property
     def written(self) -> datetime:
-        """When its manifest was; when anything was where there is none."""
-        complete = [self.objects[MANIFEST]] if MANIFEST in self.objects else [*self.objects.values(), *self.extracts]
-        return max((stored.modified for stored in complete if stored.modified is not None), default=datetime.now(UTC))
+        """When its manifest was written; without a manifest, when anything was last written."""
+        decisive = [self.objects[MANIFEST]] if MANIFEST in self.objects else self.all_objects
+        return max((stored.modified for stored in decisive if stored.modified is not None), default=datetime.now(UTC))
 
 
 @dataclass(frozen=True)
 class WindowObjects:
-    """All that lies in the folder of a window, and its stored extracts."""
+    """All objects in the folder of a window, and its stored extracts."""
 
     table: str
     window: str
@@ -55,141 +58,148 @@ class WindowObjects:
 
 
 def list_window_objects(store: ObjectStore, prefix: str, table: str, window: str) -> WindowObjects:
-    """What lies there now."""
+    """List what a window has in the store now."""
     extracts = [
         stored for stored in store.list(extracts_folder(prefix, table, window)) if parse_extract_key(prefix, stored.key)
     ]
     return WindowObjects(table, window, list(store.list(window_folder(prefix, table, window))), extracts)
 
 
-def superseded(
+def superseded_keys(
     store: ObjectStore,
     prefix: str,
     there: WindowObjects,
     *,
     now: datetime,
     keep_versions: int | None,
-    alive: Alive,
+    is_active: IsActive,
     whole: bool,
 ) -> tuple[str, ...]:
-    """Keys that may go, in the order in which they have to be deleted; with `whole`, all that was ever published of the
-    window.
+    """Return the keys that may go, in the order in which they have to be deleted.
 
-    Kept are the version in force, those that `keep_versions` says (None: all), and what was superseded less than a day
-    ago, unless masks have changed since; then what a kept manifest names, wherever it lies; and all that a live run may
-    be about to name.
+    With `whole`, that is all that was ever published of the window. Otherwise these stay: the version in force, as many
+    versions as `keep_versions` says (None: all), and what was superseded less than a day ago, unless masks have changed
+    since; whatever a kept manifest names, wherever it lies; and all that an active run may be about to name.
 
     Raises:
-        StorageDamagedError: a manifest, or a mark, that makes no sense. Nobody knows then what is needed.
+        StorageDamagedError: a manifest or a mark makes no sense, so nobody knows what is needed.
     """
-    folders = _folders(prefix, there)
-    standing = any(
-        place.name == MANIFEST
-        for stored in there.objects
-        if (place := parse_key(prefix, stored.key)) and not place.publication
-    )
-    if standing and not whole and len(folders) <= 1:
+    publications = _publications(prefix, there)
+    if _has_window_manifest(prefix, there) and not whole and len(publications) <= 1:
         return ()
     in_force = load_manifest(store, prefix, there.table, there.window)
-    manifests = {
-        publication: manifest
-        for publication, folder in folders.items()
-        if MANIFEST in folder.objects
-        and (manifest := load_manifest(store, prefix, there.table, there.window, publication=publication)) is not None
-    }
-    kept = [] if whole else _kept(in_force, manifests, folders, now=now, keep_versions=keep_versions)
+    manifests = _load_manifests(store, prefix, there, publications)
+    kept = [] if whole else _kept(in_force, manifests, publications, now=now, keep_versions=keep_versions)
     needed = frozenset(key for manifest in kept for key in manifest.keys)
-    wanted = (
-        {window_key(prefix, there.table, there.window, file.name) for file in in_force.files}
-        if in_force and not whole
-        else set()
-    )
-    gone = superseded_names(store, prefix, there.table, there.window, [stored.key for stored in there.objects], wanted)
+    files = in_force.files if in_force is not None and not whole else ()
+    names = {window_key(prefix, there.table, there.window, file.name) for file in files}
+    keys = superseded_names(store, prefix, there.table, there.window, [stored.key for stored in there.objects], names)
     marks = []
-    for publication, folder in folders.items():
-        if publication in {manifest.publication for manifest in kept}:
+    kept_publications = {manifest.publication for manifest in kept}
+    for publication, folder in publications.items():
+        if publication in kept_publications:
             continue
-        named = manifests.get(publication)
-        if named is None and not _is_left(folder, publication, needed, now=now, alive=alive):
+        manifest = manifests.get(publication)
+        if manifest is None and not _is_left_over(folder, publication, needed, now=now, is_active=is_active):
             continue
-        mine = _own(store, prefix, there, publication, folder) if named is None else named.keys
-        listed = [stored.key for stored in (*folder.objects.values(), *folder.extracts)]
-        going = [key for key in listed if key in mine and key not in needed]
-        gone += [*going, *([folder.objects[MANIFEST].key] if MANIFEST in folder.objects else [])]
-        # The mark tells whose the rest is, and what: it goes when nothing is left that is to go one day.
+        own = _keys_by_mark(store, prefix, there, publication, folder) if manifest is None else manifest.keys
+        listed = [stored.key for stored in folder.all_objects]
+        keys += [key for key in listed if key in own and key not in needed]
+        if MANIFEST in folder.objects:
+            keys.append(folder.objects[MANIFEST].key)
+        # The mark says what the other objects are, so it stays until nothing is left that will go one day.
         if MARK in folder.objects and not needed.intersection(listed):
             marks.append(folder.objects[MARK].key)
-    return (*gone, *marks)
+    return (*keys, *marks)
 
 
 def versions_under_other_masks(store: ObjectStore, prefix: str, in_force: Manifest) -> tuple[str, ...]:
-    """Keys of the former versions of a window that were read under other masks than the one in force; they may show
-    what is masked now.
-    """
+    """Return the keys of former versions that were read under other masks: they may show what is masked now."""
     there = list_window_objects(store, prefix, in_force.table, in_force.window)
-    return superseded(
-        store, prefix, there, now=datetime.now(UTC), keep_versions=None, alive=lambda _: True, whole=False
+    return superseded_keys(
+        store, prefix, there, now=datetime.now(UTC), keep_versions=None, is_active=lambda _: True, whole=False
     )
 
 
-def _folders(prefix: str, there: WindowObjects) -> Mapping[str, _Folder]:
-    found: dict[str, _Folder] = defaultdict(_Folder)
+def have_same_masks(one: Manifest, other: Manifest) -> bool:
+    """Whether two versions were read under the same masks, also those of columns that are no output any more."""
+    masks = {dataset.name: dataset.masks for dataset in other.datasets}
+    fingerprints = zip(one.masks_asked.split(), other.masks_asked.split(), strict=False)
+    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(
+        a == b for a, b in fingerprints
+    )
+
+
+def _publications(prefix: str, there: WindowObjects) -> Mapping[str, _Publication]:
+    found: dict[str, _Publication] = defaultdict(_Publication)
     for stored in there.objects:
-        place = parse_key(prefix, stored.key)
-        if place is not None and place.publication:
-            found[place.publication].objects[place.name] = stored
+        parsed = parse_key(prefix, stored.key)
+        if parsed is not None and parsed.publication:
+            found[parsed.publication].objects[parsed.name] = stored
     for stored in there.extracts:
-        place = parse_extract_key(prefix, stored.key)
-        if place is not None and place.publication in found:  # of one that is gone otherwise, they go by their age
-            found[place.publication].extracts.append(stored)
+        parsed = parse_extract_key(prefix, stored.key)
+        # Extracts whose publication is gone otherwise go by their age.
+        if parsed is not None and parsed.publication in found:
+            found[parsed.publication].extracts.append(stored)
     return found
+
+
+def _has_window_manifest(prefix: str, there: WindowObjects) -> bool:
+    parsed = filter(None, (parse_key(prefix, stored.key) for stored in there.objects))
+    return any(each.name == MANIFEST and not each.publication for each in parsed)
+
+
+def _load_manifests(
+    store: ObjectStore, prefix: str, there: WindowObjects, publications: Mapping[str, _Publication]
+) -> dict[str, Manifest]:
+    """Return the manifests of complete publications, by publication."""
+    loaded = {
+        name: load_manifest(store, prefix, there.table, there.window, publication=name)
+        for name, folder in publications.items()
+        if MANIFEST in folder.objects
+    }
+    return {name: manifest for name, manifest in loaded.items() if manifest is not None}
 
 
 def _kept(
     in_force: Manifest | None,
     manifests: Mapping[str, Manifest],
-    folders: Mapping[str, _Folder],
+    publications: Mapping[str, _Publication],
     *,
     now: datetime,
     keep_versions: int | None,
 ) -> list[Manifest]:
-    """The manifests whose versions stay, the one in force first."""
+    """Return the manifests whose versions stay, the one in force first."""
+    written = {name: publications[name].written for name in manifests}
     former = sorted(
-        (name for name in manifests if in_force is None or name != in_force.publication),
-        key=lambda name: folders[name].written,
+        (name for name in manifests if in_force is None or name != in_force.publication), key=written.__getitem__
     )
-    newest_first = list(reversed(former))
-    everything = sorted(folders[name].written for name in manifests)
     kept = [] if in_force is None else [in_force]
-    for number, name in enumerate(newest_first, start=1):
-        written = folders[name].written
-        superseded_at = next((later for later in everything if later > written), written)
+    for number, name in enumerate(reversed(former), start=1):
+        superseded_at = min((later for later in written.values() if later > written[name]), default=written[name])
         in_number = in_force is not None and (keep_versions is None or number < keep_versions)
-        if (in_number or now - superseded_at <= GRACE) and (in_force is None or same_masks(in_force, manifests[name])):
+        if (in_number or now - superseded_at <= GRACE) and (
+            in_force is None or have_same_masks(in_force, manifests[name])
+        ):
             kept.append(manifests[name])
     return kept
 
 
-def same_masks(one: Manifest, other: Manifest) -> bool:
-    """Whether two versions were read under the same masks, those of columns that are no output any more included."""
-    masks = {dataset.name: dataset.masks for dataset in other.datasets}
-    asked = zip(one.masks_asked.split(), other.masks_asked.split(), strict=False)
-    return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(
-        a == b for a, b in asked
-    )
-
-
-def _is_left(folder: _Folder, publication: str, needed: Collection[str], *, now: datetime, alive: Alive) -> bool:
-    """Whether a publication without a manifest is what a dead run has left, and holds anything that is not needed."""
+def _is_left_over(
+    folder: _Publication, publication: str, needed: Collection[str], *, now: datetime, is_active: IsActive
+) -> bool:
+    """Whether a publication without manifest is what a dead run left, and has anything that is not needed."""
     if MARK not in folder.objects:
         return False
-    unneeded = [stored for stored in (*folder.objects.values(), *folder.extracts) if stored.key not in needed]
-    others = any(stored.key != folder.objects[MARK].key for stored in unneeded) or len(folder.objects) == 1
-    return others and now - folder.written > GRACE and not alive(run_of(publication))
+    unneeded = [stored for stored in folder.all_objects if stored.key not in needed]
+    has_more = any(stored.key != folder.objects[MARK].key for stored in unneeded) or len(folder.objects) == 1
+    return has_more and now - folder.written > GRACE and not is_active(run_of(publication))
 
 
-def _own(store: ObjectStore, prefix: str, there: WindowObjects, publication: str, folder: _Folder) -> frozenset[str]:
-    """The keys that a publication without a manifest has taken for itself: its mark says."""
+def _keys_by_mark(
+    store: ObjectStore, prefix: str, there: WindowObjects, publication: str, folder: _Publication
+) -> frozenset[str]:
+    """Return the keys of a publication without manifest, as its mark lists them."""
     key = mark_key(prefix, there.table, there.window, publication)
     try:
         names = [str(name) for name in json.loads(store.read(key))["files"]]

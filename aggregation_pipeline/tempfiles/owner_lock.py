@@ -1,7 +1,7 @@
-"""Files that tell by a lock whether their maker lives: what a killed process left can be told from what is in use.
+"""Files whose lock shows whether their owner lives, so that leftovers of killed processes can be removed.
 
-The lock goes with the process, however it ends, and on a network file system it holds for other machines too. Where a
-file system has no locks nothing is ever taken for left, and so nothing is swept.
+The lock ends with the process, however that ends. On a network file system it holds for other machines too. Where a
+file system has no locks, nothing counts as a leftover, and nothing is removed.
 """
 
 import fcntl
@@ -11,10 +11,12 @@ from typing import IO
 
 
 def claim(path: Path) -> IO[bytes] | None:
-    """A new file at `path`, this process's for as long as it is open. None where somebody took it for left before it
-    was locked.
+    """Make a file at `path` and lock it for as long as it is open.
 
-    Raises OSError, among them FileExistsError, where it cannot be made.
+    Returns None where another process took it for a leftover before it was locked.
+
+    Raises:
+        OSError: the file cannot be made; FileExistsError where there is one already.
     """
     file = path.open("xb")
     try:
@@ -31,8 +33,9 @@ def claim(path: Path) -> IO[bytes] | None:
 
 
 def take_over(path: Path) -> IO[bytes] | None:
-    """The file at `path`, if its maker is dead; None while it lives, where that cannot be told, and when the file is
-    gone.
+    """Open and lock the file at `path` if its owner is dead.
+
+    Returns None while the owner lives, where that cannot be known, and when the file is gone.
     """
     with suppress(OSError):
         file = path.open("r+b")

@@ -1,6 +1,4 @@
-"""A private folder for files on their way, gone when they have arrived; what killed runs left of theirs goes with the
-next run.
-"""
+"""A private folder for files on their way. It is removed afterwards; the next run removes those of killed runs."""
 
 import contextlib
 import errno
@@ -15,26 +13,27 @@ from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 
 # No space, no quota, or more than the process may write into one file.
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-_PREFIX, _MARK, _CONTENT = "window-", "in-use", "files"
+_PREFIX, _LOCK_FILE, _CONTENT = "window-", "in-use", "files"
 
 
 @contextlib.contextmanager
 def working_directory(temp_dir: Path) -> Iterator[Path]:
-    """Give a private folder under `temp_dir` that is gone afterwards, whatever happens; those of dead processes go
-    first.
+    """Give a private folder under `temp_dir`, and remove it afterwards, whatever happens.
+
+    First, folders of dead processes are removed.
 
     Raises:
         StorageError: the disk under it is full.
     """
     temp_dir.mkdir(parents=True, exist_ok=True)
-    _sweep(temp_dir)
-    home, mark = _claimed(temp_dir)
+    _remove_leftovers(temp_dir)
+    home, lock_file = _new_folder(temp_dir)
     try:
         yield home / _CONTENT
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in _DISK_FULL:
             raise
         raise StorageError(
             f"the local disk took no more ({os.strerror(error.errno)}), so nothing was published. A window needs room"
@@ -43,33 +42,33 @@ def working_directory(temp_dir: Path) -> Iterator[Path]:
         ) from error
     finally:
         _remove(home)
-        mark.close()
+        lock_file.close()
 
 
-def _claimed(temp_dir: Path) -> tuple[Path, IO[bytes]]:
-    """A new folder and the open file in it that says whose it is."""
+def _new_folder(temp_dir: Path) -> tuple[Path, IO[bytes]]:
+    """Make a new folder; return it and the open, locked file in it that says it is in use."""
     while True:
         home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temp_dir))
-        with contextlib.suppress(FileNotFoundError):  # while it was still empty, another run took it for a dead one's
-            if (mark := claim(home / _MARK)) is not None:
+        with contextlib.suppress(FileNotFoundError):  # another run removed it while it was still empty
+            if (lock_file := claim(home / _LOCK_FILE)) is not None:
                 (home / _CONTENT).mkdir()
-                return home, mark
+                return home, lock_file
 
 
-def _sweep(temp_dir: Path) -> None:
+def _remove_leftovers(temp_dir: Path) -> None:
     for home in temp_dir.glob(f"{_PREFIX}*"):
-        if (mark := take_over(home / _MARK)) is not None:
+        if (lock_file := take_over(home / _LOCK_FILE)) is not None:
             _remove(home)
-            mark.close()
-        elif not (home / _MARK).exists():
-            with contextlib.suppress(OSError):  # empty: killed before its mark was there, or after it was removed
+            lock_file.close()
+        elif not (home / _LOCK_FILE).exists():
+            with contextlib.suppress(OSError):  # empty: its process was killed before the lock file was there, or after
                 home.rmdir()
 
 
 def _remove(home: Path) -> None:
-    """The mark last: whoever is killed on the way leaves a folder that the next run knows for a dead one's."""
+    """Remove the lock file last: if this process is killed here, the next run still recognises the folder."""
     shutil.rmtree(home / _CONTENT, ignore_errors=True)
     with contextlib.suppress(OSError):
         if not (home / _CONTENT).exists():
-            (home / _MARK).unlink()
+            (home / _LOCK_FILE).unlink()
             home.rmdir()

@@ -1,22 +1,25 @@
-"""What people call time zones that tzdata calls otherwise: words, cities, and Windows' names."""
+"""Other names for the time zones of tzdata: countries, cities, and the names of Windows."""
 
 from typing import Final
 
-# Of zones that share an offset or an abbreviation, those that more people mean come first.
-WELL_KNOWN: Final = """
-    Asia/Shanghai Asia/Singapore Asia/Hong_Kong Asia/Taipei Asia/Tokyo Asia/Seoul America/New_York Europe/London Europe/Berlin
-    Europe/Paris America/Los_Angeles America/Chicago America/Denver Asia/Kolkata Asia/Dubai Asia/Bangkok Asia/Jakarta Asia/Ho_Chi_Minh
-    Asia/Manila Australia/Sydney Europe/Moscow Europe/Istanbul Europe/Madrid Europe/Rome Europe/Athens Europe/Kyiv Asia/Riyadh
-    Asia/Karachi Asia/Dhaka Asia/Tashkent Asia/Almaty Asia/Yangon Asia/Kathmandu Asia/Tehran Asia/Kabul Asia/Colombo Asia/Jerusalem
-    Asia/Yekaterinburg Asia/Novosibirsk Asia/Vladivostok America/Sao_Paulo America/Argentina/Buenos_Aires America/Bogota America/Lima
-    America/Mexico_City America/Toronto America/Vancouver America/Phoenix America/Anchorage America/Halifax America/Caracas
-    America/St_Johns America/Noronha Africa/Cairo Africa/Lagos Africa/Johannesburg Africa/Nairobi Africa/Abidjan Australia/Brisbane
-    Australia/Perth Australia/Adelaide Australia/Darwin Australia/Eucla Australia/Lord_Howe Pacific/Auckland Pacific/Honolulu
-    Pacific/Guam Pacific/Noumea Pacific/Fiji Pacific/Tongatapu Pacific/Chatham Pacific/Apia Pacific/Kiritimati Pacific/Marquesas
-    Pacific/Gambier Pacific/Pitcairn Pacific/Pago_Pago Atlantic/Azores Atlantic/Cape_Verde Atlantic/South_Georgia
-""".split()  # noqa: SIM905  # a list of ninety strings takes ninety lines
+# For zones that share an offset or an abbreviation: the one that more people mean comes first.
+_WELL_KNOWN = (
+    "Asia/Shanghai Asia/Singapore Asia/Hong_Kong Asia/Taipei Asia/Tokyo Asia/Seoul America/New_York Europe/London"
+    " Europe/Berlin Europe/Paris America/Los_Angeles America/Chicago America/Denver Asia/Kolkata Asia/Dubai"
+    " Asia/Bangkok Asia/Jakarta Asia/Ho_Chi_Minh Asia/Manila Australia/Sydney Europe/Moscow Europe/Istanbul"
+    " Europe/Madrid Europe/Rome Europe/Athens Europe/Kyiv Asia/Riyadh Asia/Karachi Asia/Dhaka Asia/Tashkent"
+    " Asia/Almaty Asia/Yangon Asia/Kathmandu Asia/Tehran Asia/Kabul Asia/Colombo Asia/Jerusalem Asia/Yekaterinburg"
+    " Asia/Novosibirsk Asia/Vladivostok America/Sao_Paulo America/Argentina/Buenos_Aires America/Bogota America/Lima"
+    " America/Mexico_City America/Toronto America/Vancouver America/Phoenix America/Anchorage America/Halifax"
+    " America/Caracas America/St_Johns America/Noronha Africa/Cairo Africa/Lagos Africa/Johannesburg Africa/Nairobi"
+    " Africa/Abidjan Australia/Brisbane Australia/Perth Australia/Adelaide Australia/Darwin Australia/Eucla"
+    " Australia/Lord_Howe Pacific/Auckland Pacific/Honolulu Pacific/Guam Pacific/Noumea Pacific/Fiji"
+    " Pacific/Tongatapu Pacific/Chatham Pacific/Apia Pacific/Kiritimati Pacific/Marquesas Pacific/Gambier"
+    " Pacific/Pitcairn Pacific/Pago_Pago Atlantic/Azores Atlantic/Cape_Verde Atlantic/South_Georgia"
+)
+WELL_KNOWN: Final = tuple(_WELL_KNOWN.split())
 
-# By words that stand for a zone and are none of its names, in small letters, without blanks.
+# The zones by other words for them, in lower case and without blanks.
 ALIASES: Final = {
     word: zone
     for zone, words in {
@@ -47,7 +50,7 @@ ALIASES: Final = {
     for word in words.split()
 }
 
-# By Windows' names without "Standard Time"; after Unicode's CLDR, the zones that most machines are set to.
+# The zones by their names in Windows, without "Standard Time": those of Unicode's CLDR that most machines use.
 WINDOWS_NAMES: Final = {
     "china": "Asia/Shanghai",
     "taipei": "Asia/Taipei",

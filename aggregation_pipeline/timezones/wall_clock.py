@@ -1,8 +1,8 @@
-"""Instants and what the clocks of a time zone show at them, for whole columns.
+"""UTC offsets of time zones, and local times of whole columns of instants.
 
-Arrow can do this too, but only where the machine has a time zone database of its own, and it knows no offset with
-seconds. Python's zoneinfo is the one authority here: what it says decides windows, files and whether a server's own
-tables may be trusted.
+Arrow could do this only where the machine has a time zone database of its own, and it knows no offsets with seconds.
+Python's zoneinfo is the only authority here: it decides windows, files, and whether a server's own zone tables are
+right.
 """
 
 import functools
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What a TIMESTAMP can hold: from 1970 to 2038, on MariaDB from 11.5 on to 2106.
+# The range of a TIMESTAMP: from 1970 to 2038, since MariaDB 11.5 to 2106.
 FIRST_SECOND: Final = 0
 LAST_SECOND: Final = 2**32 - 1
 _DAY: Final = 86_400
@@ -27,17 +27,17 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Offsets:
-    """The offsets of a zone from UTC, in seconds: `seconds[i]` holds from `starts[i]` on, the first from ever."""
+    """The UTC offsets of a zone in seconds: `seconds[i]` is valid from `starts[i]` on, `seconds[0]` also before."""
 
     starts: Int64Array
     seconds: Int64Array
 
     def at(self, instants: Int64Array) -> Int64Array:
-        """The offset at each instant; shape (n,), instants in seconds since 1970."""
+        """The offset at each instant; both of shape (n,), instants in seconds since 1970."""
         return self.seconds[np.searchsorted(self.starts, instants, side="right") - 1]
 
     def constant_between(self, first: int, last: int) -> int | None:
-        """The one offset that holds from `first` to `last`, both included; None where there are several."""
+        """The offset from `first` to `last`, both included; None if it changes between them."""
         low, high = np.searchsorted(self.starts, [first, last], side="right")
         found = np.unique(self.seconds[low - 1 : high])
         return int(found[0]) if len(found) == 1 else None
@@ -61,7 +61,7 @@ def _offset(zone: ZoneInfo, instant: int) -> int:
 
 
 def _first_with(zone: ZoneInfo, offset: int, before: int, after: int) -> int:
-    """The first second after `before` that has the offset; `after` is one."""
+    """The first second after `before` that has the offset, which `after` has."""
     while after - before > 1:
         middle = (before + after) // 2
         before, after = (before, middle) if _offset(zone, middle) == offset else (middle, after)
@@ -69,13 +69,13 @@ def _first_with(zone: ZoneInfo, offset: int, before: int, after: int) -> int:
 
 
 def to_wall_clock(column: pa.Array) -> tuple[pa.Array, Int64Array]:
-    """What the clocks of the column's zone show, and the offsets from UTC in seconds.
+    """The local times of a column of instants, and their UTC offsets.
 
     Args:
         column: timestamp[us] with a zone, shape (n,).
 
     Returns:
-        timestamp[us] without a zone, and an array of shape (n,) of offsets, 0 for NULL.
+        timestamp[us] without a zone; and the offsets in seconds, shape (n,), that of 1970 for NULL.
     """
     instants = pc.fill_null(column.cast(pa.int64()), 0).to_numpy()
     offsets = offsets_of(ZoneInfo(column.type.tz)).at(instants // _MICRO)
@@ -84,12 +84,12 @@ def to_wall_clock(column: pa.Array) -> tuple[pa.Array, Int64Array]:
 
 
 def format_offset(seconds: int) -> str:
-    """An offset from UTC as MySQL, Arrow and ISO 8601 write it: `+08:00`; Liberia's of 1970 is `-00:44:30`."""
+    """A UTC offset as MySQL, Arrow and ISO 8601 write it: `+08:00`; that of Liberia in 1970 is `-00:44:30`."""
     minutes, rest = divmod(abs(seconds), 60)
     sign = "-" if seconds < 0 else "+"
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}" + (f":{rest:02d}" if rest else "")
 
 
 def utc_offset(zone: ZoneInfo, moment: datetime) -> int:
-    """The offset of a zone from UTC at a moment, in seconds."""
+    """The UTC offset of a zone at a moment, in seconds."""
     return _offset(zone, int(moment.astimezone(UTC).timestamp()))

@@ -15,7 +15,7 @@ from dagster_webserver.webserver import DagsterWebserver
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
-from aggregation_pipeline.local.run import open_storage
+from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.gate import Gate
 from aggregation_pipeline.web.hosts import OwnHosts, bracketed, is_loopback

@@ -50,7 +50,7 @@ def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
     assert set(found) == planned_checks(shop, result.run_id), "one that Dagster hears nothing of is shown as failed"
     assert (
         found["formats_reconciled"].description
-        == "Not judged: a blocking check failed before, and nothing was published."
+        == "Not evaluated: a blocking check failed before, and nothing was published."
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, window_of
+from aggregation_pipeline.assets.partitions import keys_between, newest_complete, partitions_of, time_range_of
 from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.clock import Clock
@@ -47,7 +47,7 @@ def windows(
     )
     definition = partitions_of(partition, zone)
     found = definition.get_partition_keys(current_time=around + timedelta(days={"week": 24, "month": 95}.get(every, 3)))
-    return [window_of(partition, definition, key) for key in found]
+    return [time_range_of(partition, definition, key) for key in found]
 
 
 @given(st.sampled_from(["hour", "day", "week", "month"]), zones, zones, moments)
@@ -113,7 +113,7 @@ def test_the_newest_complete_partition_is_over(every, zone, moment):
     definition = partitions_of(partition, zone)
     key = newest_complete(definition, moment)
     assert key is not None
-    window = window_of(partition, definition, key)
+    window = time_range_of(partition, definition, key)
     assert window.end <= moment < window.end + (window.end - window.start) + timedelta(days=4)
 
 
@@ -176,7 +176,7 @@ def days_outside_of_their_own_window(zone: ZoneInfo, *, all_days: bool) -> list[
         day
         for day in days
         if (all_days or day in near)
-        and time_range_condition(window_of(partition, definition, day.isoformat()), "t", "date", UTC_CLOCK)
+        and time_range_condition(time_range_of(partition, definition, day.isoformat()), "t", "date", UTC_CLOCK)
         != f"`t`.`d` >= '{day}' AND `t`.`d` < '{day + timedelta(days=1)}'"
     ]
 

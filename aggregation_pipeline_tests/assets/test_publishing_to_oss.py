@@ -14,19 +14,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from dagster import (
-    AssetCheckSeverity,
-    AssetKey,
-    DagsterInstance,
-    EventLogEntry,
-    ExecuteInProcessResult,
-    serialize_value,
-)
+from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, EventLogEntry, ExecuteInProcessResult
+from dagster._serdes import serialize_value
 
 from aggregation_pipeline.assets.keys import export_key, manifest_key
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.source.mysql.connection import SourceOptions
@@ -38,8 +34,7 @@ from aggregation_pipeline_tests.support.oss_deployment import WINDOW, run_job, v
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
-from aggregation_pipeline_tests.support.servers.oss import OssServer
-from aggregation_pipeline_tests.support.servers.oss.server import KEY_ID, SECRET
+from aggregation_pipeline_tests.support.servers.oss.server import KEY_ID, SECRET, OssServer
 
 ORDERS = (
     "CREATE TABLE orders (id BIGINT PRIMARY KEY, status VARCHAR(10), price DECIMAL(20,4))",
@@ -83,9 +78,8 @@ def run(
     """Run the job in this process, configured by `environment` and what is given; a step that fails is not tried
     again.
     """
-    monkeypatch.setattr("aggregation_pipeline.assets.tables.MAX_RETRIES", 0)
-    monkeypatch.setattr("aggregation_pipeline.assets.execution.MAX_RETRIES", 0)
-    monkeypatch.setattr("aggregation_pipeline.export.window.PAUSES", (0.1, 0.1))
+    monkeypatch.setattr("aggregation_pipeline.assets.retries.MAX_RETRIES", 0)
+    monkeypatch.setattr("aggregation_pipeline.export.publishing.PAUSES", (0.1, 0.1))
 
     def once(**changes: str) -> ExecuteInProcessResult:
         for name, value in {**environment, **changes}.items():
@@ -142,16 +136,9 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
     request = ReadRequest(entry, WINDOW, datetime(2026, 11, 19, 18, tzinfo=UTC), ZoneInfo("Asia/Shanghai"), "null")
     source = SourceOptions(database=database, user=mariadb.user, socket=Path(mariadb.unix_socket))
     store = OssStore(oss_server.options(temp_dir=tmp_path / "temp", encryption="AES256"))
-    publication = Publication(store, "daily", "run-1", FormatOptions(), tmp_path / "temp", NoLock())
+    destination = Destination(store, "daily", "run-1", FormatOptions(), tmp_path / "temp", NoLock())
 
-    class Silent:
-        def rows(self, dataset: str, done: int, total: int | None) -> None: ...
-
-        def step(self, text: str) -> None: ...
-
-        def warn(self, text: str) -> None: ...
-
-    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], publication, Silent())
+    exported = export_window(request, source, ["json", "csv", "excel", "parquet"], destination, SilentObserver())
     assert load_manifest(store, "daily", "orders", WINDOW) == exported.manifest
     fetched = {path.name: path for path in fetch_window(store, exported.manifest, tmp_path / "read")}
     rows = json.loads(fetched["orders.json"].read_text(encoding="utf-8"))["detail"]

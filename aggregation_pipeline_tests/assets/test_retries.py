@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from dagster import DagsterEventType, ExecuteInProcessResult
 
-from aggregation_pipeline.assets import tables
+from aggregation_pipeline.assets import retries
 from aggregation_pipeline.assets.keys import manifest_key
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError, SourceLostError
@@ -18,7 +18,7 @@ def run(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, failing: dict[int, PipelineError]
 ) -> tuple[ExecuteInProcessResult, list[int]]:
     """Run four days from a database that fails at these calls."""
-    monkeypatch.setattr(tables, "_pause", lambda _attempt: 0.05)
+    monkeypatch.setattr(retries, "seconds_to_wait", lambda _retry_number: 0.05)
     project = shop.project()
     calls: list[int] = []
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from dagster import AssetKey, AssetRecordsFilter, DagsterEventType
 
+from aggregation_pipeline.assets.display import readable_size
 from aggregation_pipeline.assets.keys import source_key, table_key
-from aggregation_pipeline.assets.metadata import size
-from aggregation_pipeline.assets.sources import source_metadata
+from aggregation_pipeline.assets.source_specs import source_metadata
 from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline_tests.assets.test_tables import execute, span
 from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
@@ -57,7 +57,7 @@ def test_a_table_that_cannot_be_asked_does_not_fail_the_run_that_has_read_it(sho
     def broken(*_: object) -> TableState:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("aggregation_pipeline.assets.execution.read_table_state", broken)
+    monkeypatch.setattr("aggregation_pipeline.assets.source_assets.read_table_state", broken)
     assert execute(shop, partition_key=DAYS[0]).success
     assert observed(shop, source_key(shop.database, "orders")) == []
 
@@ -123,4 +123,4 @@ def test_rows_dated_ahead_are_told_and_are_no_update():
     ],
 )
 def test_sizes_are_for_people(number, words):
-    assert size(number) == words
+    assert readable_size(number) == words

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dagster import AssetKey, AssetSpec
 
-from aggregation_pipeline.assets.tables import table_specs
+from aggregation_pipeline.assets.specs import table_specs
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import Settings
 

@@ -5,18 +5,26 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import (
+    Launch,
     LaunchSpec,
     at_tick,
+    backfill_launches,
     by_hand,
-    describe_request,
+    describe_launch,
     last_tick,
+    launches,
     over_range,
+    windows_of,
 )
 from aggregation_pipeline.config.partitions import Backfill, Partition
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.tags import WINDOW_TAG
+from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = partitions_of(Partition(column="t", every="day", start="2026-11-01"), ZONE)
@@ -88,4 +96,56 @@ def test_the_last_tick_is_the_one_at_that_time_or_before_it(moment: str, last: s
 def test_a_time_between_ticks_is_told_with_what_it_takes(group: Group, moment: str, words: str):
     asked = at_tick(group, at(moment))
     assert asked is not None
-    assert describe_request(group, at(moment), asked) == words
+    assert describe_launch(Launch(group, (), asked), at(moment)) == words
+
+
+def table(name: str, partition: Partition | None = None) -> ConfiguredTable:
+    entry = TableEntry(name=name, partition=partition)
+    partitions = None if partition is None else partitions_of(partition, ZONE)
+    return ConfiguredTable(entry, ["csv"], lambda: SourceOptions("shop", "root"), "shop", ZONE, partitions)
+
+
+def partition(start: str) -> Partition:
+    return Partition(column="t", every="day", start=start)
+
+
+WHOLE, DAY, LATER = table("whole"), table("day", partition("2026-11-01")), table("later", partition("2026-12-01"))
+GROUPS = (
+    Group("aggregate", (WHOLE,), ("0 2 * * *",), ZONE, None),
+    *(Group(f"aggregate_{each.entry.name}", (each,), ("0 2 * * *",), ZONE, each.partitions) for each in (DAY, LATER)),
+)
+
+
+def test_a_command_starts_one_run_a_group_and_names_the_tables_that_have_no_partition_yet():
+    now = at("2026-11-20T05:00")
+    found = launches(GROUPS, None, now=now)
+    assert [(launch.names, launch.spec) for launch in found.runs] == [
+        (["whole"], LaunchSpec()),
+        (["day"], LaunchSpec("2026-11-19")),
+    ]
+    assert [each.entry.name for each in found.waiting] == ["later"]
+    assert [launch.names for launch in launches(GROUPS, ["day"], now=now).runs] == [["day"]]
+    (night,) = launches(GROUPS, ["whole"], now=now, tick=at("2026-11-18T02:00")).runs
+    assert night.spec.tags[WINDOW_TAG] == "2026-11-18"
+    with pytest.raises(ConfigError, match=r"^later: no partition is complete yet; partition.start says where"):
+        launches(GROUPS, ["later"], now=now).require_any()
+
+
+def test_the_windows_of_a_launch_are_known_before_it_runs():
+    now = at("2026-11-20T05:00")
+    windows = [
+        windows_of(table, launch.spec, now)
+        for launch in launches(GROUPS, None, now=now).runs
+        for table in launch.tables
+    ]
+    assert [[window.name for window in each] for each in windows] == [["2026-11-20T0500"], ["2026-11-19"]]
+    (night,) = launches(GROUPS, ["whole"], now=now, tick=at("2026-11-18T02:00")).runs
+    assert [window.name for window in windows_of(WHOLE, night.spec, now)] == ["2026-11-18"]
+
+
+def test_a_backfill_belongs_to_the_job_of_its_table_and_needs_partitions():
+    first, *others = backfill_launches(GROUPS, "day", "2026-11-03", "2026-11-05")
+    assert (first.group.name, first.names) == ("aggregate_day", ["day"])
+    assert {launch.group.name for launch in others} <= {"aggregate_day"}
+    with pytest.raises(ConfigError, match="table 'whole' has no partition in the configuration, so there is nothing"):
+        backfill_launches(GROUPS, "whole", "2026-11-03", "2026-11-05")

@@ -72,8 +72,8 @@ def test_a_host_is_read_with_or_without_what_belongs_to_urls(load: Load, written
         ("db。internal", "full-width character"),
         ("db：3306", "full-width character, such as 。 for a dot or ： for a colon"),
         ("ｄｂ", "full-width character"),
-        ("db..internal", "a name stands before each dot"),
-        (".internal", "a name stands before each dot"),
+        ("db..internal", "a name is missing before a dot"),
+        (".internal", "a name is missing before a dot"),
         (".", "it is empty"),
         ("[]", "'\\[' does not belong there"),
         ("[::1", "a colon does not belong there"),
@@ -120,7 +120,7 @@ KEY = {
             {**KEY, "OSS_ENDPOINT": "oss-cn-hangzhou．aliyuncs.com"},
             "OSS_ENDPOINT .* is no endpoint.* full-width character",
         ),
-        ({**KEY, "OSS_ENDPOINT": "oss-cn-hangzhou..aliyuncs.com"}, "OSS_ENDPOINT .* a name stands before each dot"),
+        ({**KEY, "OSS_ENDPOINT": "oss-cn-hangzhou..aliyuncs.com"}, "OSS_ENDPOINT .* a name is missing before a dot"),
         ({**KEY, "OSS_ENDPOINT": "https：//oss-cn-hangzhou.aliyuncs.com"}, "OSS_ENDPOINT .* is no endpoint"),
         (
             {**KEY, "OSS_ENDPOINT": "oss-cn-hangzhou.aliyuncs.com:port"},
@@ -129,7 +129,7 @@ KEY = {
         ({**KEY, "OSS_ENDPOINT": "oss-cn-hangzhou aliyuncs.com"}, "OSS_ENDPOINT .* a blank does not belong there"),
         (
             {**KEY, "OSS_LINK_ENDPOINT": "https://files..example.com"},
-            "OSS_LINK_ENDPOINT .* a name stands before each dot",
+            "OSS_LINK_ENDPOINT .* a name is missing before a dot",
         ),
         (
             {"SUPABASE_URL": "https://abc．supabase.co", "SUPABASE_KEY": "hush-hush"},
@@ -145,7 +145,7 @@ KEY = {
         ),
         (
             {"DAGSTER_PG_URL": "postgresql://u:hush-hush@db..internal/d"},
-            "DAGSTER_PG_URL leads to no host: a name stands before each dot",
+            "DAGSTER_PG_URL leads to no host: a name is missing before a dot",
         ),
         (
             {"DAGSTER_PG_URL": "postgresql://u:hush-hush@db．internal/d"},
@@ -173,7 +173,7 @@ KEY = {
             {"ALERT_URLS": "json://255.255.255.255/hush-hush"},
             "ALERT_URLS: entry 1 can never be reached; that address belongs",
         ),
-        ({"DAGSTER_UI_URL": "https://dagster..example.com"}, "DAGSTER_UI_URL: .*; a name stands before each dot"),
+        ({"DAGSTER_UI_URL": "https://dagster..example.com"}, "DAGSTER_UI_URL: .*; a name is missing before a dot"),
         (
             {"DAGSTER_UI_URL": "https://u:hush-hush@dagster.example.com"},
             "DAGSTER_UI_URL: .* would stand in every message",
@@ -189,7 +189,7 @@ KEY = {
         ),
         (
             {"ALERT_URLS": "mailto://a:b@c.com jsons://hook..example.com/hush-hush"},
-            "ALERT_URLS: entry 2 can never be reached; a name stands",
+            "ALERT_URLS: entry 2 can never be reached; a name is missing",
         ),
         ({"ALERT_URLS": "dingtalk://hush-hush＠token"}, "ALERT_URLS: entry 1 can never be reached; .*full-width"),
     ],

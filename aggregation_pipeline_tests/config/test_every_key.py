@@ -1,6 +1,4 @@
-"""Every key of aggregation.yaml, read from a file in each spelling that the docs show; a key without an example fails
-here.
-"""
+"""Every key of aggregation.yaml loads in each spelling that the docs show. A key without an example fails here."""
 
 import json
 import re
@@ -17,125 +15,19 @@ import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from aggregation_pipeline.config.format_names import FORMAT_NAMES
-from aggregation_pipeline.config.issues import INTERNAL_FIELDS
-from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.schema import SCHEMA_FILE
-from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
 from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline_tests.config.examples_of_keys import EXAMPLES
+from aggregation_pipeline_tests.support.config_file import load_text
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 Keys = tuple[str, ...]
 PLACE = "PLACE"
 
-NAMES = {"[a, b]": ("a", "b"), "\n- a\n- b": ("a", "b"), "[\"a\", 'b']": ("a", "b"), "[]": ()}
-COLUMNS = {"status": ("status",), "[status]": ("status",), "\n- status": ("status",), "'status'": ("status",)}
-# What a model cannot tell of itself: free text and structures. Each spelling of a value, and what it means.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "tables": {"{a: {}}": ("a",), "\na:\nb: {}": ("a", "b"), "{a: null}": ("a",), "{}": (), "": (), "null": ()},
-    "tables.table": {"orders": "orders", "shop.orders": "shop.orders", "'`v1.orders`'": "`v1.orders`"},
-    "tables.description": {"two words": "two words", "'a: b'": "a: b", ">\n  folded\n  text": "folded text\n", "null": None},
-    "tables.platform": {"shop": "shop"},
-    "tables.group": {"sales": "sales", "shop/sales": "shop/sales", "'2026'": "2026", "null": None},
-    "tables.owners": {"[team:sales, a@b.com]": ("team:sales", "a@b.com"), "\n- team:sales": ("team:sales",), "[]": ()},
-    "tables.tags": {"{domain: sales}": {"domain": "sales"}, "\ndomain: sales": {"domain": "sales"}, "{}": {}},
-    "tables.group_by": NAMES | {"['DATE(d)', {expr: a, alias: b}]": ("DATE(d)", "b"), "\n- {expr: DATE(d), alias: day}\n- a": ("day", "a")},
-    "tables.group_by.expr": {"a": "a", "DATE(d)": "DATE(d)"},
-    "tables.group_by.alias": {"day": "day", "日期": "日期", "null": None},
-    "tables.aggregations": {
-        "[{function: COUNT, alias: n}]": ("n",),
-        "\n- {function: SUM, field: price, alias: s}\n- {expr: SUM(a), alias: t}": ("s", "t"),
-        "\n- function: AVG\n  field: age\n  alias: avg_age": ("avg_age",),
-        "[]": (),
-    },
-    "tables.aggregations.function": {
-        **{text: text for text in ("COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT")},
-        "sum": "SUM",
-        "count_distinct": "COUNT DISTINCT",
-        "'AVG'": "AVG",
-    },
-    "tables.aggregations.field": {"price": "price", "price * quantity": "price * quantity"},
-    "tables.aggregations.expr": {"SUM(price * quantity)": "SUM(price * quantity)", '"COUNT(DISTINCT a, b)"': "COUNT(DISTINCT a, b)"},
-    "tables.aggregations.alias": {"n": "n", "null": None},
-    "tables.select_fields": NAMES | {"['*']": ("*",), "[{expr: price * 2, alias: x}, a]": ("x", "a")},
-    "tables.select_fields.expr": {"a": "a", "'`odd name`'": "`odd name`"},
-    "tables.select_fields.alias": {"day": "day", "null": None},
-    "tables.where": {
-        "id > 1": "id > 1",
-        "'created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)'": "created_at >= DATE_SUB(NOW(), INTERVAL 7 DAY)",
-        "|\n  a = 1\n  AND b = 2": "a = 1 AND b = 2",
-        "null": None,
-    },
-    "tables.order_by": {"[created_at DESC]": ("created_at DESC",), "\n- a\n- b desc": ("a", "b DESC"), "null": None},
-    "tables.mask": {"{status: partial}": {"status": "partial"}, "\nstatus: hash": {"status": "hash"}, "{status: keep}": {"status": "keep"}},
-    "tables.allow": {"{tables: [users]}": {"tables": ("users",)}, "{}": {}},
-    "tables.allow.tables": {"[users, shop.users]": ("users", "shop.users"), "\n- users": ("users",), "[]": ()},
-    "tables.allow.functions": {"[net_price, shop.net_price]": ("net_price", "shop.net_price"), "[]": ()},
-    "tables.formats": {
-        "[csv, excel]": ("csv", "excel"),
-        "\n- json\n- parquet": ("json", "parquet"),
-        "csv": ("csv",),
-        "all": FORMAT_NAMES,
-        "null": None,
-    },
-    "tables.partition": {
-        "{column: d, every: day, start: 2026-01-01}": {"column": "d", "every": "day", "start": "2026-01-01T00:00"},
-        "\ncolumn: d\nevery: hour\nstart: 2026-01-01T06:00": {"column": "d", "every": "hour", "start": "2026-01-01T06:00"},
-        "null": None,
-    },
-    "tables.partition.column": {"created_at": "created_at", "'`odd name`'": "odd name"},
-    "tables.partition.start": {"2026-01-01": "2026-01-01T00:00", "'2026-01-01T06:00'": "2026-01-01T06:00"},
-    "tables.partition.timezone": {"Europe/Berlin": "Europe/Berlin", "null": None},
-    "tables.partition.column_timezone": {"UTC": "UTC", "null": None},
-    "tables.schedule": {
-        "'0 0 6 * * 1'": ("0 0 6 * * 1",),
-        "['0 2 * * *', '@daily']": ("0 2 * * *", "@daily"),
-        "\n- '0 2 * * *'": ("0 2 * * *",),
-        "none": (),
-        "[]": (),
-        "null": None,
-    },
-    "tables.timezone": {"Asia/Shanghai": "Asia/Shanghai", "null": None},
-    "tables.catch_up": {"7d": "7d", "none": "none", "2w": "2w"},
-    "tables.backfill": {"{partitions_per_run: all}": {"partitions_per_run": "all"}, "{partitions_per_run: 31}": {"partitions_per_run": 31}},
-    "tables.backfill.partitions_per_run": {"31": 31, "all": "all"},
-    "tables.checks": {
-        "{min_rows: 1}": ({"min_rows": 1},),
-        "[{min_rows: 1}, {unique: [status], severity: warn}]": ({"min_rows": 1}, {"unique": ("status",), "severity": "warn"}),
-        "\n- min_rows: 1\n- not_null: status\n  blocking: true": ({"min_rows": 1}, {"not_null": ("status",), "blocking": True}),
-        "\nmin_rows: 1\nvalues: {status: [new]}": ({"min_rows": 1, "values": {"status": ("new",)}},),
-        "[]": (),
-    },
-    "tables.checks.not_null": COLUMNS,
-    "tables.checks.unique": COLUMNS | {"['status, status']": ("status, status",)},
-    "tables.checks.values": {
-        "{status: [new, paid]}": {"status": ("new", "paid")},
-        "\nstatus:\n  - new\n  - paid": {"status": ("new", "paid")},
-        "{status: [1, null, true, 2026-01-01, 'a b']}": {"status": (1, None, True, "2026-01-01", "a b")},
-    },
-    "tables.checks.change_percent": {"50": 50.0, "0.5": 0.5, "null": None},
-    "tables.freshness": {
-        "{fail_after: 26h}": {"fail_after": "26h"},
-        "{fail_after: 2d, warn_after: 25h}": {"fail_after": "2d", "warn_after": "25h"},
-    },
-    "tables.freshness.fail_after": {"26h": "26h", "90m": "90m"},
-    "tables.freshness.warn_after": {"25h": "25h", "null": None},
-    "tables.keep": {"90d": "90d", "12w": "12w", "null": None},
-    "options": {"{csv: {delimiter: ';'}}": {"csv": {"delimiter": ";"}}, "{}": {}},
-    "options.csv": {"{delimiter: ';'}": {"delimiter": ";"}},
-    "options.csv.null": {"'NULL'": "NULL", "'\\N'": "\\N", "''": ""},
-    "options.csv.delimiter": {"';'": ";", '"\\t"': "\t", ";": ";", "'|'": "|"},
-    "options.file_names": {"'{table}_{date}.{dataset}'": "{table}_{date}.{dataset}"},
-    "options.zero_dates": {"null": "null", "'null'": "null", "error": "error", "text": "text"},
-    "options.json": {"{decimals: number}": {"decimals": "number"}},
-    "options.excel": {"{about: false}": {"about": False}},
-    "options.parquet": {"{compression: snappy}": {"compression": "snappy"}},
-    "source_limits": {"{max_rows: 1000000, on_scan: error}": {"max_rows": 1_000_000, "on_scan": "error"}, "{}": {}},
-}  # fmt: skip
-for shared in [key for key in EXAMPLES if key.split(".")[0] in ("options", "source_limits")]:
-    EXAMPLES[f"tables.{shared}"] = EXAMPLES[shared]
 # What has to stand beside a key.
 BESIDE: dict[str, dict[str, object]] = {
     "partition": {"column": "d", "every": "day", "start": "2026-01-01"},
@@ -239,12 +131,6 @@ def covers(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-def load(tmp_path: Path, text: str) -> PipelineConfig:
-    path = tmp_path / "aggregation.yaml"
-    path.write_text(text, encoding="utf-8")
-    return load_config(path)
-
-
 @pytest.mark.parametrize("keys", FIELDS, ids=".".join)
 def test_a_key_loads_from_a_file_in_every_spelling(tmp_path: Path, keys: Keys):
     examples = examples_of(keys)
@@ -252,7 +138,7 @@ def test_a_key_loads_from_a_file_in_every_spelling(tmp_path: Path, keys: Keys):
     for value, expected in examples.items():
         for camel in (False, True):
             text = written(keys, value, camel=camel)
-            found = meaning(load(tmp_path, text), keys)
+            found = meaning(load_text(tmp_path, text), keys)
             assert covers(found, expected), text
             # An editor that has the schema says the same.
             assert [
@@ -271,7 +157,7 @@ def test_a_null_where_none_has_a_meaning_is_answered_in_words(tmp_path: Path):
             continue
         text = written(keys, "null", camel=False)
         with pytest.raises(ConfigError, match=r"found nothing|is expected|needs a field") as refusal:
-            load(tmp_path, text)
+            load_text(tmp_path, text)
         assert keys[-1] in str(refusal.value)
 
 
@@ -311,7 +197,7 @@ def test_every_fragment_that_the_docs_show_loads(tmp_path: Path):
         reasons = []
         for keys in BY_NAME[key]:
             try:
-                load(tmp_path, written(keys, value, camel=key not in keys))
+                load_text(tmp_path, written(keys, value, camel=key not in keys))
                 break
             except ConfigError as error:
                 reasons.append(str(error))

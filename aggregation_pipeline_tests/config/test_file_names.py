@@ -14,7 +14,7 @@ from aggregation_pipeline.config.file_names import (
     refuse_collisions,
 )
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline_tests.config.test_overrides import load
+from aggregation_pipeline_tests.support.config_file import load_text
 
 PARTS = ("summary", "detail", None)
 
@@ -74,8 +74,8 @@ def test_a_template_names_each_dataset_and_the_file_that_holds_both(template: st
         ("｛table｝.｛dataset｝", r"a placeholder's braces are the ASCII signs"),
         ("[{dataset}]", "is left where {dataset} falls away"),
         ("{table.__class__}", "is no placeholder"),
-        ("{table}.{dataset", "a brace stands alone"),
-        ("{{table}}.{dataset}", "a brace stands alone"),
+        ("{table}.{dataset", "a brace has no partner"),
+        ("{{table}}.{dataset}", "a brace has no partner"),
         ("out/{table}.{dataset}", r"'/' can be in no file's name.*a template makes no folders"),
         ("out\\\\{table}.{dataset}", "can be in no file's name"),
         ("{table}: {dataset}", "':' can be in no file's name"),
@@ -100,11 +100,11 @@ def test_a_template_that_could_not_be_followed_is_refused_when_the_config_loads(
     options = f'options: {{fileNames: "{template}"}}'
     entry = "t: {select_fields: ['*'], group_by: [a]" + (f", {options}}}" if place == "table" else "}")
     with pytest.raises(ConfigError, match=words):
-        load(tmp_path, "\n".join([*([options] if place == "project" else []), f"tables: {{{entry}}}"]))
+        load_text(tmp_path, "\n".join([*([options] if place == "project" else []), f"tables: {{{entry}}}"]))
 
 
 def test_a_table_of_one_dataset_needs_no_placeholder_for_it_and_its_own_template_wins(tmp_path: Path):
-    config = load(
+    config = load_text(
         tmp_path,
         """
         options: {fileNames: "{table}-{date}"}

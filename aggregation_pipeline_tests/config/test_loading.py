@@ -1,18 +1,14 @@
-import textwrap
-from collections.abc import Callable
+"""aggregation.yaml loads, or every issue in it is reported with its place."""
+
 from pathlib import Path
 
 import pytest
 import yaml
 
-from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, select_tables
-from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.storage.keys import refuse_long_names
-
-Load = Callable[[str | bytes], PipelineConfig]
-FindIssues = Callable[[str | bytes], list[str]]
+from aggregation_pipeline_tests.support.config_file import find_issues, load_text
 
 SEED = """
 tableConfigs:
@@ -28,30 +24,8 @@ tableConfigs:
 """
 
 
-@pytest.fixture
-def load(tmp_path: Path):
-    def load_text(text: str | bytes) -> PipelineConfig:
-        path = tmp_path / "aggregation.yaml"
-        path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
-        return load_config(path)
-
-    return load_text
-
-
-@pytest.fixture
-def find_issues(load: Load, tmp_path: Path):
-    """The lines of the error, without the folder."""
-
-    def of(text: str | bytes) -> list[str]:
-        with pytest.raises(ConfigError) as error:
-            load(text)
-        return [line.replace(f"{tmp_path}/", "") for line in str(error.value).splitlines() if str(tmp_path) in line]
-
-    return of
-
-
-def test_the_example_of_the_first_service_carries_over_word_for_word(load: Load):
-    (users,) = load(SEED).tables
+def test_the_example_of_the_first_service_carries_over_word_for_word(tmp_path: Path):
+    (users,) = load_text(tmp_path, SEED).tables
     assert [key.expr for key in users.group_by] == ["status", "DATE(created_at)"]
     assert [figure.name for figure in users.aggregations] == ["user_count", "avg_age"]
     assert [field.name for field in users.select_fields] == ["id", "username", "email", "status"]
@@ -59,16 +33,17 @@ def test_the_example_of_the_first_service_carries_over_word_for_word(load: Load)
     assert (users.limit, users.line) == (1000, 3)
 
 
-def test_the_shipped_config_loads_and_its_users_are_the_example(load: Load):
+def test_the_shipped_config_loads_and_its_users_are_the_example(tmp_path: Path):
     shipped = load_config()
     users = shipped.tables[0]
     assert [entry.name for entry in shipped.tables] == ["users", "orders", "products"]
-    (example,) = load(SEED).tables
+    (example,) = load_text(tmp_path, SEED).tables
     assert users.model_dump(exclude={"description"}) == example.model_dump(exclude={"description"})
 
 
-def test_entries_keep_the_order_of_the_file_and_know_their_lines(load: Load):
-    config = load(
+def test_entries_keep_the_order_of_the_file_and_know_their_lines(tmp_path: Path):
+    config = load_text(
+        tmp_path,
         """
         tables:
           b: {}
@@ -76,7 +51,7 @@ def test_entries_keep_the_order_of_the_file_and_know_their_lines(load: Load):
           中文 表: {table: "`x.y`"}
           2024:
           no: {group_by: [on, no, y]}
-        """
+        """,
     )
     assert [(entry.name, entry.line) for entry in config.tables] == [
         ("b", 3),
@@ -87,26 +62,30 @@ def test_entries_keep_the_order_of_the_file_and_know_their_lines(load: Load):
     ]
 
 
-def test_yaml_1_1_booleans_are_names_here(load: Load):
-    (entry,) = load("tables: {t: {group_by: [on, no, y, yes, Off]}}").tables
+def test_yaml_1_1_booleans_are_names_here(tmp_path: Path):
+    (entry,) = load_text(tmp_path, "tables: {t: {group_by: [on, no, y, yes, Off]}}").tables
     assert [key.name for key in entry.group_by] == ["on", "no", "y", "yes", "Off"]
 
 
-def test_anchors_and_merges_work_and_the_entry_itself_wins(load: Load):
-    config = load(
+def test_anchors_and_merges_work_and_the_entry_itself_wins(tmp_path: Path):
+    config = load_text(
+        tmp_path,
         """
         tables:
           a: &base {where: a > 1, limit: 5}
           b:
             <<: *base
             limit: 6
-        """
+        """,
     )
     assert [(entry.where, entry.limit) for entry in config.tables] == [("a > 1", 5), ("a > 1", 6)]
 
 
-def test_options_of_the_formats_are_read(load: Load):
-    assert load("tables: {}\noptions: {zeroDates: error, csv: {delimiter: ';'}}").options.csv.delimiter == ";"
+def test_options_of_the_formats_are_read(tmp_path: Path):
+    assert (
+        load_text(tmp_path, "tables: {}\noptions: {zeroDates: error, csv: {delimiter: ';'}}").options.csv.delimiter
+        == ";"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,12 +100,12 @@ def test_options_of_the_formats_are_read(load: Load):
         ("tables: {}\ntableConfigs: {}", "2:1: tableConfigs: means the same as tables; keep one"),
         (
             "tables:\n\tusers: {}",
-            "2:1: this is not YAML: a tab stands where YAML takes only spaces; indent with spaces",
+            "2:1: this is not YAML: there is a tab where YAML takes only spaces; indent with spaces",
         ),
         ("tables:\n  users: {where: `a` = 1}", "2:18: this is not YAML"),
         ("tables: {users: {limit: 1}", "1:27: this is not YAML"),
         ("tables: {a: *x}", "1:13: this is not YAML"),
-        ("tables: &a {b: *a}", "1:9: this is not YAML: an alias (*) stands inside of its own anchor (&)"),
+        ("tables: &a {b: *a}", "1:9: this is not YAML: an alias (*) is inside of its own anchor (&)"),
         ("tables: {a: !!python/object:os.system {}}", "1:13: tables.a: tags such as"),
         ('tables: {a: {description: "\\ud800"}}', "1:27: tables.a.description: half a surrogate pair"),
         ("tables:\n  a: {}\n  a: {}", "3:3: tables.a: the key is there twice, first in line 2; keep one"),
@@ -191,12 +170,13 @@ def test_options_of_the_formats_are_read(load: Load):
         ),
     ],
 )
-def test_an_issue_is_named_with_place_key_expectation_and_remedy(find_issues: FindIssues, text: str | bytes, line: str):
-    assert any(line in found for found in find_issues(text)), find_issues(text)
+def test_an_issue_is_named_with_place_key_expectation_and_remedy(tmp_path: Path, text: str | bytes, line: str):
+    assert any(line in found for found in find_issues(tmp_path, text)), find_issues(tmp_path, text)
 
 
-def test_all_issues_of_a_file_come_at_once_in_its_order(find_issues: FindIssues):
+def test_all_issues_of_a_file_come_at_once_in_its_order(tmp_path: Path):
     found = find_issues(
+        tmp_path,
         """
         tables:
           users:
@@ -209,9 +189,9 @@ def test_all_issues_of_a_file_come_at_once_in_its_order(find_issues: FindIssues)
             limit: -1
             select_fields: [id, ID]
         options: {zero_date: error}
-        """
+        """,
     )
-    assert [line.split(": ")[0].split(":", 1)[1] for line in found] == [
+    assert [line.split(": ")[0] for line in found] == [
         "4:5",
         "6:10",
         "7:9",
@@ -222,13 +202,13 @@ def test_all_issues_of_a_file_come_at_once_in_its_order(find_issues: FindIssues)
     ]
 
 
-def test_a_value_that_is_long_is_cut_in_messages(find_issues: FindIssues):
-    (line,) = find_issues(f"tables: {{a: {{where: '{'x' * 500};'}}}}")
+def test_a_value_that_is_long_is_cut_in_messages(tmp_path: Path):
+    (line,) = find_issues(tmp_path, f"tables: {{a: {{where: '{'x' * 500};'}}}}")
     assert len(line) < 250
 
 
-def test_the_value_of_an_unknown_key_is_not_repeated(find_issues: FindIssues):
-    assert "hunter2" not in "".join(find_issues("tables: {a: {db_password: hunter2}}\npassword: hunter2"))
+def test_the_value_of_an_unknown_key_is_not_repeated(tmp_path: Path):
+    assert "hunter2" not in "".join(find_issues(tmp_path, "tables: {a: {db_password: hunter2}}\npassword: hunter2"))
 
 
 def test_a_file_that_is_not_there_is_said_with_the_variable_that_names_it(tmp_path: Path):
@@ -238,96 +218,25 @@ def test_a_file_that_is_not_there_is_said_with_the_variable_that_names_it(tmp_pa
         load_config(tmp_path)
 
 
-def test_a_small_file_that_unfolds_to_a_huge_one_is_refused(find_issues: FindIssues):
+def test_a_small_file_that_unfolds_to_a_huge_one_is_refused(tmp_path: Path):
     levels = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 9))
-    assert "more than 200,000 values" in "".join(find_issues(f"x0: &x0 [a]\n{levels}\ntables: {{}}"))
+    assert "more than 200,000 values" in "".join(find_issues(tmp_path, f"x0: &x0 [a]\n{levels}\ntables: {{}}"))
 
 
-def test_a_utf_8_signature_is_no_part_of_the_first_key(load: Load):
-    assert load(b"\xef\xbb\xbftables: {a: {}}").tables[0].name == "a"
-
-
-CONFIG = PipelineConfig(tables=(TableEntry(name="users", limit=1), TableEntry(name="orders", limit=2)))
-
-
-def chosen(*names: str) -> tuple[list[tuple[str, int | None]], list[str]]:
-    warnings: list[str] = []
-    entries = select_tables(CONFIG, names or None, warn=warnings.append)
-    return [(entry.name, entry.limit) for entry in entries], warnings
-
-
-def test_all_entries_are_taken_where_none_is_named():
-    assert chosen() == ([("users", 1), ("orders", 2)], [])
-    assert chosen(" ", "") == ([("users", 1), ("orders", 2)], [])
-
-
-def test_named_tables_are_taken_once_and_in_their_order():
-    assert chosen("orders", " users ", "orders") == ([("orders", 2), ("users", 1)], [])
-
-
-def test_a_table_without_an_entry_is_counted_and_the_entry_to_write_is_shown():
-    entries, (warning,) = chosen("用户: 表")
-    assert entries == [("用户: 表", None)]
-    written = yaml.safe_load(warning.partition("The entry to write:")[2])
-    assert written == {"tables": {"用户: 表": {"aggregations": [{"function": "COUNT", "alias": "row_count"}]}}}
-    assert "meant" not in warning
-
-
-def test_a_name_near_an_entry_brings_a_hint_and_one_that_differs_in_case_the_entry():
-    entries, (warning,) = chosen("order")
-    assert entries == [("order", None)]
-    assert "Was orders meant?" in warning
-    entries, (warning,) = chosen("ORDERS", "orders")
-    assert entries == [("orders", 2)]
-    assert "differs in case only" in warning
-
-
-@pytest.mark.parametrize("text", ["tables:\n", "tables: {}", "tables: null", "tableConfigs:\n"])
-def test_no_table_loads_in_every_spelling_and_is_refused_where_tables_are_chosen(load: Load, text: str):
-    config = load(text)
-    assert config.tables == ()
-    with pytest.raises(
-        ConfigError, match=r"there is no table: nothing stands under tables .* and AGGREGATION_TABLES names none"
-    ):
-        select_tables(config, None, warn=pytest.fail)
-    heard: list[str] = []
-    assert [entry.name for entry in select_tables(config, ["users"], warn=heard.append)] == ["users"]
-    assert len(heard) == 1
+def test_a_utf_8_signature_is_no_part_of_the_first_key(tmp_path: Path):
+    assert load_text(tmp_path, b"\xef\xbb\xbftables: {a: {}}").tables[0].name == "a"
 
 
 @pytest.mark.parametrize(
     "name", ["a/b", "a:b", "订单 2026", "x" * 239, "manifest", "_extracts", "a%2Fb", "con", "表" * 64]
 )
-def test_a_name_that_a_key_can_hold_stays_possible(load: Load, name: str):
-    (entry,) = load(yaml.safe_dump({"tables": {name: {"table": "users"}}}, allow_unicode=True, width=1000)).tables
+def test_a_name_that_a_key_can_hold_stays_possible(tmp_path: Path, name: str):
+    (entry,) = load_text(
+        tmp_path, yaml.safe_dump({"tables": {name: {"table": "users"}}}, allow_unicode=True, width=1000)
+    ).tables
     refuse_long_names("prefix", entry.name)
-
-
-def test_a_name_that_can_be_no_table_is_refused():
-    with pytest.raises(ConfigError, match=r"AGGREGATION_TABLES names 'a.b.c', .* can be no table"):
-        chosen("a.b.c")
 
 
 def test_the_shipped_config_is_where_packaging_looks_for_it():
     assert DEFAULT_CONFIG.name == "aggregation.yaml"
     assert "yaml-language-server: $schema=./aggregation.schema.json" in DEFAULT_CONFIG.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("users，orders", "the full-width comma .*; names stand with a comma between, as in users,orders"),
-        ("users、orders", "the ideographic comma .*; names stand with a comma between"),
-        ("users;orders", "names stand with a comma between"),
-        ("[users]", "names stand without brackets and quotes"),
-        ("'users'", "names stand without brackets and quotes"),
-        ("*", "for all entries leave the option or variable out"),
-    ],
-)
-def test_what_is_no_list_of_names_is_not_taken_for_a_table_without_an_entry(tmp_path: Path, name: str, words: str):
-    path = tmp_path / "aggregation.yaml"
-    path.write_text("tables: {users: {}, 订单，旧: {}}")
-    with pytest.raises(ConfigError, match=words):
-        select_tables(load_config(path), [name], warn=pytest.fail)
-    # An entry has the name that it has.
-    assert [entry.name for entry in select_tables(load_config(path), ["订单，旧"], warn=pytest.fail)] == ["订单，旧"]

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.loading import load_config
-from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.errors import ConfigError
-
-
-def load(folder: Path, text: str) -> PipelineConfig:
-    path = folder / "aggregation.yaml"
-    path.write_text(text, encoding="utf-8")
-    return load_config(path)
+from aggregation_pipeline_tests.support.config_file import load_text
 
 
 def test_by_default_files_have_names_one_version_stays_and_windows_stay_for_ever(tmp_path: Path):
-    (orders,) = load(tmp_path, "tables: {orders: {}}").tables
+    (orders,) = load_text(tmp_path, "tables: {orders: {}}").tables
     assert (orders.names, orders.keep_versions, orders.keep_for, orders.keep_last) == ("copy", 1, None, None)
 
 
@@ -28,7 +21,7 @@ def test_a_table_may_differ_from_the_project(tmp_path: Path):
         "names: none\nkeepVersions: all\ntables: {orders: {names: symlink, keep_versions: 3}, users: {}, products:"
         " {keep_versions: 1}}"
     )
-    config = load(tmp_path, text)
+    config = load_text(tmp_path, text)
     assert [(entry.names, entry.keep_versions) for entry in config.tables] == [
         ("symlink", 3),
         ("none", "all"),
@@ -41,7 +34,7 @@ def test_a_table_may_differ_from_the_project(tmp_path: Path):
     [("90d", timedelta(days=90)), ("12w", timedelta(weeks=12)), ("99999w", timedelta(weeks=99999))],
 )
 def test_a_time_to_keep_is_days_or_weeks(tmp_path: Path, text: str, expected: timedelta):
-    (orders,) = load(tmp_path, f"tables: {{orders: {{keep: {text}, keepLast: 3}}}}").tables
+    (orders,) = load_text(tmp_path, f"tables: {{orders: {{keep: {text}, keepLast: 3}}}}").tables
     assert (orders.keep_for, orders.keep_last) == (expected, 3)
 
 
@@ -62,4 +55,4 @@ def test_a_time_to_keep_is_days_or_weeks(tmp_path: Path, text: str, expected: ti
 )
 def test_what_would_keep_nothing_or_says_nothing_is_refused_with_its_place(tmp_path: Path, entry: str, words: str):
     with pytest.raises(ConfigError, match=rf"aggregation.yaml:2:\d+: tables.orders.*{words}"):
-        load(tmp_path, f"tables:\n  orders: {{{entry}}}")
+        load_text(tmp_path, f"tables:\n  orders: {{{entry}}}")

@@ -4,19 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.config.loading import load_config, select_tables
-from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.selection import select_tables
 from aggregation_pipeline.errors import ConfigError
-
-
-def load(folder: Path, text: str) -> PipelineConfig:
-    path = folder / "aggregation.yaml"
-    path.write_text(text, encoding="utf-8")
-    return load_config(path)
+from aggregation_pipeline_tests.support.config_file import load_text
 
 
 def test_a_table_overrides_single_keys_and_keeps_the_projects_others(tmp_path: Path):
-    config = load(
+    config = load_text(
         tmp_path,
         """
         options: {csv: {encoding: gb18030, null: "NULL"}, zeroDates: text}
@@ -55,6 +49,6 @@ def test_a_table_overrides_single_keys_and_keeps_the_projects_others(tmp_path: P
         ),
     ],
 )
-def test_a_mistake_in_an_override_is_found_when_loading(tmp_path: Path, text: str, words: str):
+def test_an_issue_in_an_override_is_found_when_loading(tmp_path: Path, text: str, words: str):
     with pytest.raises(ConfigError, match=words):
-        load(tmp_path, text)
+        load_text(tmp_path, text)

@@ -1,4 +1,4 @@
-"""Partitions, schedules, checks and freshness as they are written in the YAML, and what is said of mistakes in them."""
+"""Partitions, schedules, checks and freshness in the YAML, and the messages for issues in them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.config.durations import parse_duration
-from aggregation_pipeline.config.loading import load_config
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline_tests.support.config_file import load_text
 
 
 def load(folder: Path, entry: str) -> TableEntry:
-    path = folder / "aggregation.yaml"
-    path.write_text(f"tables:\n  orders: {entry}\n", encoding="utf-8")
-    return load_config(path).tables[0]
+    return load_text(folder, f"tables:\n  orders: {entry}\n").tables[0]
 
 
 def test_all_of_it_in_both_spellings(tmp_path):
@@ -49,11 +47,20 @@ def test_what_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("{partition: {column: DATE(at), every: day, start: 2026-01-01}}", "partition.column: a column by its name is expected"),
-        ("{partition: {column: at, every: days, start: 2026-01-01}}", "every: one of hour, day, week, month is expected"),
+        (
+            "{partition: {column: DATE(at), every: day, start: 2026-01-01}}",
+            "partition.column: a column by its name is expected",
+        ),
+        (
+            "{partition: {column: at, every: days, start: 2026-01-01}}",
+            "every: one of hour, day, week, month is expected",
+        ),
         ("{partition: {column: at, every: day, start: yesterday}}", "partition.start: a date such as 2026-01-01, or"),
         ("{partition: {column: at, every: day, start: 2026-01-01T06:30}}", "partition.start: a full hour is expected"),
-        ("{partition: {column: at, every: day, start: 2026-01-01T00:00+08:00}}", "partition.start: a local time is expected"),
+        (
+            "{partition: {column: at, every: day, start: 2026-01-01T00:00+08:00}}",
+            "partition.start: a local time is expected",
+        ),
         ("{partition: {column: at, every: day}}", "partition.start: the key is missing"),
         ("{timezone: Asia/Shanghia}", "'Asia/Shanghia' is none; was Asia/Shanghai meant?"),
         ("{schedule: 0 25 * * *}", "schedule: the cron expression '0 25 * * *' cannot be used: the hour"),
@@ -61,11 +68,14 @@ def test_what_is_left_out(tmp_path):
         ("{freshness: {fail_after: 1d, warn_after: 24h}}", "freshness: warn_after has to be shorter than fail_after"),
         ("{checks: {min_rows: 5, max_rows: 4}}", "min_rows is greater than max_rows"),
         ("{checks: {severity: warn}}", "at least one check is expected: min_rows, max_rows, not_null"),
-        ("{select_fields: [id], checks: {unique: [id, 'id, ids']}}", "unique names 'ids', which is no column of the files; there are id"),
+        (
+            "{select_fields: [id], checks: {unique: [id, 'id, ids']}}",
+            "unique names 'ids', which is no column of the files; there are id",
+        ),
         ("{backfill: {partitions_per_run: 0}}", "backfill.partitions_per_run"),
     ],
-)  # fmt: skip
-def test_mistakes_are_named_with_key_and_remedy(tmp_path, entry, words):
+)
+def test_issues_are_named_with_key_and_remedy(tmp_path, entry, words):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, entry)
     assert words in str(caught.value)

@@ -1,4 +1,7 @@
+"""The JSON Schema that editors use accepts what the loader accepts, and explains every key."""
+
 import json
+import re
 
 import jsonschema
 import pytest
@@ -60,3 +63,10 @@ def test_an_editor_marks_what_the_loader_refuses(text: str):
 def test_every_key_of_an_entry_is_explained():
     properties = json_schema()["$defs"]["TableEntry"]["properties"]
     assert [key for key, schema in properties.items() if "description" not in schema] == []
+
+
+def test_descriptions_are_one_line_each():
+    """Editors show a line end of the source as one."""
+    texts = re.findall(r'"description": "(.*)"', SCHEMA_FILE.read_text(encoding="utf-8"))
+    assert len(texts) > 100
+    assert [text for text in texts if "\\n" in text or "  " in text] == []

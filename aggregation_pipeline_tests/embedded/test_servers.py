@@ -195,6 +195,7 @@ def test_a_folder_has_one_owner_and_what_a_killed_one_left_harms_nobody(root: Pa
         bystander.kill()
 
 
+@pytest.mark.slow
 def test_a_signal_that_ends_the_owner_stops_its_servers(owner: StartOwner):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         process, pids = owner()
@@ -203,6 +204,7 @@ def test_a_signal_that_ends_the_owner_stops_its_servers(owner: StartOwner):
         assert gone(pids), number
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_version_is_set_aside_and_said_so(root: Path):
     for name in ("postgres", "seekdb"):
         (root / name).mkdir(parents=True)
@@ -217,6 +219,7 @@ def test_a_folder_of_another_version_is_set_aside_and_said_so(root: Path):
     assert f"made by postgres 3.1, and this is {postgres_module.version()}" in said[1]
 
 
+@pytest.mark.slow
 def test_a_half_made_folder_is_made_anew_and_a_path_too_long_for_a_socket_works(root: Path):
     deep = root / ("long" * 20) / ("路径" * 10)
     (deep / "postgres" / "data").mkdir(parents=True)
@@ -237,6 +240,7 @@ def test_a_missing_wheel_names_the_platforms_and_the_way_out(monkeypatch: pytest
 
 
 @needs_root
+@pytest.mark.slow
 def test_root_may_work_in_a_folder_that_nobody_else_can_enter(root: Path):
     root.parent.chmod(0o700)
     said: list[str] = []
@@ -249,6 +253,7 @@ def test_root_may_work_in_a_folder_that_nobody_else_can_enter(root: Path):
 
 
 @needs_root
+@pytest.mark.slow
 def test_an_ordinary_user_needs_no_other_account(root: Path, owner: StartOwner):
     root.mkdir()
     os.chown(root, 65534, 65534)

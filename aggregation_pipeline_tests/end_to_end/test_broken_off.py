@@ -13,7 +13,9 @@ from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceLostError, StorageError
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import Observer, SilentObserver
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
@@ -25,7 +27,7 @@ from aggregation_pipeline_tests.support.servers.missing import missing
 ENTRY = TableEntry.model_validate({"name": "t", "groupBy": ["g"], "selectFields": ["*"]})
 
 
-class Observer:
+class CallsInTheMiddle(SilentObserver):
     """Calls `middle` once, when detail rows have begun to come."""
 
     def __init__(self, middle: Callable[[], None] | None = None) -> None:
@@ -37,14 +39,10 @@ class Observer:
             middle, self._middle = self._middle, None
             middle()
 
-    def step(self, text: str) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
 
 def export(options: SourceOptions, folder: Path, observer: Observer) -> None:
-    publication = Publication(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
-    export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, publication, observer)
+    destination = Destination(FolderStore(folder / "exports"), "", "run", FormatOptions(), folder / "temp", NoLock())
+    export_window(ReadRequest(ENTRY, "2026-11-21", LOGICAL_TIME, ZONE), options, FORMAT_NAMES, destination, observer)
 
 
 def fill(server: MySQLServer) -> str:
@@ -85,7 +83,7 @@ def test_a_disk_that_is_full_while_reading_leaves_nothing(filled: SourceOptions,
         largest_file(4_000_000),
         pytest.raises(StorageError, match=r"took no more.*nothing was published.*TEMP_DIR") as caught,
     ):
-        export(filled, tmp_path, Observer())
+        export(filled, tmp_path, SilentObserver())
     assert not caught.value.retryable
     assert_nothing_is_left(tmp_path)
 
@@ -93,13 +91,13 @@ def test_a_disk_that_is_full_while_reading_leaves_nothing(filled: SourceOptions,
 def test_a_disk_that_is_full_while_rendering_leaves_nothing(filled: SourceOptions, tmp_path: Path):
     # The extract is compressed and fits; JSON is not.
     with largest_file(35_000_000), pytest.raises(StorageError, match=r"took no more.*TEMP_DIR"):
-        export(filled, tmp_path, Observer())
+        export(filled, tmp_path, SilentObserver())
     assert_nothing_is_left(tmp_path)
 
 
 def test_with_room_enough_the_same_window_is_published(filled: SourceOptions, tmp_path: Path):
     """So that the two above fail for want of room, and of nothing else."""
-    export(filled, tmp_path, Observer())
+    export(filled, tmp_path, SilentObserver())
     assert (tmp_path / "exports" / "t" / "2026-11-21" / "manifest.json").is_file()
 
 
@@ -115,7 +113,7 @@ def test_a_mariadb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, s
         handle = MySQLServer("mariadb", str(server.socket), None, None, "root", "", "test", server.child.pid)
         options = options_for(handle, fill(handle))
         with pytest.raises(SourceLostError, match=r"went away|connection broke.*nothing was published"):
-            export(options, tmp_path, Observer(lambda: os.kill(server.child.pid, signal.SIGKILL)))
+            export(options, tmp_path, CallsInTheMiddle(lambda: os.kill(server.child.pid, signal.SIGKILL)))
     finally:
         server.stop()
     assert_nothing_is_left(tmp_path)
@@ -129,7 +127,7 @@ def test_a_seekdb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, se
         handle = MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
         options = options_for(handle, fill(handle))
         with pytest.raises(SourceLostError, match=r"went away|connection broke.*nothing was published"):
-            export(options, tmp_path, Observer(lambda: os.kill(server.child.pid, signal.SIGKILL)))
+            export(options, tmp_path, CallsInTheMiddle(lambda: os.kill(server.child.pid, signal.SIGKILL)))
     finally:
         server.stop()
     assert_nothing_is_left(tmp_path)

@@ -27,14 +27,15 @@ import pytest
 from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_fidelity import Silent, quoted
+from aggregation_pipeline_tests.end_to_end.test_fidelity import FailsOnWarning, quoted
 from aggregation_pipeline_tests.support.every_expression import (
-    FIGURES,
+    AGGREGATES,
     GROUPS,
     REFUSED,
     SAMPLE,
@@ -181,9 +182,11 @@ class Dataset:
 
 
 def export(source: Source, folder: Path, **keys: Any) -> Path:
-    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
+    destination = Destination(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
     request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-20", LOGICAL_TIME, ZONE)
-    export_window(request, options_for(source.server, source.database), ("csv", "parquet"), publication, Silent())
+    export_window(
+        request, options_for(source.server, source.database), ("csv", "parquet"), destination, FailsOnWarning()
+    )
     return folder / "t" / "2026-11-20"
 
 
@@ -325,7 +328,7 @@ def figures(source: Source, column: str, shape: Shape, folder: Path) -> tuple[in
         for name in FUNCTIONS
         if name not in ("COUNT DISTINCT", "GROUP_CONCAT")
     }
-    written = [each.format(c=quoted(column)) for each in FIGURES]
+    written = [each.format(c=quoted(column)) for each in AGGREGATES]
     beside = taken(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
     expressions = [*taken(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
     aggregations = [

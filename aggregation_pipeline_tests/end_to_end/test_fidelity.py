@@ -30,7 +30,10 @@ from python_calamine import CalamineWorkbook
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.window import Exported, Publication, export_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.publishing import ExportedWindow
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
@@ -132,24 +135,20 @@ class Published:
 
     kinds: dict[str, Kind]
     rows: list[dict[str, Any]]
-    exported: Exported
+    exported: ExportedWindow
     folder: Path
 
     def column(self, name: str) -> list[Any]:
         return [row[name] for row in self.rows]
 
 
-def publish(server: MySQLServer, database: str, folder: Path, **keys: Any) -> Exported:
-    publication = Publication(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
+def publish(server: MySQLServer, database: str, folder: Path, **keys: Any) -> ExportedWindow:
+    destination = Destination(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
     request = ReadRequest(TableEntry.model_validate(keys), "2026-11-21", LOGICAL_TIME, ZONE)
-    return export_window(request, options_for(server, database), FORMAT_NAMES, publication, Silent())
+    return export_window(request, options_for(server, database), FORMAT_NAMES, destination, FailsOnWarning())
 
 
-class Silent:
-    def rows(self, dataset: str, done: int, total: int | None) -> None: ...
-
-    def step(self, text: str) -> None: ...
-
+class FailsOnWarning(SilentObserver):
     def warn(self, text: str) -> None:
         pytest.fail(text)
 

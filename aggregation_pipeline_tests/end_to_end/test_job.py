@@ -19,8 +19,9 @@ from click.testing import CliRunner
 from aggregation_pipeline.assets.keys import export_key
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.results import RunResult
-from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import load_settings

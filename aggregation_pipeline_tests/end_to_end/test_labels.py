@@ -5,11 +5,13 @@ from pathlib import Path
 import openpyxl
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.window import Publication, export_window, render_window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.published import render_window
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
@@ -40,13 +42,13 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
         }
     )
     store = FolderStore(tmp_path / "exports")
-    publication = Publication(store, "", "run", entry.options, tmp_path / "temp", NoLock())
+    destination = Destination(store, "", "run", entry.options, tmp_path / "temp", NoLock())
     exported = export_window(
         ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE),
         options_for(mariadb, database),
         ["excel"],
-        publication,
-        Observer(),
+        destination,
+        SilentObserver(),
     )
     path = tmp_path / "exports" / exported.files[0].key
     book = openpyxl.load_workbook(path)
@@ -58,7 +60,7 @@ def test_a_workbook_has_its_labels_and_totals_from_the_database_and_from_the_sto
     assert [cell.value for cell in book["汇总"][5]] == ["合计", "=SUBTOTAL(9,B2:B3)", "=SUBTOTAL(9,C2:C3)", None]
     before = path.read_bytes()
     path.unlink()
-    again = render_window(entry, "2026-11-20", ["excel"], publication, Observer())
+    again = render_window(entry, "2026-11-20", ["excel"], destination, SilentObserver())
     assert (tmp_path / "exports" / again.files[0].key).read_bytes() == before
 
 
@@ -78,13 +80,13 @@ def test_an_alias_goes_before_a_comment_and_a_column_behind_its_table_has_one(ma
             "options": {"excel": {"labels": "comment"}},
         }
     )
-    publication = Publication(FolderStore(tmp_path / "exports"), "", "run", entry.options, tmp_path / "temp", NoLock())
+    destination = Destination(FolderStore(tmp_path / "exports"), "", "run", entry.options, tmp_path / "temp", NoLock())
     exported = export_window(
         ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE),
         options_for(mariadb, database),
         ["excel"],
-        publication,
-        Observer(),
+        destination,
+        SilentObserver(),
     )
     book = openpyxl.load_workbook(tmp_path / "exports" / exported.files[0].key)
     assert [cell.value for cell in book["detail"][1]] == ["编号", "单价", "price", "数量", "金额"]

@@ -15,7 +15,8 @@ from dagster import AssetsDefinition, DagsterInstance
 from aggregation_pipeline.assets.tables import source_pool
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.local.run import open_instance, run_tables
+from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.runs.asset_keys import OP_PREFIX
@@ -25,7 +26,7 @@ from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline_tests.source.mysql.test_masks_by_chance import loaded, shown
 from aggregation_pipeline_tests.support.deployment import Deployment
-from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, Entries
+from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, EntryGenerator
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 CONFIG = """
@@ -110,12 +111,12 @@ def test_no_masked_cell_is_anywhere_after_a_run_of_entries_made_by_chance(
 ):
     rows = ", ".join(f"({cells[0]}, {cells[1]})" for cells in CELLS)
     deployment.execute(*TABLES, f"INSERT INTO users VALUES {rows}")
-    source = Entries(7)
-    masking = source.masking()
+    source = EntryGenerator(7)
+    masking = source.masking_entry()
     with deployment.source.connect(database=deployment.database) as connection, connection.cursor() as cursor:
         cursor.execute(f"SET SESSION sql_mode = '{SQL_MODE}', {ORDER_KEY} = 'a key'")
         together = [masking]
-        for keys in (source.entry(f"e{number}") for number in range(120)):
+        for keys in (source.random_entry(f"e{number}") for number in range(120)):
             # What another entry masks decides too; what the server refuses is no matter here.
             if (entry := loaded(*together, keys)) is not None and shown(connection, entry) is not None:
                 together.append(keys)

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from aggregation_pipeline.assets.metadata import markdown_table
+from aggregation_pipeline.assets.display import markdown_table
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.export.checks import judge
+from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.local import console
 from aggregation_pipeline.local.results import Batch, RunResult, TableResult
@@ -77,17 +77,15 @@ def test_checks_judge_any_value(tmp_path: Path):
             "values": {"year 0": ["0000-05-05"], "moment": ["0000-05-05 00:00:00"], "bytes": ["x"]},
         }
     )
-    verdicts = judge(
+    results = evaluate_checks(
         TableEntry(name="t", select_fields=("*",), checks=(check,)),
         Extract("t", "w", (dataset,), "snapshot"),
         None,
         lambda: None,
     )
-    by_name = {verdict.name: verdict for verdict in verdicts}
+    by_name = {result.name: result for result in results}
     assert by_name["unique"].numbers == dict.fromkeys(names, 1) | {"null": 0}
-    assert (
-        by_name["not_null"].words == "null has 2 NULLs; 2 of those in null are dates that no calendar has (zeroDates)"
-    )
+    assert by_name["not_null"].message == "null has 2 NULLs; 2 of the NULLs in null were invalid dates (zeroDates)"
     assert by_name["values"].numbers == {"year 0": 0, "moment": 0, "bytes": 2}
 
 

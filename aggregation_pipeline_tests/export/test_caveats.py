@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from aggregation_pipeline.export.caveats import dataset_notes
+from aggregation_pipeline.export.caveats import dataset_caveats
 from aggregation_pipeline.extract import Dataset
 
 EXACT = pa.schema({"n": pa.int64(), "s": pa.decimal128(10, 2)})
@@ -13,7 +13,7 @@ EXACT = pa.schema({"n": pa.int64(), "s": pa.decimal128(10, 2)})
 
 def notes(name="summary", schema=EXACT, sql="SELECT 1", order="group keys", zero_dates=None) -> str:
     dataset = Dataset(name, Path("none"), 0, schema, truncated=False, sql=sql, order=order, zero_dates=zero_dates or {})
-    return "\n".join(dataset_notes(dataset))
+    return "\n".join(dataset_caveats(dataset))
 
 
 def test_exact_figures_in_order_need_no_note():
@@ -24,12 +24,12 @@ def test_exact_figures_in_order_need_no_note():
 def test_sums_of_floats_and_keys_of_text_are_told():
     said = notes(schema=pa.schema({"status": pa.string(), "total": pa.float64(), "n": pa.int64()}))
     assert "summary.total: floating-point figures" in said
-    assert "summary.status: where a collation ignores case" in said
+    assert "summary.status: if a collation ignores case" in said
 
 
 def test_rows_without_an_order_and_dates_that_were_changed_are_told():
     assert "detail: the rows have no order" in notes("detail", order="none")
-    assert "detail.d: 3 dates that no calendar has were written as NULL" in notes(
+    assert "detail.d: 3 invalid dates, such as 0000-00-00, were written as NULL" in notes(
         "detail", order="id", zero_dates={"d": 3}
     )
 

@@ -12,19 +12,20 @@ from click.testing import CliRunner, Result
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
-from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.servers.oss.server import OssServer
 
 CONFIG = """
     source_limits: {max_scan_rows: 1000}
@@ -177,8 +178,8 @@ DOWN = "postgresql://nobody@127.0.0.1:1/none"
             "batch_jobs cannot be reached by",
         ),
         ({"STORAGE_DIR": "{folder}/a file"}, "files", "is no folder"),
-        ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is no folder"),
-        ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is no folder by its whole path"),
+        ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is not a folder"),
+        ({"DAGSTER_HOME": "{folder}/nowhere"}, "dagster.yaml", "is not the absolute path of a folder"),
     ],
 )
 def test_what_a_run_needs_and_does_not_find_fails_the_plan_and_not_its_tables(
@@ -291,10 +292,12 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
     (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
-    publication = Publication(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
-    exported = export_window(request, source, FORMAT_NAMES, publication, Observer())
+    destination = Destination(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
+    exported = export_window(request, source, FORMAT_NAMES, destination, SilentObserver())
     manifest = exported.manifest
-    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(exported.names.values())
+    assert sorted(file.key for file in before.files if file.format != "manifest") == sorted(
+        exported.stable_names.values()
+    )
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
     (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")

@@ -12,7 +12,9 @@ import pytest
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
-from aggregation_pipeline.export import window
+from aggregation_pipeline.export import publishing, window
+from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats import registry
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
@@ -23,11 +25,11 @@ from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
 SILENT = SimpleNamespace(rows=lambda *_: None, step=lambda _: None, warn=lambda _: None)
 
 
-def export(store: FolderStore, tmp_path: Path) -> window.Exported:
+def export(store: FolderStore, tmp_path: Path) -> ExportedWindow:
     entry = TableEntry.model_validate({"name": "orders", "group_by": ["id"], "select_fields": ["id"]})
     request = ReadRequest(entry, WINDOW, datetime(2026, 11, 20, tzinfo=UTC), ZoneInfo("UTC"))
-    publication = window.Publication(store, "daily", "run", FormatOptions(), tmp_path / "temp", NoLock())
-    return window.export_window(request, cast("Any", None), ["json"], publication, cast("Any", SILENT))
+    destination = Destination(store, "daily", "run", FormatOptions(), tmp_path / "temp", NoLock())
+    return window.export_window(request, cast("Any", None), ["json"], destination, cast("Any", SILENT))
 
 
 def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on_them_fails(
@@ -36,8 +38,8 @@ def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on
     store = FolderStore(tmp_path / "exports")
     render = registry.render
     monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
-    monkeypatch.setattr(window, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
+    monkeypatch.setattr(publishing, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
     with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:
         export(store, tmp_path)
-    assert [one.name for one in caught.value.verdicts if not one.passed] == ["formats_reconciled"]
+    assert [one.name for one in caught.value.check_results if not one.passed] == ["formats_reconciled"]
     assert load_manifest(store, "daily", "orders", WINDOW) is None

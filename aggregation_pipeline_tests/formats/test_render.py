@@ -94,9 +94,9 @@ def test_files_are_called_what_the_template_says_and_what_a_plan_was_told(tmp_pa
             files = render(name, extract, out, options)
             planned = each.file_names("orders", "2026-11-20", ("summary", "detail"), options)
             assert {file.dataset: file.name for file in files} == planned
-            ending = each.kind(options).extension
+            ending = each.file_type(options).ending
             parts = [""] if "all" in planned else ["-summary", "-detail"]
-            assert [file.name for file in files] == [f"{name}_orders_20261120{part}.{ending}" for part in parts]
+            assert [file.name for file in files] == [f"{name}_orders_20261120{part}{ending}" for part in parts]
 
 
 @each_format

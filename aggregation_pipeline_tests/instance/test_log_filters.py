@@ -23,7 +23,7 @@ from dagster_postgres import utils as postgres_utils
 
 from aggregation_pipeline.instance import log_filters
 from aggregation_pipeline.settings import log_once
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 
@@ -90,8 +90,8 @@ def test_a_line_of_a_tick_is_said_once_and_what_is_new_is_said(heard: Heard):
 
 REPLACED = """
 import logging, sys
-from aggregation_pipeline.quiet import be_quiet
-be_quiet()
+from aggregation_pipeline.instance.log_filters import install_log_filters
+install_log_filters()
 logging.getLogger("dagster.code_server").addHandler(logging.StreamHandler(sys.stderr))
 logging.getLogger("dagster.code_server").warning("No heartbeat received in 20 seconds, shutting down")
 logging.getLogger("dagster.code_server").warning("Something else")
@@ -100,8 +100,12 @@ logging.getLogger("dagster.code_server").warning("Something else")
 
 def test_that_a_code_server_was_replaced_is_said_once_by_all_of_them_together(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
-    log_once.begin()
-    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"]}
+    log_once.begin_log_record()
+    environment = {
+        **environment_without_settings(),
+        "PYTHONPATH": str(REPOSITORY),
+        "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"],
+    }
     command = [sys.executable, "-c", REPLACED]
     said = ""
     for _ in range(2):
@@ -178,8 +182,8 @@ def test_what_a_postgresql_refuses_is_no_outage(heard: Heard):
 
 AFTER_AN_OUTAGE = """
 import logging, sys
-from aggregation_pipeline.quiet import be_quiet
-be_quiet()
+from aggregation_pipeline.instance.log_filters import install_log_filters
+install_log_filters()
 dagster = logging.getLogger("dagster.daemon")
 dagster.addHandler(logging.StreamHandler(sys.stderr))
 logging.warning("Retrying failed database connection: %s", "psycopg2.OperationalError gone")
@@ -189,7 +193,7 @@ logging.getLogger("another").warning("another line")
 
 
 def test_after_an_outage_no_line_of_the_daemon_comes_twice():
-    environment = {**ours_left_out(), "PYTHONPATH": str(REPOSITORY)}
+    environment = {**environment_without_settings(), "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         [sys.executable, "-c", AFTER_AN_OUTAGE], env=environment, capture_output=True, text=True, check=True, timeout=60
     )

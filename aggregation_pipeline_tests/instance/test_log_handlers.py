@@ -13,7 +13,7 @@ from aggregation_pipeline_tests.support.deployment import use_environment
 
 WRITER = """
 import sys
-from aggregation_pipeline_tests.test_logs import write_lines
+from aggregation_pipeline_tests.instance.test_log_handlers import write_lines
 print("ready", flush=True)
 write_lines(*sys.argv[1:])
 """

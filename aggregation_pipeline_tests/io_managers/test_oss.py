@@ -10,10 +10,10 @@ import pytest
 from dagster import AssetIn, AssetKey, AssetSpec, DagsterInstance, asset, materialize
 
 from aggregation_pipeline.assets.keys import manifest_key, table_key
-from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.tags import TABLE_KEY
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.storage.folder import FolderStore
@@ -36,7 +36,7 @@ def manager(tmp_path: Path) -> OSSIOManager:
             sink.write(batch)
     detail = Dataset("detail", path, 2, ROWS.schema, truncated=False, sql="SELECT 1", order="none")
     publish_window(store, "shop", Extract("orders", "2026-11-20", (detail,), "snapshot"), [], run_id="run-1")
-    return OSSIOManager(store, "shop", tmp_path / "temp", FormatOptions())
+    return OSSIOManager(Publisher(store, "shop", tmp_path / "temp", locks_url=""))
 
 
 def run(manager: OSSIOManager, *assets: Any, raise_on_error: bool = True) -> Any:

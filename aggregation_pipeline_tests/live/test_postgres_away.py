@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, Postgres, start_postgres
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.dev import make_orders
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.waiting import until
@@ -114,7 +114,7 @@ def away(mariadb: "MySQLServer", server_folder: Path) -> Iterator[Away]:
     (folder / "aggregation.yaml").write_text(CONFIG, encoding="utf-8")
     server = start_server(folder)
     environment = {
-        **ours_left_out(),
+        **environment_without_settings(),
         **make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"]),
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),

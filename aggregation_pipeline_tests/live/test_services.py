@@ -95,7 +95,7 @@ def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_st
     finally:
         os.kill(services.process.pid, signal.SIGCONT)
     until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
-    assert "The code server does not tell its repositories: it loads its code again" in services.log()
+    assert "The code server does not answer: it loads its code again" in services.log()
 
 
 def test_web_process_and_daemon_are_started_again(services: Supervised):
@@ -224,3 +224,15 @@ def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):
     services.process = None
     assert services.status(run) == DagsterRunStatus.SUCCESS
     until("the end of all", lambda: not alive(family), 30)
+
+
+def test_an_inner_server_whose_outer_one_was_killed_ends_with_the_services(services: Supervised):
+    services.stop()
+    services.start()
+    outer, inner = services.service("code-server", "start"), services.service("api", "grpc")
+    outer.kill()
+    until("another code server", lambda: services.found("code-server", "start") not in ([], [outer]), 60)
+    assert alive([inner]), "it waits for heartbeats for up to a minute"
+    family = [inner, *inner.children(recursive=True), *psutil.Process(services.process.pid).children(recursive=True)]  # type: ignore[union-attr]
+    services.stop()
+    until("the end of all", lambda: not alive(family), 5, said=services.log)

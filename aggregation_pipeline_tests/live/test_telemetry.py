@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.served import free_port
@@ -84,7 +84,7 @@ def environment(folder: Path, sink: Sink, **more: str) -> dict[str, str]:
     )
     stops = {"BUILDKITE", "TF_BUILD", "NO_PROXY", "no_proxy"}
     return {
-        **{name: value for name, value in ours_left_out().items() if name not in stops},
+        **{name: value for name, value in environment_without_settings().items() if name not in stops},
         **proxy,
         "DAGSTER_HOME": str(folder),
         "AGGREGATION_ENV_FILE": os.devnull,

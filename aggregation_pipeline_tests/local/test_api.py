@@ -47,7 +47,8 @@ def deployment(mariadb: "MySQLServer", postgres: Any, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     values = {
-        "DB_SOCKET": mariadb.unix_socket, "DB_USER": mariadb.user, "DB_NAME": name, "DAGSTER_PG_URL": postgres.fresh_database(),
+        "DB_SOCKET": mariadb.unix_socket, "DB_USER": mariadb.user, "DB_NAME": name,
+        "DAGSTER_PG_URL": postgres.fresh_database(),
         "AGGREGATION_CONFIG": "aggregation.yaml", "OUTPUT_FORMAT": "json,csv",
         # Processes of the test run the very package that the test does.
         "PYTHONPATH": str(Path(aggregation_pipeline.__file__).parents[1]),
@@ -112,7 +113,7 @@ def test_importing_the_package_imports_nothing_heavy():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'collect'"):
-        aggregation_pipeline.collect  # noqa: B018
+        _ = aggregation_pipeline.collect
 
 
 def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(deployment: Any):

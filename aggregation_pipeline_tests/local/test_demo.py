@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 COMMAND = [sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()"]
@@ -28,13 +28,8 @@ ORDERS, PRODUCTS = 200_000, 500
 
 
 def environment(folder: Path) -> dict[str, str]:
-    ours = {name.upper() for name in Settings.model_fields}
     return {
-        **{
-            name: value
-            for name, value in os.environ.items()
-            if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION_TOLD"))
-        },
+        **environment_without_settings(),
         "STORAGE_DIR": str(folder / "exports"),
         "TEMP_DIR": str(folder / "temp"),
         "LOG_DIR": str(folder / "logs"),
@@ -55,6 +50,7 @@ def servers_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_demo_runs_twice_and_leaves_files_and_no_process(tmp_path: Path):
     for _ in range(2):
         done = subprocess.run(
@@ -160,7 +156,8 @@ mutation ($job: String!) {
 """
 AUTOMATION = """
 { repositoriesOrError { ... on RepositoryConnection { nodes {
-    schedules { name cronSchedule executionTimezone scheduleState { status } } sensors { name sensorState { status } } } } } }
+    schedules { name cronSchedule executionTimezone scheduleState { status } }
+    sensors { name sensorState { status } } } } } }
 """
 
 

@@ -1,6 +1,4 @@
-"""`python -m aggregation_pipeline_tests.mutants [--at-most N] [module ...]`: the changes to the modules that no test
-notices.
-"""
+"""`python -m aggregation_pipeline_tests.mutants [--at-most N] [module ...]`: list the changes that no test notices."""
 
 import argparse
 import os
@@ -18,16 +16,17 @@ _TESTS = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
+    """Try the changes of the modules on the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
     parser.add_argument(
-        "modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all where none is given"
+        "modules", nargs="*", metavar="module", help=f"one of {', '.join(CHOSEN)}; all if none is given"
     )
     parser.add_argument(
         "--at-most",
         type=int,
         default=120,
         metavar="N",
-        help="changes of a module; of more, a sample that stays the same",
+        help="how many changes of a module; of more, always the same sample",
     )
     parser.add_argument(
         "--line", type=int, action="append", metavar="N", help="only changes of this line; may be given several times"
@@ -39,12 +38,12 @@ def main() -> int:
     if len(names) > 1:
         if chosen.line:
             parser.error("--line is of one module")
-        # Each in a process of its own: pytest is made to run once.
+        # Each in a process of its own: pytest is made to run once in a process.
         command = [sys.executable, "-m", "aggregation_pipeline_tests.mutants", "--at-most", str(chosen.at_most)]
         return max([subprocess.run([*command, name], check=False).returncode for name in names])
-    # Stopped by a signal, it still stops its servers.
+    # So that the servers are stopped on SIGTERM too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # The same examples in each child.
+    # Then hypothesis tries the same examples in each child.
     os.environ["CI"] = "true"
     paths = [str(_TESTS / path) for path in CHOSEN[names[0]]]
     options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]

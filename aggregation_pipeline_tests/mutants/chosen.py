@@ -1,4 +1,4 @@
-"""The modules to change, and the tests that have to notice: fast ones, with few servers."""
+"""The modules to change, and the tests that have to notice: fast tests that need few servers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -35,7 +35,7 @@ def test_a_file_of_another_name_is_called_by_it(tmp_path: Path):
     path = tmp_path / "prod-tables.yml"
     path.write_text("tables: {}\n", encoding="utf-8")
     values: dict[str, Any] = {"aggregation_config": path, "dagster_pg_url": "postgresql://nobody@127.0.0.1:1/none"}
-    with pytest.raises(ConfigError, match=r"nothing stands under tables in prod-tables\.yml"):
+    with pytest.raises(ConfigError, match=r"there is nothing under tables in prod-tables\.yml"):
         load_project(Settings(_env_file=None, **values))
     path.write_text("tables: {users: {select_fields: [id], mask: {id: hash}}}\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"prod-tables\.yml masks users\.id by hash"):

@@ -151,14 +151,14 @@ def test_a_run_that_fails_by_its_cells_tells_nobody_of_them(
 def test_a_mistake_of_ours_keeps_the_cells_to_itself(
     attacked: Deployment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
-    def judge(*_: object) -> None:
+    def evaluate_checks(*_: object) -> None:
         try:
             pa.array(list(CELLS)).cast(pa.int64())
         except pa.ArrowInvalid as error:
             raise KeyError(CELLS[0]) from error
 
     attacked.configure("tables: {t: {select_fields: ['id']}}")
-    monkeypatch.setattr(window_module, "judge", judge)
+    monkeypatch.setattr(window_module, "evaluate_checks", evaluate_checks)
     result = run()
     said = capfd.readouterr()
     assert str(result.tables["t"].error).startswith("an unexpected builtins.KeyError at export/window.py:")

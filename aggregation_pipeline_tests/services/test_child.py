@@ -1,16 +1,13 @@
-"""Services as child processes, without Dagster; and the names of Dagster's that they are built on."""
+"""Services as child processes, without Dagster."""
 
-import inspect
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import yaml
-from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
-from dagster._grpc.__generated__ import dagster_api_pb2
-from dagster._grpc.client import DagsterGrpcClient
 
 from aggregation_pipeline.services import child, code_server
 from aggregation_pipeline.services.child import Child
@@ -62,24 +59,32 @@ def test_what_a_service_has_started_ends_with_it(tmp_path: Path):
     assert daemon.end(signal.SIGTERM, 1), "it may be ended twice"
 
 
+def test_what_a_killed_service_has_left_ends_with_the_one_that_was_started_again(tmp_path: Path):
+    code = """
+import subprocess, sys, time
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(left.pid, file=open("started", "a"), flush=True)
+time.sleep(60)
+"""
+    service, _ = make(tmp_path, code)
+    started = tmp_path / "started"
+
+    def grandchildren() -> list[int]:
+        return list(map(int, started.read_text().split())) if started.exists() else []
+
+    service.start()
+    until("what it starts", grandchildren, 20)
+    assert service.process is not None
+    service.process.kill()
+    keep_until(service, lambda: len(grandchildren()) == 2)
+    assert not service.wait_group(0)
+    assert service.end_group(signal.SIGINT, 20)
+    assert not any(map(psutil.pid_exists, grandchildren()))
+    assert service.wait_group(0), "it may be waited for again"
+
+
 def test_the_code_location_is_called_as_the_shipped_workspace_calls_it():
     shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0][
         "python_module"
     ]
     assert shipped == {"module_name": code_server.MODULE, "location_name": code_server.LOCATION}
-
-
-def test_the_names_of_dagsters_that_the_watch_uses():
-    assert list(inspect.signature(DagsterGrpcClient._get_response).parameters) == [
-        "self",
-        "method",
-        "request",
-        "timeout",
-    ]
-    assert {"serialized_list_repositories_response_or_error"} <= {
-        field.name for field in dagster_api_pb2.ListRepositoriesReply.DESCRIPTOR.fields
-    }
-    assert "timeout" in inspect.signature(DagsterGrpcClient.reload_code).parameters
-    assert "timeout" in inspect.signature(DagsterGrpcClient.shutdown_server).parameters
-    assert issubclass(DagsterUserCodeUnreachableError, Exception)
-    assert DagsterUserCodeProcessError.__name__ == "DagsterUserCodeProcessError"

@@ -1,4 +1,4 @@
-"""Supervisors that are killed: their services end with them, and what is left of them goes with the next supervisor."""
+"""If a supervisor is killed, its services end with it, and the next supervisor removes what it has left."""
 
 import signal
 import subprocess
@@ -17,17 +17,17 @@ SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
 from aggregation_pipeline.services.child import Child
-from aggregation_pipeline.services.private_folder import place_of, private_folder
-from aggregation_pipeline.services.tether import tether, tied
-with private_folder(print, grace=1, patient="none") as folder, tether() as held:
+from aggregation_pipeline.services.private_folder import claim_path, private_folder
+from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
+with private_folder(print, grace=1, patient="none") as folder, supervisor_lifeline() as lifeline:
     for words in sys.argv[1:]:
         name, seconds = words.split(":")
-        command = tied(place_of(folder, name), float(seconds), ["service", name])
-        Child(name, command, os.environ, Path.cwd(), print, stdin=held).start()
+        command = command_that_ends(claim_path(folder, name), float(seconds), ["service", name])
+        Child(name, command, os.environ, Path.cwd(), print, stdin=lifeline).start()
     print(folder, flush=True)
     time.sleep(60)
 """
-# Obeys an interruption at once, later, or never.
+# By its name it ends at an interruption (easy), after its work (working), or not at all (stubborn).
 SERVICE = """
 import signal, sys, time
 from pathlib import Path
@@ -47,7 +47,7 @@ except KeyboardInterrupt:
 
 
 class Supervisor:
-    """A process that starts such services, each given as `name:seconds`, and is killed."""
+    """A process that starts such services, each given as `name:seconds`, for the test to kill."""
 
     def __init__(self, home: Path, *services: str) -> None:
         environment = {"TMPDIR": str(home), "PYTHONPATH": ":".join([str(home), *sys.path])}
@@ -62,12 +62,14 @@ class Supervisor:
         self.services = {each.cmdline()[-1]: each for each in children}
 
     def kill(self) -> None:
+        """Kill the supervisor alone."""
         self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def lives(self, name: str) -> bool:
+    def is_running(self, name: str) -> bool:
+        """Return whether this service still runs."""
         each = self.services[name]
         return each.is_running() and each.status() != psutil.STATUS_ZOMBIE
 
@@ -79,7 +81,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "done").touch()
 
 
-def test_what_a_killed_supervisor_left_goes_with_the_next_and_that_of_a_living_one_stays(home: Path):
+def test_the_next_supervisor_removes_the_folder_of_a_killed_one_and_not_that_of_a_running_one(home: Path):
     dead = Supervisor(home)
     dead.kill()
     assert dead.folder.is_dir()
@@ -95,13 +97,12 @@ def test_what_a_killed_supervisor_left_goes_with_the_next_and_that_of_a_living_o
 def test_services_end_with_a_supervisor_that_is_killed_and_one_with_work_takes_its_time(home: Path):
     supervisor = Supervisor(home, "easy:30", "stubborn:0.5", "working:0")
     supervisor.kill()
-    until(
-        "the end of those without work", lambda: not supervisor.lives("easy") and not supervisor.lives("stubborn"), 20
-    )
+    without_work = ("easy", "stubborn")
+    until("the end of those without work", lambda: not any(map(supervisor.is_running, without_work)), 20)
     assert (home / "easy.interrupted").exists()
     said: list[str] = []
     with private_folder(said.append, grace=0.2, patient="working"):
-        assert supervisor.lives("working")
+        assert supervisor.is_running("working")
         assert supervisor.folder.is_dir()
     pid = supervisor.services["working"].pid
     assert said == [
@@ -109,7 +110,7 @@ def test_services_end_with_a_supervisor_that_is_killed_and_one_with_work_takes_i
         f"The working (process {pid}) ends when the last of its runs has ended",
     ]
     (home / "done").touch()
-    until("its end", lambda: not supervisor.lives("working"), 20)
+    until("its end", lambda: not supervisor.is_running("working"), 20)
     with private_folder(pytest.fail, grace=0.2, patient="working"):
         assert not supervisor.folder.exists()
 
@@ -124,5 +125,5 @@ def test_the_next_supervisor_kills_what_does_not_end_by_itself(home: Path):
     with private_folder(said.append, grace=0.2, patient="working"):
         assert time.monotonic() - before > 0.2
         assert not supervisor.folder.exists()
-    until("its end", lambda: not supervisor.lives("easy"), 20)
+    until("its end", lambda: not supervisor.is_running("easy"), 20)
     assert said[1] == f"The easy (process {frozen.pid}) does not end and is killed"

@@ -1,4 +1,4 @@
-"""What the shipped dagster.yaml asks of the queue, as Dagster reads it."""
+"""The settings of the run queue in the shipped dagster.yaml, as Dagster reads them."""
 
 from collections.abc import Mapping
 from pathlib import Path

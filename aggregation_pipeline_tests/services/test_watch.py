@@ -1,4 +1,4 @@
-"""When the code is loaded again because a file has changed: what is done each time is in live/test_services.py."""
+"""When the watch loads the code again because a file has changed. live/test_services.py tests the whole."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from aggregation_pipeline.services import load_record
 from aggregation_pipeline.services.code_server import Watch
 
 
-def test_a_file_is_loaded_once_for_each_change_whether_or_not_the_load_comes_to_it(
+def test_the_code_is_loaded_once_for_each_change_of_a_file_even_if_the_load_fails_before_it_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    config, place = tmp_path / "aggregation.yaml", tmp_path / "loading.json"
+    config, record = tmp_path / "aggregation.yaml", tmp_path / "loading.json"
     said: list[str] = []
-    # Nobody listens there: no load writes its note.
-    watch = Watch(tmp_path / "code.sock", place, said.append)
+    # There is no code server, so no load writes its record.
+    watch = Watch(tmp_path / "code.sock", record, said.append)
     watch._load_if_changed(0)
-    assert not said, "nothing is known of a load"
+    assert not said, "no load has written a record"
     config.write_text("tables: [", encoding="utf-8")
-    monkeypatch.setenv(load_record.VARIABLE, str(place))
-    load_record.note(tmp_path / ".env", config)
+    monkeypatch.setenv(load_record.VARIABLE, str(record))
+    load_record.write_record(tmp_path / ".env", config)
     watch._load_if_changed(0)
     assert not said
     for text in ("tables: {", "tables: {}"):

@@ -13,8 +13,8 @@ import dotenv
 import pytest
 
 from aggregation_pipeline.settings import env_precedence
-from aggregation_pipeline.settings.env_precedence import put_back
-from aggregation_pipeline_tests.support.deployment import ours_left_out, use_environment
+from aggregation_pipeline.settings.env_precedence import restore_environment
+from aggregation_pipeline_tests.support.deployment import environment_without_settings, use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def laid_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A process that was started with SET, and over whose environment Dagster has laid the file."""
     use_environment(monkeypatch, {**SET, "HOME": "/home/ada"})
     (folder / "started_with").write_bytes(b"".join(f"{name}={value}\0".encode() for name, value in SET.items()))
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", folder / "started_with")
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", folder / "started_with")
     for name, value in dotenv.dotenv_values(".env").items():
         monkeypatch.setenv(name, value or "")
     return folder
@@ -52,7 +52,7 @@ def laid_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_the_file_has_covered_is_put_back_and_nothing_else(laid_over):
     for _ in range(2):
-        put_back()
+        restore_environment()
         assert {name: os.environ[name] for name in SET} == SET
         assert (os.environ["DB_NAME"], os.environ["MASK_SALT"]) == ("of_the_file", "x/home/ada")
 
@@ -60,15 +60,15 @@ def test_what_the_file_has_covered_is_put_back_and_nothing_else(laid_over):
 def test_a_variable_that_was_set_afterwards_is_left_alone(laid_over, monkeypatch):
     monkeypatch.setenv("THEIRS", "by a program")
     monkeypatch.delenv("EMPTY")
-    put_back()
+    restore_environment()
     assert os.environ["THEIRS"] == "by a program"
     assert "EMPTY" not in os.environ
 
 
 def test_where_the_system_does_not_tell_one_warning_names_the_variables_and_no_value(laid_over, monkeypatch, caplog):
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", laid_over / "nothing")
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", laid_over / "nothing")
     for _ in range(2):
-        put_back()
+        restore_environment()
     (record,) = caplog.records
     said = record.getMessage()
     assert "the file goes before the environment there" in said
@@ -80,8 +80,8 @@ def test_where_the_system_does_not_tell_one_warning_names_the_variables_and_no_v
 
 def test_where_nothing_was_laid_over_nothing_is_said_there(folder, monkeypatch, caplog):
     use_environment(monkeypatch, {**SET})
-    monkeypatch.setattr(env_precedence, "_STARTED_WITH", folder / "nothing")
-    put_back()
+    monkeypatch.setattr(env_precedence, "_ENVIRONMENT_AT_START", folder / "nothing")
+    restore_environment()
     assert not caplog.records
 
 
@@ -89,7 +89,7 @@ def test_dagster_home_in_both_is_told_since_dagster_has_used_the_files(laid_over
     (laid_over / ".env").write_text("DAGSTER_HOME=/file\n")
     (laid_over / "started_with").write_bytes(b"DAGSTER_HOME=/set\0")
     monkeypatch.setenv("DAGSTER_HOME", "/file")
-    put_back()
+    restore_environment()
     assert os.environ["DAGSTER_HOME"] == "/file"
     assert "DAGSTER_HOME." in caplog.text
 
@@ -128,6 +128,7 @@ def seen(folder: Path) -> list[dict[str, object]]:
     )
 
 
+@pytest.mark.slow
 def test_dagsters_commands_and_the_processes_that_they_start_see_the_environment_first(
     folder: Path, postgres: "PostgresServer"
 ):
@@ -137,7 +138,7 @@ def test_dagsters_commands_and_the_processes_that_they_start_see_the_environment
     (folder / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     url = postgres.fresh_database()
     environment = {
-        **ours_left_out(),
+        **environment_without_settings(),
         **SET,
         "DAGSTER_PG_URL": url,
         "DAGSTER_HOME": str(folder),

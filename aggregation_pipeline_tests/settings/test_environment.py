@@ -142,7 +142,7 @@ def test_without_a_file_there_is_the_environment_alone(folder, monkeypatch):
 PROBE = """
 import os
 from dagster import Definitions
-from aggregation_pipeline.environment import read_environment
+from aggregation_pipeline.settings.environment import read_environment
 
 read = read_environment(["db_password", "db_name"])
 with open("seen", "a") as file:

@@ -19,8 +19,8 @@ def test_every_variable_of_the_example_is_one_of_ours_and_is_read(tmp_path: Path
     assert values["CRON_SCHEDULE"] == "0 0 2 * * *"
 
 
-def test_both_readmes_name_every_variable_of_the_source():
-    for name in ("README.md", "README.zh-CN.md"):
+def test_both_languages_name_every_variable_of_the_source():
+    for name in ("docs/configuration.md", "docs/configuration.zh-CN.md"):
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         assert [
             field.upper()

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 # A service that loads its code three times, each time in another process.
 CODE = (
-    "import logging; from aggregation_pipeline.settings.log_once import tell_once; tell_once(logging.getLogger('x'),"
+    "import logging; from aggregation_pipeline.settings.log_once import log_once; log_once(logging.getLogger('x'),"
     " 30, 'a word')"
 )
 SERVICE = f"""
 import subprocess, sys
-from aggregation_pipeline.told import begin
-begin()
+from aggregation_pipeline.settings.log_once import begin_log_record
+begin_log_record()
 for _ in range(3):
     subprocess.run([sys.executable, "-c", {CODE!r}], check=True)
 """
@@ -28,7 +28,7 @@ for _ in range(3):
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return {**ours_left_out(), "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    return {**environment_without_settings(), "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
 
 
 def run(code: str, environment: dict[str, str]) -> str:
@@ -49,7 +49,8 @@ def test_processes_that_nobody_started_together_say_it_each(environment):
 
 def test_what_a_killed_service_left_is_removed_by_the_next(environment, tmp_path):
     run(
-        "import os, signal; from aggregation_pipeline.settings.log_once import begin; begin(); os._exit(0)", environment
+        "import os, signal; from aggregation_pipeline.settings.log_once import begin_log_record; begin_log_record(); os._exit(0)",
+        environment,
     )
     (left,) = tmp_path.iterdir()
     (tmp_path / f"aggregation-told-{os.getpid()}-x").touch()
@@ -59,9 +60,9 @@ def test_what_a_killed_service_left_is_removed_by_the_next(environment, tmp_path
 
 
 def test_where_no_file_can_be_made_it_is_said_all_the_same(monkeypatch, caplog):
-    from aggregation_pipeline.settings.log_once import tell_once
+    from aggregation_pipeline.settings.log_once import log_once
 
     monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: "/nowhere/at/all")
-    tell_once(logging.getLogger("x"), logging.WARNING, "100 % said")
+    log_once(logging.getLogger("x"), logging.WARNING, "100 % said")
     assert [record.getMessage() for record in caplog.records] == ["100 % said"]

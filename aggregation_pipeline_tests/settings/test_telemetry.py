@@ -12,7 +12,7 @@ import pytest
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import load_settings
-from aggregation_pipeline.settings.telemetry import left_behind
+from aggregation_pipeline.settings.telemetry import queued_files_warning
 from aggregation_pipeline_tests.support.deployment import use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -116,10 +116,11 @@ def test_folders_beside_them_are_legal(home: Path, monkeypatch, folder: str):
     load_settings()
 
 
+@pytest.mark.slow
 def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: Path):
-    assert left_behind() == ""
+    assert queued_files_warning() == ""
     (home / ".logs_queue").mkdir()
-    assert left_behind() == ""
+    assert queued_files_warning() == ""
     for name in ("combined.log", "app.log"):
         (home / ".logs_queue" / name).write_text("a line of ours")
     start = [
@@ -131,7 +132,7 @@ def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: P
     done = subprocess.run(
         [*start, *start], env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=True
     )
-    assert done.stderr.count(".logs_queue holds app.log, combined.log: Dagster's telemetry has taken files") == 1
+    assert done.stderr.count(".logs_queue holds app.log, combined.log: Dagster's telemetry has moved files") == 1
     command = done.stderr.partition("To have them back: ")[2]
     subprocess.run(command, shell=True, check=True)  # noqa: S602 - as the operator who copies it
     assert {path.name for path in (home / "logs").iterdir()} == {"combined.log", "app.log"}

@@ -90,7 +90,7 @@ class Scene:
             now=datetime.now(UTC) + timedelta(days=3),
             keep_extracts=timedelta(days=365),
             lock=lambda table, window: self._lock(table, window, "retention"),
-            alive=lambda _: False,
+            is_active=lambda _: False,
             report=lambda _: None,
             dry_run=False,
         )

@@ -2,12 +2,13 @@
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aggregation_pipeline.config.partitions import Every
 from aggregation_pipeline.errors import StorageBusyError, StorageError
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import RetentionRule, expired_windows
@@ -70,7 +71,7 @@ def swept(store: Any, *rules: RetentionRule, dry_run: bool = False, **how: Any) 
         "now": NOW,
         "keep_extracts": timedelta(days=7),
         "lock": lambda _table, _window: nullcontext(NoLock()),
-        "alive": lambda _run: False,
+        "is_active": lambda _run: False,
         "report": print,
     }
     return apply_retention(store, "daily", rules, dry_run=dry_run, **{**given, **how})
@@ -97,11 +98,29 @@ def test_windows_expire_by_age_by_number_and_by_both(filled: ObjectStore):
     assert windows(filled, keep=timedelta(hours=1)) == list(DAYS[:3])  # the newest stays
 
 
-def test_a_window_that_lasts_a_week_or_a_month_ages_from_its_end(filled: ObjectStore):
-    assert windows(filled, keep=timedelta(days=110)) == [OLD]
-    assert windows(filled, keep=timedelta(days=110), lasts=timedelta(days=7)) == []
-    assert windows(filled, keep=timedelta(days=80), lasts=timedelta(days=31)) == [OLD]
-    assert windows(filled, keep=timedelta(days=81), lasts=timedelta(days=31)) == []
+@pytest.mark.parametrize(
+    ("every", "windows", "last_day"),
+    [
+        ("week", ["2026-02-23", "2026-03-02"], date(2026, 3, 12)),
+        ("month", ["2026-02-01", "2026-03-01"], date(2026, 3, 11)),
+        ("month", ["2028-02-01", "2028-03-01"], date(2028, 3, 11)),
+        ("month", ["2026-12-01", "2027-01-01"], date(2027, 1, 11)),
+        ("day", ["2026-03-01", "2026-03-02"], date(2026, 3, 11)),
+    ],
+)
+def test_weeks_and_months_age_from_their_end_and_days_from_their_date(
+    store: ObjectStore, tmp_path: Path, every: Every, windows: list[str], last_day: date
+):
+    for window in windows:
+        put(store, tmp_path, window)
+    rule = RetentionRule("orders", keep=timedelta(days=10), every=every)
+    stays_until = datetime.combine(last_day, time(), UTC)
+
+    def gone(now: datetime) -> list[str]:
+        return [each.window for each in swept(store, rule, now=now, dry_run=True).windows]
+
+    assert gone(stays_until) == []
+    assert gone(stays_until + timedelta(seconds=1)) == windows[:1]
 
 
 def test_minutes_and_hours_of_a_day_age_with_it():
@@ -243,13 +262,13 @@ def test_what_a_dead_run_left_goes_after_a_day_and_what_a_live_one_sends_stays(
     before = keys(store)
     asked: list[str] = []
 
-    def alive(run: str) -> bool:
+    def is_active(run: str) -> bool:
         asked.append(run)
         return True
 
     assert swept(store, ORDERS, now=in_time(SOON)).versions == ()
     if dying < 5:
-        assert swept(store, ORDERS, now=in_time(LATER), alive=alive).versions == ()
+        assert swept(store, ORDERS, now=in_time(LATER), is_active=is_active).versions == ()
         assert asked == ["dead"]
     assert keys(store) == before
     swept(store, ORDERS, now=in_time(LATER))

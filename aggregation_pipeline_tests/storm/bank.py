@@ -1,15 +1,13 @@
-"""The source of the storm: money that moves between accounts, of which no snapshot may show more or less than there is.
+"""The source of the storm: money that moves between accounts. Every snapshot has to show the same total.
 
-Each transfer changes two accounts and adds one row to the ledger, in one transaction; transfers come one after the
-other. So the numbers of the ledger are in the order of the commits: what a snapshot that saw number n must hold can be
-worked out from the ledger alone.
+A transfer changes two accounts and adds a row to the ledger, in one transaction, and the transfers run one after the
+other. So the ledger's numbers are in the order of the commits, and the ledger alone tells what a snapshot that saw
+number n must hold.
 """
 
-import hashlib
 import random
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,12 +23,11 @@ ACCOUNTS: Final = 200
 BRANCHES: Final = ("north", "east", "south", "west", "Überlingen", "杭州")
 OPENING: Final = Decimal("1000.00")
 TOTAL: Final = ACCOUNTS * OPENING
-# Into the days of the first list money moves all the time; those of the second stay as they are, and are published
-# again and again.
+# Transfers have days of the first list. The days of the second list do not change, and are published again and again.
 MOVING_DAYS: Final = tuple(f"2026-10-{day:02}" for day in range(1, 5))
 QUIET_DAYS: Final = ("2026-10-05", "2026-10-06")
 DAYS: Final = (*MOVING_DAYS, *QUIET_DAYS)
-# A file of the archive is larger than what goes to OSS in one piece.
+# So many rows that its file is uploaded to OSS in parts.
 ARCHIVE: Final = 100_000
 READER: Final = "exporter"
 CONFIG: Final = f"""
@@ -232,49 +229,3 @@ def _fill(bank: Bank) -> None:
             cursor.execute(
                 "UPDATE bank.accounts SET balance = balance + 1, moves = moves + 1 WHERE id = %s", (pair[1],)
             )
-
-
-Window = Mapping[str, list[dict[str, Any]]]
-
-
-def contradictions(table: str, window: Window) -> list[str]:
-    """What cannot be of one moment in the datasets, one or both, of a window; as text or number, a cell is the same.
-
-    Args:
-        window: rows by the dataset's name, summary and detail.
-    """
-    summary, detail = window.get("summary"), window.get("detail")
-    wrong = []
-
-    def agree(what: str, one: object, other: object) -> None:
-        if one != other:
-            wrong.append(f"{what}: {one} against {other}")
-
-    if table == "accounts":
-        for name, rows in window.items():
-            agree(f"the money of {name}", _sum(rows, "balance"), TOTAL)
-        if summary is not None:
-            agree("what each row saw", len({(row["seen"], row["entries"]) for row in summary}), 1)
-            agree("moves against the ledger", _sum(summary, "moves"), 2 * Decimal(str(summary[0]["entries"])))
-            agree("accounts", _sum(summary, "accounts"), Decimal(ACCOUNTS))
-        if detail is not None:
-            agree("rows of detail", len(detail), ACCOUNTS)
-        if summary is not None and detail is not None:
-            for column in ("balance", "moves"):
-                of_summary = {row["branch"]: Decimal(str(row[column])) for row in summary}
-                of_detail = {
-                    branch: _sum([row for row in detail if row["branch"] == branch], column) for branch in of_summary
-                }
-                agree(f"{column} by branch", of_summary, of_detail)
-    elif table == "archive":
-        numbers = [int(row["id"]) for row in window["detail"]]
-        agree("rows of the archive", numbers == list(range(1, ARCHIVE + 1)), True)
-        agree("its last word", window["detail"][-1]["words"], hashlib.sha256(str(ARCHIVE).encode()).hexdigest() * 3)
-    elif summary is not None and detail is not None:
-        agree("entries", Decimal(str(summary[0]["entries"])), Decimal(len(detail)))
-        agree("amount", Decimal(str(summary[0]["amount"] or 0)), _sum(detail, "amount"))
-    return wrong
-
-
-def _sum(rows: list[dict[str, Any]], column: str) -> Decimal:
-    return sum((Decimal(str(row[column])) for row in rows), Decimal())

@@ -237,7 +237,7 @@ class Books:
             now=datetime.now(UTC) + timedelta(days=3),
             keep_extracts=timedelta(days=365),
             lock=lambda _table, _window: NoLock().reacquire(),
-            alive=lambda _: False,
+            is_active=lambda _: False,
             report=lambda _: None,
             dry_run=False,
         )

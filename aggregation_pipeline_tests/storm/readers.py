@@ -23,7 +23,7 @@ from aggregation_pipeline.storage.keys import LATEST_FOLDER, MANIFEST, table_fol
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 from aggregation_pipeline.storage.parsed_keys import ParsedKey, parse_key
 from aggregation_pipeline.storage.published import fetch_window, load_manifest, published_windows
-from aggregation_pipeline_tests.storm.bank import Window, contradictions
+from aggregation_pipeline_tests.storm.contradictions import Window, contradictions
 
 TABLES: Final = ("accounts", "moves", "archive")
 # Whoever looks at the archive reads 18 MB.

@@ -10,7 +10,8 @@ import pytest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline_tests.storage.samples import WINDOW, render_csv, sample_extract
-from aggregation_pipeline_tests.storm.bank import ACCOUNTS, BRANCHES, OPENING, contradictions
+from aggregation_pipeline_tests.storm.bank import ACCOUNTS, BRANCHES, OPENING
+from aggregation_pipeline_tests.storm.contradictions import contradictions
 from aggregation_pipeline_tests.storm.readers import Readers
 
 

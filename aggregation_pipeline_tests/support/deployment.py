@@ -1,4 +1,4 @@
-"""A whole deployment for a test: a source database, PostgreSQL, a folder, and an aggregation.yaml."""
+"""A whole deployment for a test: source database, PostgreSQL, folder and aggregation.yaml."""
 
 import os
 import textwrap
@@ -12,19 +12,19 @@ from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
-def ours_left_out() -> dict[str, str]:
-    """This machine's environment without anything of ours or Dagster's."""
-    ours = {name.upper() for name in Settings.model_fields}
+def environment_without_settings() -> dict[str, str]:
+    """Return this machine's environment without the pipeline's settings and Dagster's variables."""
+    settings = {name.upper() for name in Settings.model_fields}
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION"))
+        if name not in settings and not name.startswith(("DAGSTER", "AGGREGATION"))
     }
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Everything by variables, as a user would configure it; `folder` holds exports, temp, logs and the YAML."""
+    """Configured by variables alone, as a user does it. `folder` holds exports, temp, logs and aggregation.yaml."""
 
     folder: Path
     source: MySQLServer
@@ -38,14 +38,15 @@ class Deployment:
         return path
 
     def execute(self, *statements: str) -> None:
+        """Run statements in the source database."""
         with self.source.connect(database=self.database) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
     def variables(self, **changes: str) -> dict[str, str]:
-        """Return the environment of this deployment, with nothing of the machine's own configuration in it."""
+        """Return the environment of this deployment, without any configuration of the machine."""
         return {
-            **ours_left_out(),
+            **environment_without_settings(),
             "AGGREGATION_ENV_FILE": os.devnull,
             "AGGREGATION_CONFIG": str(self.folder / "aggregation.yaml"),
             "DB_SOCKET": self.source.unix_socket,
@@ -61,15 +62,17 @@ class Deployment:
         }
 
     def enter(self, monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
-        """Make this deployment the one that this process is configured for."""
+        """Configure this process for this deployment."""
         use_environment(monkeypatch, self.variables(**changes))
 
     @property
     def exports(self) -> Path:
+        """Where files are published."""
         return self.folder / "exports"
 
 
 def use_environment(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    """Give this process exactly these variables until the test ends."""
     for name in list(os.environ):
         if name not in variables:
             monkeypatch.delenv(name)

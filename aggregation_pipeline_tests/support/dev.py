@@ -1,5 +1,6 @@
-"""`dagster dev` as people run it: webserver, daemon and code server on a deployment of their own, and GraphQL as the UI
-sends it.
+"""`dagster dev` as people run it: webserver, daemon and code server on a deployment of their own.
+
+Tests talk to it by GraphQL, as the UI does.
 """
 
 import json
@@ -23,7 +24,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunSta
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, TickStatus
 
 from aggregation_pipeline.automation.catch_up import CATCH_UP
-from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -36,7 +37,7 @@ from aggregation_pipeline.services.supervisor import supervise
 supervise(os.environ, Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), say=lambda words: print(words, flush=True))
 """
 
-# One table by days, of which only people start runs.
+# One table, partitioned by days. It has no schedule: only the test starts runs.
 DAILY_ORDERS = """
     tables:
       orders:
@@ -48,7 +49,7 @@ DAILY_ORDERS = """
 
 @dataclass
 class Dev:
-    """A deployment in `folder`; its `dagster dev` is started and stopped by the test."""
+    """A deployment in `folder`. The test starts and stops its `dagster dev`."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -58,26 +59,16 @@ class Dev:
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def command(self) -> list[str]:
-        return [
-            "-m",
-            "dagster",
-            "dev",
-            "-w",
-            str(REPOSITORY / "workspace.yaml"),
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-        ]
+        """Return what Python has to run."""
+        workspace = str(REPOSITORY / "workspace.yaml")
+        return ["-m", "dagster", "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(self.port)]
 
     def start(self, *, seconds: float = 120, **variables: str) -> None:
-        """Start it, with `variables` over the environment of the deployment, and return when the UI answers, within so
-        many seconds.
-        """
+        """Start it, and return when the UI answers; fail after `seconds`. `variables` are added to the environment."""
         with (self.folder / "dev.log").open("ab") as log:
             self.process = process = subprocess.Popen(
-                [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder, stdout=log, stderr=log,
-                start_new_session=True,
+                [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder,
+                stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
         def answers() -> bool:
@@ -97,16 +88,18 @@ class Dev:
         self.process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(30)
-        # Whatever is left of its group: a code server may outlive it.
+        # A code server may outlive it.
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
 
     def log(self) -> str:
+        """Return what it has logged."""
         return (self.folder / "dev.log").read_text(encoding="utf-8", errors="replace")
 
     def ask(self, query: str, **variables: Any) -> Any:
+        """Send a GraphQL query or mutation; return the answer."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
             json.dumps({"query": query, "variables": variables}).encode(),
@@ -116,7 +109,7 @@ class Dev:
             return json.load(reply)
 
     def backfill(self, keys: list[list[str]], partitions: list[str]) -> str:
-        """Launch a backfill of assets, as the UI's dialog does."""
+        """Launch a backfill of assets, as the UI's dialog does; return its id."""
         answer = self.ask(
             """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
                  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
@@ -126,28 +119,29 @@ class Dev:
         return backfill
 
     def launched(self, day: str, status: DagsterRunStatus) -> DagsterRun:
-        """A new run of this day of `orders`, once it has come to this status."""
+        """Launch a run of this day of `orders`, and return it when it has this status."""
         tags = {"dagster/backfill": self.backfill([["aggregation", "orders"], ["export", "orders_manifest"]], [day])}
         wanted = RunsFilter(tags=tags, statuses=[status])
         run: DagsterRun = until(f"the run of {day}", lambda: list(self.instance.get_runs(wanted)), said=self.log)[0]
         return run
 
     def finished(self, **tags: str) -> list[DagsterRun] | None:
-        """The runs with these tags, when there are any and all are over."""
+        """Return the runs with these tags, if there are any and all have ended."""
         runs = list(self.instance.get_runs(RunsFilter(tags=tags)))
         return runs if runs and all(run.is_finished for run in runs) else None
 
     def now(self, run: DagsterRun) -> DagsterRun:
-        """What has become of `run`."""
+        """Return `run` as Dagster has it now."""
         found = self.instance.get_run_by_id(run.run_id)
         assert found is not None
         return found
 
     def status(self, run: DagsterRun) -> DagsterRunStatus:
+        """Return the status that `run` has now."""
         return self.now(run).status
 
     def pid_of(self, run: DagsterRun) -> int:
-        """The process in which `run` is executed, as it said itself."""
+        """Return the process in which `run` is executed, as its events say."""
         events = (
             entry.dagster_event for entry in self.instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
         )
@@ -159,11 +153,11 @@ class Dev:
         return int(str(pids[-1]))
 
     def windows(self, table: str) -> list[str]:
-        """The windows of `table` that are published."""
+        """Return the published windows of `table`."""
         return sorted(path.parent.name for path in (self.folder / "exports" / table).glob("*/manifest.json"))
 
     def row(self, run_id: str, status: str) -> Any:
-        """The run's row in batch_jobs, once it has this status."""
+        """Return the run's row in batch_jobs if it has this status."""
         engine = sa.create_engine(self.url)
         query = sa.text("SELECT * FROM public.batch_jobs WHERE id = :id AND status = :status")
         with engine.connect() as connection:
@@ -173,7 +167,7 @@ class Dev:
 
 
 def make_orders(server: MySQLServer, rows: Iterable[str]) -> dict[str, str]:
-    """Make a database with a table `orders` that holds `rows`, and return the variables that name it."""
+    """Make a database with a table `orders` that holds `rows`; return the variables that name it."""
     database = server.fresh_database()
     with server.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE orders (id INT PRIMARY KEY, status TEXT, created_at DATETIME, KEY (created_at))")
@@ -189,7 +183,7 @@ class Supervised(Dev):
         return ["-c", SUPERVISE, str(self.port)]
 
     def stop(self) -> None:
-        """Stop it as Ctrl-C does. Its services have sessions of their own, and it must end them all."""
+        """Stop it as Ctrl-C does. It has to end all its services, which have sessions of their own."""
         if self.process is None:
             return
         self.process.send_signal(signal.SIGINT)
@@ -197,7 +191,7 @@ class Supervised(Dev):
         self.process = None
 
     def launch(self, day: str, status: DagsterRunStatus) -> DagsterRun:
-        """The same as `launched`, at once: backfills are looked at each half minute only."""
+        """As `launched`, but without a backfill: Dagster's daemon looks at backfills only every half minute."""
         answer = self.ask(
             """mutation($day: String!) { launchRun(executionParams: {
                  selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__",
@@ -212,15 +206,15 @@ class Supervised(Dev):
         return run
 
     def service(self, *words: str) -> psutil.Process:
-        """The process with these words in its command line."""
+        """Return a process with these words in its command line."""
         return self.found(*words)[0]
 
     def found(self, *words: str) -> list[psutil.Process]:
-        """All of them."""
+        """Return all processes with these words in their command lines."""
         assert self.process is not None
         found = []
         for each in psutil.Process(self.process.pid).children(recursive=True):
-            with suppress(psutil.Error):  # it has ended by now
+            with suppress(psutil.Error):  # it has ended meanwhile
                 found += [each] if {*words} <= {*each.cmdline()} else []
         return found
 
@@ -229,7 +223,7 @@ class Supervised(Dev):
 def deployed_dev(
     folder: Path, config: str, source: Mapping[str, str], url: str, kind: type[Dev] = Dev
 ) -> Iterator[Any]:
-    """A deployment of `config` on a Dagster storage at `url` that has batch_jobs too; not started yet."""
+    """Make a deployment of `config`, not started yet. Dagster's storage and batch_jobs are at `url`."""
     home = folder / "home"
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -237,12 +231,7 @@ def deployed_dev(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    ours = {name.upper() for name in Settings.model_fields}
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ours and not name.startswith(("DAGSTER", "AGGREGATION_TOLD"))
-    } | {
+    environment = environment_without_settings() | {
         **source,
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),
@@ -264,14 +253,14 @@ def deployed_dev(
 
 
 def state(dev: Dev, kind: InstigatorType, name: str) -> InstigatorState | None:
-    """What Dagster remembers of a schedule or sensor."""
+    """Return what Dagster has stored of a schedule or sensor."""
     return next(
         (one for one in dev.instance.all_instigator_state(instigator_type=kind) if one.instigator_name == name), None
     )
 
 
 def looks(dev: Dev) -> int:
-    """How often catch_up has looked for what was missed."""
+    """Return how often the sensor catch_up has looked for missed windows."""
     found = state(dev, InstigatorType.SENSOR, CATCH_UP)
     ticks = dev.instance.get_ticks(found.instigator_origin_id, found.selector_id) if found else []
     return sum(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks)

@@ -1,8 +1,8 @@
-"""What `test_every_expression` goes through: column types with values, and functions."""
+"""The cases of `test_every_expression`: column types with values, and functions."""
 
 from collections.abc import Sequence
 
-# Each column's type, and four values of it, in no order.
+# The type of each column, and four values in no particular order.
 TYPES: dict[str, tuple[str, Sequence[str]]] = {
     "tiny1": ("TINYINT(1)", ("1", "-128", "0", "127")),
     "tiny_u": ("TINYINT UNSIGNED", ("49", "255", "0", "128")),
@@ -61,7 +61,7 @@ TYPES: dict[str, tuple[str, Sequence[str]]] = {
     "shape": ("GEOMETRY", ("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(0 0)')") * 2),
 }
 SAMPLE = ("tiny1", "big_u", "money", "float", "bit1", "bit64", "stamp", "time", "year", "text", "varbinary", "enum")
-# A group of values, one of values and NULL, one of NULL.
+# The group of each row: one of values, one of values and NULL, one of NULL.
 GROUPS = (1, 1, 1, 2, 2, 3)
 
 SCALARS = (
@@ -103,8 +103,8 @@ SCALARS = (
     "ELT(1, {c})",
     "MD5({c})",
 )
-# Of the functions that an entry names, see `figures_of`; these are written out.
-FIGURES = (
+# Written as `expr`. For those that an entry names as `function` see `figures_of`.
+AGGREGATES = (
     "MAX(IF(id > 2, {c}, NULL))",
     "MAX(CASE WHEN id > 2 THEN {c} END)",
     "MIN(COALESCE({c}, {c}))",
@@ -138,9 +138,9 @@ TEMPORARY = (
     "GROUP_CONCAT(DISTINCT {c} ORDER BY {c} SEPARATOR '|')",
 )
 
-# What a server declares as narrower than what it sends: refused, since a file's types come before its rows.
+# Declared by the server with a narrower type than the values that it sends. Refused, since a file has its types first.
 REFUSED: dict[str, dict[str, tuple[str, ...]]] = {
-    # The signed type, for what is UNSIGNED.
+    # UNSIGNED values declared as signed.
     "mysql56": {
         "IFNULL(NULL, {c})": ("tiny_u", "int_u"),
         "GREATEST({c}, {c})": ("tiny_u", "int_u"),
@@ -148,6 +148,6 @@ REFUSED: dict[str, dict[str, tuple[str, ...]]] = {
         "GREATEST(MAX({c}), MIN({c}))": ("tiny_u", "int_u"),
         "LEAST(MAX({c}), MIN({c}))": ("tiny_u",),
     },
-    # The digits that TINYINT(1) is shown with.
+    # Declared with the display width of TINYINT(1).
     "seekdb": {"AVG({c})": ("tiny1",)},
 }

@@ -1,4 +1,4 @@
-"""Entries made up by chance over tables of which some columns are masked: honest ones, and ways around."""
+"""Random entries over tables with masked columns: ordinary ones, and ones that try to get around the masks."""
 
 import random
 from typing import Any, Final
@@ -7,12 +7,12 @@ OPEN: Final = ("id", "status", "city")
 MASKED: Final = ("phone", "name", "salary", "birthday")
 RULES: Final = ("partial", "hash", "drop")
 TABLES: Final = (
-    """CREATE TABLE users (id INT PRIMARY KEY, status VARCHAR(10), city VARCHAR(10), phone BIGINT, name VARCHAR(40), salary DECIMAL(12,2),
-        birthday DATE)""",
+    """CREATE TABLE users (id INT PRIMARY KEY, status VARCHAR(10), city VARCHAR(10), phone BIGINT, name VARCHAR(40),
+        salary DECIMAL(12,2), birthday DATE)""",
     "CREATE TABLE orders (id INT PRIMARY KEY, user_id INT, city VARCHAR(10), total INT)",
     "INSERT INTO orders VALUES (1, 1, 'Bonn', 5), (2, 1, 'Ulm', 7), (3, 4, 'Ulm', 9), (4, 6, NULL, 1)",
 )
-# Of each masked cell two values; the open ones are the same in both.
+# Per row: the open cells, then two versions of the masked cells.
 CELLS: Final = tuple(
     (
         f"{number}, '{'new' if number % 2 else 'old'}', '{('Bonn', 'Ulm', 'Hof')[number % 3]}'",
@@ -21,7 +21,7 @@ CELLS: Final = tuple(
     )
     for number in range(1, 7)
 )
-# Ties are broken by the key: servers break them as they like.
+# Rows with equal values are ordered by the key too, because their order differs between servers.
 _SCALARS: Final = (
     "LOWER({0})",
     "LENGTH({0})",
@@ -99,7 +99,7 @@ _SUB_SELECTS: Final = (
     "(SELECT MAX(q.{c}) FROM (SELECT u.* FROM users u) q)",
     "(SELECT COUNT(DISTINCT {c}, id) FROM users u)",
 )
-_FIGURES: Final = (
+_AGGREGATES: Final = (
     "COUNT({c})",
     "COUNT(DISTINCT {c})",
     "COUNT(DISTINCT {c}, id)",
@@ -119,30 +119,30 @@ _FIGURES: Final = (
 )
 
 
-class Entries:
-    """A source of entries, the same ones for the same seed."""
+class EntryGenerator:
+    """Generates entries, the same ones for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 
-    def masking(self) -> dict[str, Any]:
-        """The entry that masks the columns."""
+    def masking_entry(self) -> dict[str, Any]:
+        """The entry that masks the columns, each by a random rule."""
         rules = {column: self._random.choice(RULES) for column in MASKED}
         return {"name": "users", "select_fields": [*OPEN, *MASKED], "mask": rules}
 
-    def entry(self, name: str) -> dict[str, Any]:
-        """An entry over either table; most of what it shows is not masked."""
+    def random_entry(self, name: str) -> dict[str, Any]:
+        """An entry over either table; it masks few of its outputs."""
         table = self._random.choice(("users", "users", "orders"))
         keys: dict[str, Any] = {"name": name, "table": table}
-        columns = [self._output(place, table) for place in range(1, self._random.randint(2, 4))]
+        columns = [self._output(position, table) for position in range(1, self._random.randint(2, 4))]
         outputs = columns
         if self._random.random() < 0.4:
-            figures = [
-                {"expr": self._figure(table), "alias": f"a{len(columns) + place}"}
-                for place in range(1, self._random.randint(2, 4))
+            aggregations = [
+                {"expr": self._aggregate(table), "alias": f"a{len(columns) + position}"}
+                for position in range(1, self._random.randint(2, 4))
             ]
-            keys |= {"group_by": columns, "aggregations": figures}
-            outputs = columns + figures
+            keys |= {"group_by": columns, "aggregations": aggregations}
+            outputs = columns + aggregations
         elif self._random.random() < 0.1:
             keys |= {"select_fields": ["*"], "order_by": [self._column(table)]}
             outputs = []
@@ -151,7 +151,7 @@ class Entries:
         mask = {
             output["alias"]: self._random.choice(RULES)
             for output in outputs
-            if self._random.random() < self._wish(output["expr"])
+            if self._random.random() < self._mask_probability(output["expr"])
         }
         if not outputs and table == "users":
             mask = {column: self._random.choice(RULES) for column in MASKED if self._random.random() < 0.8}
@@ -160,27 +160,28 @@ class Entries:
             keys["allow"] = {"tables": ["users"]}
         return keys
 
-    def _wish(self, sql: str) -> float:
-        """How likely an output is masked."""
+    def _mask_probability(self, sql: str) -> float:
         return 0.6 if any(column in sql.lower() for column in MASKED) else 0.04
 
-    def _output(self, place: int, table: str) -> dict[str, Any]:
+    def _output(self, position: int, table: str) -> dict[str, Any]:
         return {
             "expr": self._expression(2, table),
-            "alias": f"a{place}" if self._random.random() < 0.9 else "x" * (70 + place),
+            # Servers garble long names, so the statement replaces them.
+            "alias": f"a{position}" if self._random.random() < 0.9 else "x" * (70 + position),
         }
 
-    def _figure(self, table: str) -> str:
-        return self._filled(self._random.choice(_FIGURES), 1, table)
+    def _aggregate(self, table: str) -> str:
+        return self._fill(self._random.choice(_AGGREGATES), 1, table)
 
     def _expression(self, depth: int, table: str) -> str:
         kind = self._random.random()
         if depth == 0 or kind < 0.3:
             return self._column(table)
         patterns = _SCALARS if kind < 0.6 else _SUB_SELECTS if kind < 0.95 else _WINDOWS
-        return self._filled(self._random.choice(patterns), depth - 1, table)
+        return self._fill(self._random.choice(patterns), depth - 1, table)
 
-    def _filled(self, pattern: str, depth: int, table: str) -> str:
+    def _fill(self, pattern: str, depth: int, table: str) -> str:
+        """Put expressions, a column and the number of an output into the places of a pattern."""
         values = [self._expression(depth, table) for _ in range(2)]
         column = self._random.choice((*MASKED, *OPEN))
         return pattern.format(*values, c=column, n=self._random.randint(1, 4))

@@ -1,6 +1,4 @@
-"""A deployment as it runs in production: a daemon with its code server, Dagster's storage, and batch_jobs on a
-PostgreSQL of its own.
-"""
+"""A deployment as in production: a daemon with its code server, and batch_jobs on a PostgreSQL of its own."""
 
 import os
 import signal
@@ -26,7 +24,11 @@ tables:
   weibo: {group_by: [name], aggregations: [{function: COUNT, alias: n}]}
 """
 DAGSTER_YAML = """
-storage: {custom: {module: aggregation_pipeline.instance.storage, class: PostgresStorage, config: {postgres_url: {env: DAGSTER_PG_URL}}}}
+storage:
+  custom:
+    module: aggregation_pipeline.instance.storage
+    class: PostgresStorage
+    config: {postgres_url: {env: DAGSTER_PG_URL}}
 telemetry: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 2}}
 run_monitoring: {enabled: true, poll_interval_seconds: 5, cancel_timeout_seconds: 20}
@@ -35,7 +37,7 @@ run_monitoring: {enabled: true, poll_interval_seconds: 5, cancel_timeout_seconds
 
 @dataclass
 class Live:
-    """The deployment. `mirror` is the server of batch_jobs, which tests stop and freeze."""
+    """The deployment. `mirror` is the PostgreSQL of batch_jobs, which tests stop and freeze."""
 
     home: Path
     environment: Mapping[str, str]
@@ -52,7 +54,7 @@ class Live:
             )  # fmt: skip
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """End the daemon, with the code server that it started: they are one process group."""
+        """End the daemon and its code server: they are one process group."""
         if self.daemon is None:
             return
         os.killpg(self.daemon.pid, how)
@@ -66,24 +68,16 @@ class Live:
         assert self.mirror.url() == address
 
     def launch(self) -> str:
-        """Launch a run of the job as `dagster job launch` does; returns its id."""
+        """Launch a run of the job with `dagster job launch`; return its id."""
         before = {run.run_id for run in self.instance.get_runs()}
-        command = [
-            sys.executable,
-            "-m",
-            "dagster",
-            "job",
-            "launch",
-            "-w",
-            str(ROOT / "workspace.yaml"),
-            "-j",
-            "aggregate",
-        ]
+        launch = ["dagster", "job", "launch", "-w", str(ROOT / "workspace.yaml"), "-j", "aggregate"]
+        command = [sys.executable, "-m", *launch]
         subprocess.run(command, env=self.environment, cwd=self.home, check=True, capture_output=True, timeout=120)
         (new,) = {run.run_id for run in self.instance.get_runs()} - before
         return new
 
     def rows(self) -> dict[str, Any]:
+        """Return the rows of batch_jobs by their ids; none if the table is missing."""
         engine = create_engine(self.mirror.url(), application_name="aggregation test")
         with engine.connect() as connection:
             if connection.exec_driver_sql("SELECT to_regclass('public.batch_jobs')").scalar_one() is None:
@@ -91,13 +85,14 @@ class Live:
             return {str(row.id): row for row in connection.execute(sa.text("SELECT * FROM batch_jobs"))}
 
     def statuses(self, *run_ids: str) -> list[str | None]:
+        """Return the status in each run's row; None for a run without one."""
         found = self.rows()
         return [found[run_id].status if run_id in found else None for run_id in run_ids]
 
 
 @contextmanager
 def deployed(folder: Path, dagster_url: str, source: Mapping[str, str]) -> Iterator[Live]:
-    """The deployment, its daemon not started yet. Both servers are in the zone Asia/Shanghai."""
+    """Make the deployment; its daemon is not started yet. Both servers are in the zone Asia/Shanghai."""
     home = folder / "home"
     home.mkdir()
     (home / "aggregation.yaml").write_text(CONFIG)
@@ -107,7 +102,8 @@ def deployed(folder: Path, dagster_url: str, source: Mapping[str, str]) -> Itera
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
         **source,
-        "DAGSTER_HOME": str(home), "DAGSTER_PG_URL": dagster_url, "BATCH_JOBS_URL": mirror.url(), "PYTHONPATH": str(ROOT),
+        "DAGSTER_HOME": str(home), "DAGSTER_PG_URL": dagster_url, "BATCH_JOBS_URL": mirror.url(),
+        "PYTHONPATH": str(ROOT),
         "AGGREGATION_CONFIG": str(home / "aggregation.yaml"), "CRON_SCHEDULE": "0 0 1 1 *", "TIMEZONE": "Asia/Shanghai",
     }  # fmt: skip
     previous = {name: os.environ.get(name) for name in ("DAGSTER_HOME", "DAGSTER_PG_URL")}
@@ -130,7 +126,7 @@ def deployed(folder: Path, dagster_url: str, source: Mapping[str, str]) -> Itera
 
 
 def start_mirror(folder: Path) -> Postgres:
-    """A PostgreSQL for batch_jobs alone, that outages do not take Dagster's storage along."""
+    """Start a PostgreSQL for batch_jobs alone, so that its outages do not touch Dagster's storage."""
     return start_postgres(
         folder / "mirror", report=print, timezone="Asia/Shanghai", options={**THROWAWAY_OPTIONS, "fsync": "off"}
     )

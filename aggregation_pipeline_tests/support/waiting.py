@@ -8,11 +8,11 @@ import pytest
 
 
 def until(what: str, found: Callable[[], Any], seconds: float = 300, *, said: Callable[[], str] = str) -> Any:
-    """What `found` gives, once it gives something.
+    """Call `found` until it returns something, and return that; fail after `seconds`.
 
     Args:
-        what: that is waited for, for the failure.
-        said: gives what else the failure should show: the end of a log.
+        what: what is waited for, as the failure says it.
+        said: returns what else the failure should show, such as the end of a log.
     """
     end = time.monotonic() + seconds
     while not (result := found()):

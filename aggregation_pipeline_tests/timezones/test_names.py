@@ -14,13 +14,45 @@ from aggregation_pipeline.timezones.aliases import ALIASES, WELL_KNOWN, WINDOWS_
 from aggregation_pipeline.timezones.names import checked_zone
 
 SHANGHAI = (
-    "+08:00", "+8", "8", "+0800", "GMT+8", "gmt +8", "GMT+0800", "GMT+8:00", "UTC+8", "UTC+08:00", "UTC＋8", "utc8", "Etc/UTC+8", "东八区",
+    "+08:00",
+    "+8",
+    "8",
+    "+0800",
+    "GMT+8",
+    "gmt +8",
+    "GMT+0800",
+    "GMT+8:00",
+    "UTC+8",
+    "UTC+08:00",
+    "UTC＋8",
+    "utc8",
+    "Etc/UTC+8",
+    "东八区",
     "东8区",
-    "(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi", "Beijing", "beijing time", "Peking", "北京", "北京时间", "中国标准时间", "China",
-    "China Standard Time", "China Daylight Time", "CST", "Asia/Beijing", "Asia/Shenzhen", "prc", "asia/shanghai", "ASIA/SHANGHAI",
+    "(UTC+08:00) Beijing, Chongqing, Hong Kong, Urumqi",
+    "Beijing",
+    "beijing time",
+    "Peking",
+    "北京",
+    "北京时间",
+    "中国标准时间",
+    "China",
+    "China Standard Time",
+    "China Daylight Time",
+    "CST",
+    "Asia/Beijing",
+    "Asia/Shenzhen",
+    "prc",
+    "asia/shanghai",
+    "ASIA/SHANGHAI",
     "Asia-Shanghai",
-    "GMT+0800 (China Standard Time)", "GMT+0800 (中国标准时间)", "Shanghai, China", "Shanghai", "Asia/Shanghia", "Asia/Bejing",
-)  # fmt: skip
+    "GMT+0800 (China Standard Time)",
+    "GMT+0800 (中国标准时间)",
+    "Shanghai, China",
+    "Shanghai",
+    "Asia/Shanghia",
+    "Asia/Bejing",
+)
 
 
 def hint(name: str) -> str:
@@ -137,4 +169,4 @@ def test_yaml_says_the_same_as_the_environment(tmp_path, key):
 
 @pytest.mark.parametrize("name", ["localtime", "Factory", "local", "Local", "SYSTEM"])
 def test_the_zone_of_whatever_machine_this_is_is_none(name):
-    assert hint(name) == "; a zone is named, so that every machine and server means the same"
+    assert hint(name) == "; name a zone, so that every machine and server uses the same one"

@@ -21,7 +21,7 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 from playwright.sync_api import Page, expect, sync_playwright
 
-from aggregation_pipeline_tests.support.deployment import ours_left_out
+from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import ORIGIN, open_instance
 from aggregation_pipeline_tests.support.servers.missing import missing
@@ -83,7 +83,7 @@ def serving(module: str, url: str, folder: Path) -> Iterator[Target]:
     with (folder / "web.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, "-p", str(port), "-w", "workspace.yaml"],
-            env={**ours_left_out(), **own}, cwd=folder, stdout=log, stderr=log,
+            env={**environment_without_settings(), **own}, cwd=folder, stdout=log, stderr=log,
         )  # fmt: skip
     base = f"http://127.0.0.1:{port}"
 

@@ -1,13 +1,11 @@
-"""What a text of the file tells of the likely issue: signs of Chinese and word-processor keyboards, comments of
-JavaScript, templates.
-"""
+"""The likely cause of an issue, read from the text: signs of a Chinese keyboard, JavaScript, a template."""
 
 import re
 import unicodedata
 from typing import Final
 
-# What NFKC does not turn into the ASCII sign that was meant.
-_MEANT: Final = {
+# The ASCII signs that were meant, where NFKC does not give them.
+_ASCII_SIGNS: Final = {
     **dict(zip("。、“”„‘’「」『』【】〔〕《》〈〉–—−×÷", '.,"""\'\'""""[][]<><>---*/', strict=True)),
     "≤": "<=",
     "≥": ">=",
@@ -30,9 +28,7 @@ NOT_FILLED_IN: Final = (
 
 
 def foreign_sign(text: str) -> str:
-    """`，` -> words that name the sign and the ASCII one that was meant, for the first one outside of quotes; empty
-    without one.
-    """
+    """Describe the first non-ASCII sign outside of quotes, such as `，`, and the sign to write; empty without one."""
     for letter in _QUOTED.sub("", text):
         if words := describe_sign(letter):
             return words
@@ -40,7 +36,7 @@ def foreign_sign(text: str) -> str:
 
 
 def describe_sign(letter: str) -> str:
-    """Words for a sign beyond ASCII that is no letter; empty for letters, digits and ASCII."""
+    """Describe a non-ASCII sign and the one to write instead; empty for letters, digits and ASCII."""
     if letter.isascii() or (unicodedata.category(letter)[0] in "LMN" and letter not in _INVISIBLE):
         return ""
     name = (
@@ -51,22 +47,22 @@ def describe_sign(letter: str) -> str:
     )
     code = f"U+{ord(letter):04X}"
     if letter in _INVISIBLE:
-        return f"the invisible sign {code} ({name}) stands there; delete it"
+        return f"there is the invisible sign {code} ({name}); delete it"
     if unicodedata.category(letter)[0] == "Z":
-        return f"the space {code} ({name}) stands there; write a plain space"
-    meant = _MEANT.get(letter, unicodedata.normalize("NFKC", letter))
+        return f"there is the space {code} ({name}); write a plain space"
+    meant = _ASCII_SIGNS.get(letter, unicodedata.normalize("NFKC", letter))
     remedy = f"; write the ASCII sign {meant!r}" if meant.isascii() and meant != letter else "; put the text in quotes"
     return f"the sign {letter} is the {name} ({code}), not an ASCII sign{remedy}"
 
 
 def foreign_comment(text: str) -> str:
-    """Words for a comment of JavaScript or CSS in YAML; empty without one."""
+    """Describe a comment of JavaScript or CSS in YAML; empty without one."""
     found = _COMMENT.search(_QUOTED.sub("''", text))
     return f"comments begin with #, not with {found[1]}" if found else ""
 
 
 def template(text: str) -> str:
-    """Words for a template's sign outside of quotes; empty without one."""
+    """Describe the marks of a template outside of quotes, such as `{{`; empty without any."""
     return NOT_FILLED_IN if _TEMPLATE.search(_QUOTED.sub("''", text)) else ""
 
 
@@ -76,7 +72,7 @@ def is_template(text: str) -> bool:
 
 
 def likely_cause(text: str) -> str:
-    """The likeliest issue of a text that is not what was expected; empty where nothing stands out."""
+    """The likeliest cause for a text that is not what was expected; empty where nothing stands out."""
     return (
         foreign_sign(text)
         or foreign_comment(text)
@@ -87,19 +83,16 @@ def likely_cause(text: str) -> str:
     )
 
 
-def alien_line(line: str) -> str:
-    """What a line of a file that is not YAML holds of JavaScript or of a template; empty without either."""
+def foreign_line(line: str) -> str:
+    """Describe the JavaScript or the template in a line that is not YAML; empty without either."""
     if _JAVASCRIPT.match(line):
-        return (
-            "this is JavaScript; paste the object alone, tableConfigs: { ... }, without what stands before and"
-            " behind it"
-        )
+        return "this is JavaScript; paste the object alone, tableConfigs: { ... }, without the code around it"
     bare = without_quotes(line)
     return foreign_comment(bare) or template(bare)
 
 
 def without_quotes(line: str) -> str:
-    """A line of YAML with its texts in quotes empty and its comment gone."""
+    """A line of YAML without its comment, and with the texts in quotes emptied."""
     return _YAML_COMMENT.sub("", _QUOTED.sub("''", line))
 
 
@@ -110,7 +103,7 @@ def _missing_space(text: str) -> str:
 
 
 def _comma(text: str) -> str:
-    return "a comma stands at its end; take it out" if text.endswith(",") else ""
+    return "there is a comma at its end; take it out" if text.endswith(",") else ""
 
 
 def _escape(text: str) -> str:

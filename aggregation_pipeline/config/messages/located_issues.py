@@ -1,24 +1,34 @@
-"""Issues that a validator of the whole finds, and that stand elsewhere in the file."""
+"""Issues that a validator finds elsewhere in the file than in its own field, and how a place in the file is written."""
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 KeyPath = tuple[str | int, ...]
 
+_PLAIN_KEY: Final = re.compile(r"[\w-]+")
+
+
+def format_key_path(path: Sequence[str | int]) -> str:
+    """A path as people write it: tables.users.aggregations[0].function, tables.'odd.name'.limit."""
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else repr(part)}"
+        for part in path
+    )
+    return text.removeprefix(".")
+
 
 class LocatedIssue(NamedTuple):
-    """One such issue; `place` are the model's keys and indexes from the root on, or from the model that the validator
-    belongs to.
-    """
+    """One issue; `path` are the model's keys and indexes, from the root or from the validator's own model."""
 
     path: KeyPath
     message: str
 
 
 class LocatedIssuesError(ValueError):
-    """What a validator raises for them, so that each is reported at its own line.
+    """Raised by a validator for several issues, so that each is reported at its own line.
 
-    `from_root` tells where their places begin: at the root, or at the model of the field whose validator raises it.
+    `from_root` says where their paths begin: at the root, or at the model whose validator raises the error.
     """
 
     def __init__(self, issues: Sequence[LocatedIssue], *, from_root: bool = True) -> None:

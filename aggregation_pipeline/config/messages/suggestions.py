@@ -1,15 +1,15 @@
-"""The right name that a wrong one is nearest to."""
+"""Suggests the right name for a wrong one."""
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from pydantic.alias_generators import to_snake
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, JaroWinkler
 
-# What other programs, and people, call the values of our keys and variables; written as `_simple` leaves them.
-_OTHER_WORDS: Final = {
+# Words of other programs, and of people, for our keys and values; written as `_normalize` returns them.
+_SYNONYMS: Final = {
     word: name
     for name, words in {
         "excel": "xlsx xls xlsm 表格",
@@ -36,36 +36,36 @@ _SHORT_NAME: Final = re.compile(r"[\u3400-\u9fff]{2,3}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the nearest right name, or nothing where none is near."""
+    """` Was users meant?`, with the nearest right name; empty if none is near."""
     found = nearest_name(word, known)
     return f" Was {found} meant?" if found else ""
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str:
-    """The nearest right name; empty where none is near."""
-    simple = {_simple(name): name for name in known}
-    if (other := _OTHER_WORDS.get(_simple(word))) in simple.values():
-        return str(other)
-    match = process.extractOne(_simple(word), simple.keys(), scorer=_likeness, score_cutoff=0.75)
-    return simple[match[0]] if match else _of_chinese(word, simple.values())
+    """The nearest right name; empty if none is near."""
+    normalized = {_normalize(name): name for name in known}
+    if (synonym := _SYNONYMS.get(_normalize(word))) in normalized.values():
+        return str(synonym)
+    match = process.extractOne(_normalize(word), normalized.keys(), scorer=_similarity, score_cutoff=0.75)
+    return normalized[match[0]] if match else _nearest_chinese(word, normalized.values())
 
 
-def _simple(name: str) -> str:
+def _normalize(name: str) -> str:
     return re.sub(r"[\s_-]", "", to_snake(name)).casefold()
 
 
-def _likeness(word: str, other: str, **_: Any) -> float:  # noqa: ANN401  # rapidfuzz's own protocol
-    """Jaro-Winkler sees `select` in `select_fields`; the edit distance sees that `cvs` is `csv` with two letters
-    changed round.
+def _similarity(word: str, other: str, **_options: object) -> float:
+    """0 for different words, 1 and more for near ones.
+
+    Jaro-Winkler finds `select` in `select_fields`; the edit distance finds that `cvs` is `csv` with letters swapped.
     """
+
     beginning = JaroWinkler.similarity(word, other) if word[:1] == other[:1] else 0.0
     return max(beginning, OSA.normalized_similarity(word, other) + 0.1)
 
 
-def _of_chinese(word: str, known: Iterable[str]) -> str:
-    """Two or three characters are a whole name in Chinese, so one wrong is half of it: where just one name is so near,
-    it is meant.
-    """
+def _nearest_chinese(word: str, known: Iterable[str]) -> str:
+    """The only name that differs in one character. A Chinese name has two or three, so one is too much for a ratio."""
     if not _SHORT_NAME.fullmatch(word):
         return ""
     near = [name for name in known if OSA.distance(word, name) == 1]

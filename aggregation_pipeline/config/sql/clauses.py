@@ -1,5 +1,6 @@
-"""What people write into a fragment of SQL that belongs under a key of its own, or is never filled in: clauses and
-placeholders.
+"""Refuses clauses of SQL inside of an expression, and placeholders that nothing fills in.
+
+A clause belongs under a key of its own; the messages name that key.
 """
 
 from collections.abc import Sequence
@@ -8,48 +9,48 @@ from typing import Final
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote
 
-# Words that MySQL reserves, so that outside of parentheses they can be nothing else.
-_PLACES: Final = {
-    "WHERE": "conditions stand under the key where",
-    "ORDER BY": "the order of the rows stands under the key order_by, as in order_by: [created_at DESC]",
-    "GROUP BY": "the keys of groups stand under the key group_by",
-    "LIMIT": "the number of rows stands under the key limit",
-    "HAVING": "groups cannot be chosen by their figures here; make it a view in the database",
-    "FROM": "the table is the entry's name, or stands under the key table",
+# MySQL reserves these words, so outside of parentheses they can be nothing but the clause.
+_REMEDIES: Final = {
+    "WHERE": "conditions belong under the key where",
+    "ORDER BY": "the order of the rows belongs under the key order_by, as in order_by: [created_at DESC]",
+    "GROUP BY": "the keys of groups belong under the key group_by",
+    "LIMIT": "the number of rows belongs under the key limit",
+    "HAVING": "groups cannot be filtered here; make it a view in the database",
+    "FROM": "the table is the entry's name, or is named by the key table",
     "JOIN": "an entry reads one table; make the join a view in the database",
     "UNION": "an entry reads one table; make the union a view in the database",
-    "DISTINCT": "rows that differ are those of group_by without aggregations; values are counted by COUNT DISTINCT",
+    "DISTINCT": "for distinct rows use group_by without aggregations; values are counted by COUNT DISTINCT",
 }
 _OWN_CLAUSES: Final = {"condition": "WHERE", "order": "ORDER BY", "group key": "GROUP BY", "field": "SELECT"}
 _TWO_WORDS: Final = ("order", "group")
-# After one of these a % divides nothing.
-_EXPECTS_A_VALUE: Final = frozenset(
+# A value follows these words, so a % behind one of them is no division.
+_BEFORE_A_VALUE: Final = frozenset(
     ("and", "or", "not", "in", "like", "between", "is", "xor", "div", "mod", "then", "else", "when", "interval")
 )
 
 
 def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
-    """Prove that a fragment stays inside of its own clause.
+    """Refuse an expression that begins another clause of the statement.
 
     Raises:
-        FragmentError: names the clause, and the key under which it stands.
+        ExpressionError: names the clause, and the key under which it belongs.
     """
     depth = 0
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
-        following = tokens[place + 1].name if place + 1 < len(tokens) else ""
+        following = tokens[index + 1].name if index + 1 < len(tokens) else ""
         clause = _clause(token, following)
         if depth or clause is None:
             continue
-        if place == 0 and clause == _OWN_CLAUSES.get(role):
+        if index == 0 and clause == _OWN_CLAUSES.get(role):
             raise ExpressionError(
-                f"it is written without the word{'s' * (' ' in clause)} {clause}, for which the key itself stands. "
-                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+                f"it is written without the word{'s' * (' ' in clause)} {clause}, because the key means it already. "
+                f"A reserved word used as a name needs backticks: {quote(token.text)}"
             )
-        if clause in _PLACES:
+        if clause in _REMEDIES:
             raise ExpressionError(
-                f"{clause} does not belong in it: one expression is expected, and {_PLACES[clause]}. "
-                f"A reserved word used as a name stands in backticks: {quote(token.text)}"
+                f"{clause} does not belong in it: one expression is expected, and {_REMEDIES[clause]}. "
+                f"A reserved word used as a name needs backticks: {quote(token.text)}"
             )
 
 
@@ -62,10 +63,10 @@ def _clause(token: Token, following: str) -> str | None:
 
 
 def refuse_placeholders(tokens: Sequence[Token]) -> None:
-    """Prove that no `%` stands where a value is expected, as in `id > %s`.
+    """Refuse `%` where a value is expected, as in `id > %s`.
 
     Raises:
-        FragmentError: says that nothing is filled in.
+        ExpressionError: says that placeholders are not filled in.
     """
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.text != "%" or token.kind != "symbol":
@@ -73,6 +74,6 @@ def refuse_placeholders(tokens: Sequence[Token]) -> None:
         if (
             before is None
             or (before.kind == "symbol" and before.text != ")")
-            or (before.kind == "word" and before.name in _EXPECTS_A_VALUE)
+            or (before.kind == "word" and before.name in _BEFORE_A_VALUE)
         ):
-            raise ExpressionError(f"% stands where a value is expected: {NOT_FILLED_IN}")
+            raise ExpressionError(f"there is % where a value is expected: {NOT_FILLED_IN}")

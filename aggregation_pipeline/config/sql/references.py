@@ -1,7 +1,7 @@
-"""Which columns, tables and functions an expression names, read word by word from our own tokens.
+"""Which columns, tables and functions an expression names, read from its tokens.
 
-Nobody here knows which columns a table has, so scopes cannot be resolved to the end. Names decide instead: one that may
-be a certain column counts as that column, wherever in the expression it stands.
+The columns of a table are not known here, so scopes cannot be resolved completely. Names decide instead: a name that
+may be a certain column counts as that column, wherever it stands in the expression.
 """
 
 import functools
@@ -20,23 +20,25 @@ from aggregation_pipeline.config.sql.server_functions import KNOWN, WITHOUT_BLAN
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import Token, tokenize, unquote
 
-# Each may stand before the * of a SELECT, where a name would be multiplied by what follows.
-_BEFORE_STAR: Final = frozenset((
-    "select", "all", "distinct", "distinctrow", "high_priority", "straight_join", "sql_big_result", "sql_buffer_result", "sql_cache",
-    "sql_calc_found_rows", "sql_no_cache", "sql_small_result",
-))  # fmt: skip
+# Behind these words * means all columns; behind any other name it multiplies.
+_BEFORE_STAR: Final = frozenset(
+    (
+        *("select", "all", "distinct", "distinctrow", "high_priority", "straight_join", "sql_big_result"),
+        *("sql_buffer_result", "sql_cache", "sql_calc_found_rows", "sql_no_cache", "sql_small_result"),
+    )
+)
 _NAMES: Final = ("word", "quoted")
-# What MySQL's oldest collation takes for one letter, and Unicode does not.
-_ALIKE: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
+# Equal letters in MySQL's oldest collation that Unicode does not make equal.
+_EQUAL_LETTERS: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A name that is no function's.
+    """A name in an expression, other than a function's.
 
     Attributes:
-        parts: all of it, in the user's spelling without backticks: `("u", "phone")`.
-        counted: whether it is an argument of COUNT and nothing else, which tells as much as NULL does.
+        parts: its parts in the user's spelling, without backticks: `("u", "phone")`.
+        counted: whether it is only an argument of COUNT, which shows no more of it than where it is NULL.
     """
 
     parts: tuple[str, ...]
@@ -59,12 +61,11 @@ class References:
 
     Attributes:
         names: of columns, tables, aliases, and words of SQL.
-        stored_functions: functions that are not the server's own, or are not known to be.
-        selects_all: whether it takes columns that it does not name: `SELECT *`, `TABLE t`, NATURAL JOIN.
+        stored_functions: functions that are not known to be built into the server.
+        selects_all: whether it reads columns that it does not name: `SELECT *`, `TABLE t`, NATURAL JOIN.
         has_subquery: whether it holds a sub-select.
-        has_window: whether it holds a window, in which some servers take aliases for columns.
-        relations: by name or alias in a sub-select, folded, the tables behind it; None for what is no table of the
-            database.
+        has_window: whether it holds a window, in which some servers read aliases as columns.
+        relations: the tables behind each name or alias in a sub-select, by comparable name; None for a derived table.
     """
 
     names: tuple[Reference, ...]
@@ -77,53 +78,51 @@ class References:
 
 @functools.lru_cache(maxsize=16_384)
 def comparable_name(name: str) -> str:
-    """A name as servers may compare it: without case and blanks at the end, by some of them without accents."""
-    letters = unicodedata.normalize("NFKD", name.rstrip(" ").translate(_ALIKE).casefold())
+    """A name in the form in which servers compare it: without case, blanks at the end and accents.
+
+    Some servers do tell accents apart; here a name that may be the same counts as the same.
+    """
+    letters = unicodedata.normalize("NFKD", name.rstrip(" ").translate(_EQUAL_LETTERS).casefold())
     return unicodedata.normalize(
         "NFC", "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
     ).casefold()
 
 
 def same_table(one: TableName, other: TableName) -> bool:
-    """Whether two names may be of one table: which database the connection's own is, is not known here."""
+    """Whether two names may mean one table; a name without a database may be of any, as the connection is not known."""
     databases = [comparable_name(name.database) for name in (one, other) if name.database]
     return comparable_name(one.name) == comparable_name(other.name) and len(set(databases)) < 2
 
 
 @functools.lru_cache(maxsize=4096)
 def references_in(expression: str) -> References:
-    """What a checked expression names."""
+    """Everything that a checked expression names."""
     tokens, clean = tokenize(expression)
     words = {token.name for token in tokens if token.kind == "word"}
-    queries = not words.isdisjoint(("select", "table"))
-    relations = _relations(expression) if queries else {}
+    has_subquery = not words.isdisjoint(("select", "table"))
+    relations = _relations(expression) if has_subquery else {}
     chains = list(_chains(tokens, clean))
     counted = frozenset(_counted(tokens, clean))
-    called = [chain for chain in chains if chain.calls]
-    stored = (
-        chain.table
-        for chain in called
-        if chain.qualified or chain.quoted or chain.apart or chain.text.lower() not in KNOWN
-    )
+    stored = (chain.as_table for chain in chains if chain.may_be_stored_function)
     return References(
         names=tuple(
             Reference(chain.parts, counted=chain.end in counted)
             for chain in chains
-            if not (chain.calls or chain.is_value)
+            if not (chain.is_call or chain.is_value)
         ),
-        stored_functions=tuple((Counter(stored) - Counter(_column_lists(expression) if queries else ())).keys()),
-        selects_all=queries
+        stored_functions=tuple((Counter(stored) - Counter(_column_lists(expression) if has_subquery else ())).keys()),
+        selects_all=has_subquery
         and (
             "natural" in words or "table" in words or any(map(_is_star, [None, None, *tokens], [None, *tokens], tokens))
         ),
-        has_subquery=queries,
+        has_subquery=has_subquery,
         has_window="over" in words or "window" in words,
         relations=relations,
     )
 
 
 def returns_cell_values(sql: str) -> bool:
-    """Whether an expression is a column, or one of its cells, maybe in other letters: nothing is added to them."""
+    """Whether an expression returns cells of a column as they are, apart from case and blanks around them."""
     if not (trees := list(_parsed(sql))):
         return False
     node = trees[0].expressions[0]
@@ -137,15 +136,19 @@ def returns_cell_values(sql: str) -> bool:
 
 @dataclass(frozen=True)
 class _Chain:
-    """Names with dots between them; `end` is the place of the last one, `apart` a blank before a bracket that allows
-    none.
+    """Names with dots between them.
+
+    Attributes:
+        end: the index of the last token.
+        is_call: whether a parenthesis follows.
+        blank_before_call: whether a blank stands before the parenthesis of a function that allows none.
     """
 
     parts: tuple[str, ...]
     end: int
     quoted: bool
-    calls: bool
-    apart: bool
+    is_call: bool
+    blank_before_call: bool
 
     @property
     def text(self) -> str:
@@ -153,7 +156,7 @@ class _Chain:
 
     @property
     def is_value(self) -> bool:
-        """Whether it is one of MySQL's words for a value, as CURRENT_USER."""
+        """Whether it is one of MySQL's words for a value, such as CURRENT_USER."""
         return not self.quoted and not self.qualified and self.text.lower() in CONSTANTS
 
     @property
@@ -161,28 +164,32 @@ class _Chain:
         return len(self.parts) > 1
 
     @property
-    def table(self) -> TableName:
+    def may_be_stored_function(self) -> bool:
+        is_unusual = self.qualified or self.quoted or self.blank_before_call
+        return self.is_call and (is_unusual or self.text.lower() not in KNOWN)
+
+    @property
+    def as_table(self) -> TableName:
         return TableName(self.parts[-2] if self.qualified else None, self.text)
 
 
 def _chains(tokens: Sequence[Token], clean: str) -> Iterator[_Chain]:
     blanks = _blanks_before(tokens, clean)
     parts: list[str] = []
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token.kind not in _NAMES:
             if token.text != ".":
                 parts = []
             continue
         quoted = token.kind == "quoted"
-        # Without a dot before it, it begins anew.
-        joined = place > 0 and tokens[place - 1].text == "."
+        # Without a dot before it a name begins a new chain.
+        joined = index > 0 and tokens[index - 1].text == "."
         parts = [*(parts if joined else []), unquote(token.text) if quoted else token.text]
-        following = tokens[place + 1].text if place + 1 < len(tokens) else ""
+        following = tokens[index + 1].text if index + 1 < len(tokens) else ""
         if following != ".":
-            calls = following == "("
-            yield _Chain(
-                tuple(parts), place, quoted, calls, apart=calls and blanks[place + 1] and token.name in WITHOUT_BLANK
-            )
+            is_call = following == "("
+            blank_before_call = is_call and blanks[index + 1] and token.name in WITHOUT_BLANK
+            yield _Chain(tuple(parts), index, quoted, is_call, blank_before_call)
 
 
 def _blanks_before(tokens: Sequence[Token], clean: str) -> list[bool]:
@@ -195,7 +202,7 @@ def _blanks_before(tokens: Sequence[Token], clean: str) -> list[bool]:
 
 
 def _counted(tokens: Sequence[Token], clean: str) -> Iterator[int]:
-    """The places of names that are nothing but arguments of COUNT: `COUNT(a)`, `COUNT(DISTINCT t.a, b)`."""
+    """The indexes of names that are plain arguments of COUNT: `COUNT(a)`, `COUNT(DISTINCT t.a, b)`."""
     blanks = _blanks_before(tokens, clean)
     for start in range(len(tokens) - 2):
         if (
@@ -207,31 +214,31 @@ def _counted(tokens: Sequence[Token], clean: str) -> Iterator[int]:
             continue
         if start and tokens[start - 1].text == ".":
             continue
-        place = start + 2 + (tokens[start + 2].kind == "word" and tokens[start + 2].name == "distinct")
+        index = start + 2 + (tokens[start + 2].kind == "word" and tokens[start + 2].name == "distinct")
         inside = []
-        while place < len(tokens) and (tokens[place].kind in _NAMES or tokens[place].text in (".", ",")):
-            inside.append(place)
-            place += 1
+        while index < len(tokens) and (tokens[index].kind in _NAMES or tokens[index].text in (".", ",")):
+            inside.append(index)
+            index += 1
         names = [each for each in inside if tokens[each].kind in _NAMES]
         alternate = all((tokens[each].kind in _NAMES) == (number % 2 == 0) for number, each in enumerate(inside))
-        if alternate and place < len(tokens) and tokens[place].text == ")":
+        if alternate and index < len(tokens) and tokens[index].text == ")":
             yield from names
 
 
-def _is_star(_two_before: Token | None, before: Token | None, token: Token) -> bool:
-    """Whether it is the * of all columns; behind a value it multiplies, and COUNT(*) names none."""
+def _is_star(two_before: Token | None, before: Token | None, token: Token) -> bool:
+    """Whether it is the * for all columns. Behind a value it multiplies, and COUNT(*) reads no column."""
     if token.text != "*" or token.kind != "symbol":
         return False
     if before is None or before.kind in ("number", "string", "quoted"):
         return False
     if before.kind == "word":
         return before.name in _BEFORE_STAR
-    counts = before.text == "(" and _two_before is not None and _two_before.name == "count"
+    counts = before.text == "(" and two_before is not None and two_before.name == "count"
     return before.text != ")" and not counts
 
 
 def _relations(expression: str) -> dict[str, frozenset[TableName | None]]:
-    """Empty where the expression does not parse: then nothing is known of any name before a dot."""
+    """The tables behind names and aliases; empty if the expression does not parse, so that nothing is known of them."""
     found: dict[str, set[TableName | None]] = {}
     for tree in _parsed(expression):
         for node in tree.find_all(exp.Table, exp.TableAlias):
@@ -246,7 +253,7 @@ def _relations(expression: str) -> dict[str, frozenset[TableName | None]]:
 
 
 def _column_lists(expression: str) -> Iterator[TableName]:
-    """The aliases that are followed by a bracket, as those of functions are: `z(a, b)`."""
+    """Aliases with a list of columns, which look like calls of functions: `z(a, b)`."""
     for tree in _parsed(expression):
         yield from (TableName(None, node.name) for node in tree.find_all(exp.TableAlias) if node.args.get("columns"))
 

@@ -1,9 +1,8 @@
-"""Words before an opening bracket that are the server's own on MySQL, MariaDB and OceanBase alike, whatever functions
-are stored there.
+"""Words before an opening parenthesis that are never a stored function, on MySQL, MariaDB and OceanBase alike.
 
-Not all of them: a word that is missing here costs a question to the server, which knows its stored functions; in a file
-that masks columns each word does. Each is in MySQL's reference manual, "Built-In Function and Operator Reference", or a
-keyword of SELECT.
+The list is not complete. A missing word costs a query that asks the server for its stored functions; in a file that
+masks columns every word does. Each word is in MySQL's reference manual, "Built-In Function and Operator Reference", or
+is a keyword of SELECT.
 """
 
 from typing import Final
@@ -31,7 +30,7 @@ _TIME = (
     " timestampadd timestampdiff to_days to_seconds unix_timestamp utc_date utc_time utc_timestamp week weekday"
     " weekofyear year yearweek"
 )
-# Older servers lack these, MariaDB the last of them, and some have stored functions in their place.
+# Older servers lack these, MariaDB lacks the last one, and some servers have stored functions in their place.
 _NEWER = (
     "row_number rank dense_rank lag lead first_value last_value ntile json_extract "
     "json_unquote json_value json_contains json_length json_keys json_type json_valid json_object json_array "
@@ -43,13 +42,12 @@ _KEYWORDS = (
     " signed unsigned datetime"
 )
 
-# For the nearest right name.
+# To suggest the right name for a wrong one.
 FUNCTIONS: Final = tuple(f"{_AGGREGATES} {_FLOW} {_NUMBERS} {_TEXT} {_TIME} {_NEWER}".upper().split())
 SERVER_FUNCTIONS: Final = frozenset(f"{_AGGREGATES} {_FLOW} {_NUMBERS} {_TEXT} {_TIME} {_KEYWORDS}".split())
 
 
-# Others that are the server's own on some of them. Where nothing may be missed, a word that is in no list counts as a
-# stored function.
+# Built into some servers only. Where no stored function may be missed, every word that is in no list counts as one.
 _FURTHER = (
     "any_value approx_count_distinct bit_length chr coercibility collation connection_id cot cume_dist current_role"
     " current_user database default exp grouping group_concat is_uuid match median nth_value percent_rank"
@@ -86,9 +84,10 @@ _CLAUSES = (
     " outer path return returning right rollup row rows sets sounds straight_join trailing unique window within"
 )
 KNOWN: Final = SERVER_FUNCTIONS | frozenset(f"{_NEWER} {_FURTHER} {_SPATIAL} {_TYPES} {_CLAUSES}".split())
-# With a blank before its bracket each of these is a stored function of that name (IGNORE_SPACE is off).
-WITHOUT_BLANK: Final = frozenset((
-    "adddate", "bit_and", "bit_or", "bit_xor", "cast", "count", "curdate", "curtime", "date_add", "date_sub", "extract", "group_concat",
-    "json_arrayagg", "json_objectagg", "max", "mid", "min", "now", "position", "session_user", "st_collect", "std", "stddev", "stddev_pop",
-    "stddev_samp", "subdate", "substr", "substring", "sum", "sysdate", "system_user", "trim", "variance", "var_pop", "var_samp",
-))  # fmt: skip
+# With a blank before its parenthesis each of these is a stored function of that name (IGNORE_SPACE is off).
+_NO_BLANK = (
+    "adddate bit_and bit_or bit_xor cast count curdate curtime date_add date_sub extract group_concat json_arrayagg"
+    " json_objectagg max mid min now position session_user st_collect std stddev stddev_pop stddev_samp subdate"
+    " substr substring sum sysdate system_user trim variance var_pop var_samp"
+)
+WITHOUT_BLANK: Final = frozenset(_NO_BLANK.split())

@@ -10,7 +10,7 @@ from aggregation_pipeline.config.sql.tokens import quote, unquote
 _PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
 # MySQL's limit on the name of a database or a table.
 _MAX_NAME: Final = 64
-# File systems take names of 255 bytes, and the longest name of a file goes on with .summary.parquet.
+# File systems allow names of 255 bytes, and the longest file name ends in .summary.parquet.
 _MAX_SEGMENT: Final = 255 - len(".summary.parquet")
 _ENCODED: Final = str.maketrans({"%": "%25", "/": "%2F", "\\": "%5C", ":": "%3A"})
 _OTHER_NAME: Final = "Give it another name, and the table's by the key table"
@@ -23,34 +23,30 @@ class TableName(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """For people."""
+        """`shop.orders`, for messages."""
         return f"{self.database}.{self.name}" if self.database else self.name
 
     @property
     def sql(self) -> str:
-        """As it stands in a query."""
+        """The name in backticks, for a query."""
         return ".".join(quote(part) for part in self if part is not None)
 
 
 def has_unprintable(name: str) -> bool:
-    """Whether a name holds what cannot be seen; all kinds of blanks count as seen, U+3000 among them, which Chinese
-    names have.
-    """
+    """Whether a name holds a character that cannot be seen. Blanks do not count; Chinese names may hold U+3000."""
     return any(not letter.isprintable() and unicodedata.category(letter) != "Zs" for letter in name)
 
 
 def split_table(text: str) -> TableName:
-    """`orders`, `shop.orders`; a name that itself holds a dot stands in backticks: `` `v1.orders` ``, ``
-    shop.`v1.orders` ``.
+    """Split `orders` or `shop.orders`; a name that holds a dot needs backticks: `` shop.`v1.orders` ``.
 
     Raises:
-        ValueError: for anything else, an empty or overlong name.
+        ValueError: the text has another form, or a name in it is empty or too long.
     """
     parts = _PART.findall(text)
     if ".".join(parts) != text or len(parts) not in (1, 2):
         raise ValueError(
-            "a table as `orders` or `shop.orders` is expected; a name that holds a dot stands in backticks:"
-            ' "`v1.orders`"'
+            'a table as `orders` or `shop.orders` is expected; a name that holds a dot needs backticks: "`v1.orders`"'
         )
     names = [unquote(part) if part.startswith("`") else part for part in parts]
     for name in names:
@@ -63,7 +59,11 @@ def split_table(text: str) -> TableName:
 
 
 def checked_table(text: str) -> str:
-    """The text, proved to name a table."""
+    """The text, if it names a table.
+
+    Raises:
+        ValueError: it has another form, or is a template.
+    """
     split_table(text)
     if is_template(text):
         raise ValueError(f"a table's name is expected, and this is a template: {NOT_FILLED_IN}")
@@ -71,9 +71,7 @@ def checked_table(text: str) -> str:
 
 
 def segment_problem(part: str) -> str | None:
-    """Why a text cannot be a part of an object's key, or None; what nobody means is refused, since it is a issue or
-    an attack.
-    """
+    """Why a text can be no part of an object's key, or None. Such texts come from errors or attacks."""
     if not part:
         return "has an empty part (a leading '/', a doubled one, or no text at all)"
     if part in {".", ".."}:
@@ -84,17 +82,21 @@ def segment_problem(part: str) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """The same of a user's name, which may hold `/`: it is one segment of a key all the same."""
+    """Why a user's name can be no segment of an object's key, or None. The name may hold `/`, which is encoded."""
     return next(filter(None, map(segment_problem, name.replace("\\", "/").split("/"))), None)
 
 
 def as_segment(name: str) -> str:
-    """A name without what no segment of a key can hold; percent-encoded, so that two names never meet in one."""
+    """A name as a segment of a key: what no segment can hold is percent-encoded, so different names stay different."""
     return name.translate(_ENCODED)
 
 
 def checked_entry_name(name: str) -> str:
-    """The key of an entry, proved usable as a name for files and assets."""
+    """The name of an entry, if files and assets can have it.
+
+    Raises:
+        ValueError: says what is wrong with the name.
+    """
     if not name.strip() or name != name.strip() or not name.isprintable():
         raise ValueError("the name of an entry is printable, not empty, and has no spaces around it")
     if cause := foreign_comment(name):

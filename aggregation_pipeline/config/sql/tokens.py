@@ -1,8 +1,7 @@
-"""Cut a fragment of SQL into tokens the way MySQL's own lexer does, so that what is checked is what the server will
-run.
+"""Splits an expression into tokens as MySQL's own lexer does, so that the server runs exactly what was checked.
 
-sqlglot's tokenizer cannot be used for that: it takes `5--1` for a comment, U+00A0 for a space and `/*! ... */` for
-nothing, and MySQL does not. Where the two could still differ, the fragment is refused, with the spelling that both read
+sqlglot's tokenizer cannot do this: unlike MySQL it reads `5--1` as a comment, U+00A0 as a space and `/*! ... */` as
+nothing. Where the two could still differ, the expression is refused, and the message shows a spelling that both read
 alike.
 """
 
@@ -26,8 +25,8 @@ _PATTERN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SEPARATES: Final = ("space", "comment")
-_COMPLAINTS: Final = {
+_SEPARATORS: Final = ("space", "comment")
+_MESSAGES: Final = {
     "/*": "the comment /* is never closed",
     ";": "a semicolon ends a statement; one expression is expected, not a statement, and without ; at its end",
     ":=": "assignments (:=) change the session; only expressions that read are taken",
@@ -35,7 +34,7 @@ _COMPLAINTS: Final = {
 
 
 class ExpressionError(ValueError):
-    """A fragment of SQL in the config that cannot be taken; the message says why and what to write instead."""
+    """An expression of the config that is refused; the message says why, and what to write instead."""
 
 
 class Token(NamedTuple):
@@ -46,14 +45,14 @@ class Token(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name that a word or a quoted name stands for, in lower case; empty for anything else."""
+        """The name that a word or a quoted name means, in lower case; empty for any other token."""
         if self.kind == "quoted":
             return unquote(self.text).lower()
         return self.text.lower() if self.kind == "word" else ""
 
 
 def quote(name: str) -> str:
-    """A name as MySQL takes it whatever it holds."""
+    """A name in backticks, which MySQL accepts whatever it holds."""
     return "`" + name.replace("`", "``") + "`"
 
 
@@ -63,10 +62,10 @@ def unquote(text: str) -> str:
 
 
 def tokenize(text: str) -> tuple[list[Token], str]:
-    """The tokens of a fragment, and its text with comments taken out and white space between tokens made one space.
+    """The tokens of an expression, and its text without comments, with one space for each run of white space.
 
     Raises:
-        FragmentError: for what is not part of an expression in MySQL, or is read differently by servers.
+        ExpressionError: a character that no expression of MySQL holds, or that servers read differently.
     """
     _refuse_unprintable(text)
     tokens: list[Token] = []
@@ -75,9 +74,9 @@ def tokenize(text: str) -> tuple[list[Token], str]:
     while position < len(text):
         match = _PATTERN.match(text, position)
         if match is None:
-            raise ExpressionError(_complaint(text[position:], text))
+            raise ExpressionError(_why_no_token(text[position:], text))
         kind, lexeme = str(match.lastgroup), match.group()
-        if kind in _SEPARATES:
+        if kind in _SEPARATORS:
             if lexeme.startswith(("/*!", "/*+", "/*M!")):
                 raise ExpressionError(
                     f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a"
@@ -94,29 +93,26 @@ def tokenize(text: str) -> tuple[list[Token], str]:
     return tokens, "".join(parts).strip()
 
 
-def _complaint(rest: str, text: str) -> str:
+def _why_no_token(rest: str, text: str) -> str:
     first = rest[0]
     if first in "'\"`":
         return f"the quote {first} is never closed"
-    for begin, words in _COMPLAINTS.items():
-        if rest.startswith(begin):
-            return words
+    for beginning, message in _MESSAGES.items():
+        if rest.startswith(beginning):
+            return message
     if first.isdigit():
         word = re.match(rf"{_WORD}+", rest)
         name = word.group() if word else first
-        sign = next(filter(None, map(describe_sign, name)), None)
-        return (
-            f"{sign}; {_really_so(name)}"
-            if sign
-            else f"a name that begins with a digit stands in backticks: {quote(name)}"
-        )
+        if sign := next(filter(None, map(describe_sign, name)), None):
+            return f"{sign}; {_name_in_backticks(name)}"
+        return f"a name that begins with a digit needs backticks: {quote(name)}"
     if first in "?:" or template(text):
         return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
-    return f"{first} does not belong in an expression of MySQL; text stands in quotes, odd names in backticks"
+    return f"{first} does not belong in an expression of MySQL; text needs quotes, unusual names need backticks"
 
 
-def _really_so(name: str) -> str:
-    return f'a column that is really called so stands in backticks, as text in quotes: "{quote(name)}"'
+def _name_in_backticks(name: str) -> str:
+    return f'a column that really has this name needs backticks, and quotes around them: "{quote(name)}"'
 
 
 def _refuse_unprintable(text: str) -> None:
@@ -128,17 +124,17 @@ def _refuse_unprintable(text: str) -> None:
 
 
 def _refuse_odd_letters(kind: str, lexeme: str) -> None:
-    """MySQL reads every letter beyond ASCII as part of a name: a full-width bracket or space would end up in one."""
+    """MySQL reads every non-ASCII character as part of a name, a full-width bracket or space too."""
     if kind == "string" and is_template(lexeme[1:-1]):
         raise ExpressionError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
     if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
-        raise ExpressionError(f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_really_so(lexeme)}")
+        raise ExpressionError(
+            f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_name_in_backticks(lexeme)}"
+        )
 
 
 def _refuse_doubled_signs(parts: list[str]) -> None:
-    """`5--1` is 6 in MySQL, and 5 with a comment in standard SQL; sqlglot takes the `==` of other languages, and MySQL
-    does not.
-    """
+    """Refuse `--`, `//` and `==`. `5--1` is 6 in MySQL, and 5 with a comment in standard SQL; sqlglot accepts `==`."""
     for before, after in itertools.pairwise(parts):
         if before == after == "-":
             raise ExpressionError(

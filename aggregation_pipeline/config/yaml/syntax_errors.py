@@ -1,4 +1,4 @@
-"""PyYAML's errors in a user's words: what the line was likely meant to be, and how YAML writes that."""
+"""PyYAML's errors in a user's words: what the line was probably meant to be, and how YAML writes that."""
 
 import re
 from collections.abc import Sequence
@@ -6,40 +6,37 @@ from typing import Final
 
 import yaml
 
-from aggregation_pipeline.config.messages.likely_causes import alien_line, foreign_sign, without_quotes
+from aggregation_pipeline.config.messages.likely_causes import foreign_line, foreign_sign, without_quotes
 
 _KEY: Final = re.compile(r"^(?P<indent>[\s-]*)(?P<key>[^\s#'\"{}\[\],:-][^#'\"{}\[\],:]*?)\s*:(?:\s|$)")
 _CRON: Final = re.compile(r"(?:[\d*/,?L-]+\s+){3,5}[\w*/,?-]+")
 # The keys in braces before a place of the same line.
 _FLOW_KEY: Final = re.compile(r"[{,]\s*(\w+)\s*:(?=\s)")
-_QUOTE: Final = "'\""
-# As many lines as one value may reasonably have run on before the parser noticed.
-_LOOKED_BACK: Final = 3
+# The parser may notice a wrong line only this many lines later.
+_LINES_BACK: Final = 3
 _DOCUMENTS: Final = "one document is expected; take out the lines --- and those that begin with %"
-_PLAIN: Final = {
+# By words of PyYAML's own message.
+_REMEDIES: Final = {
     "another document": _DOCUMENTS,
     "document start": _DOCUMENTS,
     "expected ':'": (
         "a key is followed by a colon and a space, as in limit: 5; text under | or > is indented deeper than its key"
     ),
     "<block end>": (
-        "text goes on behind a closing quote or bracket (one pair of quotes holds the whole value), or the indentation"
-        " differs"
+        "text follows a closing quote or bracket (one pair of quotes holds the whole value), or the indentation differs"
     ),
-    "a comment or a line break": (
-        "a value that begins with > or | stands in quotes, or its text begins on the next line"
-    ),
+    "a comment or a line break": ("a value that begins with > or | needs quotes, or its text begins on the next line"),
     "entries are not allowed": (
-        "a value that begins with - stands in quotes, and so does one that begins with ` @ % * & ? ! | >"
+        "a value that begins with - needs quotes, and so does one that begins with ` @ % * & ? ! | >"
     ),
     "keys are not allowed": (
-        "a value that begins with ? stands in quotes, and so does one that begins with ` @ % * & - ! | >"
+        "a value that begins with ? needs quotes, and so does one that begins with ` @ % * & - ! | >"
     ),
 }
 
 
-def explained(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What is wrong with a file that is not YAML, the likely cause, the remedy, and in which key."""
+def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What is wrong with a file that is not YAML, the likely cause, the remedy, and the key in which it is."""
     lines = text.split("\n")
     mark = error.problem_mark or error.context_mark
     at = min(mark.line, len(lines) - 1) if mark else 0
@@ -47,57 +44,52 @@ def explained(error: yaml.MarkedYAMLError, text: str) -> str:
     if tab := _tab(error, lines[at]):
         return tab
     if lines[at][column : column + 1] == "," and lines[at][:column].rstrip().endswith(("}", "]", '"', "'")):
-        return "a comma stands behind the end of a value; take it out"
-    words = (
-        _alien(lines, at)
-        or _foreign(lines, at)
-        or _with_sign(_by_kind(error, lines, at, column) or _said(error), lines[at])
-    )
+        return "a comma follows the end of a value; take it out"
+    message = _foreign_line_near(lines, at) or _foreign_sign_near(lines, at)
+    if not message:
+        message = _by_kind(error, lines, at, column) or _pyyaml_message(error)
+        if sign := foreign_sign(without_quotes(lines[at])):
+            message += f"; {sign}"
     path = _keys_above(lines, at, column)
-    return f"{words} (in {path})" if path else words
+    return f"{message} (in {path})" if path else message
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _pyyaml_message(error: yaml.MarkedYAMLError) -> str:
     return ", ".join(part for part in (error.context, error.problem) if part)
 
 
 def _tab(error: yaml.MarkedYAMLError, line: str) -> str:
     if "\\t" in str(error.problem) or "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab stands where YAML takes only spaces; indent with spaces"
+        return "there is a tab where YAML takes only spaces; indent with spaces"
     return ""
 
 
-def _alien(lines: Sequence[str], at: int) -> str:
-    """The parser may notice only behind the line that is wrong."""
-    for number in [*range(at, max(-1, at - _LOOKED_BACK), -1), 0]:
-        if cause := alien_line(lines[number]):
+def _foreign_line_near(lines: Sequence[str], at: int) -> str:
+    """JavaScript or a template in the line, in one just above, or in the first one."""
+    for number in [*range(at, max(-1, at - _LINES_BACK), -1), 0]:
+        if cause := foreign_line(lines[number]):
             return cause if number == at else f"line {number + 1}: {cause}"
     return ""
 
 
-def _foreign(lines: Sequence[str], at: int) -> str:
-    """A line above that would be a key, were its colon not another sign; in a text, such signs are right."""
-    for number in range(at, max(-1, at - _LOOKED_BACK), -1):
+def _foreign_sign_near(lines: Sequence[str], at: int) -> str:
+    """A sign of a Chinese keyboard in a line that has no colon of YAML. Behind a key such signs are ordinary text."""
+    for number in range(at, max(-1, at - _LINES_BACK), -1):
         if not _KEY.match(lines[number]) and (cause := foreign_sign(without_quotes(lines[number]))):
             return cause if number == at else f"line {number + 1}: {cause}"
     return ""
 
 
-def _with_sign(words: str, line: str) -> str:
-    cause = foreign_sign(without_quotes(line))
-    return f"{words}; {cause}" if cause else words
-
-
 def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
     problem, context, line = str(error.problem), str(error.context), lines[at]
-    for words, remedy in _PLAIN.items():
+    for words, remedy in _REMEDIES.items():
         if words in problem:
             return remedy
     if "scanning an alias" in context:
         return _star(line, error.context_mark.column if error.context_mark else column)
     if "cannot start any token" in problem:
         return (
-            f"a value that begins with {line[column : column + 1]} stands in quotes, as one that begins with ` @ % * &"
+            f"a value that begins with {line[column : column + 1]} needs quotes, as one that begins with ` @ % * &"
             " ! | >"
         )
     if "mapping values are not allowed" in problem:
@@ -105,8 +97,8 @@ def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column:
     if "quoted scalar" in context:
         started = error.context_mark.line + 1 if error.context_mark else at + 1
         return (
-            f"the quote that opens in line {started} is not closed, or \\ stands in double quotes before a letter that"
-            " is no escape"
+            f"the quote that opens in line {started} is not closed, or \\ in double quotes begins no escape that"
+            " YAML knows"
         )
     return _flow(error, lines, at, column) if "flow" in context else ""
 
@@ -114,8 +106,8 @@ def _by_kind(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column:
 def _star(line: str, column: int) -> str:
     rest = line[column:].partition(" #")[0].strip()
     if _CRON.fullmatch(rest):
-        return f"a cron expression stands in quotes: '{rest}'"
-    return "a value that begins with * stands in quotes; all columns are select_fields: ['*']"
+        return f"a cron expression needs quotes: '{rest}'"
+    return "a value that begins with * needs quotes; all columns are select_fields: ['*']"
 
 
 def _second_colon(lines: Sequence[str], at: int) -> str:
@@ -128,7 +120,7 @@ def _second_colon(lines: Sequence[str], at: int) -> str:
         return (
             "this line is indented deeper than the one above, which has its value already or lacks its colon and space"
         )
-    return "a value that holds ': ' or ' #' stands in quotes, and so does one that begins with ` @ % * &"
+    return "a value that holds ': ' or ' #' needs quotes, and so does one that begins with ` @ % * &"
 
 
 def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: int) -> str:
@@ -142,14 +134,13 @@ def _flow(error: yaml.MarkedYAMLError, lines: Sequence[str], at: int, column: in
         )
         return f"{where} is never closed"
     inside = "{ }" if bracket == "{" else "[ ]"
-    if lines[at][:column].rstrip().endswith(tuple(_QUOTE)):
+    if lines[at][:column].rstrip().endswith(("'", '"')):
         return (
-            "text goes on behind the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...',"
+            "text follows the closing quote; one pair of quotes holds the whole, '' is a quote inside of '...',"
             f" and inside {inside} a comma ends a text without them"
         )
     return (
-        f"inside {inside} a comma is missing before this, or a text that holds ': ' or one of , [ ] {{ }} stands"
-        " without quotes"
+        f"inside {inside} a comma is missing before this, or a text that holds ': ' or one of , [ ] {{ }} has no quotes"
     )
 
 
@@ -158,7 +149,7 @@ def _indent(line: str) -> int:
 
 
 def _keys_above(lines: Sequence[str], at: int, column: int) -> str:
-    """The keys that lead to a place, judged by indentation alone: the file cannot be parsed."""
+    """The keys that lead to a place, by indentation alone, because the file cannot be parsed."""
     path: list[str] = []
     limit = len(lines[at]) + 1
     for line in reversed(lines[: at + 1]):

@@ -1,4 +1,4 @@
-"""Reading an extract for the renderers: in slices small enough to hold, and once ahead where a whole column decides."""
+"""How the formats read an extract: in slices that fit into memory, and ahead where a whole column decides."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -9,15 +9,17 @@ import pyarrow.parquet as pq
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset
 
-# Text of one slice stays in the processor's caches, and the text that is made from it (JSON escapes grow it sixfold at
-# most) within an Arrow string array's 2 GiB, whatever the batches that the extract was written in.
+# One slice's text stays in the processor's caches. What is made of it (JSON escapes grow it sixfold at most) stays
+# within the 2 GiB of an Arrow string array, whatever batches the extract was written in.
 _SLICE_ROWS = 16_384
 _SLICE_BYTES = 8 * 1024 * 1024
 
 
 def slices(dataset: Dataset) -> Iterator[pa.RecordBatch]:
-    """All rows in order. FormatError when the extract holds other than the promised rows: half an extract must not
-    become a file.
+    """Yield all rows in order, a slice at a time.
+
+    Raises:
+        FormatError: the extract does not hold the promised rows. Half an extract must not become a file.
     """
     seen = 0
     for batch in dataset.batches():
@@ -26,11 +28,11 @@ def slices(dataset: Dataset) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, rows)
         seen += batch.num_rows
     if seen != dataset.rows:
-        raise not_whole(dataset, seen)
+        raise wrong_row_count(dataset, seen)
 
 
-def not_whole(dataset: Dataset, rows: int) -> FormatError:
-    """The error for an extract that is not what it was said to be."""
+def wrong_row_count(dataset: Dataset, rows: int) -> FormatError:
+    """Make the error for an extract that holds other than the promised rows."""
     return FormatError(
         f"The extract of {dataset.name} was said to hold {dataset.rows} rows and holds {rows}: "
         "it was cut or replaced after it was made. Run the table again, so that it is read anew."
@@ -38,7 +40,7 @@ def not_whole(dataset: Dataset, rows: int) -> FormatError:
 
 
 def columns_where(dataset: Dataset, tests: Mapping[str, Callable[[pa.Array], bool]]) -> frozenset[str]:
-    """Names of the columns whose test is true of any part of them; reads those columns only."""
+    """Return the columns whose test holds for any part of them; only columns with a test are read."""
     found: set[str] = set()
     if not tests:
         return frozenset()
@@ -48,7 +50,7 @@ def columns_where(dataset: Dataset, tests: Mapping[str, Callable[[pa.Array], boo
     return frozenset(found)
 
 
-def reaches_beyond(column: pa.Array, limit: int) -> bool:
-    """Whether an integer column holds a value below -limit or above limit."""
+def exceeds(column: pa.Array, limit: int) -> bool:
+    """Whether a column of integers holds a value below -limit or above limit."""
     ends = pc.min_max(column).as_py()
     return ends["max"] is not None and bool(ends["max"] > limit or ends["min"] < -limit)

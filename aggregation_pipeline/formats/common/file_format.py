@@ -1,4 +1,8 @@
-"""What a renderer hands back, and how its file comes into being: under a temporary name, then whole, or not at all."""
+"""What describes a format, and how one of its files comes into being: under a temporary name, then whole or not at all.
+
+A format is one module that ends with its `FileFormat`, and one line in registry.py. Nothing else in the pipeline knows
+endings, media types or Dagster's icons.
+"""
 
 import hashlib
 import secrets
@@ -12,10 +16,20 @@ from aggregation_pipeline.config.file_names import file_stem
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.extract import Dataset, Extract
 
+# The "dataset" of a file that holds all of them.
+ALL = "all"
+
 
 @dataclass(frozen=True)
 class RenderedFile:
-    """One finished file. `name` is what it is called where it is published; `path` is where it lies now."""
+    """One finished file.
+
+    Attributes:
+        path: where it lies on the local disk.
+        name: what it is called where it is published.
+        rows: of all datasets in it.
+        notes: how many values are not written plainly, by reason: {"csv_formulas_escaped": 3}.
+    """
 
     path: Path
     name: str
@@ -24,59 +38,69 @@ class RenderedFile:
     rows: int
     bytes: int
     media_type: str
-    # Counted departures from the plain value, by name: {"csv_formulas_escaped": 3}. Empty when every value stands as it
-    # was.
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class FileKind:
-    """What the files of a format are. `whole_table`: one file holds both datasets; otherwise each has a file of its
-    own.
+class FileType:
+    """What the files of a format are. `ending` begins with a dot.
+
+    With `one_file_per_dataset`, summary and detail are files of their own; otherwise one file holds both.
     """
 
-    extension: str
+    ending: str
     media_type: str
-    whole_table: bool
+    one_file_per_dataset: bool
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A way of writing an extract.
+    """A way to write an extract, and all that the rest of the pipeline has to know of it.
 
-    `kind` tells what its files are with these options. `write` takes (extract, the datasets of one file, the file,
-    options) and returns what it had to change, as `RenderedFile.notes` counts it.
+    Attributes:
+        name: what aggregation.yaml calls it.
+        dagster_kind: the kind by which Dagster chooses the icon of its assets.
+        file_types: what its files may be; most formats have one type.
+        write: takes the extract, the datasets of one file, the open file and the options; returns
+            `RenderedFile.notes`.
+        choose_type: picks one of `file_types` by the options; needed where there are several.
     """
 
     name: str
-    kind: Callable[[FormatOptions], FileKind]
+    dagster_kind: str
+    file_types: tuple[FileType, ...]
     write: Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Mapping[str, int]]
+    choose_type: Callable[[FormatOptions], FileType] | None = None
+
+    def file_type(self, options: FormatOptions) -> FileType:
+        """Return what the files are with these options."""
+        return self.file_types[0] if self.choose_type is None else self.choose_type(options)
 
     def file_names(self, table: str, window: str, datasets: Sequence[str], options: FormatOptions) -> dict[str, str]:
-        """What the files of a table's window are called, by dataset; under "all" the one that holds them all."""
-        kind = self.kind(options)
-        parts = [None] if kind.whole_table else datasets
-        stems = {part or "all": file_stem(options.file_names, table, window, self.name, part) for part in parts}
-        return {part: f"{stem}.{kind.extension}" for part, stem in stems.items()}
+        """Return what the files of a table's window are called, by dataset; by "all" where one file holds them all."""
+        chosen = self.file_type(options)
+        parts = datasets if chosen.one_file_per_dataset else [None]
+        stems = {part or ALL: file_stem(options.file_names, table, window, self.name, part) for part in parts}
+        return {part: f"{stem}{chosen.ending}" for part, stem in stems.items()}
 
     def render(self, extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
         """Write the files into `directory`, and yield each when it is whole."""
+        media_type = self.file_type(options).media_type
         names = self.file_names(extract.table, extract.window, [dataset.name for dataset in extract.datasets], options)
         for part, name in names.items():
-            datasets = [dataset for dataset in extract.datasets if part in ("all", dataset.name)]
+            datasets = [dataset for dataset in extract.datasets if part in (ALL, dataset.name)]
             path = local_path(directory, name)
             with whole_file(path) as file:
                 notes = self.write(extract, datasets, file, options)
-            holds = datasets[0].name if part != "all" else "all"
+            held = "all" if part == ALL else datasets[0].name
             rows = sum(dataset.rows for dataset in datasets)
-            yield RenderedFile(
-                path, name, self.name, holds, rows, path.stat().st_size, self.kind(options).media_type, notes
-            )
+            yield RenderedFile(path, name, self.name, held, rows, path.stat().st_size, media_type, notes)
 
 
 def local_path(directory: Path, name: str) -> Path:
-    """Where the file published as `name` lies: names of entries hold `/` and any number of characters, file systems
-    take 255 bytes.
+    """Return where the file published as `name` lies on the local disk.
+
+    Entries' names may hold `/` and any number of characters, while file systems take 255 bytes.
     """
     quoted = name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
     if len(quoted.encode()) > 200:
@@ -86,10 +110,8 @@ def local_path(directory: Path, name: str) -> Path:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to, which takes the place of `path` when the block ends well and vanishes when it does
-    not.
-    """
-    # Not tempfile's: its files are for their owner's eyes only, and stay so when they are published to a folder.
+    """Open a new file that takes the place of `path` when the block ends well, and vanishes when it does not."""
+    # Not tempfile's: only their owner may read those, also when they are published to a folder.
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with temporary.open("x+b") as file:

@@ -1,10 +1,9 @@
-"""GB18030 as it is read today: by iconv, by browsers (the WHATWG encoding) and by what follows the editions of 2005 and
-2022.
+"""GB18030 as iconv, browsers (the WHATWG encoding) and the editions of 2005 and 2022 read it.
 
 Python's codec is the edition of 2000. Since then twenty characters have changed places with characters of private use,
-and glibc's iconv refuses a file that has some of them in the old places. They are written in the places where all those
-readers look for them. Twenty-five characters of private use have lost their places, or are read differently by one
-reader and the other: they cannot be written.
+and glibc's iconv refuses a file that has some of them in their old places. They are written where all those readers
+look for them. Twenty-five characters of private use have lost their places, or two readers read them differently: they
+cannot be written.
 """
 
 import re
@@ -23,7 +22,7 @@ _BYTES = {
     ),
     **dict(zip(_RADICALS, ["FE59", "FE61", "FE66", "FE67", "FE6D", "FE7E", "FE90", "FEA0"], strict=True)),
 }
-# The character that has taken the place; U+E5E5 was nobody's, and browsers read it as a blank.
+# Which character is written instead of one of private use. U+E5E5 never had a character; browsers read it as a blank.
 _INSTEAD = {
     "\ue5e5": "\ufffd",
     **dict(zip("\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796", _VERTICAL_FORMS, strict=True)),
@@ -43,17 +42,17 @@ _SPECIAL = re.compile(f"([{''.join(_CODES)}])")
 
 
 class Encoder:
-    """Encodes runs of UTF-8, and counts in `replaced` the characters that another one had to stand for."""
+    """Encodes UTF-8 as GB18030; `replaced` counts the characters that another one was written for."""
 
     def __init__(self) -> None:
         self.replaced = 0
 
     def __call__(self, utf8: bytes) -> bytes:
-        """The same text in GB18030."""
+        """Return the same text in GB18030."""
         text = utf8.decode()
         if text.isascii() or _SPECIAL.search(text) is None:
             return text.encode("gb18030")
-        # Plain text and special characters by turns.
+        # Plain text and special characters take turns.
         parts = _SPECIAL.split(text)
         self.replaced += sum(character in _INSTEAD for character in parts[1::2])
         return b"".join(_CODES[part] if i % 2 else part.encode("gb18030") for i, part in enumerate(parts))

@@ -1,10 +1,10 @@
-"""The sheet that says what the others are: so that a workbook still explains itself when it has been mailed around."""
+"""The sheet that says what the others are, so that a workbook explains itself after it has been mailed around."""
 
 from openpyxl.styles import Alignment
 from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.column_text import comment, mysql_type
+from aggregation_pipeline.formats.common.field_metadata import comment, mysql_type
 from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.labels import Words
 from aggregation_pipeline.formats.excel.widths import row_height
@@ -13,7 +13,7 @@ _WIDTHS = {"A": 20, "B": 110}
 
 
 def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
-    """Names and values in two columns. No clock and no run: the same data gives the same sheet."""
+    """Write names and values in two columns. No clock and no run id: the same data gives the same sheet."""
     lines: list[tuple[str, str | int]] = [
         (words.table, extract.table),
         (words.window, extract.window),
@@ -44,15 +44,15 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
 
 
 def _masks(dataset: Dataset, words: Words) -> list[tuple[str, str | int]]:
-    """How personal data is hidden; a column that is dropped stands in the SQL alone."""
-    told = ", ".join(f"{column}: {words.phrase(rule)}" for column, rule in dataset.masks.items())
-    return [(words.masks.format(words.sheets[dataset.name]), told)] if told else []
+    """Return how personal data is hidden. A dropped column shows in the SQL only."""
+    rules = ", ".join(f"{column}: {words.phrase(rule)}" for column, rule in dataset.masks.items())
+    return [(words.masks.format(words.sheets[dataset.name]), rules)] if rules else []
 
 
 def _columns(dataset: Dataset) -> str:
-    """Names and types, a line each where there are comments to tell."""
-    told = [f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema]
+    """Return names and types; one column a line where any column has a comment."""
+    typed = [f"{field.name} {mysql_type(field)}".rstrip() for field in dataset.schema]
     comments = [comment(field) for field in dataset.schema]
     if not any(comments):
-        return ", ".join(told)
-    return "\n".join(f"{name}: {text}" if text else name for name, text in zip(told, comments, strict=True))
+        return ", ".join(typed)
+    return "\n".join(f"{name}: {text}" if text else name for name, text in zip(typed, comments, strict=True))

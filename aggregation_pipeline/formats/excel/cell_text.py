@@ -1,6 +1,4 @@
-"""Text as a cell of Excel can hold it: escaped for XML, control characters in Excel's own notation, cut where a cell
-ends.
-"""
+"""Text as a cell of Excel can hold it: escaped for XML, control characters in Excel's notation, cut at the limit."""
 
 import re
 from collections.abc import Callable
@@ -10,36 +8,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.styles import Font
 
-from aggregation_pipeline.formats.common.column_text import escaper, utf8_bytes
+from aggregation_pipeline.formats.common.text_bytes import escaper, utf8_bytes
 
-# With the name of the font that other cells have: without one, some programs take another.
+# Named like the font of other cells. Without a name, some programs take another font.
 BOLD = Font(name="Calibri", sz=11, family=2, bold=True)
 # Excel counts UTF-16 units: an emoji is two.
 CELL_UNITS = 32_767
-# Excel reads _x0041_ as "A", so text that says just that has its first underscore written in the same way. Two may
-# share an underscore.
+# Excel reads _x0041_ as "A". So the first underscore of text that looks like that is itself written as _x005F_. Two
+# such texts may share an underscore.
 _LOOKS_ESCAPED = "_x[0-9A-Fa-f]{4}_"
 _UNDERSCORE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 _CONTROLS = {chr(code): f"_x{code:04X}_" for code in range(32) if chr(code) not in "\t\n\r"}
-# XML turns a bare carriage return into a line feed; written as a reference it stays.
+# XML turns a bare carriage return into a line feed, but keeps one that is written as a reference.
 _escape = escaper({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", **_CONTROLS})
 
 
 def cell_text(column: pa.Array) -> tuple[pa.Array, int]:
-    """Text to stand between <t> and </t>, and how many cells had to be cut."""
+    """Return text to stand between <t> and </t>, and how many cells were cut."""
     cut = 0
     if (pc.max(pc.binary_length(column)).as_py() or 0) > CELL_UNITS:
-        # More bytes is the cheap question; only then is it asked of the value itself.
+        # Counting bytes is cheap. Only values with too many bytes are counted in UTF-16.
         long = pc.greater(pc.binary_length(column), CELL_UNITS)
-        shortened = _where(column, long, shorten)
+        shortened = _change_where(column, long, shorten)
         cut = pc.sum(pc.not_equal(shortened, column)).as_py() or 0
         column = shortened
     data = utf8_bytes(column)
     if b"_x" in data:
-        column = _where(
+        column = _change_where(
             column, pc.match_substring_regex(column, _LOOKS_ESCAPED), lambda text: _UNDERSCORE.sub("_x005F_", text)
         )
-    # The two characters of the first 65,536 that XML forbids and that are no controls.
+    # XML forbids these two characters too, though they are no control characters.
     for code in (0xFFFE, 0xFFFF):
         if chr(code).encode() in data:
             column = pc.replace_substring(column, chr(code), f"_x{code:04X}_")
@@ -47,22 +45,22 @@ def cell_text(column: pa.Array) -> tuple[pa.Array, int]:
 
 
 def shorten(text: str) -> str:
-    """The text, or as much of it as fits with an ellipsis at its end."""
+    """Return the text, or as much of it as fits, with an ellipsis at its end."""
     units = text.encode("utf-16-le")
     if len(units) <= 2 * CELL_UNITS:
         return text
-    # An emoji that the cut would halve goes away whole.
+    # An emoji that the cut would halve is left out whole.
     return units[: 2 * (CELL_UNITS - 1)].decode("utf-16-le", errors="ignore") + "…"
 
 
 def plain_cell_text(text: str) -> str:
-    """One text as openpyxl takes it: the same as cell_text, but escaping for XML is openpyxl's."""
+    """Return one text as openpyxl takes it: like cell_text, except that openpyxl escapes for XML."""
     text = _UNDERSCORE.sub("_x005F_", shorten(text)).replace("\r", "_x000D_")
     return "".join(_CONTROLS.get(character, character) for character in text)
 
 
-def _where(column: pa.Array, mask: pa.Array, change: Callable[[str], str]) -> pa.Array:
-    """The column with `change` applied to the rows of the mask: for the rare rows, one by one."""
+def _change_where(column: pa.Array, mask: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    """Apply `change` to the rows of the mask, one by one; meant for few rows."""
     rows = np.flatnonzero(pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False))
     if not len(rows):
         return column

@@ -1,4 +1,4 @@
-"""What a workbook itself says, in the project's language; names, SQL and values stay as they are."""
+"""The words of a workbook itself, in English and Chinese. Names, SQL and values stay as they are."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ Language = Literal["en", "zh"]
 
 @dataclass(frozen=True)
 class Words:
-    """Sheets' names by dataset, the word beside totals, and the lines of the sheet about; `{}` stands for a dataset."""
+    """Names of sheets by dataset, the word beside totals, and the lines of the about sheet; `{}` is a dataset."""
 
     sheets: dict[str, str]
     about: str
@@ -26,20 +26,20 @@ class Words:
     sql: str
     cut: str
     whole: str
-    # What the pipeline says in English of consistency, masks and order, in which the user's own names stand.
+    # The pipeline's English words for consistency, masks and order, which may have the user's names in them.
     phrases: dict[str, str]
 
     def phrase(self, text: str) -> str:
-        """A description by the pipeline in this language."""
+        """Translate one of the pipeline's English phrases."""
         if text in self.phrases:
             return self.phrases[text]
-        for part in _IN_ORDERS:
+        for part in _PARTS_OF_ORDERS:
             text = text.replace(part, self.phrases.get(part, part))
         return text
 
 
-# Parts of the words for an order.
-_IN_ORDERS = ("primary key (", TIES)
+# Phrases that stand inside the description of an order.
+_PARTS_OF_ORDERS = ("primary key (", TIES)
 
 _EN = Words(
     sheets={"summary": "summary", "detail": "detail"},

@@ -1,4 +1,4 @@
-"""Sheets as a colleague would make them, but for their rows: titles, widths, filter, what is printed, totals."""
+"""Sheets without their rows: titles, widths, filter, print layout, totals."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.common.column_text import adds_up, comment, is_named
+from aggregation_pipeline.formats.common.field_metadata import adds_up, comment, has_alias
+from aggregation_pipeline.formats.excel.cell_kinds import TEXT, CellKind, cell_kinds
 from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
 from aggregation_pipeline.formats.excel.labels import WORDS
-from aggregation_pipeline.formats.excel.rows import LINE, MOST_LINES, TEXT, CellKind, Style, cell_kinds
+from aggregation_pipeline.formats.excel.rows import LINE_HEIGHT, MAX_LINES, CellStyle
 from aggregation_pipeline.formats.excel.widths import Width, column_widths, row_height
 
 # Excel's 1,048,576 less the header.
@@ -24,31 +25,31 @@ SHEET_ROWS = 1_048_575
 # An empty row and the totals.
 _TOTALS_ROWS = 2
 _A4 = 9
-# What fits on an upright page of A4 at full size.
-_UPRIGHT = 90
+# How many digits fit on an upright page of A4 at full size.
+_PORTRAIT_WIDTH = 90
 
 
 @dataclass(frozen=True)
-class Part:
-    """The rows of a dataset that one sheet holds; `height` counts all rows of the sheet, titles and totals included."""
+class SheetPart:
+    """The part of a dataset that one sheet holds. `height` counts all its rows, titles and totals included."""
 
     dataset: Dataset
     kinds: tuple[CellKind, ...]
-    styles: tuple[Style, ...]
+    styles: tuple[CellStyle, ...]
     rows: int
     height: int
     is_last: bool
 
 
-def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> Iterator[Part]:
+def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> Iterator[SheetPart]:
     """Add as many sheets as the rows of the dataset need."""
     kinds = cell_kinds(dataset, thousands=options.thousands)
     titles = column_titles(dataset.schema, options)
     summed = _summed(dataset, kinds, options) if dataset.rows else []
-    # A sum has more digits than what it adds up.
-    more = {place: len(str(dataset.rows)) + 1 for place in summed}
+    # A total has more digits than what it adds up.
+    extra = {place: len(str(dataset.rows)) + 1 for place in summed}
     widths = [
-        replace(width, digits=width.digits + more.get(place, 0))
+        replace(width, digits=width.digits + extra.get(place, 0))
         for place, width in enumerate(column_widths(dataset, titles, kinds))
     ]
     capacity = sheet_capacity(options)
@@ -63,22 +64,22 @@ def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> I
         totals = is_last and bool(summed)
         if totals:
             _add_totals(sheet, areas, summed, kinds, WORDS[options.language].total)
-        styles = tuple(_style(sheet, kind, width) for kind, width in zip(kinds, widths, strict=True))
-        yield Part(dataset, kinds, styles, rows, rows + 1 + _TOTALS_ROWS * totals, is_last)
+        styles = tuple(_cell_style(sheet, kind, width) for kind, width in zip(kinds, widths, strict=True))
+        yield SheetPart(dataset, kinds, styles, rows, rows + 1 + _TOTALS_ROWS * totals, is_last)
 
 
 def sheet_capacity(options: ExcelOptions) -> int:
-    """How many rows of data a sheet holds."""
+    """Return how many rows of data a sheet holds."""
     return SHEET_ROWS - _TOTALS_ROWS if options.totals else SHEET_ROWS
 
 
 def column_titles(schema: pa.Schema, options: ExcelOptions) -> list[str]:
-    """What heads each column: its name, or its comment; equal comments with the names behind them."""
+    """Return each column's title: its name or its comment. Equal comments have the names behind them."""
     if options.labels == "name":
         return list(schema.names)
-    choices = [_titles(field) for field in schema]
+    choices = [_title_choices(field) for field in schema]
     titles = [choice.pop(0) for choice in choices]
-    # Names differ among themselves, so that this ends with them if not before.
+    # This ends with the names at the latest, because all names differ.
     while equal := [title for title, times in Counter(title.casefold() for title in titles).items() if times > 1]:
         titles = [
             choice.pop(0) if choice and title.casefold() in equal else title
@@ -87,23 +88,23 @@ def column_titles(schema: pa.Schema, options: ExcelOptions) -> list[str]:
     return titles
 
 
-def _titles(field: pa.Field) -> list[str]:
-    """What a column may be called, the best first."""
-    label = "" if is_named(field) else comment(field)
+def _title_choices(field: pa.Field) -> list[str]:
+    """Return the titles that a column may have, the best first."""
+    label = "" if has_alias(field) else comment(field)
     return [label, f"{label} ({field.name})", field.name] if label and label != field.name else [field.name]
 
 
 def area(columns: int, height: int) -> str:
-    """The range of so many columns and rows from the first cell on."""
+    """Return the range of so many columns and rows from the first cell on."""
     return f"A1:{get_column_letter(columns)}{height}"
 
 
 def print_by_width(sheet: Worksheet) -> None:
-    """Make each printed page as wide as the sheet, upright as long as that can be read."""
+    """Fit the sheet's width onto one printed page: upright where that can be read, else landscape."""
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
     sheet.page_setup.paperSize = _A4
-    wide = sum(dimension.width for dimension in sheet.column_dimensions.values()) > _UPRIGHT
+    wide = sum(dimension.width for dimension in sheet.column_dimensions.values()) > _PORTRAIT_WIDTH
     sheet.page_setup.orientation = "landscape" if wide else "portrait"
     sheet.oddFooter.left.text = "&A"
     sheet.oddFooter.right.text = "&P / &N"
@@ -121,26 +122,28 @@ def _lay_out(
             horizontal="right" if kind.kind == "number" else "left", vertical="top", wrap_text=True
         )
         sheet.column_dimensions[get_column_letter(column)].width = width.digits
-    sheet.row_dimensions[1].height = min(row_height(titles, [width.digits for width in widths]), MOST_LINES * LINE)
+    sheet.row_dimensions[1].height = min(
+        row_height(titles, [width.digits for width in widths]), MAX_LINES * LINE_HEIGHT
+    )
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = area(len(titles), rows + 1)
     sheet.print_title_rows = "1:1"
     print_by_width(sheet)
 
 
-def _style(sheet: Worksheet, kind: CellKind, width: Width) -> Style:
+def _cell_style(sheet: Worksheet, kind: CellKind, width: Width) -> CellStyle:
     if width.clipped:
         clipped = _style_number(sheet, kind, Alignment(horizontal="fill"))
-        return Style(clipped, clipped)
+        return CellStyle(clipped, clipped)
     plain = _style_number(sheet, kind, None)
-    # Unwrapped, lines would be drawn over the row above.
-    return Style(
-        plain, _style_number(sheet, kind, Alignment(vertical="top", wrap_text=True)) if kind is TEXT else plain
-    )
+    if kind is not TEXT:
+        return CellStyle(plain, plain)
+    # Without wrapping, the lines of a cell would be drawn over the row above.
+    return CellStyle(plain, _style_number(sheet, kind, Alignment(vertical="top", wrap_text=True)))
 
 
 def _style_number(sheet: Worksheet, kind: CellKind, alignment: Alignment | None) -> int:
-    """The workbook's number for a style, which openpyxl gives to the first cell that has it."""
+    """Return the workbook's number for a style; openpyxl assigns it to the first cell with that style."""
     cell = WriteOnlyCell(sheet)
     cell.number_format = kind.number_format
     if alignment is not None:
@@ -149,7 +152,7 @@ def _style_number(sheet: Worksheet, kind: CellKind, alignment: Alignment | None)
 
 
 def _summed(dataset: Dataset, kinds: Sequence[CellKind], options: ExcelOptions) -> list[int]:
-    """The columns to add up, by their places from 0."""
+    """Return the columns to add up, by their places from 0."""
     numbers = [place for place, kind in enumerate(kinds) if kind.kind == "number"]
     if isinstance(options.totals, tuple):
         return [place for place in numbers if dataset.schema.names[place] in options.totals]
@@ -159,10 +162,9 @@ def _summed(dataset: Dataset, kinds: Sequence[CellKind], options: ExcelOptions) 
 def _add_totals(
     sheet: Worksheet, areas: Sequence[tuple[str, int]], summed: Sequence[int], kinds: Sequence[CellKind], word: str
 ) -> None:
-    """One row of formulas, apart from the rows and from their filter, so that neither a filter nor a pivot table takes
-    it for data.
+    """Add a row of formulas, an empty row below the data, so that no filter and no pivot table takes it for data.
 
-    SUBTOTAL leaves out the rows that a filter hides. Excel works the formulas out when it opens the file.
+    SUBTOTAL leaves out the rows that a filter hides. Excel computes the formulas when it opens the file.
     """
     row = areas[-1][1] + 1 + _TOTALS_ROWS
     for place in summed:
@@ -171,16 +173,16 @@ def _add_totals(
         ranges.append(f"{letter}2:{letter}{areas[-1][1] + 1}")
         cell = sheet.cell(row, place + 1, "=" + "+".join(f"SUBTOTAL(9,{each})" for each in ranges))
         cell.number_format = kinds[place].number_format
-        _as_total(cell)
+        _format_as_total(cell)
     free = next((place for place in range(len(kinds)) if place not in summed), None)
     if free is None:
-        # Every column is added up: the word stands in the format of the first.
+        # Every column has a total: the word "total" goes into the number format of the first.
         first = sheet.cell(row, 1)
         first.number_format = f'"{word} "{first.number_format}'
     else:
-        _as_total(sheet.cell(row, free + 1, word))
+        _format_as_total(sheet.cell(row, free + 1, word))
 
 
-def _as_total(cell: Cell) -> None:
+def _format_as_total(cell: Cell) -> None:
     cell.font = BOLD
     cell.border = Border(top=Side(style="thin"))

@@ -1,4 +1,4 @@
-"""How wide the columns of a sheet should be: as their first rows need, within reason."""
+"""How wide columns and how high rows of a sheet should be, by what they show."""
 
 import re
 import unicodedata
@@ -10,64 +10,66 @@ import pyarrow as pa
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.column_text import hex_text, plain_text
-from aggregation_pipeline.formats.excel.rows import LINE, TEXT, CellKind
+from aggregation_pipeline.formats.common.column_text import plain_text
+from aggregation_pipeline.formats.common.text_bytes import hex_text
+from aggregation_pipeline.formats.excel.cell_kinds import TEXT, CellKind
+from aggregation_pipeline.formats.excel.rows import LINE_HEIGHT
 
-_SAMPLE = 200
-_NARROWEST, _WIDEST = 8, 60
-# A title that is longer goes on in a second line, where it can be broken: at blanks, and between Chinese characters.
-_WIDEST_TITLE = 24
+_SAMPLE_ROWS = 200
+_MIN_WIDTH, _MAX_WIDTH = 8, 60
+# A longer title goes on in a second line, where it can be broken: at blanks, and between Chinese characters.
+_MAX_TITLE_WIDTH = 24
 _UNBROKEN = re.compile("[^\\s\u2e80-\uffff]+")
 # What Excel allows, in points.
-_HIGHEST = 409
+_MAX_HEIGHT = 409
 # Enough to tell two hashes apart, which is all that people do with them.
 _HASH_WIDTH = 16
 _HASH = re.compile("(?:0x)?[0-9A-Fa-f]{32,}")
-# The filter's button covers the end of a header.
-_BUTTON = 3
+# The filter's button covers the end of a title.
+_FILTER_BUTTON = 3
 
 
 @dataclass(frozen=True)
 class Width:
-    """A width in Excel's unit, the digit. `clipped`: cells show no more than fits, even where the next cell is
-    empty.
-    """
+    """A width in Excel's unit, the digit. `clipped`: cells show no more than fits, even beside an empty cell."""
 
     digits: float
     clipped: bool = False
 
 
 def column_widths(dataset: Dataset, titles: Sequence[str], kinds: Sequence[CellKind]) -> tuple[Width, ...]:
-    """One a column, from its title and the first 200 rows."""
+    """Return one width a column, by its title and its first 200 rows."""
     headers = [_title_width(title) for title in titles]
     sample = next(islice(slices(dataset), 1), None)
     if sample is None:
-        return tuple(Width(float(max(header, _NARROWEST))) for header in headers)
-    looks = []
+        return tuple(Width(float(max(header, _MIN_WIDTH))) for header in headers)
+    widths = []
     for column, field, kind, header in zip(
-        sample.slice(0, _SAMPLE).columns, dataset.schema, kinds, headers, strict=True
+        sample.slice(0, _SAMPLE_ROWS).columns, dataset.schema, kinds, headers, strict=True
     ):
         texts = [text for text in _shown(column, field, kind) if text]
         if dataset.masks.get(field.name) == "hash" or (texts and all(map(_HASH.fullmatch, texts))):
-            looks.append(Width(float(max(header, _HASH_WIDTH)), clipped=True))
+            widths.append(Width(float(max(header, _HASH_WIDTH)), clipped=True))
             continue
         width = max(header, *(display_width(text) + 1 for text in texts), 0)
-        looks.append(Width(float(min(max(width, _NARROWEST), _WIDEST))))
-    return tuple(looks)
+        widths.append(Width(float(min(max(width, _MIN_WIDTH), _MAX_WIDTH))))
+    return tuple(widths)
 
 
 def row_height(texts: Sequence[str], widths: Sequence[float]) -> float:
-    """The height, in points, of a row in which these texts are wrapped: not every program works it out by itself."""
+    """Return the height, in points, of a row in which these texts wrap; not every program computes it by itself."""
     lines = [
         sum(-(-max(display_width(line), 1) // int(width)) for line in text.split("\n"))
         for text, width in zip(texts, widths, strict=True)
     ]
-    return float(min(max(lines, default=1) * LINE, _HIGHEST))
+    return float(min(max(lines, default=1) * LINE_HEIGHT, _MAX_HEIGHT))
 
 
 def _title_width(title: str) -> int:
     words = [display_width(word) for word in _UNBROKEN.findall(title)]
-    return min(display_width(title) + _BUTTON, max(_WIDEST_TITLE, max(words, default=0) + _BUTTON), _WIDEST)
+    return min(
+        display_width(title) + _FILTER_BUTTON, max(_MAX_TITLE_WIDTH, max(words, default=0) + _FILTER_BUTTON), _MAX_WIDTH
+    )
 
 
 def _shown(column: pa.Array, field: pa.Field, kind: CellKind) -> list[str | None]:
@@ -83,6 +85,6 @@ def _shown(column: pa.Array, field: pa.Field, kind: CellKind) -> list[str | None
 
 
 def display_width(text: str) -> int:
-    """Columns that the longest line takes on the screen: Chinese characters and emoji are two wide."""
+    """Return the width of the longest line on the screen: Chinese characters and emoji are two wide."""
     lines = text[:1000].splitlines() or [""]
     return max(sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line) for line in lines)

@@ -1,17 +1,17 @@
-"""Connections to the source database: where it is, and how a new one begins."""
+"""Where the source database is, and how a new connection to it begins."""
 
-import contextlib
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from aggregation_pipeline.source.mysql.pymysql_internals import HookedConnection
 from aggregation_pipeline.source.mysql.session_setup import LIFT_LIMITS
-from aggregation_pipeline.source.mysql.tls import Tls, TlsConnection
+from aggregation_pipeline.source.mysql.tls import Tls, tls_context
 
 NO_PASSWORD: Final = SecretStr("")
 IF_OFFERED: Final = Tls()
@@ -39,26 +39,25 @@ class SourceOptions:
 
     @property
     def where(self) -> str:
-        """The server, for people."""
+        """The server's address, for people."""
         return str(self.socket) if self.socket else f"{self.host}:{self.port}"
 
 
 @functools.lru_cache(maxsize=8)
 def source_engine(options: SourceOptions) -> sa.Engine:
-    """Return the engine of a server, which opens a new connection each time.
+    """Return the SQLAlchemy engine of a server, which opens a new connection each time.
 
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is kept:
-    what it asks a server for before its first connection would otherwise be asked for every window.
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is cached:
+    what it asks a server before its first connection would otherwise be asked for every window.
     """
     url = sa.URL.create(
         "mysql+pymysql",
         username=options.user,
-        password=options.password.get_secret_value(),
         host=None if options.socket else options.host,
         port=None if options.socket else options.port,
         database=options.database,
     )
-    arguments: dict[str, Any] = {
+    arguments = {
         "charset": "utf8mb4",
         "connect_timeout": options.connect_timeout,
         "read_timeout": options.stall_timeout,
@@ -71,15 +70,15 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> TlsConnection:
-        return _Connection(tls=options.tls, **parameters)
+    def _connect(
+        _dialect: object, _record: object, _args: object, parameters: Mapping[str, object]
+    ) -> HookedConnection:
+        return HookedConnection(
+            tls_context=functools.partial(tls_context, options.tls),
+            # Sent before SQLAlchemy asks its first question, which these limits could spoil.
+            first_statement=LIFT_LIMITS,
+            # A password goes out in UTF-8, as MySQL's own clients send it; PyMySQL encodes a str in Latin-1.
+            **{**parameters, **options.tls.driver_arguments, "password": options.password.get_secret_value().encode()},
+        )
 
     return engine
-
-
-class _Connection(TlsConnection):
-    def set_character_set(self, charset: str, collation: str | None = None) -> None:
-        """The first statement of a connection, and the second: SQLAlchemy asks the server before anybody else can."""
-        super().set_character_set(charset, collation)
-        with contextlib.suppress(pymysql.MySQLError):
-            self.query(LIFT_LIMITS)

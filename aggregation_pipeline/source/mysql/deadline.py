@@ -1,41 +1,45 @@
-"""The end of a snapshot's time: whoever still reads is broken off, also in the middle of waiting for the server."""
+"""The time limit of a snapshot: a read that goes on after it is ended, even while it waits for the server."""
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.pymysql_internals import socket_shutdown
 from aggregation_pipeline.source.mysql.session import Session
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """When a snapshot has to be over; `at` by the monotonic clock, in seconds."""
+    """When a snapshot has to end.
+
+    Attributes:
+        at: seconds, by the monotonic clock.
+    """
 
     at: float
 
     def left(self) -> float:
-        """Seconds to go."""
+        """Return the seconds that are left."""
         return self.at - time.monotonic()
 
 
 @contextlib.contextmanager
 def deadline(session: Session, seconds: int) -> Iterator[Deadline]:
-    """Break off what stands in the block after so many seconds.
+    """End whatever the block does after so many seconds.
 
     Raises:
-        SourceError: it was broken off.
+        SourceError: the block was ended.
     """
     expired = threading.Event()
-    connection = session.driver_connection._sock  # noqa: SLF001 - closing it is the only way to wake a thread that waits for the server
+    # Nothing else wakes a thread that waits for the server.
+    shutdown = socket_shutdown(session.driver_connection)
 
     def expire() -> None:
         expired.set()
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        shutdown()
 
     timer = threading.Timer(seconds, expire)
     timer.daemon = True

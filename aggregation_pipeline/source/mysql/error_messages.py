@@ -1,8 +1,8 @@
-"""What a server's error and warning numbers mean, in words of ours: its own may hold what stood in a cell.
+"""What a server's error and warning numbers mean, in our own words: the server's may hold the value of a cell.
 
-`{name}` becomes the first name in the server's message that is known to be one, `{column}` the one behind its "for
-column", `{type}` a type's name, `{user}` DB_USER; each with a blank, or nothing where the message holds none. Numbers
-are MySQL's, which MariaDB and OceanBase share below 3000.
+`{name}` becomes the first known name in the server's message, `{column}` the known name after "for column", `{type}` a
+type's name, `{user}` DB_USER. Each comes with a blank before it, or is empty if the message has none. Numbers are
+MySQL's, which MariaDB and OceanBase share below 3000.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 
 
 class Refusal(NamedTuple):
-    """What happened, and what helps."""
+    """What happened, and what to do about it."""
 
     words: str
     remedy: str = ""
 
 
-# The connection or the server went away, is full, or somebody else was first: the same statement may succeed later.
-PASSING: Final[Mapping[int, str]] = {
+# The connection or the server went away or is full, or another session holds a lock: a retry may succeed.
+RETRYABLE: Final[Mapping[int, str]] = {
     1040: "the server has no connection free",
     1053: "the server is shutting down",
     1203: "this user has no connection free",
@@ -166,23 +166,23 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     3146: Refusal("A JSON function was given another type of data than it takes", _JSON),
     4012: _TOO_LONG,
 }
-ELSE: Final = Refusal(
+OTHER_REFUSAL: Final = Refusal(
     "its words may hold values of cells, so they are not shown",
     "Run the statement in a client of the server to read them; `aggregation-pipeline plan` prints it.",
 )
 
 _TYPES: Final = (
-    "bigint|bigint"
-    " unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer|interval|json|mediumint|numeric|real|signed"
-    " integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8|utf8mb3|utf8mb4|uuid|year"
+    "bigint|bigint unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer|interval"
+    "|json|mediumint|numeric|real|signed integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8|utf8mb3|utf8mb4"
+    "|uuid|year"
 )
 TYPES: Final = frozenset(_TYPES.split("|"))
-# By which accounts prove themselves: names that no cell gives.
+# Authentication plugins: names that are never the value of a cell.
 _PLUGINS: Final = (
     "mysql_native_password caching_sha2_password sha256_password auth_socket unix_socket ed25519 client_ed25519"
 )
 PLUGINS: Final = tuple(_PLUGINS.split())
-# The words of MySQL's notes on deprecated syntax.
+# The words that MySQL's notes on deprecated syntax consist of.
 _DEPRECATION: Final = (
     "a alias an and as be been but by character charset collation currently deprecated display for future has in"
     " instead integer is it of or please release removed replaced set supported synonym the this use using utf8 utf8mb3"

@@ -1,7 +1,7 @@
-"""The one place where a driver's error becomes one of ours, in words of ours.
+"""The one place where a driver's error becomes one of ours, in our own words.
 
-What the server said is read for its number and for names that are known to be safe, and then forgotten: servers do not
-double quotes, so that nothing in a message tells where a cell's value ends.
+Only its number and names that are known to be safe are taken from what the server said. The rest may hold a cell's
+value, and servers do not escape quotes, so nothing in a message tells where such a value ends.
 """
 
 import contextlib
@@ -20,29 +20,30 @@ from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.error_messages import (
     DEPRECATION,
-    ELSE,
-    PASSING,
+    OTHER_REFUSAL,
     PLUGINS,
     REFUSALS,
+    RETRYABLE,
     TYPES,
     Refusal,
 )
-from aggregation_pipeline.source.mysql.quotable import NOTHING, QuotableNames
+from aggregation_pipeline.source.mysql.pymysql_internals import connect_failure
+from aggregation_pipeline.source.mysql.quotable import NOTHING_QUOTABLE, QuotableNames
 
-# What a resolver says of names that are none; EAI_AGAIN is its own trouble, and passes.
+# The resolver says that there is no such name. EAI_AGAIN is a passing failure of the resolver itself.
 _UNKNOWN_NAME: Final = {
     getattr(socket, name)
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY", "EAI_FAIL")
     if hasattr(socket, name)
 }
-# The numbers that all servers share.
+# Names of the error numbers that all servers share.
 _SYMBOLS: Final = {code: name for name, code in vars(ER).items() if isinstance(code, int) and code < 1800}
 _UNKNOWN_COLUMN: Final = 1054
 _SYNTAX: Final = 1064
 _NEAR: Final = re.compile(r" near '(.*)' at line \d+", re.DOTALL)
 _PLURAL: Final = re.compile(r"(second|minute|hour|day|week|month|quarter|year)s\b", re.IGNORECASE)
 _TYPE: Final = re.compile(r"(?:Truncated |Incorrect |incorrect )*([A-Za-z0-9 ]+) value\b|Cast to (\w+)\b")
-# They need their brackets, even where there is nothing between them.
+# Functions that need their brackets, even if nothing is between them.
 _FUNCTIONS: Final = frozenset(
     (
         "now",
@@ -61,73 +62,84 @@ _FUNCTIONS: Final = frozenset(
 
 
 @contextlib.contextmanager
-def translate_errors(where: str = "", known: QuotableNames = NOTHING) -> Iterator[None]:
-    """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value."""
+def translate_errors(where: str = "", quotable: QuotableNames = NOTHING_QUOTABLE) -> Iterator[None]:
+    """Turn errors of SQLAlchemy and PyMySQL into `SourceError` or `SourceLostError`, without any cell's value.
+
+    Args:
+        where: the server's address, if the message should name it.
+        quotable: the names that may be repeated from the server's message.
+    """
     try:
         yield
     except (DBAPIError, pymysql.MySQLError, OSError) as error:
-        raise to_source_error(error, where, known) from None
+        raise to_source_error(error, where, quotable) from None
     except UnicodeDecodeError:
         raise SourceError(
-            "the server cut a name or a message in the middle of a letter, and what is left is no text. Choose shorter"
+            "the server cut a name or a message in the middle of a character, so it cannot be read. Choose shorter"
             " names."
         ) from None
 
 
-def to_source_error(error: BaseException, where: str = "", known: QuotableNames = NOTHING) -> SourceError:
-    """Return our error for a driver's; only what is `known` is repeated of its text."""
+def to_source_error(error: BaseException, where: str = "", quotable: QuotableNames = NOTHING_QUOTABLE) -> SourceError:
+    """Return our error for a driver's; of its text only what is quotable is repeated."""
     original = error.orig if isinstance(error, DBAPIError) else error
     arguments: tuple[object, ...] = getattr(original, "args", ())
     code = arguments[0] if arguments and isinstance(arguments[0], int) else None
     said = str(arguments[1]) if len(arguments) > 1 else ""
     at = f" at {where}" if where else ""
-    if lasting := _lasting(original, code):
+    if lasting := _lasting_failure(original, code):
         return SourceError(f"MySQL{at}: {lasting}")
-    if code is not None and code in PASSING:
-        # PyMySQL keeps what a new connection failed by.
-        cause = getattr(original, "original_exception", None)
-        why = f": {_broken_by(cause)}" if isinstance(cause, OSError) else ""
+    if code is not None and code in RETRYABLE:
+        cause = connect_failure(original)
+        why = f": {_system_words(cause)}" if isinstance(cause, OSError) else ""
         return SourceLostError(
-            f"MySQL{at}: {PASSING[code]} (error {code}{why}). The run can be repeated; nothing was published."
+            f"MySQL{at}: {RETRYABLE[code]} (error {code}{why}). The run can be repeated; nothing was published."
         )
     if isinstance(original, OSError):
         return SourceLostError(
-            f"MySQL{at}: the connection broke ({_broken_by(original)}). The run can be repeated; nothing was published."
+            f"MySQL{at}: the connection broke ({_system_words(original)}). The run can be repeated; nothing was"
+            " published."
         )
-    words, remedy = _in_our_words(code, said, known)
+    words, remedy = _in_our_words(code, said, quotable)
     number = type(original).__name__ if code is None else f"error {code}"
     symbol = f", ER_{_SYMBOLS[code]}" if code in _SYMBOLS and code not in REFUSALS else ""
     refusal = SourceError(f"MySQL{at} refused a statement ({number}{symbol}): {words}.{f' {remedy}' if remedy else ''}")
-    refusal.code, refusal.named = code, known.named(said)
+    refusal.code, refusal.named = code, quotable.named(said)
     return refusal
 
 
-def describe_warning(code: int, message: str, known: QuotableNames = NOTHING, words: str = "") -> str:
-    """Return a warning in our words; `words` are those for deprecated syntax, of which a note is repeated where it
-    holds nothing else.
+def describe_warning(code: int, message: str, quotable: QuotableNames = NOTHING_QUOTABLE, words: str = "") -> str:
+    """Return a warning in our words.
+
+    Args:
+        code: the server's number.
+        message: the server's text.
+        quotable: the names that may be repeated from it.
+        words: our words for a harmless warning. The server's own are kept if they hold nothing but names and words
+            about deprecated syntax.
     """
-    if words and known.consists_of(message, DEPRECATION | SERVER_FUNCTIONS):
+    if words and quotable.consists_of(message, DEPRECATION | SERVER_FUNCTIONS):
         return f"{code} {message.rstrip('.')}"
-    return f"{code} {words or _in_our_words(code, message, known).words}"
+    return f"{code} {words or _in_our_words(code, message, quotable).words}"
 
 
-def _in_our_words(code: int | None, said: str, known: QuotableNames) -> Refusal:
-    words, remedy = REFUSALS.get(code, ELSE) if code is not None else ELSE
-    names = known.plus(PLUGINS).named(said)
-    # What stands before is a cell's value, which may be a known name all the same.
-    column = known.named(said.rpartition(" for column ")[2]) if " for column " in said else ()
+def _in_our_words(code: int | None, said: str, quotable: QuotableNames) -> Refusal:
+    words, remedy = REFUSALS.get(code, OTHER_REFUSAL) if code is not None else OTHER_REFUSAL
+    names = quotable.plus(PLUGINS).named(said)
+    # Before "for column" the message quotes a cell's value, which may happen to equal a known name.
+    column = quotable.named(said.rpartition(" for column ")[2]) if " for column " in said else ()
     kind = next((word for groups in _TYPE.findall(said) if (word := "".join(groups).strip()).casefold() in TYPES), "")
     if code == _UNKNOWN_COLUMN:
-        remedy = _no_column(said) or remedy
+        remedy = _remedy_for_word(said) or remedy
     near = ""
     if code == _SYNTAX and (found := _NEAR.search(said)):
-        near = known.beginning(found[1])
+        near = quotable.beginning(found[1])
         if unit := _PLURAL.match(found[1]):
             remedy = f"MySQL's units have no s: INTERVAL 7 {unit[1].upper()}."
     slots = {
         "name": f" '{names[0]}'" if names else "",
         "column": f" for column '{column[0]}'" if column else "",
-        "user": f" '{known.user}'" if known.user else "",
+        "user": f" '{quotable.user}'" if quotable.user else "",
         "type": f" {kind}" if kind else "",
         "Type": f"{kind} " if kind else "A ",
         "near": f" near '{near}'" if near else "",
@@ -135,17 +147,17 @@ def _in_our_words(code: int | None, said: str, known: QuotableNames) -> Refusal:
     return Refusal(words.format_map(slots), remedy)
 
 
-def _broken_by(error: OSError) -> str:
-    """What became of a connection, by the system's own words for it."""
+def _system_words(error: OSError) -> str:
+    """The operating system's words for an error, which hold no data."""
     return error.strerror if error.errno is not None and error.strerror else type(error).__name__
 
 
-def _lasting(original: object, code: int | None) -> str:
-    """Why a connection that failed would fail again, in words; empty where it may not."""
+def _lasting_failure(original: object, code: int | None) -> str:
+    """Say why a new connection failed and would fail again; empty if a retry may help."""
     if code == CR.CR_SSL_CONNECTION_ERROR:
         return "DB_SSL_MODE demands TLS, and the server offers none. Turn it on there, or set DB_SSL_MODE=PREFERRED."
-    # PyMySQL keeps what a new connection failed by; whatever breaks one that stood may pass.
-    cause = getattr(original, "original_exception", None)
+    # Only a new connection has a cause; what breaks an established one may pass.
+    cause = connect_failure(original)
     if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAME:
         return f"no host of that name is known ({cause.strerror}). Check DB_HOST."
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -161,8 +173,8 @@ def _lasting(original: object, code: int | None) -> str:
     return ""
 
 
-def _no_column(said: str) -> str:
-    """The remedy where a word that was taken for a column is another thing in MySQL; nothing where it is none."""
+def _remedy_for_word(said: str) -> str:
+    """The remedy if a word that was taken for a column is a value or a function in MySQL; empty otherwise."""
     found = re.search("'(?:[^']*[.])?([^'.]+)'", said)
     word = found[1] if found else ""
     if word.lower() in CONSTANTS:

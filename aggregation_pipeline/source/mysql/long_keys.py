@@ -107,13 +107,15 @@ def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
     }
     for table in sorted(tables, key=str):
         columns = session.columns(*table).values()
-        yield _Sorted(f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.letters > _SHORT))
+        yield _Sorted(
+            f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.max_length > _SHORT)
+        )
 
 
 def _keys(entry: TableEntry, shaped: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
     """What the server may sort by and what may be long, as SQL."""
     table = quote(entry.source.name)
-    texts = {f"{table}.{quote(column.name)}": column.letters > _SHORT for column in columns.values()}
+    texts = {f"{table}.{quote(column.name)}": column.max_length > _SHORT for column in columns.values()}
     for each in shaped:
         if each.query.dataset == "summary":
             yield from (

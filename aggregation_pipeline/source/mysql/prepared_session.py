@@ -38,7 +38,7 @@ def prepare_session(session: Session, request: ReadRequest) -> PreparedSession:
     columns = session.columns(*entry.source)
     engines = find_storage_engines(session, entry)
     found_names = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
-    session = replace(session, known=session.known.plus((*columns, *found_names)))
+    session = replace(session, quotable=session.quotable.plus((*columns, *found_names)))
     require_masked(session, entry, columns, engines)
     condition = partition_condition(entry, partition, columns, session.clock)
     session = choose_clock(session, entry, request.logical_time, list(columns.values()), condition, engines)

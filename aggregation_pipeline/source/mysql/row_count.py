@@ -39,7 +39,7 @@ def compare_counts(
     """
     if expected is None:
         # Free, and not always right: MariaDB and MySQL 5.6 say 0 where the one row was made without reading any.
-        expected = int(session.scalar("SELECT FOUND_ROWS()"))
+        expected = int(session.row("SELECT FOUND_ROWS()")[0])
         if arrived != expected:
             expected = _counted(session, whole_count(query), query.dataset)
     if arrived != expected:

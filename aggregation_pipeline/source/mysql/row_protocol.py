@@ -1,10 +1,9 @@
-"""The rows of a result set, straight from the socket of a PyMySQL connection, located with numpy instead of read one by
-one.
+"""The rows of a result set, read from the socket of a PyMySQL connection in blocks.
 
-PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. Then the stream of row
-packets is taken over here: making a Python object of every cell is most of what reading MySQL from Python costs, and it
-is where converters lose digits. A block of packets is kept as it came; for each column only the places of its cells are
-computed, for all rows at once, and Arrow builds the column from them.
+PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. The row packets are
+read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs, and
+its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for all
+rows at once, and Arrow builds the columns from them.
 
 Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
 """
@@ -12,13 +11,19 @@ Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_qu
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pymysql
 from pymysql.constants import CR
-from pymysql.protocol import MysqlPacket
+
+from aggregation_pipeline.source.mysql.pymysql_internals import (
+    PyMySQLConnection,
+    force_close,
+    raise_server_error,
+    start_query,
+)
 
 # Large enough that numpy's cost per call does not count, small enough that a block and its columns stay in the cache.
 BLOCK_BYTES: Final = 1 << 18
@@ -28,15 +33,12 @@ _HEADER: Final = struct.Struct("<I")
 # Room behind the last cell, so that fixed-width windows over the block never reach past its end.
 _PADDING: Final = bytes(16)
 
-# PyMySQL's connection, whose private names are used here and nowhere else; pyproject.toml holds its minor version for
-# that.
-PyMySQLConnection = Any
 Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column's description: what the DB-API's `description` hides is here.
+    """One column's description, with what the DB-API's `description` leaves out.
 
     Source:
     https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_column_definition.html
@@ -61,8 +63,12 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some whole rows: the bytes as they came, shape (n,) of uint8 with 16 bytes of padding, and each column's
-    cells.
+    """Some whole rows.
+
+    Attributes:
+        data: the bytes as they came, shape (n,), with 16 bytes of padding.
+        rows: how many there are.
+        columns: where each column's cells are.
     """
 
     data: npt.NDArray[np.uint8]
@@ -70,7 +76,7 @@ class Block:
     columns: tuple[Cells, ...]
 
     def texts(self) -> list[tuple[str | None, ...]]:
-        """Return the rows as text, for small results; � stands for bytes that are none."""
+        """Return the rows as text, for small results. Bytes that are not UTF-8 become �."""
         return list(zip(*(self._texts_of(cells) for cells in self.columns), strict=True))
 
     def _texts_of(self, cells: Cells) -> list[str | None]:
@@ -83,7 +89,9 @@ class Block:
 
 
 class RowStream:
-    """The rows of one statement. Iterate it to the end, or `abort`: nothing else may use the connection meanwhile.
+    """The rows of one statement.
+
+    Take `blocks` to the end, or call `abort`: nothing else may use the connection before that.
 
     Attributes:
         fields: the column descriptions, in the statement's order.
@@ -96,27 +104,21 @@ class RowStream:
         self.warnings = 0
         self.status = 0
         self.finished = False
-        connection.query(sql, unbuffered=True)
-        result = connection._result  # noqa: SLF001
-        if not result.unbuffered_active:
-            raise pymysql.err.InternalError(CR.CR_COMMANDS_OUT_OF_SYNC, "the statement returned no result set")
-        self.fields = tuple(Field(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.fields)
-        # The rows are ours from here: PyMySQL must not drain them when its result object goes away.
-        result.unbuffered_active = False
-        result.connection = None
-        connection._result = None  # noqa: SLF001
-        self._sequence: int = connection._next_seq_id  # noqa: SLF001
+        result = start_query(connection, sql)
+        self.fields = tuple(Field(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.columns)
+        self._sequence = result.sequence
+        self._read = result.read
 
     def abort(self) -> None:
         """Close the socket: the only way to stop a server that is sending, and it ends the transaction too."""
         if not self.finished:
-            self._connection._force_close()  # noqa: SLF001
+            force_close(self._connection)
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows, some thousands at a time.
 
         Raises:
-            pymysql.err.MySQLError: what the server said in the middle, or that it went away.
+            pymysql.err.MySQLError: the server sent an error in the middle, or went away.
         """
         data = bytearray()
         try:
@@ -131,7 +133,7 @@ class RowStream:
             self.abort()
 
     def _fill(self, data: bytearray) -> tuple[list[int], int]:
-        """Read until `data` holds a block of rows or the end; return the rows' edges, and how much was used.
+        """Read until `data` holds a block of rows or the end; return the rows' edges, and how many bytes they take.
 
         Rows follow each other: row i, its header included, is `data[edges[i]:edges[i + 1]]`.
         """
@@ -146,9 +148,7 @@ class RowStream:
             data += self._receive()
 
     def _scan(self, data: bytearray, edges: list[int]) -> None:
-        """Walk over the whole packets in `data` from the last edge on, and add where each ends. The one loop over all
-        rows: kept bare.
-        """
+        """Add to `edges` where each packet in `data` ends. This is the one loop over all rows, so it is kept bare."""
         position, last_header = edges[-1], len(data) - 4
         unpack, append = _HEADER.unpack_from, edges.append
         while position <= last_header:
@@ -163,18 +163,15 @@ class RowStream:
             edges.pop()
 
     def _expect(self, data: bytearray, edges: list[int]) -> None:
-        """Compare the number of the last packet with the packets that came: one lost or too many before it would show
-        here.
-        """
+        """Compare the last packet's sequence number with how many packets came, which shows one lost or too many."""
         self._sequence = (self._sequence + len(edges) - 1) & 0xFF
         if data[edges[-2] + 3] != (self._sequence - 1) & 0xFF:
             raise self._lost(f"packet {data[edges[-2] + 3]} came where {(self._sequence - 1) & 0xFF} was due")
 
     def _join(self, data: bytearray, position: int) -> int:
-        """Make one of a row's several packets (16 MiB and more) by dropping the headers between, and return where it
-        ends.
+        """Join the packets of a row of 16 MiB or more by dropping the headers between them; return where the row ends.
 
-        While some are missing, that is behind the end of `data`, and nothing is changed.
+        If some packets have not come yet, the returned end lies behind the end of `data`, and nothing is changed.
         """
         headers: list[tuple[int, int]] = []
         at = position
@@ -190,14 +187,14 @@ class RowStream:
                 break
         for start, _ in reversed(headers[1:]):
             del data[start : start + 4]
-        # The row counts as one packet from here on, the last of its own.
+        # From here on the row counts as one packet, with the number of its last.
         data[position + 3] = headers[-1][1]
         self._sequence += len(headers) - 1
         return at - 4 * (len(headers) - 1)
 
     def _receive(self) -> bytes:
         try:
-            received: bytes = self._connection._rfile.read1(BLOCK_BYTES)  # noqa: SLF001
+            received = self._read(BLOCK_BYTES)
         except OSError as error:
             raise self._lost(str(error)) from error
         if not received:
@@ -208,13 +205,13 @@ class RowStream:
         return pymysql.err.OperationalError(CR.CR_SERVER_LOST, f"Lost connection to MySQL server during query ({why})")
 
     def _is_end(self, data: bytearray, start: int, end: int) -> bool:
-        """Whether the last packet is not a row: the end of the rows, or an error instead of the rest of them."""
+        """Whether the last packet is the end of the rows, or an error instead of the rest of them."""
         if end == start or data[start] not in {_EOF, _ERROR}:
             return False
         if data[start] == _ERROR:
             # The connection is in order again: the server has stopped sending and waits for the next statement.
             self.finished = True
-            MysqlPacket(bytes(data[start:end]), "utf-8").raise_for_error()
+            raise_server_error(bytes(data[start:end]))
         if end - start >= 9:  # a row whose first cell has eight bytes of length
             return False
         self.warnings, self.status = struct.unpack_from("<HH", data, start + 1)
@@ -223,7 +220,7 @@ class RowStream:
 
 
 def _locate(data: npt.NDArray[np.uint8], edges: Places, columns: int) -> Block:
-    """Find every cell of the rows between `edges`: length-encoded strings, one after the other, all rows in step."""
+    """Find every cell of the rows between `edges`, column by column for all rows: cells are length-encoded strings."""
     at: Places = edges[:-1] + 4
     cells = []
     for _ in range(columns):

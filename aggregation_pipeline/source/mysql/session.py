@@ -1,4 +1,4 @@
-"""One connection, one read-only snapshot: everything that one table's window reads from MySQL."""
+"""A session: one connection and one read-only snapshot, through which a window of one table is read."""
 
 import contextlib
 import hmac
@@ -21,14 +21,19 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine
 from aggregation_pipeline.source.mysql.errors import translate_errors
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
-from aggregation_pipeline.source.mysql.quotable import NOTHING, QuotableNames
+from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection, force_close
+from aggregation_pipeline.source.mysql.quotable import NOTHING_QUOTABLE, QuotableNames
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
-from aggregation_pipeline.source.mysql.session_setup import PER_SECOND, SessionSettings, settle
+from aggregation_pipeline.source.mysql.session_setup import PER_SECOND, SessionSettings, set_session_variables
 
 # The isolation levels under which a consistent snapshot really is one.
 _SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
 _PARSE_ERROR: Final = 1064
-
+# Functions by their names, in every database of the server.
+_STORED_FUNCTIONS: Final = sa.text(
+    "SELECT LOWER(routine_name) FROM information_schema.routines"
+    " WHERE routine_type = 'FUNCTION' AND LOWER(routine_name) IN :names"
+).bindparams(sa.bindparam("names", expanding=True))
 
 NO_LIMITS: Final = SourceLimits()
 
@@ -39,17 +44,17 @@ class SourceColumn:
 
     Attributes:
         type: as information_schema has it: `datetime`.
-        comment: empty without one.
-        virtual: the SQL that a virtual column is computed by whenever it is read; empty for a stored one.
-        letters: the most that a text or bytes may have; 0 for other types.
-        generated: the SQL that the server computes it by, stored or virtual; empty for a column that is written.
+        comment: empty if it has none.
+        virtual: the SQL that computes a virtual column whenever it is read; empty for any other column.
+        max_length: of a text in characters, of bytes in bytes; 0 for other types.
+        generated: the SQL that computes a generated column, stored or virtual; empty for a column that is written.
     """
 
     name: str
     type: str
     comment: str
     virtual: str = ""
-    letters: int = 0
+    max_length: int = 0
     generated: str = ""
 
 
@@ -60,11 +65,11 @@ class Session:
     Attributes:
         connection: the only connection, in the only transaction.
         clock: in which the session computes and TIMESTAMP columns arrive.
-        snapshot: whether all statements see the same rows (False only where the entry says `consistency: none`).
-        server: the server's version, as it gives it.
-        identity: tells this server from others.
-        statement_limits: the server's own variables that bound a statement.
-        known: what may be repeated of the server's messages.
+        snapshot: whether all statements see the same rows; False only if the entry says `consistency: none`.
+        server: the server's version, as it reports it.
+        identity: address and version, which tell this server from others.
+        statement_limits: the variables by which this server limits a statement's time.
+        quotable: the names that may be repeated from the server's messages.
     """
 
     connection: sa.Connection
@@ -73,15 +78,15 @@ class Session:
     server: str
     identity: str
     statement_limits: tuple[str, ...] = ()
-    known: QuotableNames = NOTHING
+    quotable: QuotableNames = NOTHING_QUOTABLE
 
     def translate_errors(self) -> AbstractContextManager[None]:
         """Turn the driver's errors into ours."""
-        return translate_errors(known=self.known)
+        return translate_errors(quotable=self.quotable)
 
     @property
-    def driver_connection(self) -> Any:  # noqa: ANN401
-        """PyMySQL's connection, for the row stream."""
+    def driver_connection(self) -> PyMySQLConnection:
+        """PyMySQL's connection, for row_protocol."""
         return self.connection.connection.driver_connection
 
     def primary_key(self, database: str | None, table: str) -> tuple[str, ...]:
@@ -103,57 +108,41 @@ class Session:
         with self.translate_errors():
             rows = self._column_rows(query, database, table)
             if not rows:
-                # MariaDB and MySQL 5.6 have none for a view that groups as ONLY_FULL_GROUP_BY refuses.
+                # MariaDB and MySQL 5.6 list none for a view whose grouping ONLY_FULL_GROUP_BY refuses.
                 with full_group_by_disabled(self.driver_connection):
                     rows = self._column_rows(query, database, table)
         return {str(row["column_name"]): _column(row) for row in rows}
 
     def _column_rows(self, query: sa.TextClause, database: str | None, table: str) -> list[dict[str, Any]]:
-        result = self.connection.execute(query, {"database": database, "table": table})
-        names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
-        return [dict(zip(names, row, strict=True)) for row in result]
+        return rows_by_column(self.connection.execute(query, {"database": database, "table": table}))
 
     def stored_functions(self, names: Collection[str]) -> frozenset[str]:
-        """Those of the names, in lower case, that are functions stored in some database of the server."""
+        """Return those of the names, in lower case, that are functions stored in any database of the server."""
         if not names:
             return frozenset()
-        query = sa.text(
-            "SELECT LOWER(routine_name) FROM information_schema.routines WHERE routine_type = 'FUNCTION' AND"
-            " LOWER(routine_name) IN :names"
-        )
         with self.translate_errors():
-            return frozenset(
-                row[0]
-                for row in self.connection.execute(
-                    query.bindparams(sa.bindparam("names", sorted(names), expanding=True))
-                )
-            )
+            rows = self.connection.execute(_STORED_FUNCTIONS, {"names": sorted(names)})
+            return frozenset(row[0] for row in rows)
 
     def set_time_zone(self, value: str) -> None:
-        """Let the session compute in a zone by its name, or at an offset.
+        """Let the session compute in a named zone, or at an offset.
 
         Raises:
-            SourceError: the server does not know it.
+            SourceError: the server does not accept it.
         """
         with self.translate_errors():
             self.connection.exec_driver_sql("SET SESSION time_zone = %s", (value,))
 
-    def scalar(self, sql: str) -> Any:  # noqa: ANN401
-        """Return the single value of a statement without parameters; `%` and `:` in it go out as they are."""
-        with self.translate_errors():
-            return self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar_one()
-
     def row(self, sql: str) -> tuple[Any, ...]:
-        """Return the single row of a statement without parameters."""
+        """Return the single row of a statement, which is sent as it is."""
         with self.translate_errors():
             return tuple(self.connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).one())
 
     def rows(self, sql: str) -> tuple[tuple[str, ...], list[tuple[str | None, ...]]]:
-        """Return the names of the columns, and the rows, of a small result, all of it as text; a letter that the server
-        halved is �.
+        """Return the column names and the rows of a small result, all as text.
 
-        seekdb cuts a plan's names where it likes, and what stops a driver in the middle of a result leaves the
-        connection out of step.
+        seekdb cuts the names in a query plan, sometimes in the middle of a character. Such a character becomes � here;
+        a driver would fail on it in the middle of the result and leave the connection out of step.
         """
         with self.translate_errors():
             stream = RowStream(self.driver_connection, sql)
@@ -161,21 +150,27 @@ class Session:
         return tuple(field.name for field in stream.fields), rows
 
     def limit_statements(self, seconds: float) -> None:
-        """Let the server end each further statement after so many seconds."""
+        """Let the server end every later statement after so many seconds."""
         with self.translate_errors():
             for name in self.statement_limits:
                 self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * PER_SECOND[name]))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
-        """Return the (level, code, message) of what the last statement brought about."""
+        """Return (level, code, message) of each warning about the last statement."""
         with self.translate_errors():
             return [tuple(row) for row in self.connection.exec_driver_sql("SHOW WARNINGS")]
 
     def abort(self) -> None:
-        """Close the socket, without the drain that a polite close would begin with."""
+        """Close the socket at once, without reading what the server is still sending."""
         with contextlib.suppress(Exception):
-            self.driver_connection._force_close()  # noqa: SLF001
+            force_close(self.driver_connection)
         self.connection.invalidate()
+
+
+def rows_by_column(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
+    """Return the rows as mappings by column name in lower case: servers differ in the case of information_schema."""
+    names = list(map(str.lower, result.keys()))
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _column(row: Mapping[str, Any]) -> SourceColumn:
@@ -185,7 +180,7 @@ def _column(row: Mapping[str, Any]) -> SourceColumn:
         type=str(row["data_type"]).lower(),
         comment=str(row["column_comment"] or ""),
         virtual=generated if "VIRTUAL" in str(row.get("extra")).upper() else "",
-        letters=int(row["character_maximum_length"] or 0),
+        max_length=int(row["character_maximum_length"] or 0),
         generated=generated,
     )
 
@@ -200,27 +195,30 @@ def open_session(
     require_snapshot: bool = True,
     entry: TableEntry | None = None,
 ) -> Iterator[Session]:
-    """Connect, fix everything that a server's defaults could change in a result, and begin the snapshot.
+    """Connect, set every variable that could change a result, and begin the snapshot.
 
     Args:
         options: the server.
-        logical_time: what `NOW()` and `CURDATE()` mean for this window, whenever it really runs.
-        zone: the zone in which instants are shown; the session computes at its offset at `logical_time`.
-        limits: what may be asked of the server.
-        require_snapshot: fail where the server cannot give one.
-        entry: that is read; its words may be repeated in errors.
+        logical_time: what `NOW()` and `CURDATE()` return, whenever the run really happens.
+        zone: whose clock shows instants; the session computes at the offset that it has at `logical_time`.
+        limits: how much load the session may put on the server.
+        require_snapshot: fail if the server cannot give a snapshot.
+        entry: the entry that is read, whose words errors may repeat.
 
     Raises:
         SourceLostError: no connection.
-        SnapshotError: no snapshot is to be had, and one is required.
+        SnapshotError: the server gives no snapshot, and one is required.
     """
     clock = Clock.at(zone, logical_time)
-    known = QuotableNames.of(user=options.user, database=options.database, entry=entry)
+    quotable = QuotableNames.of(user=options.user, database=options.database, entry=entry)
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
-        with translate_errors(options.where, known):
+        with translate_errors(options.where, quotable):
             connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
-        session = _prepare(connection, options, limits, logical_time, clock, known, require_snapshot=require_snapshot)
+        settings = SessionSettings(
+            clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt)
+        )
+        session = _begin_session(connection, options, settings, clock, quotable, require_snapshot=require_snapshot)
         try:
             yield session
         except BaseException:
@@ -228,25 +226,23 @@ def open_session(
             raise
 
 
-def _prepare(
+def _begin_session(
     connection: sa.Connection,
     options: SourceOptions,
-    limits: SourceLimits,
-    logical_time: datetime,
+    settings: SessionSettings,
     clock: Clock,
-    known: QuotableNames,
+    quotable: QuotableNames,
     *,
     require_snapshot: bool,
 ) -> Session:
-    wishes = SessionSettings(clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt))
-    with translate_errors(options.where, known):
-        variables = settle(connection, wishes)
-        _begin(connection)
+    with translate_errors(options.where, quotable):
+        variables = set_session_variables(connection, settings)
+        _begin_snapshot(connection)
         # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
         name = "transaction_isolation" if "transaction_isolation" in variables else "tx_isolation"
         level, database = connection.exec_driver_sql(f"SELECT UPPER(@@{name}), DATABASE()").one()
         if str(database).casefold() != options.database.casefold():
-            # The server's init_connect holds a USE.
+            # The server's init_connect has a USE statement.
             connection.connection.driver_connection.select_db(options.database)  # type: ignore[union-attr]
     snapshot = level in _SNAPSHOT_LEVELS
     if require_snapshot and not snapshot:
@@ -256,23 +252,31 @@ def _prepare(
             " its manifest will then say so."
         )
     version = str(variables.get("version", "unknown"))
-    limits_there = tuple(PER_SECOND.keys() & variables.keys())
-    return Session(connection, clock, snapshot, version, f"{options.where} ({version})", limits_there, known)
+    return Session(
+        connection=connection,
+        clock=clock,
+        snapshot=snapshot,
+        server=version,
+        identity=f"{options.where} ({version})",
+        statement_limits=tuple(PER_SECOND.keys() & variables.keys()),
+        quotable=quotable,
+    )
 
 
-def _begin(connection: sa.Connection) -> None:
+def _begin_snapshot(connection: sa.Connection) -> None:
     connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
     try:
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     except DBAPIError as error:
-        # TiDB's grammar has no READ ONLY here; the session variable above holds all the same.
+        # TiDB's grammar has no READ ONLY here; the session variable above makes the transaction read-only there.
         if getattr(error.orig, "args", [None])[0] != _PARSE_ERROR:
             raise
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
 def order_key(salt: SecretStr) -> str:
-    """Return what rows are ordered by where their order must not tell a masked column; it does not tell the salt
-    either.
+    """Return the key of the hash that orders rows by a masked column, so that their order does not reveal it.
+
+    The salt cannot be computed from the key.
     """
     return hmac.digest(salt.get_secret_value().encode(), b"order of masked rows", "sha256").hex()

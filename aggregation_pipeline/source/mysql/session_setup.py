@@ -1,6 +1,6 @@
-"""What a session sets before it reads anything, so that no setting of a server or of an account can change a result.
+"""The variables that a session sets before it reads, so that no setting of a server or an account changes a result.
 
-Only variables that a server has are set: its kinds and versions differ, and managed ones leave many out.
+Only variables that the server has are set: kinds and versions differ, and managed servers leave many out.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,22 +16,22 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
 from aggregation_pipeline.source.mysql.variables import FIXED, NEWER_COLLATION, NO_LIMIT
 
-# The longest that a statement may take, and its units in a second: MySQL, MariaDB, OceanBase.
+# The variable that limits a statement's time, and its units per second: MySQL, MariaDB, OceanBase.
 PER_SECOND: Final = {"max_execution_time": 1000, "max_statement_time": 1, "ob_query_timeout": 1_000_000}
-# Comes before any question: under the limits that it lifts, SHOW VARIABLES gives no rows or an error.
+# Sent before any query: under the limits that it lifts, SHOW VARIABLES returns no rows or an error.
 LIFT_LIMITS: Final = f"SET SESSION sql_select_limit = {NO_LIMIT}, SESSION sql_big_selects = 1"
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """What differs from session to session.
+    """The values that differ from session to session.
 
     Attributes:
         time_zone: as `SET time_zone` takes it: an offset (`+08:00`), or a name that the server knows.
-        logical_time: what `NOW()` means.
-        limits: what may be asked of the server.
+        logical_time: what `NOW()` returns.
+        limits: how much load the session may put on the server.
         stall_timeout: seconds without a byte after which the connection counts as lost.
-        order_key: what rows are ordered by where their order must not tell a masked column.
+        order_key: key of the hash that orders rows by a masked column.
     """
 
     time_zone: str
@@ -41,26 +41,30 @@ class SessionSettings:
     order_key: str
 
 
-def settle(connection: sa.Connection, wishes: SessionSettings) -> dict[str, str]:
-    """Set the session's variables, and return what the server had in those that were asked for, by name.
+def set_session_variables(connection: sa.Connection, settings: SessionSettings) -> dict[str, str]:
+    """Set the session's variables, and return the values that they had before, by name.
 
     Raises:
-        SourceError: the account may not set one that has another value than it should and that changes results.
-        sqlalchemy.exc.DBAPIError: no connection any more.
+        SourceError: a variable that changes results has a wrong value, and the account may not set it.
+        sqlalchemy.exc.DBAPIError: the connection is lost.
     """
-    variables = _variables(connection, *FIXED, *_WISHED, "version")
+    variables = _read_variables(connection, *FIXED, *_COMPUTED, "version")
     assignments = {
-        "time_zone": f"'{wishes.time_zone}'",
-        "timestamp": repr(wishes.logical_time.astimezone(UTC).timestamp()),
-        **{name: fixed.value for name, fixed in FIXED.items() if {name, fixed.beside or name} <= variables.keys()},
-        **{name: str(value(wishes)) for name, value in _WISHED.items() if name in variables},
-        ORDER_KEY: f"'{wishes.order_key}'",
+        "time_zone": f"'{settings.time_zone}'",
+        "timestamp": repr(settings.logical_time.astimezone(UTC).timestamp()),
+        **{name: fixed.value for name, fixed in FIXED.items() if {name, fixed.only_with or name} <= variables.keys()},
+        **{name: str(value(settings)) for name, value in _COMPUTED.items() if name in variables},
+        ORDER_KEY: f"'{settings.order_key}'",
     }
     newer, collation = NEWER_COLLATION
     if newer in variables:
         assignments["collation_connection"] = collation
     different = {name: value for name, value in assignments.items() if variables.get(name) != value.strip("'")}
-    usual = {name: value for name, value in assignments.items() if name in different or not _careful(name)}
+    usual = {
+        name: value
+        for name, value in assignments.items()
+        if name in different or not (name in FIXED and FIXED[name].only_if_different)
+    }
     _assign(connection, usual, different, variables)
     return variables
 
@@ -68,16 +72,17 @@ def settle(connection: sa.Connection, wishes: SessionSettings) -> dict[str, str]
 def _assign(
     connection: sa.Connection, usual: Mapping[str, str], different: Mapping[str, str], present: Mapping[str, str]
 ) -> None:
-    """In one statement; where the account may not set all, those that differ; where it may not either, one by one."""
-    if _refusal(connection, usual) is None or _refusal(connection, different) is None:
+    """Set all in one statement; if the account may not, only those that differ; if it may not either, one by one."""
+    if _try_to_set(connection, usual) is None or _try_to_set(connection, different) is None:
         return
     refused = {
-        name: error for name, value in different.items() if (error := _refusal(connection, {name: value})) is not None
+        name: error
+        for name, value in different.items()
+        if (error := _try_to_set(connection, {name: value})) is not None
     }
-    wrong = [name for name in refused if not _loud(name)]
-    if wrong:
+    if wrong := [name for name in refused if _changes_results(name)]:
         raise SourceError(
-            "; ".join(_complaint(name, different[name], present, refused[name]) for name in wrong) + _REMEDY
+            "; ".join(_refusal_of(name, different[name], present, refused[name]) for name in wrong) + _REMEDY
         )
 
 
@@ -87,7 +92,7 @@ _REMEDY: Final = (
 )
 
 
-def _complaint(name: str, value: str, present: Mapping[str, str], error: DBAPIError) -> str:
+def _refusal_of(name: str, value: str, present: Mapping[str, str], error: DBAPIError) -> str:
     arguments = getattr(error.orig, "args", ())
     code = arguments[0] if arguments else "unknown"
     if name == ORDER_KEY:
@@ -97,22 +102,19 @@ def _complaint(name: str, value: str, present: Mapping[str, str], error: DBAPIEr
     )
 
 
-def _loud(name: str) -> bool:
-    # The driver has asked for the server's own collation already, so that an odd one is all that is missed.
-    return name == "collation_connection" or name in _PATIENCE or (name in FIXED and FIXED[name].loud)
+def _changes_results(name: str) -> bool:
+    # The driver has already asked for the server's own collation with SET NAMES, so nothing is lost where it stays.
+    harmless = name == "collation_connection" or name in _IDLE_TIMEOUTS
+    return not harmless and (name not in FIXED or FIXED[name].changes_results)
 
 
-def _careful(name: str) -> bool:
-    return name in FIXED and FIXED[name].careful
-
-
-def _refusal(connection: sa.Connection, assignments: Mapping[str, str]) -> DBAPIError | None:
-    """Return the server's error, None when all are set."""
-    settled = ", ".join(
+def _try_to_set(connection: sa.Connection, assignments: Mapping[str, str]) -> DBAPIError | None:
+    """Set variables in one statement; return the server's error, or None if all are set."""
+    terms = ", ".join(
         f"{'' if name.startswith('@') else 'SESSION '}{name} = {value}" for name, value in assignments.items()
     )
     try:
-        connection.exec_driver_sql(f"SET {settled}")
+        connection.exec_driver_sql(f"SET {terms}")
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
@@ -120,7 +122,7 @@ def _refusal(connection: sa.Connection, assignments: Mapping[str, str]) -> DBAPI
     return None
 
 
-def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
+def _read_variables(connection: sa.Connection, *names: str) -> dict[str, str]:
     wanted = ", ".join(f"'{name}'" for name in names)
     return {
         str(row[0]).lower(): str(row[1])
@@ -128,30 +130,30 @@ def _variables(connection: sa.Connection, *names: str) -> dict[str, str]:
     }
 
 
-def _snapshot_seconds(wishes: SessionSettings) -> int:
-    return wishes.limits.max_snapshot_seconds + 60
+def _snapshot_seconds(settings: SessionSettings) -> int:
+    return settings.limits.max_snapshot_seconds + 60
 
 
-# A session that waits is not ended before its snapshot would be.
-_PATIENCE: Final[dict[str, Callable[[SessionSettings], int]]] = {
+# The server must not end an idle session before the snapshot's own limit does.
+_IDLE_TIMEOUTS: Final[dict[str, Callable[[SessionSettings], int]]] = {
     "wait_timeout": _snapshot_seconds,
     "idle_transaction_timeout": _snapshot_seconds,
     "idle_readonly_transaction_timeout": _snapshot_seconds,
-    "ob_trx_idle_timeout": lambda wishes: _snapshot_seconds(wishes) * 1_000_000,
-    "net_write_timeout": lambda wishes: wishes.stall_timeout,
+    "ob_trx_idle_timeout": lambda settings: _snapshot_seconds(settings) * 1_000_000,
+    "net_write_timeout": lambda settings: settings.stall_timeout,
 }
-# Each kind of server has its own name for a limit.
-_WISHED: Final[dict[str, Callable[[SessionSettings], int]]] = {
-    **_PATIENCE,
-    "ob_trx_timeout": lambda wishes: _snapshot_seconds(wishes) * 1_000_000,
-    "lock_wait_timeout": lambda wishes: wishes.limits.lock_wait_seconds,
-    "max_execution_time": lambda wishes: _statement_time(wishes, "max_execution_time"),
-    "max_statement_time": lambda wishes: _statement_time(wishes, "max_statement_time"),
-    "ob_query_timeout": lambda wishes: _statement_time(wishes, "ob_query_timeout"),
+# Computed from the settings; each kind of server has its own name for a limit.
+_COMPUTED: Final[dict[str, Callable[[SessionSettings], int]]] = {
+    **_IDLE_TIMEOUTS,
+    "ob_trx_timeout": lambda settings: _snapshot_seconds(settings) * 1_000_000,
+    "lock_wait_timeout": lambda settings: settings.limits.lock_wait_seconds,
+    "max_execution_time": lambda settings: _statement_time(settings, "max_execution_time"),
+    "max_statement_time": lambda settings: _statement_time(settings, "max_statement_time"),
+    "ob_query_timeout": lambda settings: _statement_time(settings, "ob_query_timeout"),
 }
-# All that a session sets where the server has it.
-SET_BY_US: Final = frozenset({"time_zone", "timestamp", *FIXED, *_WISHED})
+# Every variable that a session sets, if the server has it.
+SET_BY_US: Final = frozenset({"time_zone", "timestamp", *FIXED, *_COMPUTED})
 
 
-def _statement_time(wishes: SessionSettings, name: str) -> int:
-    return wishes.limits.timeout_seconds * PER_SECOND[name]
+def _statement_time(settings: SessionSettings, name: str) -> int:
+    return settings.limits.timeout_seconds * PER_SECOND[name]

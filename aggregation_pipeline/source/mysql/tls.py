@@ -1,12 +1,10 @@
-"""TLS to the source database, in MySQL's own words: taken where the server has it, or demanded, or verified too."""
+"""TLS to the source database, by the modes of MySQL's own clients."""
 
 import functools
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from pymysql.connections import Connection
 
 from aggregation_pipeline.errors import SettingsError
 
@@ -15,15 +13,15 @@ TlsMode = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDEN
 
 @dataclass(frozen=True)
 class Tls:
-    """What is demanded of a connection. Files are PEM.
+    """How a connection is encrypted and verified. Files are PEM.
 
     Attributes:
-        mode: PREFERRED takes TLS where the server has it, and verifies nothing; REQUIRED fails without it; VERIFY_CA
-            wants a
-            certificate that `ca` vouches for, VERIFY_IDENTITY one that names the server's host besides.
-        ca: the authorities that vouch for the server; None with VERIFY_IDENTITY stands for those of this machine.
+        mode: DISABLED uses no TLS. PREFERRED uses it where the server offers it, and verifies nothing. REQUIRED fails
+            without it. VERIFY_CA wants a certificate signed by `ca`; VERIFY_IDENTITY wants one that also names the
+            server's host.
+        ca: certificates of the authorities that may sign the server's; None uses those of this machine.
         cert: our own certificate, for servers that ask for one.
-        key: its private key; None where it stands in `cert`.
+        key: its private key; None if it is in `cert`.
     """
 
     mode: TlsMode = "PREFERRED"
@@ -33,37 +31,29 @@ class Tls:
 
     @property
     def verifies(self) -> bool:
-        """Whether the server has to prove who it is."""
+        """Whether the server's certificate is verified."""
         return self.mode.startswith("VERIFY")
 
     @property
     def demanded(self) -> bool:
-        """Whether a connection without TLS is none."""
+        """Whether connecting fails where the server offers no TLS."""
         return self.mode == "REQUIRED" or self.verifies
 
-
-class TlsConnection(Connection):
-    """PyMySQL's connection with our rules: without TLS only where they let it."""
-
-    def __init__(self, *, tls: Tls, password: str = "", **parameters: Any) -> None:  # noqa: ANN401
-        self._tls = tls
-        # A context given as `ssl` lets PyMySQL fail where the server has no TLS. A password goes out in UTF-8, as
-        # MySQL's own clients send it; PyMySQL can only do Latin-1.
-        demanded = {"ssl": tls_context(tls)} if tls.demanded else {"ssl_disabled": tls.mode == "DISABLED"}
-        super().__init__(password=password.encode(), **demanded, **parameters)
-
-    def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:  # noqa: ANN401, ARG002
-        return tls_context(self._tls)
+    @property
+    def driver_arguments(self) -> dict[str, Any]:
+        """What PyMySQL is told: given a context as `ssl` it fails where the server offers no TLS."""
+        return {"ssl": tls_context(self)} if self.demanded else {"ssl_disabled": self.mode == "DISABLED"}
 
 
 @functools.lru_cache(maxsize=8)
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The context for connections; this machine's own certificates are loaded only where they are asked for.
+    """Return the context for connections.
 
-    They take longer to load than all the rest of connecting takes, and each window connects anew.
+    It is cached, and loads this machine's own certificates only if they are needed: that takes longer than all the rest
+    of connecting, and each window connects anew.
 
     Raises:
-        SettingsError: a file is not there or is not what it should be; names the variable.
+        SettingsError: a file is missing or is not what it should be; the message names the variable.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = tls.mode == "VERIFY_IDENTITY"

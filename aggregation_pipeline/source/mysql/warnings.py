@@ -68,9 +68,9 @@ def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
     harmless: list[str] = []
     for level, code, message in listed:
         if words := _harmless(session, code, message):
-            harmless.append(describe_warning(code, message, session.known, words))
+            harmless.append(describe_warning(code, message, session.quotable, words))
         elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
-            serious.append(describe_warning(code, message, session.known))
+            serious.append(describe_warning(code, message, session.quotable))
     if count > len(listed) or count == _MOST:
         serious.append(
             f"{count - len(listed):,} or more that the server counted and does not list (see its max_error_count)"

@@ -1,7 +1,7 @@
-"""Keys that expire: fetched from a URI or from the ECS machine's RAM role, and fetched anew before they do.
+"""Credentials that expire: fetched from a URI or from the ECS machine's RAM role, and again before they expire.
 
-oss2 has a provider for the machine's role alone; it knows neither the hardened metadata service (a token first) nor
-other URIs, and its error messages quote the reply, which is where the keys are.
+oss2 has a provider for the machine's role only. It knows neither the hardened metadata service, which wants a token
+first, nor other URIs; and its error messages quote the reply, which holds the keys.
 """
 
 import json
@@ -16,30 +16,35 @@ from oss2.credentials import Credentials, CredentialsProvider
 from aggregation_pipeline.errors import StorageBusyError, StorageError
 
 METADATA = "http://100.100.100.200/latest"
-_EARLY = 300  # seconds before the end at which keys are renewed
+_RENEW_BEFORE = 300  # seconds before keys expire
 _TIMEOUT = 5
 
 
 class RenewedCredentials(CredentialsProvider):  # type: ignore[misc]  # oss2 ships no types
     """Credentials from `fetch`, which returns the JSON reply of Alibaba Cloud's credential services.
 
-    Threads share one fetch. While the standing keys are valid, a failing renewal is no reason to stop.
+    Threads share one fetch. While the current keys are valid, a failed renewal is no error.
     """
 
     def __init__(self, fetch: Callable[[], bytes], *, where: str, clock: Callable[[], float] = time.time) -> None:
         self._fetch, self._where, self._clock = fetch, where, clock
         self._lock = threading.Lock()
         self._current: Credentials | None = None
-        self._ends = 0.0
+        self._expires = 0.0
 
     def get_credentials(self) -> Credentials:
-        """Keys that are valid for some minutes yet; StorageBusyError when there are none to be had."""
+        """Return keys that are still valid.
+
+        Raises:
+            StorageBusyError: there are none, because the service does not answer.
+            StorageError: the service refuses, or its reply makes no sense.
+        """
         with self._lock:
-            if self._current is None or self._ends - self._clock() < _EARLY:
+            if self._current is None or self._expires - self._clock() < _RENEW_BEFORE:
                 try:
-                    self._current, self._ends = self._parse(self._fetch())
+                    self._current, self._expires = self._parse(self._fetch())
                 except (OSError, StorageError) as error:
-                    if self._current is None or self._ends <= self._clock():
+                    if self._current is None or self._expires <= self._clock():
                         raise self._unavailable(error) from None
             return self._current
 
@@ -71,12 +76,12 @@ class RenewedCredentials(CredentialsProvider):  # type: ignore[misc]  # oss2 shi
 
 
 def from_uri(uri: str) -> RenewedCredentials:
-    """Keys from any service that answers a GET with the usual JSON."""
+    """Take keys from any service that answers a GET with the usual JSON."""
     return RenewedCredentials(lambda: _request(uri), where="OSS_CREDENTIALS_URI")
 
 
 def from_ecs_role(role: str, *, metadata: str = METADATA) -> RenewedCredentials:
-    """Keys of the RAM role attached to this ECS machine; `auto` asks the metadata service for the role's name."""
+    """Take keys of this ECS machine's RAM role; `auto` asks the metadata service for the role's name."""
 
     def fetch() -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""Streaming downloads that go on where a connection broke, and end only when the checksum agrees."""
+"""Streaming downloads that go on where a connection broke, and succeed only when the checksum agrees."""
 
 from typing import IO
 
@@ -9,12 +9,16 @@ from aggregation_pipeline.storage.base import StoredObject
 from aggregation_pipeline.storage.crc64 import CHUNK, crc64
 from aggregation_pipeline.storage.oss.connection import CRC_HEADER, SYMLINK, TYPE_HEADER, Connection
 
-_OTHER_OBJECT = {412, 416}  # If-Match failed, or the new object is shorter than what we have
+_REPLACED = {412, 416}  # If-Match failed, or the new object is shorter than what we have
 
 
 def download(connection: Connection, key: str, file: IO[bytes]) -> StoredObject:
-    """Write the object into the empty `file`. StorageError when there is none, or when it never arrives with the
-    checksum OSS states.
+    """Write the object into the empty `file`.
+
+    Raises:
+        StorageMissingError: there is no such object.
+        StorageDamagedError: it never arrives with the checksum that OSS states.
+        StorageError: OSS states no checksum, or refuses.
     """
     place, value, etag, mismatched = key, 0, "", False
 
@@ -32,13 +36,13 @@ def download(connection: Connection, key: str, file: IO[bytes]) -> StoredObject:
                 place, byte_range=(done, None) if done else None, headers={"If-Match": etag} if done else {}
             )
         except oss2.exceptions.ServerError as error:
-            if error.status not in _OTHER_OBJECT:
+            if error.status not in _REPLACED:
                 raise
             start_over()
             reply = connection.bucket.get_object(place)
         if reply.headers.get(TYPE_HEADER) == SYMLINK:
-            # OSS does not say whose checksum it states for a symlink, and the link may move while it is read: so its
-            # file is read.
+            # OSS does not say whose checksum it states for a symlink, and the link may move meanwhile. So its file is
+            # read instead.
             reply.close()
             place = connection.bucket.get_symlink(key).target_key
             reply = connection.bucket.get_object(place)
@@ -67,4 +71,4 @@ def download(connection: Connection, key: str, file: IO[bytes]) -> StoredObject:
         mismatched = True
         raise StorageBusyError(message)
 
-    return connection.attempt(f"read {key!r}", fetch)
+    return connection.with_retries(f"read {key!r}", fetch)

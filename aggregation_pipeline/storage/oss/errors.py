@@ -1,7 +1,7 @@
-"""What OSS, requests and the network say, turned once into our errors: what happened, why, what to do.
+"""Errors of OSS, requests and the network as errors of ours: what happened, why, what to do.
 
 Only the code, the message and the request id of a reply are quoted. The rest of an OSS error may hold the string that
-was signed, security token included; that is also why the original exception is not kept as a cause.
+was signed, security token included. For the same reason the original exception is not kept as a cause.
 """
 
 import logging
@@ -18,7 +18,7 @@ import urllib3
 from aggregation_pipeline.errors import StorageBusyError, StorageDeniedError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.oss.options import OssOptions
 
-# What a call into oss2 can raise when the trouble is not our own.
+# What a call into oss2 can raise.
 FOREIGN = (
     oss2.exceptions.OssError,
     requests.RequestException,
@@ -28,7 +28,7 @@ FOREIGN = (
     ssl.SSLError,
 )
 
-_WAIT_AND_TRY = {
+_MAY_PASS = {
     "RequestTimeout",
     "QpsLimitExceeded",
     "DownloadTrafficRateLimitExceeded",
@@ -66,7 +66,7 @@ _REMEDIES = {
     ),
     "KmsServiceNotEnabled": "KMS is not enabled for the account: enable it, or choose another OSS encryption.",
 }
-# What a RAM user needs for what, by the first word of what failed.
+# Which rights a RAM user needs, by the first word of what failed.
 _RIGHTS = {
     "read": "oss:GetObject",
     "look": "oss:GetObject",
@@ -89,7 +89,7 @@ _PLAIN_STATUS = {
 
 
 def explain(error: BaseException, what: str, options: OssOptions) -> StorageError:
-    """Our error for `error`, met while doing `what` ("store orders/.../orders.csv")."""
+    """Return our error for `error`, which came while doing `what` ("store orders/.../orders.csv")."""
     start = f"Cannot {what} in OSS bucket {options.bucket!r} ({options.host}): "
     if isinstance(error, oss2.exceptions.RequestError):
         error = error.exception
@@ -99,10 +99,10 @@ def explain(error: BaseException, what: str, options: OssOptions) -> StorageErro
 
 
 def silence_oss2() -> None:
-    """Keep oss2's log lines out of every log: at DEBUG they print Authorization headers, at INFO the string that was
-    signed.
+    """Keep oss2's log lines out of every log, because they hold secrets.
 
-    Filters rather than levels, as a logging configuration that is loaded later may set levels again.
+    At DEBUG they print Authorization headers, at INFO the signed string. Filters are used, because a logging
+    configuration that is loaded later may set levels again.
     """
     for name in [known for known in logging.root.manager.loggerDict if known == "oss2" or known.startswith("oss2.")]:
         logger = logging.getLogger(name)
@@ -117,7 +117,7 @@ def _drop(_: logging.LogRecord) -> bool:
 def _refused(error: oss2.exceptions.OssError, start: str, right: str, options: OssOptions) -> StorageError:
     said = f"{error.code or error.status}: {error.message}".removesuffix(": ").rstrip(".")
     reference = f" (request id {error.request_id})" if error.request_id else ""
-    if error.status >= 500 or error.status == 429 or error.code in _WAIT_AND_TRY:
+    if error.status >= 500 or error.status == 429 or error.code in _MAY_PASS:
         return StorageBusyError(f"{start}{said}{reference}. OSS is busy or out of order: try again later.")
     if error.code == "InvalidDigest":
         return StorageBusyError(
@@ -152,7 +152,7 @@ def _remedy(error: oss2.exceptions.OssError, right: str, options: OssOptions) ->
 
 
 def _skew(error: oss2.exceptions.OssError) -> str:
-    """How far the clock is off, by the Date of the reply that refused us."""
+    """Return how far this machine's clock is off, by the Date of the reply."""
     try:
         seconds = (datetime.now(UTC) - parsedate_to_datetime(error.headers.get("Date", ""))).total_seconds()
     except (ValueError, TypeError):
@@ -182,8 +182,9 @@ def _unreachable(error: BaseException, start: str, options: OssOptions) -> Stora
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps, outermost first: requests and urllib3 wrap as `reason`, as an argument, and as
-    cause.
+    """Yield the error and what it wraps, outermost first.
+
+    requests and urllib3 wrap errors as `reason`, as an argument, and as cause.
     """
     seen: set[int] = set()
     waiting = [error]

@@ -1,6 +1,4 @@
-"""Whether the bucket tidies up after uploads that were killed: their parts are in no listing of objects, and are paid
-for.
-"""
+"""Whether the bucket removes parts of uploads that were killed: they appear in no listing, and they cost money."""
 
 import oss2
 
@@ -15,9 +13,12 @@ _RULE = (
 
 
 def lifecycle_warning(connection: Connection, prefix: str) -> str | None:
-    """What to tell whoever runs this bucket; None when a rule removes abandoned parts below `prefix`.
+    """Return a warning for the bucket's owner; None when a rule removes abandoned parts below `prefix`.
 
-    Raises StorageBusyError when OSS cannot be reached. That the key may not read the rules is no error: it is said.
+    Where the key may not read the rules, the warning says so.
+
+    Raises:
+        StorageBusyError: OSS cannot be reached.
     """
     bucket = connection.options.bucket
 
@@ -28,7 +29,7 @@ def lifecycle_warning(connection: Connection, prefix: str) -> str | None:
             return []
 
     try:
-        found = connection.attempt("read the lifecycle rules", rules)
+        found = connection.with_retries("read the lifecycle rules", rules)
     except StorageBusyError:
         raise
     except StorageError as error:

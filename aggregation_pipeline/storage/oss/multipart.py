@@ -1,4 +1,4 @@
-"""Large objects in parts: several at once, each repeated where it fails, aborted when given up."""
+"""Large objects in parts: several at once, each sent again where it fails, aborted when given up."""
 
 import base64
 import hashlib
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import oss2
@@ -15,7 +16,7 @@ from aggregation_pipeline.storage.base import StoredObject
 from aggregation_pipeline.storage.crc64 import crc64
 from aggregation_pipeline.storage.oss.connection import CRC_HEADER, Connection
 from aggregation_pipeline.storage.oss.options import MIB
-from aggregation_pipeline.storage.oss.upload_records import abort, recorded
+from aggregation_pipeline.storage.oss.upload_records import abort_upload, upload_record
 
 MAX_PARTS = 10_000
 MIN_PART = 100 * 1024
@@ -23,7 +24,7 @@ MIN_PART = 100 * 1024
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes `first` to `first + bytes` of an object, which are to become part `number` (from 1) of an upload."""
+    """Part `number` (from 1) of an upload: the bytes from `first` on, `bytes` of them."""
 
     upload_id: str
     number: int
@@ -32,51 +33,53 @@ class Part:
 
 
 def part_size_for(size: int, preferred: int) -> int:
-    """Bytes a part: the preferred ones, more (in whole MiB) where 10,000 parts would not do, never under OSS's 100
-    KiB.
+    """Return the bytes a part should have.
+
+    That is `preferred`, more (in whole MiB) where 10,000 parts would not do, and never less than OSS's 100 KiB.
     """
     smallest = -(-size // MAX_PARTS)
     return max(preferred, MIN_PART) if smallest <= preferred else -(-smallest // MIB) * MIB
 
 
 def content_md5(data: bytes) -> str:
-    """The header's value by which OSS refuses what was damaged on the way, before it is stored."""
+    """Return the value of Content-MD5, by which OSS refuses content that was damaged on the way."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
-def in_parts(
+def multipart_upload(
     connection: Connection,
     wanted: StoredObject,
     headers: Mapping[str, str],
     part_size: int,
     send: "Callable[[Part], oss2.models.PartInfo]",
 ) -> str | None:
-    """Make `wanted` of parts that `send` brings about; returns the checksum that OSS states for the whole, which the
-    caller compares.
+    """Make `wanted` of the parts that `send` sends; return OSS's checksum of the whole, for the caller to compare.
+
+    `send` uploads one part, or lets OSS copy it.
     """
-    begun = connection.attempt(
+    begun = connection.with_retries(
         f"begin the upload of {wanted.key!r}",
         lambda: connection.bucket.init_multipart_upload(wanted.key, headers=dict(headers)),
     )
     size = part_size_for(wanted.bytes, part_size)
     starts = enumerate(range(0, wanted.bytes, size), 1)
     parts = [Part(begun.upload_id, number, first, min(size, wanted.bytes - first)) for number, first in starts]
-    with recorded(connection.options, wanted.key, begun.upload_id):
+    with upload_record(connection.options, wanted.key, begun.upload_id):
         try:
             with ThreadPoolExecutor(connection.options.parallel_parts) as pool:
                 sent = list(pool.map(send, parts))
             return _complete(connection, begun.upload_id, wanted, sent)
         except BaseException:
-            # Parts cost money until somebody removes them. Whoever is killed before this line leaves the record
-            # instead.
+            # Parts cost money until somebody removes them. A process that is killed here leaves its record instead.
             with suppress(PipelineError):
-                abort(connection, wanted.key, begun.upload_id)
+                abort_upload(connection, wanted.key, begun.upload_id)
             raise
 
 
 def upload_parts(connection: Connection, source: Path, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
-    """Upload `source` as `wanted`, as `in_parts` does. Memory: as many parts as are sent at once, whatever the size of
-    the file.
+    """Upload `source` as `wanted`; return OSS's checksum.
+
+    Only the parts that are sent at once are in memory, whatever the size of the file.
     """
 
     def send(part: Part) -> oss2.models.PartInfo:
@@ -93,21 +96,21 @@ def upload_parts(connection: Connection, source: Path, wanted: StoredObject, hea
                 )
             return oss2.models.PartInfo(part.number, result.etag, size=len(data))
 
-        return connection.attempt(f"store part {part.number} of {wanted.key!r}", once)
+        return connection.with_retries(f"store part {part.number} of {wanted.key!r}", once)
 
-    return in_parts(connection, wanted, headers, connection.options.part_size, send)
+    return multipart_upload(connection, wanted, headers, connection.options.part_size, send)
 
 
 def _complete(
     connection: Connection, upload_id: str, wanted: StoredObject, parts: "list[oss2.models.PartInfo]"
 ) -> str | None:
-    tries = iter(range(1, 1_000_000))
+    attempts = count(1)
 
     def complete() -> str | None:
-        if next(tries) > 1 and connection.holds(wanted):  # the reply was lost, and the upload with its id is gone
+        if next(attempts) > 1 and connection.holds(wanted):  # the reply was lost, and the upload with its id is gone
             return wanted.crc64
         result = connection.bucket.complete_multipart_upload(wanted.key, upload_id, parts)
         stated = result.headers.get(CRC_HEADER)
         return str(stated) if stated else None
 
-    return connection.attempt(f"complete the upload of {wanted.key!r}", complete)
+    return connection.with_retries(f"complete the upload of {wanted.key!r}", complete)

@@ -1,4 +1,4 @@
-"""How OSS is reached: checked once, when the settings load, in words that name the variable to correct."""
+"""How OSS is reached. Checked once, when the settings load; errors name the variable to correct."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,15 +20,18 @@ _REGIONLESS = {"accelerate", "accelerate-overseas"}
 
 @dataclass(frozen=True)
 class OssOptions:
-    """Where the bucket is, who we are, and how patient we are. Secrets stay out of the repr. Times are in seconds.
+    """Where the bucket is, whose keys sign, and how long to try. Secrets stay out of the repr. Times are in seconds.
 
-    `region` is `cn-hangzhou` or `oss-cn-hangzhou`; left empty, it is read off the endpoint. `endpoint` is a host or
-    URL, by default the region's public one (or, with `internal`, the one inside Alibaba Cloud, which costs no traffic);
-    a host that is not Alibaba's is taken for the bucket's custom domain unless `custom_domain` says otherwise. Without
-    a scheme it is https. Keys come from the two key fields (with a token, if temporary), from `credentials_uri`, or
-    from `ecs_role`, the RAM role of the machine (`auto` asks the machine which). Copies within the bucket of more than
-    `copy_above` bytes, which OSS limits, are made in parts of `copy_part` bytes. `link_endpoint` is the public address
-    that download links carry, by default the endpoint.
+    Attributes:
+        region: `cn-hangzhou` or `oss-cn-hangzhou`; by default that of the endpoint.
+        access_key_id: with `access_key_secret`, and `security_token` if they are temporary. Or:
+        credentials_uri: a service that gives keys. Or:
+        ecs_role: the RAM role of this machine; `auto` asks the machine which.
+        endpoint: host or URL, https without a scheme; by default the region's public one.
+        internal: take the endpoint inside Alibaba Cloud, which costs no traffic.
+        custom_domain: whether the endpoint is the bucket's own domain; by default, when it is not Alibaba's.
+        link_endpoint: the public address in download links; by default the endpoint.
+        copy_above: copies within the bucket of more bytes are made in parts of `copy_part`; OSS has a limit.
     """
 
     bucket: str

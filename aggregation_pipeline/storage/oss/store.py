@@ -1,8 +1,8 @@
-"""Alibaba Cloud OSS as an object store, through oss2, made to survive the days when the network does not.
+"""Alibaba Cloud OSS as an object store, through oss2, made to survive bad days of the network.
 
-oss2 never retries, notices a wrong checksum only after the object is stored, and takes a server that sends none at its
-word. So: every checksum is ours, every reply must carry one, and an upload whose reply was lost is recognised by what
-stands in the bucket.
+oss2 never retries, notices a wrong checksum only after the object is stored, and trusts a server that sends none. So
+every checksum is ours, every reply must carry one, and an upload whose reply was lost is recognised by what is in the
+bucket.
 """
 
 import io
@@ -19,12 +19,12 @@ from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
 from aggregation_pipeline.storage.oss.connection import CRC_HEADER, Connection
+from aggregation_pipeline.storage.oss.copies_and_links import copy_object, put_symlink
 from aggregation_pipeline.storage.oss.download import download
 from aggregation_pipeline.storage.oss.lifecycle import lifecycle_warning
 from aggregation_pipeline.storage.oss.multipart import content_md5, upload_parts
 from aggregation_pipeline.storage.oss.options import OssOptions
-from aggregation_pipeline.storage.oss.stable_names import copy_object, put_symlink
-from aggregation_pipeline.storage.oss.upload_records import abort, abort_left
+from aggregation_pipeline.storage.oss.upload_records import abort_recorded_uploads, abort_upload
 from aggregation_pipeline.storage.partial_download import partial_download
 
 __all__ = ["OssOptions", "OssStore"]
@@ -37,8 +37,8 @@ class OssStore:
 
     def __init__(self, options: OssOptions) -> None:
         self.options = options
-        self._oss = Connection(options)
-        self._tidy = False
+        self._connection = Connection(options)
+        self._leftovers_aborted = False
 
     def __repr__(self) -> str:
         return f"OssStore({self.options.bucket!r} at {self.options.host})"
@@ -52,21 +52,23 @@ class OssStore:
         metadata: Mapping[str, str] = NO_METADATA,
         filename: str | None = None,
     ) -> StoredObject:
-        """One request for what fits in `multipart_above` bytes (that much memory), parallel parts for more.
+        """Send up to `multipart_above` bytes in one request (and in memory), more in parallel parts.
 
-        OSS refuses what does not have the MD5 that was sent with it, so nothing damaged is ever stored; the checksum
-        that it states afterwards is compared with the content's all the same. Nothing is deleted where they differ: by
-        then it may be another run's.
+        OSS refuses content that does not have the MD5 sent with it, so nothing damaged is ever stored. The checksum
+        that it states afterwards is compared all the same. Where they differ nothing is deleted: the object may be
+        another run's by then.
         """
         check_key(key)
-        self._tidy_once()
+        self._abort_leftovers_once()
         size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
         wanted = StoredObject(key, size, checksum)
         headers = self._headers(media_type, metadata, filename)
         if isinstance(source, Path) and size > self.options.multipart_above:
-            stated = upload_parts(self._oss, source, wanted, headers)
+            stated = upload_parts(self._connection, source, wanted, headers)
         else:
-            stated = self._put_at_once(source if isinstance(source, bytes) else source.read_bytes(), wanted, headers)
+            stated = self._put_in_one_request(
+                source if isinstance(source, bytes) else source.read_bytes(), wanted, headers
+            )
         if stated != checksum:
             cause = (
                 f"OSS states CRC64 {stated}"
@@ -85,12 +87,10 @@ class OssStore:
         filename: str | None = None,
         known: StoredObject | None = None,
     ) -> bool:
-        """CopyObject, or UploadPartCopy above 1 GB, verified by a HEAD; with type, name, ACL, class and encryption as
-        `put` has them.
-        """
-        self._tidy_once()
+        """Copy with CopyObject, or UploadPartCopy above 1 GB, verified by a HEAD; all headers are as in `put`."""
+        self._abort_leftovers_once()
         headers = self._headers(media_type, NO_METADATA, filename)
-        return copy_object(self._oss, check_key(source_key), check_key(target_key), headers, known)
+        return copy_object(self._connection, check_key(source_key), check_key(target_key), headers, known)
 
     def symlink(
         self,
@@ -101,47 +101,49 @@ class OssStore:
         filename: str | None = None,
         known: StoredObject | None = None,
     ) -> bool:
-        """PutSymlink, with a type, a name and an ACL of its own, of class Standard and without encryption: it holds no
-        more than a key.
+        """Link with PutSymlink, with a type, a name and an ACL of its own.
+
+        It is of class Standard and without encryption, because it holds no more than a key.
         """
         headers = self._headers(media_type, NO_METADATA, filename)
         own = {name: value for name, value in headers.items() if not name.startswith("x-oss-server-side-encryption")}
         own["x-oss-storage-class"] = "Standard"
-        return put_symlink(self._oss, check_key(source_key), check_key(target_key), own, known)
+        return put_symlink(self._connection, check_key(source_key), check_key(target_key), own, known)
 
     def get(self, key: str, target: Path) -> StoredObject:
-        """Streamed to a hidden file beside `target`, gone on with where a connection breaks, renamed when size and
-        CRC64 agree.
+        """Stream to a hidden file beside `target`, which is renamed when size and CRC64 agree.
+
+        After a broken connection the download goes on where it stopped.
         """
         check_key(key)
         with partial_download(target) as file:
-            return download(self._oss, key, file)
+            return download(self._connection, key, file)
 
     def read(self, key: str) -> bytes:
-        """The verified content, in memory: for manifests and the like."""
+        """Return the verified content, in memory: for manifests and the like."""
         buffer = io.BytesIO()
-        download(self._oss, check_key(key), buffer)
+        download(self._connection, check_key(key), buffer)
         return buffer.getvalue()
 
     def head(self, key: str) -> StoredObject | None:
-        """`crc64` is None for objects that OSS keeps no checksum of (very old or appended ones)."""
+        """Ask OSS. `crc64` is None for objects without a checksum (very old or appended ones)."""
         check_key(key)
-        return self._oss.attempt(f"look at {key!r}", lambda: self._oss.find(key))
+        return self._connection.with_retries(f"look at {key!r}", lambda: self._connection.find_object(key))
 
     def delete(self, key: str) -> None:
-        """OSS answers the same whether the object was there or not."""
+        """Delete the object; OSS answers the same whether it was there or not."""
         check_key(key)
-        self._oss.attempt(f"delete {key!r}", lambda: self._oss.bucket.delete_object(key))
+        self._connection.with_retries(f"delete {key!r}", lambda: self._connection.bucket.delete_object(key))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Pages of 1,000, fetched as they are needed."""
+        """Yield objects in pages of 1,000, fetched as they are needed."""
         if prefix:
             check_key(prefix.removesuffix("/"))
         token, more = "", True
         while more:
-            page = self._oss.attempt(
+            page = self._connection.with_retries(
                 f"list {prefix!r}",
-                partial(self._oss.bucket.list_objects_v2, prefix, continuation_token=token, max_keys=1000),
+                partial(self._connection.bucket.list_objects_v2, prefix, continuation_token=token, max_keys=1000),
             )
             for item in page.object_list:
                 if not item.key.endswith("/"):  # empty objects by which consoles show folders
@@ -149,11 +151,11 @@ class OssStore:
             token, more = page.next_continuation_token, page.is_truncated
 
     def uri(self, key: str) -> str:
-        """`oss://bucket/key`, the key as it is."""
+        """Return `oss://bucket/key`, the key as it is."""
         return f"oss://{self.options.bucket}/{check_key(key)}"
 
     def page(self, key: str) -> str | None:
-        """OSS's console at the object's folder; None where the region is not known."""
+        """Return the page of OSS's console for the object's folder; None where the region is not known."""
         folder = check_key(key).rpartition("/")[0]
         if not self.options.region:
             return None
@@ -161,60 +163,65 @@ class OssStore:
         return f"{address}?path={quote(folder + '/', safe='')}" if folder else address
 
     def lifecycle_warning(self, prefix: str) -> str | None:
-        """Say when no rule of the bucket removes the parts of abandoned uploads below `prefix`; None when one does."""
-        return lifecycle_warning(self._oss, prefix)
+        """Return a warning where no rule of the bucket removes parts of abandoned uploads below `prefix`, else None."""
+        return lifecycle_warning(self._connection, prefix)
 
     def link(self, key: str, seconds: int) -> str | None:
-        """Signed here, without asking OSS. Version 4 links live seven days at most, and none outlives the temporary key
-        that signed it.
+        """Sign a link, without asking OSS.
+
+        Links of signature version 4 live seven days at most. None outlives the temporary key that signed it.
+
+        Raises:
+            StorageError: `seconds` is out of range.
         """
         check_key(key)
         longest = _LONGEST_LINK[self.options.signature]
         if not 0 < seconds <= longest:
             raise StorageError(f"A download link lives between 1 and {longest} seconds, not {seconds}.")
-        signed = self._oss.once(
-            f"sign a link to {key!r}", lambda: self._oss.link_bucket.sign_url("GET", key, seconds, slash_safe=True)
+        signed = self._connection.without_retries(
+            f"sign a link to {key!r}",
+            lambda: self._connection.link_bucket.sign_url("GET", key, seconds, slash_safe=True),
         )
         return str(signed)
 
     def prove_writable(self, prefix: str) -> None:
-        """Begin an upload and give it up: that takes the same right as one that ends, and no object appears."""
+        """Begin an upload and abort it: that takes the same right as a whole one, and no object appears."""
         key = "/".join([*([prefix] if prefix else []), f"_plan_{secrets.token_hex(4)}"])
         headers = self._headers("application/octet-stream", NO_METADATA, None)
-        begin = partial(self._oss.bucket.init_multipart_upload, check_key(key), headers=headers)
-        begun = self._oss.attempt(f"begin the upload of {key!r}", begin)
+        begin = partial(self._connection.bucket.init_multipart_upload, check_key(key), headers=headers)
+        begun = self._connection.with_retries(f"begin the upload of {key!r}", begin)
         # Who may not abort may publish all the same, and an upload without parts costs nothing.
         with suppress(PipelineError):
-            abort(self._oss, key, begun.upload_id)
+            abort_upload(self._connection, key, begun.upload_id)
 
-    def _tidy_once(self) -> None:
-        """Before the first object is sent, abort what killed runs left of theirs."""
-        if not self._tidy:
-            self._tidy = True
-            abort_left(self._oss)
+    def _abort_leftovers_once(self) -> None:
+        """Before the first object is sent, abort the uploads that killed runs left."""
+        if not self._leftovers_aborted:
+            self._leftovers_aborted = True
+            abort_recorded_uploads(self._connection)
 
-    def _put_at_once(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
+    def _put_in_one_request(self, data: bytes, wanted: StoredObject, headers: Mapping[str, str]) -> str | None:
         tries, whole = 0, {**headers, "Content-MD5": content_md5(data)}
 
         def send() -> str | None:
             nonlocal tries
             tries += 1
-            if tries > 1 and self._oss.holds(wanted):  # it was the reply that got lost
+            if tries > 1 and self._connection.holds(wanted):  # only the reply was lost
                 return wanted.crc64
-            stated = self._oss.bucket.put_object(wanted.key, data, headers=whole).headers.get(CRC_HEADER)
+            stated = self._connection.bucket.put_object(wanted.key, data, headers=whole).headers.get(CRC_HEADER)
             return str(stated) if stated else None
 
         try:
-            return self._oss.attempt(f"store {wanted.key!r}", send)
+            return self._connection.with_retries(f"store {wanted.key!r}", send)
         except StorageBusyError:
-            with suppress(PipelineError):  # the reply to the last attempt may be the one that got lost
-                if self._oss.holds(wanted):
+            with suppress(PipelineError):  # perhaps only the last reply was lost
+                if self._connection.holds(wanted):
                     return wanted.crc64
             raise
 
     def _headers(self, media_type: str, metadata: Mapping[str, str], filename: str | None) -> dict[str, str]:
         options = self.options
-        # HTTP headers are ASCII: names of people's tables are not.
+        # HTTP headers are ASCII, while tables may have any names.
         headers = {"Content-Type": media_type} | {
             f"x-oss-meta-{name}": quote(value, safe="") for name, value in metadata.items()
         }
@@ -232,8 +239,9 @@ class OssStore:
 
 
 def content_disposition(filename: str) -> str:
-    """The name under which a browser saves the file: in full for all of today's, in ASCII for what does not read RFC
-    5987.
+    """Return the header by which a browser names the saved file.
+
+    Today's browsers read the full name (RFC 5987); what does not gets it in ASCII.
     """
     plain = "".join(
         character if character.isascii() and character.isprintable() and character not in '"\\/%' else "_"

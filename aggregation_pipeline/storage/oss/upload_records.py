@@ -1,7 +1,7 @@
-"""Records of uploads in parts, in the temporary folder: what a run that was killed began is aborted by the next one.
+"""Records of multipart uploads, in the temporary folder: the next run aborts what a killed run began.
 
-Parts stand in no listing of objects and are paid for. A publication's keys are its own, so nobody could go on from a
-dead one's parts.
+Parts appear in no listing of objects, and they cost money. Each publication has keys of its own, so no other run could
+use the parts of a dead one.
 """
 
 import json
@@ -16,8 +16,8 @@ from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 
 
 @contextmanager
-def recorded(options: OssOptions, key: str, upload_id: str) -> Iterator[None]:
-    """Leave word of an upload for as long as the body runs. What cannot be recorded goes up all the same."""
+def upload_record(options: OssOptions, key: str, upload_id: str) -> Iterator[None]:
+    """Keep a record of an upload while the body runs. Where none can be written, the upload runs without."""
     record = None if options.temp_dir is None else _folder(options.temp_dir) / f"{upload_id}.json"
     file = None
     if record is not None:
@@ -35,10 +35,8 @@ def recorded(options: OssOptions, key: str, upload_id: str) -> Iterator[None]:
             file.close()
 
 
-def abort_left(connection: Connection) -> None:
-    """Abort the uploads into this bucket that dead processes recorded. One that cannot be aborted now is left to the
-    next.
-    """
+def abort_recorded_uploads(connection: Connection) -> None:
+    """Abort the uploads into this bucket that dead processes recorded; those that cannot be aborted now are kept."""
     options = connection.options
     for record in sorted(_folder(options.temp_dir).glob("*.json")) if options.temp_dir is not None else []:
         if (file := take_over(record)) is None:
@@ -48,7 +46,7 @@ def abort_left(connection: Connection) -> None:
                 left = json.loads(record.read_bytes())
                 if left["bucket"] != options.bucket:
                     continue
-                abort(connection, left["key"], left["upload_id"])
+                abort_upload(connection, left["key"], left["upload_id"])
             except (StorageBusyError, StorageDeniedError):
                 return
             except (
@@ -62,9 +60,11 @@ def abort_left(connection: Connection) -> None:
             record.unlink(missing_ok=True)
 
 
-def abort(connection: Connection, key: str, upload_id: str) -> None:
+def abort_upload(connection: Connection, key: str, upload_id: str) -> None:
     """Remove the parts of an upload."""
-    connection.attempt(f"abort the upload of {key!r}", lambda: connection.bucket.abort_multipart_upload(key, upload_id))
+    connection.with_retries(
+        f"abort the upload of {key!r}", lambda: connection.bucket.abort_multipart_upload(key, upload_id)
+    )
 
 
 def _folder(temp_dir: Path) -> Path:

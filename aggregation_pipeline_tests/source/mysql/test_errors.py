@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.error_messages import DEPRECATION, PASSING, REFUSALS
+from aggregation_pipeline.source.mysql.error_messages import DEPRECATION, REFUSALS, RETRYABLE
 from aggregation_pipeline.source.mysql.errors import describe_warning, to_source_error
 from aggregation_pipeline.source.mysql.quotable import QuotableNames
 
@@ -27,7 +27,7 @@ KNOWN = QuotableNames.of(user="reader", database="shop", entry=ENTRY).plus(["age
 
 
 def told(code: int, said: str) -> str:
-    return str(to_source_error(pymysql.err.OperationalError(code, said), known=KNOWN))
+    return str(to_source_error(pymysql.err.OperationalError(code, said), quotable=KNOWN))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ CELL = st.text(max_size=60) | st.from_regex(r"[a-z]{4,12}(['\"`. ][a-z0-9]{4,12}
 # Our own sentences, and what is known: pieces of these may be shown.
 SENTENCES = [" ".join(refusal) for refusal in REFUSALS.values()]
 OURS = " ".join(
-    [*SENTENCES, *PASSING.values(), *KNOWN.names.values(), *KNOWN.texts, *DEPRECATION, told(9999, "")]
+    [*SENTENCES, *RETRYABLE.values(), *KNOWN.names.values(), *KNOWN.texts, *DEPRECATION, told(9999, "")]
 ).casefold()
-CODES = [*sorted({*REFUSALS, *PASSING}), 9999]
+CODES = [*sorted({*REFUSALS, *RETRYABLE}), 9999]
 
 
 @given(cell=CELL, template=st.sampled_from(TEMPLATES), code=st.sampled_from(CODES))

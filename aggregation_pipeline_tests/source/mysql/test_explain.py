@@ -9,8 +9,10 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.export.window import Publication, export_window
+from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
 from aggregation_pipeline.source.mysql.query import build_queries
@@ -19,7 +21,6 @@ from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_broken_off import Observer
 from aggregation_pipeline_tests.support.reading import (
     LOGICAL_TIME,
     ZONE,
@@ -107,7 +108,7 @@ def test_a_refusal_behind_a_view_is_a_note_of_the_first_run_and_an_error_where_s
         read_extract(ReadRequest(strict, "w", LOGICAL_TIME, ZONE), options, tmp_path, ignore_progress)
 
 
-class Listener(Observer):
+class Listener(SilentObserver):
     def __init__(self) -> None:
         super().__init__()
         self.warned: list[str] = []
@@ -124,11 +125,11 @@ def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_chec
     entry = TableEntry(name="v_inn", aggregations=[{"function": "COUNT", "alias": "n"}])
     said = []
     for night in ("2026-11-20", "2026-11-21"):
-        publication = Publication(
+        destination = Destination(
             FolderStore(tmp_path / "store"), "p", f"run-{night}", entry.options, tmp_path / "temp", NoLock()
         )
         listener = Listener()
-        exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], publication, listener)
+        exported = export_window(ReadRequest(entry, night, LOGICAL_TIME, ZONE), options, ["csv"], destination, listener)
         said.append(listener.warned)
         assert (exported.manifest.consistency, exported.manifest.engines) == ("snapshot", "unknown (view v_inn)")
         (held,) = [check for check in exported.manifest.checks if check.name == "snapshot_held"]

@@ -46,7 +46,7 @@ def test_limits_go_to_the_server_under_its_own_names(mysql: MySQLServer):
     }
 
     def found(names: Iterable[str]) -> dict[str, float]:
-        return {name: float(session.scalar(f"SELECT @@session.{name}")) for name in names}
+        return {name: float(session.row(f"SELECT @@session.{name}")[0]) for name in names}
 
     with open_session(
         options_for(mysql, mysql.database), logical_time=LOGICAL_TIME, zone=ZONE, limits=limits

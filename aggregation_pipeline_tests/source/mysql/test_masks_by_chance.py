@@ -17,7 +17,7 @@ from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.query import ORDER_KEY, build_queries
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
-from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, Entries
+from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, EntryGenerator
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 Twins = tuple[Any, Any]
@@ -71,9 +71,9 @@ def shown(connection: Any, entry: TableEntry) -> list[Any] | None:
 
 def go(twins: Twins, seed: int, tries: int) -> Counter[str]:
     """Count what becomes of so many entries; fail at the first that shows something."""
-    source, counts = Entries(seed), Counter[str]()
+    source, counts = EntryGenerator(seed), Counter[str]()
     for number in range(tries):
-        masking, keys = source.masking(), source.entry(f"e{number}")
+        masking, keys = source.masking_entry(), source.random_entry(f"e{number}")
         entry = loaded(masking, keys)
         if entry is None:
             counts["refused"] += 1

@@ -21,7 +21,7 @@ from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, Read, ignore_progress
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY, Column
-from aggregation_pipeline_tests.support.servers.replay import BatchJobRepository, Behind, Replay, Reply, replaying
+from aggregation_pipeline_tests.support.servers.replay import Behind, Replay, Reply, ResultSet, replaying
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def test_the_session_is_settled_by_the_names_that_mysql_8_has(mysql56: MySQLServ
     with replaying(mysql56, tmp_path) as replay:
         limits = SourceLimits(timeout_seconds=123)
         with open_session(options_of(replay, shop), logical_time=LOGICAL_TIME, zone=ZONE, limits=limits) as session:
-            assert session.scalar("SELECT @@session.max_execution_time") == "123000"
-            assert session.scalar("SELECT @@transaction_isolation") == "REPEATABLE-READ"
+            assert session.row("SELECT @@session.max_execution_time")[0] == "123000"
+            assert session.row("SELECT @@transaction_isolation")[0] == "REPEATABLE-READ"
             session.limit_statements(4.2)
-            assert session.scalar("SELECT @@session.max_execution_time") == "4200"
+            assert session.row("SELECT @@session.max_execution_time")[0] == "4200"
     assert not [
         statement
         for statement in replay.statements
@@ -76,7 +76,7 @@ def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
     assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}
 
 
-TREE = BatchJobRepository([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
+TREE = ResultSet([Column("EXPLAIN")], [["-> Table scan on t  (cost=0.45 rows=2)"]])
 
 
 def test_a_tree_that_explain_alone_gives_since_9_5_is_not_asked_for(read: Read):
@@ -96,7 +96,7 @@ def test_an_answer_of_explain_that_is_not_understood_is_an_error_where_scans_are
 def warning(code: int, message: str) -> list[tuple[str, Reply]]:
     """The script of a server that warns of each query."""
     columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG), Column("Message")]
-    listed = BatchJobRepository(columns, [["Warning", str(code), message]])
+    listed = ResultSet(columns, [["Warning", str(code), message]])
     return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Behind(warnings=1))]
 
 

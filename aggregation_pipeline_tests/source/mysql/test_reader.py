@@ -114,7 +114,7 @@ def test_text_of_other_character_sets_arrives_as_unicode(mariadb: MySQLServer, t
         )
         cursor.execute("INSERT INTO t VALUES (1, '中文', 'café ÿ')")
     with open_session(options_for(mariadb, database), logical_time=LOGICAL_TIME, zone=ZONE) as session:
-        assert (session.scalar("SELECT g FROM t"), session.scalar("SELECT l FROM t")) == ("中文", "café ÿ")
+        assert (session.row("SELECT g FROM t")[0], session.row("SELECT l FROM t")[0]) == ("中文", "café ÿ")
     assert not list(tmp_path.iterdir())
 
 
@@ -316,7 +316,7 @@ def test_the_session_cannot_write(mysql: MySQLServer, database: str, execute: Ex
             pytest.raises(SourceError, match="read"),
             open_session(options_for(mysql, database), logical_time=LOGICAL_TIME, zone=ZONE) as session,
         ):
-            session.scalar(statement)
+            session.row(statement)[0]
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM t")
         assert cursor.fetchone() == (0,)

@@ -78,7 +78,7 @@ def check(mysql: MySQLServer, database: str, wanted: list[dict[str, Any]]) -> No
             except RowCountError as error:
                 failed.append((keys, str(error)))
             assert arrived == expected
-            assert int(session.scalar(whole_count(query))) == expected, keys
+            assert int(session.row(whole_count(query))[0]) == expected, keys
     assert failed == []
 
 
@@ -120,12 +120,12 @@ def test_columns_that_no_derived_table_takes_are_counted_all_the_same(
     odd = [{"expr": long}, {"expr": "MIN(id)", "alias": "e\u0301 `x` .%:a"}, {"expr": "MAX(at)", "alias": "表 数"}]
     entry = TableEntry(name="empty_", aggregations=odd)
     (query,) = build_queries(entry, primary_key=())
-    assert session.scalar(whole_count(query)) == 1
+    assert session.row(whole_count(query))[0] == 1
     twice = TableEntry(
         name="visits", group_by=["id"], aggregations=[{"expr": "MAX(v)", "alias": "最大"}], mask={"id": "hash"}
     )
     (query,) = build_queries(twice, primary_key=())
-    assert session.scalar(whole_count(query)) == 3
+    assert session.row(whole_count(query))[0] == 3
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_a_variable_that_the_account_may_not_set_is_named_with_its_remedy(
     # Nobody can set these in a session: one has another value, one the right one, one is of no weight.
     monkeypatch.setitem(FIXED, "secure_timestamp", FIXED["div_precision_increment"])
     monkeypatch.setitem(FIXED, "max_digest_length", Fixed("1024", "all", "nothing"))
-    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", loud=True))
+    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", changes_results=False))
     with (
         pytest.raises(
             SourceError,
@@ -300,9 +300,9 @@ def test_variables_that_are_right_already_need_no_right_to_set_them(
         database=mariadb.fresh_database(), user="root", socket=Path(mariadb.unix_socket), mask_salt=SALT
     )
     monkeypatch.setitem(FIXED, "max_digest_length", Fixed("1024", "all", "nothing"))
-    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", loud=True))
+    monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", changes_results=False))
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
-        assert session.scalar("SELECT @@div_precision_increment = 4 AND @@max_sort_length = 1024") == 1
+        assert session.row("SELECT @@div_precision_increment = 4 AND @@max_sort_length = 1024")[0] == 1
 
 
 def test_the_page_of_the_variables_is_what_the_code_sets():

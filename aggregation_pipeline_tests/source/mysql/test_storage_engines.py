@@ -11,7 +11,8 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
-from aggregation_pipeline.export.checks import SNAPSHOT_HELD, judge
+from aggregation_pipeline.export.checks.evaluate import evaluate_checks
+from aggregation_pipeline.export.checks.standard import SNAPSHOT_HELD
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.storage_engines import Relation
@@ -38,8 +39,8 @@ def extract_of(server: MySQLServer, database: str, directory: Path, user: str | 
 
 def snapshot_words(extract: Extract) -> tuple[bool, str]:
     entry = TableEntry(name=extract.table)
-    (verdict,) = [verdict for verdict in judge(entry, extract, None, lambda: None) if verdict.name == SNAPSHOT_HELD]
-    return verdict.passed, verdict.words
+    results = {result.name: result for result in evaluate_checks(entry, extract, None, lambda: None)}
+    return results[SNAPSHOT_HELD].passed, results[SNAPSHOT_HELD].message
 
 
 SUB_SELECT = "id IN (SELECT id FROM {})"

@@ -508,11 +508,11 @@ def test_the_last_seven_days_work_in_the_night_that_skips_their_hour(extract, ev
 
 
 def test_an_order_that_leaves_ties_is_noted(extract, execute):
-    from aggregation_pipeline.export.caveats import dataset_notes
+    from aggregation_pipeline.export.caveats import dataset_caveats
 
     execute(["CREATE TABLE ev (g INT, v INT)", "INSERT INTO ev VALUES (1, 3), (1, 1), (2, 9)"])
     found = extract(select_fields=["g", "v"], order_by=["g"], limit=2)
-    (note,) = dataset_notes(found.datasets[0])
+    (note,) = dataset_caveats(found.datasets[0])
     assert note.startswith(
-        "detail: rows that are equal by order_by have no order, and another of them may be the last that limit keeps"
+        "detail: rows that are equal by order_by have no order, and which of them the limit keeps may change"
     )

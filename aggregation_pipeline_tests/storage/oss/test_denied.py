@@ -53,7 +53,7 @@ def test_readers_and_retention_that_may_not_read_say_so(oss_server: OssServer, t
         now=datetime.now(UTC) + timedelta(days=3),
         keep_extracts=timedelta(days=365),
         lock=lambda *_: NoLock().reacquire(),
-        alive=lambda _: False,
+        is_active=lambda _: False,
         report=lambda _: None,
         dry_run=False,
     )

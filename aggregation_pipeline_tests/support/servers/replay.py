@@ -44,7 +44,7 @@ _QUIT, _INIT_DB, _QUERY, _PING = 1, 2, 3, 14
 
 
 @dataclass(frozen=True)
-class BatchJobRepository:
+class ResultSet:
     """A result set."""
 
     columns: Sequence[Column]
@@ -87,7 +87,7 @@ class Behind:
     more: Sequence[Sequence[Cell]] = ()
 
 
-Reply = BatchJobRepository | Done | Error | Behind
+Reply = ResultSet | Done | Error | Behind
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Replay:
             if known and self.variables[name] is None:
                 return Error(1193, "HY000", f"Unknown system variable '{name}'")
             if known:
-                return BatchJobRepository([Column(match[0][7:])], [[self.variables[name]]])
+                return ResultSet([Column(match[0][7:])], [[self.variables[name]]])
         if match := re.fullmatch(r"SHOW VARIABLES WHERE Variable_name IN \((.*)\)", sql):
             names = match[1].lower()
             ours = [(name, value) for name, value in self.variables.items() if f"'{name}'" in names]
@@ -187,7 +187,7 @@ def replaying(
 
     said = [
         *script,
-        (r"^SELECT VERSION\(\)$", BatchJobRepository([Column("VERSION()")], [[version]])),
+        (r"^SELECT VERSION\(\)$", ResultSet([Column("VERSION()")], [[version]])),
     ]
     with Server(("127.0.0.1", 0), Handler) as server:
         certificate = Certificate.make(folder)
@@ -245,7 +245,7 @@ def _answer(wire: Wire, replay: Replay, backend: Any, command: int, said: str) -
 
 def _packets(reply: Reply, backend: Any, said: str) -> list[bytes]:
     status = backend.server_status
-    if isinstance(reply, BatchJobRepository):
+    if isinstance(reply, ResultSet):
         return packets.result(reply.columns, reply.rows, status, reply.warnings)
     if isinstance(reply, Done):
         return [packets.ok(status, reply.warnings)]

@@ -1,12 +1,12 @@
+"""An entry by itself: defaults, spellings, contradictions."""
+
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.columns import Aggregation
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.sql.table_names import TableName, split_table
 from aggregation_pipeline.config.table_entry import TableEntry
 
 
@@ -19,48 +19,6 @@ def test_both_spellings_of_a_key_mean_the_same():
     snake = TableEntry.model_validate({"name": "t", "group_by": ["a"], "select_fields": ["b"], "order_by": ["b"]})
     camel = TableEntry.model_validate({"name": "t", "groupBy": ["a"], "selectFields": ["b"], "orderBy": ["b"]})
     assert snake == camel
-
-
-@pytest.mark.parametrize("spelling", ["count distinct", "COUNT_DISTINCT", " Count  Distinct "])
-def test_a_function_is_known_in_any_case(spelling: str):
-    assert Aggregation(function=spelling, field="id").function == "COUNT DISTINCT"
-    assert Aggregation(function="group_concat", field="id").function == "GROUP_CONCAT"
-
-
-@pytest.mark.parametrize(
-    ("aggregation", "name"),
-    [
-        ({"function": "COUNT"}, "COUNT(*)"),
-        ({"function": "COUNT", "field": "*"}, "COUNT(*)"),
-        ({"function": "sum", "field": "price"}, "SUM(price)"),
-        ({"function": "SUM", "field": "price * quantity"}, "SUM(price * quantity)"),
-        ({"function": "MAX", "field": "`order date`"}, "MAX(order date)"),
-        ({"function": "COUNT DISTINCT", "field": "user_id"}, "COUNT(DISTINCT user_id)"),
-        ({"expr": "SUM(price)  /  2"}, "SUM(price) / 2"),
-        ({"expr": "SUM(price)", "alias": "revenue"}, "revenue"),
-    ],
-)
-def test_an_output_without_an_alias_is_named_by_its_text(aggregation: dict[str, str], name: str):
-    assert Aggregation.model_validate(aggregation).name == name
-
-
-@pytest.mark.parametrize(
-    ("aggregation", "words"),
-    [
-        ({"alias": "x"}, "either function .* or expr"),
-        ({"function": "SUM", "field": "a", "expr": "SUM(a)"}, "either function .* or expr"),
-        ({"expr": "SUM(a)", "field": "a"}, "field belongs to function"),
-        ({"function": "SUM"}, "SUM needs a field"),
-        ({"function": "COUNT DISTINCT", "field": "*"}, "COUNT DISTINCT needs a field"),
-        ({"function": "COUNT", "alias": " x"}, "spaces around"),
-        ({"function": "COUNT", "alias": "a\nb"}, "line ends"),
-        ({"function": "COUNT", "alias": "x" * 257}, "at most 256"),
-        ({"expr": "SUM(" + "price + " * 40 + "1)"}, "add an alias"),
-    ],
-)
-def test_an_aggregation_that_makes_no_sense_is_refused(aggregation: dict[str, str], words: str):
-    with pytest.raises(ValidationError, match=words):
-        Aggregation.model_validate(aggregation)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +34,7 @@ def test_an_aggregation_that_makes_no_sense_is_refused(aggregation: dict[str, st
         ),
         ({"group_by": ["a", "A"]}, "outputs of group_by need different names"),
         ({"select_fields": ["id", {"expr": "a + 1", "alias": "ID"}]}, "outputs of select_fields need different names"),
-        ({"select_fields": ["*", "id"]}, "stands alone"),
+        ({"select_fields": ["*", "id"]}, "means all columns"),
         ({"order": "none", "order_by": ["id"]}, "contradict"),
         ({"formats": []}, "at least one format"),
         *(
@@ -105,28 +63,6 @@ def test_formats_are_a_list_one_or_all():
     assert TableEntry.model_validate({"name": "t", "formats": "all"}).formats == FORMAT_NAMES
     assert TableEntry.model_validate({"name": "t", "formats": "csv"}).formats == ("csv",)
     assert TableEntry.model_validate({"name": "t", "formats": ["csv", "json", "csv"]}).formats == ("csv", "json")
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("orders", TableName(None, "orders")),
-        ("shop.orders", TableName("shop", "orders")),
-        ("`v1.orders`", TableName(None, "v1.orders")),
-        ("shop.`v1.orders`", TableName("shop", "v1.orders")),
-        ("`a``b`", TableName(None, "a`b")),
-        ("order items", TableName(None, "order items")),
-        ("用户 表", TableName(None, "用户 表")),
-    ],
-)
-def test_a_table_is_named_plain_with_its_database_or_in_backticks(text: str, name: TableName):
-    assert split_table(text) == name
-
-
-@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", "a.b.c", "`a", "``", "a`b", "a ", "a\nb"])
-def test_what_names_no_table_is_refused(text: str):
-    with pytest.raises(ValueError, match="table"):
-        split_table(text)
 
 
 def test_the_models_are_frozen_and_know_their_keys():

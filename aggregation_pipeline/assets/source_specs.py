@@ -1,0 +1,66 @@
+"""The MySQL tables that entries read, as Dagster shows them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dagster import AssetSpec, MetadataValue
+
+from aggregation_pipeline.assets.display import readable_size
+from aggregation_pipeline.assets.keys import source_key
+from aggregation_pipeline.assets.metadata import Metadata
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
+from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, TABLE_NAME_KEY
+from aggregation_pipeline.source.mysql.table_state import TableState
+from aggregation_pipeline.storage.manifest import Manifest
+
+
+def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
+    """Return the asset of an entry's source table.
+
+    Args:
+        entry: that reads the table.
+        database: the connection's own, for a source table that is named without one.
+        readers: the names of all entries that read the table.
+    """
+    source = entry.source
+    schema = source.database or database
+    read_by = f" Read by {', '.join(readers)}." if readers else ""
+    return AssetSpec(
+        source_key(schema, source.name),
+        group_name=SOURCES_GROUP,
+        kinds={"mysql", "table"},
+        description=f"The MySQL table {source.name} of {schema}, read and never written.{read_by}",
+        metadata={TABLE_NAME_KEY: f"{schema}.{source.name}"},
+    )
+
+
+def source_metadata(state: TableState, rows: int | None = None) -> Metadata:
+    """Return the metadata of an observed source table.
+
+    Args:
+        state: what the server knows without reading the table.
+        rows: how many rows the table has, if a run has read them all.
+    """
+    now = datetime.now(UTC)
+    # A row may carry a date in the future; nothing was written in the future.
+    moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
+    metadata: Metadata = {
+        ROW_COUNT_KEY: rows,
+        "rows, as the server estimates": state.rows,
+        **{f"newest {column}": value for column, value in state.newest.items()},
+        "last write": state.changed and MetadataValue.timestamp(state.changed),
+        # The UI shows this as the time of the table's last update.
+        LAST_UPDATED_KEY: MetadataValue.timestamp(max(moments)) if moments else None,
+        "bytes": state.bytes,
+        "size": None if state.bytes is None else readable_size(state.bytes),
+    }
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def source_row_count(entry: TableEntry, manifest: Manifest) -> int | None:
+    """Return the rows of the source table, if the window's detail holds all of them; else None."""
+    if entry.where is not None or entry.partition is not None:
+        return None
+    complete = (dataset.rows for dataset in manifest.datasets if dataset.name == "detail" and not dataset.truncated)
+    return next(complete, None)

@@ -1,0 +1,45 @@
+"""How an export reports progress: per window in the core, per run for whoever watches this process."""
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Receives the progress of one window."""
+
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        """Report the rows of `dataset` that are read so far; `total` is None if the server has not counted them."""
+
+    def step(self, text: str) -> None:
+        """Report that a step is done or about to begin, in one line."""
+
+    def warn(self, text: str) -> None:
+        """Report a problem that does not stop the export."""
+
+
+class RunObserver(Protocol):
+    """Receives the progress of every table that this process exports, such as the terminal of `run` and `demo`.
+
+    Tables run in threads of their own, so the methods are called from several threads.
+    """
+
+    def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
+        """Report how much of `table` is done. `unit` is a dataset whose rows are read, or `windows`."""
+
+    def warn(self, text: str) -> None:
+        """Report a problem that does not stop the export."""
+
+
+class SilentObserver:
+    """Satisfies both protocols and reports nothing."""
+
+    def rows(self, dataset: str, done: int, total: int | None) -> None:
+        """Ignore it."""
+
+    def step(self, text: str) -> None:
+        """Ignore it."""
+
+    def progress(self, table: str, unit: str, done: int, total: int | None) -> None:
+        """Ignore it."""
+
+    def warn(self, text: str) -> None:
+        """Ignore it."""

@@ -1,0 +1,124 @@
+"""Private and undocumented names of libraries that the package uses, each with who needs it and what for."""
+
+from typing import Final
+
+# What the package imports that is private, by module: who needs it, and what for.
+IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "dagster._core.definitions.assets.graph.base_asset_graph": (
+        ("BaseAssetGraph",),
+        "automation: which assets a lost run covered decides what its copy has to compute",
+    ),
+    "dagster._core.definitions.freshness": (
+        ("CronFreshnessPolicy", "FreshnessState", "TimeWindowFreshnessPolicy"),
+        "alerts: an asset that is overdue, and the words for its policy",
+    ),
+    "dagster._core.definitions.repository_definition": (
+        ("SINGLETON_REPOSITORY_NAME",),
+        "local: a run of this process has to belong to the code location's repository",
+    ),
+    "dagster._core.definitions.unresolved_asset_job_definition": (
+        ("UnresolvedAssetJobDefinition",),
+        "automation: the type that define_asset_job returns",
+    ),
+    "dagster._core.errors": (
+        ("DagsterUserCodeProcessError", "DagsterUserCodeUnreachableError"),
+        "services: tells a code server that does not answer from code that cannot be loaded",
+    ),
+    "dagster._core.execution.context.system": (
+        ("PlanOrchestrationContext",),
+        "automation: what an executor is given; it names the run whose row is written before the first step",
+    ),
+    "dagster._core.execution.plan.plan": (("ExecutionPlan",), "automation: the other argument of Executor.execute"),
+    "dagster._core.execution.retries": (("RetryMode",), "automation: the type of Executor.retries"),
+    "dagster._core.execution.step_dependency_config": (
+        ("StepDependencyConfig",),
+        "automation: the type of Executor.step_dependency_config",
+    ),
+    "dagster._core.instance.config": (
+        ("dagster_instance_config",),
+        "local: `plan` reads dagster.yaml as Dagster will, without opening its storage",
+    ),
+    "dagster._core.remote_origin": (
+        ("RegisteredCodeLocationOrigin", "RemoteRepositoryOrigin"),
+        "local: the origin by which the UI shows a run of this process and can execute it again",
+    ),
+    "dagster._core.scheduler.instigation": (
+        ("InstigatorState", "InstigatorStatus", "InstigatorTick", "InstigatorType", "TickStatus"),
+        "alerts: schedules and sensors that fail, or that somebody has stopped",
+    ),
+    "dagster._core.storage.asset_check_execution_record": (
+        ("AssetCheckExecutionRecord", "AssetCheckExecutionRecordStatus"),
+        "alerts: checks that failed, and that pass again",
+    ),
+    "dagster._core.storage.event_log.schema": (
+        ("SqlEventLogStorageTable",),
+        "runs: reads only the events that a row needs; DagsterInstance would fetch a hundred others too",
+    ),
+    "dagster._core.storage.event_log.sql_event_log": (
+        ("SqlEventLogStorage",),
+        "runs: only this storage has the table above",
+    ),
+    "dagster._core.storage.runs.sql_run_storage": (
+        ("SqlRunStorage",),
+        "batch_jobs: the id of Dagster's storage says which rows are ours",
+    ),
+    "dagster._core.workspace.context": (
+        ("WorkspaceProcessContext", "WorkspaceRequestContext"),
+        "web: what Dagster's webserver serves",
+    ),
+    "dagster._core.workspace.load_target": (("WorkspaceFileTarget",), "web: the workspace.yaml to serve"),
+    "dagster._grpc.__generated__": (
+        ("dagster_api_pb2",),
+        "services: the question for repositories; the client's own method takes no time limit",
+    ),
+    "dagster._grpc.client": (("DagsterGrpcClient",), "services: asks the code server, and tells it to reload or end"),
+    "dagster._serdes": (("ConfigurableClassData",), "instance: what a class of dagster.yaml is opened with"),
+    "dagster._utils.interrupts": (
+        ("check_captured_interrupt",),
+        "instance: Ctrl-C while a process waits for PostgreSQL; Dagster only notes it until its threads run",
+    ),
+    "dagster._utils.log": (("configure_loggers",), "web: logs as `dagster-webserver` does"),
+    "dagster._utils.schedules": (
+        ("get_latest_completed_cron_tick",),
+        "alerts, automation: the last tick of a cron expression, as Dagster's scheduler counts it",
+    ),
+    "dagster_postgres.utils": (
+        ("DagsterPostgresException",),
+        "instance: raised when PostgreSQL does not answer after its retries",
+    ),
+    "dagster_shared.error": (("SerializableErrorInfo",), "services: the code server's answer for code with an error"),
+    "dagster_webserver.version": (("__version__",), "web: the version that the UI shows"),
+    "dagster_webserver.webserver": (("DagsterWebserver",), "web: Dagster's UI, served behind our gate"),
+    "dotenv.parser": (("parse_stream",), "settings: what Dagster's services, which use it, make of a line of .env"),
+    "dotenv.variables": (("parse_variables",), "settings: how they expand ${NAME} in it"),
+    "openpyxl.xml.constants": (("ARC_CORE", "DCTERMS_NS"), "formats: where the workbook keeps the time it was made"),
+    "openpyxl.xml.functions": (("fromstring", "tostring"), "formats: takes that time out: same data, same bytes"),
+}
+# Modules that a file or a command line names.
+NAMED: Final = {
+    "dagster._core.run_coordinator": "dagster.yaml: QueuedRunCoordinator",
+    "dagster._core.storage.local_compute_log_manager": "dagster.yaml and local: LocalComputeLogManager",
+    "dagster._core.storage.root": "dagster.yaml and local: LocalArtifactStorage",
+    "dagster._daemon": "services: `python -m dagster._daemon run` is what the command dagster-daemon does",
+}
+# DagsterInstance documents few of its methods. Each of these answers a question that no documented one does.
+INSTANCE: Final = {
+    "add_event_listener": "batch_jobs: a run's row is written in the run's own process",
+    "add_run_tags": "automation, runs: the heartbeat's tag, and which run replaced a lost one",
+    "all_instigator_state": "alerts: schedules and sensors that were stopped",
+    "create_run": "automation: the copy of a run that was lost",
+    "create_run_for_job": "local: replaced while a run of this process is made",
+    "event_log_storage": "alerts, runs: checks of all assets at once, and a run's events by type",
+    "from_config": "local: a dagster.yaml in the working folder",
+    "get_execution_plan_snapshot": "runs: which steps a run was going to execute",
+    "get_freshness_state_records": "alerts: assets that are overdue",
+    "get_job_snapshot": "automation: the copy of a run that was lost",
+    "get_records_for_run": "assets: what earlier attempts of a run have finished",
+    "get_runs": "automation: whether a schedule's earlier run still goes on",
+    "get_runs_count": "batch_jobs: how much the reconciler has to look at",
+    "get_ticks": "alerts: the last ticks of a schedule or sensor",
+    "optimize_for_webserver": "web: one pool of connections, as `dagster-webserver` has it",
+    "report_run_failed": "runs: a run whose process is gone",
+    "run_storage": "batch_jobs: the id of Dagster's storage",
+    "submit_run": "automation: the copy of a run that was lost",
+}
