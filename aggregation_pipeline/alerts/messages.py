@@ -36,6 +36,8 @@ _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
 }
 _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
     "en": {
+        "head": "■ {} ({})",
+        "comma": ", ",
         "owner": "owner: {}",
         "nobody": "no owner",
         "check": "check: {}",
@@ -57,6 +59,8 @@ _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
         "test body": "This channel works. Alerts of the deployment {} are sent here.",
     },
     "zh": {
+        "head": "■ {}（{}）",
+        "comma": "、",
         "owner": "负责人：{}",
         "nobody": "无负责人",
         "check": "检查：{}",
@@ -104,7 +108,7 @@ class MessageRenderer:
         """
         ordered = sorted(incidents, key=lambda incident: (incident.at, incident.key))
         names = list(dict.fromkeys(display_name(incident.details.name) for incident in ordered))
-        shown = ", ".join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
+        shown = self._words["comma"].join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
         count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
         blocks = [self._block(incident) for incident in ordered[:_LISTED]]
         if len(ordered) > _LISTED:
@@ -123,9 +127,11 @@ class MessageRenderer:
     def _block(self, incident: Incident) -> str:
         details, words = incident.details, self._words
         owners = (
-            words["owner"].format(", ".join(map(display_name, details.owners))) if details.owners else words["nobody"]
+            words["owner"].format(words["comma"].join(map(display_name, details.owners)))
+            if details.owners
+            else words["nobody"]
         )
-        head = f"■ {display_name(details.name)} ({owners})"
+        head = words["head"].format(display_name(details.name), owners)
         lines = [
             words.get(f"was {details.was}"),
             details.error,

@@ -48,7 +48,7 @@ def test_a_chinese_message_says_the_same():
     )
     assert message.title == "[生产] 1 张表运行失败：订单 明细"
     assert message.body.splitlines()[:4] == [
-        "■ 订单 明细 (无负责人)",
+        "■ 订单 明细（无负责人）",
         "  没有这一列",
         "  时间：2026-11-21 02:05 CST",
         "  运行：1a2b",
@@ -61,7 +61,7 @@ def test_both_languages_know_every_kind_and_every_word():
     assert {f"was {kind}" for kind in KINDS if kind != "recovered"} <= set(_WORDS["en"])
 
 
-def test_many_causes_are_listed_up_to_twenty_and_then_counted():
+def test_many_incidents_are_listed_up_to_twenty_and_then_counted():
     message = MessageRenderer("prod", "en", SHANGHAI).message(
         "run_failed", [incident(f"t{number:02}") for number in range(50)], "n"
     )

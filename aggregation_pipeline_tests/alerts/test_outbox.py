@@ -97,7 +97,7 @@ def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, 
     assert len(sink.received) == 1
 
 
-def test_the_same_cause_found_again_is_not_said_again(connection: sa.Connection, sink: Sink):
+def test_an_incident_that_is_detected_again_makes_no_second_message(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for expected in (1, 0, 0):
         assert outbox.add_incidents(connection, "prod", [incident("users")]) == expected
@@ -106,7 +106,7 @@ def test_the_same_cause_found_again_is_not_said_again(connection: sa.Connection,
     assert len(sink.received) == 1
 
 
-def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recovered(connection: sa.Connection):
+def test_a_failing_sensor_is_one_incident_until_it_recovers_and_a_new_one_afterwards(connection: sa.Connection):
     def failing(tick: int) -> Incident:
         return incident(f"tick {tick}", "sensor_failing", "sensor mirror")
 
@@ -134,7 +134,7 @@ def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection
     assert sorted(request.body["title"].split()[2] for request in sink.received) == ["failed:", "recovered:"]
 
 
-def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
+def test_a_channel_that_is_down_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
     sink = new_sink()
     channel, courier = channel_of(sink), Delivery("prod", [channel_of(sink)])
     outbox.add_incidents(connection, "prod", [incident("users")])
@@ -156,7 +156,7 @@ def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Con
     assert rows(connection)[0].delivered_at is not None
 
 
-def test_one_dead_channel_does_not_hold_up_the_other(connection: sa.Connection, sink: Sink):
+def test_one_channel_that_is_down_does_not_hold_up_the_other(connection: sa.Connection, sink: Sink):
     dead, alive = channel_of(new_sink()), channel_of(sink)
     outbox.add_incidents(connection, "prod", [incident("users")])
     make_messages(connection, [dead.name, alive.name])
@@ -274,7 +274,7 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
     assert len(sink.received) == 1
 
 
-def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection, sink: Sink):
+def test_hostile_texts_are_stored_and_delivered(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE causes; -- " + "x" * 5000
     outbox.add_incidents(
@@ -285,7 +285,7 @@ def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection,
     assert "DROP TABLE causes" in sink.received[0].body["message"]
 
 
-def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
+def test_old_messages_are_deleted_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
     alive, dead = channel_of(sink), channel_of(new_sink())
     for channel in (alive, dead):
         outbox.add_incidents(connection, "prod", [incident(channel.name)])
