@@ -34,12 +34,12 @@ _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
         "recovered": "{n} 项已恢复：{names}",
     },
 }
-_WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
+_TEXTS: Final[dict[AlertLanguage, dict[str, str]]] = {
     "en": {
         "head": "■ {} ({})",
         "comma": ", ",
         "owner": "owner: {}",
-        "nobody": "no owner",
+        "no owner": "no owner",
         "check": "check: {}",
         "partition": "partition: {}",
         "deadline": "due by: {}",
@@ -62,7 +62,7 @@ _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
         "head": "■ {}（{}）",
         "comma": "、",
         "owner": "负责人：{}",
-        "nobody": "无负责人",
+        "no owner": "无负责人",
         "check": "检查：{}",
         "partition": "分区：{}",
         "deadline": "截止时间：{}",
@@ -108,40 +108,40 @@ class MessageRenderer:
         """
         ordered = sorted(incidents, key=lambda incident: (incident.at, incident.key))
         names = list(dict.fromkeys(display_name(incident.details.name) for incident in ordered))
-        shown = self._words["comma"].join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
+        shown = self._texts["comma"].join(names[:3]) + (self._texts["among"] if len(names) > 3 else "")
         count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
         blocks = [self._block(incident) for incident in ordered[:_LISTED]]
         if len(ordered) > _LISTED:
-            blocks.append(self._words["more"].format(len(ordered) - _LISTED))
-        blocks.append(self._words["number"].format(number))
+            blocks.append(self._texts["more"].format(len(ordered) - _LISTED))
+        blocks.append(self._texts["number"].format(number))
         title = _TITLES[self.language][kind].format(n=count, names=shown)
         return Message(f"[{display_name(self.deployment)}] {title}", _BLANK_LINE.join(blocks))
 
     def test(self) -> Message:
         """Return the message that `alerts test` sends."""
         return Message(
-            f"[{display_name(self.deployment)}] {self._words['test']}",
-            self._words["test body"].format(display_name(self.deployment)),
+            f"[{display_name(self.deployment)}] {self._texts['test']}",
+            self._texts["test body"].format(display_name(self.deployment)),
         )
 
     def _block(self, incident: Incident) -> str:
-        details, words = incident.details, self._words
+        details, texts = incident.details, self._texts
         owners = (
-            words["owner"].format(words["comma"].join(map(display_name, details.owners)))
+            texts["owner"].format(texts["comma"].join(map(display_name, details.owners)))
             if details.owners
-            else words["nobody"]
+            else texts["no owner"]
         )
-        head = words["head"].format(display_name(details.name), owners)
+        head = texts["head"].format(display_name(details.name), owners)
         lines = [
-            words.get(f"was {details.was}"),
+            texts.get(f"was {details.was}"),
             details.error,
-            _with(words["check"], details.check and display_name(details.check)),
-            _with(words["partition"], details.partition and display_name(details.partition)),
-            _with(words["deadline"], details.deadline and self._moment(datetime.fromisoformat(details.deadline))),
-            words["at"].format(self._moment(incident.at)),
-            _with(words["run"], details.run_id and self._link("runs", details.run_id)),
-            _with(words["asset"], details.asset and self.ui and self._link("assets", details.asset)),
-            _with(words["files"], details.files),
+            _fill(texts["check"], details.check and display_name(details.check)),
+            _fill(texts["partition"], details.partition and display_name(details.partition)),
+            _fill(texts["deadline"], details.deadline and self._moment(datetime.fromisoformat(details.deadline))),
+            texts["at"].format(self._moment(incident.at)),
+            _fill(texts["run"], details.run_id and self._link("runs", details.run_id)),
+            _fill(texts["asset"], details.asset and self.ui and self._link("assets", details.asset)),
+            _fill(texts["files"], details.files),
         ]
         return "\n".join([head, *(f"  {line}" for line in lines if line)])
 
@@ -152,8 +152,8 @@ class MessageRenderer:
         return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z")
 
     @property
-    def _words(self) -> dict[str, str]:
-        return _WORDS[self.language]
+    def _texts(self) -> dict[str, str]:
+        return _TEXTS[self.language]
 
 
 def fit(message: Message, longest: int) -> str:
@@ -175,5 +175,5 @@ def _joined(title: str, blocks: Sequence[str], left_out: int) -> str:
     return _BLANK_LINE.join([title, *body])
 
 
-def _with(words: str, value: str | None) -> str | None:
-    return words.format(value) if value else None
+def _fill(text: str, value: str | None) -> str | None:
+    return text.format(value) if value else None

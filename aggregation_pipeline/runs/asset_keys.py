@@ -102,9 +102,10 @@ def require_unique(entries: Iterable[TableEntry], database: str) -> None:
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
-        for path, words in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
-            other = seen.setdefault(path, words)
-            if other != words:
+        for path, description in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
+            other = seen.setdefault(path, description)
+            if other != description:
                 raise ConfigError(
-                    f"{other} and {words} would have the same name in Dagster, {'/'.join(path)}. Rename one of them"
+                    f"{other} and {description} would have the same name in Dagster, {'/'.join(path)}."
+                    " Rename one of them"
                 )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregation_pipeline.alerts.incidents import KINDS, Incident, IncidentDetails
-from aggregation_pipeline.alerts.messages import _TITLES, _WORDS, Message, MessageRenderer, fit
+from aggregation_pipeline.alerts.messages import _TITLES, _TEXTS, Message, MessageRenderer, fit
 from aggregation_pipeline.alerts.send_times import plan_send_time, retry_pause, seconds_until_quiet_ends
 
 AT = datetime(2026, 11, 20, 18, 5, tzinfo=UTC)
@@ -57,8 +57,8 @@ def test_a_chinese_message_says_the_same():
 
 def test_both_languages_know_every_kind_and_every_word():
     assert set(_TITLES["en"]) == set(_TITLES["zh"]) == set(KINDS)
-    assert set(_WORDS["en"]) == set(_WORDS["zh"])
-    assert {f"was {kind}" for kind in KINDS if kind != "recovered"} <= set(_WORDS["en"])
+    assert set(_TEXTS["en"]) == set(_TEXTS["zh"])
+    assert {f"was {kind}" for kind in KINDS if kind != "recovered"} <= set(_TEXTS["en"])
 
 
 def test_many_incidents_are_listed_up_to_twenty_and_then_counted():
