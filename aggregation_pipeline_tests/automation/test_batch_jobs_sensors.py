@@ -367,7 +367,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     assert pass_one.skip_message.startswith("4 of 4 runs")
     found = rows(engine)
     assert found[dead.run_id].status == "failed"
-    assert "The process that this run was started in died" in found[dead.run_id].metadata["errors"][0]["error"]
+    assert "The process of this run is gone" in found[dead.run_id].metadata["errors"][0]["error"]
     assert {found[each.run_id].status for each in (lives, queued, elsewhere)} == {"in_progress"}
 
 
