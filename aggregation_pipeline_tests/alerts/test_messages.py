@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregation_pipeline.alerts.incidents import KINDS, Incident, IncidentDetails
-from aggregation_pipeline.alerts.messages import _TITLES, _TEXTS, Message, MessageRenderer, fit
+from aggregation_pipeline.alerts.messages import _TEXTS, _TITLES, Message, MessageRenderer, fit
 from aggregation_pipeline.alerts.send_times import plan_send_time, retry_pause, seconds_until_quiet_ends
 
 AT = datetime(2026, 11, 20, 18, 5, tzinfo=UTC)
