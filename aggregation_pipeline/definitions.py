@@ -55,7 +55,7 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
         assets=[*build_sources(project.tables), *(build_table(table, observer) for table in project.tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
-            *(build_schedule(group, job) for group, job in zip(groups, jobs, strict=True) if group.crons),
+            *(build_schedule(group) for group in groups if group.crons),
             build_retention_schedule(retention, project),
             *(build_prune_schedule(each, settings.zone) for each in pruning),
         ],

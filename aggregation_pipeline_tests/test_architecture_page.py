@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from aggregation_pipeline.alerts.incidents import KINDS
-from aggregation_pipeline.alerts.outbox_table import causes, deliveries
+from aggregation_pipeline.alerts.outbox_table import deliveries, incidents
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.config.checks import CHECK_NAMES
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
@@ -125,7 +125,7 @@ def test_each_stored_name_of_the_code_is_listed():
     assert {*STANDARD_CHECKS, NAMES_SET} == {*listed("checks that every table has")}
     assert [*CHECK_NAMES] == listed("checks that an entry asks for")
     assert [column.name for column in batch_jobs.columns] == listed("its columns")
-    assert [column.name for column in causes.columns] == listed("columns of `causes`")
+    assert [column.name for column in incidents.columns] == listed("columns of `causes`")
     assert [column.name for column in deliveries.columns] == listed("columns of `deliveries`")
     assert [*KINDS] == listed("kinds of incidents")
     assert [*FORMAT_NAMES] == listed("formats")

@@ -1,6 +1,6 @@
--- The record of every run: one row a run, kept by the sensors of aggregation_pipeline.
--- Run by itself where the table is missing. To run it by hand: psql "$BATCH_JOBS_URL" -f sql/create_batch_jobs_table.sql
--- A table that is already there is left as it is.
+-- The table batch_jobs: one row a run, written by the sensors of aggregation_pipeline.
+-- The service runs this where the table is missing. By hand: psql "$BATCH_JOBS_URL" -f sql/create_batch_jobs_table.sql
+-- An existing table is left as it is.
 
 -- Remembers for the last statement whether the table was there before.
 SELECT set_config('aggregation.batch_jobs_was_there', (to_regclass('public.batch_jobs') IS NOT NULL)::text, false);
@@ -22,9 +22,9 @@ CREATE INDEX IF NOT EXISTS idx_batch_jobs_job_type
 ON public.batch_jobs
 USING btree (job_type, created_at DESC);
 
--- On Supabase (only there the role service_role exists) everything in `public` is served to the internet by REST, and new tables get
--- no grants: let the server side in and, with row-level security and no policy, everybody else stays out. Row-level security on
--- a table that somebody already uses could shut them out without an error, so this is for a table made just now.
+-- Supabase (only there the role service_role exists) serves everything in `public` to the internet by REST, and gives new tables no grants.
+-- So service_role gets its rights, and row-level security without a policy keeps everybody else out. On a table that is in use, row-level
+-- security could shut people out without an error, so this is for a new table only.
 DO $$
 BEGIN
   IF current_setting('aggregation.batch_jobs_was_there') = 'false' AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'service_role') THEN

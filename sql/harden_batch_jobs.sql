@@ -1,9 +1,9 @@
--- For a batch_jobs that was there before aggregation_pipeline, which never alters it by itself. Read it before you run it:
--- whoever reached the table with the anonymous key, as the old Node.js service did, is shut out by it. Together with
--- record_batch_job.sql (rows that never go back, by REST) it gives an old table what a new one has. Running it twice changes nothing.
+-- For a table batch_jobs that is older than aggregation_pipeline, which never alters it by itself. Read this before you run it: it shuts out
+-- everything that uses the table with the anonymous key, as the old Node.js service did. Together with record_batch_job.sql (rows that never
+-- go back, by REST) an old table then has what a new one has. Running it twice changes nothing.
 
--- On Supabase everything in `public` is served to the internet. Row-level security without a policy lets in nobody but the table's
--- owner and roles that bypass it (service_role, postgres).
+-- Supabase serves everything in `public` to the internet. Row-level security without a policy lets in only the table's owner and roles
+-- that bypass it (service_role, postgres).
 ALTER TABLE public.batch_jobs ENABLE ROW LEVEL SECURITY;
 
 DO $$
@@ -20,5 +20,5 @@ BEGIN
 END
 $$;
 
--- The reconciler asks for open rows every ten seconds, whatever else fills the table.
+-- The reconciler reads the open rows every ten seconds, however many others the table has.
 CREATE INDEX IF NOT EXISTS idx_batch_jobs_open ON public.batch_jobs (created_at DESC) WHERE status IN ('pending', 'in_progress');

@@ -1,10 +1,11 @@
--- What aggregation_pipeline calls by REST, where it is given SUPABASE_URL and SUPABASE_KEY instead of a connection string: REST has no
--- words for "unless a newer version is there". Run it once in Supabase's SQL editor, after create_batch_jobs_table.sql; it changes no table.
+-- Functions that aggregation_pipeline calls by REST, where it has SUPABASE_URL and SUPABASE_KEY instead of a connection string: plain REST
+-- cannot write a row "unless a newer version is there". Run this once in Supabase's SQL editor, after create_batch_jobs_table.sql. It
+-- changes no table.
 --
--- The functions work with their owner's rights, so row-level security may keep everybody off the table itself. service_role may call
+-- The functions run with the rights of their owner, so row-level security may close the table itself to everybody. service_role may call
 -- them; for the anonymous key see grant_anon.sql.
 
--- Insert the row, or bring an older version of it up to date; false when an equal or newer version, or somebody else's row, is there.
+-- Insert the row, or bring an older version of it up to date; false where an equal or newer version, or a row of another owner, is there.
 CREATE OR REPLACE FUNCTION public.record_batch_job(job jsonb) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -39,8 +40,8 @@ BEGIN
 END
 $$;
 
--- The rows of one deployment and Dagster storage: those with the ids given, or, without ids, those that have not come to an end.
--- `whole` adds every column to what the mirror compares. One array, as PostgREST cuts sets of rows at a thousand without a word.
+-- Rows of one deployment and Dagster storage: those with the ids given, or, without ids, those that have not ended.
+-- `whole` adds every column to what the mirror compares. One array, because PostgREST silently cuts sets of rows at a thousand.
 CREATE OR REPLACE FUNCTION public.read_batch_jobs(deployment text, instance text, ids uuid[] DEFAULT NULL, whole boolean DEFAULT false)
 RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
@@ -53,7 +54,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     AND CASE WHEN ids IS NULL THEN j.status IN ('pending', 'in_progress') ELSE j.id = ANY (ids) END
 $$;
 
--- Delete the rows of one deployment and Dagster storage that came to an end before; how many.
+-- Delete the rows of one deployment and Dagster storage that ended before then; returns how many.
 CREATE OR REPLACE FUNCTION public.prune_batch_jobs(deployment text, instance text, before timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -67,7 +68,7 @@ BEGIN
 END
 $$;
 
--- For `aggregation-pipeline batch-jobs list` and `show`: rows of everybody, the newest first.
+-- For `aggregation-pipeline batch-jobs list` and `show`: rows of all owners, the newest first.
 CREATE OR REPLACE FUNCTION public.list_batch_jobs(
   kind text DEFAULT NULL, state text DEFAULT NULL, wanted text DEFAULT NULL, most integer DEFAULT 10)
 RETURNS jsonb
@@ -82,7 +83,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
   ) AS found
 $$;
 
--- For `aggregation-pipeline batch-jobs trend`: 按天统计批次执行情况, the last so many days of a time zone.
+-- For `aggregation-pipeline batch-jobs trend`: 按天统计批次执行情况, for the last days in a time zone.
 CREATE OR REPLACE FUNCTION public.trend_of_batch_jobs(kind text, zone text, days integer) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
   SELECT coalesce(jsonb_agg(to_jsonb(day) ORDER BY day.date DESC), '[]')
@@ -96,7 +97,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
   ) AS day
 $$;
 
--- Everybody may call a new function, and Supabase grants it to its roles by name besides.
+-- By default everybody may call a new function, and Supabase also grants it to its roles by name.
 DO $$
 DECLARE
   name text;
@@ -118,5 +119,5 @@ BEGIN
 END
 $$;
 
--- PostgREST learns of new functions by this.
+-- Lets PostgREST find the new functions.
 NOTIFY pgrst, 'reload schema';

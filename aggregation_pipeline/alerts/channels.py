@@ -1,4 +1,4 @@
-"""Where messages go: four robots by ourselves, everything else through apprise."""
+"""The channels of ALERT_URLS: four group robots are called directly, everything else through apprise."""
 
 import hashlib
 import logging
@@ -16,48 +16,46 @@ from aggregation_pipeline.settings.alerts import secret_pieces
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
-_LONGEST: Final = 15_000
-# Both print addresses with their tokens: apprise at DEBUG and where a URL is wrong, urllib3 at DEBUG.
-_TALKATIVE: Final = ("apprise", "urllib3.connectionpool")
+_MAX_BYTES: Final = 15_000
+# Both log addresses with their tokens: apprise at DEBUG and for a wrong URL, urllib3 at DEBUG.
+_LOGGERS: Final = ("apprise", "urllib3.connectionpool")
 
 
 @dataclass(frozen=True, repr=False)
 class Channel:
-    """One entry of ALERT_URLS. `name` is safe to show: its scheme, and eight digits of the URL's hash to tell two of
-    them apart.
-    """
+    """One entry of ALERT_URLS. `name` holds no secret: the scheme, and eight digits of the URL's hash."""
 
     name: str
     _send: Callable[[Message], None]
     _secrets: tuple[str, ...]
 
     def send(self, message: Message) -> None:
-        """Deliver a message. Raises AlertError, with a reason that gives nothing away, unless the channel took it."""
+        """Send a message. Raises AlertError, with a reason that holds no secret, unless the channel accepts it."""
         try:
             self._send(message)
         except AlertError as error:
             raise AlertError(one_line(str(error), self._secrets)) from None
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises, the message waits; its words may hold the address
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its text may hold the address
             raise AlertError(f"{self.name.partition(':')[0]} failed with {type(error).__name__}") from None
 
 
 def open_channels(urls: Sequence[str]) -> tuple[Channel, ...]:
-    """Read ALERT_URLS. Nothing is sent, nothing is resolved.
+    """Read ALERT_URLS. Nothing is sent, and no name is resolved.
 
     Raises:
-        SettingsError: an entry that nobody understands, by its number: where the scheme should be, a token may stand.
+        SettingsError: an entry cannot be read. It is named by its number: a token may stand where the scheme should.
     """
-    channels, mistakes = [], []
+    channels, problems = [], []
     for number, url in enumerate(urls, 1):
         scheme = url.partition("://")[0].lower()
         try:
             name = f"{scheme}:{hashlib.sha256(url.encode()).hexdigest()[:8]}"
             channels.append(Channel(name, _sender(url), secret_pieces(url)))
         except AlertError as error:
-            mistakes.append(f"entry {number}: {error}")
-    if mistakes:
+            problems.append(f"entry {number}: {error}")
+    if problems:
         raise SettingsError(
-            f"ALERT_URLS cannot be used: {'; '.join(mistakes)}. Write dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN,"
+            f"ALERT_URLS cannot be used: {'; '.join(problems)}. Write dingtalk://SECRET@TOKEN, feishu://SECRET@TOKEN,"
             " wecombot://KEY, a robot's address as copied, or any URL of apprise, with blanks or commas between"
             " several"
         )
@@ -71,39 +69,39 @@ def _sender(url: str) -> Callable[[Message], None]:
     service = _service(url)
 
     def send(message: Message) -> None:
-        with _overheard() as lines:
-            body = fit(Message(message.title, message.body), _LONGEST).removeprefix(message.title).lstrip("\n")
-            taken = service.notify(body=body, title=message.title, notify_type="warning", body_format="text")
-        if not taken:
-            raise AlertError(lines[-1] if lines else "the channel did not take the message and gave no reason")
+        with _captured_logs() as lines:
+            body = fit(Message(message.title, message.body), _MAX_BYTES).removeprefix(message.title).lstrip("\n")
+            accepted = service.notify(body=body, title=message.title, notify_type="warning", body_format="text")
+        if not accepted:
+            raise AlertError(lines[-1] if lines else "the channel did not accept the message, and gave no reason")
 
     return send
 
 
 def _service(url: str) -> "NotifyBase":
-    # A tenth of a second, and half a second more for its plugins: only for those who need it.
+    # The import takes a tenth of a second, and its plugins half a second more: only where a channel needs it.
     from apprise import Apprise, AppriseAsset, exception  # noqa: PLC0415
 
-    # Nothing is kept on disk: tokens of channels are secrets.
+    # In memory only: tokens of channels are secrets, and must not lie on disk.
     asset = AppriseAsset(
         app_id="aggregation-pipeline", app_desc="aggregation-pipeline", async_mode=False, storage_mode="memory"
     )
-    with _overheard():
+    with _captured_logs():
         try:
             service = Apprise.instantiate(url, asset=asset, suppress_exceptions=False)
         except (exception.AppriseException, TypeError, ValueError):
-            # Its words repeat the token.
+            # The error's text repeats the token.
             raise AlertError(
                 f"something is missing or malformed in this URL of {url.partition('://')[0].lower()}"
             ) from None
     if service is None:
-        raise AlertError("apprise knows no channel of that form, or not its scheme")
+        raise AlertError("apprise does not know this scheme, or this form of the URL")
     return service
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """Keep apprise's and urllib3's lines out of every log, and collect what they say at WARNING and above."""
+def _captured_logs() -> Iterator[list[str]]:
+    """Keep the lines of apprise and urllib3 out of all logs, and collect those at WARNING and above."""
     lines: list[str] = []
 
     class Listener(logging.Handler):
@@ -111,7 +109,7 @@ def _overheard() -> Iterator[list[str]]:
             lines.append(record.getMessage())
 
     listener = Listener(logging.WARNING)
-    loggers = [logging.getLogger(name) for name in _TALKATIVE]
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     before: list[Any] = [(logger.propagate, logger.handlers, logger.level) for logger in loggers]
     for logger in loggers:
         logger.propagate, logger.handlers = False, [listener]

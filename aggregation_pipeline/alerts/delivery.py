@@ -1,8 +1,8 @@
-"""Messages out of the outbox into the channels, each until the channel says that it has it.
+"""Delivery of messages: out of the outbox into the channels, until each channel has accepted its message.
 
-HTTP cannot promise "exactly once": between the channel's yes and our commit lies a moment in which a kill, or a lost
-reply, makes us send the message again. We choose twice over never. Two couriers do not send the same message at the
-same time, and one that could not write down what it sent remembers it for as long as it lives.
+HTTP cannot promise "exactly once". When the process is killed between the channel's answer and our commit, or the
+answer is lost, the message is sent again: twice is better than never. No two processes send to one channel at the same
+time, and a process that could not record a delivery remembers it for as long as it runs.
 """
 
 import random
@@ -16,18 +16,17 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.alerts.channels import Channel
 from aggregation_pipeline.alerts.messages import Message
-from aggregation_pipeline.alerts.outbox_table import deliveries
+from aggregation_pipeline.alerts.outbox_table import WAITING, deliveries, outbox_errors
 from aggregation_pipeline.alerts.send_times import retry_pause
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, try_in_transaction
-from aggregation_pipeline.postgres.engine import safe_reason
 
 _MINUTE = timedelta(seconds=60)
 
 
 @dataclass
 class DeliveryAttempt:
-    """What one round of the courier did; `refused` says why, by channel."""
+    """What one attempt to deliver did. `refused` holds the reason, by the name of the channel."""
 
     delivered: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -35,7 +34,12 @@ class DeliveryAttempt:
 
 @dataclass
 class Delivery:
-    """Delivers for one deployment. `sent` are messages that a channel took, but whose row could not be written."""
+    """Delivers the messages of one deployment.
+
+    Attributes:
+        per_minute: how many messages a channel gets in a minute at most.
+        sent: (message, channel) that the channel accepted, and that could not be recorded yet.
+    """
 
     deployment: str
     channels: Sequence[Channel]
@@ -44,55 +48,50 @@ class Delivery:
     sent: set[tuple[uuid.UUID, str]] = field(default_factory=set)
 
     def deliver(self, connection: sa.Connection, *, budget: float = 6.0) -> DeliveryAttempt:
-        """Send what is due, the oldest first; no sending begins after `budget` seconds. A channel that refuses has rest
-        for this round.
+        """Send the messages that are due, the oldest first, and begin none after `budget` seconds.
 
-        Raises AlertError when the outbox does not answer.
+        A channel that refuses a message gets no other one in this attempt. Raises AlertError when the outbox does not
+        answer.
         """
-        done, until = DeliveryAttempt(), time.monotonic() + budget
+        attempt, until = DeliveryAttempt(), time.monotonic() + budget
         for channel in self.channels:
-            while time.monotonic() < until:
-                try:
-                    went_on = self._one(connection, channel, done)
-                except sa.exc.SQLAlchemyError as error:
-                    raise AlertError(
-                        f"The outbox of alerts cannot be read or written: {safe_reason(error)}. Check BATCH_JOBS_URL"
-                    ) from error
-                if not went_on:
-                    break
-        return done
+            with outbox_errors():
+                while time.monotonic() < until and self._send_next(connection, channel, attempt):
+                    pass
+        return attempt
 
-    def _one(self, connection: sa.Connection, channel: Channel, done: DeliveryAttempt) -> bool:
-        """Send the next message of a channel, in one transaction: whoever else wants to send there waits for the next
-        round.
+    def _send_next(self, connection: sa.Connection, channel: Channel, attempt: DeliveryAttempt) -> bool:
+        """Send the next message of a channel; False where there is none, or it was refused.
+
+        One transaction: it holds the channel's lock, so that no other process sends there meanwhile.
         """
         with connection.begin():
-            free = try_in_transaction(connection, lock_key(AdvisoryLock.ALERT_DELIVERY, channel.name))
-            row = connection.execute(self._next(channel)).first() if free else None
+            is_free = try_in_transaction(connection, lock_key(AdvisoryLock.ALERT_DELIVERY, channel.name))
+            row = connection.execute(self._next_message(channel)).first() if is_free else None
             if row is None:
                 return False
-            target = sa.update(deliveries).where(
+            delivery = sa.update(deliveries).where(
                 deliveries.c.message == row.message, deliveries.c.channel == channel.name
             )
-            attempt = {"attempts": row.attempts + 1, "attempted_at": sa.func.clock_timestamp()}
-            token = (row.message, channel.name)
+            tried = {"attempts": row.attempts + 1, "attempted_at": sa.func.clock_timestamp()}
+            key = (row.message, channel.name)
             try:
-                if token not in self.sent:
+                if key not in self.sent:
                     channel.send(Message(row.title, row.body))
             except AlertError as error:
-                done.refused[channel.name] = str(error)
-                wait = timedelta(seconds=retry_pause(row.attempts + 1, self.chance))
-                connection.execute(target.values(**attempt, error=str(error), due_at=sa.func.clock_timestamp() + wait))
+                attempt.refused[channel.name] = str(error)
+                pause = timedelta(seconds=retry_pause(row.attempts + 1, self.chance))
+                connection.execute(delivery.values(**tried, error=str(error), due_at=sa.func.clock_timestamp() + pause))
                 return False
-            self.sent.add(token)
-            connection.execute(target.values(**attempt, error=None, delivered_at=sa.func.clock_timestamp()))
-        # Written for good.
-        self.sent.discard(token)
-        done.delivered += 1
+            self.sent.add(key)
+            connection.execute(delivery.values(**tried, error=None, delivered_at=sa.func.clock_timestamp()))
+        # The delivery is committed.
+        self.sent.discard(key)
+        attempt.delivered += 1
         return True
 
-    def _next(self, channel: Channel) -> sa.Select[tuple[object, ...]]:
-        recent = (
+    def _next_message(self, channel: Channel) -> sa.Select[tuple[object, ...]]:
+        in_last_minute = (
             sa.select(sa.func.count())
             .where(deliveries.c.channel == channel.name, deliveries.c.attempted_at > sa.func.now() - _MINUTE)
             .scalar_subquery()
@@ -100,12 +99,8 @@ class Delivery:
         return (
             sa.select(deliveries)
             .where(deliveries.c.deployment == self.deployment, deliveries.c.channel == channel.name)
-            .where(
-                deliveries.c.delivered_at.is_(None),
-                deliveries.c.moved_at.is_(None),
-                deliveries.c.due_at <= sa.func.now(),
-            )
-            .where(recent < self.per_minute)
+            .where(*WAITING, deliveries.c.due_at <= sa.func.now())
+            .where(in_last_minute < self.per_minute)
             .order_by(deliveries.c.due_at)
             .limit(1)
             .with_for_update()

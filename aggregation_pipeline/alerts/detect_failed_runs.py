@@ -1,24 +1,26 @@
-"""Runs that failed, and tables that run again: read from Dagster's runs, whatever a sensor may have missed."""
+"""Detects runs that failed, and tables that are published again.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+It reads Dagster's records of runs, so it does not matter which events a sensor missed.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Final
 
 from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from aggregation_pipeline.alerts.chat_text import address, one_line
+from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
-from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_key, table_path
+from aggregation_pipeline.alerts.monitored import Detected, last_good_files
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_asset_key, table_path
 from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.model import Failed, Finished, Planned, RunInfo
-from aggregation_pipeline.runs.run_records import run_info, runs_since
-from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, URI_KEY, WILL_RETRY_TAG
+from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo
+from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
+from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
-# Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
-# in here.
-OVERLAP: Final = timedelta(minutes=10)
-# Dagster decides after the failure whether it will retry: it writes the tag a moment later.
+# Dagster decides on a retry after the failure, and writes the tag a moment later.
 _UNDECIDED: Final = timedelta(seconds=15)
 # A retry that was promised and has not begun by then may never begin: somebody should look.
 _RETRY_PATIENCE: Final = timedelta(minutes=15)
@@ -26,17 +28,28 @@ _PAGE: Final = 200
 
 
 @dataclass
-class FailedRuns:
-    """What a look at the runs found. `waiting` are failed runs of which it is not known yet whether they will be
-    retried.
+class FailedRuns(Detected):
+    """What one look at the runs found.
+
+    Attributes:
+        watermark: the next look begins there.
+        waiting: ids of failed runs that may still be retried.
     """
 
-    watermark: datetime
-    causes: list[Incident] = field(default_factory=list)
+    watermark: datetime = field(kw_only=True)
     waiting: list[str] = field(default_factory=list)
 
 
-def failed_runs(
+class _Decision(Enum):
+    """Whether a failed run is an incident."""
+
+    INCIDENT = auto()
+    WAIT = auto()
+    # The retry is a run of its own: if it fails, it is the incident.
+    RETRIED = auto()
+
+
+def detect_failed_runs(
     instance: DagsterInstance,
     *,
     watermark: datetime,
@@ -47,44 +60,58 @@ def failed_runs(
     secrets: Sequence[str],
     out_of_time: Callable[[], bool],
 ) -> FailedRuns:
-    """Look at the runs that failed since the watermark, and again at the `waiting` ones.
+    """Detect runs that failed since the watermark, and decide again on the `waiting` ones.
 
-    `known` tells which runs are written down already; `foreign` remembers, from pass to pass, those that there is
-    nothing to say of. What was not reached when `out_of_time` says so is left to the next pass.
+    `known` returns those of the runs that are in the outbox. `foreign` is a set that remembers, from look to look, the
+    runs that are no incident. When `out_of_time` returns True, the rest is left to the next look.
     """
-    found, now, seen = FailedRuns(watermark), datetime.now(UTC), set[str]()
-    pages = (
-        [instance.get_run_records(RunsFilter(run_ids=list(waiting), statuses=[DagsterRunStatus.FAILURE]))]
-        if waiting
-        else []
-    )
-    failed = runs_since(instance, [DagsterRunStatus.FAILURE], watermark - OVERLAP, limit=_PAGE)
-    for again, page in [
-        *((True, page) for page in pages),
-        *((False, page) for page in failed),
-    ]:
+    found, now, seen = FailedRuns(watermark=watermark), datetime.now(UTC), set[str]()
+    for is_waiting, page in _pages(instance, watermark, waiting):
         done = known([record.dagster_run.run_id for record in page])
         for record in page:
-            run = record.dagster_run
-            if run.run_id not in seen and run.run_id not in done and run.run_id not in foreign:
+            run_id = record.dagster_run.run_id
+            if run_id not in seen and run_id not in done and run_id not in foreign:
                 if out_of_time():
-                    # The waiting ones come first: those that were not looked at stay.
-                    found.waiting += [
-                        run_id for run_id in waiting if run_id not in seen and run_id not in found.waiting
-                    ]
+                    # The waiting runs come first: keep those that were not reached.
+                    found.waiting += [each for each in waiting if each not in seen and each not in found.waiting]
                     return found
-                _judge(instance, record, found, foreign, now, tables, secrets)
-            seen.add(run.run_id)
-            if not again:
+                _add(instance, record, found, foreign, now, tables, secrets)
+            seen.add(run_id)
+            if not is_waiting:
                 found.watermark = max(found.watermark, run_info(record).updated_at)
-    # Everything was looked at: the next look need not go back further than this one's beginning, and what lies behind
-    # it is forgotten.
+    # Every run was reached: the next look begins where this one did, and runs behind that are forgotten.
     found.watermark = max(found.watermark, now)
     foreign &= seen
     return found
 
 
-def _judge(
+def published_again_at(instance: DagsterInstance, incident: OpenIncident) -> datetime | None:
+    """When the table and partition of an incident was published after it; None while it was not."""
+    key = parse_asset_key((incident.details.asset or "").split("/"))
+    if key is None:
+        return None
+    partition = incident.details.partition
+    wanted = AssetRecordsFilter(
+        AssetKey(export_path(key.segment, MANIFEST)),
+        after_timestamp=incident.at.timestamp(),
+        asset_partitions=[partition] if partition else None,
+    )
+    records = instance.fetch_materializations(wanted, limit=1).records
+    return datetime.fromtimestamp(records[0].timestamp, UTC) if records else None
+
+
+def _pages(
+    instance: DagsterInstance, watermark: datetime, waiting: Sequence[str]
+) -> Iterator[tuple[bool, Sequence[RunRecord]]]:
+    """(whether these are the waiting ones, records of failed runs)"""
+    if waiting:
+        wanted = RunsFilter(run_ids=list(waiting), statuses=[DagsterRunStatus.FAILURE])
+        yield True, instance.get_run_records(wanted)
+    for page in runs_since(instance, [DagsterRunStatus.FAILURE], watermark - LATE_UPDATES, limit=_PAGE):
+        yield False, page
+
+
+def _add(
     instance: DagsterInstance,
     record: RunRecord,
     found: FailedRuns,
@@ -93,93 +120,70 @@ def _judge(
     tables: Mapping[str, MonitoredTable],
     secrets: Sequence[str],
 ) -> None:
-    run, facts = record.dagster_run, run_info(record)
-    age = now - (facts.completed_at or facts.updated_at)
-    decision = _decision(run, age)
-    if decision == "wait":
+    """Add a failed run to what was found: as incidents, as waiting or as foreign."""
+    run, info = record.dagster_run, run_info(record)
+    age = now - (info.completed_at or info.updated_at)
+    decision = _decide(run, age)
+    if decision is _Decision.WAIT:
         found.waiting.append(run.run_id)
         return
-    causes = _causes(instance, facts, tables, secrets) if decision == "tell" else []
-    found.causes += causes
-    # A run is stored a moment before what it plans.
-    if not causes and age > OVERLAP / 2:
+    incidents = _incidents(instance, info, tables, secrets) if decision is _Decision.INCIDENT else []
+    found.incidents += incidents
+    # Dagster stores a run a moment before what it plans, so a new run may only look foreign.
+    if not incidents and age > LATE_UPDATES / 2:
         foreign.add(run.run_id)
 
 
-def _decision(run: DagsterRun, age: timedelta) -> str:
-    """Whether to tell of a failed run: "tell", "wait", or "retried": then its retry speaks for it."""
-    tag = run.tags.get(WILL_RETRY_TAG)
-    if tag is None:
-        return "wait" if age < _UNDECIDED else "tell"
-    if tag.lower() != "true":
-        return "tell"
+def _decide(run: DagsterRun, age: timedelta) -> _Decision:
+    will_retry = run.tags.get(WILL_RETRY_TAG)
+    if will_retry is None:
+        return _Decision.WAIT if age < _UNDECIDED else _Decision.INCIDENT
+    if will_retry.lower() != "true":
+        return _Decision.INCIDENT
     if run.tags.get(AUTO_RETRY_RUN_ID_TAG):
-        return "retried"
-    return "wait" if age < _RETRY_PATIENCE else "tell"
+        return _Decision.RETRIED
+    return _Decision.WAIT if age < _RETRY_PATIENCE else _Decision.INCIDENT
 
 
-def _causes(
+def _incidents(
     instance: DagsterInstance, run: RunInfo, tables: Mapping[str, MonitoredTable], secrets: Sequence[str]
 ) -> list[Incident]:
-    """A cause for each table of the run that was not finished; none for a run of other people's assets."""
+    """One incident for each table that the run did not finish; none for a run that planned none of our assets."""
     events = run_events(instance, run.run_id, dict.fromkeys(tables, ""))
     if events is None:
         return []
-    planned = list(dict.fromkeys(event.segment for event in events if isinstance(event, Planned)))
-    failures = {event.segment: event for event in events if isinstance(event, Failed)}
-    whole = next((event for event in reversed(events) if isinstance(event, Failed)), None)
-    finished = {event.segment for event in events if isinstance(event, Finished)} - set(failures)
-    at = run.completed_at or run.updated_at
-    partition = run.tags.get(PARTITION_NAME_TAG)
-    causes = []
-    for segment in planned:
-        if segment in finished:
-            continue
-        failure = failures.get(segment) or failures.get(None) or whole
+    at, partition = run.completed_at or run.updated_at, run.tags.get(PARTITION_NAME_TAG)
+    incidents = []
+    for segment, failure in _unfinished_tables(events).items():
         table = tables.get(segment, MonitoredTable(segment))
-        facts = IncidentDetails(
+        details = IncidentDetails(
             name=table.name,
             owners=table.owners,
             error=one_line(failure.error, secrets) if failure else None,
             run_id=run.run_id,
             asset="/".join(table_path(segment)),
-            files=last_files(instance, segment, secrets),
+            files=last_good_files(instance, segment, secrets),
             partition=partition,
         )
         subject = f"table {segment}" if partition is None else f"table {segment} {partition}"
-        causes.append(Incident(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, facts))
-    if not causes:
-        # Everything was published, and the run failed all the same.
-        facts = IncidentDetails(
-            name=run.job,
-            run_id=run.run_id,
-            error=one_line(whole.error, secrets) if whole else None,
-            partition=partition,
-        )
-        causes.append(Incident(f"run_failed:{run.run_id}:", "run_failed", None, at, facts))
-    return causes
+        incidents.append(Incident(f"run_failed:{run.run_id}:{segment}", "run_failed", subject, at, details))
+    if not incidents:
+        # Every table was published, and the run failed nevertheless.
+        failure = _last_failure(events)
+        error = one_line(failure.error, secrets) if failure else None
+        details = IncidentDetails(name=run.job, run_id=run.run_id, error=error, partition=partition)
+        incidents.append(Incident(f"run_failed:{run.run_id}:", "run_failed", None, at, details))
+    return incidents
 
 
-def last_files(instance: DagsterInstance, segment: str, secrets: Sequence[str]) -> str | None:
-    """Where the manifest of the last window lies that was published whole."""
-    event = instance.get_latest_materialization_event(_manifest(segment))
-    materialization = event.asset_materialization if event else None
-    uri = materialization.metadata.get(URI_KEY) if materialization else None
-    return address(str(uri.value), secrets) if uri and uri.value else None
+def _unfinished_tables(events: Sequence[Event]) -> dict[str, Failed | None]:
+    """By key segment, why a table was not finished: its own failure, else the run's."""
+    failures = {event.segment: event for event in events if isinstance(event, Failed)}
+    finished = {event.segment for event in events if isinstance(event, Finished)} - set(failures)
+    planned = dict.fromkeys(event.segment for event in events if isinstance(event, Planned))
+    of_run = failures.get(None) or _last_failure(events)
+    return {segment: failures.get(segment) or of_run for segment in planned if segment not in finished}
 
 
-def run_again(instance: DagsterInstance, cause: OpenIncident) -> datetime | None:
-    """Since when a table that failed is published again; None while it is not."""
-    place = parse_key((cause.details.asset or "").split("/"))
-    if place is None:
-        return None
-    partitions = [cause.details.partition] if cause.details.partition else None
-    wanted = AssetRecordsFilter(
-        _manifest(place.segment), after_timestamp=cause.at.timestamp(), asset_partitions=partitions
-    )
-    records = instance.fetch_materializations(wanted, limit=1).records
-    return datetime.fromtimestamp(records[0].timestamp, UTC) if records else None
-
-
-def _manifest(segment: str) -> AssetKey:
-    return AssetKey(export_path(segment, MANIFEST))
+def _last_failure(events: Sequence[Event]) -> Failed | None:
+    return next((event for event in reversed(events) if isinstance(event, Failed)), None)

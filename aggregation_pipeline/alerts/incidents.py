@@ -1,4 +1,4 @@
-"""Why somebody has to be told: plain values, of which Dagster and the database know nothing."""
+"""Incidents: what people have to be told of. Plain values without Dagster and without a database."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,23 +7,24 @@ from typing import Any, Final, Literal, get_args
 Kind = Literal["run_failed", "check_failed", "table_late", "entry_broken", "sensor_failing", "recovered"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-# Of these there is one at a time: it lasts until it is over, however often it is seen again.
+# A subject has at most one open incident of these kinds: detected again, it is not a new one.
 LASTING: Final = frozenset({"sensor_failing", "entry_broken"})
 
 
 @dataclass(frozen=True)
 class IncidentDetails:
-    """What a message says of a cause; kept as JSON in the outbox. No cell's value, no secret, nothing that was not
-    cleaned.
+    """What a message says of an incident; the outbox keeps it as JSON.
+
+    All texts are cleaned: no secret, no value of a cell.
 
     Attributes:
-        name: what people call it: the table's true name, the sensor's name.
+        name: name for people: the table's true name, the sensor's name.
         error: one line.
         asset: path of the asset to link to, such as `aggregation/users`.
-        files: where the last good manifest lies.
+        files: address of the last good manifest.
         check: name of the check.
-        deadline: ISO instant that passed.
-        was: the kind that it recovered from.
+        deadline: the deadline that was missed, as an ISO instant.
+        was: kind of the incident that is over.
     """
 
     name: str
@@ -38,22 +39,22 @@ class IncidentDetails:
     was: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The attributes that are set."""
+        """Return the attributes that are set."""
         return {name: value for name, value in asdict(self).items() if value}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "IncidentDetails":
-        """The same again; what a newer release may have added is left out."""
+        """Read stored details, without attributes that only a newer release knows."""
         known = {name: item for name, item in value.items() if name in cls.__dataclass_fields__}
         return cls(**known | {"owners": tuple(known.get("owners", ()))})
 
 
 @dataclass(frozen=True)
 class Incident:
-    """One thing to tell.
+    """One thing that somebody has to be told of.
 
     Attributes:
-        key: the same for the same cause, whoever finds it and however often.
+        key: identifies the incident, whoever detects it and however often.
         subject: what is broken until it recovers, such as `table users`; None where nothing can recover.
         at: when it happened, by Dagster's clock.
     """
@@ -67,7 +68,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class OpenIncident:
-    """A cause that was told, or will be, and whose end was not."""
+    """An incident that is in the outbox and not over."""
 
     key: str
     kind: Kind
@@ -78,22 +79,22 @@ class OpenIncident:
 
 @dataclass(frozen=True)
 class MonitoredTable:
-    """What the configuration knows of a table; `issues` are why its entry cannot be used."""
+    """What the configuration says of a table. `issues` is why its entry cannot be used."""
 
     name: str
     owners: tuple[str, ...] = ()
     issues: str | None = None
 
 
-def recovery(cause: OpenIncident, at: datetime) -> Incident:
-    """What to say when it is over."""
-    facts = IncidentDetails(
-        name=cause.details.name,
-        owners=cause.details.owners,
-        asset=cause.details.asset,
-        check=cause.details.check,
-        partition=cause.details.partition,
-        files=cause.details.files,
-        was=cause.kind,
+def recovery(incident: OpenIncident, at: datetime) -> Incident:
+    """Return the incident that says that another one is over."""
+    details = IncidentDetails(
+        name=incident.details.name,
+        owners=incident.details.owners,
+        asset=incident.details.asset,
+        check=incident.details.check,
+        partition=incident.details.partition,
+        files=incident.details.files,
+        was=incident.kind,
     )
-    return Incident(f"recovered:{cause.key}", "recovered", None, at, facts)
+    return Incident(f"recovered:{incident.key}", "recovered", None, at, details)

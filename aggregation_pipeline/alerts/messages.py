@@ -1,4 +1,4 @@
-"""What a message says, in English and Chinese."""
+"""The texts of messages, in English and Chinese."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from aggregation_pipeline.alerts.chat_text import display_name
 from aggregation_pipeline.alerts.incidents import Incident, Kind
 from aggregation_pipeline.settings.alerts import AlertLanguage
 
-# A phone's screen holds about so many; the rest is counted, and stands in Dagster's UI and in the table of causes.
+# A phone's screen shows about this many. The rest is counted; Dagster's UI and the outbox list all of them.
 _LISTED: Final = 20
-_GAP: Final = "\n\n"
+_BLANK_LINE: Final = "\n\n"
 T = TypeVar("T")
 
 _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
@@ -26,18 +26,20 @@ _TITLES: Final[dict[AlertLanguage, dict[Kind, str]]] = {
         "recovered": "{n} recovered: {names}",
     },
     "zh": {
-        "run_failed": "{n} 张表运行失败:{names}",
-        "check_failed": "{n} 项数据检查未通过:{names}",
-        "table_late": "{n} 张表未按时更新:{names}",
-        "entry_broken": "{n} 张表的配置有误,暂不运行:{names}",
-        "sensor_failing": "{n} 个传感器或定时任务持续失败:{names}",
-        "recovered": "{n} 项已恢复:{names}",
+        "run_failed": "{n} 张表运行失败：{names}",
+        "check_failed": "{n} 项数据检查未通过：{names}",
+        "table_late": "{n} 张表未按时更新：{names}",
+        "entry_broken": "{n} 张表的配置有误，暂不运行：{names}",
+        "sensor_failing": "{n} 个传感器或定时任务持续失败：{names}",
+        "recovered": "{n} 项已恢复：{names}",
     },
 }
-_WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
+_TEXTS: Final[dict[AlertLanguage, dict[str, str]]] = {
     "en": {
+        "head": "■ {} ({})",
+        "comma": ", ",
         "owner": "owner: {}",
-        "nobody": "no owner",
+        "no owner": "no owner",
         "check": "check: {}",
         "partition": "partition: {}",
         "deadline": "due by: {}",
@@ -50,30 +52,32 @@ _WORDS: Final[dict[AlertLanguage, dict[str, str]]] = {
         "was run_failed": "runs again (had failed)",
         "was check_failed": "passes its check again",
         "was table_late": "is up to date again (was late)",
-        "was entry_broken": "can be used again (its entry was mended, or is gone)",
+        "was entry_broken": "can be used again (its entry was corrected or removed)",
         "was sensor_failing": "works again (kept failing)",
-        "number": "message {}; the same number twice is the same message",
+        "number": "message {}; a second message with this number is the same one",
         "test": "Test of alerts",
-        "test body": "This channel is reached. Alerts of the deployment {} come here.",
+        "test body": "This channel works. Alerts of the deployment {} are sent here.",
     },
     "zh": {
-        "owner": "负责人:{}",
-        "nobody": "无负责人",
-        "check": "检查:{}",
-        "partition": "分区:{}",
-        "deadline": "截止时间:{}",
-        "at": "时间:{}",
-        "run": "运行:{}",
-        "asset": "资产:{}",
-        "files": "最近一次完好的文件:{}",
+        "head": "■ {}（{}）",
+        "comma": "、",
+        "owner": "负责人：{}",
+        "no owner": "无负责人",
+        "check": "检查：{}",
+        "partition": "分区：{}",
+        "deadline": "截止时间：{}",
+        "at": "时间：{}",
+        "run": "运行：{}",
+        "asset": "资产：{}",
+        "files": "最近一次成功的文件：{}",
         "more": "…… 另有 {} 项",
         "among": " 等",
-        "was run_failed": "已恢复运行(此前失败)",
+        "was run_failed": "已恢复运行（此前失败）",
         "was check_failed": "检查已重新通过",
-        "was table_late": "已更新(此前逾期)",
-        "was entry_broken": "配置已修正(或已删除)",
-        "was sensor_failing": "已恢复正常(此前持续失败)",
-        "number": "消息编号 {};编号相同即为同一条消息",
+        "was table_late": "已更新（此前逾期）",
+        "was entry_broken": "配置已修正（或已删除）",
+        "was sensor_failing": "已恢复正常（此前持续失败）",
+        "number": "消息编号 {}；编号相同即为同一条消息",
         "test": "告警测试",
         "test body": "此通道可用。部署 {} 的告警将发送到这里。",
     },
@@ -90,47 +94,54 @@ class Message:
 
 @dataclass(frozen=True)
 class MessageRenderer:
-    """How messages of a deployment are worded. `ui` is the address of Dagster's UI without a slash at its end."""
+    """Renders the messages of a deployment. `ui` is the address of Dagster's UI without a slash at its end."""
 
     deployment: str
     language: AlertLanguage
     zone: ZoneInfo
     ui: str | None = None
 
-    def message(self, kind: Kind, causes: Sequence[Incident], number: str) -> Message:
-        """One message of all causes of a kind, in the order in which they happened."""
-        ordered = sorted(causes, key=lambda cause: (cause.at, cause.key))
-        names = list(dict.fromkeys(display_name(cause.details.name) for cause in ordered))
-        shown = ", ".join(names[:3]) + (self._words["among"] if len(names) > 3 else "")
+    def message(self, kind: Kind, incidents: Sequence[Incident], number: str) -> Message:
+        """Return one message about all incidents of a kind, in the order in which they happened.
+
+        `number` identifies the message: it may arrive twice.
+        """
+        ordered = sorted(incidents, key=lambda incident: (incident.at, incident.key))
+        names = list(dict.fromkeys(display_name(incident.details.name) for incident in ordered))
+        shown = self._texts["comma"].join(names[:3]) + (self._texts["among"] if len(names) > 3 else "")
         count = len(names) if kind in {"run_failed", "table_late", "entry_broken"} else len(ordered)
-        blocks = [self._block(cause) for cause in ordered[:_LISTED]]
+        blocks = [self._block(incident) for incident in ordered[:_LISTED]]
         if len(ordered) > _LISTED:
-            blocks.append(self._words["more"].format(len(ordered) - _LISTED))
-        blocks.append(self._words["number"].format(number))
+            blocks.append(self._texts["more"].format(len(ordered) - _LISTED))
+        blocks.append(self._texts["number"].format(number))
         title = _TITLES[self.language][kind].format(n=count, names=shown)
-        return Message(f"[{display_name(self.deployment)}] {title}", _GAP.join(blocks))
+        return Message(f"[{display_name(self.deployment)}] {title}", _BLANK_LINE.join(blocks))
 
     def test(self) -> Message:
-        """What `alerts test` sends."""
+        """Return the message that `alerts test` sends."""
         return Message(
-            f"[{display_name(self.deployment)}] {self._words['test']}",
-            self._words["test body"].format(display_name(self.deployment)),
+            f"[{display_name(self.deployment)}] {self._texts['test']}",
+            self._texts["test body"].format(display_name(self.deployment)),
         )
 
-    def _block(self, cause: Incident) -> str:
-        facts, words = cause.details, self._words
-        owners = words["owner"].format(", ".join(map(display_name, facts.owners))) if facts.owners else words["nobody"]
-        head = f"■ {display_name(facts.name)} ({owners})"
+    def _block(self, incident: Incident) -> str:
+        details, texts = incident.details, self._texts
+        owners = (
+            texts["owner"].format(texts["comma"].join(map(display_name, details.owners)))
+            if details.owners
+            else texts["no owner"]
+        )
+        head = texts["head"].format(display_name(details.name), owners)
         lines = [
-            words.get(f"was {facts.was}"),
-            facts.error,
-            _with(words["check"], facts.check and display_name(facts.check)),
-            _with(words["partition"], facts.partition and display_name(facts.partition)),
-            _with(words["deadline"], facts.deadline and self._moment(datetime.fromisoformat(facts.deadline))),
-            words["at"].format(self._moment(cause.at)),
-            _with(words["run"], facts.run_id and self._link("runs", facts.run_id)),
-            _with(words["asset"], facts.asset and self.ui and self._link("assets", facts.asset)),
-            _with(words["files"], facts.files),
+            texts.get(f"was {details.was}"),
+            details.error,
+            _fill(texts["check"], details.check and display_name(details.check)),
+            _fill(texts["partition"], details.partition and display_name(details.partition)),
+            _fill(texts["deadline"], details.deadline and self._moment(datetime.fromisoformat(details.deadline))),
+            texts["at"].format(self._moment(incident.at)),
+            _fill(texts["run"], details.run_id and self._link("runs", details.run_id)),
+            _fill(texts["asset"], details.asset and self.ui and self._link("assets", details.asset)),
+            _fill(texts["files"], details.files),
         ]
         return "\n".join([head, *(f"  {line}" for line in lines if line)])
 
@@ -141,15 +152,16 @@ class MessageRenderer:
         return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %Z")
 
     @property
-    def _words(self) -> dict[str, str]:
-        return _WORDS[self.language]
+    def _texts(self) -> dict[str, str]:
+        return _TEXTS[self.language]
 
 
 def fit(message: Message, longest: int) -> str:
-    """Title and body as one text of at most `longest` bytes of UTF-8: whole blocks go, but the number stays; at last
-    the text is cut.
+    """Return title and body as one text of at most `longest` bytes of UTF-8.
+
+    It leaves out the last blocks, but keeps the number of the message. A text that is still too long is cut.
     """
-    blocks = message.body.split(_GAP)
+    blocks = message.body.split(_BLANK_LINE)
     left_out = 0
     while len((text := _joined(message.title, blocks, left_out)).encode()) > longest and len(blocks) > 2:
         del blocks[-2]
@@ -160,8 +172,8 @@ def fit(message: Message, longest: int) -> str:
 
 def _joined(title: str, blocks: Sequence[str], left_out: int) -> str:
     body = [*blocks[:-1], f"… (+{left_out})", blocks[-1]] if left_out else blocks
-    return _GAP.join([title, *body])
+    return _BLANK_LINE.join([title, *body])
 
 
-def _with(words: str, value: str | None) -> str | None:
-    return words.format(value) if value else None
+def _fill(text: str, value: str | None) -> str | None:
+    return text.format(value) if value else None

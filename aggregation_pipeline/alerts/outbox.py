@@ -1,12 +1,12 @@
-"""What has to be told, written down before anybody is told: nothing is lost when a channel, this process or the machine
-dies.
+"""The outbox: incidents and messages are stored before anybody is told.
 
-Every function is one transaction. `now()` is PostgreSQL's clock, the one clock that all processes share.
+Nothing is lost when a channel, this process or the machine goes down. Every function is one transaction. `now()` is
+PostgreSQL's clock, which all processes share.
 """
 
 import random
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -23,50 +23,51 @@ from aggregation_pipeline.alerts.incidents import (
     recovery,
 )
 from aggregation_pipeline.alerts.messages import MessageRenderer
-from aggregation_pipeline.alerts.outbox_table import causes, deliveries
+from aggregation_pipeline.alerts.outbox_table import WAITING, deliveries, incidents, outbox_errors
 from aggregation_pipeline.alerts.send_times import plan_send_time
-from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
-from aggregation_pipeline.postgres.engine import safe_reason, transaction
+from aggregation_pipeline.postgres.engine import transaction
 from aggregation_pipeline.runs.row_text import storable_json
 
-# What was said longer ago is forgotten.
+# Rows are deleted after this time.
 KEEP = timedelta(days=90)
-# A cause that has not ended by then is not looked after any more.
+# An incident that has not ended by then counts as forgotten.
 _OPEN_FOR = timedelta(days=30)
-_OPEN_AT_MOST = 500
+_MAX_OPEN = 500
 
 
 def add_incidents(connection: sa.Connection, deployment: str, found: Sequence[Incident]) -> int:
-    """Write causes down; those that are there already stay as they are. Returns how many are new."""
+    """Store incidents, and return how many are new. Those that are stored already stay as they are."""
     new = 0
     with _locked(connection, deployment):
-        lasting = {row.subject for row in connection.execute(_open(deployment).where(causes.c.kind.in_(LASTING)))}
-        for cause in found:
-            if cause.kind in LASTING and cause.subject in lasting:
-                continue
-            new += _insert(connection, deployment, cause)
-            lasting |= {cause.subject} if cause.kind in LASTING else set()
+        open_now = connection.execute(_open(deployment).where(incidents.c.kind.in_(LASTING)))
+        lasting = {row.subject for row in open_now}
+        for incident in found:
+            if incident.kind in LASTING:
+                if incident.subject in lasting:
+                    continue
+                lasting.add(incident.subject)
+            new += _insert(connection, deployment, incident)
     return new
 
 
 def runs_with_incidents(connection: sa.Connection, deployment: str, run_ids: Collection[str]) -> set[str]:
-    """Those of the runs of which something is written down as failed."""
+    """Return those of the runs that have an incident."""
     if not run_ids:
         return set()
-    run_id = causes.c.facts["run_id"].astext
+    run_id = incidents.c.facts["run_id"].astext
     query = (
         sa.select(run_id)
-        .where(causes.c.deployment == deployment, causes.c.kind == "run_failed", run_id.in_(run_ids))
+        .where(incidents.c.deployment == deployment, incidents.c.kind == "run_failed", run_id.in_(run_ids))
         .distinct()
     )
-    with _translated(), transaction(connection):
+    with outbox_errors(), transaction(connection):
         return {str(row[0]) for row in connection.execute(query)}
 
 
 def open_incidents(connection: sa.Connection, deployment: str) -> list[OpenIncident]:
-    """What is broken as far as anybody was told, the newest first."""
-    with _translated(), transaction(connection):
+    """Return the incidents that are not over, the newest first."""
+    with outbox_errors(), transaction(connection):
         return [
             OpenIncident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
             for row in connection.execute(_open(deployment))
@@ -74,151 +75,139 @@ def open_incidents(connection: sa.Connection, deployment: str) -> list[OpenIncid
 
 
 def close_incidents(
-    connection: sa.Connection, deployment: str, healthy: Sequence[tuple[OpenIncident, datetime]]
+    connection: sa.Connection, deployment: str, recovered: Sequence[tuple[OpenIncident, datetime]]
 ) -> int:
-    """Close causes that are over since the moment given. One message a subject, however many causes it had. Returns how
-    many subjects.
+    """Close incidents that were over at the moment given, and return how many subjects recovered.
+
+    A subject recovers once, however many open incidents it had.
     """
-    said: set[tuple[Kind, str]] = set()
+    subjects: set[tuple[Kind, str]] = set()
     with _locked(connection, deployment):
-        for cause, at in sorted(healthy, key=lambda pair: pair[0].at, reverse=True):
+        for incident, at in sorted(recovered, key=lambda pair: pair[0].at, reverse=True):
+            is_this_one = (incidents.c.deployment == deployment, incidents.c.key == incident.key)
             closed = connection.execute(
-                sa.update(causes)
-                .where(causes.c.deployment == deployment, causes.c.key == cause.key, causes.c.recovered_at.is_(None))
-                .values(recovered_at=at)
+                sa.update(incidents).where(*is_this_one, incidents.c.recovered_at.is_(None)).values(recovered_at=at)
             ).rowcount
-            if closed and (cause.kind, cause.subject) not in said:
-                said.add((cause.kind, cause.subject))
-                _insert(connection, deployment, recovery(cause, at))
-    return len(said)
+            if closed and (incident.kind, incident.subject) not in subjects:
+                subjects.add((incident.kind, incident.subject))
+                _insert(connection, deployment, recovery(incident, at))
+    return len(subjects)
 
 
 def make_messages(
     connection: sa.Connection,
     deployment: str,
-    voice: MessageRenderer,
+    renderer: MessageRenderer,
     channels: Sequence[str],
     *,
     window: timedelta,
     chance: random.Random,
 ) -> int:
-    """Make one message a kind out of what was found, once the first of it is `window` old. Returns how many
-    messages.
-    """
-    made = 0
+    """Make a message of all new incidents of a kind, once the first is `window` old; returns how many messages."""
     if not channels:
-        return made
+        return 0
     with _locked(connection, deployment):
-        unsaid = (causes.c.deployment == deployment, causes.c.message.is_(None))
+        without_message = (incidents.c.deployment == deployment, incidents.c.message.is_(None))
         ripe = (
-            sa.select(causes.c.kind)
-            .where(*unsaid)
-            .group_by(causes.c.kind)
-            .having(sa.func.min(causes.c.found_at) <= sa.func.now() - window)
+            sa.select(incidents.c.kind)
+            .where(*without_message)
+            .group_by(incidents.c.kind)
+            .having(sa.func.min(incidents.c.found_at) <= sa.func.now() - window)
         )
         now = connection.execute(sa.select(sa.func.now())).scalar_one()
-        for kind in sorted(connection.execute(ripe).scalars(), key=_order):
+        kinds = sorted(connection.execute(ripe).scalars(), key=_position_of_kind)
+        for kind in kinds:
             message = uuid.uuid4()
-            taken = sa.update(causes).where(*unsaid, causes.c.kind == kind).values(message=message).returning(causes)
+            taken = (
+                sa.update(incidents)
+                .where(*without_message, incidents.c.kind == kind)
+                .values(message=message)
+                .returning(incidents)
+            )
             found = [
                 Incident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
                 for row in connection.execute(taken)
             ]
-            text = voice.message(kind, found, message.hex[:8])
+            text = renderer.message(kind, found, message.hex[:8])
+            values = {"message": message, "deployment": deployment, "kind": kind, "causes": len(found)}
+            values |= {"title": text.title, "body": text.body}
             for channel in channels:
-                values = {
-                    "title": text.title,
-                    "body": text.body,
-                    "kind": kind,
-                    "causes": len(found),
-                    "due_at": plan_send_time(now, chance),
-                }
-                connection.execute(
-                    sa.insert(deliveries).values(message=message, channel=channel, deployment=deployment, **values)
-                )
-            made += 1
-    return made
+                due_at = plan_send_time(now, chance)
+                connection.execute(sa.insert(deliveries).values(**values, channel=channel, due_at=due_at))
+    return len(kinds)
 
 
 def reassign_channels(connection: sa.Connection, deployment: str, channels: Sequence[str]) -> int:
-    """Hand what waits for a channel that is no longer configured to those that are: a wrong token, put right, is
-    another channel.
+    """Hand deliveries that wait for a channel that is no longer configured over to those that are; returns how many.
+
+    A wrong token that is corrected is another channel.
     """
     if not channels:
         return 0
     with _locked(connection, deployment):
-        waiting = (
-            deliveries.c.delivered_at.is_(None),
-            deliveries.c.moved_at.is_(None),
-            deliveries.c.deployment == deployment,
-        )
-        gone = (
+        removed = (
             sa.update(deliveries)
-            .where(*waiting, deliveries.c.channel.not_in(channels))
+            .where(*WAITING, deliveries.c.deployment == deployment, deliveries.c.channel.not_in(channels))
             .values(moved_at=sa.func.now())
             .returning(deliveries)
         )
-        moved = connection.execute(gone).all()
+        moved = connection.execute(removed).all()
         for row in moved:
-            same = {
-                name: getattr(row, name)
-                for name in ("message", "deployment", "kind", "title", "body", "causes", "sealed_at")
-            }
-            values = [same | {"channel": channel, "due_at": row.due_at} for channel in channels]
+            kept = ("message", "deployment", "kind", "title", "body", "causes", "sealed_at", "due_at")
+            same = {name: getattr(row, name) for name in kept}
+            values = [same | {"channel": channel} for channel in channels]
             connection.execute(postgresql.insert(deliveries).values(values).on_conflict_do_nothing())
     return len(moved)
 
 
 def prune(connection: sa.Connection, deployment: str) -> None:
-    """Forget what was said and ended long ago. What still waits is kept, however old."""
+    """Delete old rows that are over and delivered. Messages that wait are kept, however old."""
     with _locked(connection, deployment):
-        old = sa.func.now() - KEEP
-        waits = sa.select(deliveries.c.message).where(
-            deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None)
-        )
-        ended = sa.or_(causes.c.recovered_at.is_not(None), causes.c.kind != "table_late")
-        for table, condition in (
-            (deliveries, deliveries.c.sealed_at < old),
-            (causes, sa.and_(causes.c.found_at < old, ended)),
+        oldest = sa.func.now() - KEEP
+        waiting = sa.select(deliveries.c.message).where(*WAITING)
+        ended = sa.or_(incidents.c.recovered_at.is_not(None), incidents.c.kind != "table_late")
+        for table, is_old in (
+            (deliveries, deliveries.c.sealed_at < oldest),
+            (incidents, sa.and_(incidents.c.found_at < oldest, ended)),
         ):
-            said = table.c.message.is_not(None) & table.c.message.not_in(waits)
-            connection.execute(sa.delete(table).where(table.c.deployment == deployment, condition, said))
+            is_delivered = table.c.message.is_not(None) & table.c.message.not_in(waiting)
+            connection.execute(sa.delete(table).where(table.c.deployment == deployment, is_old, is_delivered))
 
 
-def _insert(connection: sa.Connection, deployment: str, cause: Incident) -> int:
-    values = {"key": cause.key, "kind": cause.kind, "subject": cause.subject, "occurred_at": cause.at}
-    row: Mapping[str, object] = {"deployment": deployment, "facts": cause.details.to_json(), **values}
-    cleaned = {name: storable_json(value) if isinstance(value, (str, dict)) else value for name, value in row.items()}
-    return connection.execute(postgresql.insert(causes).values(cleaned).on_conflict_do_nothing()).rowcount
+def _insert(connection: sa.Connection, deployment: str, incident: Incident) -> int:
+    values = {
+        "deployment": deployment,
+        "key": incident.key,
+        "kind": incident.kind,
+        "subject": incident.subject,
+        "facts": incident.details.to_json(),
+    }
+    row = {name: storable_json(value) for name, value in values.items()} | {"occurred_at": incident.at}
+    return connection.execute(postgresql.insert(incidents).values(row).on_conflict_do_nothing()).rowcount
 
 
 def _open(deployment: str) -> sa.Select[tuple[object, ...]]:
     return (
-        sa.select(causes)
-        .where(causes.c.deployment == deployment, causes.c.recovered_at.is_(None), causes.c.subject.is_not(None))
-        .where(causes.c.occurred_at > sa.func.now() - _OPEN_FOR)
-        .order_by(causes.c.occurred_at.desc())
-        .limit(_OPEN_AT_MOST)
+        sa.select(incidents)
+        .where(
+            incidents.c.deployment == deployment,
+            incidents.c.recovered_at.is_(None),
+            incidents.c.subject.is_not(None),
+            incidents.c.occurred_at > sa.func.now() - _OPEN_FOR,
+        )
+        .order_by(incidents.c.occurred_at.desc())
+        .limit(_MAX_OPEN)
     )
 
 
-def _order(kind: str) -> int:
-    return next((number for number, known_kind in enumerate(KINDS) if known_kind == kind), len(KINDS))
+def _position_of_kind(kind: str) -> int:
+    # A newer release may have stored a kind that this one does not know.
+    return next((number for number, known in enumerate(KINDS) if known == kind), len(KINDS))
 
 
 @contextmanager
 def _locked(connection: sa.Connection, deployment: str) -> Iterator[None]:
-    """A transaction that no other process has of this deployment at the same time."""
-    with _translated(), transaction(connection):
+    """A transaction that holds the lock of the deployment's outbox."""
+    with outbox_errors(), transaction(connection):
         wait_in_transaction(connection, lock_key(AdvisoryLock.ALERT_OUTBOX, deployment))
         yield
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        raise AlertError(
-            f"The outbox of alerts does not take or give its rows: {safe_reason(error)}. Check BATCH_JOBS_URL and its grants"
-        ) from error

@@ -1,5 +1,7 @@
-"""The outbox, as SQLAlchemy sees it and as sql/alerts/create_alert_tables.sql makes it."""
+"""The tables of the outbox, as SQLAlchemy sees them and as sql/alerts/create_alert_tables.sql makes them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 
 import sqlalchemy as sa
@@ -13,7 +15,8 @@ SCHEMA = "aggregation_alerts"
 _metadata = sa.MetaData(schema=SCHEMA)
 _MOMENT = sa.DateTime(timezone=True)
 
-causes = sa.Table(
+# One row an incident. The table keeps the name that it was created with.
+incidents = sa.Table(
     "causes",
     _metadata,
     sa.Column("deployment", sa.Text, primary_key=True),
@@ -27,6 +30,7 @@ causes = sa.Table(
     sa.Column("message", postgresql.UUID(as_uuid=True)),
 )
 
+# One row a message and channel.
 deliveries = sa.Table(
     "deliveries",
     _metadata,
@@ -46,33 +50,47 @@ deliveries = sa.Table(
     sa.Column("moved_at", _MOMENT),
 )
 
-_THERE = sa.text(
+# A delivery that no channel has accepted yet, and that was not handed over to another one.
+WAITING = (deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None))
+_EXISTS = sa.text(
     f"SELECT to_regclass('{SCHEMA}.causes') IS NOT NULL AND to_regclass('{SCHEMA}.deliveries') IS NOT NULL"
 )
 
 
+@contextmanager
+def outbox_errors() -> Iterator[None]:
+    """Raise AlertError where PostgreSQL does not answer, or refuses."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        raise AlertError(
+            f"The outbox of alerts cannot be read or written: {safe_reason(error)}. Check BATCH_JOBS_URL and its grants"
+        ) from error
+
+
 def create_sql() -> str:
-    """The text of sql/alerts/create_alert_tables.sql, which the installed package carries too."""
+    """Return the text of sql/alerts/create_alert_tables.sql, which the installed package holds too."""
     return resources.files(__package__).joinpath("create_alert_tables.sql").read_text(encoding="utf-8")
 
 
 def ensure_tables(bind: sa.Engine | sa.Connection) -> bool:
-    """Create the outbox where it is missing; returns whether it was. Tables that are there are never altered.
+    """Create the outbox where it is missing; returns whether it was. Existing tables are never altered.
 
     Raises AlertError when PostgreSQL does not answer, or refuses.
     """
     try:
         with transaction(bind) as connection:
-            if connection.execute(_THERE).scalar_one():
+            if connection.execute(_EXISTS).scalar_one():
                 return False
             wait_in_transaction(connection, lock_key(AdvisoryLock.ALERT_TABLES))
-            missing = not connection.execute(_THERE).scalar_one()
+            missing = not connection.execute(_EXISTS).scalar_one()
             if missing:
                 connection.exec_driver_sql(create_sql())
             return missing
     except sa.exc.OperationalError as error:
         raise AlertError(
-            f"The outbox of alerts cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL and that the server runs"
+            f"The outbox of alerts cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL and that the server"
+            " runs"
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise AlertError(

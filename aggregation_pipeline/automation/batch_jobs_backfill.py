@@ -28,7 +28,7 @@ def backfill(
     foreign: set[str] = set()
     while not total.complete:
         with open_repository(_SECONDS) as repository:
-            repository.ensure()
+            repository.ensure_table()
             mirror = functools.partial(
                 mirror_run,
                 instance,

@@ -1,13 +1,13 @@
-"""Sensors that keep batch_jobs: one for each change of a run's status, for speed, and one that reconciles, for truth.
+"""Sensors that keep batch_jobs: one for each status of a run, which is fast, and one that reconciles, which is certain.
 
 No postponed annotations here: Dagster reads the annotation of a sensor's context.
 """
 
 import functools
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from dagster import (
@@ -22,28 +22,29 @@ from dagster import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorCursor
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
-from aggregation_pipeline.batch_jobs.reconcile import MIRROR_SENSOR, OPEN, RETRIES, ReconcileResult, reconcile
+from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, OPEN_STATUSES, ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs
 
-STATUSES = (
+STATUSES: Final = (
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.STARTED,
     DagsterRunStatus.SUCCESS,
     DagsterRunStatus.FAILURE,
     DagsterRunStatus.CANCELED,
 )
-INTERVAL_SECONDS = 10
-# Whatever PostgreSQL does, a tick is over after this: the daemon evaluates other sensors too.
+INTERVAL_SECONDS: Final = 10
+# A tick ends after this time whatever PostgreSQL does, because the daemon has other sensors to evaluate.
 TICK_SECONDS = 18.0
-# A tick of a fast sensor takes up to five runs. The first that finds batch_jobs hanging speaks for all sensors of this
-# process for a while.
-RUN_SECONDS = 6.0
-REST_SECONDS = 30.0
+# The same for one run in a sensor of a status, whose tick takes up to five runs. After the first that gets no answer
+# from batch_jobs, all these sensors of the process pause.
+RUN_SECONDS: Final = 6.0
+PAUSE_SECONDS: Final = 30.0
 
 
 def build_sensors(
@@ -59,87 +60,115 @@ def build_sensors(
 ) -> list[SensorDefinition]:
     """The sensors of one deployment, all running from the start.
 
-    `open_repository` leads to batch_jobs, nothing connects before a tick; `platforms` maps the key segments of tables to
-    their platforms, in order, `names` to their entries; `secrets` are values to be kept out of error texts; `history`
-    is how far back the very first pass looks; `locks_url` is the PostgreSQL where runs in processes of their own show
-    that they live.
+    `open_repository` leads to batch_jobs; nothing connects before a tick. `platforms` maps the key segments of tables
+    to their platforms, in order, `names` to their entries. `secrets` are kept out of error texts. `history` is how far
+    back the very first pass looks. `locks_url` is the PostgreSQL that holds the heartbeats of runs.
     """
-    mirror_one = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
-    # Lives as long as the code server; after a restart it fills itself again.
-    foreign: set[str] = set()
-    rest = _Rest()
+    mirror = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
+    pause = _Pause()
+    return [
+        *(build_status_sensor(status, open_repository, deployment, mirror, pause) for status in STATUSES),
+        build_reconcile_sensor(open_repository, deployment, mirror, history=history, locks_url=locks_url),
+    ]
 
-    def mirror(context: RunStatusSensorContext) -> None:
+
+def build_status_sensor(
+    status: DagsterRunStatus,
+    open_repository: OpenRepository,
+    deployment: str,
+    mirror: Callable[..., Outcome],
+    pause: "_Pause",
+) -> RunStatusSensorDefinition:
+    """The sensor that writes the row of each run that reaches `status`."""
+
+    def evaluate(context: RunStatusSensorContext) -> None:
         run_id = context.dagster_run.run_id
-        if rest.is_on():
+        if pause.is_on():
             context.log.warning("Run %s is left to %s: batch_jobs did not answer a moment ago", run_id, MIRROR_SENSOR)
             return
         try:
             with open_repository(RUN_SECONDS) as repository:
-                repository.ensure()
-                outcome = mirror_one(
-                    context.instance, run_id, repository=repository, owner=owner_of(context.instance, deployment)
-                )
+                repository.ensure_table()
+                owner = owner_of(context.instance, deployment)
+                outcome = mirror(context.instance, run_id, repository=repository, owner=owner)
         except MirrorBusyError:
-            rest.begin()
+            pause.begin()
             raise
         context.log.info("batch_jobs row of run %s: %s", run_id, outcome)
 
-    def reconcile_all(context: SensorEvaluationContext) -> SkipReason:
+    return RunStatusSensorDefinition(
+        name=f"{internal_sensors.PREFIX}batch_jobs_{status.value.lower()}",
+        run_status=status,
+        run_status_sensor_fn=evaluate,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description=internal_sensors.description(
+            f"records a run in batch_jobs as soon as it is {status.value}. Starts no runs."
+        ),
+        tags=internal_sensors.TAGS,
+    )
+
+
+def build_reconcile_sensor(
+    open_repository: OpenRepository,
+    deployment: str,
+    mirror: Callable[..., Outcome],
+    *,
+    history: timedelta,
+    locks_url: str | None,
+) -> SensorDefinition:
+    """The sensor that compares all runs with all rows, and fails runs whose process is gone."""
+    # Ids of runs that are not ours. Kept as long as the code server lives; after a restart they are found again.
+    foreign: set[str] = set()
+
+    def evaluate(context: SensorEvaluationContext) -> SkipReason:
         instance, owner = context.instance, owner_of(context.instance, deployment)
-        watermark, retry = _read_cursor(context.cursor, history)
-        dead = _fail_orphaned_runs(context, locks_url)
+        stored = context.cursor
+        cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(datetime.now(UTC) - history)
+        orphaned = _fail_orphaned_runs(context, locks_url)
         with open_repository(TICK_SECONDS) as repository:
-            created = repository.ensure()
-            mirror_of_pass = functools.partial(mirror_one, instance, repository=repository, owner=owner)
-            done = reconcile(
-                instance, repository, mirror_of_pass, owner=owner, watermark=watermark, retry=retry, foreign=foreign
+            created = repository.ensure_table()
+            mirror_one = functools.partial(mirror, instance, repository=repository, owner=owner)
+            result = reconcile(
+                instance,
+                repository,
+                mirror_one,
+                owner=owner,
+                watermark=cursor.watermark,
+                retry=cursor.retry,
+                foreign=foreign,
             )
-        for run_id in dead:
+        for run_id in orphaned:
             context.log.error("Run %s marked as failed: its process is gone", run_id)
-        for run_id, why in done.refused.items():
+        for run_id, why in result.refused.items():
             context.log.error("Run %s is not in batch_jobs yet: %s", run_id, why)
-        # Rows are committed one by one above: only now may the watermark move.
-        context.update_cursor(_write_cursor(done))
-        return SkipReason(_summary(done, created=created))
+        # All rows are committed by now; before, the watermark must not move.
+        retry = tuple(result.refused)[-MAX_RETRIED_RUNS:]
+        after = MirrorCursor(result.watermark, retry, result.behind, result.lag_seconds, at=datetime.now(UTC))
+        context.update_cursor(after.to_json())
+        return SkipReason(_summary(result, created=created))
 
-    return [
-        *(
-            RunStatusSensorDefinition(
-                name=f"{internal_sensors.PREFIX}batch_jobs_{status.value.lower()}",
-                run_status=status,
-                run_status_sensor_fn=mirror,
-                minimum_interval_seconds=INTERVAL_SECONDS,
-                default_status=DefaultSensorStatus.RUNNING,
-                description=internal_sensors.described(
-                    f"records a run in batch_jobs as soon as it is {status.value}. Starts no runs."
-                ),
-                tags=internal_sensors.TAGS,
-            )
-            for status in STATUSES
+    return SensorDefinition(
+        name=MIRROR_SENSOR,
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description=internal_sensors.description(
+            "corrects every row of batch_jobs, whatever the other sensors missed, and shows the progress of running"
+            " jobs. Starts no runs."
         ),
-        SensorDefinition(
-            name=MIRROR_SENSOR,
-            evaluation_fn=reconcile_all,
-            minimum_interval_seconds=INTERVAL_SECONDS,
-            default_status=DefaultSensorStatus.RUNNING,
-            description=internal_sensors.described(
-                "makes every row of batch_jobs right, whatever the other sensors missed, and shows the progress of "
-                "running jobs. Starts no runs."
-            ),
-            tags=internal_sensors.TAGS,
-        ),
-    ]
+        tags=internal_sensors.TAGS,
+    )
 
 
-class _Rest:
+class _Pause:
     """A pause after batch_jobs did not answer: waiting for it once is enough."""
 
     def __init__(self) -> None:
         self._until = 0.0
 
     def begin(self) -> None:
-        self._until = time.monotonic() + REST_SECONDS
+        self._until = time.monotonic() + PAUSE_SECONDS
 
     def is_on(self) -> bool:
         return time.monotonic() < self._until
@@ -149,45 +178,24 @@ def _fail_orphaned_runs(context: SensorEvaluationContext, locks_url: str | None)
     if locks_url is None:
         return []
     try:
-        return fail_orphaned_runs(
-            context.instance, context.instance.get_run_records(RunsFilter(statuses=OPEN)), locks_url
-        )
+        records = context.instance.get_run_records(RunsFilter(statuses=OPEN_STATUSES))
+        return fail_orphaned_runs(context.instance, records, locks_url)
     except sa.exc.SQLAlchemyError as error:
-        # The rows come first; whoever is dead is still dead at the next tick.
-        context.log.warning("Whether the processes of runs live cannot be seen: %s", safe_reason(error))
+        # The rows are more urgent; an orphaned run is found at the next tick too.
+        context.log.warning("The heartbeats of runs cannot be read: %s", safe_reason(error))
         return []
 
 
-def _read_cursor(cursor: str | None, history: timedelta) -> tuple[datetime, Sequence[str]]:
-    if not cursor:
-        return datetime.now(UTC) - history, ()
-    read = json.loads(cursor)
-    return datetime.fromisoformat(read["watermark"]), read.get("retry", ())
-
-
-def _write_cursor(done: ReconcileResult) -> str:
-    """The state of the mirror, which other processes may read off the sensor as well: /metrics, the alerts."""
-    return json.dumps(
-        {
-            "watermark": done.watermark.isoformat(),
-            "retry": list(done.refused)[-RETRIES:],
-            "behind": done.behind,
-            "lag_seconds": round(done.lag, 1),
-            "at": datetime.now(UTC).isoformat(),
-        }
-    )
-
-
-def _summary(done: ReconcileResult, *, created: bool) -> str:
-    parts = [f"{done.written} of {done.looked_at} runs brought up to date in batch_jobs"]
+def _summary(result: ReconcileResult, *, created: bool) -> str:
+    parts = [f"{result.written} of {result.looked_at} runs brought up to date in batch_jobs"]
     if created:
         parts.insert(0, "Table public.batch_jobs created")
-    if done.closed:
-        parts.append(f"{done.closed} rows closed whose runs were deleted in Dagster")
-    if done.refused:
-        parts.append(f"{len(done.refused)} could not be recorded and are tried again: see the log")
-    if not done.complete:
+    if result.closed:
+        parts.append(f"{result.closed} rows closed whose runs were deleted in Dagster")
+    if result.refused:
+        parts.append(f"{len(result.refused)} could not be recorded and are tried again: see the log")
+    if not result.complete:
         parts.append("time is up, the rest follows")
-    if done.behind:
-        parts.append(f"the first run left has been waiting for {done.lag:.0f} s")
+    if result.behind:
+        parts.append(f"the first run left has been waiting for {result.lag_seconds:.0f} s")
     return "; ".join(parts)

@@ -1,7 +1,6 @@
-"""Windows that were missed while the service was down.
+"""The sensor that fills windows which were missed while the service was down.
 
-After a downtime Dagster launches only the latest tick that it missed; the partitions before it would stay empty for
-ever.
+After a downtime Dagster launches only the latest tick that it missed; the partitions before it would stay empty.
 """
 
 import functools
@@ -18,19 +17,19 @@ CATCH_UP = "catch_up"
 
 
 def build_catch_up(tables: Sequence[ConfiguredTable]) -> list[AutomationConditionSensorDefinition]:
-    """Build the sensor that fills them, running from the start; none where no table asks for it.
+    """Build the sensor, running from the start; none where no table has `catch_up`.
 
-    A sensor of our own: the one that Dagster would make by itself does not run until somebody switches it on.
+    Dagster would make such a sensor by itself, but that one is off until somebody switches it on.
     """
-    wanted = [
+    caught_up = [
         table for table in tables if table.partitions is not None and table.crons and table.entry.catch_up != NONE
     ]
-    if not wanted:
+    if not caught_up:
         return []
     return [
         AutomationConditionSensorDefinition(
             CATCH_UP,
-            target=functools.reduce(operator.or_, map(table_selection, wanted)),
+            target=functools.reduce(operator.or_, map(table_selection, caught_up)),
             default_status=DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=30,
             description="Fills partitions that were missed while the service was down, as far back as catch_up says.",

@@ -1,7 +1,7 @@
-"""Where the tables of one run are computed."""
+"""In which processes the tables of one run are computed."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from dagster import (
     DagsterEvent,
@@ -18,55 +18,57 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 from aggregation_pipeline.batch_jobs.live_updates import StartLiveUpdates
 
-# Tables that one run computes at the same time; pools limit the database besides.
-AT_ONCE = 4
-_PRELOADED = "aggregation_pipeline.definitions"
+# Tables that one run computes at the same time. Pools limit the use of the database in addition.
+MAX_CONCURRENT: Final = 4
+_PRELOADED: Final = "aggregation_pipeline.definitions"
 
 
-def build_executor(name: Literal["in_process", "multiprocess"], follow: StartLiveUpdates) -> ExecutorDefinition:
-    """Return the executor of all jobs. Before the first table is read, `follow` is told of the run: it writes the row
-    in batch_jobs.
+def build_executor(
+    name: Literal["in_process", "multiprocess"], start_live_updates: StartLiveUpdates
+) -> ExecutorDefinition:
+    """Return the executor of all jobs, which calls `start_live_updates` before the first table of a run is read.
 
-    In one process is the default: on two cores, with the database beside them, processes take twice the time for twenty
-    tables and three times for three (docs/performance.md). They pay off where the database answers slowly and several
-    tables can wait for it at once. They are forked from one that has everything imported; Dagster's own default is a
-    new interpreter for each.
+    One process for all tables is the default. On two cores with the database beside them, a process for each table
+    takes twice as long for twenty tables and three times as long for three (docs/performance.md). Processes pay off
+    where the database answers slowly and several tables can wait for it at once. They are forked from a process that
+    has imported everything; Dagster's own default starts a new interpreter for each.
     """
     if name == "in_process":
-        return following(in_process_executor, follow)
+        return with_live_updates(in_process_executor, start_live_updates)
     forked = multiprocess_executor.configured(
-        {"max_concurrent": AT_ONCE, "start_method": {"forkserver": {"preload_modules": [_PRELOADED]}}},
+        {"max_concurrent": MAX_CONCURRENT, "start_method": {"forkserver": {"preload_modules": [_PRELOADED]}}},
         name="multiprocess",
     )
-    return following(forked, follow)
+    return with_live_updates(forked, start_live_updates)
 
 
-def following(executor: ExecutorDefinition, follow: StartLiveUpdates) -> ExecutorDefinition:
-    """Return `executor`, which tells `follow` of a run before its first step: in the run's own process, wherever the
-    steps have theirs.
+def with_live_updates(executor: ExecutorDefinition, start_live_updates: StartLiveUpdates) -> ExecutorDefinition:
+    """Return `executor`, which also calls `start_live_updates` before a run's first step.
+
+    The call is made in the process of the run, not in those of its steps.
     """
     create = executor.executor_creation_fn
     if create is None:
         return executor
 
-    def create_following(context: InitExecutorContext) -> Executor:
-        return _Following(create(context), follow)
+    def create_with_live_updates(context: InitExecutorContext) -> Executor:
+        return _ExecutorWithLiveUpdates(create(context), start_live_updates)
 
     return ExecutorDefinition(
         executor.name,
         config_schema=executor.config_schema,  # type: ignore[arg-type]
         requirements=executor.get_requirements,
-        executor_creation_fn=create_following,
+        executor_creation_fn=create_with_live_updates,
         description=executor.description,
     )
 
 
-class _Following(Executor):
-    """An executor that does what `inner` does."""
+class _ExecutorWithLiveUpdates(Executor):
+    """Does what `inner` does, after one call of `start_live_updates`."""
 
-    def __init__(self, inner: Executor, follow: StartLiveUpdates) -> None:
+    def __init__(self, inner: Executor, start_live_updates: StartLiveUpdates) -> None:
         self._inner = inner
-        self._follow = follow
+        self._start_live_updates = start_live_updates
 
     @property
     def retries(self) -> RetryMode:
@@ -77,5 +79,5 @@ class _Following(Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
-        self._follow(plan_context.instance, plan_context.run_id)
+        self._start_live_updates(plan_context.instance, plan_context.run_id)
         yield from self._inner.execute(plan_context, execution_plan)

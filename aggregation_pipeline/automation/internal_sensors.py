@@ -1,16 +1,14 @@
-"""What marks sensors that are no concern of an operator's: a name, a tag and a first line by which they can be told
-from the others.
-"""
+"""What marks sensors that operators need not care about: the beginning of the name, a tag, and a first line."""
 
 from typing import Final
 
 from aggregation_pipeline.runs.tags import INTERNAL_TAG
 
-# batch_jobs/reconcile.py spells its own, since other processes look for it.
+# batch_jobs/reconcile.py has the name of its sensor, which other processes look for.
 PREFIX: Final = "internal_"
 TAGS: Final = {INTERNAL_TAG: "true"}
 
 
-def described(words: str) -> str:
-    """The description of such a sensor."""
-    return f"Internal, leave it on: {words}"
+def description(text: str) -> str:
+    """The description of such a sensor, which does what `text` says."""
+    return f"Internal, leave it on: {text}"

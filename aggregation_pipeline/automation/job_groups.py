@@ -1,13 +1,14 @@
-"""Which tables run together: one job, and one schedule, for each distinct (times, partitioning).
+"""Which tables run together: one job, and one schedule, for each distinct pair of crons and partitions.
 
-A job over assets with different partitions cannot be launched, and one over partitioned and other assets fails in the
-middle when it is launched without a partition: tables that differ in either belong in different jobs.
+A job over assets with different partitions cannot be launched. A job over partitioned and other assets fails halfway
+when it is launched without a partition. So tables that differ in either belong to different jobs.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from dagster import TimeWindowPartitionsDefinition
@@ -18,15 +19,21 @@ from aggregation_pipeline.automation.job_names import cron_words
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import op_name
 
-AGGREGATE_JOB = "aggregate"
-# Of several crons; the rest would be read by nobody.
-_MAX_NAME = 100
+AGGREGATE_JOB: Final = "aggregate"
+# A name of several crons can be longer; nobody would read the rest.
+_MAX_NAME: Final = 100
+# A description lists so many tables; a group may have hundreds.
+NAMES_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
 class Group:
-    """Tables that one job computes. `crons` is empty where nothing but people start it; `partitions` None for tables
-    taken whole.
+    """Tables that one job computes.
+
+    Attributes:
+        crons: when it runs, in five fields; empty for a job that only people start.
+        zone: in which the crons are read.
+        partitions: of each table; None for tables that are taken whole.
     """
 
     name: str
@@ -35,22 +42,28 @@ class Group:
     zone: ZoneInfo
     partitions: TimeWindowPartitionsDefinition | None
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the entries."""
+        return [table.entry.name for table in self.tables]
+
 
 def group_tables(tables: Sequence[ConfiguredTable], *, cron: str, zone: ZoneInfo) -> tuple[Group, ...]:
-    """Return the groups, in the order of their first tables; those of the global `cron` and `zone` without partitions
-    are `aggregate`.
+    """Return the groups in the order of their first tables.
+
+    The group of the global `cron` and `zone`, without partitions, is called `aggregate`.
     """
     found: dict[tuple[object, ...], list[ConfiguredTable]] = {}
     for table in tables:
         partitioning = table.partitions and table.partitions.get_serializable_unique_identifier()
         found.setdefault((table.crons, table.zone.key if table.crons else None, partitioning), []).append(table)
-    # A job is a graph to Dagster, and may not be called as an op is.
+    # A job is a graph to Dagster, which refuses a graph with the name of an op.
     ops = {op_name(table.entry.name) for table in tables}
     groups: dict[str, Group] = {}
     for identity, members in found.items():
         first = members[0]
-        # Whoever comes first keeps the plain name: what is added below it does not rename the job, on whose name its
-        # history hangs.
+        # The first group of a name keeps it. So a table that is added further down in aggregation.yaml does not rename
+        # a job, whose history depends on its name.
         name = next(name for name in _names(first, cron, zone, identity) if name not in groups and name not in ops)
         groups[name] = Group(name, tuple(members), first.crons, first.zone, first.partitions)
     return tuple(groups.values())
@@ -62,7 +75,7 @@ def groups_of(project: Project) -> tuple[Group, ...]:
 
 
 def _names(table: ConfiguredTable, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:
-    """What the job may be called, the plainest first; the last is its own."""
+    """Possible names of the job, the shortest first; the last one is unique."""
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
     name = _name(table, cron, zone)
     if len(name) > _MAX_NAME:
@@ -74,7 +87,7 @@ def _names(table: ConfiguredTable, cron: str, zone: ZoneInfo, identity: object) 
 
 
 def _name(table: ConfiguredTable, cron: str, zone: ZoneInfo) -> str:
-    """What the job does, in words: `aggregate_daily_at_0200`."""
+    """A name that says when the job runs, and over which partitions: `aggregate_at_0200`."""
     partition = table.entry.partition
     if partition is None and table.crons == (cron,) and table.zone == zone:
         return AGGREGATE_JOB

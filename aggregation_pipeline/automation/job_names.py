@@ -12,8 +12,8 @@ _MONTHS: Final = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _PLAIN: Final = re.compile(r"\d+(,\d+)*")
-# So many times of a day are named one by one.
-_TIMES: Final = 4
+# Up to so many times of a day are listed one by one.
+_MAX_TIMES: Final = 4
 
 
 def cron_words(cron: str) -> str:
@@ -29,7 +29,7 @@ def _times(minute: str, hour: str) -> str:
         return _minutes(minute) + ("" if hour == "*" else f"_of_hours_{_items(hour, _two_digits)}")
     if _PLAIN.fullmatch(hour):
         times = [f"{_two_digits(each)}{_two_digits(part)}" for each in hour.split(",") for part in minute.split(",")]
-        if len(times) <= _TIMES:
+        if len(times) <= _MAX_TIMES:
             return f"at_{'_'.join(times)}"
     at = f"at_{_items(minute, _two_digits)}"
     span, _, step = hour.partition("/")
@@ -56,7 +56,7 @@ def _days(day: str) -> str:
 
 
 def _items(text: str, shown: Callable[[str], str]) -> str:
-    """A field's numbers, ranges and steps, each number as `shown`."""
+    """The numbers, ranges and steps of a field, each number formatted by `shown`."""
     words = []
     for part in text.split(","):
         span, _, step = part.partition("/")

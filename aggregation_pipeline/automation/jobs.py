@@ -1,4 +1,4 @@
-"""Jobs over the tables."""
+"""The jobs that compute the tables, one for each group."""
 
 import functools
 import operator
@@ -8,9 +8,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import keys_of_table
-from aggregation_pipeline.automation.job_groups import AGGREGATE_JOB, Group
-
-__all__ = ["AGGREGATE_JOB", "build_job", "table_selection"]
+from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
+from aggregation_pipeline.config.messages.listing import some_of
 
 
 def table_selection(table: ConfiguredTable) -> AssetSelection:
@@ -20,11 +19,10 @@ def table_selection(table: ConfiguredTable) -> AssetSelection:
 
 def build_job(group: Group) -> UnresolvedAssetJobDefinition:
     """Build the job of a group."""
-    names = [table.entry.name for table in group.tables]
-    told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    each = "" if group.partitions is None else f", one {group.tables[0].entry.partition.every} at a time"  # type: ignore[union-attr]
+    partition = group.tables[0].entry.partition
+    each = "" if partition is None else f", one {partition.every} at a time"
     return define_asset_job(
         group.name,
         selection=functools.reduce(operator.or_, map(table_selection, group.tables)),
-        description=f"In every format, with its manifest{each}: {told}.",
+        description=f"In every format, with its manifest{each}: {some_of(group.names, NAMES_SHOWN)}.",
     )

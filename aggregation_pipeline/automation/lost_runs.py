@@ -1,9 +1,9 @@
-"""Runs that failed before they began, because the code server went away at that moment, are started once more.
+"""Starts runs again that failed before they began, because the code server went away at that moment.
 
-The queue waits for a code server that does not answer. What it cannot know: that a server which is about to end refuses
-a run, that one dies with a run in its hands, that a run's process dies while it loads. Such a run has done nothing yet.
-It stays as it ended, so that its row says what happened, and another one is queued in its place, with an id that
-follows from the first one's: whoever comes to it twice, and in whatever state, makes the same run.
+Dagster's queue waits for a code server that does not answer. It does not help where a server that is shutting down
+refuses a run, where a server dies while it starts one, or where the run's process dies while it loads the code. Such a
+run has done nothing yet. It stays failed, so that its row says what happened, and another run is queued in its place.
+The id of the new run is derived from the id of the old one, so a second attempt, in whatever state, makes the same run.
 
 No postponed annotations here: Dagster reads the annotation of a sensor's context.
 """
@@ -19,12 +19,12 @@ from dagster import (
     DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
+    RepositoryDefinition,
     RunRecord,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
 )
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from aggregation_pipeline.automation import internal_sensors
 from aggregation_pipeline.runs.heartbeat import in_own_process
@@ -45,9 +45,11 @@ from aggregation_pipeline.runs.tags import (
 )
 
 SENSOR: Final = f"{internal_sensors.PREFIX}lost_runs"
-# A schedule or a sensor looks for what it has launched by this; the first run is what it finds.
-_OWN: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
-# Events are stored a while after they happened: a run that was looked at is known by the id of its second start.
+# Tags of the failed run alone. By some of them a schedule or a sensor finds the run that it has launched, which has to
+# be the first one.
+_NOT_COPIED: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
+# Events are stored a while after they happened, so each tick looks back a little. Runs that were handled before are
+# recognized by the id of their replacement.
 _OVERLAP: Final = timedelta(minutes=5)
 _INTERVAL_SECONDS: Final = 10
 _PAGE: Final = 100
@@ -56,8 +58,8 @@ _PAGE: Final = 100
 def build_lost_runs() -> SensorDefinition:
     """Build the sensor, running from the start."""
 
-    def look(context: SensorEvaluationContext) -> SkipReason:
-        # What failed before the service was first started is none of its affairs.
+    def evaluate(context: SensorEvaluationContext) -> SkipReason:
+        # Runs that failed before the service was first started are left alone.
         first = datetime.now(UTC)
         newest = first
         if context.cursor:
@@ -67,53 +69,58 @@ def build_lost_runs() -> SensorDefinition:
             context.instance, [DagsterRunStatus.FAILURE], max(first, newest - _OVERLAP), limit=_PAGE
         ):
             for record in page:
-                started += _is_lost(record, context) and _started_again(context, record.dagster_run)
+                started += _is_lost(record, context) and _try_to_replace(context, record.dagster_run)
                 newest = max(newest, run_info(record).updated_at)
         context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))
         return SkipReason(f"{started} runs that failed before they began are started once more")
 
     return SensorDefinition(
         name=SENSOR,
-        evaluation_fn=look,
+        evaluation_fn=evaluate,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
-        description=internal_sensors.described(
+        description=internal_sensors.description(
             "starts a run once more that failed before it began, because the code server went away."
         ),
         tags=internal_sensors.TAGS,
     )
 
 
-def _started_again(context: SensorEvaluationContext, lost: DagsterRun) -> bool:
-    assert context.repository_def is not None  # Dagster gives it to every sensor  # noqa: S101
-    try:
-        run = start_again(context.instance, lost, context.repository_def.asset_graph)
-    except (DagsterError, LookupError, ValueError) as error:
-        # What it was to make may have left the configuration.
-        context.log.error("Run %s failed before it began, and cannot be started once more: %s", lost.run_id, error)  # noqa: TRY400
+def _try_to_replace(context: SensorEvaluationContext, lost: DagsterRun) -> bool:
+    repository = context.repository_def
+    if repository is None:  # Dagster gives it to every sensor of a code location.
         return False
+    problem: Exception | None = None
+    run = None
+    try:
+        run = replace_run(context.instance, lost, repository)
+    except (DagsterError, LookupError, ValueError) as error:
+        # Its assets may not be in the configuration any more.
+        problem = error
+    if problem is not None:
+        context.log.error("Run %s failed before it began, and cannot be started once more: %s", lost.run_id, problem)
     if run is not None:
         context.log.warning("Run %s failed before it began; it is started once more as %s", lost.run_id, run.run_id)
     return run is not None
 
 
-def start_again(instance: DagsterInstance, lost: DagsterRun, graph: BaseAssetGraph) -> DagsterRun | None:  # type: ignore[type-arg]
+def replace_run(instance: DagsterInstance, lost: DagsterRun, repository: RepositoryDefinition) -> DagsterRun | None:
     """Queue another run in the place of one that never began; None where that is done already."""
     run_id = str(uuid5(NAMESPACE_URL, f"again:{lost.run_id}"))
-    run = instance.get_run_by_id(run_id) or _copy(instance, lost, run_id, graph)
+    run = instance.get_run_by_id(run_id) or _copy(instance, lost, run_id, repository)
     if run.status != DagsterRunStatus.NOT_STARTED:
         return None
-    # The queue looks at no workspace.
+    # The queued coordinator does not use the workspace.
     run = instance.submit_run(run_id, None)  # type: ignore[arg-type]
-    # As Dagster says it of its own retries: the failure is not the last word. Last, since a run with these is not
+    # The tags of Dagster's own retries: this failure is not final. They come last, because a run that has them is not
     # looked at again.
     instance.add_run_tags(lost.run_id, {WILL_RETRY_TAG: "true", AUTO_RETRY_RUN_ID_TAG: run_id})
     return run
 
 
-def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseAssetGraph) -> DagsterRun:  # type: ignore[type-arg]
+def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, repository: RepositoryDefinition) -> DagsterRun:
     root = lost.root_run_id or lost.run_id
-    tags = {name: value for name, value in lost.tags.items() if name not in _OWN}
+    tags = {name: value for name, value in lost.tags.items() if name not in _NOT_COPIED}
     if not {PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG} & tags.keys():
         tags[LOGICAL_TIME_TAG] = logical_time(lost, instance).isoformat()
     return instance.create_run(
@@ -141,14 +148,12 @@ def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, graph: BaseA
         op_selection=lost.op_selection,
         remote_job_origin=lost.remote_job_origin,
         job_code_origin=lost.job_code_origin,
-        asset_graph=graph,
+        asset_graph=repository.asset_graph,
     )
 
 
 def _is_lost(record: RunRecord, context: SensorEvaluationContext) -> bool:
-    """Whether the run came from the queue of this code location and never began; who has failed twice so is left to
-    people.
-    """
+    """Whether the run came from the queue of this code location and never began. It is replaced once, not twice."""
     run, ours = record.dagster_run, context.code_location_origin
     origin = run.remote_job_origin
     return (

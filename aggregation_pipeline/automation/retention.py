@@ -1,5 +1,6 @@
-"""Deleting what has expired: a daily job, and the same for the command line. What expires is storage/retention.py's
-affair.
+"""The daily job that deletes expired files, and the same for the command line.
+
+storage/retention.py decides what has expired.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ _CRON = "30 5 * * *"
 
 
 class RetentionConfig(Config):
-    """Launchpad: `ops: {delete_expired: {config: {dry_run: true}}}` only says what would go."""
+    """In the launchpad: `ops: {delete_expired: {config: {dry_run: true}}}` only lists what would be deleted."""
 
     dry_run: bool = False
 
@@ -54,14 +55,13 @@ def delete_expired_files(
     dry_run: bool,
     now: datetime,
 ) -> RetentionResult:
-    """Delete what `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS let go, and what dead runs left; or say
-    what that is.
+    """Delete what has expired by `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS, and what dead runs left.
 
-    `alive(run id)`: whether that run may still be at work.
+    With `dry_run`, only report it. `alive(run id)` says whether that run may still be working.
 
     Raises:
-        StorageBusyError: the store is out of order; what was deleted by then stays deleted, and the next pass goes on.
-        LockError: PostgreSQL, which holds the windows' locks, is.
+        StorageBusyError: the store does not work. What was deleted stays deleted, and the next pass continues.
+        LockError: PostgreSQL, which holds the windows' locks, does not answer.
     """
     settings = project.settings
 
@@ -73,7 +73,7 @@ def delete_expired_files(
     return apply_retention(
         open_store(settings),
         settings.oss_prefix,
-        # Of an entry that cannot be used nobody knows what it lets go.
+        # Nobody knows what is to be kept of an entry that cannot be used.
         [_rule(table.entry) for table in project.tables if table.entry.issues is None],
         now=now.astimezone(settings.zone),
         keep_extracts=timedelta(days=settings.extract_keep_days),
@@ -85,9 +85,7 @@ def delete_expired_files(
 
 
 def is_alive(instance: DagsterInstance, run_id: str) -> bool:
-    """Whether a run has not come to its end, as far as Dagster knows; the reconciler ends those whose process is
-    gone.
-    """
+    """Whether a run has not ended, as far as Dagster knows. The reconciler fails runs whose process is gone."""
     run = instance.get_run_by_id(run_id)
     return run is not None and not run.is_finished
 
@@ -99,13 +97,11 @@ def _rule(entry: TableEntry) -> RetentionRule:
 
 
 def build_retention_job(project: Project) -> JobDefinition:
-    """Build the job."""
+    """Build the job `retention`."""
 
     @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
     def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
-        """Delete windows beyond `keep` and `keep_last` of their tables, superseded versions, and extracts after
-        EXTRACT_KEEP_DAYS.
-        """
+        """Delete expired windows (`keep`, `keep_last`), superseded versions, and extracts (EXTRACT_KEEP_DAYS)."""
         holder = f"retention run {context.run_id[:8]}"
         try:
             swept = delete_expired_files(
@@ -141,7 +137,7 @@ def build_retention_job(project: Project) -> JobDefinition:
 
 
 def build_retention_schedule(retention: JobDefinition, project: Project) -> ScheduleDefinition:
-    """Build the schedule, which is daily whatever the tables' own schedules are."""
+    """Build its schedule, which is daily whatever the schedules of the tables are."""
 
     @schedule(
         name=f"{retention.name}_schedule",

@@ -1,4 +1,4 @@
-"""When the jobs run."""
+"""The schedules of the jobs."""
 
 from dagster import (
     DagsterRunStatus,
@@ -10,10 +10,10 @@ from dagster import (
     SkipReason,
     schedule,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from aggregation_pipeline.automation.job_groups import Group
+from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
 from aggregation_pipeline.automation.run_requests import at_tick
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.runs.tags import PARTITION_NAME_TAG
 
 _UNFINISHED = [
@@ -25,24 +25,22 @@ _UNFINISHED = [
 ]
 
 
-def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleDefinition:
+def build_schedule(group: Group) -> ScheduleDefinition:
     """Build the schedule of a group that has one: its crons are read in its zone.
 
-    A tick over partitions launches the newest that is complete. Any other tick carries its moment into the run, so that
-    a run that starts late still reads what the tick stands for. A tick is skipped while a run of the job, over the same
-    partition, is under way: two of them would only wait for each other's locks.
+    A tick over partitions launches the newest that is complete. Any other tick passes its moment on to the run, so that
+    a run that starts late still reads what the tick stands for. A tick is skipped while a run of the same job over the
+    same partition is open: the two would only wait for each other's locks.
     """
-    names = [table.entry.name for table in group.tables]
-    told = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     newest = "" if group.partitions is None else ", the newest partition that is complete"
 
     @schedule(
         name=f"{group.name}_schedule",
         cron_schedule=group.crons[0] if len(group.crons) == 1 else list(group.crons),
-        job=job,
+        job_name=group.name,
         execution_timezone=group.zone.key,
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"{told}{newest}.",
+        description=f"{some_of(group.names, NAMES_SHOWN)}{newest}.",
     )
     def tick(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         moment = context.scheduled_execution_time
@@ -59,8 +57,8 @@ def build_schedule(group: Group, job: UnresolvedAssetJobDefinition) -> ScheduleD
             return SkipReason(
                 f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule."
             )
-        # The tick is part of the run's key: a second one on the same day reads the day anew, a tick that is repeated
-        # does not.
+        # With the tick in its key, a second tick of the day starts a second run, and a tick that Dagster repeats does
+        # not.
         run_key = moment.isoformat() if key is None else f"{key} {moment.isoformat()}"
         return RunRequest(run_key=run_key, partition_key=key, tags=spec.tags)
 

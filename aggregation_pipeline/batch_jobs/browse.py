@@ -1,6 +1,4 @@
-"""Reading batch_jobs for people: everybody's rows, whoever wrote them, so nothing is expected of what stands in
-them.
-"""
+"""Reading batch_jobs for people: rows of all owners. Other programs may have written them, with any content."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,26 +7,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
 from aggregation_pipeline.batch_jobs.table import batch_jobs
-from aggregation_pipeline.errors import MirrorBusyError, MirrorError
-from aggregation_pipeline.postgres.engine import safe_reason, transaction
+from aggregation_pipeline.postgres.engine import transaction
 
 JobRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which rows: None is any. `id` is the beginning of one, of hexadecimal digits and hyphens."""
+    """Which rows are wanted; None means any. `id` is the beginning of an id, of hexadecimal digits and hyphens."""
 
     job_type: str | None = None
     status: str | None = None
     id: str | None = None
-    most: int = 10
+    limit: int = 10
 
 
 @dataclass(frozen=True)
 class DayTrend:
-    """A day of the seed's trend. `avg_items` is None where no job of the day has a number."""
+    """The jobs of one day. `avg_items` is None where no job of the day has a number of items."""
 
     date: date
     total_jobs: int
@@ -37,10 +35,11 @@ class DayTrend:
     avg_items: float | None
 
 
-# sql/daily_trend.sql with a time zone of its own: that of the session is UTC.
+# sql/daily_trend.sql, with a time zone as a parameter: that of the session is UTC.
 _TREND = sa.text("""
     SELECT (created_at AT TIME ZONE :zone)::date AS date, count(*) AS total_jobs,
-           count(*) FILTER (WHERE status = 'completed') AS successful, count(*) FILTER (WHERE status = 'failed') AS failed,
+           count(*) FILTER (WHERE status = 'completed') AS successful,
+           count(*) FILTER (WHERE status = 'failed') AS failed,
            avg(total_items) AS avg_items
     FROM public.batch_jobs
     WHERE job_type = :kind AND (created_at AT TIME ZONE :zone)::date > (now() AT TIME ZONE :zone)::date - :days
@@ -49,36 +48,30 @@ _TREND = sa.text("""
 
 
 def list_rows(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
-    """The rows, the newest first. Raises MirrorError, MirrorBusyError."""
+    """Return the rows, the newest first. Raises MirrorError, MirrorBusyError."""
     conditions = {"job_type": wanted.job_type, "status": wanted.status}
     query = sa.select(batch_jobs).where(
         *(batch_jobs.c[name] == value for name, value in conditions.items() if value is not None)
     )
     if wanted.id is not None:
         query = query.where(sa.cast(batch_jobs.c.id, sa.Text).startswith(wanted.id))
-    found = _read(connection, query.order_by(batch_jobs.c.created_at.desc()).limit(wanted.most), {})
+    found = _read(connection, query.order_by(batch_jobs.c.created_at.desc()).limit(wanted.limit), {})
     return [dict(row) for row in found]
 
 
 def trend(connection: sa.Connection, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
-    """The days that had jobs, the newest first. Raises MirrorError, MirrorBusyError."""
-    return [day_of(row) for row in _read(connection, _TREND, {"kind": job_type, "zone": zone, "days": days})]
+    """Return the days that had jobs, the newest first. Raises MirrorError, MirrorBusyError."""
+    return [day_trend(row) for row in _read(connection, _TREND, {"kind": job_type, "zone": zone, "days": days})]
 
 
-def day_of(found: Mapping[Any, Any]) -> DayTrend:
-    """A day as any of the ways gives it."""
+def day_trend(found: Mapping[Any, Any]) -> DayTrend:
+    """Make a day of a row of the trend, from PostgreSQL or from Supabase."""
     average = found["avg_items"]
     numbers = {name: int(found[name]) for name in ("total_jobs", "successful", "failed")}
     return DayTrend(found["date"], **numbers, avg_items=None if average is None else round(float(average), 1))
 
 
 def _read(connection: sa.Connection, query: sa.Executable, arguments: Mapping[str, Any]) -> Sequence[sa.RowMapping]:
-    try:
-        with transaction(connection):
-            return connection.execute(query, arguments).mappings().all()
-    except sa.exc.OperationalError as error:
-        raise MirrorBusyError(f"batch_jobs cannot be read: it does not answer ({safe_reason(error)})") from error
-    except sa.exc.SQLAlchemyError as error:
-        raise MirrorError(
-            f"batch_jobs cannot be read ({safe_reason(error)}). Check that the table is there and that the user may read it"
-        ) from error
+    refused = "batch_jobs cannot be read ({reason}). Check that the table is there and that the user may read it"
+    with mirror_errors(refused=refused), transaction(connection):
+        return connection.execute(query, arguments).mappings().all()

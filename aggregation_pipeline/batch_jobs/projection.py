@@ -69,7 +69,7 @@ def project(
     """Return the row of a run.
 
     `platforms` maps the key segment of a table to its platform, in the order of the configuration, and `names` to the
-    name of its entry. A table that has left the configuration goes by the name that its files have, else by its segment.
+    name of its entry. A table that has left the configuration is named like its files, else by its segment.
     `secrets` are values that must not show in error texts.
     """
     ordered = sorted({event.id: event for event in events}.values(), key=lambda event: event.id)

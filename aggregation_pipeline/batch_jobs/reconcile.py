@@ -1,14 +1,15 @@
-"""Rows made right by level, not by edge: whatever was down, killed or late, the next pass finds what is to be done.
+"""Reconciling: every pass compares runs with rows, and writes what is missing or old.
 
-Run-status sensors lose an event for good when their body fails. A pass looks at the runs themselves: every one that has
-not ended, every one that ended since the watermark, and every row that still claims to be open.
+A run-status sensor that fails loses its event for good. A pass does not depend on events: it looks at every run that
+has not ended, at every run that ended since the watermark, and at every row that is still open. So it repairs whatever
+was down, killed or late.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from enum import Enum, auto
 from uuid import UUID
 
 from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
@@ -20,34 +21,36 @@ from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.batch_jobs.writer import RowState
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.runs.model import Owner
-from aggregation_pipeline.runs.run_records import run_info, runs_since
+from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
 
-ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-# The sensor that does this; on its name hang its cursor and its alerts.
-MIRROR_SENSOR = "internal_batch_jobs_reconcile"
-OPEN = [status for status in DagsterRunStatus if status not in ENDED]
-# Nothing but its status changes in a run that has not started.
+ENDED_STATUSES = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+OPEN_STATUSES = [status for status in DagsterRunStatus if status not in ENDED_STATUSES]
+# In a run that has not started, nothing changes but its status.
 _WAITING = {"QUEUED", "NOT_STARTED"}
 
-# Dagster stamps a run with the time of the event, which may be stored later: the clocks of workers and long stalls fit
-# in here.
-OVERLAP = timedelta(minutes=10)
-# Events may be committed after those that came later. A run that ended within this time is read again.
-SETTLING = timedelta(seconds=60)
+# An event may be committed after a later one. A run that ended within this time is mirrored again.
+SETTLING_TIME = timedelta(seconds=60)
+# A run that cannot be mirrored is tried again at every pass, up to this number of runs.
+MAX_RETRIED_RUNS = 200
 _PAGE = 500
-# A run that cannot be mirrored is tried again at every pass, up to so many of them.
-RETRIES = 200
 
 Mirror = Callable[[RunRecord], Outcome]
 
 
 @dataclass
 class ReconcileResult:
-    """What a pass did.
+    """What one pass did.
 
-    `watermark` is how far ended runs are mirrored, `refused` the runs to be tried again, with the reason. `behind`
-    counts the runs whose row the pass could not bring up to date; of those that it had no time to read, all that ended
-    are counted. `lag` is for how many seconds the first of them has been waiting.
+    Attributes:
+        watermark: ended runs are mirrored up to this moment; the next pass begins there.
+        looked_at: runs whose events were read.
+        written: rows that changed.
+        closed: open rows whose run was deleted in Dagster.
+        behind: runs whose row the pass could not bring up to date. Of those that it had no time to read, all that
+            ended are counted.
+        lag_seconds: for how long the first of these has been waiting.
+        complete: the pass had time for all of its runs.
+        refused: by the id of a run that is to be tried again, the reason.
     """
 
     watermark: datetime
@@ -55,14 +58,14 @@ class ReconcileResult:
     written: int = 0
     closed: int = 0
     behind: int = 0
-    lag: float = 0.0
+    lag_seconds: float = 0.0
     complete: bool = True
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def reconcile(
     instance: DagsterInstance,
-    rows: BatchJobRepository,
+    repository: BatchJobRepository,
     mirror: Mirror,
     *,
     owner: Owner,
@@ -71,122 +74,152 @@ def reconcile(
     foreign: set[str] | None = None,
     budget: float = 12.0,
 ) -> ReconcileResult:
-    """Bring the rows up to date, for at most `budget` seconds (and the run that is being mirrored when they are over).
+    """Bring the rows up to date, for at most `budget` seconds and the run that is being mirrored when they are over.
 
-    What was not reached is left to the next pass, which begins at the watermark returned. `foreign` remembers, from
-    pass to pass, the runs that are not ours. Raises MirrorBusyError when batch_jobs does not answer; a run that cannot
-    be mirrored is reported and does not stop the others.
+    The next pass continues where this one stopped: pass it the watermark that is returned. `retry` are runs that an
+    earlier pass could not mirror. `foreign` is a set in which passes remember the runs that are not ours.
+
+    A run that cannot be mirrored is reported in the result and does not stop the others.
+    Raises MirrorBusyError when batch_jobs does not answer.
     """
-    sweep = _Sweep(
-        rows, mirror, owner, ReconcileResult(watermark), set() if foreign is None else foreign, datetime.now(UTC)
+    one_pass = _Pass(
+        instance, repository, mirror, owner, ReconcileResult(watermark), set() if foreign is None else foreign
     )
     began = time.monotonic()
-    # Open runs get half of the time: a long history to catch up with does not hide what happens now, nor the other way
-    # round.
-    sweep.take(instance.get_run_records(RunsFilter(statuses=OPEN)), began + budget / 2)
-    claimed = {row.run_id: key for key, row in rows.open_row_states(owner).items()}
-    wanted = [run_id for run_id in dict.fromkeys([*claimed, *retry]) if run_id not in sweep.seen]
-    for start in range(0, len(wanted), _PAGE):
-        asked = wanted[start : start + _PAGE]
-        found = instance.get_run_records(RunsFilter(run_ids=asked))
-        known = {run.dagster_run.run_id for run in found}
-        sweep.take(found, began + budget * 3 / 4)
-        sweep.close([claimed[run_id] for run_id in asked if run_id in claimed and run_id not in known])
-    unread = 0
-    for page in runs_since(instance, ENDED, watermark - OVERLAP, limit=_PAGE):
-        if not sweep.take(page, began + budget, ended=True):
-            # The pages that follow are counted and not read: the time is up.
-            unread = instance.get_runs_count(RunsFilter(statuses=ENDED, updated_after=run_info(page[-1]).updated_at))
-            break
-    for run in sweep.settling:
-        if time.monotonic() > began + budget:
-            break
-        sweep.take_one(run)
-    sweep.done.behind = len(sweep.left) + unread
-    if sweep.done.complete:
-        # Strangers that are not looked at any more need not be remembered.
-        sweep.foreign &= sweep.seen
-    if len(sweep.done.refused) > RETRIES:
-        # More than can be remembered one by one: one cause, not many. What came after them is in place and costs
-        # nothing to pass again.
-        sweep.done.watermark = watermark
-    return sweep.done
+    # Open runs get half of the time: neither a long history nor what happens now keeps the other waiting.
+    one_pass.mirror_needed(instance.get_run_records(RunsFilter(statuses=OPEN_STATUSES)), began + budget / 2)
+    one_pass.mirror_open_rows(retry, began + budget * 3 / 4)
+    unread = one_pass.mirror_ended_since(watermark, began + budget)
+    one_pass.mirror_settling(began + budget)
+    return one_pass.finish(watermark, unread)
+
+
+class _Need(Enum):
+    """Whether a pass has to mirror a run."""
+
+    NOW = auto()
+    # The run ended a moment ago and has its row: after all runs that have none.
+    AGAIN = auto()
+    NOT = auto()
 
 
 @dataclass
-class _Sweep:
-    """A pass under way."""
+class _Pass:
+    """One pass while it runs.
 
-    rows: BatchJobRepository
+    Attributes:
+        seen: runs that the pass has dealt with.
+        settling: records of runs that need to be mirrored AGAIN.
+        behind: runs whose row is not up to date.
+    """
+
+    instance: DagsterInstance
+    repository: BatchJobRepository
     mirror: Mirror
     owner: Owner
-    done: ReconcileResult
+    result: ReconcileResult
     foreign: set[str]
-    now: datetime
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     seen: set[str] = field(default_factory=set)
-    # What ended just now and has its row already: it comes after whatever has none.
     settling: list[RunRecord] = field(default_factory=list)
-    # Those whose row could not be brought up to date.
-    left: set[str] = field(default_factory=set)
+    behind: set[str] = field(default_factory=set)
 
-    def take(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
-        """Mirror those that need it, one at least; False when the time is up."""
-        rows = self.rows.row_states(self.owner, [row_id(run.dagster_run.run_id) for run in records])
-        taken, in_time = 0, True
+    def mirror_needed(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
+        """Mirror those runs that need it, at least one; False when time is up. `ended` moves the watermark."""
+        states = self.repository.row_states(self.owner, [row_id(run.dagster_run.run_id) for run in records])
+        mirrored, in_time = 0, True
         for run in records:
             run_id = run.dagster_run.run_id
-            need = "no" if run_id in self.foreign else _need(run, rows, self.now)
-            in_time = in_time and not (need == "yes" and taken and time.monotonic() > until)
+            need = _Need.NOT if run_id in self.foreign else _need(run, states, self.now)
+            in_time = in_time and not (need is _Need.NOW and mirrored and time.monotonic() > until)
             if not in_time:
-                # What comes now is only counted.
-                self.done.complete = False
-                if need == "yes":
-                    self._left(run)
+                # The rest is only counted.
+                self.result.complete = False
+                if need is _Need.NOW:
+                    self._note_behind(run)
                 continue
             self.seen.add(run_id)
-            if need == "again":
+            if need is _Need.AGAIN:
                 self.settling.append(run)
-            elif need == "yes":
-                self.take_one(run)
-                taken += 1
+            elif need is _Need.NOW:
+                self._mirror_one(run)
+                mirrored += 1
             if ended:
-                self.done.watermark = max(self.done.watermark, run_info(run).updated_at)
+                self.result.watermark = max(self.result.watermark, run_info(run).updated_at)
         return in_time
 
-    def take_one(self, run: RunRecord) -> None:
-        self.done.looked_at += 1
-        self.left.discard(run.dagster_run.run_id)
+    def mirror_open_rows(self, retry: Sequence[str], until: float) -> None:
+        """Mirror the runs of open rows, and those to be tried again; close the rows of runs that were deleted."""
+        open_rows = {state.run_id: key for key, state in self.repository.open_row_states(self.owner).items()}
+        wanted = [run_id for run_id in dict.fromkeys([*open_rows, *retry]) if run_id not in self.seen]
+        for start in range(0, len(wanted), _PAGE):
+            page = wanted[start : start + _PAGE]
+            records = self.instance.get_run_records(RunsFilter(run_ids=page))
+            existing = {run.dagster_run.run_id for run in records}
+            self.mirror_needed(records, until)
+            self._close([open_rows[run_id] for run_id in page if run_id in open_rows and run_id not in existing])
+
+    def mirror_ended_since(self, watermark: datetime, until: float) -> int:
+        """Mirror the runs that ended since then; returns how many the pass had no time to read."""
+        for page in runs_since(self.instance, ENDED_STATUSES, watermark - LATE_UPDATES, limit=_PAGE):
+            if not self.mirror_needed(page, until, ended=True):
+                unread = RunsFilter(statuses=ENDED_STATUSES, updated_after=run_info(page[-1]).updated_at)
+                return self.instance.get_runs_count(unread)
+        return 0
+
+    def mirror_settling(self, until: float) -> None:
+        """Mirror the runs that ended a moment ago once more."""
+        for run in self.settling:
+            if time.monotonic() > until:
+                break
+            self._mirror_one(run)
+
+    def finish(self, watermark: datetime, unread: int) -> ReconcileResult:
+        """Return the result of the pass, which began at this watermark."""
+        self.result.behind = len(self.behind) + unread
+        if self.result.complete:
+            # Foreign runs that the pass did not come across lie behind the watermark: forget them.
+            self.foreign &= self.seen
+        if len(self.result.refused) > MAX_RETRIED_RUNS:
+            # Too many to remember one by one, so they have one cause. The next pass begins at the same watermark: runs
+            # that have their rows by then cost little.
+            self.result.watermark = watermark
+        return self.result
+
+    def _mirror_one(self, run: RunRecord) -> None:
+        run_id = run.dagster_run.run_id
+        self.result.looked_at += 1
+        self.behind.discard(run_id)
         try:
             outcome = self.mirror(run)
         except MirrorBusyError:
             raise
         except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
             # One row that is refused, or one run whose events cannot be read, must not hold up the others.
-            self.done.refused[run.dagster_run.run_id] = str(error)
-            self._left(run)
+            self.result.refused[run_id] = str(error)
+            self._note_behind(run)
             return
-        self.done.written += outcome == "written"
-        # A run is stored a moment before what it plans.
-        if outcome == "foreign" and self.now - run_info(run).created_at > OVERLAP:
-            self.foreign.add(run.dagster_run.run_id)
+        self.result.written += outcome == "written"
+        # Dagster stores a run a moment before what it plans, so a new run may only look foreign.
+        if outcome == "foreign" and self.now - run_info(run).created_at > LATE_UPDATES:
+            self.foreign.add(run_id)
 
-    def close(self, ids: Sequence[UUID]) -> None:
-        """End the open rows of runs that Dagster does not know any more: somebody deleted them, and nothing will ever
-        be heard of them.
-        """
-        for row in self.rows.read(self.owner, ids) if ids else ():
-            self.done.closed += self.rows.record(close_deleted_run(row, self.now))
+    def _close(self, ids: Sequence[UUID]) -> None:
+        """Close the rows of runs that were deleted in Dagster: no event of theirs will come any more."""
+        for row in self.repository.read_rows(self.owner, ids) if ids else ():
+            self.result.closed += self.repository.record(close_deleted_run(row, self.now))
 
-    def _left(self, run: RunRecord) -> None:
-        self.left.add(run.dagster_run.run_id)
-        self.done.lag = max(self.done.lag, (datetime.now(UTC) - run_info(run).updated_at).total_seconds())
+    def _note_behind(self, run: RunRecord) -> None:
+        self.behind.add(run.dagster_run.run_id)
+        waiting = (datetime.now(UTC) - run_info(run).updated_at).total_seconds()
+        self.result.lag_seconds = max(self.result.lag_seconds, waiting)
 
 
-def _need(run: RunRecord, rows: Mapping[UUID, RowState], now: datetime) -> Literal["yes", "again", "no"]:
-    facts = run_info(run)
-    row = rows.get(row_id(facts.run_id))
-    if row is None or row.refused or row.updated != facts.updated_at.isoformat():
-        return "yes"
+def _need(run: RunRecord, states: Mapping[UUID, RowState], now: datetime) -> _Need:
+    info = run_info(run)
+    state = states.get(row_id(info.run_id))
+    if state is None or state.refused or state.updated != info.updated_at.isoformat():
+        return _Need.NOW
     if run.dagster_run.is_finished:
-        return "again" if now - facts.updated_at <= SETTLING else "no"
-    return "no" if facts.status in _WAITING else "yes"
+        return _Need.AGAIN if now - info.updated_at <= SETTLING_TIME else _Need.NOT
+    return _Need.NOT if info.status in _WAITING else _Need.NOW

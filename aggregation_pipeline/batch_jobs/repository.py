@@ -13,98 +13,51 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.batch_jobs import browse, writer
+from aggregation_pipeline.batch_jobs import browse, table, writer
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
 from aggregation_pipeline.batch_jobs.supabase import supabase_repository
-from aggregation_pipeline.batch_jobs.table import ensure_table
 from aggregation_pipeline.batch_jobs.writer import RowState
-from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
+from aggregation_pipeline.postgres.engine import create_engine, deadline
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.settings.base import Settings
 
 
 class BatchJobRepository(Protocol):
-    """What the mirror does with batch_jobs. Every method raises MirrorBusyError where another try may do, else
-    MirrorError.
+    """The rows of batch_jobs.
+
+    Every method raises MirrorBusyError where the next try may succeed, else MirrorError.
     """
 
-    def ensure(self) -> bool:
-        """Prove that rows can be kept here, making the table where that is possible; whether it was made."""
+    def ensure_table(self) -> bool:
+        """Create the table where it is missing; returns whether it was."""
 
-    def prove(self, owner: Owner) -> None:
-        """Raise MirrorError where rows cannot be written, as far as that can be told without leaving one."""
+    def prove_writable(self, owner: Owner) -> None:
+        """Raise an error if rows cannot be written, as far as that can be found out without leaving one."""
 
     def record(self, row: BatchJobRow) -> bool:
-        """Write the row unless an equal or newer version of it, or a row that is not its owner's, is there; whether it
-        was written.
+        """Write a row, and return whether anything changed.
+
+        An equal or newer version of the row stays as it is, and so does a row of another owner.
         """
 
     def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
-        """Those of the rows that exist and are the owner's."""
+        """Return the states of those rows that exist and belong to the owner."""
 
     def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
-        """The owner's rows that have not come to an end."""
+        """Return the states of the owner's rows that have not ended, the newest first."""
 
-    def read(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
-        """Those of the rows that exist and are the owner's, whole."""
-
-    def prune(self, owner: Owner, before: datetime) -> int:
-        """Delete the owner's rows that came to an end before; how many."""
-
-    def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
-        """Rows of everybody, the newest first."""
-
-    def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
-        """What the last `days` of a time zone saw, the newest first; days without a job are left out."""
-
-
-@dataclass(frozen=True)
-class PostgresRepository:
-    """The table itself, by a connection string."""
-
-    connection: sa.Connection
-
-    def ensure(self) -> bool:
-        return ensure_table(self.connection)
-
-    def prove(self, owner: Owner) -> None:
-        writer.prove(self.connection, owner)
-
-    def record(self, row: BatchJobRow) -> bool:
-        return writer.record(self.connection, row)
-
-    def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
-        return writer.row_states(self.connection, owner, ids)
-
-    def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
-        return writer.open_row_states(self.connection, owner)
-
-    def read(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
-        return writer.read_rows(self.connection, owner, ids)
+    def read_rows(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
+        """Return those rows that exist and belong to the owner, with all columns."""
 
     def prune(self, owner: Owner, before: datetime) -> int:
-        return writer.prune(self.connection, owner, before)
+        """Delete the owner's rows that ended before then, and return how many."""
 
     def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
-        return browse.list_rows(self.connection, wanted)
+        """Return rows of all owners, the newest first."""
 
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
-        return browse.trend(self.connection, job_type, zone, days)
-
-
-@contextmanager
-def postgres_repository(engine: sa.Engine, seconds: float) -> Iterator[BatchJobRepository]:
-    """The rows by a connection of their own, which is cut after `seconds`, whatever it is waiting for."""
-    try:
-        connection = engine.connect()
-    except sa.exc.OperationalError as error:
-        raise MirrorBusyError(
-            f"batch_jobs cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
-            " the server runs"
-        ) from error
-    with connection, deadline(connection, seconds):
-        yield PostgresRepository(connection)
+        """Return the figures of the last `days` in a time zone, the newest first. Days without a job are left out."""
 
 
 # Opens the rows for at most so many seconds.
@@ -120,3 +73,55 @@ def repository_opener(settings: Settings, *, application_name: str) -> OpenRepos
         return functools.partial(supabase_repository, settings.supabase_url, settings.supabase_key.get_secret_value())
     engine = create_engine(settings.require_batch_jobs_url(), application_name=application_name)
     return functools.partial(postgres_repository, engine)
+
+
+@dataclass(frozen=True)
+class PostgresRepository:
+    """The rows by a connection to PostgreSQL."""
+
+    connection: sa.Connection
+
+    def ensure_table(self) -> bool:
+        """Create the table where it is missing; returns whether it was."""
+        return table.ensure_table(self.connection)
+
+    def prove_writable(self, owner: Owner) -> None:
+        """Write a row, and the table where it is missing, in a transaction that is rolled back."""
+        writer.prove_writable(self.connection, owner)
+
+    def record(self, row: BatchJobRow) -> bool:
+        """Write a row by an upsert that never replaces a newer version."""
+        return writer.record(self.connection, row)
+
+    def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
+        """Return the states of those rows that exist and belong to the owner."""
+        return writer.row_states(self.connection, owner, ids)
+
+    def open_row_states(self, owner: Owner) -> Mapping[UUID, RowState]:
+        """Return the states of the owner's rows that have not ended, the newest first."""
+        return writer.open_row_states(self.connection, owner)
+
+    def read_rows(self, owner: Owner, ids: Collection[UUID]) -> Sequence[BatchJobRow]:
+        """Return those rows that exist and belong to the owner, with all columns."""
+        return writer.read_rows(self.connection, owner, ids)
+
+    def prune(self, owner: Owner, before: datetime) -> int:
+        """Delete the owner's rows that ended before then, and return how many."""
+        return writer.prune(self.connection, owner, before)
+
+    def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
+        """Return rows of all owners, the newest first."""
+        return browse.list_rows(self.connection, wanted)
+
+    def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
+        """Return the figures of the last days that had jobs, the newest first."""
+        return browse.trend(self.connection, job_type, zone, days)
+
+
+@contextmanager
+def postgres_repository(engine: sa.Engine, seconds: float) -> Iterator[BatchJobRepository]:
+    """Open the rows by a connection of their own, which is cut after `seconds`, whatever it is waiting for."""
+    with mirror_errors(refused="batch_jobs cannot be opened ({reason}). Check BATCH_JOBS_URL"):
+        connection = engine.connect()
+    with connection, deadline(connection, seconds):
+        yield PostgresRepository(connection)

@@ -5,9 +5,10 @@ from importlib import resources
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
+from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
-from aggregation_pipeline.postgres.engine import safe_reason, transaction
+from aggregation_pipeline.postgres.engine import transaction
 
 batch_jobs = sa.Table(
     "batch_jobs",
@@ -26,38 +27,32 @@ batch_jobs = sa.Table(
 
 
 def create_sql() -> str:
-    """The text of sql/create_batch_jobs_table.sql, which the installed package carries too."""
+    """Return the text of sql/create_batch_jobs_table.sql, which the installed package holds too."""
     return resources.files(__package__).joinpath("create_batch_jobs_table.sql").read_text(encoding="utf-8")
 
 
 def ensure_table(bind: sa.Engine | sa.Connection) -> bool:
-    """Create public.batch_jobs where it is missing; returns whether it was. A table that is there is never altered.
+    """Create public.batch_jobs where it is missing; returns whether it was. An existing table is never altered.
 
     Raises MirrorError when the table lacks columns or may not be created, MirrorBusyError when PostgreSQL does not
     answer.
     """
-    try:
-        with transaction(bind) as connection:
-            return ensure_within(connection)
-    except sa.exc.OperationalError as error:
-        raise MirrorBusyError(
-            f"batch_jobs cannot be reached: {safe_reason(error)}. Check BATCH_JOBS_URL (without it, DAGSTER_PG_URL) and that"
-            " the server runs"
-        ) from error
-    except sa.exc.SQLAlchemyError as error:
-        raise MirrorError(
-            f"public.batch_jobs is missing and could not be created: {safe_reason(error)}. "
-            "Run sql/create_batch_jobs_table.sql as a user who may create tables there"
-        ) from error
+    refused = (
+        "public.batch_jobs is missing and could not be created: {reason}."
+        " Run sql/create_batch_jobs_table.sql as a user who may create tables there"
+    )
+    with mirror_errors(refused=refused), transaction(bind) as connection:
+        return create_where_missing(connection)
 
 
-def ensure_within(connection: sa.Connection) -> bool:
-    """The same in a transaction of the caller's, who may roll it back. Raises MirrorError for missing columns, and
-    SQLAlchemy's errors.
+def create_where_missing(connection: sa.Connection) -> bool:
+    """Create the table in the caller's transaction, which may be rolled back; returns whether it was missing.
+
+    Raises MirrorError when the table lacks columns, and SQLAlchemy's errors.
     """
     created = False
     if not _columns(connection):
-        # Two CREATE TABLE IF NOT EXISTS at once can both find nothing, and then one fails.
+        # Two statements CREATE TABLE IF NOT EXISTS at the same time may both find no table, and one of them fails.
         wait_in_transaction(connection, lock_key(AdvisoryLock.BATCH_JOBS_TABLE))
         created = not _columns(connection)
         if created:
@@ -65,9 +60,8 @@ def ensure_within(connection: sa.Connection) -> bool:
     missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
     if missing:
         raise MirrorError(
-            f"public.batch_jobs has no column {', '.join(missing)}. Something else than sql/create_batch_jobs_table.sql"
-            " made it, and a table that exists is never altered here: add what is missing, or point BATCH_JOBS_URL to"
-            " another database"
+            f"public.batch_jobs has no column {', '.join(missing)}. It was not made by sql/create_batch_jobs_table.sql,"
+            " and an existing table is never altered. Add the columns, or point BATCH_JOBS_URL to another database"
         )
     return created
 

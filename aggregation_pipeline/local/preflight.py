@@ -110,7 +110,7 @@ def _dagster_storage(url: str) -> None:
 def _batch_jobs(project: Project) -> None:
     settings = project.settings
     with repository_opener(settings, application_name="aggregation plan")(_TIMEOUT_SECONDS) as rows:
-        rows.prove(Owner(settings.deployment_name, "plan"))
+        rows.prove_writable(Owner(settings.deployment_name, "plan"))
 
 
 def _folder(folder: Path) -> None:

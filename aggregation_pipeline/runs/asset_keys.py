@@ -20,7 +20,7 @@ SOURCES_GROUP: Final = "sources"
 _TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
 
 
-class ParsedKey(NamedTuple):
+class TableAsset(NamedTuple):
     """The table that an asset belongs to, by its segment, and which output it is; None for the table itself."""
 
     segment: str
@@ -58,17 +58,17 @@ def export_path(table: str, output: str) -> tuple[str, ...]:
     return (_EXPORT, f"{table}_{output}")
 
 
-def parse_key(path: Sequence[str]) -> ParsedKey | None:
+def parse_asset_key(path: Sequence[str]) -> TableAsset | None:
     """Return what a key stands for; None for a key that is not ours.
 
     No output has a `_` in its name: the last `_` ends the segment, and no two tables share a key.
     """
     match tuple(path):
         case (first, part) if first == _TABLE:
-            return ParsedKey(part, None)
+            return TableAsset(part, None)
         case (first, part) if first == _EXPORT:
             table, _, output = part.rpartition("_")
-            return ParsedKey(table, output) if table and output in OUTPUTS else None
+            return TableAsset(table, output) if table and output in OUTPUTS else None
     return None
 
 
@@ -102,9 +102,10 @@ def require_unique(entries: Iterable[TableEntry], database: str) -> None:
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
-        for path, words in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
-            other = seen.setdefault(path, words)
-            if other != words:
+        for path, description in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
+            other = seen.setdefault(path, description)
+            if other != description:
                 raise ConfigError(
-                    f"{other} and {words} would have the same name in Dagster, {'/'.join(path)}. Rename one of them"
+                    f"{other} and {description} would have the same name in Dagster, {'/'.join(path)}."
+                    " Rename one of them"
                 )

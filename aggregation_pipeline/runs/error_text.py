@@ -8,13 +8,19 @@ class RecordedError(Protocol):
     """What is read of Dagster's SerializableErrorInfo, which is not public."""
 
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """The type and the text of the error."""
+        ...
 
     @property
-    def cls_name(self) -> str | None: ...
+    def cls_name(self) -> str | None:
+        """The name of its class."""
+        ...
 
     @property
-    def cause(self) -> "RecordedError | None": ...
+    def cause(self) -> "RecordedError | None":
+        """The error that it was raised from."""
+        ...
 
 
 def innermost_message(error: RecordedError | None) -> str | None:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.runs.asset_keys import MANIFEST, ParsedKey, parse_key, segment_of_step
+from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, parse_asset_key, segment_of_step
 from aggregation_pipeline.runs.error_text import innermost_message
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
 from aggregation_pipeline.runs.tags import (
@@ -100,10 +100,10 @@ def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str 
 
     A table's own key counts as ours after the table has left the configuration, so that its runs still get their rows.
     """
-    return _segment_of_parsed(parse_key(key.path) if key else None, platforms)
+    return _segment_of_parsed(parse_asset_key(key.path) if key else None, platforms)
 
 
-def _segment_of_parsed(key: ParsedKey | None, platforms: Mapping[str, str]) -> str | None:
+def _segment_of_parsed(key: TableAsset | None, platforms: Mapping[str, str]) -> str | None:
     return key.segment if key and (key.output is None or key.segment in platforms) else None
 
 
@@ -112,10 +112,10 @@ def _segment_of_stored_key(key: str, platforms: Mapping[str, str]) -> str | None
 
 
 @functools.lru_cache(maxsize=10_000)
-def _parse_stored_key(key: str) -> ParsedKey | None:
+def _parse_stored_key(key: str) -> TableAsset | None:
     """Parse a key as event_logs stores it. Cached: all runs name the same keys, and parsing one is slow."""
     found = AssetKey.from_db_string(key)
-    return parse_key(found.path) if found else None
+    return parse_asset_key(found.path) if found else None
 
 
 def _planned_without_event(
@@ -186,7 +186,7 @@ def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
 
 
 def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
-    key = parse_key(materialization.asset_key.path)
+    key = parse_asset_key(materialization.asset_key.path)
     values: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
     # The manifest is materialized last, when everything is published, and carries the window's figures.
     if key is None or key.output != MANIFEST or key.segment not in ours or ITEMS_KEY not in values:

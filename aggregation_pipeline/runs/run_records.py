@@ -7,6 +7,9 @@ from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
 from aggregation_pipeline.runs.model import RunInfo
 
+# How late a change of a run may be stored. Dagster stamps a run with the time of the event, not of the write: clocks of
+# workers differ, and a process may stall in between.
+LATE_UPDATES = timedelta(minutes=10)
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 

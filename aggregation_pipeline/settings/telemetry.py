@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from aggregation_pipeline.config.messages.listing import some_of
+
 VARIABLE: Final = "DAGSTER_DISABLE_TELEMETRY"
 _SENT: Final = "logs"
 _QUEUE: Final = ".logs_queue"
@@ -44,10 +46,9 @@ def queued_files_warning() -> str:
         return ""
     if not names:
         return ""
-    some = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if names[3:] else ''}"
     return (
-        f"{queue} holds {some}: Dagster's telemetry has moved files of {home / _SENT} there to send them away. They"
-        f" stay there now. To restore them: mkdir -p {home / _SENT} && mv -n {queue}/* {home / _SENT}/"
+        f"{queue} holds {some_of(names, 3)}: Dagster's telemetry has moved files of {home / _SENT} there to send them"
+        f" away. They stay there now. To restore them: mkdir -p {home / _SENT} && mv -n {queue}/* {home / _SENT}/"
     )
 
 

@@ -45,7 +45,7 @@ def test_dingtalk_gets_the_signature_of_time_and_secret_encoded_once(services: S
 
 
 @pytest.mark.parametrize("service", ["feishu", "lark"])
-def test_feishu_and_lark_get_the_signature_of_nothing_keyed_with_time_and_secret(services: Sink, service: str):
+def test_feishu_and_lark_get_the_signature_of_an_empty_text_keyed_with_time_and_secret(services: Sink, service: str):
     (channel,) = open_channels([f"{service}://hook-123?secret=s3cret/+x"])
     # A plus sign in a query means a blank.
     channel.send(HELLO)
@@ -98,11 +98,11 @@ def test_a_robot_is_found_in_short_form_or_by_its_address_as_copied(
             "invalid webhook url .code 93000",
         ),
         ("wecombot://tok", (200, {"hello": 1}), "no reason given .code missing"),
-        ("lark://tok", (200, b"<html>"), "something else than JSON"),
+        ("lark://tok", (200, b"<html>"), "does not answer with JSON"),
         ("dingtalk://tok", (502, {}), "answers with status 502"),
     ],
 )
-def test_a_robot_that_says_no_has_not_taken_the_message(services: Sink, url: str, answer: Any, words: str):
+def test_a_robot_that_refuses_has_not_accepted_the_message(services: Sink, url: str, answer: Any, words: str):
     services.answer = answer
     with pytest.raises(AlertError, match=words):
         open_channels([url])[0].send(HELLO)
@@ -147,7 +147,7 @@ def test_an_address_appears_in_no_error_and_no_log(
 @pytest.mark.parametrize(
     "url", ["slack://T0KEN-very-secret", "nonsense://T0KEN-very-secret", "feishu://?x=T0KEN-very-secret"]
 )
-def test_an_entry_that_nobody_understands_is_refused_without_repeating_it(url: str, caplog: pytest.LogCaptureFixture):
+def test_an_entry_that_cannot_be_read_is_refused_without_repeating_it(url: str, caplog: pytest.LogCaptureFixture):
     with pytest.raises(
         SettingsError, match=r"ALERT_URLS cannot be used: entry 2: .*Write dingtalk://SECRET@TOKEN"
     ) as caught:
@@ -155,7 +155,9 @@ def test_an_entry_that_nobody_understands_is_refused_without_repeating_it(url: s
     assert "very" not in str(caught.value) + caplog.text
 
 
-def test_apprise_still_has_the_faults_for_which_we_go_past_it(sink: Sink, monkeypatch: pytest.MonkeyPatch):
+def test_apprise_still_has_the_faults_because_of_which_robots_are_called_directly(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+):
     from apprise.plugins.dingtalk import NotifyDingTalk
 
     monkeypatch.setattr(NotifyDingTalk, "notify_url", f"{sink.url}/dingtalk?access_token={{token}}")

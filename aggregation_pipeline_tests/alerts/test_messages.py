@@ -8,26 +8,26 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregation_pipeline.alerts.incidents import KINDS, Incident, IncidentDetails
-from aggregation_pipeline.alerts.messages import _TITLES, _WORDS, Message, MessageRenderer, fit
+from aggregation_pipeline.alerts.messages import _TEXTS, _TITLES, Message, MessageRenderer, fit
 from aggregation_pipeline.alerts.send_times import plan_send_time, retry_pause, seconds_until_quiet_ends
 
 AT = datetime(2026, 11, 20, 18, 5, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def cause(name: str = "users", **facts: Any) -> Incident:
-    return Incident(f"k:{name}", "run_failed", f"table {name}", AT, IncidentDetails(name=name, **facts))
+def incident(name: str = "users", **details: Any) -> Incident:
+    return Incident(f"k:{name}", "run_failed", f"table {name}", AT, IncidentDetails(name=name, **details))
 
 
 def test_an_english_message_says_what_whose_why_and_where_to_look():
-    facts: dict[str, Any] = {
+    details: dict[str, Any] = {
         "owners": ("team:shop", "ada@example.com"),
         "error": "No such column",
         "run_id": "1a2b",
         "asset": "aggregation/users",
     }
     message = MessageRenderer("prod", "en", SHANGHAI, "https://dagster.example.com").message(
-        "run_failed", [cause(**facts, files="oss://b/users/2026-11-20/manifest.json")], "deadbeef"
+        "run_failed", [incident(**details, files="oss://b/users/2026-11-20/manifest.json")], "deadbeef"
     )
     assert message.title == "[prod] 1 failed: users"
     assert message.body.splitlines() == [
@@ -38,32 +38,32 @@ def test_an_english_message_says_what_whose_why_and_where_to_look():
         "  asset: https://dagster.example.com/assets/aggregation/users",
         "  last good files: oss://b/users/2026-11-20/manifest.json",
         "",
-        "message deadbeef; the same number twice is the same message",
+        "message deadbeef; a second message with this number is the same one",
     ]
 
 
 def test_a_chinese_message_says_the_same():
     message = MessageRenderer("生产", "zh", SHANGHAI).message(
-        "run_failed", [cause("订单 明细", run_id="1a2b", error="没有这一列")], "deadbeef"
+        "run_failed", [incident("订单 明细", run_id="1a2b", error="没有这一列")], "deadbeef"
     )
-    assert message.title == "[生产] 1 张表运行失败:订单 明细"
+    assert message.title == "[生产] 1 张表运行失败：订单 明细"
     assert message.body.splitlines()[:4] == [
-        "■ 订单 明细 (无负责人)",
+        "■ 订单 明细（无负责人）",
         "  没有这一列",
-        "  时间:2026-11-21 02:05 CST",
-        "  运行:1a2b",
+        "  时间：2026-11-21 02:05 CST",
+        "  运行：1a2b",
     ]
 
 
 def test_both_languages_know_every_kind_and_every_word():
     assert set(_TITLES["en"]) == set(_TITLES["zh"]) == set(KINDS)
-    assert set(_WORDS["en"]) == set(_WORDS["zh"])
-    assert {f"was {kind}" for kind in KINDS if kind != "recovered"} <= set(_WORDS["en"])
+    assert set(_TEXTS["en"]) == set(_TEXTS["zh"])
+    assert {f"was {kind}" for kind in KINDS if kind != "recovered"} <= set(_TEXTS["en"])
 
 
-def test_many_causes_are_listed_up_to_twenty_and_then_counted():
+def test_many_incidents_are_listed_up_to_twenty_and_then_counted():
     message = MessageRenderer("prod", "en", SHANGHAI).message(
-        "run_failed", [cause(f"t{number:02}") for number in range(50)], "n"
+        "run_failed", [incident(f"t{number:02}") for number in range(50)], "n"
     )
     assert message.title == "[prod] 50 failed: t00, t01, t02, …"
     assert message.body.count("■") == 20

@@ -26,17 +26,19 @@ from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
 NOW = datetime.now(UTC)
-VOICE = MessageRenderer("prod", "en", ZoneInfo("Asia/Shanghai"))
+RENDERER = MessageRenderer("prod", "en", ZoneInfo("Asia/Shanghai"))
 SQL = REPOSITORY / "sql" / "alerts"
 
 
-def cause(key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **facts: Any) -> Incident:
-    return Incident(f"{kind}:{key}", kind, subject or f"table {key}", at, IncidentDetails(name=key, **facts))
+def incident(
+    key: str, kind: Any = "run_failed", subject: str | None = None, at: datetime = NOW, **details: Any
+) -> Incident:
+    return Incident(f"{kind}:{key}", kind, subject or f"table {key}", at, IncidentDetails(name=key, **details))
 
 
-def seal(connection: sa.Connection, channels: Sequence[str], window: float = 0.0) -> int:
+def make_messages(connection: sa.Connection, channels: Sequence[str], window: float = 0.0) -> int:
     made = outbox.make_messages(
-        connection, "prod", VOICE, channels, window=timedelta(seconds=window), chance=random.Random(1)
+        connection, "prod", RENDERER, channels, window=timedelta(seconds=window), chance=random.Random(1)
     )
     hurry(connection)
     return made
@@ -83,10 +85,10 @@ def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, 
     channel = channel_of(sink)
     for number in range(50):
         outbox.add_incidents(
-            connection, "prod", [cause(f"t{number:02}", owners=("team:shop",), error="no such column")]
+            connection, "prod", [incident(f"t{number:02}", owners=("team:shop",), error="no such column")]
         )
-        assert seal(connection, [channel.name], window=60) == 0
-    assert seal(connection, [channel.name]) == 1
+        assert make_messages(connection, [channel.name], window=60) == 0
+    assert make_messages(connection, [channel.name]) == 1
     assert Delivery("prod", [channel]).deliver(connection).delivered == 1
     (request,) = sink.received
     assert request.body["title"] == "[prod] 50 failed: t00, t01, t02, …"
@@ -95,18 +97,18 @@ def test_fifty_failures_in_a_minute_make_one_message(connection: sa.Connection, 
     assert len(sink.received) == 1
 
 
-def test_the_same_cause_found_again_is_not_said_again(connection: sa.Connection, sink: Sink):
+def test_an_incident_that_is_detected_again_makes_no_second_message(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for expected in (1, 0, 0):
-        assert outbox.add_incidents(connection, "prod", [cause("users")]) == expected
-        assert seal(connection, [channel.name]) == expected
+        assert outbox.add_incidents(connection, "prod", [incident("users")]) == expected
+        assert make_messages(connection, [channel.name]) == expected
         Delivery("prod", [channel]).deliver(connection)
     assert len(sink.received) == 1
 
 
-def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recovered(connection: sa.Connection):
+def test_a_failing_sensor_is_one_incident_until_it_recovers_and_a_new_one_afterwards(connection: sa.Connection):
     def failing(tick: int) -> Incident:
-        return cause(f"tick {tick}", "sensor_failing", "sensor mirror")
+        return incident(f"tick {tick}", "sensor_failing", "sensor mirror")
 
     assert [outbox.add_incidents(connection, "prod", [failing(tick)]) for tick in range(3)] == [1, 0, 0]
     assert (
@@ -121,22 +123,22 @@ def test_a_failing_sensor_is_said_once_while_it_lasts_and_again_after_it_recover
 def test_a_table_that_failed_three_times_recovers_once(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     failures = [
-        cause(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)
+        incident(f"run {number}", subject="table users", at=NOW + timedelta(seconds=number)) for number in range(3)
     ]
     outbox.add_incidents(connection, "prod", failures)
     open_now = outbox.open_incidents(connection, "prod")
     assert outbox.close_incidents(connection, "prod", [(found, NOW) for found in open_now]) == 1
     assert outbox.close_incidents(connection, "prod", [(found, NOW) for found in open_now]) == 0
-    assert seal(connection, [channel.name]) == 2
+    assert make_messages(connection, [channel.name]) == 2
     Delivery("prod", [channel]).deliver(connection)
     assert sorted(request.body["title"].split()[2] for request in sink.received) == ["failed:", "recovered:"]
 
 
-def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
+def test_a_channel_that_is_down_delays_a_message_and_does_not_lose_it(connection: sa.Connection):
     sink = new_sink()
     channel, courier = channel_of(sink), Delivery("prod", [channel_of(sink)])
-    outbox.add_incidents(connection, "prod", [cause("users")])
-    seal(connection, [channel.name])
+    outbox.add_incidents(connection, "prod", [incident("users")])
+    make_messages(connection, [channel.name])
     for attempts in (1, 2, 3):
         assert list(courier.deliver(connection).refused) == [channel.name]
         assert courier.deliver(connection).refused == {}, "it has rest until its pause is over"
@@ -154,18 +156,18 @@ def test_a_dead_channel_delays_a_message_and_does_not_lose_it(connection: sa.Con
     assert rows(connection)[0].delivered_at is not None
 
 
-def test_one_dead_channel_does_not_hold_up_the_other(connection: sa.Connection, sink: Sink):
+def test_one_channel_that_is_down_does_not_hold_up_the_other(connection: sa.Connection, sink: Sink):
     dead, alive = channel_of(new_sink()), channel_of(sink)
-    outbox.add_incidents(connection, "prod", [cause("users")])
-    seal(connection, [dead.name, alive.name])
+    outbox.add_incidents(connection, "prod", [incident("users")])
+    make_messages(connection, [dead.name, alive.name])
     done = Delivery("prod", [dead, alive]).deliver(connection)
     assert (done.delivered, list(done.refused)) == (1, [dead.name])
 
 
 def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(connection: sa.Connection, sink: Sink):
     dead, new = channel_of(new_sink()), channel_of(sink)
-    outbox.add_incidents(connection, "prod", [cause("users")])
-    seal(connection, [dead.name])
+    outbox.add_incidents(connection, "prod", [incident("users")])
+    make_messages(connection, [dead.name])
     Delivery("prod", [dead]).deliver(connection)
     assert outbox.reassign_channels(connection, "prod", [new.name]) == 1
     assert outbox.reassign_channels(connection, "prod", [new.name]) == 0
@@ -177,8 +179,8 @@ def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(con
 def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for number in range(7):
-        outbox.add_incidents(connection, "prod", [cause(f"t{number}")])
-        seal(connection, [channel.name])
+        outbox.add_incidents(connection, "prod", [incident(f"t{number}")])
+        make_messages(connection, [channel.name])
     assert [Delivery("prod", [channel], per_minute=4).deliver(connection, budget=60).delivered for _ in range(2)] == [
         4,
         0,
@@ -193,8 +195,8 @@ def test_no_channel_gets_more_than_its_share_in_a_minute(connection: sa.Connecti
 def test_two_processes_that_deliver_at_once_send_once(outbox_url: str, connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     for number in range(3):
-        outbox.add_incidents(connection, "prod", [cause(f"t{number}")])
-        seal(connection, [channel.name])
+        outbox.add_incidents(connection, "prod", [incident(f"t{number}")])
+        make_messages(connection, [channel.name])
     sink.delay = 0.2
     start = threading.Barrier(4)
 
@@ -232,8 +234,8 @@ with create_engine(sys.argv[1], application_name="aggregation test").connect() a
 def test_a_kill_between_sending_and_recording_repeats_the_message_with_its_number_and_loses_nothing(
     outbox_url: str, connection: sa.Connection, sink: Sink
 ):
-    outbox.add_incidents(connection, "prod", [cause("users")])
-    seal(connection, [channel_of(sink).name])
+    outbox.add_incidents(connection, "prod", [incident("users")])
+    make_messages(connection, [channel_of(sink).name])
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, outbox_url, sink.webhook], env=os.environ, check=False, timeout=60
     )
@@ -251,8 +253,8 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
     outbox_url: str, connection: sa.Connection, sink: Sink
 ):
     channel = channel_of(sink)
-    outbox.add_incidents(connection, "prod", [cause("users")])
-    seal(connection, [channel.name])
+    outbox.add_incidents(connection, "prod", [incident("users")])
+    make_messages(connection, [channel.name])
     engine = create_engine(outbox_url, application_name="aggregation test")
     courier = Delivery("prod", [])
     with engine.connect() as doomed:
@@ -272,22 +274,22 @@ def test_a_message_that_was_sent_but_not_recorded_is_recorded_later_without_send
     assert len(sink.received) == 1
 
 
-def test_hostile_texts_are_written_down_and_delivered(connection: sa.Connection, sink: Sink):
+def test_hostile_texts_are_stored_and_delivered(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
     hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE causes; -- " + "x" * 5000
     outbox.add_incidents(
-        connection, "prod", [cause(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)]
+        connection, "prod", [incident(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)]
     )
-    assert seal(connection, [channel.name]) == 1
+    assert make_messages(connection, [channel.name]) == 1
     assert Delivery("prod", [channel]).deliver(connection).delivered == 1
     assert "DROP TABLE causes" in sink.received[0].body["message"]
 
 
-def test_old_messages_are_forgotten_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
+def test_old_messages_are_deleted_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
     alive, dead = channel_of(sink), channel_of(new_sink())
     for channel in (alive, dead):
-        outbox.add_incidents(connection, "prod", [cause(channel.name)])
-        seal(connection, [channel.name])
+        outbox.add_incidents(connection, "prod", [incident(channel.name)])
+        make_messages(connection, [channel.name])
         Delivery("prod", [channel]).deliver(connection)
     with connection.begin():
         for column, table in (("sealed_at", "deliveries"), ("found_at", "causes")):

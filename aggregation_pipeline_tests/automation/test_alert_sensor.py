@@ -40,8 +40,9 @@ from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.alerts import detect_failed_runs as runs_module
 from aggregation_pipeline.alerts.incidents import MonitoredTable
-from aggregation_pipeline.automation import alert_sensor
-from aggregation_pipeline.automation.alert_sensor import Memory, build_alert_sensors
+from aggregation_pipeline.automation import alert_dispatcher
+from aggregation_pipeline.automation.alert_dispatcher import AlertCursor
+from aggregation_pipeline.automation.alert_sensor import build_alert_sensors
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -72,8 +73,8 @@ def sink() -> Iterator[Sink]:
         yield serving
 
 
-class Dispatcher:
-    """The sensor of one deployment, and time that passes when told to."""
+class SensorRunner:
+    """The sensor of one deployment, and a clock that a test moves."""
 
     def __init__(
         self, instance: DagsterInstance, url: str, sink: Sink, definitions: Definitions | None = None, **variables: Any
@@ -100,16 +101,16 @@ class Dispatcher:
         return str(result.skip_message)
 
     def later(self) -> None:
-        """Windows close, pauses end."""
+        """Let an hour pass: windows close and pauses end."""
         with sa.create_engine(self.url).begin() as connection:
             connection.execute(sa.text("UPDATE aggregation_alerts.causes SET found_at = found_at - interval '1 hour'"))
             connection.execute(sa.text("UPDATE aggregation_alerts.deliveries SET due_at = now() - interval '1 second'"))
 
-    def hear(self) -> list[str]:
-        """What arrives until nothing more does: titles. Looks, seals, delivers."""
+    def titles(self) -> list[str]:
+        """Evaluate ticks until nothing more is delivered; returns the titles of the messages."""
         before = len(self.sink.received)
         self.summary = self.tick()
-        if "0 new causes, 0 recovered; 0 messages made, 0 delivered" not in self.summary:
+        if "0 new incidents, 0 recovered; 0 messages made, 0 delivered" not in self.summary:
             for _ in range(2):
                 self.later()
                 self.tick()
@@ -117,8 +118,8 @@ class Dispatcher:
 
 
 @pytest.fixture
-def desk(instance: DagsterInstance, postgres: Any, sink: Sink) -> Dispatcher:
-    return Dispatcher(instance, postgres.fresh_database(), sink)
+def runner(instance: DagsterInstance, postgres: Any, sink: Sink) -> SensorRunner:
+    return SensorRunner(instance, postgres.fresh_database(), sink)
 
 
 def boom(_context: Any) -> None:
@@ -141,69 +142,71 @@ def test_a_wrong_address_is_refused_when_loading():
 
 
 def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(
-    desk: Dispatcher, instance: DagsterInstance
+    runner: SensorRunner, instance: DagsterInstance
 ):
     good = "oss://shop/users/2026-11-20/manifest.json"
     instance.report_runless_asset_event(
         AssetMaterialization(["export", "users_manifest"], metadata={"dagster/uri": good})
     )
     run_id = fail(instance, ["users", "orders"])
-    assert desk.hear() == ["[default] 2 failed: orders, 用户 users"]
-    assert desk.summary.startswith("Tables of aggregation_alerts created; 2 new causes")
-    text = desk.sink.received[0].body["message"]
+    assert runner.titles() == ["[default] 2 failed: orders, 用户 users"]
+    assert runner.summary.startswith("Tables of aggregation_alerts created; 2 new incidents")
+    text = runner.sink.received[0].body["message"]
     assert "■ 用户 users (owner: team:shop)\n  ValueError: no such column\n" in text
     assert f"run: {run_id}" in text
     assert f"last good files: {good}" in text
     assert "second line" not in text
-    assert desk.hear() == [], "once is enough"
+    assert runner.titles() == [], "once is enough"
     run(instance, [FakeTable("users")])
-    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
-    assert desk.hear() == []
+    assert runner.titles() == ["[default] 1 recovered: 用户 users"]
+    assert runner.titles() == []
 
 
 def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_are_told(
-    desk: Dispatcher, instance: DagsterInstance
+    runner: SensorRunner, instance: DagsterInstance
 ):
     fail(instance)
-    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
     for _ in range(3):
         fail(instance, ["orders"])
-    assert desk.hear() == ["[default] 1 failed: orders"]
-    assert desk.sink.received[-1].body["message"].count("■ orders") == 3
+    assert runner.titles() == ["[default] 1 failed: orders"]
+    assert runner.sink.received[-1].body["message"].count("■ orders") == 3
 
 
-def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(desk: Dispatcher, instance: DagsterInstance):
+def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(
+    runner: SensorRunner, instance: DagsterInstance
+):
     first = fail(instance)
     instance.add_run_tags(first, {"dagster/will_retry": "true"})
-    assert desk.hear() == []
+    assert runner.titles() == []
     last = fail(instance)
     instance.add_run_tags(last, {"dagster/will_retry": "false"})
     instance.add_run_tags(first, {"dagster/auto_retry_run_id": last})
-    assert desk.hear() == ["[default] 1 failed: 用户 users"]
-    assert last in desk.sink.received[0].body["message"]
-    assert first not in desk.sink.received[0].body["message"]
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
+    assert last in runner.sink.received[0].body["message"]
+    assert first not in runner.sink.received[0].body["message"]
 
 
 def test_a_retry_that_was_promised_and_never_came_is_told(
-    desk: Dispatcher, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    runner: SensorRunner, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     instance.add_run_tags(fail(instance), {"dagster/will_retry": "true"})
-    assert desk.hear() == []
+    assert runner.titles() == []
     monkeypatch.setattr(runs_module, "_RETRY_PATIENCE", timedelta(0))
-    assert desk.hear() == ["[default] 1 failed: 用户 users"]
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
 
 
 def test_a_run_that_died_without_a_step_failing_names_the_tables_that_it_did_not_finish(
-    desk: Dispatcher, instance: DagsterInstance
+    runner: SensorRunner, instance: DagsterInstance
 ):
     created = create(instance, [FakeTable("users")], DagsterEventType.RUN_START)
     report(instance, created, DagsterEventType.RUN_FAILURE, message="the worker is gone")
-    assert desk.hear() == ["[default] 1 failed: 用户 users"]
-    assert "the worker is gone" in desk.sink.received[0].body["message"]
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
+    assert "the worker is gone" in runner.sink.received[0].body["message"]
 
 
 def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(
-    desk: Dispatcher, instance: DagsterInstance
+    runner: SensorRunner, instance: DagsterInstance
 ):
     @asset
     def theirs() -> None:
@@ -213,7 +216,7 @@ def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(
         instance=instance, raise_on_error=False
     )
     create(instance, [FakeTable("users")], DagsterEventType.RUN_START, DagsterEventType.RUN_CANCELED)
-    assert desk.hear() == []
+    assert runner.titles() == []
 
 
 def checked(*, passed: bool, severity: AssetCheckSeverity = AssetCheckSeverity.ERROR) -> Definitions:
@@ -234,37 +237,40 @@ def judge(instance: DagsterInstance, **how: Any) -> None:
 def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_looked(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
-    desk = Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True))
+    runner = SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True))
     judge(instance, passed=False)
     judge(instance, passed=True)
-    assert desk.hear() == ["[default] 1 data checks failed: 用户 users", "[default] 1 recovered: 用户 users"]
+    assert runner.titles() == [
+        "[default] 1 data checks failed: 用户 users",
+        "[default] 1 recovered: 用户 users",
+    ]
     text = sink.received[0].body["message"]
     assert "check: not_empty" in text
     assert "ada@" not in text
-    assert desk.hear() == []
+    assert runner.titles() == []
 
 
 def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
-    desk = Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True))
+    runner = SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True))
     judge(instance, passed=False)
-    assert desk.hear() == ["[default] 1 data checks failed: 用户 users"]
+    assert runner.titles() == ["[default] 1 data checks failed: 用户 users"]
     alone = define_asset_job("alone", selection=AssetSelection.checks_for_assets(AssetKey(["aggregation", "users"])))
     definitions = Definitions.merge(checked(passed=True), Definitions(jobs=[alone]))
     assert definitions.resolve_job_def("alone").execute_in_process(instance=instance).success
-    assert desk.hear() == []
+    assert runner.titles() == []
     judge(instance, passed=True)
-    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
+    assert runner.titles() == ["[default] 1 recovered: 用户 users"]
 
 
 def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance, postgres: Any, sink: Sink):
     judge(instance, passed=False, severity=AssetCheckSeverity.WARN)
-    assert Dispatcher(instance, postgres.fresh_database(), sink, checked(passed=True)).hear() == []
-    asked = Dispatcher(
+    assert SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True)).titles() == []
+    asked = SensorRunner(
         instance, postgres.fresh_database(), sink, checked(passed=True), alert_on_warn=True, alert_language="zh"
     )
-    assert asked.hear() == ["[default] 1 项数据检查未通过:用户 users"]
+    assert asked.titles() == ["[default] 1 项数据检查未通过：用户 users"]
 
 
 def turn(instance: DagsterInstance, state: FreshnessState) -> None:
@@ -288,14 +294,14 @@ def test_a_table_whose_deadline_passed_is_told_once_a_deadline_and_when_it_is_fr
     )
     def users() -> None: ...
 
-    desk = Dispatcher(instance, postgres.fresh_database(), sink, Definitions(assets=[users]))
-    assert desk.hear() == []
+    runner = SensorRunner(instance, postgres.fresh_database(), sink, Definitions(assets=[users]))
+    assert runner.titles() == []
     turn(instance, FreshnessState.FAIL)
-    assert desk.hear() == ["[default] 1 late: 用户 users"]
+    assert runner.titles() == ["[default] 1 late: 用户 users"]
     assert "due by: 20" in sink.received[0].body["message"]
-    assert desk.hear() == []
+    assert runner.titles() == []
     turn(instance, FreshnessState.PASS)
-    assert desk.hear() == ["[default] 1 recovered: 用户 users"]
+    assert runner.titles() == ["[default] 1 recovered: 用户 users"]
 
 
 class FakeDaemon:
@@ -326,37 +332,37 @@ class FakeDaemon:
 
 
 def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(
-    desk: Dispatcher, instance: DagsterInstance
+    runner: SensorRunner, instance: DagsterInstance
 ):
     daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
     for heard in ([], [], ["[default] 1 sensors or schedules keep failing: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=False)
-        assert desk.hear() == heard
-    assert "MirrorError: refused" in desk.sink.received[0].body["message"]
+        assert runner.titles() == heard
+    assert "MirrorError: refused" in runner.sink.received[0].body["message"]
     for heard in ([], [], ["[default] 1 recovered: internal_batch_jobs_reconcile"], []):
         daemon.tick(ok=True)
-        assert desk.hear() == heard
+        assert runner.titles() == heard
 
 
-def test_runs_that_the_mirror_could_not_record_are_told(desk: Dispatcher, instance: DagsterInstance):
+def test_runs_that_the_mirror_could_not_record_are_told(runner: SensorRunner, instance: DagsterInstance):
     FakeDaemon(
         instance,
         "internal_batch_jobs_reconcile",
         cursor='{"watermark": "2026-11-20T00:00:00+00:00", "retry": ["a", "b"]}',
     ).tick(ok=True)
-    assert desk.hear() == ["[default] 1 sensors or schedules keep failing: batch_jobs"]
-    assert "2 runs could not be recorded" in desk.sink.received[0].body["message"]
+    assert runner.titles() == ["[default] 1 sensors or schedules keep failing: batch_jobs"]
+    assert "2 runs could not be recorded" in runner.sink.received[0].body["message"]
 
 
 def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
     instance: DagsterInstance, postgres: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(alert_sensor, "seconds_until_quiet_ends", lambda _now: 0.0)
-    away, back = Dispatcher(instance, DOWN, sink), Dispatcher(instance, postgres.fresh_database(), sink)
+    monkeypatch.setattr(alert_dispatcher, "seconds_until_quiet_ends", lambda _now: 0.0)
+    away, back = SensorRunner(instance, DOWN, sink), SensorRunner(instance, postgres.fresh_database(), sink)
     fail(instance)
     assert "Nothing is lost" in away.tick()
     assert sink.received == [], "a hiccup is nobody's business"
-    monkeypatch.setattr(alert_sensor, "_OUTBOX_PATIENCE", timedelta(0))
+    monkeypatch.setattr(alert_dispatcher, "_OUTBOX_PATIENCE", timedelta(0))
     for _ in range(3):
         away.tick()
     assert [request.body["title"] for request in sink.received] == [
@@ -364,27 +370,27 @@ def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
     ]
     assert "secret@" not in sink.received[0].body["message"]
     back.cursor = away.cursor
-    assert sorted(back.hear()) == ["[default] 1 failed: 用户 users", "[default] 1 recovered: batch_jobs"]
-    assert Memory.read(back.cursor).down_since is None
+    assert sorted(back.titles()) == ["[default] 1 failed: 用户 users", "[default] 1 recovered: batch_jobs"]
+    assert AlertCursor.read(back.cursor).down_since is None
 
 
-def test_addresses_of_channels_stand_in_no_row(desk: Dispatcher, instance: DagsterInstance):
-    desk.sink.answer = (500, {})
+def test_addresses_of_channels_stand_in_no_row(runner: SensorRunner, instance: DagsterInstance):
+    runner.sink.answer = (500, {})
     fail(instance)
-    desk.hear()
-    with sa.create_engine(desk.url).begin() as connection:
+    runner.titles()
+    with sa.create_engine(runner.url).begin() as connection:
         everything = "".join(
             str(row)
             for table in ("causes", "deliveries")
             for row in connection.execute(sa.text(f"SELECT * FROM aggregation_alerts.{table}"))
         )
     assert "json:" in everything
-    assert "very-secret" not in everything + str(desk.cursor)
+    assert "very-secret" not in everything + str(runner.cursor)
 
 
 def test_the_first_look_goes_back_an_hour_and_no_further(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
     now = datetime.now(UTC)
-    assert timedelta(minutes=59) < now - Memory.read(None).watermark < timedelta(minutes=61)
+    assert timedelta(minutes=59) < now - AlertCursor.read(None).watermark < timedelta(minutes=61)
 
 
 def test_documents_name_every_variable():
@@ -400,22 +406,22 @@ def test_documents_name_every_variable():
     assert [name for name in names if name not in text] == []
 
 
-def test_a_complete_look_moves_the_watermark_so_that_the_next_one_is_short(desk: Dispatcher, instance: DagsterInstance):
+def test_a_complete_look_moves_the_watermark(runner: SensorRunner, instance: DagsterInstance):
     before = datetime.now(UTC)
     run(instance, [FakeTable("users")])
-    desk.tick()
-    assert Memory.read(desk.cursor).watermark > before
+    runner.tick()
+    assert AlertCursor.read(runner.cursor).watermark > before
 
 
 def test_a_look_that_runs_out_of_time_goes_on_from_there(
-    desk: Dispatcher, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    runner: SensorRunner, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     failed = {fail(instance) for _ in range(3)}
     found: set[str] = set()
     watermark, waiting = datetime.now(UTC) - timedelta(hours=1), sorted(failed)[:1]
     for _ in range(10):
         looks = iter([False])
-        look = runs_module.failed_runs(
+        look = runs_module.detect_failed_runs(
             instance,
             watermark=watermark,
             waiting=waiting,
@@ -426,7 +432,7 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
             out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
         )
         watermark, waiting = look.watermark, look.waiting
-        found |= {cause.details.run_id or "" for cause in look.causes}
+        found |= {cause.details.run_id or "" for cause in look.incidents}
     assert found == failed
 
 
@@ -439,11 +445,11 @@ def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
         " unknown key"
     )
     broken = {**TABLES, "users": MonitoredTable("用户 users", ("team:shop",), words)}
-    desk = Dispatcher(instance, url, sink, tables=broken)
-    assert desk.hear() == ["[default] 1 cannot be used as configured: 用户 users"]
+    runner = SensorRunner(instance, url, sink, tables=broken)
+    assert runner.titles() == ["[default] 1 cannot be used as configured: 用户 users"]
     assert "aggregation.yaml:3:5: tables.users.limt: unknown key" in sink.received[-1].body["message"]
     for _ in range(2):
-        assert desk.hear() == []
-    assert Dispatcher(instance, url, sink, tables=broken).hear() == [], "another code server with the same file"
-    assert Dispatcher(instance, url, sink).hear() == ["[default] 1 recovered: 用户 users"]
-    assert len(Dispatcher(instance, url, sink, tables=broken).hear()) == 1, "the same mistake again"
+        assert runner.titles() == []
+    assert SensorRunner(instance, url, sink, tables=broken).titles() == [], "another code server with the same file"
+    assert SensorRunner(instance, url, sink).titles() == ["[default] 1 recovered: 用户 users"]
+    assert len(SensorRunner(instance, url, sink, tables=broken).titles()) == 1, "the same mistake again"

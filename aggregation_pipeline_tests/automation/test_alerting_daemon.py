@@ -34,7 +34,9 @@ from aggregation_pipeline.settings.base import load_settings
 def users():
     raise ValueError("no such column: ada@example.com")
 
-@dg.asset(key=["aggregation", "orders"], freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(seconds=60)))
+fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(seconds=60))
+
+@dg.asset(key=["aggregation", "orders"], freshness_policy=fresh)
 def orders(): ...
 
 @dg.asset_check(asset=orders, name="not_empty")

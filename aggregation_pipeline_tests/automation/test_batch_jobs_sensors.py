@@ -212,7 +212,7 @@ def test_the_reconciler_follows_a_run_through_its_life(clean: DagsterInstance, e
 def test_a_pass_leaves_alone_what_is_settled(
     clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reconcile_module, "SETTLING", timedelta(0))
+    monkeypatch.setattr(reconcile_module, "SETTLING_TIME", timedelta(0))
     run(clean, [BAIDU])
     create(clean, [BAIDU], DagsterEventType.RUN_ENQUEUED)
     first = one_pass(clean, engine)
@@ -299,7 +299,7 @@ def test_runs_of_other_peoples_assets_are_remembered_as_theirs(
     foreign: set[str] = set()
     one_pass(clean, engine, foreign=foreign)
     assert foreign == set(), "what a run plans is stored a moment after the run"
-    monkeypatch.setattr(reconcile_module, "OVERLAP", timedelta(0))
+    monkeypatch.setattr(reconcile_module, "LATE_UPDATES", timedelta(0))
     assert (one_pass(clean, engine, foreign=foreign).looked_at, foreign) == (1, {run_id})
     assert one_pass(clean, engine, foreign=foreign).looked_at == 0
     assert rows(engine) == {}
@@ -367,7 +367,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     assert pass_one.skip_message.startswith("4 of 4 runs")
     found = rows(engine)
     assert found[dead.run_id].status == "failed"
-    assert "The process that this run was started in died" in found[dead.run_id].metadata["errors"][0]["error"]
+    assert "The process of this run is gone" in found[dead.run_id].metadata["errors"][0]["error"]
     assert {found[each.run_id].status for each in (lives, queued, elsewhere)} == {"in_progress"}
 
 
@@ -390,7 +390,7 @@ def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterIn
 def test_more_refused_runs_than_are_remembered_hold_the_watermark(
     clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reconcile_module, "RETRIES", 1)
+    monkeypatch.setattr(reconcile_module, "MAX_RETRIED_RUNS", 1)
     for _ in range(2):
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
 
@@ -399,7 +399,7 @@ def test_more_refused_runs_than_are_remembered_hold_the_watermark(
 
     start = datetime.now(UTC) - timedelta(days=1)
     done = one_pass(clean, engine, watermark=start, mirror=refuse)
-    assert (len(done.refused), done.watermark, done.behind, done.lag > 0) == (2, start, 2, True)
+    assert (len(done.refused), done.watermark, done.behind, done.lag_seconds > 0) == (2, start, 2, True)
 
 
 def test_every_run_that_a_pass_had_no_time_for_is_counted(

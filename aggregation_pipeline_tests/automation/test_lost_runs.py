@@ -25,7 +25,7 @@ from dagster._core.instance import DagsterInstance as Instance
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from aggregation_pipeline.automation.lost_runs import SENSOR, build_lost_runs, start_again
+from aggregation_pipeline.automation.lost_runs import SENSOR, build_lost_runs, replace_run
 from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Failed
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, IN_PROCESS_TAG, REPLACED_RUN_TAG, RUN_KEY_TAG
@@ -105,11 +105,11 @@ def test_one_that_was_made_and_not_queued_yet_is_queued(instance: DagsterInstanc
     with monkeypatch.context() as patch:
         patch.setattr(Instance, "submit_run", killed)
         with pytest.raises(KeyboardInterrupt):
-            start_again(instance, lost, REPOSITORY.asset_graph)
+            replace_run(instance, lost, REPOSITORY)
     (made,) = others(instance, lost)
     assert made.status == DagsterRunStatus.NOT_STARTED
-    assert start_again(instance, lost, REPOSITORY.asset_graph) is not None
-    assert start_again(instance, lost, REPOSITORY.asset_graph) is None
+    assert replace_run(instance, lost, REPOSITORY) is not None
+    assert replace_run(instance, lost, REPOSITORY) is None
     assert [run.status for run in others(instance, lost)] == [DagsterRunStatus.QUEUED]
 
 

@@ -228,7 +228,7 @@ def test_the_schedule_runs_every_day_in_the_deployments_time_zone(project: Proje
 def test_a_pass_is_no_row_of_batch_jobs(project: Project, instance: DagsterInstance):
     result = run(project, instance, dry_run=True)
     with repository_opener(project.settings, application_name="test")(10) as rows:
-        rows.ensure()
+        rows.ensure_table()
         owner = Owner("test", "one")
         outcome = mirror_run(
             instance,

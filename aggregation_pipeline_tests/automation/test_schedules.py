@@ -38,7 +38,7 @@ JOB = define_asset_job("aggregate", selection=AssetSelection.all())
 
 
 def evaluate(instance: DagsterInstance, cron: str) -> RunRequest | SkipReason:
-    schedule = build_schedule(Group("aggregate", (), (cron,), ZONE, None), JOB)
+    schedule = build_schedule(Group("aggregate", (), (cron,), ZONE, None))
     repository = Definitions(assets=[anything], jobs=[JOB], schedules=[schedule]).get_repository_def()
     context = build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
     result = repository.get_schedule_def(schedule.name).evaluate_tick(context)
@@ -89,7 +89,7 @@ def test_a_tick_comes_after_a_run_that_failed_and_beside_another_job():
 
 
 def test_schedules_run_by_default_in_the_configured_zone():
-    schedule = build_schedule(Group("aggregate", (), ("0 2 * * *",), ZONE, None), JOB)
+    schedule = build_schedule(Group("aggregate", (), ("0 2 * * *",), ZONE, None))
     assert (schedule.default_status, schedule.execution_timezone) == (DefaultScheduleStatus.RUNNING, "Asia/Shanghai")
 
 

@@ -15,7 +15,7 @@ from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import (
     JOB_TYPE,
-    EngineRows,
+    EngineRepository,
     FakeTable,
     create,
     new_batch_jobs,
@@ -36,7 +36,7 @@ def mirror(dagster_instance: DagsterInstance, engine: sa.Engine) -> Any:
     return functools.partial(
         mirror_run,
         dagster_instance,
-        repository=EngineRows(engine),
+        repository=EngineRepository(engine),
         owner=owner_of(dagster_instance, "prod"),
         platforms=PLATFORMS,
         job_type=JOB_TYPE,
@@ -271,7 +271,7 @@ def recorded(dagster_instance: DagsterInstance, postgres: Any) -> Recorded:
         mirror_run(
             dagster_instance,
             run_id,
-            repository=EngineRows(made.engine),
+            repository=EngineRepository(made.engine),
             owner=owner,
             platforms=PLATFORMS,
             job_type=JOB_TYPE,

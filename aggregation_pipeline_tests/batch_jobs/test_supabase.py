@@ -95,7 +95,7 @@ def anonymous(api: FakePostgrest) -> Any:
 
 
 def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRepository):
-    assert rest.ensure() is False
+    assert rest.ensure_table() is False
     assert [rest.record(reading(5)), rest.record(reading(5)), rest.record(reading(4))] == [True, False, False]
     found = rows(engine)[RUN_ID]
     assert (found.status, found.total_items, found.platforms_processed, found.started_at) == (
@@ -104,7 +104,7 @@ def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRep
         ["baidu"],
         NOON,
     )
-    assert list(rest.read(PROD, [row_id(RUN_ID)])) == [reading(5)]
+    assert list(rest.read_rows(PROD, [row_id(RUN_ID)])) == [reading(5)]
     assert rest.row_states(PROD, [row_id(RUN_ID)])[row_id(RUN_ID)].updated == (NOON + timedelta(seconds=5)).isoformat()
     assert set(rest.open_row_states(PROD)) == {row_id(RUN_ID)}
 
@@ -137,7 +137,7 @@ def test_rows_of_others_are_neither_written_nor_read_nor_pruned(engine: sa.Engin
     rest.record(reading(8))
     for other in (Owner("staging", "one"), Owner("prod", "two")):
         assert rest.record(reading(8, deployment=other.deployment, instance=other.instance, job_type="stolen")) is False
-        assert (rest.row_states(other, [row_id(RUN_ID)]), list(rest.read(other, [row_id(RUN_ID)]))) == ({}, [])
+        assert (rest.row_states(other, [row_id(RUN_ID)]), list(rest.read_rows(other, [row_id(RUN_ID)]))) == ({}, [])
         assert rest.prune(other, NOON + timedelta(days=9)) == 0
     assert rows(engine)[RUN_ID].job_type == "data_collection"
     assert (rest.prune(PROD, NOON), rest.prune(PROD, NOON + timedelta(days=9))) == (0, 1)
@@ -176,12 +176,12 @@ def test_the_anonymous_key_is_refused_with_the_file_that_would_let_it_in_and_the
 ):
     with anonymous(api) as opened:
         with pytest.raises(MirrorError, match=r"42501.*not the key of service_role.*run sql/grant_anon.sql"):
-            opened.ensure()
+            opened.ensure_table()
         execute(engine, "grant_anon.sql")
-        opened.ensure()
+        opened.ensure_table()
         assert opened.record(reading(3)) is True
         assert set(opened.open_row_states(PROD)) == {row_id(RUN_ID)}
-        with pytest.raises(MirrorError, match=r"42501.*takes the key of service_role"):
+        with pytest.raises(MirrorError, match=r"42501.*needs the key of service_role"):
             opened.prune(PROD, NOON)
     with pytest.raises(sa.exc.ProgrammingError, match="permission denied"), engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE anon; SELECT * FROM batch_jobs")
@@ -192,15 +192,15 @@ def test_what_is_missing_on_supabase_is_named(engine: sa.Engine, api: FakePostgr
         supabase_repository(api.url, "another-key", 60) as opened,
         pytest.raises(MirrorError, match="not a key of this project"),
     ):
-        opened.ensure()
+        opened.ensure_table()
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE batch_jobs")
     with pytest.raises(MirrorError, match=r"42P01.*run sql/create_batch_jobs_table.sql"):
-        rest.ensure()
+        rest.ensure_table()
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP FUNCTION read_batch_jobs")
     with pytest.raises(MirrorError, match=r"PGRST202.*sql/create_batch_jobs_table.sql and sql/record_batch_job.sql"):
-        rest.ensure()
+        rest.ensure_table()
 
 
 def test_a_row_that_is_not_of_the_pipeline_is_refused_by_the_function(rest: SupabaseRepository):

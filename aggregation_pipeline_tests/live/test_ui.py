@@ -227,7 +227,7 @@ def test_the_other_pages_show_what_is_there(ui):
         "Scheduled At 05:30 AM",
     )
     ui.follow("internal_batch_jobs_reconcile")
-    ui.shows("19 sensor", "View logs", "makes every row of batch_jobs right")
+    ui.shows("19 sensor", "View logs", "corrects every row of batch_jobs")
     ui.follow("Automation")
     ui.follow("retention_schedule")
     ui.shows("20 schedule", "05:30 AM", "Next tick")

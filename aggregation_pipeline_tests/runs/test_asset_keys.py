@@ -13,7 +13,7 @@ from aggregation_pipeline.runs.asset_keys import (
     OUTPUTS,
     export_path,
     op_name,
-    parse_key,
+    parse_asset_key,
     require_unique,
     segment,
     segment_of_step,
@@ -54,7 +54,7 @@ def test_each_key_tells_whose_it_is_and_no_two_tables_share_one(names):
         for name in names
     }
     for part, keys in places.items():
-        assert [parse_key(path) for path, _ in keys] == [(part, output) for _, output in keys]
+        assert [parse_asset_key(path) for path, _ in keys] == [(part, output) for _, output in keys]
         assert segment_of_step(op_name(part)) == part
     assert len({path for keys in places.values() for path, _ in keys}) == len(places) * (1 + len(OUTPUTS))
 
@@ -73,7 +73,7 @@ def test_each_key_tells_whose_it_is_and_no_two_tables_share_one(names):
     ],
 )
 def test_other_peoples_keys_are_nobodys(path):
-    assert parse_key(path) is None
+    assert parse_asset_key(path) is None
 
 
 def entries(*names: str) -> list[TableEntry]:

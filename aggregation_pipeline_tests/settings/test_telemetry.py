@@ -133,6 +133,6 @@ def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: P
         [*start, *start], env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=True
     )
     assert done.stderr.count(".logs_queue holds app.log, combined.log: Dagster's telemetry has moved files") == 1
-    command = done.stderr.partition("To have them back: ")[2]
+    command = done.stderr.partition("To restore them: ")[2]
     subprocess.run(command, shell=True, check=True)  # noqa: S602 - as the operator who copies it
     assert {path.name for path in (home / "logs").iterdir()} == {"combined.log", "app.log"}

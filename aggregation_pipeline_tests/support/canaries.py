@@ -1,8 +1,8 @@
-"""Cells that try to get out by way of an error, and the expressions that make servers quote them."""
+"""Canaries: values of cells that show in an error if it quotes a cell, and the SQL that makes servers quote them."""
 
 from typing import Final
 
-# Letters and digits that stand in nothing of ours; a piece of four of them anywhere is a leak.
+# Letters and digits that occur in no text of this project. Four of them in a row, anywhere, are a leak.
 CORES: Final = ("Qzxwvkj", "Vbqkzj", "73919371408", "猫鸟鱼虫兽", "🦄🐙🦑🦐🦀")
 _Q, _V, _N, _C, _E = CORES
 CELLS: Final = (
@@ -28,7 +28,7 @@ CELLS: Final = (
     f"{_Q} is deprecated and will be removed in a future release",
     f"{_Q}",
 )
-# Stored functions that say whatever stands in a cell, under any number.
+# Stored functions that raise an error, or a warning, with a cell as its text, under these numbers of errors.
 NUMBERS: Final = (
     1030,
     1044,
@@ -184,14 +184,12 @@ EXPRESSIONS: Final = (
     "warn_4095(v)",
 )
 PIECE: Final = 4
-# Logs and events are full of clocks, ports and ids: four digits of a number stand in them by chance.
+# Logs and events are full of times, ports and ids, which have four of the digits in a row by chance.
 DIGITS_AMONG_CLOCKS: Final = 8
 
 
 def pieces_in(text: str, *, digits: int = PIECE) -> list[str]:
-    """The pieces of canaries that a text holds, escaped by JSON or Python's repr or not; `digits` is how many make a
-    piece.
-    """
+    """Return the pieces of canaries in a text, also those escaped by JSON or repr(); a piece has `digits` digits."""
     seen = (text + text.encode("utf-8", "replace").decode("unicode_escape", "replace")).casefold()
     sizes = {core: digits if core.isdigit() else PIECE for core in CORES}
     pieces = (core[at : at + size] for core, size in sizes.items() for at in range(len(core) - size + 1))

@@ -9,7 +9,7 @@ from typing import Any
 
 from dagster import ExecuteInProcessResult
 
-from aggregation_pipeline.automation.jobs import AGGREGATE_JOB
+from aggregation_pipeline.automation.job_groups import AGGREGATE_JOB
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG

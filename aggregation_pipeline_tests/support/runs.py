@@ -44,7 +44,7 @@ ORIGIN = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("aggregation_pipeli
 
 @contextmanager
 def open_instance(url: str) -> Iterator[DagsterInstance]:
-    """A Dagster instance whose storage is the PostgreSQL database at `url`."""
+    """Open a Dagster instance that stores in the PostgreSQL database at `url`."""
     with tempfile.TemporaryDirectory() as folder:
         ref = InstanceRef.from_dir(
             folder, overrides={"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}
@@ -54,13 +54,14 @@ def open_instance(url: str) -> Iterator[DagsterInstance]:
 
 
 def new_batch_jobs(url: str) -> sa.Engine:
+    """Create the table batch_jobs in a database, and return an engine for it."""
     engine = create_engine(url, application_name="aggregation test")
     ensure_table(engine)
     return engine
 
 
 def metadata(table: str, platform: str, items: int, partition: str | None = None) -> dict[str, Any]:
-    """What the pipeline's op says about a window."""
+    """Return the metadata of a manifest's materialization, as a table's op logs it for a window."""
     window = partition or "2026-11-20"
     uri = f"file:///exports/{table}/{window}/{table}.json"
     return {
@@ -131,7 +132,7 @@ def job(tables: Sequence[FakeTable]) -> JobDefinition:
 
 
 def run(instance: DagsterInstance, tables: Sequence[FakeTable], **options: Any) -> str:
-    """Execute a run to its end, in this process; returns its id."""
+    """Execute a run to its end, in this process, and return its id."""
     return job(tables).execute_in_process(instance=instance, raise_on_error=False, **options).run_id
 
 
@@ -142,7 +143,7 @@ def create(
     tags: Mapping[str, str] | None = None,
     **options: Any,
 ) -> DagsterRun:
-    """A run that nobody executes, after the given events."""
+    """Create a run that nobody executes, with the given events."""
     dagster_run = instance.create_run_for_job(
         job(tables),
         status=DagsterRunStatus.NOT_STARTED,
@@ -159,14 +160,14 @@ def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEve
     instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
 
 
-class EngineRows(PostgresRepository):
-    """The rows by a connection of its own for each call."""
+class EngineRepository(PostgresRepository):
+    """A repository that opens a connection for each call."""
 
     def __init__(self, engine: sa.Engine) -> None:
         object.__setattr__(self, "connection", engine)
 
 
 def rows(engine: sa.Engine) -> dict[str, Any]:
-    """All rows by id."""
+    """Return all rows of batch_jobs, by id."""
     with engine.connect() as connection:
         return {str(row.id): row for row in connection.execute(sa.text("SELECT * FROM batch_jobs ORDER BY created_at"))}

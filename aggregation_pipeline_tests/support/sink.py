@@ -1,4 +1,4 @@
-"""A web server that group robots and webhooks are made of: it keeps what it is sent and answers as it is told."""
+"""A web server in the place of group robots and webhooks: it keeps every request and answers as a test says."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ class Received:
 
 @dataclass
 class Sink:
-    """`answer` is what the next requests get: a status and a JSON body."""
+    """The server. `answer` is the status and the JSON body of the next answers, `delay` the seconds before them."""
 
     port: int
     received: list[Received] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Sink:
 
     @property
     def webhook(self) -> str:
-        """As ALERT_URLS takes it; the path is the secret part of a webhook."""
+        """Its address as an entry of ALERT_URLS. The path is the secret part of a webhook."""
         return f"json://127.0.0.1:{self.port}/hooks/T0KEN-very-secret-1234567890"
 
     @contextmanager
@@ -70,7 +70,7 @@ class Sink:
 
 
 def new_sink() -> Sink:
-    """A sink that does not serve yet, on a port that nobody had a moment ago."""
+    """Return a sink that does not serve yet, on a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return Sink(probe.getsockname()[1])

@@ -1,21 +1,21 @@
--- What people have to be told, and what they were told: the outbox of alerts, in the database of batch_jobs, in a schema of its own
--- (Supabase serves `public` to the internet; this is nobody's business there).
--- Run by itself where the tables are missing. To run it by hand: psql "$BATCH_JOBS_URL" -f sql/alerts/create_alert_tables.sql
--- Tables that are already there are left as they are.
+-- The outbox of alerts: incidents, and the messages that tell people of them. It lies in the database of batch_jobs, in a schema of its
+-- own, because Supabase serves `public` to the internet.
+-- The service runs this where the tables are missing. By hand: psql "$BATCH_JOBS_URL" -f sql/alerts/create_alert_tables.sql
+-- Existing tables are left as they are.
 
 CREATE SCHEMA IF NOT EXISTS aggregation_alerts;
 
--- One row a cause: a table that failed in a run, a check that failed, a deadline that passed, a sensor that keeps failing, a recovery.
+-- One row an incident: a table that failed in a run, a check that failed, a missed deadline, a sensor that keeps failing, a recovery.
 CREATE TABLE IF NOT EXISTS aggregation_alerts.causes (
   deployment TEXT NOT NULL,                      -- DEPLOYMENT_NAME
-  key TEXT NOT NULL,                             -- the same for the same cause, however often it is found
+  key TEXT NOT NULL,                             -- identifies the incident, however often it is detected
   kind TEXT NOT NULL,                            -- run_failed, check_failed, table_late, entry_broken, sensor_failing, recovered
   subject TEXT NULL,                             -- what is broken until it recovers
   facts JSONB NOT NULL,                          -- name, owners, error (one cleaned line), run_id, asset, files, ...
   occurred_at TIMESTAMP WITH TIME ZONE NOT NULL, -- by Dagster's clock
   found_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
   recovered_at TIMESTAMP WITH TIME ZONE NULL,
-  message UUID NULL,                             -- the message that tells of it; null while its window is open
+  message UUID NULL,                             -- the message that lists it; null while more incidents are collected
   CONSTRAINT causes_pkey PRIMARY KEY (deployment, key)
 );
 
@@ -31,14 +31,14 @@ CREATE TABLE IF NOT EXISTS aggregation_alerts.deliveries (
   kind TEXT NOT NULL,
   title TEXT NOT NULL,
   body TEXT NOT NULL,
-  causes INTEGER NOT NULL,                       -- how many it tells of
+  causes INTEGER NOT NULL,                       -- how many incidents it lists
   sealed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
-  due_at TIMESTAMP WITH TIME ZONE NOT NULL,      -- the next attempt is not made before this
+  due_at TIMESTAMP WITH TIME ZONE NOT NULL,      -- no attempt before this
   attempts INTEGER NOT NULL DEFAULT 0,
   attempted_at TIMESTAMP WITH TIME ZONE NULL,
-  error TEXT NULL,                               -- why the last attempt was in vain
-  delivered_at TIMESTAMP WITH TIME ZONE NULL,    -- the channel said that it has it
-  moved_at TIMESTAMP WITH TIME ZONE NULL,        -- the channel left ALERT_URLS; those that are there took it over
+  error TEXT NULL,                               -- why the last attempt failed
+  delivered_at TIMESTAMP WITH TIME ZONE NULL,    -- when the channel accepted it
+  moved_at TIMESTAMP WITH TIME ZONE NULL,        -- when it was handed over, because the channel left ALERT_URLS
   CONSTRAINT deliveries_pkey PRIMARY KEY (message, channel)
 );
 

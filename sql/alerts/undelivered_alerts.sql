@@ -1,4 +1,4 @@
--- What waits for a channel that does not answer, the oldest first.
+-- Messages that wait for a channel, the oldest first.
 SELECT sealed_at, channel, title, attempts, due_at, error
 FROM aggregation_alerts.deliveries
 WHERE delivered_at IS NULL AND moved_at IS NULL

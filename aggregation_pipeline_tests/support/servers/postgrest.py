@@ -1,6 +1,4 @@
-"""A server that speaks PostgREST's rpc calls and really executes them on PostgreSQL, as the role that the token
-names.
-"""
+"""A server for PostgREST's rpc calls. It executes them on PostgreSQL, as the role of the token."""
 
 import json
 import threading
@@ -12,15 +10,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# PostgREST answers with these for PostgreSQL's errors; 42501 is 401 without a token's role, 403 with one.
+# The HTTP status of PostgREST's answer, by SQLSTATE. 42501 is 401 without a role, 403 with one.
 _STATUS = {"42501": 403, "42P01": 404, "42883": 404, "23514": 400, "22P02": 400, "22021": 400, "22P05": 400}
 
 
 @dataclass
 class FakePostgrest:
-    """`tokens` are the keys that are known, with their roles. `faults` are used up, one a request, before anything is
-    executed (a number: an HTTP status; "reset": the connection breaks) or after it ("lost": the answer does not
-    arrive).
+    """The server.
+
+    Attributes:
+        tokens: roles by key.
+        faults: the next requests use them up, one each. A number is an HTTP status, and "reset" breaks the connection,
+            both before the call is executed. "lost" breaks it after the call.
+        calls: names of the functions that were called.
     """
 
     url: str

@@ -177,7 +177,7 @@ class Mirroring(RuleBasedStateMachine):
         for run in self.runs.values():
             self.rows.record(run.row())
         gone = [key for key, row in self.rows.open_row_states(OURS).items() if row.run_id not in self.runs]
-        for row in self.rows.read(OURS, gone):
+        for row in self.rows.read_rows(OURS, gone):
             self.rows.record(close_deleted_run(row, NOON + timedelta(days=1)))
         found = rows(self.engine)
         for run in self.runs.values():

@@ -1,4 +1,4 @@
-"""A run that goes back into the queue, as it does each minute while the code server is away."""
+"""Events of runs in Dagster's storage on PostgreSQL."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,8 @@ def instance(postgres: Any) -> Iterator[DagsterInstance]:
         yield opened
 
 
-def test_its_row_stays_pending_and_its_versions_grow(instance: DagsterInstance):
+def test_a_run_that_goes_back_into_the_queue_stays_pending_and_its_versions_grow(instance: DagsterInstance):
+    # As a run does every minute while the code server is away.
     run = create(instance, [FakeTable("users", 3)])
     rows = []
     for event in [Did.RUN_ENQUEUED, *[Did.RUN_STARTING, Did.RUN_ENQUEUED] * 3]:
