@@ -81,7 +81,7 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
     try:
-        server = spawn_seekdb(server_folder / "seekdb", report=print).settled(print)
+        server = spawn_seekdb(server_folder / "seekdb", report=print).wait_until_ready(print)
     except PipelineError as error:
         missing(str(error))
     yield MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
