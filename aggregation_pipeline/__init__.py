@@ -9,7 +9,7 @@ __all__ = ["collect_all"]
 
 
 def __getattr__(name: str) -> object:
-    # Dagster, pyarrow and others take seconds to import. A program that only reads the version should not wait for them.
+    # Dagster, pyarrow and others take seconds to import: nobody else should wait for them.
     if name == "collect_all":
         from aggregation_pipeline.local.api import collect_all  # noqa: PLC0415
 
