@@ -1,4 +1,4 @@
-"""`files` and `download`, on a folder and on OSS: what the manifests say, and nothing else."""
+"""`files` and `download`, with a folder and with OSS: they show what the manifests say, and nothing else."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def oss_variables(server: OssServer) -> dict[str, str]:
 
 
 def publish_windows(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> ObjectStore:
-    """Two windows of one table, one of another; nothing is configured beside the store."""
+    """Publish two windows of one table and one of another. Only the store is configured."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     given = {

@@ -84,9 +84,11 @@ class Bank:
 
     @property
     def variables(self) -> dict[str, str]:
+        """The variables that point a deployment to the bank."""
         return {"DB_SOCKET": str(self.server.socket), "DB_USER": READER, "DB_NAME": "bank"}
 
     def connect(self, database: str | None = "bank") -> "pymysql.Connection[Any]":
+        """Open a connection as the administrator."""
         connection: pymysql.Connection[Any] = pymysql.connect(
             unix_socket=str(self.server.socket),
             user="root",

@@ -79,7 +79,7 @@ class People:
             deed()
 
     def _ordinary(self) -> None:
-        if len(self.watch.open_row_states()) >= _AT_ONCE:
+        if len(self.watch.unfinished()) >= _AT_ONCE:
             return
         what = self.chance.random()
         if what < 0.3:
@@ -90,7 +90,7 @@ class People:
             self.launch(DAILY, self.chance.choice(DAYS))
 
     def _duplicates(self) -> None:
-        if len(self.watch.open_row_states()) >= _AT_ONCE:
+        if len(self.watch.unfinished()) >= _AT_ONCE:
             return
         self.done["duplicates"] += 1
         if self.chance.random() < 0.5:
@@ -104,12 +104,12 @@ class People:
             self.launch("aggregate")
 
     def _cancel(self) -> None:
-        if found := self.watch.open_row_states():
+        if found := self.watch.unfinished():
             policy = self.chance.choice(["SAFE_TERMINATE", "SAFE_TERMINATE", "MARK_AS_CANCELED_IMMEDIATELY"])
             self._ask("cancel", _CANCEL, run=self.chance.choice(found), how=policy)
 
     def _delete(self) -> None:
-        found = self.watch.open_row_states() if self.chance.random() < 0.3 else self.watch.finished()
+        found = self.watch.unfinished() if self.chance.random() < 0.3 else self.watch.finished()
         if found:
             self._ask("delete", _DELETE, run=self.chance.choice(found))
 

@@ -70,7 +70,8 @@ class Watch:
         if self._thread is not None:
             self._thread.join(60)
 
-    def open_row_states(self) -> list[str]:
+    def unfinished(self) -> list[str]:
+        """Return the ids of runs that go on."""
         return sorted(each.run_id for each in list(self.seen.values()) if each.over_since is None)
 
     def finished(self) -> list[str]:
