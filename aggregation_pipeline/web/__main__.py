@@ -13,7 +13,7 @@ from aggregation_pipeline.web.server import serve
 
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.option("--host", "-h", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port.")
 @click.option("--path-prefix", default="", help="Path below which all pages are, such as /dagster.")
 @click.option(
     "--workspace",
@@ -29,7 +29,7 @@ from aggregation_pipeline.web.server import serve
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="warning",
     show_default=True,
-    help="Of Dagster's log lines.",
+    help="Level of Dagster's log lines.",
 )
 @explained
 def main(host: str, port: int, path_prefix: str, workspace: tuple[Path, ...], log_level: str) -> None:
