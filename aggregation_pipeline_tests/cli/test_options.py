@@ -1,4 +1,4 @@
-"""Options that name tables and times: one behaviour for all commands, and the likely mistake."""
+"""Options that name tables and times: all commands treat them alike, and name the likely mistake."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from aggregation_pipeline_tests.support.deployment import use_environment
 
 @pytest.fixture(autouse=True)
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Three entries of which two are selected, and no server that answers."""
+    """Configure three entries, of which two are selected, and no server that answers."""
     path = tmp_path / "aggregation.yaml"
     path.write_text("tables:\n  users: {}\n  订单: {}\n  logs: {}\n", encoding="utf-8")
     use_environment(
@@ -59,7 +59,7 @@ def test_plan_and_run_take_the_same_names_in_any_case():
     assert [key.path for key in select_assets(load_project(load_settings()), ["USERS"], ["json"])] == [
         key.path for key in select_assets(load_project(load_settings()), ["users"], ["json"])
     ]
-    # No source is configured: the plan fails at that, and not at the name.
+    # No source is configured, so the plan fails, but not because of the name.
     assert "no table named" not in command("plan", "--tables", "USERS").output
 
 

@@ -69,7 +69,8 @@ def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_onl
     answer = dev.ask(
         """{ assetNodeOrError(assetKey: {path: ["aggregation", "orders"]}) { ... on AssetNode {
              partitionStats { numMaterialized numFailed }
-             assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
+             assetChecksOrError { ... on AssetChecks {
+               checks { name executionForLatestMaterialization { status } } } } } } }"""
     )["data"]["assetNodeOrError"]
     assert answer["partitionStats"] == {"numMaterialized": 9, "numFailed": 1}
     # As a person mends it: the extra row goes, and only what failed is filled again; then csv alone, for some days.

@@ -1,5 +1,6 @@
-"""What people do in Dagster's UI, done by a browser on a real `dagster dev`. Every step leaves a picture in
-.data/screenshots.
+"""What people do in Dagster's UI, done by a browser on a real `dagster dev`.
+
+Each step saves a picture in .data/screenshots.
 """
 
 import re
@@ -31,8 +32,7 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 )
-# One of these is in every banner of Dagster's that tells of a fault ("Copy error"), and none on a page that is in
-# order.
+# Every banner of Dagster's about an error has one of these words ("Copy error"), and a page without errors has none.
 FAULT = re.compile(r"\b(\w*error|exception|traceback|unexpected)\b|went wrong|failed to load", re.IGNORECASE)
 TODAY = datetime.now(UTC).date()
 DAYS = [str(TODAY - timedelta(days=back)) for back in range(4, 0, -1)]
@@ -62,9 +62,7 @@ CONFIG = """
 
 @dataclass
 class Ui:
-    """The UI in one window. `faults` are those that its pages may keep to themselves: scripts that broke, and what
-    GraphQL refused.
-    """
+    """The UI in one window. `faults` are errors that a page may not show: broken scripts, and what GraphQL refused."""
 
     page: Page
     base: str
@@ -96,7 +94,7 @@ class Ui:
         self.page.get_by_role("tab", name=tab, exact=True).click()
 
     def shows(self, picture: str, *words: str) -> None:
-        """The page has all these words, the last of them within the picture, and no fault."""
+        """Assert that the page has all these words, the last of them in the picture, and no fault."""
         for word in words:
             expect(self.page.get_by_text(word).filter(visible=True).first).to_be_visible()
         expect(self.page.get_by_role("progressbar", name="loading")).to_have_count(0)
@@ -106,12 +104,12 @@ class Ui:
         assert self.faults == []
 
     def follow_launched(self) -> None:
-        """Go to the run or the backfill that a note in the corner says was launched."""
+        """Follow the note in the corner to the run or backfill that was launched."""
         self.page.get_by_role("region", name="Notifications").get_by_text("View", exact=True).click()
         self.page.wait_for_url("**/runs/**")
 
     def take(self, picture: str) -> None:
-        """Pictures are for people to look at: no test fails because one could not be taken."""
+        """Save a picture for people. A test does not fail because one could not be taken."""
         with suppress(Error, OSError):
             self.page.screenshot(path=PICTURES / f"{picture}.png")
 
@@ -139,7 +137,7 @@ def dev(chromium: str, mariadb: "MySQLServer", postgres: "PostgresServer", serve
 
 @pytest.fixture
 def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
-    """A browser for each test: while Playwright runs, its event loop is that of the whole thread."""
+    """Start a browser for each test: while Playwright runs, its event loop belongs to the whole thread."""
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split()) as browser,
