@@ -136,7 +136,7 @@ class _EntryByEntry:
                 other, table = found
                 message = (
                     f"it reads {table}, of which the entry {other} may hide columns, and that entry cannot be used:"
-                    " mend that one"
+                    " correct that one first"
                 )
                 self._refuse(name, [LocatedIssue((), message)])
 
@@ -233,7 +233,7 @@ class _EntryByEntry:
         if bad_table or is_misplaced_mask(name, body) or not (names_table or self._placeholder(name)):
             key = format_key_path([self.key, name])
             raise ConfigError(
-                f"{self._report(name)}\nIt may hide columns of any table, so none can be used before it is mended:"
+                f"{self._report(name)}\nIt may hide columns of any table, so none can be used before it is corrected:"
                 f" {key}."
             )
         return possible_tables(name, with_tuples(body))
@@ -273,5 +273,5 @@ class _EntryByEntry:
                     kept[key] = value
         report = self._report(name)
         if lost:
-            report += f"\nUntil this is mended its assets are shown as without {' and '.join(lost)}."
+            report += f"\nUntil this is corrected, its assets are shown without {' and '.join(lost)}."
         return TableEntry.model_validate(kept | {"issues": report}, strict=True)

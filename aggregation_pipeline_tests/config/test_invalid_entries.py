@@ -79,7 +79,7 @@ def test_what_names_and_shows_its_assets_stays_and_nothing_of_what_it_computes(t
 
 def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
     entries, _ = load_usable(tmp_path, f"tables:\n  users: {{formats: [pdf], partition: {{every: day}}}}\n{GOOD}")
-    assert "Until this is mended its assets are shown as without formats and partition." in (
+    assert "Until this is corrected, its assets are shown without formats and partition." in (
         entries["users"].issues or ""
     )
 
@@ -164,7 +164,7 @@ def test_where_it_cannot_be_told_what_an_entry_hides_nothing_of_its_table_is_sho
     assert invalid(entries) == {"users", "others", "nested"}
     report = entries["others"].issues or ""
     assert (
-        "of which the entry users may hide columns, and that entry cannot be used: mend that one" in report
+        "of which the entry users may hide columns, and that entry cannot be used: correct that one first" in report
         or "users masks" in report
     )
 
@@ -200,7 +200,7 @@ def test_wherever_a_mask_may_be_meant_nothing_of_its_table_is_shown(tmp_path: Pa
     assert {"others", "nested"} <= invalid(entries)
     assert not {"apart", "orders"} & invalid(entries)
     report = entries["others"].issues or ""
-    assert "may hide columns, and that entry cannot be used: mend that one" in report
+    assert "may hide columns, and that entry cannot be used: correct that one first" in report
     assert len(invalid(entries) | left_out.keys()) == 3
 
 
@@ -216,7 +216,7 @@ ANY_TABLE = {
 @pytest.mark.parametrize("entries", ANY_TABLE.values(), ids=ANY_TABLE.keys())
 def test_where_it_cannot_be_told_which_table_is_masked_none_is_used(tmp_path: Path, entries: str):
     path = write_config(tmp_path, f"tables:\n{entries}{GOOD}")
-    with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is mended"):
+    with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is corrected"):
         load_usable_config(path)
 
 
