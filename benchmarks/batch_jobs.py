@@ -3,9 +3,9 @@
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from dagster import DagsterEventType
+from dagster import DagsterEventType, SensorDefinition
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs.repository import postgres_repository
@@ -60,7 +60,7 @@ def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str]
     return [stock, ours]
 
 
-def _sensors(url: str):
+def _sensors(url: str) -> Sequence[SensorDefinition]:
     return build_sensors(
         open_repository=functools.partial(postgres_repository, new_batch_jobs(url)),
         deployment="prod",

@@ -1,5 +1,6 @@
 """Options that name tables and times: all commands treat them alike, and name the likely mistake."""
 
+import json
 import os
 from pathlib import Path
 
@@ -85,3 +86,18 @@ def test_a_wrong_cron_schedule_stops_plan_as_it_stops_run(monkeypatch: pytest.Mo
         result = command(*arguments)
         assert result.exit_code == 1
         assert "CRON_SCHEDULE: the cron expression '每天' cannot be used" in result.stderr
+
+
+def test_a_table_without_a_complete_partition_is_explained_with_the_real_name_of_the_file(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = shop.with_name("reports.yaml")
+    path.write_text(
+        "tables:\n  users: {partition: {column: created_at, every: day, start: 2090-01-01}}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("AGGREGATION_CONFIG", str(path))
+    monkeypatch.delenv("AGGREGATION_TABLES")
+    (plan,) = json.loads(command("plan", "--json").stdout)["tables"]
+    assert plan["problems"] == [
+        "no partition is complete yet; partition.start in reports.yaml says where the first begins"
+    ]

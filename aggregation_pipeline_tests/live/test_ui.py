@@ -151,7 +151,7 @@ def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
         found.take(f"last of {request.node.name}")
 
 
-def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui, dev):
+def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui: Ui, dev: Dev):
     ui.open("/assets/aggregation/statuses")
     ui.shows(
         "01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized"
@@ -166,7 +166,7 @@ def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(u
     assert files == {"manifest.json", "statuses.json", "statuses.summary.csv", "statuses.detail.csv"}
 
 
-def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui, dev):
+def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui: Ui, dev: Dev):
     dialog = ui.page.get_by_role("dialog")
     selection = '/asset-groups~key%3A"aggregation%2Forders"%2B'
     ui.open(selection)
@@ -188,7 +188,7 @@ def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui,
     ui.shows("07 backfill, launched", "Partition selection", "Status")
 
 
-def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui, dev):
+def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui: Ui, dev: Dev):
     ui.open("/assets/aggregation/statuses")
     columns = ["summary.status", "summary.orders", "summary.last_order", "detail.id", "detail.status"]
     ui.shows("08 table, columns", *columns, "BIGINT", "DATETIME", "new, paid or sent", "Row count")
@@ -207,7 +207,7 @@ def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui, dev):
     ui.shows("14 source", "Latest observation", "Read by statuses, orders.", "last write", "size")
 
 
-def test_the_other_pages_show_what_is_there(ui):
+def test_the_other_pages_show_what_is_there(ui: Ui):
     ui.open("/asset-groups")
     expect(ui.page.get_by_role("img", name="unfold_more")).to_have_count(3)
     ui.page.keyboard.press("Alt+e")  # Expand all groups, in the graph's menu
@@ -231,7 +231,7 @@ def test_the_other_pages_show_what_is_there(ui):
     ui.shows("20 schedule", "05:30 AM", "Next tick")
 
 
-def test_the_backfill_ends_and_its_days_are_published(ui, dev):
+def test_the_backfill_ends_and_its_days_are_published(ui: Ui, dev: Dev):
     ui.open("/runs")
     ui.follow("run_with_subruns")
     # The status, beside the heading of a column. The daemon looks after backfills every half minute.
@@ -254,7 +254,7 @@ def test_the_backfill_ends_and_its_days_are_published(ui, dev):
     ui.shows("25 runs", "Backfill", "Manually launched", "Success")
 
 
-def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
+def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev: Dev):
     runs = dev.instance.get_runs()
     assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS] * 3
     rows = [until("its row in batch_jobs", partial(dev.row, run.run_id, "completed")) for run in runs]
@@ -262,7 +262,7 @@ def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
     assert [row.total_items for row in rows] == [6, 2, 8 + 2]
 
 
-def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui, dev):
+def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui: Ui, dev: Dev):
     before = {
         path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()
     }
