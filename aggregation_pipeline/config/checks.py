@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.lists import ONE_OR_MORE
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.messages.suggestions import existing_names
 
 CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "change_percent")
 Severity = Literal["error", "warn"]
@@ -66,8 +66,8 @@ def refuse_unknown_columns(groups: Sequence[Checks], outputs: Sequence[str]) -> 
         for check, columns in named.items():
             for column in columns:
                 if column not in outputs:
-                    there = f"there are {', '.join(outputs)}.{did_you_mean(column, outputs)}".removesuffix(".")
-                    raise ValueError(f"{check} names {column!r}, which is no column of the files; {there}")
+                    names = existing_names(column, outputs)
+                    raise ValueError(f"{check} names {column!r}, which is no column of the files; {names}")
 
 
 def _groups_as_tuple(checks: object) -> object:

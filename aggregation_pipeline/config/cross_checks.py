@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.file_names import refuse_collisions
 from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.messages.suggestions import existing_names
 from aggregation_pipeline.config.options import FormatOptions
 
 if TYPE_CHECKING:
@@ -55,5 +55,5 @@ def _unknown_totals_of(
     known = list(dict.fromkeys(name for entry in entries for name in entry.outputs if name.casefold() not in dropped))
     for name in totals:
         if name not in known:
-            message = f"{name!r} is no column {where}; there are {', '.join(known)}.{did_you_mean(name, known)}"
-            yield LocatedIssue((*parent, "options", "excel", "totals"), message.removesuffix("."))
+            message = f"{name!r} is no column {where}; {existing_names(name, known)}"
+            yield LocatedIssue((*parent, "options", "excel", "totals"), message)

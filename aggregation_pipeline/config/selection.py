@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.config.columns import COUNT_ROWS
 from aggregation_pipeline.config.messages.likely_causes import foreign_sign
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.messages.suggestions import did_you_mean, existing_names
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
@@ -84,9 +84,9 @@ def select_names(names: Sequence[str], known: Collection[str]) -> tuple[str, ...
 
 def list_known(name: str, known: Collection[str]) -> str:
     """The end of a message about a name that does not exist: the names that do, and the one that was probably meant."""
-    problem = list_problem(name)
-    hint = f". {problem[0].upper()}{problem[1:]}" if problem else did_you_mean(name, known)
-    return f"; there are {', '.join(known)}{'.' if hint.startswith(' ') else ''}{hint}"
+    if problem := list_problem(name):
+        return f"; there are {', '.join(known)}. {problem[0].upper()}{problem[1:]}"
+    return f"; {existing_names(name, known)}"
 
 
 def _entry_that_counts(name: str, file: str) -> TableEntry:

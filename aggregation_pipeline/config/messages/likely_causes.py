@@ -12,7 +12,8 @@ _ASCII_SIGNS: Final = {
     "≠": "!=",
 }
 _INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
-_QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
+# A text in quotes, as in SQL and YAML, or a name in backticks.
+QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
 _COMMENT: Final = re.compile(r"(?:^|[\s,{}\[\]])(//|/\*)")
 _YAML_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 _JAVASCRIPT: Final = re.compile(
@@ -29,7 +30,7 @@ NOT_FILLED_IN: Final = (
 
 def foreign_sign(text: str) -> str:
     """Describe the first non-ASCII sign outside of quotes, such as `，`, and the sign to write; empty without one."""
-    for letter in _QUOTED.sub("", text):
+    for letter in QUOTED.sub("", text):
         if words := describe_sign(letter):
             return words
     return ""
@@ -57,13 +58,13 @@ def describe_sign(letter: str) -> str:
 
 def foreign_comment(text: str) -> str:
     """Describe a comment of JavaScript or CSS in YAML; empty without one."""
-    found = _COMMENT.search(_QUOTED.sub("''", text))
+    found = _COMMENT.search(QUOTED.sub("''", text))
     return f"comments begin with #, not with {found[1]}" if found else ""
 
 
 def template(text: str) -> str:
     """Describe the marks of a template outside of quotes, such as `{{`; empty without any."""
-    return NOT_FILLED_IN if _TEMPLATE.search(_QUOTED.sub("''", text)) else ""
+    return NOT_FILLED_IN if _TEMPLATE.search(QUOTED.sub("''", text)) else ""
 
 
 def is_template(text: str) -> bool:
@@ -93,7 +94,7 @@ def foreign_line(line: str) -> str:
 
 def without_quotes(line: str) -> str:
     """A line of YAML without its comment, and with the texts in quotes emptied."""
-    return _YAML_COMMENT.sub("", _QUOTED.sub("''", line))
+    return _YAML_COMMENT.sub("", QUOTED.sub("''", line))
 
 
 def _missing_space(text: str) -> str:

@@ -1,7 +1,7 @@
 """Suggests the right name for a wrong one."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from pydantic.alias_generators import to_snake
@@ -39,6 +39,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Was users meant?`, with the nearest right name; empty if none is near."""
     found = nearest_name(word, known)
     return f" Was {found} meant?" if found else ""
+
+
+def existing_names(word: str, known: Collection[str]) -> str:
+    """`there are users, orders. Was users meant?`, for a name that is not among them."""
+    suggestion = did_you_mean(word, known)
+    return f"there are {', '.join(known)}{'.' if suggestion else ''}{suggestion}"
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 import yaml
 
-_QUOTED: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`""")
+from aggregation_pipeline.config.messages.likely_causes import QUOTED
+
 _OPENED_QUOTE: Final = re.compile(r"""(?:^|[\s(=<>!,])['"]""")
 _THOUSANDS: Final = re.compile(r"[0-9]{3}")
 
@@ -80,7 +81,7 @@ def _parts_of_first(texts: Sequence[str | None]) -> int:
 
 def _is_open(text: str) -> bool:
     """Whether a bracket or a quote is never closed in a text."""
-    bare = _QUOTED.sub("", text)
+    bare = QUOTED.sub("", text)
     return bare.count("(") > bare.count(")") or _OPENED_QUOTE.search(bare) is not None
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.messages.suggestions import did_you_mean, existing_names
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ def test_of_two_chinese_characters_one_may_be_wrong(wrong: str, known: list[str]
 def test_two_that_share_nothing_are_not_near():
     for wrong, known in (("金额", ["订单", "用户"]), ("单订", ["用户"]), ("ab", ["ac"]), ("é1", ["x2"])):
         assert did_you_mean(wrong, known) == ""
+
+
+def test_the_names_that_exist_are_listed_with_the_nearest_one():
+    assert existing_names("usres", ["users", "orders"]) == "there are users, orders. Was users meant?"
+    assert existing_names("products", ["users", "orders"]) == "there are users, orders"
