@@ -102,7 +102,7 @@ def reachable_tables(references: References, masked: MaskedColumns) -> list[Tabl
 def system_tables_in(references: References) -> Iterator[TableName]:
     """The system tables in a sub-select, which can hold values of other tables."""
     for name in references.names:
-        if references.has_subquery and name.before in _SYSTEM_DATABASES:
+        if references.has_subquery and name.qualifier in _SYSTEM_DATABASES:
             yield TableName(name.parts[-2], name.parts[-1])
 
 
@@ -113,7 +113,7 @@ def is_system_table(table: TableName) -> bool:
 
 def _may_name(name: Reference, table: TableName) -> bool:
     return name.comparable == comparable_name(table.name) and (
-        not name.before or table.database is None or name.before == comparable_name(table.database)
+        not name.qualifier or table.database is None or name.qualifier == comparable_name(table.database)
     )
 
 
@@ -121,8 +121,8 @@ def _possible_tables(
     name: Reference, own: TableName, references: References, reachable: Iterable[TableName]
 ) -> Iterable[TableName]:
     """The tables of which a name may be a column."""
-    relations = set(references.relations.get(name.before, ())) if name.before else set()
-    if name.before == comparable_name(own.name):
+    relations = set(references.relations.get(name.qualifier, ())) if name.qualifier else set()
+    if name.qualifier == comparable_name(own.name):
         relations.add(own)
     known = [table for table in relations if table is not None]
     return known if known and None not in relations else (own, *reachable)

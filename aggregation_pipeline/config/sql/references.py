@@ -48,7 +48,7 @@ class Reference:
         return comparable_name(self.parts[-1])
 
     @property
-    def before(self) -> str:
+    def qualifier(self) -> str:
         """The part before the last as `comparable_name` makes it; empty without one."""
         return comparable_name(self.parts[-2]) if len(self.parts) > 1 else ""
 
