@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aggregation_pipeline.assets.configured_table import ConfiguredTable
-    from aggregation_pipeline.export.dry_run import DatasetPlan, TablePlan
+    from aggregation_pipeline.export.dry_run import TablePlan
     from aggregation_pipeline.local.preflight import Need
     from aggregation_pipeline.project import Project
+    from aggregation_pipeline.source.mysql.read_plan import DatasetPlan
     from aggregation_pipeline.source.request import ReadRequest
 
 _STATUS: Final = {"problem": "[red]would fail[/]", "warning": "[yellow]ready, with warnings[/]", "": "[green]ready[/]"}

@@ -69,9 +69,7 @@ def manifest_of(folder: Path) -> Manifest:
 
 
 def assert_whole(deployment: Deployment, folder: Path) -> Manifest:
-    """Every file that the manifest names stands there with its size and checksum, under its stable name too, and
-    nothing else does.
-    """
+    """The folder has exactly the manifest's files, with their sizes, checksums and stable names."""
     manifest = manifest_of(folder)
     for file in manifest.files:
         for path in (deployment.exports / file.key, folder / file.name, folder.parent / "latest" / file.name):

@@ -1,4 +1,4 @@
-"""Whatever breaks in the middle of a window, nothing is published and nothing stays behind."""
+"""Whatever breaks in the middle of a window, nothing is published and nothing is left over."""
 
 import os
 import resource

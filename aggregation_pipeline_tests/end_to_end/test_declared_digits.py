@@ -1,6 +1,4 @@
-"""FLOAT(M,D), DOUBLE(M,D) and figures with declared digits: the files show what the database shows, on every server and
-in every format.
-"""
+"""FLOAT(M,D) and other declared digits: the files show what the database shows."""
 
 import csv
 import io

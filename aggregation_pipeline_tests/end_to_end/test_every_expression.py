@@ -1,9 +1,9 @@
 """Every type in every function, with and without a temporary table: the files say what another client reads.
 
-What a server declares and what it sends differ more often than one thinks: `MAX(paid)` of a BIT came as the bytes of a
-number or as its digits, by what stood beside it. So the walk is generated: each column type is put into each function,
-and whatever a server takes without a warning is exported and compared with what the `mariadb` command prints, which
-shares no code with the driver.
+What a server declares often differs from what it sends: `MAX(paid)` of a BIT came as bytes or as digits, depending on
+the other outputs. So the expressions are generated: each column type is put into each function. Whatever a server
+accepts without a warning is exported and compared with what the `mariadb` command prints, which shares no code with the
+driver.
 """
 
 import re
@@ -138,9 +138,7 @@ def asked(expression: str, mysql_type: str) -> str:
 def differences(
     source: Source, window: Path, dataset: str, expressions: Sequence[str], tail: str, width: int
 ) -> list[str]:
-    """Compare a published dataset, its first `width` outputs aside, with what the client is told; return what differs,
-    in words.
-    """
+    """Compare a published dataset without its first `width` outputs with the client's rows; return the differences."""
     found = published(window, dataset)
     types = found.types[width:]
     questions = [asked(expression, mysql_type) for expression, mysql_type in zip(expressions, types, strict=True)]

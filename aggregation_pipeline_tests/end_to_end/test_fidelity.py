@@ -1,5 +1,4 @@
-"""The promise as a whole: what stands in the database comes out of every format, told by readers that wrote none of the
-files.
+"""What is in the database comes out of every format, as independent readers see it.
 
 One table holds every type with its extremes. An independent client (PyMySQL with its own converters) says what is in
 it; the files are read by json, csv and pyarrow's CSV reader, openpyxl and calamine, and DuckDB.

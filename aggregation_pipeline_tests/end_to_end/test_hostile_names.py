@@ -1,6 +1,4 @@
-"""A name as MySQL takes it is refused with words when the file loads, or stands as it is in every format, on every
-server.
-"""
+"""A name that MySQL accepts is refused when the file loads, or kept as it is in every format."""
 
 import csv
 import io

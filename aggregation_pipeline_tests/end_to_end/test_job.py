@@ -1,4 +1,4 @@
-"""The main job, end to end, on real servers: what the database says, what the files say, what batch_jobs says."""
+"""The main job on real servers: the database, the files and batch_jobs agree."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Comments of MySQL's columns on their way into a workbook, from the database and from the stored extract."""
+"""Comments of MySQL's columns reach the workbook, from the database and from the stored extract."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""A whole run with personal data in the table: it is in no file, no event and no log; and the table's own options shape
-its files.
-"""
+"""A run over personal data: it is in no file, no event and no log."""
 
 import zipfile
 from collections.abc import Iterator

@@ -171,10 +171,10 @@ def test_a_command_that_fails_unexpectedly_shows_no_traceback(attacked: Deployme
     def broken(*_: object) -> None:
         raise ValueError(CELLS[0])
 
-    monkeypatch.setattr("aggregation_pipeline.export.dry_run.describe_queries", broken)
+    monkeypatch.setattr("aggregation_pipeline.source.mysql.read_plan.describe_queries", broken)
     result = CliRunner().invoke(main, ["plan"])
     assert result.exit_code == 1
-    assert "an unexpected builtins.ValueError at export/dry_run.py:" in result.stderr
+    assert "an unexpected builtins.ValueError at source/mysql/read_plan.py:" in result.stderr
     assert pieces_in(result.output + repr(result.exception)) == []
     assert isinstance(redacted(ValueError("x")), PipelineError)
 

@@ -1,4 +1,4 @@
-"""Which columns an output is made of."""
+"""Which columns of the source an output is made of."""
 
 import pyarrow as pa
 import pytest

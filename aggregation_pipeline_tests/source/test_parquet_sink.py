@@ -1,4 +1,4 @@
-"""The extract is a function of its rows, and neither of the network nor of the clock."""
+"""The bytes of an extract depend on its rows only."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A partition's window on real servers: the rows of the day and no others, whatever the column holds."""
+"""A partition on real servers: the rows of its time range and no others."""
 
 import re
 from datetime import UTC, datetime, timedelta

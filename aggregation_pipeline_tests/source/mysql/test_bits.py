@@ -1,4 +1,4 @@
-"""BIT is a number, whichever way the server computes what is made of it."""
+"""BIT columns arrive as numbers, however the server computes them."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq

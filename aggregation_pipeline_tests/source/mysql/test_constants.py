@@ -1,4 +1,4 @@
-"""MySQL's words for a value: the value where SQL is written, a column where a column is named."""
+"""MySQL's constants such as CURRENT_DATE: a value where SQL is written, a column where a column is named."""
 
 import datetime as dt
 from typing import Any

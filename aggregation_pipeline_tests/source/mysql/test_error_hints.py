@@ -1,4 +1,4 @@
-"""A wrong name is answered with the key that holds it and the right name that is nearest."""
+"""A wrong name is reported with its key in the entry and with the nearest right name."""
 
 from dataclasses import replace
 from pathlib import Path

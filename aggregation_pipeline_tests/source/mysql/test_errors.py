@@ -1,4 +1,4 @@
-"""What a server says is passed on in our words, with the names that are known to be names, and with the remedy."""
+"""Errors of a server are reported in our words, with known names and a remedy."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""How a server means to run a query is known, or it is said that it is not."""
+"""EXPLAIN tells how a server would run a query; if it does not, that is reported."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The source database is asked for no more than the entry allows."""
+"""An entry's limits on time, rows and scans hold for the source database."""
 
 import time
 from collections.abc import Iterable

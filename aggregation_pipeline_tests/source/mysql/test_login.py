@@ -1,4 +1,4 @@
-"""Accounts of every kind get in with their own password, and nobody else does."""
+"""Accounts of every authentication plugin can connect, and only with their password."""
 
 from pathlib import Path
 

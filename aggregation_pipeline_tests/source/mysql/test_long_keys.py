@@ -1,4 +1,4 @@
-"""Texts that differ behind their first 1,024 bytes are different keys."""
+"""Texts that differ only after their first 1,024 bytes are different keys."""
 
 from collections.abc import Callable
 from typing import Any

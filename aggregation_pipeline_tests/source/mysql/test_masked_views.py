@@ -1,4 +1,4 @@
-"""What only the database knows of a masked column: views, stored functions, columns that it computes."""
+"""Masked columns that are reached through views, stored functions and generated columns."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is masked never reaches the disk, however it is asked for."""
+"""Masked values never reach the disk, in whatever way a column is read."""
 
 import hashlib
 import hmac

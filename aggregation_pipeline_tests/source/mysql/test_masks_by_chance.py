@@ -1,8 +1,8 @@
-"""Entries that load show nothing of a masked column: what they give is the same whatever stands in the masked cells.
+"""Generated entries that load show nothing of a masked column: their results do not depend on masked cells.
 
-Two databases differ in those cells and in nothing else. Each entry that loads is asked of both, and what it neither
-masks nor keeps is compared: an output that depends on a masked cell in any way, by its length, its order, a comparison,
-comes out.
+Two databases differ in the masked cells only. Each entry that loads is read from both, and its outputs that are neither
+masked nor kept are compared. A difference shows an output that depends on a masked cell, by its length, its order or a
+comparison.
 """
 
 from collections import Counter

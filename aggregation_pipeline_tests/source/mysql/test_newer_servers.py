@@ -1,6 +1,4 @@
-"""What MySQL 8 and 9 are documented to answer, which no server here answers by itself: see
-support/servers/replay.py.
-"""
+"""What MySQL 8 and 9 are documented to answer, by way of support/servers/replay.py."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -66,9 +64,7 @@ def read(mysql56: MySQLServer, shop: str, tmp_path: Path) -> Read:
 
 
 def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
-    """https://dev.mysql.com/doc/refman/9.5/en/vector.html: four bytes an entry, little-endian, type 242 in the
-    protocol.
-    """
+    """See https://dev.mysql.com/doc/refman/9.5/en/vector.html: little-endian floats, type 242 in the protocol."""
     column = Column("v", type_code=242, charset=BINARY, length=65532)
     extract = read([(r"^SELECT `id`, `v`\s+FROM", Forward(columns={1: column}))], select_fields=["id", "v"])
     table = pq.read_table(extract.datasets[0].path)

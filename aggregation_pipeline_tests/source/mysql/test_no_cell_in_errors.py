@@ -1,6 +1,4 @@
-"""Whatever a server quotes, no piece of a cell gets out: not by words, not by causes, not by what is logged on the
-way.
-"""
+"""No value of a cell appears in an error, its causes or a log, whatever the server quotes."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -106,9 +104,7 @@ PLACES = ("select_fields", "where", "group_by")
 def attack(
     server: MySQLServer, database: str, folder: Path, expressions: Sequence[str], entries: Sequence[TableEntry]
 ) -> None:
-    """Read the entries; and see that the attack is real: that without redaction a quarter of the expressions would
-    leak.
-    """
+    """Without redaction a quarter of the expressions would leak; with it none does."""
     with server.connect(database=database) as connection, connection.cursor() as cursor:
         quoting = [expression for expression in expressions if is_quoted(cursor, expression)]
     assert len(quoting) >= len(expressions) / 4

@@ -1,4 +1,4 @@
-"""ONLY_FULL_GROUP_BY refuses entries that ask for any row's value, and no view for what its author may write."""
+"""ONLY_FULL_GROUP_BY refuses entries that select any row's value, and accepts such views."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the queries mean is for the servers to say."""
+"""The generated queries mean on real servers what they should."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -46,9 +46,7 @@ def connection(mysql: MySQLServer) -> "Iterator[Connection[Any]]":
 @pytest.fixture
 def run(connection: "Connection[Any]") -> Run:
     def rows(**entry: Any) -> list[list[tuple[Any, ...]]]:
-        """The rows of each dataset; as many as its count says, under the names that it promises, and without a
-        warning.
-        """
+        """The rows of each dataset, checked for their count, their names and the absence of warnings."""
         model = TableEntry.model_validate({"name": "odd", "table": "`订单 v1.2`", **entry})
         found = []
         for query in build_queries(model, primary_key=("id",)):
@@ -188,9 +186,7 @@ PIECES = st.sampled_from([*"'\"`\\-#();,=+1.*N中%|&!<>~ \n", *WORDS])
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, min_size=1, max_size=9).map("".join))
 def test_the_server_reads_an_accepted_fragment_as_one_value_too(connection: "Connection[Any]", text: str):
-    """The server's own lexer judges ours: what stands before and after a fragment is still there, or there is no result
-    at all.
-    """
+    """By the server's own lexer: the text around an expression is still there, or the server refuses the statement."""
     try:
         clean = read_expression(text, "field")
     except ExpressionError:

@@ -1,4 +1,4 @@
-"""What stands in MySQL arrives in the extract, or nothing does."""
+"""An entry is read completely into the extract, or not at all."""
 
 import dataclasses
 import datetime as dt

@@ -1,4 +1,4 @@
-"""Everything that an entry reads is found in its expressions, however it is written."""
+"""Every table and function that an entry reads is found in its expressions."""
 
 import pymysql
 import pytest

@@ -1,4 +1,4 @@
-"""A quiet day is no failed night: totals over no rows, and every other count that a server gives in its own way."""
+"""The rows that arrive are compared with the server's count, also where there are none."""
 
 import itertools
 from collections.abc import Iterator
@@ -59,9 +59,7 @@ def visits(execute: Execute) -> None:
 
 
 def check(mysql: MySQLServer, database: str, wanted: list[dict[str, Any]]) -> None:
-    """Run each shape as the reader does, without its files, and compare the verdict with all rows that a client
-    fetches.
-    """
+    """Run each shape as the reader does, and compare the result with all rows that a client fetches."""
     failed = []
     with (
         mysql.connect(database=database) as client,
@@ -114,9 +112,7 @@ def test_totals_over_no_rows_are_one_row(read: Read):
 def test_columns_that_no_derived_table_takes_are_counted_all_the_same(
     mysql: MySQLServer, database: str, session: Session
 ):
-    """Over no rows MariaDB and MySQL 5.6 are asked once more; names that repeat, are overlong or odd stand in no
-    derived table.
-    """
+    """Over no rows MariaDB and MySQL 5.6 count by a rerun, whose derived table needs plain names."""
     long = "MAX(id) + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1 + 1 - 1"
     odd = [{"expr": long}, {"expr": "MIN(id)", "alias": "e\u0301 `x` .%:a"}, {"expr": "MAX(at)", "alias": "表 数"}]
     entry = TableEntry(name="empty_", aggregations=odd)

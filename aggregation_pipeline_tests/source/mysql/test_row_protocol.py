@@ -1,4 +1,4 @@
-"""Packets are put together right wherever the network cuts them."""
+"""Packets are put together correctly, wherever the network cuts them."""
 
 import random
 import socket
@@ -16,9 +16,7 @@ from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 @contextmanager
 def crumbling(target: int, largest: int) -> Iterator[int]:
-    """A port that leads to `target` and hands on what the server says in pieces of a few bytes, of other sizes each
-    time.
-    """
+    """A port that forwards to `target` and cuts the server's answers into pieces of random sizes."""
     sizes = random.Random(largest)
 
     def pump(source: socket.socket, sink: socket.socket, most: int) -> None:

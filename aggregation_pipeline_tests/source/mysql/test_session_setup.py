@@ -1,4 +1,4 @@
-"""Whatever a server, its defaults or init_connect set: the session that reads has the values that it should have."""
+"""A session has its own values, whatever the server, its defaults or init_connect set."""
 
 import contextlib
 import itertools
@@ -112,9 +112,7 @@ QUERIES = (
 
 @pytest.fixture
 def options(mysql: MySQLServer) -> Iterator[SourceOptions]:
-    """An account with SELECT alone (init_connect does not run for SUPER), and a database with the tables of the
-    battery.
-    """
+    """An account with SELECT only (init_connect does not run for SUPER), and a database with TABLES."""
     database = mysql.fresh_database()
     user = f"u{database[-8:]}"
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:

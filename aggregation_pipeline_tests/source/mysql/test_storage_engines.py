@@ -1,6 +1,4 @@
-"""Rows are called of one moment only where every table behind an entry gives snapshots, and nobody is refused for what
-cannot be seen.
-"""
+"""An extract is called a snapshot only if every table that it reads has one."""
 
 from collections.abc import Callable
 from dataclasses import replace

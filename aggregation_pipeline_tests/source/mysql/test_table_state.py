@@ -1,4 +1,4 @@
-"""How a source table stands is asked without going through its rows, and what is not known is left out."""
+"""The state of a source table is known without reading its rows."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,6 +1,4 @@
-"""Instants turned into clock readings: right all year round, whenever the run is, whether the server knows zones by
-name or not.
-"""
+"""Clock readings of instants are right all year round, with and without named zones on the server."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

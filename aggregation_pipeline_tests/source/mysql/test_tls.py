@@ -1,6 +1,4 @@
-"""TLS to MySQL as its own clients have it: taken where offered, or demanded, or verified; a refusal is said in words
-and not repeated.
-"""
+"""TLS to MySQL by the modes of its own clients; a refusal is explained and not retried."""
 
 import shutil
 import subprocess

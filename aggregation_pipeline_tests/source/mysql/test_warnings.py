@@ -1,4 +1,4 @@
-"""Deprecated words are said and pass; whatever a server has against a value stops the table."""
+"""A warning about deprecated syntax is logged; any other fails the table."""
 
 from collections.abc import Iterator
 from dataclasses import replace

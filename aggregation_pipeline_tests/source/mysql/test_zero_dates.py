@@ -1,4 +1,4 @@
-"""Days that no calendar has: one rule, whatever the day, the type, the expression and the server."""
+"""Dates that no calendar has: one rule for every type, expression and server."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -36,9 +36,7 @@ CLOCK = "01:02:03"
 
 @pytest.fixture(scope="module")
 def calendar(mysql: MySQLServer) -> tuple[MySQLServer, str]:
-    """A server, and a database with the table `days`: each odd and each real day as DATE, DATETIME and DATETIME(6), and
-    a TIMESTAMP.
-    """
+    """A server with the table `days`: invalid and valid days as DATE, DATETIME, DATETIME(6) and TIMESTAMP."""
     database = mysql.fresh_database()
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+08:00'")

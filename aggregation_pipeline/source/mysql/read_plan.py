@@ -1,0 +1,131 @@
+"""What reading a window would do: the server is asked, and no row is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import SecretStr
+
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
+from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
+from aggregation_pipeline.source.mysql.prepared_session import prepare_session
+from aggregation_pipeline.source.mysql.query import build_queries
+from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, require_snapshots
+from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.request import ReadRequest
+
+# Replaces MASK_SALT, which has an effect only on values.
+_NO_SALT: Final = SecretStr("no value is read")
+
+
+@dataclass(frozen=True)
+class DatasetPlan:
+    """One query.
+
+    Attributes:
+        columns: name to type, as MySQL names it; empty if the server refused the query.
+        masks: by output, how it is masked.
+        estimate: how many rows the server expects to examine; None if it does not say.
+        index: the index that the server uses; None if it scans the table.
+    """
+
+    name: str
+    sql: str
+    order: str
+    limit: int | None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, str] = field(default_factory=dict)
+    estimate: int | None = None
+    index: str | None = None
+
+
+@dataclass
+class ReadPlan:
+    """What reading one window would do, filled as far as the server answers.
+
+    Attributes:
+        server: version of the source database; None if it was not reached.
+        snapshot: whether both datasets would be of one moment, as far as the server's isolation level says.
+        engines: the storage engines of the tables that would be read; empty if that is not known.
+        warnings: problems that do not stop the run.
+        problems: what would fail the table.
+    """
+
+    table: str
+    source: str
+    window: str
+    server: str | None = None
+    snapshot: bool | None = None
+    engines: str = ""
+    datasets: list[DatasetPlan] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
+    """Fill the plan; if the server refuses something, the plan keeps what was known before.
+
+    Raises:
+        SourceError: the read would fail, for this reason.
+    """
+    entry = request.entry
+    with open_session(
+        options,
+        logical_time=request.logical_time,
+        zone=request.zone,
+        limits=entry.source_limits,
+        require_snapshot=entry.consistency == "snapshot",
+        entry=entry,
+    ) as opened:
+        plan.server, plan.snapshot = opened.server, opened.snapshot
+        if not opened.snapshot:
+            plan.warnings.append(
+                "the server has no snapshots, and consistency is none: summary and detail may disagree"
+            )
+        prepared = prepare_session(opened, request)
+        session = prepared.session
+        plan.warnings += filter(None, [session.clock.note])
+        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=prepared.condition)
+        # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
+        plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
+        described = describe_queries(session, entry, prepared.columns, prepared.condition)
+        _plan_snapshot(entry, prepared.engines, plan)
+        if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
+            plan.warnings.append(
+                "the table has no primary key, so detail rows come in no order: give order_by, or say order: none"
+            )
+        plan.datasets = [_plan_dataset(session, entry, each, plan) for each in described]
+
+
+def _plan_snapshot(entry: TableEntry, engines: StorageEngines, plan: ReadPlan) -> None:
+    plan.engines = str(engines)
+    require_snapshots(entry, engines)
+    if engines.unknown:
+        plan.warnings.append(f"whether all tables give snapshots is not known: engines {engines}")
+    if engines.without_snapshots:
+        plan.warnings.append(f"consistency is none, and rows may be of different moments: engines {engines}")
+
+
+def _plan_dataset(session: Session, entry: TableEntry, described: DescribedQuery, plan: ReadPlan) -> DatasetPlan:
+    query = described.query
+    scan = explain_query(session, query)
+    if problem := scan_problem(entry, query, scan):
+        (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(problem)
+    columns = [
+        column.field
+        for column in described.column_types(described.fields, session.clock, ZeroDates("null"), _NO_SALT)
+        if column is not None
+    ]
+    return DatasetPlan(
+        name=query.dataset,
+        sql=query.sql,
+        order=query.order,
+        limit=query.limit,
+        columns={column.name: column.metadata[b"mysql_type"].decode() for column in columns},
+        masks=described.masks,
+        estimate=scan.rows,
+        index=scan.index,
+    )
