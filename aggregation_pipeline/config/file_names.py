@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from typing import Final, Literal
 
+from aggregation_pipeline.config.format_names import FILE_ENDINGS
+
 # How a window's files get their stable names, beside the keys of the publication.
 StableNames = Literal["copy", "symlink", "none"]
 DEFAULT_TEMPLATE: Final = "{table}.{dataset}"
@@ -17,7 +19,6 @@ _DATASET: Final = "{dataset}"
 _SEPARATORS: Final = "-._ ~+,;&@#=·–—，、；"
 _BRACKETS: Final = dict(zip("([（【［〔《〈「『", ")]）】］〕》〉」』", strict=True))
 _BAD_CHARACTERS: Final = frozenset('/\\:*?"<>|%{}')
-ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 
 def checked_template(template: str) -> str:
@@ -56,7 +57,7 @@ def checked_template(template: str) -> str:
             f" and not empty without {{dataset}}, which is left out in a file that holds both datasets; found"
             f" {template!r}"
         )
-    if literal.lower().endswith(ENDINGS):
+    if literal.lower().endswith(FILE_ENDINGS):
         raise ValueError(f"each format adds its own ending; found {template!r}: take the ending out")
     return template
 

@@ -1,4 +1,4 @@
-"""The formats of files, as a user names them."""
+"""The formats of files, as a user names them. A test compares them with those that formats/registry.py has."""
 
 from typing import Annotated, Final, Literal, get_args
 
@@ -6,6 +6,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 FormatName = Literal["json", "csv", "excel", "parquet"]
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
+# A template of file names must not end like one of their files.
+FILE_ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
 
 
 def _split_and_expand(formats: object) -> object:

@@ -6,8 +6,8 @@ Every format streams the extract in slices, so memory does not grow with rows. I
 same data gives the same bytes. It changes no value without counting it in `RenderedFile.notes`. docs/types.md shows
 what becomes of each MySQL type; types_page.py writes its table.
 
-A new format is a module like csv_file.py and its name in `_REGISTERED`. Where users write its name,
-config/format_names.py checks it; a test compares the two.
+A new format is a module like csv_file.py, registered below. The names and endings that users may write are in
+config/format_names.py; a test compares the two.
 """
 
 from collections.abc import Mapping
