@@ -1,6 +1,7 @@
-"""MySQL tables as Dagster assets, exported to files, recorded in batch_jobs."""
+"""MySQL tables as Dagster assets: aggregated, exported as files, every run recorded in batch_jobs."""
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aggregation_pipeline.local.api import collect_all
@@ -8,10 +9,8 @@ if TYPE_CHECKING:
 __all__ = ["collect_all"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - as modules have it
-    # Dagster, pyarrow and the rest take seconds to import: only who collects pays for them.
+def __getattr__(name: str) -> object:
+    # Dagster, pyarrow and others take seconds to import: nobody else should wait for them.
     if name == "collect_all":
-        from aggregation_pipeline.local.api import collect_all  # noqa: PLC0415
-
-        return collect_all
+        return importlib.import_module("aggregation_pipeline.local.api").collect_all
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

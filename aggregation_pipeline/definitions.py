@@ -21,7 +21,7 @@ from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
-from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
+from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
 from aggregation_pipeline.services import load_record
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
@@ -75,7 +75,7 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
             *build_alert_sensors(settings, project.monitored_tables),
         ],
         resources={
-            PUBLISHER: publisher,
+            PUBLISHER: build_publisher(publisher),
             HEARTBEAT: build_heartbeat(
                 locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
             ),

@@ -1,7 +1,7 @@
 """Every failure that a user of the pipeline can meet, as one tree.
 
     PipelineError
-    ├── ConfigError              aggregation.yaml: all mistakes of the file in one message
+    ├── ConfigError              aggregation.yaml: all issues of the file in one message
     ├── SettingsError            the environment or .env: missing, half-configured or malformed
     ├── SourceError              MySQL said no, and would say no again
     │   ├── SourceLostError      the connection or the server went away: worth a retry        (retryable)
@@ -16,7 +16,7 @@
     │   └── StorageDamagedError  what stands there was read, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
-    ├── UnexpectedError          a mistake of this package or of a library: type and place, without its words
+    ├── UnexpectedError          a bug in this package or in a library: type and place, without its words
     └── MirrorError              batch_jobs refused a row, and would refuse it again
         └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
 
@@ -36,7 +36,7 @@ class PipelineError(Exception):
 
 
 class ConfigError(PipelineError):
-    """aggregation.yaml cannot be used; the message lists every mistake with file, line and column."""
+    """aggregation.yaml cannot be used; the message lists every issue with file, line and column."""
 
 
 class SettingsError(PipelineError):

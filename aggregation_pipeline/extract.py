@@ -1,4 +1,4 @@
-"""What stands between the database and the files: the datasets of one table and window, on local disk as Parquet."""
+"""The extract: the datasets of one table and window as local Parquet files, between the database and any format."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,13 +8,12 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Rows in one batch when they are small; batches of wide rows hold fewer, so that one batch stays within the bytes
-# below.
+# The most rows in one batch. Batches of wide rows have fewer, so that a batch stays below _BATCH_BYTES.
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 8 * 1024 * 1024
 # The media type of an extract, and of what is published as Parquet.
 PARQUET_MEDIA_TYPE = "application/vnd.apache.parquet"
-# Ends the words for an order that has no key at its end.
+# The end of `Dataset.order` if no key decides the order of equal rows.
 TIES = ", equal rows as the server gives them"
 
 
@@ -23,12 +22,12 @@ class Dataset:
     """The rows of one query, in a Parquet file.
 
     Attributes:
-        rows: how many there are; the reader has compared it with the server's own count.
-        truncated: the entry's `limit` cut off further rows.
+        rows: how many there are; the reader has compared the number with the server's own count.
+        truncated: whether the entry's `limit` cut more rows off.
         sql: the statement as it ran.
-        order: by what the rows are ordered, in words.
-        zero_dates: by column, how many dates that no calendar has were made NULL.
-        masks: by output, how its values are hidden: partial, hash, or drop for one that is not there.
+        order: what the rows are ordered by, in words.
+        zero_dates: how many dates that no calendar has became NULL, by column.
+        masks: how each masked output is hidden: partial, hash, or drop for one that was left out.
     """
 
     name: Literal["summary", "detail"]
@@ -42,8 +41,8 @@ class Dataset:
     masks: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows in order, in batches whose memory does not grow with the table."""
-        # Read, not mapped: pages of a mapped file count as this process's memory until all of it is in.
+        """Yield all rows in order, in batches whose memory does not grow with the table."""
+        # Read, not mapped: the pages of a mapped file would count as memory of this process.
         with pq.ParquetFile(self.path, memory_map=False, pre_buffer=False) as file:
             metadata = file.metadata
             for group in range(metadata.num_row_groups):
@@ -57,12 +56,12 @@ class Extract:
     """All datasets of one table and window, read in one snapshot.
 
     Attributes:
-        consistency: "snapshot", or "none" where rows may be of different moments.
-        comments: those of the source's columns, by their names.
-        notes: what a consumer should know of how they were read, in words.
-        engines: of the tables that were read, in words; empty where nobody has asked.
-        columns_asked: the fingerprint of the columns that the entry asks for; empty where it is not known.
-        masks_asked: likewise of the masks under which it was read, one or two with a blank between.
+        consistency: "snapshot", or "none" if rows may be of different moments.
+        comments: of the source's columns, by name.
+        notes: what a consumer should know about how the rows were read.
+        engines: the storage engines of the tables that were read, in words; empty if they are not known.
+        columns_asked: fingerprint of the columns that the entry asks for; empty if it is not known.
+        masks_asked: fingerprints of the masks under which it was read, one or two with a blank between them.
     """
 
     table: str

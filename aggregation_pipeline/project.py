@@ -90,7 +90,7 @@ def load_project(settings: Settings) -> Project:
     """Read aggregation.yaml and CRON_SCHEDULE.
 
     Raises:
-        ConfigError: every mistake, with file and line.
+        ConfigError: lists every issue, with file and line.
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
@@ -106,11 +106,11 @@ def load_project(settings: Settings) -> Project:
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
 
-    Stand-ins are in the place of such entries, `TableJob.entry.issues` says why; those whose assets could not be told
+    Stand-ins are in the place of such entries, `entry.issues` says why. Those whose assets could not be told
     from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
 
     Raises:
-        ConfigError: mistakes outside of the entries.
+        ConfigError: lists the issues outside of the entries.
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG

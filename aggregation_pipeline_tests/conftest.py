@@ -1,6 +1,6 @@
-"""Real servers, started once a session, in a temporary folder, only for the tests that ask for them.
+"""Real servers, started once in a session, in a temporary folder, and only if a test asks for them.
 
-Imports stand inside the fixtures: `pytest some_pure_test.py` must not pay for drivers that it does not use.
+Imports stand inside the fixtures: `pytest some_pure_test.py` should not wait for drivers that it does not use.
 """
 
 import os
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.mysql56 import MySQL56
     from aggregation_pipeline_tests.support.servers.oss import OssServer
 
-# The same examples each time, and no verdict by the clock: machines are as slow as they are.
+# In CI the same examples each time. No deadlines, because machines differ in speed.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
-# Started as a script's background job we ignore SIGINT; Dagster would make that SIGTERM too, and every process of a
-# test inherits it.
+# The background job of a script ignores SIGINT. Dagster would give SIGTERM the same handler, and every process that a
+# test starts would inherit it.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-# Container images like to set this: each of the many processes that tests start would compile Dagster anew, for four
-# seconds.
+# Container images often set this. Then each of the many processes that tests start would compile Dagster again, which
+# takes four seconds.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -54,8 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def ending() -> Iterator[None]:
-    """Drop the databases that a test made, not those of its module: beside hundreds of others, seekdb takes five times
-    as long to read.
+    """Drop the databases that a test made, but not those of its module.
+
+    With hundreds of databases, seekdb takes five times as long to read one.
     """
     before = len(endings)
     yield
@@ -65,8 +66,10 @@ def ending() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A short path (unix sockets hold 108 bytes) that an unprivileged account can pass through (PostgreSQL refuses
-    root).
+    """Make a folder for servers.
+
+    Its path is short, because a unix socket's path holds 108 bytes. Every account may enter it, because PostgreSQL does
+    not run as root.
     """
     with tempfile.TemporaryDirectory(prefix="agg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -81,7 +84,7 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
     try:
-        server = spawn_seekdb(server_folder / "seekdb", report=print).settled(print)
+        server = spawn_seekdb(server_folder / "seekdb", report=print).wait_until_ready(print)
     except PipelineError as error:
         missing(str(error))
     yield MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
@@ -141,7 +144,7 @@ def oss_server(running_oss: "OssServer") -> "Iterator[OssServer]":
     """An empty bucket, no faults, an empty log."""
     running_oss.reset()
     yield running_oss
-    assert running_oss.mistakes == [], "the test server itself failed"
+    assert running_oss.failures == [], "the test server itself failed"
 
 
 @pytest.fixture(scope="session")

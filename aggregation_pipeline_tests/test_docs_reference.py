@@ -21,6 +21,8 @@ PAGES = [REPOSITORY / "docs" / name for name in ("configuration.md", "configurat
 NOT_WRITTEN: Final = {"name"}
 NAMING: Final = ("aggregation_pipeline", "aggregation_pipeline_tests", "benchmarks", "sql")
 WRITTEN: Final = {".py", ".sql", ".yaml", ".json"}
+NAMING_MODULES: Final = ("pyproject.toml", "dagster.yaml", "workspace.yaml", "Makefile", ".ci/run")
+MODULE: Final = re.compile(r"(?<![\w/.-])(?:[a-z0-9_]+/)+[a-z0-9_]+\.(?:py|sql)\b")
 DOCUMENT: Final = re.compile(r"\bdocs/[\w.-]+\.(?:md|json)\b")
 DOCUMENTS = sorted(path for path in [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 
@@ -114,3 +116,17 @@ def test_each_word_of_the_glossary_stands_there_once():
     words = [word.strip() for row in rows for word in re.sub(r"\(.*\)", "", row[0]).split(",")]
     assert [word for word in words if words.count(word) > 1] == []
     assert {len(row) for row in rows} == {4}
+
+
+def test_every_module_that_the_code_names_in_words_is_there():
+    """Docstrings and comments lead to other modules by their paths, from the package on or from beside them."""
+    files = [*(REPOSITORY / "aggregation_pipeline").rglob("*.py"), *map(REPOSITORY.joinpath, NAMING_MODULES)]
+    named = {(path, name) for path in files for name in MODULE.findall(path.read_text(encoding="utf-8"))}
+    starts = (REPOSITORY, REPOSITORY / "aggregation_pipeline")
+    missing = [
+        f"{path.relative_to(REPOSITORY)} names {name}"
+        for path, name in sorted(named)
+        if not any((start / name).exists() for start in (*starts, path.parent))
+    ]
+    assert missing == []
+    assert len(named) > 20

@@ -30,7 +30,18 @@ def without_words(language: str, code: str) -> object:
 
 def test_the_pages_that_users_read_are_translated():
     names = {page.name for page in TRANSLATED}
-    assert names >= {f"{name}{SUFFIX}" for name in ("README", "configuration", "operations", "files", "migration")}
+    read_by_users = {
+        "README",
+        "configuration",
+        "operations",
+        "files",
+        "masks",
+        "alerts",
+        "oss",
+        "batch_jobs",
+        "migration",
+    }
+    assert names == {f"{name}{SUFFIX}" for name in read_by_users}
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAGES)

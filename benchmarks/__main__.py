@@ -1,7 +1,7 @@
 """Measure: `python -m benchmarks [--rows N] [--only NAME] [--no-peers] [--rounds N]`.
 
-Writes .data/bench.json and prints a table. Ends with an error only when something of ours is broken: a target that is
-not met is a finding, and says so.
+Writes .data/bench.json and prints a table. A missed target is a result and stands in the table. Exit code 1 only if
+something of ours is broken.
 """
 
 import argparse
@@ -17,24 +17,28 @@ from benchmarks.machine import describe
 from benchmarks.measuring import ROOT, BrokenBenchError, Result
 from benchmarks.registry import BENCHES, Plan, bench
 
-_WORDS = {"ratio": "ratio", "peak_rss_mb": "MiB", "rss_growth": "growth"}
+_LABELS = {"ratio": "ratio", "peak_rss_mb": "MiB", "rss_growth": "growth"}
 
 
 def main() -> int:
+    """Run the benches of the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="make bench", description="Measure this project beside others, on a private MariaDB."
     )
     parser.add_argument(
-        "--rows", type=int, default=1_000_000, help="rows of the table; 5000000 also judges whether memory grows"
+        "--rows",
+        type=int,
+        default=1_000_000,
+        help="rows of the table; with 5000000 the growth of memory is measured too",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, of which the median counts")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts")
     parser.add_argument(
-        "--only", action="append", choices=list(BENCHES), help="a bench by name; may be given more than once"
+        "--only", action="append", choices=list(BENCHES), help="only this bench; may be given several times"
     )
     parser.add_argument("--no-peers", action="store_true", help="only ours and the baselines; installs nothing")
     arguments = parser.parse_args()
     progress = Console(stderr=True, highlight=False)
-    # The server is a process of its own and would outlive us.
+    # As an exception SIGTERM stops the server too, which is a process of its own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plan = Plan(arguments.rounds, not arguments.no_peers)
     results: list[Result] = []
@@ -70,7 +74,7 @@ def _show(results: list[Result], rows: int) -> None:
                 _figure(value, places)
                 for value, places in ((result.seconds, 2), (result.ratio, 2), (result.peak_rss_mb, 0))
             ),
-            "\n".join(_verdicts(result)),
+            "\n".join(_targets(result)),
             f"left out: {result.error}" if result.error else result.note,
         )
         if number + 1 < len(results) and results[number + 1].bench != result.bench:
@@ -91,10 +95,12 @@ def _figure(value: float | None, places: int) -> str:
     return "" if value is None else f"{value:,.{places}f}"
 
 
-def _verdicts(result: Result) -> list[str]:
-    words = {True: "[green]holds[/]", False: "[red]missed[/]"}
-    judged = [(each, each.holds(result)) for each in result.targets]
-    return [f"{_WORDS[each.measure]} <= {each.limit:g} {words[holds]}" for each, holds in judged if holds is not None]
+def _targets(result: Result) -> list[str]:
+    labels = {True: "[green]holds[/]", False: "[red]missed[/]"}
+    checked = [(each, each.holds(result)) for each in result.targets]
+    return [
+        f"{_LABELS[each.measure]} <= {each.limit:g} {labels[holds]}" for each, holds in checked if holds is not None
+    ]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`backfill`: a year by days in one run, beside the same rows in one run of a table without partitions."""
+"""`backfill`: a year of daily partitions in one run, compared with the same rows in a table without partitions."""
 
 import logging
 from collections.abc import Callable
@@ -15,17 +15,19 @@ from benchmarks.registry import Plan
 DAYS: Final = 365
 FIRST: Final = date(2025, 11, 1)
 LAST: Final = FIRST + timedelta(days=DAYS - 1)
-# In the order of time, as orders come in, and with the index that a partition's column needs.
+# In the order of time, like real orders, and with the index that the column of a partition needs.
 _TABLE: Final = "CREATE TABLE a_year LIKE orders"
 _INDEX: Final = "ALTER TABLE a_year ADD KEY (created_at)"
 _ROWS: Final = f"""
-INSERT INTO a_year SELECT id, user_id, amount, city, status, note, '{FIRST}' + INTERVAL FLOOR((id - 1) * {DAYS} * 86400 / {{rows}}) SECOND
+INSERT INTO a_year SELECT id, user_id, amount, city, status, note,
+  '{FIRST}' + INTERVAL FLOOR((id - 1) * {DAYS} * 86400 / {{rows}}) SECOND
 FROM orders"""
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """Both through Dagster with events and rows in PostgreSQL, as `aggregation-pipeline run` and `backfill` do it, to
-    Parquet and CSV.
+    """Run both through Dagster as `aggregation-pipeline run` and `backfill` do, to Parquet and CSV.
+
+    Events and the row of batch_jobs are written to PostgreSQL.
     """
     logging.disable(logging.INFO)
     _fill(source)

@@ -1,11 +1,11 @@
-"""`batch_jobs`: how many finished runs get into the table in a tick, beside a stock run-status sensor."""
+"""`batch_jobs`: how many finished runs one tick mirrors, compared with a run-status sensor as Dagster ships it."""
 
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from dagster import DagsterEventType
+from dagster import DagsterEventType, SensorDefinition
 
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs.repository import postgres_repository
@@ -23,8 +23,8 @@ _BENCH = f"{_RUNS:,} finished runs into batch_jobs"
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """One tick of each on the same storage. `rows` are the runs that it took in; 1,000 in two ticks is the target."""
-    # Dagster tells the terminal of every event of every run.
+    """Measure a tick of each on the same storage. `rows` counts the mirrored runs; the target is 1,000 in two ticks."""
+    # Dagster logs every event of every run to the terminal.
     logging.disable(logging.INFO)
     server = start_postgres(source.folder / "postgres", report=report, options=THROWAWAY_OPTIONS)
     try:
@@ -37,7 +37,7 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
 
 
 def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str], None]) -> list[Result]:
-    stock = Result(_BENCH, "a stock run-status sensor, one tick", note="five a tick, whatever waits")
+    stock = Result(_BENCH, "a stock run-status sensor, one tick", note="five in a tick, however many wait")
     ours = Result(_BENCH, "ours, the reconciler, two ticks", is_ours=True)
     with open_instance(storage) as instance:
         report(f"{_BENCH}: making the runs")
@@ -60,7 +60,7 @@ def _measure(storage: str, for_stock: str, for_ours: str, report: Callable[[str]
     return [stock, ours]
 
 
-def _sensors(url: str):
+def _sensors(url: str) -> Sequence[SensorDefinition]:
     return build_sensors(
         open_repository=functools.partial(postgres_repository, new_batch_jobs(url)),
         deployment="prod",

@@ -1,4 +1,4 @@
-"""The table that is read, and the server that it is in."""
+"""The table that the benches read, and its server."""
 
 import contextlib
 import tempfile
@@ -13,22 +13,23 @@ from aggregation_pipeline_tests.support.servers.mariadb import start_mariadb
 
 TABLE: Final = "orders"
 DATABASE: Final = "bench"
-# All rows fit, so that the disk has no part in any figure.
+# All rows fit into it, so that no figure depends on the disk.
 _BUFFER_POOL: Final = 2 << 30
-# Keys, an amount, words of few and of many values in Chinese, NULL in three rows of ten, a moment: about 90 bytes a row
-# on the wire.
+# Keys, an amount, Chinese text with few and with many values, NULL in three rows of ten, a time: a row has about 90
+# bytes on the wire.
 _TABLE: Final = f"""
 CREATE TABLE {TABLE} (
   id BIGINT UNSIGNED PRIMARY KEY, user_id INT NOT NULL, amount DECIMAL(12,2) NOT NULL, city VARCHAR(20) NOT NULL,
   status VARCHAR(12) NOT NULL, note VARCHAR(120) NULL, created_at DATETIME NOT NULL)"""
-# The same rows each time, without a random number: CRC32 spreads well enough.
+# The same rows each time, without random numbers: CRC32 spreads well enough.
 _ROWS: Final = f"""
 INSERT INTO {TABLE} SELECT
   seq, CRC32(seq) MOD 50000, (CRC32(CONCAT('a', seq)) MOD 10000000) / 100,
   ELT(1 + CRC32(CONCAT('c', seq)) MOD 8, '上海', '北京', '广州', '深圳', '杭州', '成都', '武汉', '西安'),
   ELT(1 + CRC32(CONCAT('s', seq)) MOD 4, 'paid', 'shipped', 'refunded', 'pending'),
   IF(CRC32(CONCAT('n', seq)) MOD 10 < 3, NULL, CONCAT('订单备注，请',
-    ELT(1 + CRC32(CONCAT('d', seq)) MOD 4, '尽快发货', '周末送达', '放在门口', '电话联系'), '：', HEX(CRC32(CONCAT('h', seq))))),
+    ELT(1 + CRC32(CONCAT('d', seq)) MOD 4, '尽快发货', '周末送达', '放在门口', '电话联系'), '：',
+    HEX(CRC32(CONCAT('h', seq))))),
   '2026-08-01' + INTERVAL (CRC32(CONCAT('t', seq)) MOD 7776000) SECOND
 FROM seq_{{first}}_to_{{last}}"""
 _ROWS_A_STATEMENT: Final = 1_000_000
@@ -44,31 +45,19 @@ class Source:
 
     @property
     def address(self) -> dict[str, Any]:
-        """As all drivers take it."""
+        """The arguments that all drivers take."""
         return {"host": "127.0.0.1", "port": self.port, "user": "root", "database": DATABASE}
 
     def client(self, sql: str) -> list[str]:
-        """The command of the server's own client, which does the least that a client can: no row is kept, no type is
-        looked at.
-        """
-        return [
-            *(
-                "mariadb",
-                "--no-defaults",
-                "--quick",
-                "--batch",
-                "--protocol=tcp",
-                "--host=127.0.0.1",
-                f"--port={self.port}",
-                "--user=root",
-            ),
-            *("--default-character-set=utf8mb4", f"--execute={sql}", DATABASE),
-        ]
+        """Return the command of the server's own client, which keeps no row and looks at no type."""
+        connection = ["--protocol=tcp", "--host=127.0.0.1", f"--port={self.port}", "--user=root"]
+        options = ["--no-defaults", "--quick", "--batch", *connection, "--default-character-set=utf8mb4"]
+        return ["mariadb", *options, f"--execute={sql}", DATABASE]
 
 
 @contextlib.contextmanager
 def running_source(rows: int) -> Iterator[Source]:
-    """A private server with `rows` rows, gone afterwards."""
+    """Start a private server with `rows` rows; remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="agg-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         server = start_mariadb(folder / "mariadb")

@@ -1,4 +1,4 @@
-"""`executors`: the tables of a run one after the other in one process, or some at a time in processes of their own."""
+"""`executors`: the tables of a run one after the other in one process, or several at a time in processes."""
 
 import logging
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _ENTRY: Final = """
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """The sample job of `make demo`, and a job of 20 tables, each with a twentieth of the rows; in every format."""
+    """Measure, in all formats, the job of `make demo` and a job of 20 tables that each read a twentieth of the rows."""
     logging.disable(logging.INFO)
     server = start_postgres(source.folder / "postgres", report=report, options=THROWAWAY_OPTIONS)
     each = source.rows // _TABLES

@@ -1,4 +1,4 @@
-"""`formats`: from one extract to a file, without a server."""
+"""`formats`: from an extract to a file, without a server."""
 
 import functools
 import json
@@ -14,7 +14,7 @@ _EXCEL_ROWS = 200_000
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """CSV and JSON beside ours; Excel beside openpyxl."""
+    """Compare CSV and JSON with ours, and Excel with openpyxl."""
     few, all_rows, sheet = (str(source.folder / f"{name}.parquet") for name in ("few", "all", "sheet"))
     for path, rows in ((few, 1_000), (all_rows, source.rows), (sheet, _EXCEL_ROWS)):
         probe("ours:save_extract", address=source.address, rows=rows, path=path)()
@@ -36,7 +36,7 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
 
 
 def _excel(source: Source, plan: Plan, given: dict[str, Any]) -> list[Contender]:
-    # At least ten times as fast is a tenth of the time.
+    # Ours is to be ten times as fast.
     target = Target("ratio", 0.1)
     found = [
         Contender("openpyxl write-only", probe("python_peers:render_openpyxl", **given)),

@@ -1,11 +1,11 @@
-"""A project from its YAML to what Dagster serves: what `definitions` measures, in a process of its own."""
+"""Loads a project from its YAML file to Dagster's repository: what `definitions` measures, in a process of its own."""
 
 import os
 from collections.abc import Callable
 
 
 def load(path: str) -> Callable[[], int]:
-    """Imports come before the clock starts: they cost the same for one table and for a thousand."""
+    """Prepare the load. Imports are not measured: they cost the same for one table and for a thousand."""
     os.environ |= {
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": path,

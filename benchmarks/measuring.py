@@ -1,5 +1,6 @@
-"""Running the contenders in turns, so that a busy moment of the machine falls on all of them, and judging what they
-took.
+"""Runs the contenders in turns and compares their time and memory with targets.
+
+In turns, so that a busy moment of the machine affects all of them.
 """
 
 import json
@@ -26,6 +27,8 @@ class BrokenBenchError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
+    """One measurement."""
+
     seconds: float
     peak_rss_mb: float
     rows: int | None = None
@@ -33,20 +36,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Target:
-    """`measure` is an attribute of Result: `ratio`, `peak_rss_mb` or `rss_growth`, of which less is better."""
+    """A limit for `measure`, an attribute of Result: `ratio`, `peak_rss_mb` or `rss_growth`. Less is better."""
 
     measure: str
     limit: float
 
     def holds(self, result: "Result") -> bool | None:
-        """None where it was not measured."""
+        """Return whether the result is within the limit; None if it was not measured."""
         value = getattr(result, self.measure)
         return None if value is None else bool(value <= self.limit)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who does the job. `note` says what its output is not, or how it works. A peer may fail; ours may not."""
+    """One way to do the job. `note` says what its output lacks, or how it works. A peer may fail; ours may not."""
 
     name: str
     run: Callable[[], Sample]
@@ -57,12 +60,12 @@ class Contender:
 
 @dataclass
 class Result:
-    """What came out: medians over the rounds for time, the most for memory.
+    """The result of all rounds: the median for time, the maximum for memory.
 
     Attributes:
-        ratio: to the baseline's time in the same round.
-        rss_growth: peak memory over that of 1,000,000 rows.
-        error: why there is nothing to see.
+        ratio: its time divided by the baseline's time in the same round.
+        rss_growth: its peak memory divided by that with 1,000,000 rows.
+        error: why there is no result.
     """
 
     bench: str
@@ -79,7 +82,8 @@ class Result:
     targets: tuple[Target, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        judged = [
+        """Return the object for .data/bench.json."""
+        targets = [
             {
                 "measure": each.measure,
                 "at_most": each.limit,
@@ -99,7 +103,7 @@ class Result:
             "rounds": [_rounded(each) for each in self.rounds],
             "note": self.note,
             "error": self.error,
-            "targets": judged,
+            "targets": targets,
         }
 
 
@@ -109,7 +113,8 @@ def compare(
     """Measure all contenders `rounds` times, in turns. The first is the baseline.
 
     Args:
-        paired: run the baseline again right before each contender, where it is quick enough: the steadiest ratio.
+        paired: run the baseline again right before each contender. That gives the steadiest ratio, if the baseline is
+            quick enough.
     """
     baseline, *others = contenders
     results = {
@@ -150,7 +155,7 @@ def _measured(contender: Contender, result: Result) -> Sample | None:
 
 
 def probe(function: str, *, python: Path | None = None, **arguments: Any) -> Callable[[], Sample]:
-    """A measurement of `module:function` of this package in a fresh Python."""
+    """Return a measurement of `module:function` of this package in a fresh Python."""
     module, name = function.split(":")
     command = [
         str(python or sys.executable),
@@ -163,7 +168,7 @@ def probe(function: str, *, python: Path | None = None, **arguments: Any) -> Cal
 
 
 def reported(command: Sequence[str], environment: dict[str, str]) -> Callable[[], Sample]:
-    """A measurement that the command makes itself: JSON in the last line that it prints."""
+    """Return a measurement that the command makes itself: JSON in the last line that it prints."""
 
     def run() -> Sample:
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
@@ -175,7 +180,7 @@ def reported(command: Sequence[str], environment: dict[str, str]) -> Callable[[]
 
 
 def watched(command: Sequence[str]) -> Callable[[], Sample]:
-    """A measurement of a program from its start to its end. What it prints is dropped."""
+    """Return a measurement of a program from its start to its end. Its output is dropped."""
 
     def run() -> Sample:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`oss`: files up to OSS, beside `put_object` of oss2, on the server of the tests."""
+"""`oss`: uploads to the OSS server of the tests, compared with `put_object` of oss2."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,16 +13,15 @@ from benchmarks.registry import Plan
 
 _SMALL: Final = (64 << 10, 300)
 _LARGE: Final = (100 << 20, 1)
-# A connection to OSS over the internet, roughly: without a limit, parts in parallel would only measure this machine's
-# two cores.
+# Roughly a connection over the internet. Without a limit, parallel parts would only measure the machine's cores.
 _BYTES_PER_SECOND: Final = 20 << 20
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """Many small files at the machine's own speed, and a large one at a connection's."""
+    """Upload many small files at the machine's own speed, and a large file at the speed of a connection."""
     measure = partial(compare, paired=True, report=report)
     with OssServer.start() as server:
-        # A second each, and mostly the server's: the more of them, the steadier.
+        # Each takes a second, most of it in the server, so more rounds give steadier figures.
         small = measure(
             "upload 300 x 64 KiB", _contenders(server, source.folder, *_SMALL, 1.0), rounds=2 * plan.rounds + 1
         )
@@ -53,7 +52,7 @@ def _contenders(server: OssServer, folder: Path, size: int, times: int, limit: f
 
 @contextmanager
 def _emptied(server: OssServer) -> Iterator[None]:
-    """The server keeps objects in memory: each measurement begins with none."""
+    """Empty the server before each measurement: it keeps objects in memory."""
     pace = server.bytes_per_second
     server.reset()
     server.bytes_per_second = pace

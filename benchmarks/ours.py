@@ -1,4 +1,4 @@
-"""What is measured of this project: its real core functions, as an asset calls them."""
+"""What is measured of this project: its core functions, called as an asset calls them."""
 
 import shutil
 import tempfile
@@ -47,12 +47,12 @@ _ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def statement(entry: dict[str, Any]) -> str:
-    """The SQL that the one dataset of an entry is read with, which the raw client is given too."""
+    """Return the SQL of an entry with one dataset. The raw client gets the same SQL."""
     return build_queries(TableEntry.model_validate(entry), primary_key=("id",))[0].sql
 
 
 def extract(address: dict[str, Any], entry: dict[str, Any], folder: str) -> Callable[[], int]:
-    """From the server into the extract."""
+    """Measure reading from the server into the extract."""
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
@@ -64,7 +64,7 @@ def extract(address: dict[str, Any], entry: dict[str, Any], folder: str) -> Call
 
 
 def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
-    """From the server to Arrow, and no further."""
+    """Measure reading from the server into Arrow, and no further."""
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
@@ -82,7 +82,7 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
 
 
 def export(address: dict[str, Any], format_name: str, folder: str, where: str | None = None) -> Callable[[], int]:
-    """From the server to a published window: read, rendered, stored with its extract and manifest."""
+    """Measure from the server to a published window: read, render, store with extract and manifest."""
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
@@ -99,7 +99,7 @@ def export(address: dict[str, Any], format_name: str, folder: str, where: str | 
 
 
 def save_extract(address: dict[str, Any], rows: int, path: str) -> Callable[[], int]:
-    """Not measured: the extract that all renderers are given."""
+    """Make the extract that all renderers get. This is not measured."""
 
     def run() -> int:
         with tempfile.TemporaryDirectory(dir=Path(path).parent) as directory:
@@ -113,7 +113,7 @@ def save_extract(address: dict[str, Any], rows: int, path: str) -> Callable[[], 
 
 
 def rendering(path: str, rehearsal: str, format_name: str, folder: str) -> Callable[[], int]:
-    """From the extract to the file."""
+    """Measure rendering the extract into a file."""
 
     def run(source: str) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as directory:

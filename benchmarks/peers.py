@@ -1,7 +1,7 @@
-"""Where the peers live that are not dependencies: an environment and a folder of node modules under .data/, made when
-first wanted.
+"""Installs the peers that are not dependencies, when they are first needed.
 
-A peer that cannot be had is left out with a word; nothing of ours depends on it.
+They are in an environment for Python and a folder of node modules below .data/. A peer that cannot be installed is left
+out, and the table says so.
 """
 
 import functools
@@ -30,7 +30,7 @@ _NODE: Final = ("mysql2@3.24.6", "csv-stringify@6.9.0", "exceljs@4.4.0")
 
 @functools.cache
 def peers_python() -> Path:
-    """The interpreter of the peers' environment."""
+    """Return the interpreter of the peers' environment."""
     home = _HOME / "python"
     python = home / "bin" / "python"
     listed = home / "installed"
@@ -44,7 +44,7 @@ def peers_python() -> Path:
 
 @functools.cache
 def node_modules() -> Path:
-    """The folder of modules for Node.js."""
+    """Return the folder of modules for Node.js."""
     home = _HOME / "node"
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
@@ -61,17 +61,17 @@ def node_modules() -> Path:
 
 
 def python_peer(function: str, **arguments: Any) -> Callable[[], Sample]:
-    """A measurement in the peers' environment; it fails in a word where that cannot be made."""
+    """Return a measurement in the peers' environment."""
 
     def run() -> Sample:
-        # Installed only when its turn comes, so that a failure is its own.
+        # Installed only now, so that a failure counts for this peer alone.
         return probe(f"python_peers:{function}", python=peers_python(), **arguments)()
 
     return run
 
 
 def node_peer(job: str, arguments: str) -> Callable[[], Sample]:
-    """A measurement by Node.js."""
+    """Return a measurement by Node.js."""
     script = str(Path(__file__).with_name("node_peers.cjs"))
 
     def run() -> Sample:
@@ -84,5 +84,5 @@ def _install(command: Sequence[str], home: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         shutil.rmtree(home, ignore_errors=True)
-        # The installers' own words name registries, which are nobody's business in a report.
+        # The installer's own message names registries, which do not belong into a report.
         raise BrokenBenchError(f"not installed: {Path(command[0]).name} ended with code {done.returncode}")

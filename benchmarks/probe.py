@@ -1,10 +1,10 @@
 """One measurement in a fresh process: `python -m benchmarks.probe module:function '{"argument": ...}'`.
 
-Whatever is measured begins with the same cold heap, and its peak memory is its own. The function prepares (imports, and
-a rehearsal on a few rows, so that nobody pays for first times) and returns what is timed; that returns the number of
-rows.
+In a fresh process every contender begins with the same cold heap, and its peak memory is its own. The function prepares
+the measurement: it imports what is needed and rehearses on a few rows, so that nobody pays for the first call. It
+returns what is timed, which returns the number of rows.
 
-It imports nothing of the project, so that it runs in the peers' environment too.
+This module imports nothing of the project, so that it runs in the peers' environment too.
 """
 
 import importlib
@@ -15,9 +15,7 @@ from pathlib import Path
 
 
 def peak_rss_mb(pid: int | str = "self") -> float:
-    """The most memory that a process has held, in MiB. Not `ru_maxrss`: that begins with the memory of the parent at
-    the fork.
-    """
+    """Return the peak memory of a process in MiB. `ru_maxrss` would include the parent's memory at the fork."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -25,6 +23,7 @@ def peak_rss_mb(pid: int | str = "self") -> float:
 
 
 def main() -> None:
+    """Measure what the command line names, and print the figures as JSON."""
     module, function = sys.argv[1].split(":")
     work = getattr(importlib.import_module(module), function)(**json.loads(sys.argv[2]))
     started = time.perf_counter()

@@ -1,6 +1,6 @@
-"""How others do the same jobs in Python, each in the best way that its documentation knows for a large table.
+"""The same jobs with other Python libraries, each in the best way that its documentation describes for large tables.
 
-Imports stand inside: most of these are not dependencies and live in an environment of their own.
+Imports stand inside the functions: most of these libraries are in an environment of their own.
 """
 
 import asyncio
@@ -46,14 +46,15 @@ def _pymysql_rows(address: dict[str, Any], sql: str) -> Iterator[Any]:
 
 
 def pymysql_csv(address: dict[str, Any], folder: str) -> Callable[[], int]:
-    """The script that everybody writes first, done right: rows are streamed and never held."""
+    """Do what everybody writes first, but well: rows are streamed and never kept."""
 
     def run(sql: str, target: Path) -> int:
         with target.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             count = -1
-            for count, row in enumerate(_pymysql_rows(address, sql)):  # noqa: B007
+            for row in _pymysql_rows(address, sql):
                 writer.writerow(row)
+                count += 1
         return count
 
     return _rehearsed(run, folder)
@@ -70,7 +71,7 @@ def _pandas_chunks(address: dict[str, Any], sql: str, *, chunk: int | None) -> I
 
 
 def pandas_csv(address: dict[str, Any], folder: str, chunk: int | None = None) -> Callable[[], int]:
-    """read_sql and to_csv, in one go or in chunks."""
+    """Use read_sql and to_csv, in one go or in chunks."""
 
     def run(sql: str, target: Path) -> int:
         rows = 0
@@ -84,7 +85,7 @@ def pandas_csv(address: dict[str, Any], folder: str, chunk: int | None = None) -
 
 
 def polars_connectorx(address: dict[str, Any], folder: str, format_name: str) -> Callable[[], int]:
-    """The fastest reader that polars offers."""
+    """Use the fastest reader that polars offers."""
     polars = _library("polars")
 
     def run(sql: str, target: Path) -> int:
@@ -104,12 +105,12 @@ def polars_connectorx(address: dict[str, Any], folder: str, format_name: str) ->
 
 
 def read_pymysql(address: dict[str, Any], folder: str) -> Callable[[], int]:
-    """Tuples of Python objects, one by one."""
+    """Read tuples of Python objects, one by one."""
     return _rehearsed(lambda sql, _: sum(1 for _ in _pymysql_rows(address, sql)) - 1, folder)
 
 
 def read_asyncmy(address: dict[str, Any], folder: str, *, converters: bool = True) -> Callable[[], int]:
-    """PyMySQL's protocol in Cython: tuples of Python objects, or of text where converters are off."""
+    """Read with PyMySQL's protocol in Cython: tuples of Python objects, or of text without converters."""
     asyncmy, cursors = _library("asyncmy"), _library("asyncmy.cursors")
 
     async def fetch(sql: str) -> int:
@@ -126,7 +127,7 @@ def read_asyncmy(address: dict[str, Any], folder: str, *, converters: bool = Tru
 
 
 def read_connector(address: dict[str, Any], folder: str) -> Callable[[], int]:
-    """Oracle's own driver with its C extension, values left as bytes: the least that it can do."""
+    """Read with Oracle's own driver and its C extension; values stay bytes, which is the least it can do."""
     connector = _library("mysql.connector")
 
     def run(sql: str, _: Path) -> int:
@@ -143,7 +144,7 @@ def read_connector(address: dict[str, Any], folder: str) -> Callable[[], int]:
 
 
 def read_connectorx(address: dict[str, Any], folder: str) -> Callable[[], int]:
-    """Rust, a stream of Arrow batches."""
+    """Read a stream of Arrow batches, made in Rust."""
     connectorx = _library("connectorx")
 
     def run(sql: str, _: Path) -> int:
@@ -172,7 +173,7 @@ def _batches(source: str) -> Iterator[Any]:
 
 
 def render_polars(path: str, rehearsal: str, folder: str, format_name: str) -> Callable[[], int]:
-    """Streamed where polars can: CSV and lines of JSON."""
+    """Stream CSV and lines of JSON."""
     polars = _library("polars")
 
     def run(source: str, target: Path) -> int:
@@ -187,19 +188,19 @@ def render_polars(path: str, rehearsal: str, folder: str, format_name: str) -> C
 
 
 def render_duckdb(path: str, rehearsal: str, folder: str, format_name: str) -> Callable[[], int]:
-    """COPY ... TO."""
+    """Use COPY ... TO."""
     duckdb = _library("duckdb")
-    words = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}[format_name]
+    options = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}[format_name]
 
     def run(source: str, target: Path) -> int:
         with duckdb.connect() as connection:
-            return int(connection.execute(f"COPY (SELECT * FROM '{source}') TO '{target}' ({words})").fetchone()[0])
+            return int(connection.execute(f"COPY (SELECT * FROM '{source}') TO '{target}' ({options})").fetchone()[0])
 
     return _rendered(path, rehearsal, folder, run)
 
 
 def render_pandas(path: str, rehearsal: str, folder: str, format_name: str) -> Callable[[], int]:
-    """to_csv, to_json, and to_excel with its faster engine."""
+    """Use to_csv, to_json, and to_excel with its faster engine."""
     pandas = _library("pandas")
 
     def run(source: str, target: Path) -> int:
@@ -216,7 +217,7 @@ def render_pandas(path: str, rehearsal: str, folder: str, format_name: str) -> C
 
 
 def render_openpyxl(path: str, rehearsal: str, folder: str) -> Callable[[], int]:
-    """The write-only mode: a row at a time, none of them kept."""
+    """Use the write-only mode: one row at a time, and none is kept."""
     openpyxl = _library("openpyxl")
 
     def run(source: str, target: Path) -> int:
@@ -236,7 +237,7 @@ def render_openpyxl(path: str, rehearsal: str, folder: str) -> Callable[[], int]
 
 
 def render_xlsxwriter(path: str, rehearsal: str, folder: str) -> Callable[[], int]:
-    """constant_memory: a row at a time, none of them kept."""
+    """Use constant_memory: one row at a time, and none is kept."""
     xlsxwriter = _library("xlsxwriter")
 
     def run(source: str, target: Path) -> int:

@@ -1,4 +1,4 @@
-"""`readers`: from the server to the client, and no further; the evidence for the choice of reader."""
+"""`readers`: from the server to the client, and no further. It shows why we have a reader of our own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from benchmarks.registry import Plan
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """All readers beside the raw client. Only ours and connectorx hand out Arrow."""
+    """Compare all readers with the raw client. Only ours and connectorx return Arrow."""
     given: dict[str, Any] = {"address": source.address, "folder": str(source.folder)}
     contenders = [
         Contender("raw client, mariadb --quick --batch", watched(source.client(ours.statement(ours.DETAIL)))),

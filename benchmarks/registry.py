@@ -1,4 +1,4 @@
-"""Which benches there are. A new one is a module with `run`, and a line here."""
+"""The list of benches. A new one is a module with `run`, and a line here."""
 
 import importlib
 from collections.abc import Callable
@@ -23,18 +23,14 @@ BENCHES: Final = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure.
-
-    Attributes:
-        peers: whether others are measured too; ours and the baselines always are.
-    """
+    """How to measure. With `peers`, others are measured too; ours and the baselines always are."""
 
     rounds: int
     peers: bool
 
 
 def bench(name: str) -> Callable[[Source, Plan, Callable[[str], None]], list[Result]]:
-    """The function behind a name."""
+    """Return the function that runs the bench of this name."""
     run: Callable[[Source, Plan, Callable[[str], None]], list[Result]] = importlib.import_module(
         f"{__package__}.{BENCHES[name]}"
     ).run

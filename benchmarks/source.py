@@ -1,4 +1,4 @@
-"""`source`: aggregates and rows out of the server, as far as the extract and as far as a finished file."""
+"""`source`: aggregates and rows from the server, to the extract and to a finished file."""
 
 import functools
 import json
@@ -17,7 +17,7 @@ _SMALL = 1_000_000
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
-    """Aggregates beside the raw client, then rows beside the raw client."""
+    """Compare aggregates, and then rows, with the raw client."""
     measure = functools.partial(compare, rounds=plan.rounds, report=report)
     aggregates = [
         Contender("raw client, GROUP BY", watched(source.client(ours.statement(ours.AGGREGATE)))),
@@ -97,7 +97,7 @@ def _node_job(source: Source, name: str) -> str:
 
 
 def _compare_memory(source: Source, results: list[Result], plan: Plan, report: Callable[[str], None]) -> None:
-    """Whether memory grows with the rows: beside the peak of the first million of the same table, taken as often."""
+    """Measure whether memory grows with the rows: compare with the first million rows of the same table."""
     by_name = {result.name: result for result in results}
     for name in _FORMATS:
         report(f"memory: {name} with {_SMALL:,} rows")

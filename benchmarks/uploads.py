@@ -1,4 +1,4 @@
-"""Files to OSS, by ours and by oss2 alone: what `oss` measures, each in a process of its own."""
+"""Uploads to OSS, with ours and with oss2 alone: what `oss` measures, each in a process of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from aggregation_pipeline_tests.support.servers.oss.server import BUCKET, KEY_ID
 
 
 def store_put(endpoint: str, path: str, times: int) -> Callable[[], int]:
-    """`OssStore.put`: the checksum compared end to end, parts in parallel for what is large."""
+    """Use `OssStore.put`: it compares the checksum end to end, and uploads parts of a large file in parallel."""
     options = OssOptions(
         bucket=BUCKET, region=REGION, access_key_id=KEY_ID, access_key_secret=SECRET, endpoint=endpoint
     )
@@ -26,7 +26,7 @@ def store_put(endpoint: str, path: str, times: int) -> Callable[[], int]:
 
 
 def plain_put(endpoint: str, path: str, times: int) -> Callable[[], int]:
-    """`put_object` of oss2, with the checksum that it takes by itself."""
+    """Use `put_object` of oss2, with its own checksum."""
     auth = oss2.ProviderAuthV4(oss2.credentials.StaticCredentialsProvider(KEY_ID, SECRET))
     bucket = oss2.Bucket(auth, endpoint, BUCKET, region=REGION)
     bucket.put_object("rehearsal", b"x")

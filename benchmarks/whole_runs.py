@@ -1,4 +1,4 @@
-"""Whole runs through Dagster, each in a process of its own: with events and the row of batch_jobs in PostgreSQL."""
+"""Whole runs through Dagster, each in a process of its own, with events and the row of batch_jobs in PostgreSQL."""
 
 import os
 import tempfile
@@ -25,14 +25,14 @@ tables:
 
 
 def whole(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
-    """The table in one window."""
+    """Run the table in one window."""
     from aggregation_pipeline.local.run import run_tables
 
     return _prepared(address, url, folder, lambda *parts: run_tables(*parts, tables=["whole"], formats=None))
 
 
 def by_day(address: dict[str, Any], url: str, folder: str) -> Callable[[], int]:
-    """The same rows, a window for each day, in one run."""
+    """Run the same rows with a window for each day, in one run."""
     from aggregation_pipeline.local.run import run_backfill
 
     return _prepared(
@@ -62,7 +62,7 @@ def _prepared(address: dict[str, Any], url: str, folder: str, work: "Callable[..
 
 
 def job(address: dict[str, Any], url: str, folder: str, config: str, executor: str) -> Callable[[], int]:
-    """The job over all tables of `config`, in every format, as a run worker executes it."""
+    """Run the job over all tables of `config` in every format, as a run worker does."""
     _configure(address, url, folder, config, OUTPUT_FORMAT="all", EXECUTOR=executor)
     from dagster import DagsterInstance, execute_job
     from dagster._core.definitions.reconstruct import ReconstructableRepository
@@ -102,8 +102,9 @@ def _configure(address: dict[str, Any], url: str, folder: str, config: str, **va
 
 
 def events_again(address: dict[str, Any], url: str, folder: str, *, stock: bool) -> Callable[[], int]:
-    """The events of the run over days, said again by an op that does nothing else: in Dagster's own storage (`stock`),
-    or in ours.
+    """Write the events of the run over days again, with an op that does nothing else.
+
+    With `stock` they go to Dagster's own storage, otherwise to ours.
     """
     from dagster import DagsterEventType, DagsterInstance, OpExecutionContext, job, op
     from dagster._core.instance import InstanceRef
@@ -116,11 +117,11 @@ def events_again(address: dict[str, Any], url: str, folder: str, *, stock: bool)
     newest = max(instance.get_run_records(), key=lambda record: _events(instance, record.dagster_run.run_id))
     entries = instance.all_logs(newest.dagster_run.run_id)
 
-    # Those that Dagster writes when it makes the run, for each partition of each asset.
+    # For the events that Dagster writes when it makes the run, one for each partition of each asset.
     planned = str(uuid4())
 
     @op
-    def say(context: OpExecutionContext) -> None:
+    def log_again(context: OpExecutionContext) -> None:
         for entry in entries:
             event = entry.dagster_event
             if event is None:
@@ -130,7 +131,7 @@ def events_again(address: dict[str, Any], url: str, folder: str, *, stock: bool)
 
     @job
     def again() -> None:
-        say()
+        log_again()
 
     def run() -> int:
         for entry in entries:

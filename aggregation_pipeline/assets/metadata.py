@@ -164,8 +164,8 @@ def _format_metadata(exported: ExportedWindow, name: str, publisher: Publisher) 
 def _download_metadata(exported: ExportedWindow, files: Sequence[ManifestFile], publisher: Publisher) -> Metadata:
     """How to get the files: OSS's console, a command, and presigned links if they are configured.
 
-    Whoever may read Dagster's database reads metadata for good, and a presigned link lets anybody in while it lives. So
-    links stand there only if somebody asked for them, with `link_seconds`. OSS's console asks who may see the bucket.
+    A presigned link lets anybody in until it expires, and everyone who uses Dagster sees metadata. So links are written
+    only if they are configured (`link_seconds`). OSS's console checks who may see the bucket.
     """
     store, manifest, link_seconds = publisher.store, exported.manifest, publisher.link_seconds
     metadata: Metadata = {}

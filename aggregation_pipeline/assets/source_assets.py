@@ -1,6 +1,5 @@
 """The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 from dagster import (
@@ -8,12 +7,12 @@ from dagster import (
     AssetKey,
     AssetObservation,
     AssetsDefinition,
-    BetaWarning,
     Failure,
     ObserveResult,
     multi_observable_source_asset,
 )
 
+from aggregation_pipeline.assets.beta import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
@@ -31,9 +30,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     if not readers:
         return []
 
-    with warnings.catch_warnings():
-        # Dagster marks it as beta. Its version is pinned here, and users can do nothing about the warning.
-        warnings.simplefilter("ignore", BetaWarning)
+    with without_beta_warnings():
         observable = multi_observable_source_asset(
             name="observe_sources",
             specs=[

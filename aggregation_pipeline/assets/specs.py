@@ -1,11 +1,11 @@
 """The assets of an entry, apart from what computes them."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetSpec, BetaWarning, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
+from dagster import AssetSpec, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
 
+from aggregation_pipeline.assets.beta import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
@@ -73,9 +73,7 @@ def _definition_metadata(table: ConfiguredTable) -> dict[str, Any]:
 
 def _code_reference(name: str, config: Path, line: int) -> CodeReferencesMetadataValue:
     """The entry's lines in the YAML, to which the asset's page links."""
-    with warnings.catch_warnings():
-        # Dagster marks it as beta. Its version is pinned here, and users can do nothing about the warning.
-        warnings.simplefilter("ignore", BetaWarning)
+    with without_beta_warnings():
         reference = LocalFileCodeReference(
             file_path=str(config.absolute()), line_number=line, label=f"{name} in {config.name}"
         )

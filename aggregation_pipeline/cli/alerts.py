@@ -7,7 +7,7 @@ import click
 from aggregation_pipeline.cli import common
 
 
-@click.group()
+@click.group(short_help="Check the channels for alerts.")
 def alerts() -> None:
     """Check the channels that tell people what went wrong: DingTalk, Feishu, WeCom, Slack, e-mail, webhooks.
 
@@ -16,7 +16,7 @@ def alerts() -> None:
     """
 
 
-@alerts.command()
+@alerts.command(short_help="Send a test message to each channel.")
 @common.explained
 def test() -> None:
     """Send a test message to each channel of ALERT_URLS, and show which channels took it.

@@ -5,7 +5,7 @@ import click
 from aggregation_pipeline.cli import common
 
 
-@click.command()
+@click.command(short_help="Fill partitions of a table.")
 @click.option("--table", required=True, help="A table of the configuration that has a partition.")
 @click.option(
     "--from",

@@ -36,7 +36,7 @@ def _id_start(_context: click.Context, _parameter: click.Parameter, value: str) 
     return value.lower()
 
 
-@click.group("batch-jobs")
+@click.group("batch-jobs", short_help="Look at batch_jobs, and keep it in order.")
 def batch_jobs() -> None:
     """Look at batch_jobs, the record of every run, and keep it in order.
 
@@ -48,7 +48,7 @@ def batch_jobs() -> None:
     """
 
 
-@batch_jobs.command("list")
+@batch_jobs.command("list", short_help="List the latest jobs.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many.")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only jobs with this status.")
 @click.option("--job-type", help="Only jobs of this type; `*` for all types.  [default: BATCH_JOB_TYPE]")
@@ -105,7 +105,7 @@ def show_job(job_id: str, *, as_json: bool) -> None:
     _with_rows(read)
 
 
-@batch_jobs.command()
+@batch_jobs.command(short_help="Show jobs by day.")
 @click.option("--days", type=click.IntRange(1, 3_660), default=30, show_default=True, help="How far back.")
 @_json
 @explained
@@ -126,7 +126,7 @@ def trend(days: int, *, as_json: bool) -> None:
     _with_rows(read)
 
 
-@batch_jobs.command()
+@batch_jobs.command(short_help="Delete old rows.")
 @click.option(
     "--days", type=click.IntRange(1, 36_500), help="How many days are kept.  [default: BATCH_JOBS_RETENTION_DAYS]"
 )
@@ -163,7 +163,7 @@ def prune(days: int | None, *, as_json: bool) -> None:
         click.echo(f"Deleted {deleted} rows that ended before {before.astimezone(settings.zone):%Y-%m-%d %H:%M}")
 
 
-@batch_jobs.command()
+@batch_jobs.command(short_help="Write missing rows, and correct others.")
 @click.option(
     "--days",
     type=click.IntRange(0, 36_500),

@@ -18,7 +18,7 @@ _data_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Run everything once, on servers that start by themselves.")
 @_data_option
 @explained
 def demo(data: Path) -> None:
@@ -36,7 +36,7 @@ def demo(data: Path) -> None:
     sys.exit(0 if run_demo(data) else 1)
 
 
-@click.command()
+@click.command(short_help="Start Dagster's UI on the same servers.")
 @_data_option
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI, on 127.0.0.1."

@@ -71,7 +71,7 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
     sys.exit(1 if problems else 0)
 
 
-@click.command()
+@click.command(short_help="Download the files of a window.")
 @click.option("--table", metavar="T", required=True, help="The table.")
 @click.option(
     "--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20, or `latest`."

@@ -26,7 +26,7 @@ _SNAPSHOT: Final = {True: "one snapshot for all datasets", False: "no snapshot",
 _INDENT: Final = " " * 12
 
 
-@click.command()
+@click.command(short_help="Show what a run would do, without running anything.")
 @common.tables_option
 @common.json_option
 @common.explained

@@ -8,7 +8,7 @@ import click
 from aggregation_pipeline.cli import common
 
 
-@click.command()
+@click.command(short_help="Delete expired files, or show them.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with every deleted key on stdout.")
 @common.explained

@@ -7,7 +7,7 @@ import click
 from aggregation_pipeline.cli import common
 
 
-@click.command()
+@click.command(short_help="Run tables once, in this process.")
 @common.tables_option
 @common.formats_option
 @click.option(

@@ -40,7 +40,7 @@ class Checks(ConfigModel):
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
         if self.min_rows is not None and self.max_rows is not None and self.min_rows > self.max_rows:
-            raise ValueError("min_rows is greater than max_rows, so no number of rows would do")
+            raise ValueError("min_rows is greater than max_rows, so no number of rows is allowed")
         if not self.names:
             raise ValueError(f"at least one check is expected: {', '.join(CHECK_NAMES)}")
         return self

@@ -51,7 +51,7 @@ def to_five_fields(cron: str) -> tuple[str, str | None]:
     """
     fields = _MACROS.get(cron.strip().lower(), cron).split()
     if len(fields) not in (5, 6):
-        hint = " A field for the year is not known to Dagster." if len(fields) == 7 else ""
+        hint = " Dagster has no field for the year." if len(fields) == 7 else ""
         raise _refused(
             cron,
             f"5 fields (minute hour day month weekday) or 6 (second first) are expected, found {len(fields)}.{hint}",
@@ -102,8 +102,7 @@ def _values(cron: str, text: str, field: _Field) -> set[int]:
         if match is None:
             raise _refused(
                 cron,
-                f"the {field.title} {text!r} is not understood; expected are *, numbers, lists 1,2, ranges 1-5,"
-                " steps */5",
+                f"the {field.title} {text!r} is not understood; expected: *, numbers, lists 1,2, ranges 1-5, steps */5",
             )
         step = int(match["step"] or 1)
         every = match["from"] == "*"
@@ -129,14 +128,14 @@ def _number(cron: str, text: str, field: _Field) -> int:
         return int(text)
     names = f", or names as {field.names[1].upper()}" if field.names else ""
     raise _refused(
-        cron, f"the {field.title} {text!r} is not known; expected are numbers from {field.low} to {field.high}{names}"
+        cron, f"the {field.title} {text!r} is unknown; expected: numbers from {field.low} to {field.high}{names}"
     )
 
 
 def _refuse_days_that_never_come(cron: str, *, days: set[int], months: set[int]) -> None:
     """Dagster accepts the 31st of April, and its daemon then fails at each tick."""
     if all(day > _LONGEST[month - 1] for day in days for month in months):
-        raise _refused(cron, "no such month has such a day, so it would never run")
+        raise _refused(cron, "no such month has this day, so it would never run")
 
 
 def _refused(cron: str, why: str) -> ConfigError:

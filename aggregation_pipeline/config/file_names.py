@@ -52,9 +52,9 @@ def checked_template(template: str) -> str:
         or not _without_dataset(template)
     ):
         raise ValueError(
-            f"a name of 1 to {_MAX_LENGTH} characters is expected, without '..' and without a dot or a blank at its "
-            f"ends, of which something is left where {{dataset}} falls away, as it does for a file that holds both "
-            f"datasets; found {template!r}"
+            f"a name of 1 to {_MAX_LENGTH} characters is expected, without '..', without a dot or a blank at its ends,"
+            f" and not empty without {{dataset}}, which is left out in a file that holds both datasets; found"
+            f" {template!r}"
         )
     if literal.lower().endswith(ENDINGS):
         raise ValueError(f"each format adds its own ending; found {template!r}: take the ending out")
@@ -97,11 +97,11 @@ def refuse_collisions(template: str, table: str, datasets: Collection[str]) -> N
         return
     if len(datasets) > 1 and "{dataset}" not in template:
         raise ValueError(
-            f"{template!r} calls the summary and the detail rows of {table} the same; put {{dataset}} in. "
-            "It falls away in a file that holds both"
+            f"{template!r} gives the summary and the detail rows of {table} the same name; put {{dataset}} in. "
+            "It is left out in a file that holds both"
         )
     for dataset in (*datasets, None):
         if (stem := file_stem(template, table, "2026-01-01", "json", dataset)).lower() in RESERVED_STEMS:
             raise ValueError(
-                f"{template!r} calls a file of {table} {stem!r}, as the store calls its own; choose another"
+                f"{template!r} gives a file of {table} the name {stem!r}, which the store uses itself; choose another"
             )

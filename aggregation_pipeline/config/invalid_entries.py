@@ -6,7 +6,6 @@ are not used either.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -14,6 +13,7 @@ from pydantic.alias_generators import to_camel, to_snake
 
 from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.issues import locate_issues
+from aggregation_pipeline.config.lists import with_tuples
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
 from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns, merge_masked
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, format_key_path
@@ -29,7 +29,7 @@ from aggregation_pipeline.config.sql.references import same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.document import Document
-from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation
+from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation, report_issues
 from aggregation_pipeline.errors import ConfigError
 
 # The key of the entries, in all its spellings.
@@ -57,20 +57,6 @@ def with_placeholders(
     entries.check_together(issues)
     entries.check_masks()
     return entries.result()
-
-
-def report_issues(path: Path, issues: Sequence[ConfigIssue], *, part: str | None = None) -> str:
-    """All issues of the file, or of one part of it, each with its place."""
-    lines = [f"{path}:{issue.line}:{issue.column}: {issue.message}" for issue in sorted(set(issues))]
-    subject = path.name if part is None else f"{part} in {path.name}"
-    return f"{subject} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
-
-
-def with_tuples(value: Any) -> Any:  # noqa: ANN401  # whatever the YAML holds, in and out
-    """Lists as tuples at any depth, because the strict models accept no list for a tuple."""
-    if isinstance(value, dict):
-        return {key: with_tuples(inner) for key, inner in value.items()}
-    return tuple(map(with_tuples, value)) if isinstance(value, list) else value
 
 
 class _EntryByEntry:
@@ -150,7 +136,7 @@ class _EntryByEntry:
                 other, table = found
                 message = (
                     f"it reads {table}, of which the entry {other} may hide columns, and that entry cannot be used:"
-                    " mend that one"
+                    " correct that one first"
                 )
                 self._refuse(name, [LocatedIssue((), message)])
 
@@ -247,7 +233,7 @@ class _EntryByEntry:
         if bad_table or is_misplaced_mask(name, body) or not (names_table or self._placeholder(name)):
             key = format_key_path([self.key, name])
             raise ConfigError(
-                f"{self._report(name)}\nIt may hide columns of any table, so none can be used before it is mended:"
+                f"{self._report(name)}\nIt may hide columns of any table, so none can be used before it is corrected:"
                 f" {key}."
             )
         return possible_tables(name, with_tuples(body))
@@ -255,8 +241,9 @@ class _EntryByEntry:
     def _reads_of(
         self, entry: TableEntry, possible: Mapping[str, frozenset[TableName]]
     ) -> Iterator[tuple[str, TableName]]:
-        """The invalid entries, and tables, of which an entry may show a column. Their columns are not known, so reading
-        such a table at all counts, also in a sub-select.
+        """The invalid entries, and their tables, that an entry reads, also in a sub-select.
+
+        The masked columns of such a table are not known, so any column counts.
         """
         for other, tables in possible.items():
             for table in sorted(tables, key=str):
@@ -286,5 +273,5 @@ class _EntryByEntry:
                     kept[key] = value
         report = self._report(name)
         if lost:
-            report += f"\nUntil this is mended its assets are shown as without {' and '.join(lost)}."
+            report += f"\nUntil this is corrected, its assets are shown without {' and '.join(lost)}."
         return TableEntry.model_validate(kept | {"issues": report}, strict=True)

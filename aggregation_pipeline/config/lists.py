@@ -11,3 +11,10 @@ def as_tuple(value: object) -> object:
 
 
 ONE_OR_MORE: Final = BeforeValidator(as_tuple)
+
+
+def with_tuples(value: object) -> object:
+    """Lists as tuples at any depth, because the strict models accept no list for a tuple."""
+    if isinstance(value, dict):
+        return {key: with_tuples(inner) for key, inner in value.items()}
+    return tuple(map(with_tuples, value)) if isinstance(value, list) else value

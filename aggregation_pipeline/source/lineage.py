@@ -1,4 +1,4 @@
-"""From which columns of the source an output column is made, read from the expressions of the entry."""
+"""Which columns of the source each output is made of, according to the entry's expressions."""
 
 import functools
 import re
@@ -20,9 +20,14 @@ _QUALIFIED: Final = re.compile(rf"(?:{_NAME}\s*\.\s*){{1,2}}({_NAME})")
 
 
 def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Columns of the source by output of `dataset` ("summary", "detail"), whose outputs are named `outputs`.
+    """Return the columns of the source that each output of a dataset is made of.
 
-    What only counts rows is made of no column; columns of tables in a sub-select are not followed.
+    An output that only counts rows is made of no column. Columns of tables in a sub-select are not followed.
+
+    Args:
+        entry: as the config gives it.
+        dataset: "summary" or "detail".
+        outputs: the names of the dataset's outputs.
     """
     if dataset == "detail":
         named = {field.name: field.expr for field in entry.select_fields}
@@ -35,10 +40,16 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
 
 
 def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
-    """`schema` with what the entry knows of each output, as metadata that stays with the stored extract.
+    """Return the schema with metadata about each output, which stays in the stored extract.
 
-    `comment` is that of the column of the source that an output shows as it is; `alias` marks those of them that
-    the entry names otherwise, `adds_up` sums and counts. `comments` are by column.
+    `comment` is the comment of the column that an output shows unchanged. `alias` marks such outputs that the entry
+    gives another name. `adds_up` marks sums and counts.
+
+    Args:
+        schema: of the dataset.
+        entry: as the config gives it.
+        dataset: "summary" or "detail".
+        comments: of the source's columns, by name.
     """
     known = {name.casefold(): text for name, text in comments.items()}
     plain = {field.name: _column_in(field.expr) for field in _outputs(entry, dataset)}
@@ -46,10 +57,10 @@ def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, com
     sums = {figure.name for figure in entry.aggregations if _adds_up(figure)} if dataset == "summary" else set()
     if dataset == "summary" and not entry.aggregations and not entry.group_by:
         sums = {COUNT_ROWS.name}
-    whole = dataset == "detail" and ALL_COLUMNS in (field.expr for field in entry.select_fields)
+    is_star = dataset == "detail" and ALL_COLUMNS in (field.expr for field in entry.select_fields)
     fields = []
     for field in schema:
-        shown = field.name if whole else plain.get(field.name, "")
+        shown = field.name if is_star else plain.get(field.name, "")
         more = {
             "comment": known.get(shown.casefold(), ""),
             "alias": "yes" if field.name in named and shown.casefold() in known else "",
@@ -65,7 +76,7 @@ def _outputs(entry: TableEntry, dataset: str) -> Sequence[Column]:
 
 
 def _column_in(expression: str) -> str:
-    """The column that an expression is, by its name with or without the table's before it; empty for anything else."""
+    """The column's name if an expression is just a column, with or without its table's name; empty otherwise."""
     if _is_column(expression):
         return output_name(expression)
     return output_name(found[1]) if (found := _QUALIFIED.fullmatch(expression)) else ""
@@ -76,7 +87,7 @@ def _is_column(expression: str) -> bool:
 
 
 def _adds_up(figure: Aggregation) -> bool:
-    """Whether the figures of groups may be added: a number of distinct values, or an average, may not."""
+    """Whether values of several groups may be added: not a number of distinct values, and not an average."""
     if figure.expr is None:
         return figure.function in ("SUM", "COUNT")
     try:
@@ -88,7 +99,7 @@ def _adds_up(figure: Aggregation) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def columns_of(expression: str) -> tuple[str, ...]:
-    """The columns that an expression names, each once, in order."""
+    """Return the columns that an expression names, each once, in order."""
     if _is_column(expression):
         return (output_name(expression),)
     try:

@@ -12,23 +12,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# Arrow's own choice keeps what is freed, for the thread that freed it: with one thread that reads and one that writes
-# that is 40 MB more at the peak, another amount each time, and no faster. Whoever has chosen in the environment is left
-# alone.
+# Arrow's default pool keeps freed memory for the thread that freed it. With one thread that reads and one that writes
+# the peak is 40 MB higher, differs from run to run, and nothing is faster. A pool chosen in the environment stays.
 if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
     pa.set_memory_pool(pa.system_memory_pool())
 
-# A row group is what a reader of the extract holds at once.
+# The size of a row group, which a reader of the extract holds in memory at once.
 _GROUP_ROWS: Final = 65_536
 _GROUP_BYTES: Final = 8 << 20
 _DICTIONARY_BYTES: Final = 32 << 10
 
 
 class ParquetSink:
-    """Write record batches to a Parquet file in a thread of its own, so that compressing overlaps with reading.
+    """Writes record batches to a Parquet file in a thread of its own, so that compressing overlaps with reading.
 
-    The file stands under its name only when it is whole. The same rows make the same bytes, however they came off the
-    socket.
+    The file gets its name only when it is complete. The same rows give the same bytes, in whatever batches they came.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -37,8 +35,7 @@ class ParquetSink:
         self._schema = schema
         self._group: list[pa.RecordBatch] = []
         self._rows = self._size = 0
-        # Whole groups are handed over: with one being written, one waiting and one gathered, neither thread stands
-        # still.
+        # Whole groups are handed over: one is being written, one waits and one is collected, so that no thread is idle.
         self._queue: queue.Queue[list[pa.RecordBatch] | None] = queue.Queue(1)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"write {path.name}", daemon=True)
@@ -48,7 +45,7 @@ class ParquetSink:
         return self
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add a batch; raises what the writing thread met."""
+        """Add a batch. Raises the error of the writing thread, if there was one."""
         if self._failure is not None:
             raise self._failure
         while batch.num_rows:
@@ -91,12 +88,12 @@ class ParquetSink:
                 # zstd at its fastest: the extract is written once and read a few times, soon, on the same machine.
                 compression="zstd",
                 compression_level=1,
-                # Columns of few values keep their dictionary; for the others it is given up before it costs time and
+                # Columns with few values keep their dictionary; for others it is dropped before it costs time and
                 # space.
                 dictionary_pagesize_limit=_DICTIONARY_BYTES,
             ) as writer:
                 while (group := self._queue.get()) is not None:
-                    # Made one first: Parquet's pages end where batches end.
+                    # One batch, because Parquet's pages end where batches end.
                     rows = pa.concat_batches(group)
                     group.clear()
                     writer.write_batch(rows, row_group_size=rows.num_rows)
@@ -104,16 +101,13 @@ class ParquetSink:
                 ended = True
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self._failure = error
-            # The producer may stand in front of a full queue. After the end, where the footer is written, nothing more
-            # comes.
+            # The producer may be waiting at a full queue. If `ended` is set, the footer failed, and nothing more comes.
             while not ended and self._queue.get() is not None:
                 pass
 
 
 def _row_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Bytes of each row, counted from the values alone: where a group of rows ends must not depend on how they came off
-    the socket.
-    """
+    """Bytes of each row, from the values alone: where a row group ends must not depend on the batches that came."""
     sizes = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):

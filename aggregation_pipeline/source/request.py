@@ -22,7 +22,7 @@ class ReadRequest:
 
     Attributes:
         window: the window's name.
-        logical_time: what the database takes for the present.
+        logical_time: what `NOW()` returns.
         zone: whose clock shows instants in the files.
         zero_dates: what becomes of dates that no calendar has.
         partition: which rows belong to the window; None reads the whole table.

@@ -126,7 +126,7 @@ def _in_folder(folder: Path, make: Callable[[], T]) -> T:
 
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut, so that no manifest outlives the files that it names."""
-    with suppress(OSError):  # some network file systems refuse it; the rename has happened all the same
+    with suppress(OSError):  # some network file systems refuse it; the rename has still happened
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Publish a window so that whoever reads by its manifest sees all of it or nothing, however late a request may land.
+"""Publish a window so that who reads by its manifest sees all of it or nothing, even if a request lands late.
 
     compare rows -> compare with the manifest in force -> mark -> files -> extracts -> {publication}/manifest.json
     -> {window}/manifest.json, the window manifest -> stable names -> latest.json
@@ -229,7 +229,7 @@ def _delete_other_masks(
 ) -> dict[str, str]:
     """Delete former versions that may show what is masked now.
 
-    Returns what went wrong, by what it is about. What could not be deleted goes with the next retention.
+    Returns what went wrong, by what it is about. The next retention deletes what could not be deleted now.
     """
     try:
         keys = versions_under_other_masks(store, prefix, manifest)

@@ -1,4 +1,4 @@
-"""What has expired is planned first, so that a dry run shows exactly what a real one deletes.
+"""Delete what has expired. It is planned first, so that a dry run shows exactly what a real one deletes.
 
     windows beyond `keep` and `keep_last`        superseded versions of the windows that stay
     publications whose run died half-way         stored extracts after their days

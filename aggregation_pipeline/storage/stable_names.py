@@ -24,9 +24,9 @@ from aggregation_pipeline.storage.published import Latest, load_latest, load_man
 _AT_ONCE = 8  # each is a few round trips without content
 
 
-def stable_names_of(prefix: str, manifest: Manifest, how: StableNames) -> dict[str, ManifestFile]:
+def stable_names_of(prefix: str, manifest: Manifest, naming: StableNames) -> dict[str, ManifestFile]:
     """Return the stable names that a manifest's files have, or are to have, in their window's folder."""
-    if how == "none":
+    if naming == "none":
         return {}
     return {window_key(prefix, manifest.table, manifest.window, file.name): file for file in manifest.files}
 
@@ -56,12 +56,12 @@ def superseded_names(
 
 
 def set_names(
-    store: ObjectStore, how: StableNames, wanted: Mapping[str, ManifestFile], gone: Iterable[str], report: Report
+    store: ObjectStore, naming: StableNames, wanted: Mapping[str, ManifestFile], gone: Iterable[str], report: Report
 ) -> dict[str, str]:
     """Give each of the `wanted` names to its file, and delete those `gone`; return what went wrong, by name."""
 
     def give(key: str, file: ManifestFile) -> bool:
-        set_name = store.symlink if how == "symlink" else store.copy
+        set_name = store.symlink if naming == "symlink" else store.copy
         # The file was sent or looked at just now, so the name has to hold what the manifest says.
         known = StoredObject(file.key, file.bytes, file.crc64)
         return set_name(file.key, key, media_type=file.media_type, filename=file.name, known=known)
@@ -83,7 +83,7 @@ def set_names(
 
 
 def update_latest(
-    store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames, lock: Lock, report: Report
+    store: ObjectStore, prefix: str, manifest: Manifest, naming: StableNames, lock: Lock, report: Report
 ) -> dict[str, str]:
     """Let `latest/` and latest.json follow the newest window, also when it is published again.
 
@@ -98,9 +98,11 @@ def update_latest(
         if _is_older(manifest, latest):
             return {}
         table = manifest.table
-        wanted = {} if how == "none" else {latest_name_key(prefix, table, file.name): file for file in manifest.files}
+        wanted = (
+            {} if naming == "none" else {latest_name_key(prefix, table, file.name): file for file in manifest.files}
+        )
         before = {latest_name_key(prefix, table, name): name for name in latest.names} if latest else {}
-        problems = set_names(store, how, wanted, [key for key in before if key not in wanted], report)
+        problems = set_names(store, naming, wanted, [key for key in before if key not in wanted], report)
         # A name that could not be deleted stays listed, and the next publication tries again.
         left = [name for key, name in before.items() if key in problems and key not in wanted]
         new = Latest(manifest.window, (*(file.name for file in wanted.values()), *left))
@@ -113,7 +115,7 @@ def update_stable_names(
     store: ObjectStore,
     prefix: str,
     manifest: Manifest,
-    how: StableNames,
+    naming: StableNames,
     lock: Lock,
     keys: Iterable[str],
     report: Report,
@@ -122,13 +124,13 @@ def update_stable_names(
 
     Returns what went wrong, by name.
     """
-    wanted = stable_names_of(prefix, manifest, how)
+    wanted = stable_names_of(prefix, manifest, naming)
     gone = superseded_names(store, prefix, manifest.table, manifest.window, keys, wanted)
-    problems = set_names(store, how, wanted, gone, report)
-    return problems | update_latest(store, prefix, manifest, how, lock, report)
+    problems = set_names(store, naming, wanted, gone, report)
+    return problems | update_latest(store, prefix, manifest, naming, lock, report)
 
 
-def find_wrong_names(store: ObjectStore, prefix: str, manifest: Manifest, how: StableNames) -> dict[str, str]:
+def find_wrong_names(store: ObjectStore, prefix: str, manifest: Manifest, naming: StableNames) -> dict[str, str]:
     """Return the names of a window that are missing, or are not the files that the manifest names; and why."""
 
     def problem(key: str, file: ManifestFile) -> str | None:
@@ -138,7 +140,7 @@ def find_wrong_names(store: ObjectStore, prefix: str, manifest: Manifest, how: S
         right = (found.bytes, found.crc64) == (file.bytes, file.crc64)
         return None if right else f"{store.uri(key)} is not the file that the manifest names"
 
-    wanted = stable_names_of(prefix, manifest, how)
+    wanted = stable_names_of(prefix, manifest, naming)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         problems = pool.map(problem, wanted.keys(), wanted.values())
         return {key: found for key, found in zip(wanted, problems, strict=True) if found is not None}

@@ -1,4 +1,4 @@
-"""What of a window nobody needs any more: superseded versions, and what runs left that died half-way."""
+"""Which objects of a window are not needed any more: superseded versions, and leftovers of runs that died."""
 
 import json
 from collections import defaultdict
@@ -79,10 +79,10 @@ def superseded_keys(
 
     With `whole`, that is all that was ever published of the window. Otherwise these stay: the version in force, as many
     versions as `keep_versions` says (None: all), and what was superseded less than a day ago, unless masks have changed
-    since; whatever a kept manifest names, wherever it lies; and all that an active run may be about to name.
+    since; whatever a kept manifest names, in any folder; and all that an active run may be about to name.
 
     Raises:
-        StorageDamagedError: a manifest or a mark makes no sense, so nobody knows what is needed.
+        StorageDamagedError: a manifest or a mark cannot be read, so it is not known what is needed.
     """
     publications = _publications(prefix, there)
     if _has_window_manifest(prefix, there) and not whole and len(publications) <= 1:

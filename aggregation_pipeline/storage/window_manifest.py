@@ -2,7 +2,7 @@
 
 A request may land long after it was sent. So a writer that finds its lock lost after it touched the window manifest
 takes the lock again and repairs what its own request may have undone. If it dies right there, an older version is in
-force until the next publication; it is whole all the same.
+force until the next publication. It is whole, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -30,7 +30,7 @@ def repaired_if_lock_is_lost(lock: Lock, repair: Callable[[], None]) -> Iterator
         yield
         lock.assert_held()
     except PipelineError:
-        # A request that failed may land all the same, so only the lock decides whether to repair.
+        # A request that failed may still land, so only the lock decides whether to repair.
         try:
             lock.assert_held()
         except LockError:
@@ -44,7 +44,7 @@ def repair_after_lost_lock(
     prefix: str,
     table: str,
     window: str,
-    how: StableNames,
+    naming: StableNames,
     lock: Lock,
     report: Report,
     *,
@@ -64,7 +64,7 @@ def repair_after_lost_lock(
             write_window_manifest(store, prefix, better)
         if (current := better or current) is not None:
             keys = [stored.key for stored in store.list(window_folder(prefix, table, window))]
-            update_stable_names(store, prefix, current, how, held, keys, report)
+            update_stable_names(store, prefix, current, naming, held, keys, report)
 
 
 def write_window_manifest(store: ObjectStore, prefix: str, manifest: Manifest) -> None:
@@ -81,7 +81,7 @@ def manifest_in_force(store: ObjectStore, prefix: str, table: str, window: str, 
     try:
         return load_manifest(store, prefix, table, window)
     except StorageDamagedError as error:
-        report(f"a manifest is of no use: {error}")
+        report(f"a manifest cannot be used: {error}")
         return None
 
 

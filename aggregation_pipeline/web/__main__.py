@@ -1,35 +1,44 @@
-"""`python -m aggregation_pipeline.web`: Dagster's UI on one address, without a daemon."""
+"""`python -m aggregation_pipeline.web`: serve Dagster's UI. Schedules and sensors need the daemon besides."""
 
 from pathlib import Path
 
 import click
+from dagster._utils.log import configure_loggers
 
 from aggregation_pipeline.cli.common import explained
+from aggregation_pipeline.instance import log_handlers
+from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.web.server import serve
 
 
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.option("--host", "-h", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True)
-@click.option("--path-prefix", default="", help="Path below which all of it lies, such as /dagster.")
+@click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port.")
+@click.option("--path-prefix", default="", help="Path below which all pages are, such as /dagster.")
 @click.option(
-    "--workspace", "-w", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, default=["workspace.yaml"],
-    show_default=True, help="What to load; may be given several times.",
-)  # fmt: skip
+    "--workspace",
+    "-w",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    default=["workspace.yaml"],
+    show_default=True,
+    help="What to load; may be given several times.",
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="warning",
-    help="Of what Dagster says.",
+    show_default=True,
+    help="Level of Dagster's log lines.",
 )
 @explained
 def main(host: str, port: int, path_prefix: str, workspace: tuple[Path, ...], log_level: str) -> None:
-    """Serve Dagster's UI to its own pages and to programs, and refuse what pages of other sites make a browser send."""
-    from dagster._utils.log import configure_loggers  # noqa: PLC0415
+    """Serve Dagster's UI to its own pages and to programs. Requests that pages of other sites send are refused.
 
-    from aggregation_pipeline.instance import log_handlers  # noqa: PLC0415
-    from aggregation_pipeline.settings.base import load_settings  # noqa: PLC0415
-    from aggregation_pipeline.web.server import serve  # noqa: PLC0415
-
+    \b
+    python -m aggregation_pipeline.web
+    python -m aggregation_pipeline.web --host 0.0.0.0 --port 3000 --path-prefix /dagster
+    """
     if path_prefix and (not path_prefix.startswith("/") or path_prefix.endswith("/")):
         raise click.BadParameter(
             "it begins with a slash and ends without one, such as /dagster", param_hint="--path-prefix"

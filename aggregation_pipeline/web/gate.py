@@ -1,4 +1,7 @@
-"""The gate before Dagster's webserver. Plain ASGI: Starlette's BaseHTTPMiddleware never sees a websocket."""
+"""The gate before Dagster's webserver: it refuses what `rules` refuses, and adds headers to every answer.
+
+It is plain ASGI, because Starlette's BaseHTTPMiddleware never sees a websocket.
+"""
 
 from typing import Final
 
@@ -10,8 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.rules import Refusal, refusal
 
-# On every answer: no page of another site shows ours in a frame (and lets people click what they do not see), or takes
-# a piece of it.
+# With these, no page of another site can show ours in a frame, where people would click what they do not see, or load
+# parts of it.
 _HEADERS: Final = {
     "X-Frame-Options": "SAMEORIGIN",
     "Content-Security-Policy": "frame-ancestors 'self'",
@@ -20,7 +23,7 @@ _HEADERS: Final = {
 
 
 class Gate:
-    """Lets through what its rules do not refuse."""
+    """ASGI middleware that passes on every request that the rules do not refuse."""
 
     def __init__(self, app: ASGIApp, own: OwnHosts) -> None:
         self._app = app
@@ -33,24 +36,24 @@ class Gate:
             return
         refused = refusal(HTTPConnection(scope), self._own)
         if refused is not None and scope["type"] == "websocket":
-            # uvicorn makes 403 of it. Words in the answer cost a line of its log for each.
+            # uvicorn answers 403. A reason would cost a line in its log for each refusal.
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
             return
-        answer = self._app if refused is None else _words(refused)
+        answer = self._app if refused is None else _response(refused)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    # Beside those of Dagster's: a page has to keep to every policy that it gets.
+                    # In addition to Dagster's own: a browser obeys every policy that it gets.
                     headers.append(name, value)
             await send(message)
 
         await answer(scope, receive, send_guarded)
 
 
-def _words(refused: Refusal) -> PlainTextResponse:
+def _response(refused: Refusal) -> PlainTextResponse:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if refused.status == 405:
         headers["Allow"] = "POST"
-    return PlainTextResponse(f"{refused.words}\n", refused.status, headers)
+    return PlainTextResponse(f"{refused.message}\n", refused.status, headers)

@@ -1,5 +1,6 @@
-"""Under which names this service is asked for: a page elsewhere may lead any name of its own to our address (DNS
-rebinding).
+"""The host names under which this service answers.
+
+It has to know them, because the owner of another site can point a name of its own to our address (DNS rebinding).
 """
 
 import ipaddress
@@ -18,8 +19,8 @@ class OwnHosts:
     """The values of the header Host that are answered, in small letters.
 
     Attributes:
-        bound: those of loopback, and of the address that the service listens on.
-        added: those that an operator has added; TLS may end before us there.
+        bound: loopback, and the address that the service listens on.
+        added: what an operator has added. For these a proxy in front of us may speak TLS.
     """
 
     bound: frozenset[str]
@@ -27,10 +28,10 @@ class OwnHosts:
 
     @classmethod
     def of(cls, host: str, port: int, added: Iterable[str] = ()) -> Self:
-        """What is answered by a service that listens on `host` and `port`; `added` are names, with a port or without.
+        """Return the names of a service that listens on `host` and `port`. `added` are names with or without a port.
 
         Raises:
-            ValueError: one of `added` is no host.
+            ValueError: one of `added` is not a host.
         """
         names = {*_LOOPBACK, *([] if _is_any(host) else [bracketed(host)])}
         ports = (port, *_DEFAULT_PORTS)
@@ -40,19 +41,17 @@ class OwnHosts:
         )
 
     def know(self, host: str) -> bool:
-        """Whether `host`, as the header Host has it, is one of ours."""
+        """Return whether `host`, as the header Host has it, is one of ours."""
         return host.lower() in self.bound | self.added
 
     def own(self, origin: str, host: str, scheme: str) -> bool:
-        """Whether `origin` is that of our own pages, when they are asked for under `host` by `scheme` (http or
-        https).
-        """
+        """Return whether `origin` is our own pages', if they are served under `host` by `scheme` (http or https)."""
         schemes = {scheme, "https"} if host.lower() in self.added else {scheme}
         return origin.lower() in {f"{each}://{host.lower()}" for each in schemes}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Return whether only this machine can reach `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -69,7 +68,7 @@ def _spelled(name: str, ports: Iterable[int], *, bare: bool) -> Iterable[str]:
 
 
 def bracketed(name: str) -> str:
-    """A host as it stands in an address: in brackets where it is IPv6."""
+    """Return a host as it stands in a URL: IPv6 in brackets."""
     return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 

@@ -1,9 +1,11 @@
-"""Which requests are refused, and in which words: what a page of another site makes a browser send must not do anything
-here.
+"""Which requests are refused, and with which message.
 
-Dagster itself asks nobody: it executes mutations that come by GET, or by a POST that every page may send, and its
-websocket opens for all. A browser says where a request comes from (Origin, Sec-Fetch-Site), and a page cannot change
-that. A program says nothing, and is let in: whoever starts programs on this machine needs no browser to do harm.
+A page of another site can make a browser send requests to this service. They must not do anything here.
+
+Dagster itself does not check: it executes mutations that come by GET or by a POST that any page may send, and its
+websocket opens for everybody. A browser says where a request comes from (Origin, Sec-Fetch-Site), and a page cannot
+change that. A program says nothing and is let in: whoever can start programs on this machine needs no browser to do
+harm.
 """
 
 from dataclasses import dataclass
@@ -14,22 +16,22 @@ from starlette.requests import HTTPConnection
 
 from aggregation_pipeline.web.hosts import OwnHosts
 
-_SAFE: Final = ("GET", "HEAD")
+_SAFE_METHODS: Final = ("GET", "HEAD")
 _OWN_SITES: Final = ("same-origin", "none")
-# A page of another site cannot send these without asking first, which is never answered.
+# A browser asks first (CORS preflight) before it sends these for a page of another site, and we never allow it.
 _GRAPHQL_TYPES: Final = ("application/json", "application/graphql")
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer instead of Dagster's: the status of HTTP, and words for whoever sent the request in good faith."""
+    """An answer instead of Dagster's: the HTTP status, and a message for people who meant no harm."""
 
     status: int
-    words: str
+    message: str
 
 
 def refusal(connection: HTTPConnection, own: OwnHosts) -> Refusal | None:
-    """Why this request, or websocket, is not let through to Dagster; None where it is."""
+    """Return why this request or websocket is refused; None if it may pass."""
     hosts = connection.headers.getlist("host")
     if len(hosts) != 1 or not own.know(hosts[0]):
         return Refusal(
@@ -55,15 +57,17 @@ def _is_foreign(connection: HTTPConnection, own: OwnHosts, host: str) -> bool:
     if not all(own.own(origin, host, scheme) for origin in origins):
         return True
     acts = (
-        connection.scope["type"] == "websocket" or connection.scope["method"] not in _SAFE or _asks_graphql(connection)
+        connection.scope["type"] == "websocket"
+        or connection.scope["method"] not in _SAFE_METHODS
+        or _asks_graphql(connection)
     )
     if not all(site in _OWN_SITES for site in headers.getlist("sec-fetch-site")):
-        # A link to one of our pages, in a mail or a chat, is followed; pictures, scripts and frames of ours are for our
-        # pages.
-        followed = headers.getlist("sec-fetch-mode") == ["navigate"] and headers.getlist("sec-fetch-dest") == [
+        # People may follow a link to one of our pages from a mail or a chat. Our pictures, scripts and frames are only
+        # for our own pages.
+        is_link = headers.getlist("sec-fetch-mode") == ["navigate"] and headers.getlist("sec-fetch-dest") == [
             "document"
         ]
-        return acts or not followed
+        return acts or not is_link
     referers = [] if origins else headers.getlist("referer")
     return acts and not all(own.own("/".join(referer.split("/", 3)[:3]), host, scheme) for referer in referers)
 
@@ -77,11 +81,9 @@ def _asks_graphql(connection: HTTPConnection) -> bool:
 
 
 def _badly_sent(connection: HTTPConnection) -> Refusal | None:
-    """Why something is not executed though it may come from anybody: how it was sent is what a page of another site can
-    do.
-    """
-    if connection.scope["method"] in _SAFE:
-        return next(filter(None, map(_not_by_get, connection.query_params.getlist("query"))), None)
+    """Refuse GraphQL that is sent in a way in which a page of another site can send it too."""
+    if connection.scope["method"] in _SAFE_METHODS:
+        return next(filter(None, map(_refuse_mutation, connection.query_params.getlist("query"))), None)
     types = [text.partition(";")[0].strip().lower() for text in connection.headers.getlist("content-type")]
     if connection.scope["method"] == "POST" and (len(types) != 1 or types[0] not in _GRAPHQL_TYPES):
         return Refusal(
@@ -90,7 +92,7 @@ def _badly_sent(connection: HTTPConnection) -> Refusal | None:
     return None
 
 
-def _not_by_get(query: str) -> Refusal | None:
+def _refuse_mutation(query: str) -> Refusal | None:
     try:
         document = parse(query)
     except GraphQLError as error:
@@ -98,7 +100,7 @@ def _not_by_get(query: str) -> Refusal | None:
     except RecursionError:
         return Refusal(400, "The query is nested too deeply.")
     operations = [each.operation for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    # The whole document is judged: operationName chooses among several.
+    # All operations of the document count: operationName chooses one of them later.
     if all(operation == OperationType.QUERY for operation in operations):
         return None
     return Refusal(

@@ -1,4 +1,4 @@
-"""Dagster's webserver with the gate before it, in this process until it is told to end."""
+"""Dagster's webserver with our gate in front of it."""
 
 import logging
 import signal
@@ -21,36 +21,35 @@ from aggregation_pipeline.web.gate import Gate
 from aggregation_pipeline.web.hosts import OwnHosts, bracketed, is_loopback
 
 _log = logging.getLogger(__name__)
-# As `dagster-webserver` has them: milliseconds a statement, seconds a kept connection, connections beyond those that
-# are kept.
+# Dagster's PostgreSQL, with the numbers of `dagster-webserver`: how long a statement may take, how long a connection is
+# kept, and how many connections there may be besides those that are kept.
 _STATEMENT_MS: Final = 15_000
 _RECYCLE_SECONDS: Final = 3600
 _OVERFLOW: Final = 20
-# How often a page asks for what is new of its assets.
+# How often a page asks for news of its assets.
 _POLL_MS: Final = 2000
-# For requests that are being answered when the service is told to end; websockets would stay open for ever.
-_ENDING_SECONDS: Final = 5
-# They show any notebook below the working folder as a page of ours, scripts and all, and nothing of this project is a
-# notebook.
-_LEFT_OUT: Final = ("/notebook", "/dagit/notebook")
+# For requests that are still being answered at the end. Without a limit, websockets would stay open for ever.
+_SHUTDOWN_SECONDS: Final = 5
+# These routes serve any notebook below the working folder as a page of ours, with its scripts. This project has none.
+_NOTEBOOK_ROUTES: Final = ("/notebook", "/dagit/notebook")
 
 
 class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContext]):
-    """Dagster's own, behind a gate."""
+    """Dagster's webserver behind our gate, without the pages for notebooks."""
 
     def __init__(self, context: WorkspaceProcessContext, own: OwnHosts, path_prefix: str = "") -> None:
         self._own = own
         super().__init__(context, path_prefix, live_data_poll_rate=_POLL_MS)
 
     def build_middleware(self) -> list[Middleware]:
-        """The gate, and then Dagster's."""
+        """Return our gate, and then Dagster's middleware."""
         return [Middleware(Gate, own=self._own), *super().build_middleware()]
 
     def build_routes(self) -> list[BaseRoute]:
-        """Dagster's, without those for notebooks."""
+        """Return Dagster's routes without those for notebooks."""
         routes: list[BaseRoute] = super().build_routes()  # type: ignore[no-untyped-call]
         for within in (routes, *(route.routes for route in routes if isinstance(route, Mount))):
-            within[:] = [route for route in within if not (isinstance(route, Route) and route.path in _LEFT_OUT)]
+            within[:] = [route for route in within if not (isinstance(route, Route) and route.path in _NOTEBOOK_ROUTES)]
         return routes
 
 
@@ -63,12 +62,11 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
     own = OwnHosts.of(host, port, settings.allowed_hosts)
     if not is_loopback(host):
         _log.warning(
-            "%s is not this machine alone, and there is no sign-in: whoever reaches port %s can launch and delete"
-            " runs.",
+            "Other machines can reach %s, and there is no sign-in: whoever reaches port %s can launch and delete runs.",
             host,
             port,
         )
-    # uvicorn repeats the signal that ended it, once it has ended: as an exception it lets the contexts below end too.
+    # After uvicorn has ended, it raises the signal again. As an exception that signal ends the contexts below too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt), open_storage(settings) as instance:
@@ -77,9 +75,13 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
         with WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="WARNING") as context:
             app = Webserver(context, own, path_prefix).create_asgi_app()
             _log.info("Dagster's UI: http://%s:%s%s", bracketed(host), port, path_prefix)
-            # Headers of a proxy are believed by nobody here: which host, scheme and client they name is anybody's
-            # claim.
             uvicorn.run(
-                app, host=host, port=port, log_level="warning", proxy_headers=False, server_header=False,
-                timeout_graceful_shutdown=_ENDING_SECONDS,
-            )  # fmt: skip
+                app,
+                host=host,
+                port=port,
+                log_level="warning",
+                # Anybody can send a proxy's headers, so the host, scheme and client in them prove nothing.
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            )

@@ -5,8 +5,15 @@ import logging
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterEventType, Definitions, define_asset_job
 
 from aggregation_pipeline.assets.keys import export_key, table_key
-from aggregation_pipeline_tests.assets.test_tables import execute, materialized, span, told
-from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
+from aggregation_pipeline_tests.support.shop import (
+    DAYS,
+    ORDERS,
+    Shop,
+    execute_job,
+    failure_message,
+    latest_metadata,
+    partition_range,
+)
 
 CHECKED = (
     ORDERS.rstrip() + "\n        checks: [{max_rows: 3, unique: [id], blocking: true}, {min_rows: 4, severity: warn}]\n"
@@ -16,12 +23,12 @@ MORE = "INSERT INTO orders VALUES (901, 'new', '2026-11-04 20:00:00'), (902, 'ne
 
 def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names_it(shop):
     shop.execute(MORE)
-    result = execute(shop, CHECKED, tags=span(DAYS[2], DAYS[4]))
+    result = execute_job(shop, CHECKED, tags=partition_range(DAYS[2], DAYS[4]))
     assert not result.success
     assert shop.windows() == [DAYS[2], DAYS[4]]
     assert (
         "2026-11-04: Nothing was published, because blocking checks failed: max_rows: 5 rows, at most 3 expected."
-        in told(result)
+        in failure_message(result)
     )
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert {name: one.passed for name, one in found.items()} == {
@@ -43,7 +50,7 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
 
 def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
     shop.execute(MORE)
-    result = execute(shop, CHECKED, partition_key=DAYS[3])
+    result = execute_job(shop, CHECKED, partition_key=DAYS[3])
     assert not result.success
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert [name for name, one in found.items() if not one.passed] == ["max_rows"]
@@ -54,16 +61,16 @@ def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
     )
 
 
-def test_a_change_of_columns_is_told_once_a_run_and_says_who_has_changed(shop):
-    assert execute(shop, tags=span(DAYS[0], DAYS[3])).success
+def test_a_change_of_columns_is_warning_a_run_and_says_who_has_changed(shop):
+    assert execute_job(shop, tags=partition_range(DAYS[0], DAYS[3])).success
     shop.execute("ALTER TABLE orders MODIFY status CHAR(10), MODIFY id BIGINT")
-    (told_once,) = warnings(shop, execute(shop, tags=span(DAYS[0], DAYS[3])).run_id)
+    (warning,) = warnings(shop, execute_job(shop, tags=partition_range(DAYS[0], DAYS[3])).run_id)
     words = "the source table has changed, the entry asks for the same: detail.id was int32 and is int64"
-    assert told_once == f"orders {DAYS[0]}: check schema_unchanged failed (warn): {words}"
+    assert warning == f"orders {DAYS[0]}: check schema_unchanged failed (warn): {words}"
     fewer = ORDERS.replace("select_fields: [id, status, created_at]", "select_fields: [id, created_at]")
     assert fewer != ORDERS
-    (told_once,) = warnings(shop, execute(shop, fewer, tags=span(DAYS[0], DAYS[3])).run_id)
-    assert told_once.endswith("the entry asks for other columns than the last time: detail.status is gone")
+    (warning,) = warnings(shop, execute_job(shop, fewer, tags=partition_range(DAYS[0], DAYS[3])).run_id)
+    assert warning.endswith("the entry asks for other columns than the last time: detail.status is gone")
 
 
 def planned_checks(shop: Shop, run_id: str) -> set[str]:
@@ -75,9 +82,9 @@ def warnings(shop: Shop, run_id: str) -> list[str]:
     return [entry.user_message for entry in shop.instance.all_logs(run_id) if entry.level == logging.WARNING]
 
 
-def test_a_verdict_belongs_to_the_materialization_that_it_is_about(shop):
+def test_a_check_result_belongs_to_the_materialization_that_it_is_about(shop):
     for partition in DAYS[:2]:
-        result = execute(shop, CHECKED, partition_key=partition)
+        result = execute_job(shop, CHECKED, partition_key=partition)
         targets = {
             one.target_materialization_data.run_id if one.target_materialization_data else None
             for one in result.get_asset_check_evaluations()
@@ -86,7 +93,7 @@ def test_a_verdict_belongs_to_the_materialization_that_it_is_about(shop):
 
 
 def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
-    assert execute(shop, CHECKED, partition_key=DAYS[0]).success
+    assert execute_job(shop, CHECKED, partition_key=DAYS[0]).success
     manifest = shop.manifest(DAYS[0])
     assert manifest is not None
     assert {check.name: (check.passed, check.severity) for check in manifest.checks} == {
@@ -98,23 +105,27 @@ def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
         "min_rows": (False, "warn"),
         "formats_reconciled": (True, "error"),
     }
-    # Rendering a format again asks the database nothing, so there is nothing new to judge.
-    result = execute(shop, CHECKED, partition_key=DAYS[0], asset_selection=[export_key("orders", "csv")])
+    # Rendering a format again asks the database nothing, so there is nothing new to check.
+    result = execute_job(shop, CHECKED, partition_key=DAYS[0], asset_selection=[export_key("orders", "csv")])
     assert result.success
     assert not result.get_asset_check_evaluations()
     assert shop.manifest(DAYS[0]) == manifest
 
 
 def test_checks_are_linked_to_what_their_own_run_published(shop):
-    for options in ({"partition_key": DAYS[0]}, {"partition_key": DAYS[0]}, {"tags": span(DAYS[0], DAYS[2])}):
-        result = execute(shop, CHECKED, **options)
+    for options in (
+        {"partition_key": DAYS[0]},
+        {"partition_key": DAYS[0]},
+        {"tags": partition_range(DAYS[0], DAYS[2])},
+    ):
+        result = execute_job(shop, CHECKED, **options)
         targets = [check.target_materialization_data for check in result.get_asset_check_evaluations()]
         assert {target and target.run_id for target in targets} == {result.run_id}
 
 
-def test_checks_that_are_executed_alone_judge_what_is_published_and_publish_nothing(shop):
-    assert execute(shop, CHECKED, partition_key=DAYS[0]).success
-    standing = shop.manifest(DAYS[0])
+def test_checks_that_are_executed_alone_evaluate_what_is_published_and_publish_nothing(shop):
+    assert execute_job(shop, CHECKED, partition_key=DAYS[0]).success
+    published = shop.manifest(DAYS[0])
     # As "Execute all" on the table's page does it: without a partition, the checks and no asset.
     checks = AssetSelection.checks_for_assets(AssetKey(table_key("orders").path))
     stricter = CHECKED.replace("min_rows: 4", "min_rows: 2")
@@ -127,12 +138,12 @@ def test_checks_that_are_executed_alone_judge_what_is_published_and_publish_noth
         True,
     )
     assert result.get_asset_materialization_events() == []
-    assert shop.manifest(DAYS[0]) == standing
+    assert shop.manifest(DAYS[0]) == published
 
 
 def test_a_tables_page_shows_columns_with_comments_and_where_they_come_from(shop):
-    assert execute(shop, partition_key=DAYS[0]).success
-    described = materialized(shop, table_key("orders"))[DAYS[0]]
+    assert execute_job(shop, partition_key=DAYS[0]).success
+    described = latest_metadata(shop, table_key("orders"))[DAYS[0]]
     columns = {column.name: column for column in described["dagster/column_schema"].columns}
     assert columns["detail.status"].description == "where it is; from orders.status"
     assert columns["detail.status"].type == "VARCHAR"

@@ -2,8 +2,7 @@
 
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.export.observer import SilentObserver
-from aggregation_pipeline_tests.assets.test_tables import span
-from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
+from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop, partition_range
 
 MIN_ROWS = ORDERS.rstrip() + "\n        checks: {min_rows: 4, severity: warn}\n"
 
@@ -22,7 +21,7 @@ class RecordingObserver(SilentObserver):
 
 def run(shop: Shop, observer: RecordingObserver) -> None:
     job = build_definitions(shop.project(MIN_ROWS), observer).resolve_job_def("aggregate_daily_partitions_at_0200")
-    assert job.execute_in_process(instance=shop.instance, tags=span(DAYS[0], DAYS[2])).success
+    assert job.execute_in_process(instance=shop.instance, tags=partition_range(DAYS[0], DAYS[2])).success
 
 
 def test_the_observer_of_a_run_gets_rows_and_windows(shop: Shop):

@@ -96,7 +96,7 @@ def run(
 
 
 @pytest.fixture
-def everything_said(
+def everything_written(
     instance: DagsterInstance, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> Callable[[str], str]:
     """All that a run leaves behind where others read: events as they are stored, log lines of every library at DEBUG,
@@ -154,7 +154,7 @@ def test_a_window_goes_from_the_database_to_the_bucket_and_comes_back_the_same(
 
 
 def test_a_run_publishes_and_leaves_no_secret_and_no_presigned_link_in_events_and_logs(
-    run: Callable[..., ExecuteInProcessResult], everything_said: Callable[[str], str], oss_server: OssServer
+    run: Callable[..., ExecuteInProcessResult], everything_written: Callable[[str], str], oss_server: OssServer
 ):
     result = run()
     assert result.success
@@ -163,18 +163,18 @@ def test_a_run_publishes_and_leaves_no_secret_and_no_presigned_link_in_events_an
     assert found["console"].endswith(f"/bucket/oss-cn-hangzhou/shop-exports/object?path=daily%2Forders%2F{WINDOW}%2F")
     assert found["download"] == f"`aggregation-pipeline download --table orders --window {WINDOW}`"
     assert "links" not in found
-    said = everything_said(result.run_id)
-    assert f"sent daily/orders/{WINDOW}/{result.run_id}/orders.json" in said
-    assert SECRET not in said
-    assert KEY_ID not in said
-    assert PRESIGNED.search(said) is None
+    written = everything_written(result.run_id)
+    assert f"sent daily/orders/{WINDOW}/{result.run_id}/orders.json" in written
+    assert SECRET not in written
+    assert KEY_ID not in written
+    assert PRESIGNED.search(written) is None
     assert {request.signature for request in oss_server.requests} == {"v4"}
 
 
 @pytest.mark.parametrize("trouble", ["wrong key", "out of order", "clock"])
 def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
     run: Callable[..., ExecuteInProcessResult],
-    everything_said: Callable[[str], str],
+    everything_written: Callable[[str], str],
     oss_server: OssServer,
     trouble: str,
 ):
@@ -184,18 +184,18 @@ def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
         "clock": "timedatectl",
     }
     if trouble == "wrong key":
-        oss_server.door.keys[KEY_ID] = "another"
+        oss_server.access.keys[KEY_ID] = "another"
     elif trouble == "clock":
-        oss_server.door.clock_offset = -(datetime(2026, 1, 2, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC))
+        oss_server.access.clock_offset = -(datetime(2026, 1, 2, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC))
     else:
         oss_server.fail("status", method="PUT", times=99)
     result = run()
     assert not result.success
-    said = everything_said(result.run_id)
-    assert words[trouble] in said
+    written = everything_written(result.run_id)
+    assert words[trouble] in written
     for hidden in (SECRET, KEY_ID, "StringToSign", "OSS4-HMAC"):
-        assert hidden not in said
-    assert PRESIGNED.search(said) is None
+        assert hidden not in written
+    assert PRESIGNED.search(written) is None
 
 
 def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the_database(
@@ -205,9 +205,9 @@ def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the
     oss_server.fail("status", method="PUT", matching="manifest.json", times=4)
     result = run()
     assert result.success
-    said = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert len([line for line in said if "reading orders as of" in line]) == 1
-    assert len([line for line in said if "publishing again in a moment, from the same extract" in line]) == 2
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert len([line for line in messages if "reading orders as of" in line]) == 1
+    assert len([line for line in messages if "publishing again in a moment, from the same extract" in line]) == 2
     # A request of an earlier attempt may still be under way: each has a folder of its own.
     folder = f"daily/orders/{WINDOW}/{result.run_id}"
     sent = [
@@ -219,7 +219,7 @@ def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the
 
 
 def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_and_nowhere_else(
-    run: Callable[..., ExecuteInProcessResult], everything_said: Callable[[str], str], instance: DagsterInstance
+    run: Callable[..., ExecuteInProcessResult], everything_written: Callable[[str], str], instance: DagsterInstance
 ):
     result = run(OSS_LINKS_IN_METADATA="true", OSS_LINK_SECONDS="600")
     assert result.success
@@ -243,11 +243,11 @@ def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_a
         "orders_parquet",
     }
     assert [entry for entry in with_links if PRESIGNED.search(entry.user_message or "")] == []
-    said = everything_said(result.run_id)
+    written = everything_written(result.run_id)
     for entry in with_links:
-        said = said.replace(serialize_value(entry), "")
-    assert PRESIGNED.search(said) is None
-    assert SECRET not in said
+        written = written.replace(serialize_value(entry), "")
+    assert PRESIGNED.search(written) is None
+    assert SECRET not in written
     assert requests.get(link, timeout=10).json()["table"] == "orders"
 
 

@@ -11,8 +11,7 @@ from aggregation_pipeline.assets.display import readable_size
 from aggregation_pipeline.assets.keys import source_key, table_key
 from aggregation_pipeline.assets.source_specs import source_metadata
 from aggregation_pipeline.source.mysql.table_state import TableState
-from aggregation_pipeline_tests.assets.test_tables import execute, span
-from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop
+from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop, execute_job, partition_range
 
 WHOLE = (
     "tables: {orders: {select_fields: [id, status], formats: [csv]}, paid: {table: orders, where: status = 'paid',"
@@ -32,24 +31,24 @@ def observe(shop: Shop, text: str, *keys: AssetKey) -> Any:
 
 
 def test_a_run_tells_how_the_table_stands_that_it_has_read(shop):
-    assert execute(shop, tags=span(DAYS[0], DAYS[1])).success
-    (told,) = observed(shop, source_key(shop.database, "orders"))
-    assert told["newest created_at"] == "2026-11-10 12:00:00"
+    assert execute_job(shop, tags=partition_range(DAYS[0], DAYS[1])).success
+    (metadata,) = observed(shop, source_key(shop.database, "orders"))
+    assert metadata["newest created_at"] == "2026-11-10 12:00:00"
     # Nothing tells how many rows the whole table has: some days were read.
-    assert "dagster/row_count" not in told
-    assert told["dagster/last_updated_timestamp"] <= datetime.now(UTC).timestamp()
+    assert "dagster/row_count" not in metadata
+    assert metadata["dagster/last_updated_timestamp"] <= datetime.now(UTC).timestamp()
 
 
 def test_a_run_that_has_read_all_rows_says_how_many_there_are(shop):
-    assert execute(shop, WHOLE, job="aggregate").success
-    counts = [told.get("dagster/row_count") for told in observed(shop, source_key(shop.database, "orders"))]
+    assert execute_job(shop, WHOLE, job="aggregate").success
+    counts = [metadata.get("dagster/row_count") for metadata in observed(shop, source_key(shop.database, "orders"))]
     assert sorted(counts, key=str) == [30, None]
 
 
 def test_a_format_alone_asks_the_database_nothing(shop):
-    assert execute(shop, partition_key=DAYS[0]).success
+    assert execute_job(shop, partition_key=DAYS[0]).success
     shop.execute("DROP TABLE orders")
-    assert execute(shop, partition_key=DAYS[0], asset_selection=[AssetKey(["export", "orders_csv"])]).success
+    assert execute_job(shop, partition_key=DAYS[0], asset_selection=[AssetKey(["export", "orders_csv"])]).success
     assert len(observed(shop, source_key(shop.database, "orders"))) == 1
 
 
@@ -58,7 +57,7 @@ def test_a_table_that_cannot_be_asked_does_not_fail_the_run_that_has_read_it(sho
         raise ZeroDivisionError
 
     monkeypatch.setattr("aggregation_pipeline.assets.source_assets.read_table_state", broken)
-    assert execute(shop, partition_key=DAYS[0]).success
+    assert execute_job(shop, partition_key=DAYS[0]).success
     assert observed(shop, source_key(shop.database, "orders")) == []
 
 
@@ -71,9 +70,9 @@ def test_observe_asks_each_table_and_one_that_is_gone_does_not_hide_the_others(s
     assert failure.step_failure_data.user_failure_data.description.startswith(
         f"{shop.database}.gone: there is no table gone, or DB_USER"
     )
-    (told,) = observed(shop, keys[0])
-    assert told["newest created_at"] == "2026-11-10 12:00:00"
-    assert told["size"].endswith(" KiB")
+    (metadata,) = observed(shop, keys[0])
+    assert metadata["newest created_at"] == "2026-11-10 12:00:00"
+    assert metadata["size"].endswith(" KiB")
     assert result.get_asset_materialization_events() == []
 
 
@@ -84,13 +83,13 @@ def test_a_column_that_masks_hide_is_not_shown_by_its_newest_value(shop):
         " {created_at: drop}}\n"
     )
     assert observe(shop, masked, source_key(shop.database, "orders")).success
-    (told,) = observed(shop, source_key(shop.database, "orders"))
-    assert not [name for name in told if "created_at" in name]
+    (metadata,) = observed(shop, source_key(shop.database, "orders"))
+    assert not [name for name in metadata if "created_at" in name]
 
 
 def test_what_was_observed_makes_no_table_look_out_of_date(shop):
     """The shop's rows change all day: a mark on every table at every hour would be none."""
-    assert execute(shop, WHOLE, job="aggregate").success
+    assert execute_job(shop, WHOLE, job="aggregate").success
     assert observe(shop, WHOLE, source_key(shop.database, "orders")).success
     shop.execute("INSERT INTO orders VALUES (999, 'new', '2026-11-11 08:00:00')")
     assert observe(shop, WHOLE, source_key(shop.database, "orders")).success

@@ -1,4 +1,4 @@
-"""`batch-jobs`: what people see of the record, and how it is kept."""
+"""`batch-jobs`: what people see of the rows, and how rows are backfilled and pruned."""
 
 import json
 import uuid
@@ -34,7 +34,7 @@ def instance(url: str) -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def engine(url: str, postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
-    """An empty batch_jobs, which the environment of the commands names."""
+    """Make an empty batch_jobs, and point the commands to it."""
     made = new_batch_jobs(postgres.fresh_database())
     (tmp_path / "aggregation.yaml").write_text(CONFIG)
     (tmp_path / "dagster.yaml").write_text(
@@ -65,7 +65,7 @@ def add(
     items: int | None = 1,
     kind: str = "data_collection",
 ) -> str:
-    """A row of somebody else, with nothing in it that could be missing."""
+    """Insert a row of another program, which has only the necessary columns; return its id."""
     key = str(uuid.uuid4())
     with engine.begin() as connection:
         connection.execute(

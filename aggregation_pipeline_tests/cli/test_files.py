@@ -1,4 +1,4 @@
-"""`files` and `download`, on a folder and on OSS: what the manifests say, and nothing else."""
+"""`files` and `download`, with a folder and with OSS: they show what the manifests say, and nothing else."""
 
 import json
 import os
@@ -18,25 +18,15 @@ from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.keys import manifest_key
 from aggregation_pipeline_tests.storage.publishing import publish
 from aggregation_pipeline_tests.storage.samples import sample_extract
+from aggregation_pipeline_tests.support.oss_deployment import oss_variables
 from aggregation_pipeline_tests.support.servers.oss import OssServer
-from aggregation_pipeline_tests.support.servers.oss.server import BUCKET, KEY_ID, REGION, SECRET
+from aggregation_pipeline_tests.support.servers.oss.server import KEY_ID, SECRET
 
 Run = Callable[..., Result]
 
 
-def oss_variables(server: OssServer) -> dict[str, str]:
-    return {
-        "OSS_BUCKET": BUCKET,
-        "OSS_REGION": REGION,
-        "OSS_ENDPOINT": f"http://127.0.0.1:{server.port}",
-        "OSS_ACCESS_KEY_ID": KEY_ID,
-        "OSS_ACCESS_KEY_SECRET": SECRET,
-        "OSS_ATTEMPTS": "2",
-    }
-
-
 def publish_windows(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> ObjectStore:
-    """Two windows of one table, one of another; nothing is configured beside the store."""
+    """Publish two windows of one table and one of another. Only the store is configured."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     given = {
@@ -61,7 +51,7 @@ def in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def on_oss(oss_server: OssServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ObjectStore:
-    return publish_windows(monkeypatch, tmp_path, oss_variables(oss_server))
+    return publish_windows(monkeypatch, tmp_path, {**oss_variables(oss_server), "OSS_ATTEMPTS": "2"})
 
 
 @pytest.fixture(params=["in_a_folder", "on_oss"])
@@ -215,7 +205,7 @@ def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_
 
 
 def test_what_fails_on_the_way_to_oss_is_said_without_a_secret(oss_server: OssServer, on_oss: ObjectStore, run: Run):
-    oss_server.door.keys[KEY_ID] = "another"
+    oss_server.access.keys[KEY_ID] = "another"
     result = run("files", "--links")
     assert result.exit_code == 1
     assert "copy OSS_ACCESS_KEY_SECRET again" in result.stderr

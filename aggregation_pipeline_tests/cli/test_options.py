@@ -1,5 +1,6 @@
-"""Options that name tables and times: one behaviour for all commands, and the likely mistake."""
+"""Options that name tables and times: all commands treat them alike, and name the likely mistake."""
 
+import json
 import os
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from aggregation_pipeline_tests.support.deployment import use_environment
 
 @pytest.fixture(autouse=True)
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Three entries of which two are selected, and no server that answers."""
+    """Configure three entries, of which two are selected, and no server that answers."""
     path = tmp_path / "aggregation.yaml"
     path.write_text("tables:\n  users: {}\n  订单: {}\n  logs: {}\n", encoding="utf-8")
     use_environment(
@@ -59,7 +60,7 @@ def test_plan_and_run_take_the_same_names_in_any_case():
     assert [key.path for key in select_assets(load_project(load_settings()), ["USERS"], ["json"])] == [
         key.path for key in select_assets(load_project(load_settings()), ["users"], ["json"])
     ]
-    # No source is configured: the plan fails at that, and not at the name.
+    # No source is configured, so the plan fails, but not because of the name.
     assert "no table named" not in command("plan", "--tables", "USERS").output
 
 
@@ -85,3 +86,18 @@ def test_a_wrong_cron_schedule_stops_plan_as_it_stops_run(monkeypatch: pytest.Mo
         result = command(*arguments)
         assert result.exit_code == 1
         assert "CRON_SCHEDULE: the cron expression '每天' cannot be used" in result.stderr
+
+
+def test_a_table_without_a_complete_partition_is_explained_with_the_real_name_of_the_file(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = shop.with_name("reports.yaml")
+    path.write_text(
+        "tables:\n  users: {partition: {column: created_at, every: day, start: 2090-01-01}}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("AGGREGATION_CONFIG", str(path))
+    monkeypatch.delenv("AGGREGATION_TABLES")
+    (plan,) = json.loads(command("plan", "--json").stdout)["tables"]
+    assert plan["problems"] == [
+        "no partition is complete yet; partition.start in reports.yaml says where the first begins"
+    ]

@@ -1,4 +1,4 @@
-"""`plan` says what `run` does: it refuses the same settings in the same words, and names the objects that `run` writes."""
+"""`plan` says what `run` does: it refuses the same settings in the same words, and names what `run` writes."""
 
 import json
 import os

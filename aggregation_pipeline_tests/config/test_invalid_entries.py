@@ -1,6 +1,5 @@
-"""Entries with mistakes: the others are used, and nothing of what is wrong is guessed at."""
+"""Invalid entries: valid ones stay usable, and nothing about invalid ones is guessed."""
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,20 @@ import pytest
 from aggregation_pipeline.config.loading import load_config, load_usable_config
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline_tests.support.config_file import write_config
 
 GOOD = "  orders: {select_fields: [id, created_at]}\n"
 
 
-def usable(folder: Path, text: str) -> tuple[dict[str, TableEntry], dict[str, str]]:
-    path = folder / "aggregation.yaml"
-    path.write_text(textwrap.dedent(text), encoding="utf-8")
+def load_usable(folder: Path, text: str) -> tuple[dict[str, TableEntry], dict[str, str]]:
+    path = write_config(folder, text)
     with pytest.raises(ConfigError):
         load_config(path)
     config, left_out = load_usable_config(path)
     return {entry.name: entry for entry in config.tables}, left_out
 
 
-def broken(entries: dict[str, TableEntry]) -> set[str]:
+def invalid(entries: dict[str, TableEntry]) -> set[str]:
     return {name for name, entry in entries.items() if entry.issues}
 
 
@@ -41,17 +40,17 @@ def broken(entries: dict[str, TableEntry]) -> set[str]:
         ("{name: x}", "tables.users.name: unknown key"),
     ],
 )
-def test_a_mistake_below_one_entry_leaves_the_others(tmp_path: Path, entry: str, words: str):
-    entries, left_out = usable(tmp_path, f"tables:\n  users: {entry}\n{GOOD}")
-    assert (list(entries), broken(entries), left_out) == (["users", "orders"], {"users"}, {})
-    said = entries["users"].issues or ""
-    assert said.startswith("tables.users in aggregation.yaml cannot be used, 1 issue:\n")
-    assert words in said
-    assert f"{tmp_path / 'aggregation.yaml'}:2:" in said
+def test_an_issue_in_one_entry_leaves_the_others(tmp_path: Path, entry: str, words: str):
+    entries, left_out = load_usable(tmp_path, f"tables:\n  users: {entry}\n{GOOD}")
+    assert (list(entries), invalid(entries), left_out) == (["users", "orders"], {"users"}, {})
+    report = entries["users"].issues or ""
+    assert report.startswith("tables.users in aggregation.yaml cannot be used, 1 issue:\n")
+    assert words in report
+    assert f"{tmp_path / 'aggregation.yaml'}:2:" in report
 
 
 def test_what_names_and_shows_its_assets_stays_and_nothing_of_what_it_computes(tmp_path: Path):
-    entries, _ = usable(
+    entries, _ = load_usable(
         tmp_path,
         """
         tables:
@@ -79,8 +78,8 @@ def test_what_names_and_shows_its_assets_stays_and_nothing_of_what_it_computes(t
 
 
 def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
-    entries, _ = usable(tmp_path, f"tables:\n  users: {{formats: [pdf], partition: {{every: day}}}}\n{GOOD}")
-    assert "Until this is mended its assets are shown as without formats and partition." in (
+    entries, _ = load_usable(tmp_path, f"tables:\n  users: {{formats: [pdf], partition: {{every: day}}}}\n{GOOD}")
+    assert "Until this is corrected, its assets are shown without formats and partition." in (
         entries["users"].issues or ""
     )
 
@@ -98,41 +97,39 @@ def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
         "tables:\n  users: &a\n    tags: *a\n",
     ],
 )
-def test_mistakes_outside_of_the_entries_refuse_the_file(tmp_path: Path, text: str):
-    path = tmp_path / "aggregation.yaml"
-    path.write_text(text, encoding="utf-8")
+def test_issues_outside_of_the_entries_refuse_the_file(tmp_path: Path, text: str):
+    path = write_config(tmp_path, text)
     with pytest.raises(ConfigError):
         load_usable_config(path)
 
 
 def test_an_entry_that_does_not_go_with_the_projects_options_is_one_of_its_own(tmp_path: Path):
     text = f"options: {{csv: {{delimiter: ','}}}}\ntables:\n{GOOD}  users: {{options: {{csv: {{quote: ','}}}}}}\n"
-    path = tmp_path / "aggregation.yaml"
-    path.write_text(text, encoding="utf-8")
+    path = write_config(tmp_path, text)
     try:
         load_config(path)
     except ConfigError:
-        entries, _ = usable(tmp_path, text)
-        assert broken(entries) == {"users"}
+        entries, _ = load_usable(tmp_path, text)
+        assert invalid(entries) == {"users"}
 
 
-def test_names_that_nothing_can_have_are_left_out_and_told(tmp_path: Path):
-    entries, left_out = usable(tmp_path, f"tables:\n  ' users': {{}}\n{GOOD}")
+def test_names_that_nothing_can_have_are_left_out_and_reported(tmp_path: Path):
+    entries, left_out = load_usable(tmp_path, f"tables:\n  ' users': {{}}\n{GOOD}")
     assert list(entries) == ["orders"]
     assert "the name of an entry is printable" in left_out[" users"]
 
 
 def test_of_two_names_that_differ_in_case_the_second_cannot_be_used(tmp_path: Path):
-    entries, _ = usable(tmp_path, f"tables:\n{GOOD}  Orders: {{}}\n")
-    assert broken(entries) == {"Orders"}
+    entries, _ = load_usable(tmp_path, f"tables:\n{GOOD}  Orders: {{}}\n")
+    assert invalid(entries) == {"Orders"}
 
 
-def test_totals_of_the_project_may_be_of_columns_that_only_an_entry_with_mistakes_has(tmp_path: Path):
-    entries, _ = usable(
+def test_totals_of_the_project_may_be_of_columns_that_only_an_invalid_entry_has(tmp_path: Path):
+    entries, _ = load_usable(
         tmp_path,
         f"options: {{excel: {{totals: [amount]}}}}\ntables:\n{GOOD}  users: {{select_fields: [amount], limt: 3}}\n",
     )
-    assert broken(entries) == {"users"}
+    assert invalid(entries) == {"users"}
 
 
 MASKED = "  users: {{select_fields: [id, phone], mask: {{phone: hash}}, {issue}}}\n"
@@ -142,12 +139,12 @@ APART = "  apart: {table: products}\n"
 
 
 def test_what_an_entry_with_mistakes_hides_stays_hidden_in_the_others(tmp_path: Path):
-    entries, _ = usable(
+    entries, _ = load_usable(
         tmp_path,
         f"tables:\n{MASKED.format(issue='limit: x')}{SHOWING}{NESTED}{APART}  same: {{table: users, select_fields:"
         " [id]}\n",
     )
-    assert broken(entries) == {"users", "others", "nested"}
+    assert invalid(entries) == {"users", "others", "nested"}
     assert "which the entry users masks" in (entries["others"].issues or "")
 
 
@@ -163,12 +160,12 @@ def test_what_an_entry_with_mistakes_hides_stays_hidden_in_the_others(tmp_path: 
     ],
 )
 def test_where_it_cannot_be_told_what_an_entry_hides_nothing_of_its_table_is_shown(tmp_path: Path, entry: str):
-    entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
-    assert broken(entries) == {"users", "others", "nested"}
-    said = entries["others"].issues or ""
+    entries, _ = load_usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
+    assert invalid(entries) == {"users", "others", "nested"}
+    report = entries["others"].issues or ""
     assert (
-        "of which the entry users may hide columns, and that entry cannot be used: mend that one" in said
-        or "users masks" in said
+        "of which the entry users may hide columns, and that entry cannot be used: correct that one first" in report
+        or "users masks" in report
     )
 
 
@@ -199,12 +196,12 @@ MAY_MASK = {
 
 @pytest.mark.parametrize("entry", MAY_MASK.values(), ids=MAY_MASK.keys())
 def test_wherever_a_mask_may_be_meant_nothing_of_its_table_is_shown(tmp_path: Path, entry: str):
-    entries, left_out = usable(tmp_path, f"tables:\n  {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
-    assert {"others", "nested"} <= broken(entries)
-    assert not {"apart", "orders"} & broken(entries)
-    said = entries["others"].issues or ""
-    assert "may hide columns, and that entry cannot be used: mend that one" in said
-    assert len(broken(entries) | left_out.keys()) == 3
+    entries, left_out = load_usable(tmp_path, f"tables:\n  {entry}\n{SHOWING}{NESTED}{APART}{GOOD}")
+    assert {"others", "nested"} <= invalid(entries)
+    assert not {"apart", "orders"} & invalid(entries)
+    report = entries["others"].issues or ""
+    assert "may hide columns, and that entry cannot be used: correct that one first" in report
+    assert len(invalid(entries) | left_out.keys()) == 3
 
 
 ANY_TABLE = {
@@ -218,9 +215,8 @@ ANY_TABLE = {
 
 @pytest.mark.parametrize("entries", ANY_TABLE.values(), ids=ANY_TABLE.keys())
 def test_where_it_cannot_be_told_which_table_is_masked_none_is_used(tmp_path: Path, entries: str):
-    path = tmp_path / "aggregation.yaml"
-    path.write_text(f"tables:\n{entries}{GOOD}", encoding="utf-8")
-    with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is mended"):
+    path = write_config(tmp_path, f"tables:\n{entries}{GOOD}")
+    with pytest.raises(ConfigError, match="may hide columns of any table, so none can be used before it is corrected"):
         load_usable_config(path)
 
 
@@ -239,13 +235,13 @@ def test_where_it_cannot_be_told_which_table_is_masked_none_is_used(tmp_path: Pa
     ],
 )
 def test_a_misspelt_key_that_is_near_another_than_mask_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
-    entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
-    assert broken(entries) == {"users"}
+    entries, _ = load_usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
+    assert invalid(entries) == {"users"}
 
 
 @pytest.mark.parametrize(
     "entry", ["{aggregations: [{function: SUMM, field: id}]}", "{limt: 3}", "{select_fields: [id], limit: x}"]
 )
-def test_a_mistake_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
-    entries, _ = usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
-    assert broken(entries) == {"users"}
+def test_an_issue_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
+    entries, _ = load_usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
+    assert invalid(entries) == {"users"}

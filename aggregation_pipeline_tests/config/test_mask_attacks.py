@@ -112,9 +112,7 @@ def test_what_the_summary_keeps_by_a_columns_name_does_not_keep_the_order_of_the
         "order_by": ["phone"],
         "mask": {"phone": "keep"},
     }
-    with pytest.raises(
-        ConfigError, match=r"order_by\[0\]: order_by phone would tell the order of values that are masked"
-    ):
+    with pytest.raises(ConfigError, match=r"order_by\[0\]: order_by phone would show the order of masked values"):
         load_entries(tmp_path, {"users": MASKED, "other": other})
 
 

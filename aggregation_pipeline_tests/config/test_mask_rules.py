@@ -76,7 +76,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "its order": (
         {"select_fields": ["email"], "order_by": ["email DESC"], "mask": {"email": "hash"}},
-        "order_by email DESC would tell",
+        "order_by email DESC would show",
     ),
     "its order by another name": (
         {
@@ -84,11 +84,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
             "order_by": ["LENGTH(email)"],
             "mask": {"mail": "hash"},
         },
-        "would tell the order",
+        "would show the order",
     ),
     "its order by the name of its output": (
         {"select_fields": [{"expr": "email", "alias": "mail"}], "order_by": ["LENGTH(mail)"], "mask": {"mail": "hash"}},
-        "would tell the order",
+        "would show the order",
     ),
     "its output's name where only that output is kept": (
         {

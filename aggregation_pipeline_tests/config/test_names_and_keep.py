@@ -1,6 +1,4 @@
-"""`names`, `keep`, `keep_last` and `keep_versions`: how a table's files are named and how long its windows and versions
-stay.
-"""
+"""`names`, `keep`, `keep_last` and `keep_versions`: stable names, and how long windows and versions are kept."""
 
 from datetime import timedelta
 from pathlib import Path

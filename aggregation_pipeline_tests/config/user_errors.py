@@ -180,10 +180,10 @@ MESSAGES = {
     ),
     # File names that meet, at the place of the option.
     "tables:\n  t: {}\n  u:\n    select_fields: [id]\n    group_by: [a]\n    options:\n      fileNames: '{table}'": (
-        "7:7: tables.u.options.fileNames: '{table}' calls the summary and the detail rows of u the same"
+        "7:7: tables.u.options.fileNames: '{table}' gives the summary and the detail rows of u the same name"
     ),
     "tables:\n  u: {select_fields: [id], group_by: [a]}\noptions:\n  file_names: '{table}'": (
-        "4:3: options.file_names: '{table}' calls the summary and the detail rows of u the same"
+        "4:3: options.file_names: '{table}' gives the summary and the detail rows of u the same name"
     ),
     # Odd names of columns.
     entry('select_fields: ["金额（元）"]'): (

@@ -1,4 +1,4 @@
-"""The servers that all other tests rely on are what they claim to be."""
+"""The servers that all other tests use behave as those tests expect."""
 
 import datetime as dt
 import zoneinfo

@@ -24,16 +24,16 @@ needs_root = pytest.mark.skipif(
 
 StartOwner = Callable[..., tuple[subprocess.Popen[str], list[int]]]
 
-# Starts the servers in a process of their own, tells who serves, and waits to be ended.
+# Starts the servers in another process, prints their process ids, and waits to be ended.
 OWNER = """
 import signal
-# Whoever runs the tests may ignore it (nohup), and that is handed down.
+# Whoever runs the tests may ignore it (nohup), and children inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import os, sys, time
 from pathlib import Path
 from aggregation_pipeline.embedded.servers import start_servers
 if len(sys.argv) > 2:
-    # What Python loads late may lie where the new account cannot read it.
+    # The new account may not be allowed to read what Python loads later.
     import email.parser, pymysql, psycopg2
     from aggregation_pipeline.embedded import postgres, seekdb
     postgres.version(), seekdb.version(), "x".encode("idna")
@@ -46,7 +46,7 @@ with start_servers(Path(sys.argv[1]), report=lambda line: print("REPORT", line))
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """Not pytest's tmp_path: its parents are closed to the account that PostgreSQL runs as."""
+    """Make a folder. pytest's tmp_path does not do: PostgreSQL's account may not enter its parents."""
     with tempfile.TemporaryDirectory(prefix="agg-") as name:
         Path(name).chmod(0o711)
         yield Path(name) / "data"
@@ -54,7 +54,7 @@ def root() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Servers]:
-    """For tests that only look. A key in the environment of the owner is there to be kept from the servers."""
+    """Start servers for tests that only look at them. A secret in our environment must not reach the servers."""
     with tempfile.TemporaryDirectory(prefix="agg-") as name, pytest.MonkeyPatch.context() as patch:
         Path(name).chmod(0o711)
         patch.setenv("SUPABASE_KEY", "secret")
@@ -64,7 +64,7 @@ def running() -> Iterator[Servers]:
 
 @pytest.fixture
 def owner(root: Path) -> Iterator[StartOwner]:
-    """Start another process that owns servers on `root`; gives it and the numbers of its two servers."""
+    """Start another process that owns servers on `root`; return it and the process ids of its two servers."""
     owners: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> tuple[subprocess.Popen[str], list[int]]:
@@ -114,7 +114,7 @@ def test_servers_start_serve_stop_start_again_on_the_same_data_and_set_broken_da
         pids = [servers.seekdb.child.pid, servers.postgres.child.pid]
         assert everything_works(servers)
         servers.seekdb.execute("CREATE TABLE shop.kept (id INT PRIMARY KEY)", "INSERT INTO shop.kept VALUES (7)")
-        # Ctrl-C reaches a terminal's foreground group only: each server leads a session of its own.
+        # Ctrl-C reaches only the foreground group of a terminal, and each server leads a session of its own.
         assert [os.getsid(pid) for pid in pids] == pids
     assert gone(pids)
     with (
@@ -182,7 +182,7 @@ def test_a_folder_has_one_owner_and_what_a_killed_one_left_harms_nobody(root: Pa
     with start_servers(root, report=print) as servers:
         assert gone(orphans)
         assert everything_works(servers)
-    # Numbers of processes that have become somebody else's since.
+    # Process ids that belong to other processes meanwhile.
     with subprocess.Popen(["sleep", "60"]) as bystander:
         stale = f"{bystander.pid}\n{root}/postgres/data\n0\n5432\n/nowhere\n\n  0 0\nready\n"
         (root / "postgres" / "data" / "postmaster.pid").write_text(stale)

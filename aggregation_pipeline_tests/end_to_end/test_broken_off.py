@@ -122,7 +122,7 @@ def test_a_mariadb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, s
 def test_a_seekdb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, server_folder: Path):
     from aggregation_pipeline.embedded.seekdb import USER, spawn_seekdb
 
-    server = spawn_seekdb(server_folder / "killed_seekdb", report=print).settled(print)
+    server = spawn_seekdb(server_folder / "killed_seekdb", report=print).wait_until_ready(print)
     try:
         handle = MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
         options = options_for(handle, fill(handle))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aggregation_pipeline_tests.end_to_end.test_fidelity import publish
+from aggregation_pipeline_tests.end_to_end.every_type import publish
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 COLUMNS = {

@@ -6,51 +6,35 @@ and whatever a server takes without a warning is exported and compared with what
 shares no code with the driver.
 """
 
-import csv
-import datetime as dt
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pymysql
 import pytest
 
 from aggregation_pipeline.config.columns import FUNCTIONS
-from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError, SourceError
-from aggregation_pipeline.export.destination import Destination
-from aggregation_pipeline.export.window import export_window
-from aggregation_pipeline.source.mysql.variables import SQL_MODE
-from aggregation_pipeline.source.request import ReadRequest
-from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
-from aggregation_pipeline_tests.end_to_end.test_fidelity import FailsOnWarning, quoted
+from aggregation_pipeline_tests.end_to_end.client_values import is_text, is_value
+from aggregation_pipeline_tests.end_to_end.every_type import quoted
+from aggregation_pipeline_tests.end_to_end.published_datasets import Source, export, published
 from aggregation_pipeline_tests.support.every_expression import (
     AGGREGATES,
     GROUPS,
-    REFUSED,
     SAMPLE,
     SCALARS,
     TEMPORARY,
     TYPES,
 )
-from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.client import ask
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY
 
 pytestmark = pytest.mark.sample56
 
-EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
 SERVER_NAMES = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 
 
@@ -70,28 +54,6 @@ SHAPES = {
     "one row, buffered": Shape(None, buffered=True),
     "groups beside distinct values": Shape("k", TEMPORARY, buffered=True),
 }
-
-
-@dataclass(frozen=True)
-class Source:
-    """The table `t` on one server, and what was found to be taken there."""
-
-    server: MySQLServer
-    database: str
-    types: dict[str, tuple[str, Sequence[str]]]
-
-    @property
-    def refused(self) -> list[tuple[str, str]]:
-        """Columns and expressions that no file can be made of here."""
-        known = REFUSED.get(self.server.name, {})
-        return [(column, written.format(c=quoted(column))) for written, columns in known.items() for column in columns]
-
-    @property
-    def settings(self) -> list[str]:
-        zone = "Asia/Shanghai" if "named zones" in self.server.capabilities else "+08:00"
-        moment = LOGICAL_TIME.timestamp()
-        variables = f"time_zone = '{zone}', timestamp = {moment}, group_concat_max_len = 1000000"
-        return [f"SET SESSION sql_mode = '{SQL_MODE}', {variables}"]
 
 
 @pytest.fixture(scope="module")
@@ -166,124 +128,11 @@ def buffering(server: MySQLServer, shape: Shape) -> Iterator[None]:
             cursor.execute("SET GLOBAL sql_buffer_result = 0")
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What was published of one dataset.
-
-    Attributes:
-        types: each output's MySQL type as the files have it.
-        parquet: rows as DuckDB reads them, decimals beyond its 38 digits as pyarrow does.
-        texts: rows as the csv module reads them.
-    """
-
-    types: list[str]
-    parquet: list[tuple[Any, ...]]
-    texts: list[list[str]]
-
-
-def export(source: Source, folder: Path, **keys: Any) -> Path:
-    destination = Destination(FolderStore(folder), "", "run", TableEntry(name="t").options, folder / "temp", NoLock())
-    request = ReadRequest(TableEntry.model_validate({"name": "t", **keys}), "2026-11-20", LOGICAL_TIME, ZONE)
-    export_window(
-        request, options_for(source.server, source.database), ("csv", "parquet"), destination, FailsOnWarning()
-    )
-    return folder / "t" / "2026-11-20"
-
-
-def published(window: Path, dataset: str) -> Dataset:
-    path = window / f"t.{dataset}.parquet"
-    schema = pq.read_schema(path)
-    narrow = [field.name for field in schema if not (pa.types.is_decimal(field.type) and field.type.precision > 38)]
-    fields = [
-        f"epoch_us({quote(name)})" if pa.types.is_timestamp(schema.field(name).type) else quote(name) for name in narrow
-    ]
-    cells = dict(
-        zip(
-            narrow,
-            zip(
-                *duckdb.connect().execute(f"SELECT {', '.join(fields)} FROM read_parquet(?)", [str(path)]).fetchall(),
-                strict=True,
-            ),
-            strict=True,
-        )
-    )
-    wide = [name for name in schema.names if name not in cells]
-    cells |= {
-        name: tuple(column.to_pylist())
-        for name, column in zip(wide, pq.read_table(path, columns=wide).columns, strict=True)
-    }
-    text = (window / f"t.{dataset}.csv").read_bytes().decode("utf-8-sig")
-    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    assert rows[0] == schema.names
-    types = [field.metadata[b"mysql_type"].decode() for field in schema]
-    return Dataset(types, list(zip(*(cells[name] for name in schema.names), strict=True)), rows[1:])
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def asked(expression: str, mysql_type: str) -> str:
     """How the client asks for an output: as it stands, but for the two types that do not come with all they hold."""
     if mysql_type.startswith("BIT("):
         return f"CAST({expression} AS UNSIGNED)"
     return f"({expression}) * 1e0" if mysql_type == "FLOAT" else expression
-
-
-def is_no_day(mysql_type: str, sent: bytes | None) -> bool:
-    """Whether it is a day that no calendar has, which the files have as NULL."""
-    return mysql_type.startswith(("DATE", "TIMESTAMP")) and re.match(rb"\d{4}-(00|\d\d-00)", sent or b"") is not None
-
-
-def is_value(mysql_type: str, value: Any, sent: bytes | None) -> bool:
-    """Whether a value from Parquet is what the server sent as text."""
-    if is_no_day(mysql_type, sent):
-        return value is None
-    if value is None or sent is None:
-        return value is None and sent is None
-    if isinstance(value, bytes):
-        return bool(value == sent)
-    text = sent.decode()
-    if mysql_type == "FLOAT":
-        return bool(np.float32(text) == np.float32(value))
-    if mysql_type.startswith(("DOUBLE", "FLOAT")):
-        return bool(float(text) == value)
-    if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
-        offset = dt.timedelta(hours=8) if mysql_type.startswith("TIMESTAMP") else dt.timedelta()
-        return bool(EPOCH + dt.timedelta(microseconds=value) + offset == dt.datetime.fromisoformat(text))
-    if isinstance(value, Decimal):
-        # MariaDB keeps up to 38 digits behind the point, and through a temporary table 30 of them.
-        kept = text.index(".") + 31 if "." in text else None
-        return bool(f"{value:f}"[:kept] == text[:kept])
-    if isinstance(value, int):
-        return bool(value == int(text))
-    return str(value) == text
-
-
-def is_text(mysql_type: str, text: str, sent: bytes | None) -> bool:
-    """Whether a cell of a CSV file is what the server sent."""
-    if sent is None or is_no_day(mysql_type, sent):
-        return text == ""
-    if "BINARY" in mysql_type or "BLOB" in mysql_type or mysql_type == "GEOMETRY":
-        return bytes.fromhex(text.removeprefix("0x")) == sent
-    said = sent.decode()
-    if mysql_type == "FLOAT":
-        return bool(np.float32(text) == np.float32(said))
-    if mysql_type.startswith(("DOUBLE", "FLOAT")):
-        return float(text) == float(said)
-    if mysql_type.startswith(("DATETIME", "TIMESTAMP")):
-        return dt.datetime.fromisoformat(text).replace(tzinfo=None) == dt.datetime.fromisoformat(said)
-    if mysql_type.split("(", maxsplit=1)[0].split(" ", maxsplit=1)[0] in {
-        "TINYINT",
-        "SMALLINT",
-        "MEDIUMINT",
-        "INT",
-        "BIGINT",
-        "YEAR",
-        "BIT",
-    }:
-        return int(text) == int(said)
-    return text in (said, f"'{said}")
 
 
 def differences(
@@ -385,5 +234,7 @@ def test_what_a_server_declares_too_narrow_is_refused_with_the_remedy(source: So
         output = {"expr": expression, "alias": "x"}
         keys = {"aggregations": [output]} if re.search(r"MAX\(|AVG\(", expression) else {"select_fields": [output]}
         group_by = {"group_by": ["k"]} if "aggregations" in keys else {}
-        with pytest.raises(SourceError, match=r"column 'x' sent a value that is no .*CAST\(\.\.\. AS"):
+        with pytest.raises(
+            SourceError, match=r"column 'x' sent a value that is not of its declared type .*CAST\(\.\.\. AS"
+        ):
             export(source, tmp_path / str(place), **keys, **group_by)

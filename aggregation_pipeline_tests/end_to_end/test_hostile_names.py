@@ -19,14 +19,18 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline_tests.end_to_end.test_fidelity import publish, unescaped
+from aggregation_pipeline_tests.end_to_end.comparing import unescaped
+from aggregation_pipeline_tests.end_to_end.every_type import publish
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 # What a table's own columns can be called, all in one table.
 COLUMNS = (
-    " blank", "\u3000宽", "名　称\u3000", "\u00a0nbsp", "a.b", "a`b", "``", "'", '"', "a'b\"c", "%", "%s", "%(x)s", "100%", ":x", "\\",
-    "\\n", "a\\", "a\nb", "a\tb", "\x7f", "\u200b", "\ufeffbom", "é", "ß", "select", "group", "null", "current_date", "1", "1e5", "0x1F",
-    "123abc", "o1", "grouped", "counted", "output 1", "t", "t.id", "f", "COUNT(*)", "x" * 64, "长" * 64, "ß" * 64, "x@y", "?", "{x}",
+    " blank", "\u3000宽", "名　称\u3000", "\u00a0nbsp", "a.b", "a`b", "``", "'", '"', "a'b\"c", "%", "%s", "%(x)s",
+    "100%", ":x", "\\",
+    "\\n", "a\\", "a\nb", "a\tb", "\x7f", "\u200b", "\ufeffbom", "é", "ß", "select", "group", "null", "current_date",
+    "1", "1e5", "0x1F",
+    "123abc", "o1", "grouped", "counted", "output 1", "t", "t.id", "f", "COUNT(*)", "x" * 64, "长" * 64, "ß" * 64,
+    "x@y", "?", "{x}",
     "{{ x }}", "$", "x--", "#", "/*", "a;b", "a,b", "(", "*", "t.*", "名 称", "summary.x", "_x0041_",
 )  # fmt: skip
 # What only an alias can be.
@@ -153,7 +157,8 @@ def test_any_aliases_come_out_as_they_are(mysql: MySQLServer, tmp_path_factory: 
 
 
 TABLES = (
-    " a", "a.b", "a`b", "'", '"', "%s", ":x", "a/b", "\\", "é", "select", "1e5", "123", "o1", "grouped", "counted", "名　称", "{x}", "..",
+    " a", "a.b", "a`b", "'", '"', "%s", ":x", "a/b", "\\", "é", "select", "1e5", "123", "o1", "grouped", "counted",
+    "名　称", "{x}", "..",
 )  # fmt: skip
 
 

@@ -7,102 +7,29 @@ import sys
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
-from click.testing import CliRunner
 
 from aggregation_pipeline.assets.keys import export_key
-from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.local.instance import open_instance
-from aggregation_pipeline.local.results import RunResult
-from aggregation_pipeline.local.run import run_tables
-from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import load_settings
-from aggregation_pipeline.storage.crc64 import crc64_of_file
-from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline_tests.end_to_end.shop_job import (
+    assert_whole,
+    manifest_of,
+    row_of,
+    run,
+    window_folders,
+)
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
-CONFIG = """
-tables:
-  users:
-    groupBy: ['status']
-    selectFields: ['id', 'name', 'balance', 'created_at']
-    aggregations:
-      - {function: COUNT, field: id, alias: user_count}
-      - {function: SUM, field: balance, alias: total}
-  订单 明细.v2:
-    table: '`订单 明细.v2`'
-    platform: shop
-    selectFields: ['*']
-"""
-SCHEMA = (
-    (
-        "CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(50) NULL, balance DECIMAL(20,4), status VARCHAR(10),"
-        " created_at DATETIME)"
-    ),
-    """INSERT INTO users VALUES (9007199254740993, '李雷😀', 12345678901234.5678, 'vip', '2026-11-20 10:00:00'),
-        (2, NULL, -0.0001, 'vip', '2026-11-20 11:00:00'), (3, '=1+1', NULL, 'new', NULL)""",
-    "CREATE TABLE `订单 明细.v2` (`单 号` INT PRIMARY KEY, `select` VARCHAR(20))",
-    "INSERT INTO `订单 明细.v2` VALUES (1, 'a,b'), (2, '')",
-)
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
-
-
-@pytest.fixture
-def shop(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    deployment.configure(CONFIG)
-    deployment.execute(*SCHEMA)
-    deployment.enter(monkeypatch)
-    monkeypatch.chdir(REPOSITORY)
-    return deployment
-
-
-def run(**options: Any) -> RunResult:
-    project = load_project(load_settings())
-    with open_instance(project) as instance:
-        return run_tables(project, build_definitions(project), instance, **{"tables": None, "formats": None} | options)
-
-
-def row_of(deployment: Deployment, run_id: str) -> dict[str, Any]:
-    engine = create_engine(deployment.postgres_url, application_name="test")
-    with engine.connect() as connection:
-        return dict(
-            connection.execute(sa.text("SELECT * FROM public.batch_jobs WHERE id = :id"), {"id": run_id})
-            .mappings()
-            .one()
-        )
-
-
-def window_folders(deployment: Deployment, table: str) -> list[Path]:
-    return sorted(path for path in (deployment.exports / table).iterdir() if path.is_dir() and path.name != "latest")
-
-
-def manifest_of(folder: Path) -> Manifest:
-    path = folder / "manifest.json"
-    return Manifest.from_json(path.read_bytes(), where=str(path))
-
-
-def assert_whole(deployment: Deployment, folder: Path) -> Manifest:
-    """Every file that the manifest names stands there with its size and checksum, under its stable name too, and
-    nothing else does.
-    """
-    manifest = manifest_of(folder)
-    for file in manifest.files:
-        for path in (deployment.exports / file.key, folder / file.name, folder.parent / "latest" / file.name):
-            assert crc64_of_file(path) == (file.bytes, file.crc64)
-    names = {path.name for path in folder.iterdir() if path.is_file()}
-    assert names == {*(file.name for file in manifest.files), "manifest.json"}
-    assert names - {"manifest.json"} == {path.name for path in (folder.parent / "latest").iterdir()}
-    return manifest
 
 
 @pytest.mark.sample56
@@ -278,89 +205,3 @@ def test_a_format_on_its_own_is_rendered_from_the_stored_extract_without_the_dat
     assert_whole(shop, folder)
     assert (folder / "users.detail.csv").read_bytes() == before
     assert len(json.loads((folder / "users.json").read_text(encoding="utf-8"))["detail"]) == 3
-
-
-def cli(shop: Deployment, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
-    """Type a command: over MariaDB in a process of its own, and over other servers in this one, which takes a fifth of
-    the time.
-
-    What a process adds (its exit code, what Python prints when it ends) is the same whatever server is read.
-    """
-    if shop.source.name != "mariadb":
-        said = CliRunner().invoke(main, arguments, env=changes)
-        return subprocess.CompletedProcess(arguments, said.exit_code, said.stdout, said.stderr)
-    return subprocess.run(
-        [sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()", *arguments],
-        env=shop.variables(**changes),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def test_run_prints_one_json_object_and_its_exit_code_tells(shop: Deployment):
-    done = cli(shop, "run", "--tables", "users", "--formats", "csv,excel", "--json")
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert set(said) == {"batch_job_id", "batches", "status", "total_items", "tables", "files"}
-    assert (said["status"], said["total_items"], said["tables"]) == (
-        "completed",
-        5,
-        {"users": {"status": "completed", "items": 5, "error": None}},
-    )
-    assert [set(file) for file in said["files"]] == [
-        {"table", "format", "dataset", "uri", "rows", "bytes", "crc64"}
-    ] * 3
-    assert row_of(shop, said["batch_job_id"])["status"] == "completed"
-
-    shop.execute("ALTER TABLE users DROP COLUMN balance")
-    failed = cli(shop, "run", "--tables", "users", "--json")
-    assert failed.returncode == 1
-    assert json.loads(failed.stdout)["tables"]["users"]["status"] == "failed"
-
-
-def test_a_batch_jobs_that_is_away_stops_no_export_and_is_told_on_the_terminal(shop: Deployment):
-    done = cli(shop, "run", "--tables", "users", "--json", BATCH_JOBS_URL="postgresql://nobody@127.0.0.1:1/none")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "completed"
-    assert done.stderr.startswith("warning batch_jobs: batch_jobs cannot be reached")
-    (folder,) = window_folders(shop, "users")
-    assert_whole(shop, folder)
-
-
-def test_a_wrong_table_or_format_is_answered_with_the_right_names(shop: Deployment):
-    unknown = CliRunner().invoke(main, ["run", "--tables", "usres"])
-    assert (unknown.exit_code, "'usres'" in unknown.output, "users" in unknown.output) == (1, True, True)
-    wrong = CliRunner().invoke(main, ["run", "--formats", "pdf"])
-    assert (wrong.exit_code, "json, csv, excel, parquet" in wrong.output) == (2, True)
-
-
-def test_secrets_are_in_no_output_log_or_row(shop: Deployment):
-    with shop.source.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE USER secret_reader IDENTIFIED BY 'Hidden-Word-17'")
-    done = cli(
-        shop, "run", "--tables", "users", DB_USER="secret_reader", DB_PASSWORD="Hidden-Word-17", LOG_LEVEL="debug"
-    )
-    assert done.returncode == 1
-    assert "1044" in done.stderr or "1142" in done.stderr, "the reader was let in, and may read nothing"
-    logs = "".join(path.read_text(encoding="utf-8") for path in (shop.folder / "logs").glob("*.log"))
-    assert "1044" in logs or "1142" in logs
-    assert "Hidden-Word-17" not in done.stdout + done.stderr + logs
-
-
-def test_a_broken_configuration_is_one_message_with_every_mistake(shop: Deployment):
-    shop.configure("""
-        tables:
-          users:
-            groupBy: ['status']
-            agregations: []
-            limit: many
-            where: 'id = SLEEP(5)'
-        """)
-    done = CliRunner().invoke(main, ["run"])
-    assert done.exit_code == 1
-    for words in ("aggregation.yaml:5:", "agregations", "aggregations", "limit", "SLEEP"):
-        assert words in done.output
-    assert "Traceback" not in done.output

@@ -68,7 +68,8 @@ def test_an_alias_goes_before_a_comment_and_a_column_behind_its_table_has_one(ma
     database = mariadb.fresh_database()
     with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE o (id INT PRIMARY KEY COMMENT '编号', b DECIMAL(10,2) COMMENT '金额', `c d` INT COMMENT '数量')"
+            "CREATE TABLE o (id INT PRIMARY KEY COMMENT '编号', b DECIMAL(10,2) COMMENT '金额',"
+            " `c d` INT COMMENT '数量')"
         )
         cursor.execute("INSERT INTO o VALUES (1, 1.5, 2)")
     fields = ["o.id", {"expr": "b", "alias": "单价"}, {"expr": "o.b", "alias": "price"}, "`o`.`c d`", "b"]

@@ -145,8 +145,8 @@ def test_a_whole_run_over_odd_values_and_names_is_completed(
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said["tables"] == {name: {"status": "completed", "items": 10, "error": None}}
+    printed = json.loads(done.stdout)
+    assert printed["tables"] == {name: {"status": "completed", "items": 10, "error": None}}
     # The windows' files say what the run says: days that no calendar has are NULL, the first and the last day there is
     # are not.
     path = next(path for path in shop.exports.rglob("*.json") if path.name == f"{name}.json")

@@ -105,8 +105,8 @@ def test_groups_have_severities_of_their_own_and_the_second_of_a_kind_a_name_of_
 
 
 def test_what_is_always_watched(evaluated):
-    calm = evaluated()
-    assert {name: one.passed for name, one in calm.items()} == {
+    passing = evaluated()
+    assert {name: one.passed for name, one in passing.items()} == {
         "not_truncated": True,
         "schema_unchanged": True,
         "snapshot_held": True,
@@ -130,11 +130,11 @@ def test_what_is_always_watched(evaluated):
         == "detail.price is new; detail.vip is new; detail.old is gone; detail.id was int32 and is int64"
     )
     assert found["not_truncated"].message == "limit cut off rows of detail"
-    for asked, words in (
+    for columns_asked, words in (
         ("one", "the source table has changed, the entry asks for the same: "),
         ("two", "the entry asks for other columns"),
     ):
-        found = evaluated(columns_asked=asked, reference=reference.model_copy(update={"columns_asked": "one"}))
+        found = evaluated(columns_asked=columns_asked, reference=reference.model_copy(update={"columns_asked": "one"}))
         assert found["schema_unchanged"].message.startswith(words)
 
 

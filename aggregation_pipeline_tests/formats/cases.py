@@ -1,7 +1,5 @@
 """One column for every MySQL type with its extremes, and extracts made of them without a database."""
 
-# ruff: noqa: DTZ001 - DATETIME is a reading of a clock, in no zone.
-
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path

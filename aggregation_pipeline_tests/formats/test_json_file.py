@@ -1,5 +1,3 @@
-# ruff: noqa: DTZ001 - DATETIME is a reading of a clock, in no zone.
-
 import base64
 import json
 from datetime import date, datetime

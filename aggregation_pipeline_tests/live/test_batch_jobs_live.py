@@ -1,8 +1,7 @@
-"""No run is missing from batch_jobs, whatever was down, killed or late: with a real daemon, code server and run
-workers.
+"""No run is missing from batch_jobs, whatever was down, killed or late. Daemon, code server and workers are real.
 
-Runs that only have to end are reported to Dagster's storage, as their workers would do it; those that are killed or
-cancelled are launched.
+Runs that only have to end are written to Dagster's storage, as their workers would do it. Runs that are killed or
+cancelled are really launched.
 """
 
 import os

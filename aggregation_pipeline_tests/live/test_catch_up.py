@@ -1,6 +1,4 @@
-"""A service that was down over several ticks, in a real `dagster dev`: it lives some days in the past, is stopped, and
-is started today.
-"""
+"""A service that was down over several ticks: a real `dagster dev` runs some days ago, and is started again today."""
 
 import os
 import shutil
@@ -44,35 +42,35 @@ CONFIG = """
 
 
 def put_back(**by: float) -> dict[str, str]:
-    """The variables that put back the clock of a process and of all that it starts; the servers' is right."""
+    """Return the variables that set back the clock of a process and its children. The servers' clock is right."""
     if sys.platform != "linux" or shutil.which("faketime") is None:
         missing("libfaketime is missing: on Debian and Ubuntu, apt-get install faketime")
     return {
         "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",  # the loader knows what $LIB is
         "FAKETIME": f"-{timedelta(**by).total_seconds():.0f}",
-        # Python's waits hang where the clock that they are measured by is put back as well.
+        # If the monotonic clock were set back too, Python's waits would hang.
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("put_back")), str(REPOSITORY)]),
     }
 
 
 def zone_past_midnight() -> ZoneInfo:
-    """Where the first hour of a day goes by, so that no tick and no midnight comes while a test runs, whenever that
-    is.
-    """
+    """Return a zone in which it is the first hour of a day, so that no tick and no midnight comes during the test."""
     return ZoneInfo(f"Etc/GMT{(datetime.now(UTC).hour + 12) % 24 - 12:+d}")
 
 
 def table_runs(dev: Dev) -> list[DagsterRun]:
+    """Return the runs of tables."""
     return [run for run in dev.instance.get_runs() if run.job_name != RETENTION_JOB]
 
 
 def has_row(dev: Dev, run: DagsterRun) -> bool:
+    """Return whether the run has a row with the right status."""
     return dev.row(run.run_id, "failed" if run.status == DagsterRunStatus.FAILURE else "completed") is not None
 
 
 def attempts(dev: Dev) -> "Counter[tuple[str, str, str]]":
-    """How often each partition of each table was tried, and by whom."""
+    """Count how often each partition of each table was tried, and by whom."""
     found: Counter[tuple[str, str, str]] = Counter()
     for run in table_runs(dev):
         by = "schedule" if SCHEDULE_NAME_TAG in run.tags else CATCH_UP

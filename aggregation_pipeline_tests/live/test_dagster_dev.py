@@ -60,7 +60,7 @@ def dev(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path)
         yield found
 
 
-def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_only(dev):
+def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_only(dev: Dev):
     keys = [["aggregation", "orders"], *(["export", f"orders_{name}"] for name in ("csv", "json", "manifest"))]
     backfill = dev.backfill(keys, DAYS)
     (run,) = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
@@ -69,7 +69,8 @@ def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_onl
     answer = dev.ask(
         """{ assetNodeOrError(assetKey: {path: ["aggregation", "orders"]}) { ... on AssetNode {
              partitionStats { numMaterialized numFailed }
-             assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } } } } }"""
+             assetChecksOrError { ... on AssetChecks {
+               checks { name executionForLatestMaterialization { status } } } } } } }"""
     )["data"]["assetNodeOrError"]
     assert answer["partitionStats"] == {"numMaterialized": 9, "numFailed": 1}
     # As a person mends it: the extra row goes, and only what failed is filled again; then csv alone, for some days.
@@ -78,13 +79,13 @@ def test_a_backfill_of_ten_days_from_the_ui_is_one_run_and_loses_one_bad_day_onl
     assert f"{BAD}: Nothing was published" in json.dumps(row.metadata)
 
 
-def test_only_csv_for_some_days_from_the_ui(dev):
+def test_only_csv_for_some_days_from_the_ui(dev: Dev):
     backfill = dev.backfill([["export", "orders_csv"]], DAYS[5:8])
     (run,) = until("the backfill", lambda: dev.finished(**{"dagster/backfill": backfill}))
     assert run.status == DagsterRunStatus.SUCCESS
 
 
-def test_a_mixed_selection_from_the_ui(dev):
+def test_a_mixed_selection_from_the_ui(dev: Dev):
     """Partitioned tables with one that is taken whole, as the UI sends `Materialize all`."""
     backfill = dev.backfill(
         [["aggregation", "orders"], ["export", "orders_manifest"], ["aggregation", "whole"]], DAYS[8:10]
@@ -94,12 +95,12 @@ def test_a_mixed_selection_from_the_ui(dev):
     until("the whole table", lambda: dev.windows("whole"))
 
 
-def test_a_new_deployment_makes_nothing_good_that_was_over_before_it(dev):
+def test_a_new_deployment_makes_nothing_good_that_was_over_before_it(dev: Dev):
     until("a look", lambda: looks(dev) >= 2)
     assert dev.windows("caught") == []
 
 
-def test_a_tick_launches_the_newest_complete_partition(dev):
+def test_a_tick_launches_the_newest_complete_partition(dev: Dev):
     until("a tick", lambda: dev.windows("ticking"))
     assert dev.windows("ticking") == DAYS[-1:]
     run = list(dev.instance.get_runs(RunsFilter(job_name="aggregate_daily_partitions_every_minute")))[-1]
@@ -107,7 +108,7 @@ def test_a_tick_launches_the_newest_complete_partition(dev):
     assert run.tags["dagster/run_key"].startswith(f"{DAYS[-1]} ")
 
 
-def test_a_run_that_waits_for_a_window_and_is_killed_is_found_and_the_window_is_free(dev):
+def test_a_run_that_waits_for_a_window_and_is_killed_is_found_and_the_window_is_free(dev: Dev):
     said: list[str] = []
     with window_lock(dev.url, "", "orders", DAYS[0], holder="the test", on_wait=said.append):
         backfill = dev.backfill([["aggregation", "orders"], ["export", "orders_manifest"]], DAYS[:1])

@@ -1,4 +1,4 @@
-"""A deployment whose `.env` says what Dagster reads otherwise, in a real `dagster dev`."""
+"""A deployment with a `.env` that Dagster reads in another way than this project, in a real `dagster dev`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def test_webserver_daemon_code_server_and_runs_take_values_as_they_stand(
             f'DB_PASSWORD="{PASSWORD}"',
             f"DB_NAME=`{source['DB_NAME']}`",
         ]
-        # Set in the environment too, where another value stands, which goes before the file's.
+        # These are set in the environment too, with other values, which win.
         lines += [
             "DAGSTER_PG_URL=postgresql://nobody@127.0.0.1:1/nothing",
             "OUTPUT_FORMAT=excel",

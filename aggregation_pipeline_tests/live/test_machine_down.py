@@ -1,6 +1,4 @@
-"""A machine that goes down takes the daemon, the code server and the runs with it: nobody is left who would have seen
-them die.
-"""
+"""A machine goes down with daemon, code server and runs, so that no process has seen the runs die."""
 
 import os
 import signal
@@ -24,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 
 
 def pull_the_plug(dev: Dev, worker: int) -> None:
-    """End everything at once, so that nothing is left to tell of anything else."""
+    """Kill everything at once, so that no process notices the end of another."""
     assert dev.process is not None
     family = psutil.Process(dev.process.pid).children(recursive=True)
     assert worker in {child.pid for child in family}

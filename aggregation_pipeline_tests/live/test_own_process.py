@@ -1,5 +1,6 @@
-"""A run from the terminal beside Dagster's services: the UI shows it and executes it again, it has one row and is told
-of once.
+"""A run from the terminal while Dagster's services run: the UI shows it and can execute it again.
+
+It has one row in batch_jobs and one message.
 """
 
 import subprocess
@@ -28,9 +29,10 @@ CONFIG = """
       orders: {select_fields: [id], schedule: none}
       late: {select_fields: [id], schedule: none}
 """
-# What the pages Overview and Jobs ask for.
+# The query of the pages Overview and Jobs.
 OF_THE_LOCATION = """{ runsOrError(filter: {pipelineName: "aggregate_by_hand", tags: [
-    {key: ".dagster/repository", value: "__repository__@aggregation_pipeline"}]}) { ... on Runs { results { runId status } } } }"""
+    {key: ".dagster/repository", value: "__repository__@aggregation_pipeline"}]}) {
+        ... on Runs { results { runId status } } } }"""
 AGAIN = """mutation($run: String!, $how: ReexecutionStrategy!) {
     launchRunReexecution(reexecutionParams: {parentRunId: $run, strategy: $how}) {
         __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -59,7 +61,7 @@ def run(dev: Dev) -> subprocess.CompletedProcess[str]:
 
 
 def again(dev: Dev, run_id: str, how: str) -> str:
-    """Execute the run again, as the button does, to its success; returns the id of the new run."""
+    """Execute the run again, as the button does, and wait for its success; return the id of the new run."""
     answer = dev.ask(AGAIN, run=run_id, how=how)["data"]["launchRunReexecution"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
     launched = str(answer["run"]["runId"])

@@ -1,4 +1,4 @@
-"""A slot of a source database whose run was killed, in a real `dagster dev`."""
+"""The slot of a pool whose run was killed, in a real `dagster dev`."""
 
 import os
 import signal
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
-# dagster.yaml: 60 seconds after the end of the run, looked at every 20. The rest is for the queue, for starting, and
-# for a busy machine.
+# As in dagster.yaml: 60 seconds after the end of the run, with a look every 20. The rest is for the queue, the start of
+# the run, and a busy machine.
 SOON = 60 + 20 + 50
 
 
@@ -40,7 +40,7 @@ def test_the_slot_of_a_killed_run_goes_to_the_run_that_waits_for_it(
             )
             os.kill(dev.pid_of(killed), signal.SIGKILL)
             until("the end of the killed run", lambda: dev.status(killed) == DagsterRunStatus.FAILURE, said=dev.log)
-            # Nobody gave the slot back: it is still the dead run's, and the other one does not go on without.
+            # Nobody has freed the slot yet: the dead run still has it, and the other run waits.
             assert slots.get_concurrency_info(pool).active_run_ids == {killed.run_id}
             assert dev.status(waiting) == DagsterRunStatus.QUEUED
             until("the slot", lambda: dev.status(waiting) == DagsterRunStatus.SUCCESS, SOON, said=dev.log)

@@ -1,5 +1,6 @@
-"""A real daemon whose PostgreSQL is stopped, frozen, or has no connections left: it lives, says so once a minute, and
-goes on by itself.
+"""A real daemon whose PostgreSQL is stopped, frozen, or has no connections left.
+
+The daemon keeps running, says so once a minute, and goes on by itself.
 """
 
 import os
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-# Longer than the minute after which a second line may come.
+# More than a minute, after which a second line may come.
 OUTAGE_SECONDS = 75
 CONNECTIONS = 25
-# Of the second, the daemon that catches up finds each half minute that there is nothing to do yet.
+# For the second table catch_up finds every half minute that there is nothing to do yet.
 CONFIG = """
 tables:
   orders: {select_fields: [id], schedule: '0 0 2 * * *'}
@@ -51,9 +52,11 @@ class Away:
     daemon: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def start_server(self) -> None:
+        """Start PostgreSQL again."""
         self.server = start_server(self.folder)
 
     def start(self) -> None:
+        """Start the daemon."""
         with (self.folder / "daemon.log").open("ab") as log:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-m", "dagster._daemon", "run", "-w", str(REPOSITORY / "workspace.yaml")],
@@ -61,6 +64,7 @@ class Away:
             )  # fmt: skip
 
     def stop(self) -> None:
+        """Stop the daemon with its code server."""
         if self.daemon is not None:
             self.daemon.send_signal(signal.SIGTERM)
             try:
@@ -72,10 +76,11 @@ class Away:
                 self.daemon = None
 
     def log(self) -> str:
+        """Return what the daemon has logged."""
         return (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
 
     def beats(self, since: datetime) -> set[str]:
-        """The daemons that have given a sign of life since then."""
+        """Return the daemons that have sent a heartbeat since then."""
         engine = create_engine(self.server.url(), application_name="aggregation test")
         try:
             with engine.connect() as connection:
@@ -89,7 +94,7 @@ class Away:
             engine.dispose()
 
     def goes_on(self, what: str) -> None:
-        """Wait until its threads give a sign of life, which they do every half minute."""
+        """Wait for a heartbeat of each thread; they send one every half minute."""
         if self.daemon is None:
             self.start()
         assert self.daemon is not None

@@ -1,4 +1,4 @@
-"""The services under their supervisor, with runs in the queue while one or the other of them is killed."""
+"""The services under their supervisor: one after the other is killed while runs wait in the queue."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def services(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: 
     with deployed_dev(server_folder / "services", DAILY_ORDERS, source, postgres.fresh_database(), Supervised) as dev:
         path = Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml"
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        # As shipped, but that nobody waits for a minute, and that one run holds up all others.
+        # As shipped, but without waiting for a minute, and with one run at a time.
         config["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
         config["concurrency"]["runs"]["max_concurrent_runs"] = 1
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -40,9 +40,7 @@ def services(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: 
 
 
 def queued_behind_one(dev: Supervised, days: list[str]) -> tuple[DagsterRun, list[DagsterRun]]:
-    """The run of the first day, which has begun, and those of the others, which wait for it. The caller holds the
-    window of the first.
-    """
+    """Launch runs of these days. The first starts and waits for its window, which the caller holds; others queue."""
     first = dev.launch(days[0], DagsterRunStatus.STARTED)
     return first, [dev.launch(day, DagsterRunStatus.QUEUED) for day in days[1:]]
 
@@ -64,7 +62,7 @@ def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed:
         outer = services.service("code-server", "start")
         inner = services.service("api", "grpc")
         assert services.process is not None
-        # Nobody brings it back until the queue has run into it.
+        # While the supervisor is stopped, nobody restarts what is killed.
         os.kill(services.process.pid, signal.SIGSTOP)
         try:
             os.kill(inner.pid if killed == "the inner server" else outer.pid, signal.SIGKILL)
@@ -123,7 +121,7 @@ def answers(services: Supervised) -> bool:
 
 
 def reload(services: Supervised) -> str:
-    """Load the code again, as the button does; what it says of it, words of the refusal included."""
+    """Load the code again, as the button Reload does; return the answer, which has the reason of a refusal."""
     answer = services.ask(
         """mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {
              ... on WorkspaceLocationEntry { locationOrLoadError { __typename

@@ -1,6 +1,4 @@
-"""Dagster's own services on a deployment whose log files lie where telemetry takes its files from: nothing is sent,
-nothing goes.
-"""
+"""Dagster's services, with our log files where telemetry looks for files: nothing is sent, and nothing is deleted."""
 
 import os
 import signal
@@ -31,7 +29,7 @@ OURS = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
 
 @dataclass
 class Sink:
-    """A proxy that every request to another host goes to, whatever its address; it takes all and passes nothing on."""
+    """A proxy for every request to another host. It answers all of them and passes nothing on."""
 
     asked: list[str] = field(default_factory=list)
     port: int = 0
@@ -73,7 +71,7 @@ def started(command: list[str], environment: dict[str, str], folder: Path) -> "I
         try:
             process.wait(60)
         finally:
-            # Whatever it has left in its group.
+            # What it has started.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
@@ -139,7 +137,7 @@ def test_no_service_sends_or_removes_our_log_files(
 def test_with_dagsters_stock_storage_they_do_both_so_that_our_code_refuses_to_load(
     postgres: "PostgresServer", sink: Sink, tmp_path: Path
 ):
-    """What the others are measured by."""
+    """Without our settings Dagster does send: so the other tests would notice it."""
     (tmp_path / "dagster.yaml").write_text(STOCK, encoding="utf-8")
     log = written(tmp_path / "logs")
     variables = environment(tmp_path, sink, DAGSTER_PG_URL=postgres.fresh_database(), LOG_DIR="logs")

@@ -1,5 +1,6 @@
-"""What people do in Dagster's UI, done by a browser on a real `dagster dev`. Every step leaves a picture in
-.data/screenshots.
+"""What people do in Dagster's UI, done by a browser on a real `dagster dev`.
+
+Each step saves a picture in .data/screenshots.
 """
 
 import re
@@ -31,8 +32,7 @@ ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     " --disable-component-update --disable-sync"
 )
-# One of these is in every banner of Dagster's that tells of a fault ("Copy error"), and none on a page that is in
-# order.
+# Every banner of Dagster's about an error has one of these words ("Copy error"), and a page without errors has none.
 FAULT = re.compile(r"\b(\w*error|exception|traceback|unexpected)\b|went wrong|failed to load", re.IGNORECASE)
 TODAY = datetime.now(UTC).date()
 DAYS = [str(TODAY - timedelta(days=back)) for back in range(4, 0, -1)]
@@ -62,9 +62,7 @@ CONFIG = """
 
 @dataclass
 class Ui:
-    """The UI in one window. `faults` are those that its pages may keep to themselves: scripts that broke, and what
-    GraphQL refused.
-    """
+    """The UI in one window. `faults` are errors that a page may not show: broken scripts, and what GraphQL refused."""
 
     page: Page
     base: str
@@ -96,7 +94,7 @@ class Ui:
         self.page.get_by_role("tab", name=tab, exact=True).click()
 
     def shows(self, picture: str, *words: str) -> None:
-        """The page has all these words, the last of them within the picture, and no fault."""
+        """Assert that the page has all these words, the last of them in the picture, and no fault."""
         for word in words:
             expect(self.page.get_by_text(word).filter(visible=True).first).to_be_visible()
         expect(self.page.get_by_role("progressbar", name="loading")).to_have_count(0)
@@ -106,12 +104,12 @@ class Ui:
         assert self.faults == []
 
     def follow_launched(self) -> None:
-        """Go to the run or the backfill that a note in the corner says was launched."""
+        """Follow the note in the corner to the run or backfill that was launched."""
         self.page.get_by_role("region", name="Notifications").get_by_text("View", exact=True).click()
         self.page.wait_for_url("**/runs/**")
 
     def take(self, picture: str) -> None:
-        """Pictures are for people to look at: no test fails because one could not be taken."""
+        """Save a picture for people. A test does not fail because one could not be taken."""
         with suppress(Error, OSError):
             self.page.screenshot(path=PICTURES / f"{picture}.png")
 
@@ -139,7 +137,7 @@ def dev(chromium: str, mariadb: "MySQLServer", postgres: "PostgresServer", serve
 
 @pytest.fixture
 def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
-    """A browser for each test: while Playwright runs, its event loop is that of the whole thread."""
+    """Start a browser for each test: while Playwright runs, its event loop belongs to the whole thread."""
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split()) as browser,
@@ -153,7 +151,7 @@ def ui(chromium: str, dev: Dev, request: pytest.FixtureRequest) -> Iterator[Ui]:
         found.take(f"last of {request.node.name}")
 
 
-def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui, dev):
+def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(ui: Ui, dev: Dev):
     ui.open("/assets/aggregation/statuses")
     ui.shows(
         "01 table", "Open statuses in aggregation.yaml", "Aggregates by status and rows of orders", "Never materialized"
@@ -168,7 +166,7 @@ def test_a_table_and_its_formats_are_materialized_from_the_lineage_on_its_page(u
     assert files == {"manifest.json", "statuses.json", "statuses.summary.csv", "statuses.detail.csv"}
 
 
-def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui, dev):
+def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui: Ui, dev: Dev):
     dialog = ui.page.get_by_role("dialog")
     selection = '/asset-groups~key%3A"aggregation%2Forders"%2B'
     ui.open(selection)
@@ -190,7 +188,7 @@ def test_the_newest_day_and_then_what_is_missing_is_launched_from_the_dialog(ui,
     ui.shows("07 backfill, launched", "Partition selection", "Status")
 
 
-def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui, dev):
+def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui: Ui, dev: Dev):
     ui.open("/assets/aggregation/statuses")
     columns = ["summary.status", "summary.orders", "summary.last_order", "detail.id", "detail.status"]
     ui.shows("08 table, columns", *columns, "BIGINT", "DATETIME", "new, paid or sent", "Row count")
@@ -209,7 +207,7 @@ def test_the_pages_of_a_table_show_its_columns_numbers_and_checks(ui, dev):
     ui.shows("14 source", "Latest observation", "Read by statuses, orders.", "last write", "size")
 
 
-def test_the_other_pages_show_what_is_there(ui):
+def test_the_other_pages_show_what_is_there(ui: Ui):
     ui.open("/asset-groups")
     expect(ui.page.get_by_role("img", name="unfold_more")).to_have_count(3)
     ui.page.keyboard.press("Alt+e")  # Expand all groups, in the graph's menu
@@ -233,7 +231,7 @@ def test_the_other_pages_show_what_is_there(ui):
     ui.shows("20 schedule", "05:30 AM", "Next tick")
 
 
-def test_the_backfill_ends_and_its_days_are_published(ui, dev):
+def test_the_backfill_ends_and_its_days_are_published(ui: Ui, dev: Dev):
     ui.open("/runs")
     ui.follow("run_with_subruns")
     # The status, beside the heading of a column. The daemon looks after backfills every half minute.
@@ -256,7 +254,7 @@ def test_the_backfill_ends_and_its_days_are_published(ui, dev):
     ui.shows("25 runs", "Backfill", "Manually launched", "Success")
 
 
-def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
+def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev: Dev):
     runs = dev.instance.get_runs()
     assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS] * 3
     rows = [until("its row in batch_jobs", partial(dev.row, run.run_id, "completed")) for run in runs]
@@ -264,7 +262,7 @@ def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev):
     assert [row.total_items for row in rows] == [6, 2, 8 + 2]
 
 
-def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui, dev):
+def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui: Ui, dev: Dev):
     before = {
         path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()
     }

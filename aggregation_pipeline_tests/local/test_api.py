@@ -1,4 +1,4 @@
-"""`collect_all`, on real servers; and what becomes of a run whose process is killed."""
+"""`collect_all` on real servers, and a run whose process is killed."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ tables:
 
 @pytest.fixture
 def deployment(mariadb: "MySQLServer", postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "MySQLServer":
-    """A deployment of two tables, of which the second does not exist."""
+    """Make a deployment of two tables, of which the second does not exist."""
     name = mariadb.fresh_database()
     with mariadb.connect(database=name) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE baidu (id INT PRIMARY KEY, name VARCHAR(20))")
@@ -50,7 +50,7 @@ def deployment(mariadb: "MySQLServer", postgres: Any, tmp_path: Path, monkeypatc
         "DB_SOCKET": mariadb.unix_socket, "DB_USER": mariadb.user, "DB_NAME": name,
         "DAGSTER_PG_URL": postgres.fresh_database(),
         "AGGREGATION_CONFIG": "aggregation.yaml", "OUTPUT_FORMAT": "json,csv",
-        # Processes of the test run the very package that the test does.
+        # Then processes that the test starts run the same package as the test.
         "PYTHONPATH": str(Path(aggregation_pipeline.__file__).parents[1]),
     }  # fmt: skip
     for variable, value in values.items():

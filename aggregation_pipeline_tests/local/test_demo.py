@@ -1,4 +1,4 @@
-"""`demo` and `dev`, as a newcomer types them."""
+"""`demo` and `dev`, as a newcomer runs them."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from aggregation_pipeline_tests.support.deployment import environment_without_se
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 COMMAND = [sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()"]
-# The rows of users within the last seven days depend on the day; those of the others do not.
+# The users of the last seven days depend on the day on which the test runs; the other tables do not.
 ORDERS, PRODUCTS = 200_000, 500
 
 
@@ -33,7 +33,7 @@ def environment(folder: Path) -> dict[str, str]:
         "STORAGE_DIR": str(folder / "exports"),
         "TEMP_DIR": str(folder / "temp"),
         "LOG_DIR": str(folder / "logs"),
-        # Somebody's real servers, which a demo must leave alone.
+        # Somebody's real servers, which a demo must not touch.
         "DB_HOST": "db.example.invalid",
         "DB_USER": "somebody",
         "DB_NAME": "production",
@@ -103,7 +103,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path / "dev.log").open("wb")
-    # As in the background of a script, where Ctrl-C is ignored until somebody asks for it.
+    # As in the background of a script, where SIGINT is ignored.
     command = [
         "sh",
         "-c",
@@ -116,7 +116,7 @@ def dev(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
         "--port",
         str(port),
     ]
-    # A deployment's folder, whose .env names somebody's real servers; Dagster would lay it over the environment.
+    # A folder whose .env names somebody's real servers. Dagster would put its values over the environment.
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(REPOSITORY / name, tmp_path / name)
     real = "DB_HOST=db.example.invalid\nDB_NAME=production\nDAGSTER_PG_URL=postgresql://u@db.example.invalid/d\nDEPLOYMENT_NAME=real\n"

@@ -1,4 +1,4 @@
-"""A command that makes several runs tells of each, with its own end."""
+"""A command that makes several runs shows each of them with its own status."""
 
 import pytest
 
@@ -12,13 +12,13 @@ def result(run_id: str, status: str, *tables: str, error: str | None = None) -> 
     return RunResult(run_id, status, len(tables), each, [], [batch], 1.5)
 
 
-def test_each_run_is_told_with_its_own_status_and_the_id_is_that_of_a_run_that_ended_so(
+def test_each_run_is_shown_with_its_own_status_and_the_id_is_that_of_a_run_with_the_status_of_all(
     capsys: pytest.CaptureFixture[str],
 ):
     both = together([result("11111111", "completed", "users"), result("22222222", "failed", "orders", error="no")], {})
-    told = both.to_dict()
-    assert (told["batch_job_id"], told["status"]) == ("22222222", "failed")
-    assert [(batch["batch_job_id"], batch["status"], batch["tables"]) for batch in told["batches"]] == [
+    printed = both.to_dict()
+    assert (printed["batch_job_id"], printed["status"]) == ("22222222", "failed")
+    assert [(batch["batch_job_id"], batch["status"], batch["tables"]) for batch in printed["batches"]] == [
         ("11111111", "completed", ["users"]),
         ("22222222", "failed", ["orders"]),
     ]
@@ -27,7 +27,7 @@ def test_each_run_is_told_with_its_own_status_and_the_id_is_that_of_a_run_that_e
     assert shown[:2] == ["Run 11111111: completed in 1.5 s (users)", "Run 22222222: failed in 1.5 s (orders)"]
 
 
-def test_what_fails_all_tables_alike_is_told_once(capsys: pytest.CaptureFixture[str]):
+def test_an_error_that_all_tables_share_is_shown_once(capsys: pytest.CaptureFixture[str]):
     show_result(result("11111111", "failed", "users", "orders", error="Access denied"))
     shown = capsys.readouterr().err
     assert shown.count("Access denied") == 1

@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-_PUBLISHING: Final = ("storage/test_publish.py", "storage/test_fence.py", "storage/oss/test_denied.py")
+_PUBLISHING: Final = (
+    "storage/test_publish.py",
+    "storage/test_window_manifest.py",
+    "storage/test_fence.py",
+    "storage/oss/test_denied.py",
+)
 _NAMING: Final = ("storage/test_stable_names.py", "storage/oss/test_denied.py")
 _MASKING: Final = ("config/test_mask_rules.py", "config/test_mask_attacks.py", "config/test_invalid_entries.py")
 
 CHOSEN: Final[Mapping[str, Sequence[str]]] = {
     "storage.publish": _PUBLISHING,
     "storage.window_manifest": _PUBLISHING,
-    "storage.stable_names": (*_NAMING, "storage/test_publish.py"),
-    "storage.publication_plan": ("storage/test_publish.py",),
+    "storage.stable_names": (*_NAMING, "storage/test_publish.py", "storage/test_publication_plan.py"),
+    "storage.publication_plan": ("storage/test_publication_plan.py", "storage/test_publish.py"),
     "batch_jobs.projection": ("batch_jobs/test_projection.py",),
     "batch_jobs.table_events": ("batch_jobs/test_projection.py",),
     "batch_jobs.reconcile": ("runs/test_event_log.py", "automation/test_batch_jobs_sensors.py"),

@@ -1,4 +1,4 @@
-"""A pytest session that forks: its first test starts the servers, then each change is tried in a child of its own."""
+"""A pytest plugin that starts the servers once, and then tries each change in a forked child."""
 
 import importlib
 import multiprocessing
@@ -20,12 +20,12 @@ import pytest
 from aggregation_pipeline_tests.mutants.changes import Change, changed, changes_of
 from aggregation_pipeline_tests.mutants.graft import graft
 
-# The servers that are started once, before the first child. The one for OSS is a thread: each child has its own.
+# The servers that are started before the first child. The one for OSS is a thread, so each child has its own.
 _SERVERS: Final = {"postgres", "mysql", "mariadb"}
 
 
-class Seen(NamedTuple):
-    """What a test did before anything was changed."""
+class Baseline(NamedTuple):
+    """What a test did without a change: whether it passed, how long it took, and which lines it reached."""
 
     passed: bool
     seconds: float
@@ -33,23 +33,25 @@ class Seen(NamedTuple):
 
 
 class Forks:
-    """The plugin that tries `at_most` changes of the module `name`, those of certain `lines` where any are given."""
+    """Tries `at_most` changes of the module `name`, only those of certain `lines` if any are given."""
 
     def __init__(self, name: str, at_most: int, lines: Collection[int] = ()) -> None:
         self.name, self.at_most, self.lines = name, at_most, lines
         self._failed = False
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """One store and one database server are enough: what others do differently is not in these modules."""
+        """Keep the tests of one store and one database server: these modules do not depend on which it is."""
         one = {"store": "folder", "mysql": "mariadb"}
         items[:] = [
             item for item in items if all(_parameters(item).get(key, value) == value for key, value in one.items())
         ]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure."""
         self._failed |= report.failed
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the tests without a change, then try the changes, instead of pytest's own loop."""
         items = session.items
         first = max(items, key=lambda item: len(_SERVERS & set(getattr(item, "fixturenames", ()))))
         self._run(first, next(item for item in items if item is not first))
@@ -75,7 +77,7 @@ class Forks:
             )
             limit = 20 + 5 * sum(seconds for seconds, _ in chosen)
             notice = partial(self._notice, module, source, change, [items[n] for _, n in chosen])
-            # What runs on and on, or dies, is noticed as well.
+            # A child that takes too long or dies counts as noticed.
             if not chosen or _in_child(notice, limit) is False:
                 survivors += 1
                 say(
@@ -85,7 +87,7 @@ class Forks:
         say(f"{self.name}: {len(tried)} tried, {len(tried) - survivors} noticed, {survivors} not")
         return True
 
-    def _look(self, items: Sequence[pytest.Item], module: ModuleType) -> list[Seen]:
+    def _look(self, items: Sequence[pytest.Item], module: ModuleType) -> list[Baseline]:
         seen = []
         _be_quiet(items)
         for item, after in _in_turn(items):
@@ -102,32 +104,32 @@ class Forks:
             sys.settrace(trace)
             passed = self._run(item, after)
             sys.settrace(None)
-            seen.append(Seen(passed, time.monotonic() - began, frozenset(lines)))
+            seen.append(Baseline(passed, time.monotonic() - began, frozenset(lines)))
         return seen
 
     def _notice(self, module: ModuleType, source: str, change: Change, items: Sequence[pytest.Item]) -> bool:
-        """Whether a test fails; a module that cannot even be loaded is noticed too."""
+        """Return whether a test fails. A changed module that cannot be loaded counts as noticed."""
         try:
             graft(module, changed(source, change))
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - whatever the changed module raises
             return True
         _be_quiet(items)
         return not all(self._run(item, after) for item, after in _in_turn(items))
 
     def _run(self, item: pytest.Item, after: pytest.Item) -> bool:
-        """Whether the test passes; `after` says which fixtures stay."""
+        """Return whether the test passes; `after` decides which fixtures stay."""
         self._failed = False
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         return not self._failed
 
 
 def _be_quiet(items: Sequence[pytest.Item]) -> None:
-    """Let a child's tests print nothing."""
+    """Keep a child's tests from printing anything."""
     items[0].config.pluginmanager.unregister(name="terminalreporter")
 
 
 def _in_turn(items: Sequence[pytest.Item]) -> Iterable[tuple[pytest.Item, pytest.Item]]:
-    """Each test with the one after it; the last with any other, for the servers outlive it."""
+    """Return each test with the next one. The last is paired with the first, so that the servers stay."""
     return zip(items, [*items[1:], items[0]], strict=True)
 
 
@@ -136,7 +138,7 @@ def _parameters(item: pytest.Item) -> dict[str, object]:
 
 
 def _in_child(call: Callable[[], Any], seconds: float) -> Any:
-    """What `call` returns in a forked child; None when it takes too long or dies. Nothing that it started is left."""
+    """Return what `call` returns in a forked child; None if it takes too long or dies. Its processes are killed."""
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
 

@@ -1,6 +1,4 @@
-"""A changed module in place of the one that others have imported already: its functions get new code, its constants new
-values.
-"""
+"""Puts a changed module in place of one that others have imported: its functions get new code, its constants values."""
 
 import ast
 import inspect
@@ -9,10 +7,10 @@ from types import FunctionType, ModuleType
 
 
 def graft(module: ModuleType, tree: ast.Module) -> None:
-    """Let `module` do what `tree` says, for all who hold its functions and classes."""
+    """Let `module` do what `tree` says, also for modules that have imported its functions and classes."""
     fresh = ModuleType(module.__name__)
     fresh.__dict__.update({name: vars(module)[name] for name in ("__file__", "__package__", "__spec__")})
-    exec(compile(tree, str(module.__file__), "exec"), fresh.__dict__)  # noqa: S102  the project's own source
+    exec(compile(tree, str(module.__file__), "exec"), fresh.__dict__)  # noqa: S102 - the project's own source
     for name, new in vars(fresh).items():
         old = vars(module).get(name)
         if name.startswith("__"):
@@ -38,7 +36,7 @@ def _move(old: object, new: object, module: ModuleType) -> None:
 
 
 def _rebind(name: str, old: object, new: object) -> None:
-    """Constants are copied by those who import them."""
+    """Set a constant in every module that has imported it."""
     for other in list(sys.modules.values()):
         if getattr(other, "__dict__", {}).get(name) is old:
             setattr(other, name, new)

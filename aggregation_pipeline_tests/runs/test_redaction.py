@@ -18,7 +18,7 @@ from aggregation_pipeline.export import window as window_module
 from aggregation_pipeline.postgres.engine import create_engine, safe_reason
 from aggregation_pipeline.runs.redaction import redact_errors, redacted
 from aggregation_pipeline.storage.crc64 import crc64_of_file
-from aggregation_pipeline_tests.end_to_end.test_job import row_of, run
+from aggregation_pipeline_tests.end_to_end.shop_job import row_of, run
 from aggregation_pipeline_tests.support.canaries import CELLS, CORES, DIGITS_AMONG_CLOCKS, FUNCTIONS, TABLE, pieces_in
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -144,7 +144,7 @@ def test_a_run_that_fails_by_its_cells_tells_nobody_of_them(
     assert pieces_in("".join(map(one_line, errors))) == []
     assert "1292" in str(result.tables["t0"].error)
     assert "BIGINT UNSIGNED value is out of range" in str(result.tables["t1"].error)
-    assert "It comes of the output x." in str(result.tables["t1"].error)
+    assert "It comes from the output x." in str(result.tables["t1"].error)
 
 
 @on("mariadb")

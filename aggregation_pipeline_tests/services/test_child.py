@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import yaml
+import pytest
 
-from aggregation_pipeline.services import child, code_server
+from aggregation_pipeline.services import child
 from aggregation_pipeline.services.child import Child
-from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.waiting import until
 
 
@@ -35,7 +34,7 @@ def test_a_service_that_ends_is_started_again_after_pauses_that_grow(tmp_path: P
     assert daemon.pause == 0.08
 
 
-def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path: Path, monkeypatch):
+def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(child, "_LONGEST_PAUSE", 0.2)
     daemon, said = make(tmp_path, "import time; time.sleep(0.5)")
     daemon.pause = 20
@@ -81,10 +80,3 @@ time.sleep(60)
     assert service.end_group(signal.SIGINT, 20)
     assert not any(map(psutil.pid_exists, grandchildren()))
     assert service.wait_group(0), "it may be waited for again"
-
-
-def test_the_code_location_is_called_as_the_shipped_workspace_calls_it():
-    shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0][
-        "python_module"
-    ]
-    assert shipped == {"module_name": code_server.MODULE, "location_name": code_server.LOCATION}

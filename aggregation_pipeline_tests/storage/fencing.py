@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,30 +29,31 @@ PREFIX = "daily"
 NAMES = ("orders.json", "orders.summary.csv", "orders.detail.csv")
 
 
-class Work(threading.Thread):
-    """Something that is done beside the test; `error` is how it ended."""
+class Work:
+    """A call that runs in a thread beside the test."""
 
     def __init__(self, call: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._call = call
-        self.error: BaseException | None = None
-        self.result: object = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self.result = self._call()
-        except BaseException as error:  # noqa: BLE001  for the test to judge
-            self.error = error
+        pool = ThreadPoolExecutor(1)
+        self._future = pool.submit(call)
+        pool.shutdown(wait=False)
 
     def end(self) -> "Work":
-        self.join(60)
-        assert not self.is_alive(), "it never ended"
+        wait([self._future], 60)
+        assert self._future.done(), "it never ended"
         return self
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the call raised, when it has ended."""
+        return self._future.exception(0)
+
+    @property
+    def result(self) -> object:
+        return self._future.result(0)
 
 
 class Scene:
-    """`behind` is the store itself, `fenced` the way to it past the fences."""
+    """One window on a store. `behind` is the store itself; requests of `fenced` to it can be held back."""
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Scene:
             return publish_window(store, PREFIX, extract, files, run_id=run, names=self.names, lock=lock).manifest
 
     def apply_retention(self, *, fenced: bool = False, keep: timedelta | None = None) -> RetentionResult:
-        """A pass of retention in three days' time, when no run of today's is alive."""
+        """Apply retention as in three days, when no run of today is active any more."""
         return apply_retention(
             self.fenced if fenced else self.behind,
             PREFIX,
@@ -99,7 +101,7 @@ class Scene:
         take_lock_away(self.engine, PREFIX, "orders", window)
 
     def in_force(self, window: str = WINDOW) -> Manifest:
-        """The manifest in force, every object of which stands as it says."""
+        """Return the manifest in force, after proof that all its objects are as it says."""
         manifest = load_manifest(self.behind, PREFIX, "orders", window)
         assert manifest is not None
         self.assert_whole(manifest)
@@ -129,7 +131,7 @@ class Scene:
 
     @contextmanager
     def readers(self) -> Iterator[list[str]]:
-        """Read all the time, by the manifest and by names; what should not be is in the list."""
+        """Read all the time, by the manifest and by names; the list gets what is wrong."""
         wrong: list[str] = []
         done = threading.Event()
         works = [Work(partial(self._read, one, wrong, done)) for one in (self._read_by_manifest, self._read_by_names)]
@@ -178,9 +180,7 @@ class Scene:
 
 @contextmanager
 def scene(kind: str, server: OssServer | None, postgres_url: str, folder: Path) -> Iterator[Scene]:
-    """`kind`: folder, oss (names are copies), oss-symlink, or oss-parts, where every file goes up, and is copied, in
-    parts.
-    """
+    """`kind`: folder, oss (names are copies), oss-symlink, or oss-parts (every upload and copy is multipart)."""
     fences = Fences()
     with ExitStack() as stack:
         behind: ObjectStore

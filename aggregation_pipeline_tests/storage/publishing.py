@@ -15,7 +15,7 @@ from aggregation_pipeline_tests.storage.samples import render_csv, render_json
 
 
 class Watched:
-    """A store that notes what is done to it and can be told to fail: a pass-through, the store behind it is real."""
+    """Passes everything on to a real store, records what is done to it, and can be made to fail."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store, self.done = store, list[str]()
@@ -50,12 +50,10 @@ class Watched:
 
 
 class LostLock(NoLock):
-    """A lock that is lost from the `asked`-th question on; `meanwhile` is what the others do until it is taken
-    again.
-    """
+    """A lock that is lost from the check number `lost_at` on; `meanwhile`: what others do until it is taken again."""
 
-    def __init__(self, asked: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-        self.left, self.meanwhile, self.taken_again = asked, meanwhile, 0
+    def __init__(self, lost_at: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.left, self.meanwhile, self.taken_again = lost_at, meanwhile, 0
 
     def assert_held(self) -> None:
         self.left -= 1
@@ -76,3 +74,26 @@ def publish(
     files = [render_json(extract, directory)] if "json" in formats else []
     files += render_csv(extract, directory) if "csv" in formats else []
     return publish_window(store, "daily", extract, files, run_id=run, **how).manifest
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may run after it. (Real kills are in test_kill.py.)"""
+
+
+def killed_at(watched: Watched, step: int) -> None:
+    """Let the process end at the `step`-th change of the store."""
+    left = iter(range(step))
+
+    def die(_verb: str, _key: str) -> None:
+        if next(left, None) is None:
+            raise Killed
+
+    watched.before = die
+
+
+def keys_below(store: ObjectStore, prefix: str) -> list[str]:
+    return [stored.key.removeprefix(prefix) for stored in store.list(prefix)]
+
+
+def everything(store: ObjectStore) -> dict[str, bytes]:
+    return {stored.key: store.read(stored.key) for stored in store.list("")}

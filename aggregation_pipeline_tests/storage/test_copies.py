@@ -1,4 +1,4 @@
-"""Second names for stored objects, on both stores: copies (in a folder, hard links) and symlinks."""
+"""Further names for stored objects, on both stores: copies (in a folder, hard links) and symlinks."""
 
 import threading
 from collections.abc import Callable

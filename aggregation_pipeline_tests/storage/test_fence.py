@@ -1,5 +1,4 @@
-"""Requests that land long after their run has lost its lock, while another run has published the same window to the
-end.
+"""Requests that land long after their run lost its lock, when another run has published the same window.
 
 Each test holds one request, takes the lock away, lets another run publish, lets the request go, and then looks: what
 the manifest in force names is whole, no name holds a mixture, nothing that is in force is deleted, and the next
@@ -29,7 +28,7 @@ PLACES = {
     "a file": ("PUT", f"{WINDOW}/{FIRST}/orders.summary.csv"),
     "an extract": ("PUT", f"_extracts/orders/{WINDOW}/{FIRST}/detail.parquet"),
     "the manifest of the run": ("PUT", f"{WINDOW}/{FIRST}/manifest.json"),
-    "the switch": ("PUT", f"orders/{WINDOW}/manifest.json"),
+    "the window manifest": ("PUT", f"orders/{WINDOW}/manifest.json"),
     "a name": ("PUT", f"orders/{WINDOW}/orders.json"),
     "a name in latest": ("PUT", "orders/latest/orders.json"),
     "latest.json": ("PUT", "orders/latest.json"),
@@ -37,7 +36,7 @@ PLACES = {
 
 
 # Each takes a second or two: `make test` has the three that matter most, and no symlinks.
-_FAST = {"a file", "the switch", "a name"}
+_FAST = {"a file", "the window manifest", "a name"}
 
 
 @pytest.fixture(params=["folder", "oss", pytest.param("oss-symlink", marks=pytest.mark.slow)])
@@ -47,8 +46,8 @@ def stage(request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path: Pa
         yield made
 
 
-def settled(stage: Scene, value: int) -> None:
-    """What has to be true in the end, whatever was late: and stay true when retention has passed."""
+def assert_right_after_the_next_publication(stage: Scene, value: int) -> None:
+    """Whatever came late, the next publication is in force with all its names, and stays so after retention."""
     last = stage.publish("run-last", value)
     assert stage.in_force() == last
     stage.assert_names_are_of(last)
@@ -65,7 +64,9 @@ def settled(stage: Scene, value: int) -> None:
         for place in PLACES
         if place != "latest.json"
     ]
-    + [pytest.param(place, False, marks=pytest.mark.slow) for place in ("a file", "the switch", "latest.json")],
+    + [
+        pytest.param(place, False, marks=pytest.mark.slow) for place in ("a file", "the window manifest", "latest.json")
+    ],
 )
 def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, republished: bool):
     if republished:
@@ -82,7 +83,7 @@ def test_a_request_that_lands_late_spoils_nothing(stage: Scene, place: str, repu
         first.end()
         assert isinstance(first.error, LockError)
         assert stage.in_force() == second
-        settled(stage, 3)
+        assert_right_after_the_next_publication(stage, 3)
 
 
 @pytest.mark.slow
@@ -109,17 +110,17 @@ def test_a_part_or_the_end_of_an_upload_that_lands_late_spoils_nothing(
         held.let_go()
         assert isinstance(first.end().error, LockError)
         assert stage.in_force() == second
-        settled(stage, 3)
+        assert_right_after_the_next_publication(stage, 3)
     assert oss_server.bucket.uploads == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["oss"], indirect=True)
-def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version_whole_until_the_next_publication(
+def test_a_window_manifest_that_lands_late_leaves_an_older_version_whole_until_the_next_publication(
     stage: Scene,
 ):
     stage.publish(EARLIER, 1)
-    held = stage.fences.hold("PUT", PLACES["the switch"][1])
+    held = stage.fences.hold("PUT", PLACES["the window manifest"][1])
     assert isinstance(stage.fenced, OssStore)
     impatient = OssStore(replace(stage.fenced.options, read_timeout=1, attempts=1))
     with stage.readers():
@@ -130,14 +131,14 @@ def test_a_switch_that_lands_when_its_run_has_long_ended_leaves_an_older_version
         assert isinstance(first.end().error, LockError)
         assert stage.in_force() == second
         held.let_go()
-        until("the late switch", lambda: stage.in_force().publication == FIRST, 10)
-        settled(stage, 3)
+        until("the late window manifest", lambda: stage.in_force().publication == FIRST, 10)
+        assert_right_after_the_next_publication(stage, 3)
 
 
 @pytest.mark.slow
 def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Scene):
     stage.publish(EARLIER, 1)
-    for place in ("the mark", "a file", "the switch"):
+    for place in ("the mark", "a file", "the window manifest"):
         method, part = PLACES[place]
         run = f"{FIRST}-{place.replace(' ', '-')}"
         held = stage.fences.hold(method, part.replace(FIRST, run))
@@ -150,7 +151,7 @@ def test_a_second_attempt_of_the_same_run_is_not_spoiled_by_the_first(stage: Sce
             assert isinstance(first.end().error, LockError)
             assert stage.in_force() == second
             stage.publish(EARLIER, 1)
-    settled(stage, 4)
+    assert_right_after_the_next_publication(stage, 4)
 
 
 @pytest.mark.slow
@@ -170,7 +171,7 @@ def test_a_late_delete_of_retention_takes_nothing_that_is_in_force(stage: Scene,
         held.let_go()
         retention.end()
         assert stage.in_force() == second
-        settled(stage, 1)
+        assert_right_after_the_next_publication(stage, 1)
 
 
 @pytest.mark.slow

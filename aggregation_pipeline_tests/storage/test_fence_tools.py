@@ -1,4 +1,4 @@
-"""The fence itself: what it holds is held until it is let go, lands then, and nothing else waits."""
+"""The fence itself: a held request lands when it is let go, and no other request waits."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The folder's own promises."""
+"""What a folder as a store promises besides what all stores do."""
 
 import errno
 import os

@@ -106,7 +106,7 @@ def test_a_manifest_that_leads_out_of_its_windows_publications_is_refused(
         StorageDamagedError, match=r"manifest\.json is not a manifest of version 1: it (is of table|names)"
     ):
         load_manifest(store, "daily", "orders", WINDOW)
-    # Nothing that it names is taken over.
+    # The next run takes over nothing that it names.
     again = publish(store, extract, tmp_path / "out", run="run-2")
     assert {file.key.split("/")[3] for file in again.files} == {"run-2"}
 

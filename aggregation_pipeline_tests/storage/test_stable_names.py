@@ -1,4 +1,4 @@
-"""Stable names: set after the switch, put right by each publication, and never a reason to fail. On both stores."""
+"""Stable names: set after the window manifest, repaired by each publication, never a reason to fail. On both stores."""
 
 import json
 from collections.abc import Iterator
@@ -87,8 +87,8 @@ def test_names_with_the_date_in_them_do_not_pile_up_in_latest(store: ObjectStore
 def test_names_can_be_turned_off_and_then_there_are_none(store: ObjectStore, tmp_path: Path):
     published(store, tmp_path)
     store.put(f"{FOLDER}/notes.json", b"a colleague's", media_type="text/plain")
-    told = published(store, tmp_path, run="run-2", value=8, names="none")
-    assert told.names == {}
+    result = published(store, tmp_path, run="run-2", value=8, names="none")
+    assert result.names == {}
     assert [stored.key for stored in store.list(f"{FOLDER}/") if stored.key.count("/") == 3] == [
         f"{FOLDER}/manifest.json",
         f"{FOLDER}/notes.json",
@@ -98,9 +98,9 @@ def test_names_can_be_turned_off_and_then_there_are_none(store: ObjectStore, tmp
 
 
 def test_names_may_be_symlinks(watched: Watched, tmp_path: Path):
-    told = published(watched, tmp_path, names="symlink")
+    result = published(watched, tmp_path, names="symlink")
     assert f"link {FOLDER}/orders.json" in watched.done
-    assert watched.store.read(f"{FOLDER}/orders.json") == watched.store.read(told.manifest.files[0].key)
+    assert watched.store.read(f"{FOLDER}/orders.json") == watched.store.read(result.manifest.files[0].key)
     watched.done.clear()
     published(watched, tmp_path, run="run-2", names="symlink")
     assert watched.done == []
@@ -124,15 +124,15 @@ class Refusing:
 
 def test_a_name_that_cannot_be_set_is_told_and_set_by_the_next_publication(store: ObjectStore, tmp_path: Path):
     name = f"{FOLDER}/orders.json"
-    told = published(Refusing(store, name), tmp_path)
-    assert told.name_problems == (f"Cannot copy {name}: the key may not do it.",)
-    assert told.names == {}
+    result = published(Refusing(store, name), tmp_path)
+    assert result.name_problems == (f"Cannot copy {name}: the key may not do it.",)
+    assert result.names == {}
     assert store.head(name) is None
     assert store.head(f"{LATEST}/orders.json") is not None
-    assert list(find_wrong_names(store, "daily", told.manifest, "copy")) == [name]
+    assert list(find_wrong_names(store, "daily", result.manifest, "copy")) == [name]
     again = published(store, tmp_path, run="run-2")
-    assert (again.manifest, again.name_problems) == (told.manifest, ())
-    assert store.read(name) == store.read(told.manifest.files[0].key)
+    assert (again.manifest, again.name_problems) == (result.manifest, ())
+    assert store.read(name) == store.read(result.manifest.files[0].key)
 
 
 def test_of_two_windows_published_at_once_the_newer_stays_the_latest(watched: Watched, tmp_path: Path):
@@ -163,17 +163,17 @@ def test_a_damaged_latest_is_an_error_to_readers_and_is_written_anew_by_the_next
 
 
 def test_what_is_no_window_is_neither_listed_nor_the_latest(store: ObjectStore, tmp_path: Path):
-    told = published(store, tmp_path)
+    result = published(store, tmp_path)
     for folder in ("zzz", "latest", "2026-11-31", "2026-11-20T2500", "backup 2026-11-20"):
-        store.put(f"daily/orders/{folder}/manifest.json", told.manifest.to_json(), media_type="application/json")
+        store.put(f"daily/orders/{folder}/manifest.json", result.manifest.to_json(), media_type="application/json")
     assert list(published_windows(store, "daily")) == [("orders", WINDOW)]
 
 
 def test_a_table_whose_files_are_called_as_the_stores_own_objects_has_names_too(store: ObjectStore, tmp_path: Path):
     for table in ("manifest", "publication", "latest"):
         extract = sample_extract(tmp_path / table, table=table)
-        told = publish_window(store, "daily", extract, [render_json(extract, tmp_path)], run_id="run-1")
-        (file,) = told.manifest.files
+        result = publish_window(store, "daily", extract, [render_json(extract, tmp_path)], run_id="run-1")
+        (file,) = result.manifest.files
         assert store.read(window_key("daily", table, WINDOW, f"{table}.json")) == store.read(file.key)
         again = publish_window(store, "daily", extract, [render_json(extract, tmp_path)], run_id="run-2")
-        assert again.manifest == told.manifest
+        assert again.manifest == result.manifest

@@ -84,9 +84,11 @@ class Bank:
 
     @property
     def variables(self) -> dict[str, str]:
+        """The variables that point a deployment to the bank."""
         return {"DB_SOCKET": str(self.server.socket), "DB_USER": READER, "DB_NAME": "bank"}
 
     def connect(self, database: str | None = "bank") -> "pymysql.Connection[Any]":
+        """Open a connection as the administrator."""
         connection: pymysql.Connection[Any] = pymysql.connect(
             unix_socket=str(self.server.socket),
             user="root",
@@ -98,22 +100,23 @@ class Bank:
         return connection
 
     def begin(self) -> None:
-        """Let money move."""
+        """Begin with transfers."""
         self._open.set()
         threading.Thread(target=self._move, name="money", daemon=True).start()
 
     def close(self) -> None:
-        """Let no more money move, and wait until the last transfer is through."""
+        """Stop transfers, and wait until the last one is committed."""
         self._open.clear()
         with self._counter:
             pass
 
     def stop(self) -> None:
+        """Stop the server."""
         self._over.set()
         self.server.stop()
 
     def restart(self, *, kill: bool, seconds: float) -> None:
-        """End the server, politely or not, and start it again after so many seconds."""
+        """Stop or kill the server, and start it again after so many seconds."""
         if kill:
             self.server.child.popen.kill()
             self.server.child.popen.wait()
@@ -123,7 +126,7 @@ class Bank:
         self.server = start_again(self.server)
 
     def sessions(self) -> list[str]:
-        """What the pipeline has open at the server."""
+        """Return the sessions that the pipeline has at the server."""
         with self.connect(None) as connection, connection.cursor() as cursor:
             sql = (
                 "SELECT CONCAT(id, ' ', command, ' ', COALESCE(info, '')) FROM information_schema.processlist WHERE"
@@ -133,7 +136,7 @@ class Bank:
             return [row[0] for row in cursor.fetchall()]
 
     def accounts_at(self, seen: int) -> dict[int, tuple[Decimal, int]]:
-        """Balance and number of moves of each account when `seen` was the newest number in the ledger."""
+        """Return each account's balance and number of moves when `seen` was the newest number in the ledger."""
         balances = dict.fromkeys(range(1, ACCOUNTS + 1), OPENING)
         moves = dict.fromkeys(balances, 0)
         for _, sender, receiver, amount in self.ledger(seen):
@@ -144,7 +147,7 @@ class Bank:
         return {number: (balances[number], moves[number]) for number in balances}
 
     def ledger(self, seen: int, day: str | None = None) -> list[tuple[int, int, int, Decimal]]:
-        """The rows of the ledger, of one day or all, up to the number `seen`."""
+        """Return the rows of the ledger up to the number `seen`, of one day or of all."""
         with self.connect() as connection, connection.cursor() as cursor:
             which = "" if day is None else "AND DATE(day) = %(day)s"
             cursor.execute(
@@ -154,6 +157,7 @@ class Bank:
             return list(cursor.fetchall())
 
     def newest(self) -> int:
+        """Return the newest number in the ledger."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SELECT COALESCE(MAX(id), 0) FROM ledger")
             row = cursor.fetchone()
@@ -162,7 +166,7 @@ class Bank:
 
     def _move(self) -> None:
         while not self._over.is_set():
-            # Asked first: PyMySQL forgets to close a socket that was refused.
+            # PyMySQL does not close a socket that was refused.
             if socket_accepts(self.server.socket):
                 with suppress(pymysql.MySQLError, OSError), self.connect() as connection:
                     self._move_with(connection)
@@ -197,10 +201,10 @@ class Bank:
 
 
 def open_bank(folder: Path) -> Bank:
-    """A bank on a server of its own, with the accounts opened and nothing moving yet.
+    """Start a bank on a server of its own, with its accounts and without transfers yet.
 
-    A transfer that was committed outlives a kill of the server: the log goes to the operating system at once, and pages
-    are written twice.
+    A committed transfer outlives a kill of the server: the log goes to the operating system at once, and pages are
+    written twice.
     """
     bank = Bank(start_mariadb(folder, options=["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1"]))
     try:

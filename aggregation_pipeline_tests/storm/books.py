@@ -1,4 +1,4 @@
-"""After the storm: what has to be true of runs, rows, windows, and of everything that a process may leave behind."""
+"""What has to be true after the storm: of runs, rows and windows, and of what processes leave behind."""
 
 import subprocess
 import tempfile
@@ -26,12 +26,12 @@ from aggregation_pipeline_tests.storm.people import COMMAND
 from aggregation_pipeline_tests.storm.readers import TABLES, check_files, parsed
 from aggregation_pipeline_tests.storm.runs import Seen, Watch
 from aggregation_pipeline_tests.storm.scene import DEPLOYMENT, Scene
-from aggregation_pipeline_tests.storm.trouble import BROKEN
+from aggregation_pipeline_tests.storm.strikes import BROKEN
 from aggregation_pipeline_tests.support.waiting import until
 
-# A row is right so many seconds after its run came to its end, or after the last trouble, whichever is later.
+# So many seconds after the end of its run, or of the storm, a row has to be right.
 ROW_SECONDS: Final = 80
-# Runs that were queued are done one after the other, and one that was lost while it started is found after 90 s.
+# Queued runs are executed one after the other, and a run that was lost at its start is found after 90 s.
 QUIET_SECONDS: Final = 420
 _HELD_SLOTS: Final = sa.text("SELECT run_id || ' ' || step_key FROM concurrency_slots WHERE run_id IS NOT NULL")
 _LEFT_WAITING: Final = sa.text("SELECT count(*) FROM pending_steps")
@@ -52,7 +52,7 @@ _TOLD: Final = sa.text("SELECT count(*) FROM aggregation_alerts.deliveries")
 
 @dataclass
 class Books:
-    """Each method proves one thing, and fails with words."""
+    """Each method proves one thing, or fails and says what is wrong."""
 
     scene: Scene
     watch: Watch
@@ -72,8 +72,10 @@ class Books:
             return list(connection.execute(query).scalars())
 
     def every_run_ends(self) -> None:
+        """No run stays queued or started for ever."""
+
         def open_runs() -> list[tuple[str, str]]:
-            return [(each.run_id, each.status) for each in self.watch.seen.values() if each.settled is None]
+            return [(each.run_id, each.status) for each in self.watch.seen.values() if each.over_since is None]
 
         since = self.watch.looks + 2
         until("a look at all runs", lambda: self.watch.looks > since, 60)
@@ -85,6 +87,8 @@ class Books:
         )
 
     def every_run_has_its_row(self) -> None:
+        """Every run has one row in batch_jobs, which was right soon."""
+
         def due() -> list[Seen]:
             return [each for each in self.watch.ours() if each.right is None and not _never_began(each)]
 
@@ -97,8 +101,8 @@ class Books:
         print(f"rows were right after {max(waited.values(), default=0.0)} s at most")
         late = {run_id: seconds for run_id, seconds in waited.items() if seconds > ROW_SECONDS}
         assert not late, f"rows that were right too late: {late}"
-        # Each row is of a run; one of which nobody saw anything was made and deleted between two looks.
-        unknown = self.watch.strangers - {each.run_id for each in self.watch.ours()}
+        # A run that was made and deleted between two looks was never seen.
+        unknown = self.watch.rows_without_run - {each.run_id for each in self.watch.ours()}
         assert len(unknown) <= 1, unknown
         open_rows = self._asked(sa.text("SELECT id::text FROM batch_jobs WHERE status IN ('pending', 'in_progress')"))
         assert not open_rows, f"rows that stay open: {open_rows}"
@@ -108,11 +112,11 @@ class Books:
         assert not twice
 
     def _since(self, run: Seen) -> float:
-        assert run.settled is not None
-        return max(run.settled, self.healed)
+        assert run.over_since is not None
+        return max(run.over_since, self.healed)
 
     def every_window_is_of_one_moment_of_the_source(self) -> dict[tuple[str, str], Manifest]:
-        """Each window in force, its files, names, and what it says, against the ledger; returns the manifests."""
+        """Compare each published window with the ledger; return the manifests."""
         store, wrong, found = self.scene.store, list[str](), dict[tuple[str, str], Manifest]()
         for table, window in published_windows(store, ""):
             manifest = load_manifest(store, "", table, window)
@@ -141,7 +145,7 @@ class Books:
         return [] if same else [f"{table} {manifest.window}: at no moment did the source hold this"]
 
     def one_more_run_of_everything_says_what_the_source_says(self) -> None:
-        """With nothing moving any more, and nothing in the way."""
+        """Without transfers and faults, another run of all tables publishes exactly what the source holds."""
         self.scene.bank.close()
         for words in (
             ["backfill", "--table", "moves", "--from", DAYS[0], "--to", DAYS[-1]],
@@ -149,7 +153,8 @@ class Books:
         ):
             done = subprocess.run(
                 [*COMMAND, *words],
-                env=dict(self.scene.dev.environment), cwd=self.scene.dev.folder, capture_output=True, text=True, timeout=300, check=False,
+                env=dict(self.scene.dev.environment), cwd=self.scene.dev.folder,
+                capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stdout + done.stderr
         found = self.every_window_is_of_one_moment_of_the_source()
@@ -177,6 +182,7 @@ class Books:
             assert not find_wrong_names(self.scene.store, "", manifest, "copy")
 
     def nothing_is_held_by_the_dead(self) -> None:
+        """No dead process holds a slot of a pool, or a session at MariaDB."""
         until("free slots", lambda: not self._asked(_HELD_SLOTS), 120, said=lambda: str(self._asked(_HELD_SLOTS)))
         until("no step that waits for a slot", lambda: self._asked(_LEFT_WAITING) == [0], 60)
         until(
@@ -187,7 +193,8 @@ class Books:
         )
 
     def every_failure_was_told_of_and_not_too_often(self) -> None:
-        # For one that was started once more, that one speaks.
+        """Each failed run has an incident, and each message was delivered, hardly any twice."""
+        # A run that was started again has its incident by the new run.
         again = set(self._asked(_STARTED_AGAIN))
         failed = {
             each.run_id for each in self.watch.ours() if each.status == "FAILURE" and each.deleted is None
@@ -201,10 +208,11 @@ class Books:
         until("every message", lambda: self._asked(_UNTOLD) == [0], 150)
         (messages,) = self._asked(_TOLD)
         assert not failed or messages
-        # One that was sent just before the daemon was killed may be sent again.
+        # A message that was sent just before the daemon was killed may be sent again.
         assert messages <= len(self.scene.sink.received) <= messages + 10
 
     def nothing_is_left_when_the_services_have_stopped(self) -> None:
+        """No process, lock, session, upload or temporary file is left."""
         self.scene.dev.stop()
         until("the end of all processes", lambda: not self.scene.family(), 60, said=lambda: str(self.scene.family()))
         until("no lock", lambda: not self._asked(_LOCKS), 30, said=lambda: str(self._asked(_LOCKS)))
@@ -212,7 +220,7 @@ class Books:
         uploads = self.scene.oss.bucket.uploads if self.scene.oss else {}
         assert not uploads, f"uploads in parts that nobody ends: {uploads}"
         temp = self.scene.disk / "temp"
-        # Each text that a code server had loaded stays for a while, for workers that outlive it.
+        # Each text that a code server has loaded is kept for a while, for workers that outlive it.
         kept = [path for path in temp.rglob("*") if path.parent.name == "loaded"]
         assert len(kept) <= 1 + len(BROKEN), kept
         left = [
@@ -221,14 +229,12 @@ class Books:
             if path not in kept and (path.is_file() or path.parent.name.startswith("window-"))
         ]
         assert not left, f"left in TEMP_DIR: {left}"
-        # What Dagster's own killed processes leave there is called tmp and something.
+        # Dagster's own killed processes leave files there whose names begin with tmp.
         left = [path for path in (self.scene.folder / "tmp").iterdir() if not path.name.startswith("tmp")]
         assert not left, f"left in the folder for temporary files: {left}"
 
     def retention_takes_all_that_no_manifest_names(self) -> None:
-        """A pass in three days' time: what dead runs left, and what was superseded, is gone by then; nothing else
-        is.
-        """
+        """Three days later retention deletes what dead runs left and what was replaced, and nothing else."""
         store = self.scene.store
         swept = apply_retention(
             store,
@@ -265,7 +271,7 @@ class Books:
 
 
 def _never_began(run: Seen) -> bool:
-    """A run that was deleted while it waited, before anybody looked, tells nobody of itself."""
+    """Return whether a run was deleted while it waited, before a sensor saw it: then it gets no row."""
     return (
         run.deleted is not None and run.row is None and run.status in {"NOT_STARTED", "QUEUED", "STARTING", "CANCELED"}
     )

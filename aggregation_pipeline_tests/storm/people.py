@@ -1,5 +1,6 @@
-"""What people do in the storm, by Dagster's UI and in terminals: launch, cancel, delete, and the same thing twice at
-once.
+"""What people do during the storm, in Dagster's UI and in terminals.
+
+They launch, cancel and delete runs, and ask for the same thing twice at once.
 """
 
 import random
@@ -20,15 +21,16 @@ _LAUNCH: Final = """mutation($job: String!, $tags: [ExecutionTag!]!) { launchRun
     selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__", jobName: $job},
     executionMetadata: {tags: $tags}}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-_CANCEL: Final = """mutation($run: String!, $how: TerminateRunPolicy) { terminateRun(runId: $run, terminatePolicy: $how) { __typename } }"""
+_CANCEL: Final = """mutation($run: String!, $how: TerminateRunPolicy) {
+    terminateRun(runId: $run, terminatePolicy: $how) { __typename } }"""
 _DELETE: Final = """mutation($run: String!) { deleteRun(runId: $run) { __typename } }"""
-# More wait in the queue than may run, and not so many that nothing of what was asked for is done by the end.
+# More than may run at once, so that some wait in the queue, but not so many that the queue is never done.
 _AT_ONCE: Final = 9
 
 
 @dataclass
 class People:
-    """`done` counts what they did; what the service did not take, because it was away, counts as `refused`."""
+    """`done` counts what they did. What a service that was down did not take counts as `refused`."""
 
     dev: Supervised
     watch: Watch
@@ -40,11 +42,12 @@ class People:
     _thread: threading.Thread | None = None
 
     def begin(self) -> None:
+        """Let them begin."""
         self._thread = threading.Thread(target=self._work, name="people", daemon=True)
         self._thread.start()
 
     def go_home(self, seconds: float) -> None:
-        """Let them do no more, and wait for what runs in their terminals."""
+        """Let them stop, and wait for the commands in their terminals."""
         self._over.set()
         assert self._thread is not None
         self._thread.join(seconds)
@@ -52,6 +55,7 @@ class People:
             terminal.wait(seconds)
 
     def launch(self, job: str, day: str | None = None) -> None:
+        """Launch a job as the UI does, for a day if the job has partitions."""
         tags = [] if day is None else [{"key": "dagster/partition", "value": day}]
         answer = self._ask("launch", _LAUNCH, job=job, tags=tags)
         if answer and answer["launchRun"]["__typename"] == "LaunchRunSuccess":
@@ -75,7 +79,7 @@ class People:
             deed()
 
     def _ordinary(self) -> None:
-        if len(self.watch.open_row_states()) >= _AT_ONCE:
+        if len(self.watch.unfinished()) >= _AT_ONCE:
             return
         what = self.chance.random()
         if what < 0.3:
@@ -86,9 +90,9 @@ class People:
             self.launch(DAILY, self.chance.choice(DAYS))
 
     def _duplicates(self) -> None:
-        if len(self.watch.open_row_states()) >= _AT_ONCE:
+        if len(self.watch.unfinished()) >= _AT_ONCE:
             return
-        self.done["twins"] += 1
+        self.done["duplicates"] += 1
         if self.chance.random() < 0.5:
             day = self.chance.choice(DAYS)
             self.type("backfill", "--table", "moves", "--from", day, "--to", day, "--json")
@@ -100,12 +104,12 @@ class People:
             self.launch("aggregate")
 
     def _cancel(self) -> None:
-        if found := self.watch.open_row_states():
+        if found := self.watch.unfinished():
             policy = self.chance.choice(["SAFE_TERMINATE", "SAFE_TERMINATE", "MARK_AS_CANCELED_IMMEDIATELY"])
             self._ask("cancel", _CANCEL, run=self.chance.choice(found), how=policy)
 
     def _delete(self) -> None:
-        found = self.watch.open_row_states() if self.chance.random() < 0.3 else self.watch.finished()
+        found = self.watch.unfinished() if self.chance.random() < 0.3 else self.watch.finished()
         if found:
             self._ask("delete", _DELETE, run=self.chance.choice(found))
 

@@ -1,6 +1,4 @@
-"""Readers that look all the time, as consumers do: one goes by the manifest, one by stable names. What should not be is
-kept in words.
-"""
+"""Consumers that read all the time: one goes by the manifest, one by stable names. They note what is wrong."""
 
 import csv
 import io
@@ -26,12 +24,12 @@ from aggregation_pipeline.storage.published import fetch_window, load_manifest, 
 from aggregation_pipeline_tests.storm.contradictions import Window, contradictions
 
 TABLES: Final = ("accounts", "moves", "archive")
-# Whoever looks at the archive reads 18 MB.
+# The archive has 18 MB, so it is read less often.
 _OFTEN: Final = (10, 10, 1)
 
 
 def parsed(name: str, content: bytes) -> Window:
-    """The rows of a file by dataset, read by other libraries than those that wrote it."""
+    """Return the rows of a file by dataset, read by other libraries than those that wrote it."""
     kind = name.rsplit(".", 1)[-1]
     if kind == "json":
         read = json.loads(content, parse_float=Decimal)
@@ -43,14 +41,14 @@ def parsed(name: str, content: bytes) -> Window:
 
 
 def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
-    """Whether the rows are the same, though one format has numbers where the other has text."""
+    """Return whether the rows are the same, even if one format has numbers where the other has text."""
     return [{name: str(cell) for name, cell in row.items()} for row in one] == [
         {name: str(cell) for name, cell in row.items()} for row in other
     ]
 
 
 def check_files(manifest: Manifest, contents: dict[str, bytes]) -> list[str]:
-    """What is wrong with the files of a window, each by its name, if they are to be one version of it."""
+    """Return what shows that the files, by name, are not one version of the window."""
     wrong, versions = [], dict[str, Window]()
     for file in manifest.files:
         content = contents[file.name]
@@ -59,7 +57,7 @@ def check_files(manifest: Manifest, contents: dict[str, bytes]) -> list[str]:
             continue
         window = parsed(file.name, content)
         if sum(map(len, window.values())) != file.rows:
-            wrong.append(f"{file.key}: {file.rows} rows were said")
+            wrong.append(f"{file.key}: the manifest says {file.rows} rows")
         versions.setdefault(file.format, {})
         versions[file.format] = {**versions[file.format], **window}
     for kind, window in versions.items():
@@ -77,7 +75,13 @@ def check_files(manifest: Manifest, contents: dict[str, bytes]) -> list[str]:
 
 @dataclass
 class Readers:
-    """`looks` counts what was read whole, by kind of reader; `gone` what retention took away under a reader's hands."""
+    """The two readers.
+
+    Attributes:
+        looks: how often each has read something completely.
+        gone: how often retention had deleted it meanwhile.
+        wrong: what should not be.
+    """
 
     store: ObjectStore
     looks: Counter[str] = field(default_factory=Counter)
@@ -87,12 +91,14 @@ class Readers:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def begin(self) -> None:
+        """Let them begin to read."""
         for look in (self._by_manifest, self._by_name):
             thread = threading.Thread(target=self._read, args=(look,), name=look.__name__, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def stop(self) -> None:
+        """Let them stop, and wait for them."""
         self._over.set()
         for thread in self._threads:
             thread.join(60)
@@ -104,7 +110,7 @@ class Readers:
                 look(chance)
             except StorageBusyError:
                 self.gone["store"] += 1
-            except Exception as error:  # noqa: BLE001  for the test to judge
+            except Exception as error:  # noqa: BLE001 - the test fails by `wrong`
                 self.wrong.append(f"{look.__name__}: {type(error).__name__}: {error}")
 
     def _by_manifest(self, chance: random.Random) -> None:
@@ -121,8 +127,8 @@ class Readers:
             try:
                 paths = fetch_window(self.store, manifest, Path(folder))
             except StorageError as error:
-                # Retention leaves a version that is superseded for a day; a window that expires goes at once, its
-                # manifest first.
+                # Retention keeps a replaced version for a day. An expired window is deleted at once, its manifest
+                # first.
                 again = load_manifest(self.store, "", table, window)
                 if again is not None and again.publication == manifest.publication:
                     self.wrong.append(f"{table} {window}: {error}")
@@ -154,7 +160,7 @@ class Readers:
         }
         published = {(file.bytes, file.crc64) for window in windows for file in self._published(table, window, name)}
         if (len(content), str(crc64(content))) not in published and self._still(key) == content:
-            self.wrong.append(f"{key}: holds what no publication of its window published")
+            self.wrong.append(f"{key}: holds what no publication of its window has published")
         self.looks["name"] += 1
 
     def _still(self, key: str) -> bytes | None:
@@ -164,7 +170,7 @@ class Readers:
             return None
 
     def _published(self, table: str, window: str, name: str) -> list[ManifestFile]:
-        """The files of this name that the publications of a window say they have."""
+        """Return the files of this name in all publications of a window."""
         places = [parse_key("", stored.key) for stored in self.store.list(window_folder("", table, window))]
         publications = [
             place.publication for place in places if place is not None and place.publication and place.name == MANIFEST

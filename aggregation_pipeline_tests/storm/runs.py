@@ -1,6 +1,4 @@
-"""All runs of the storm, and their rows in batch_jobs, looked at all the time: which ended when, and when its row said
-so.
-"""
+"""Watches all runs and their rows in batch_jobs during the storm: when a run ended, and when its row said so."""
 
 import threading
 import time
@@ -12,8 +10,8 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.postgres.engine import create_engine
 
-# What a row says of a run with this status.
-RIGHT: Final = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELED": "failed"}
+# The status in batch_jobs of a run that has ended, by its status in Dagster.
+ROW_STATUS: Final = {"SUCCESS": "completed", "FAILURE": "failed", "CANCELED": "failed"}
 _RUNS: Final = sa.text("SELECT run_id, status, pipeline_name FROM runs")
 _ROWS: Final = sa.text(
     "SELECT id::text, status, metadata -> 'dagster' ->> 'run_id', metadata -> 'dagster' ->> 'status' FROM batch_jobs"
@@ -22,8 +20,13 @@ _ROWS: Final = sa.text(
 
 @dataclass
 class Seen:
-    """A run, as far as it was seen. Times are those of `time.monotonic`; `deleted` once Dagster does not know it any
-    more.
+    """What was seen of a run. Times are those of `time.monotonic`.
+
+    Attributes:
+        ended: when Dagster first said that it had ended.
+        row: the status in its row.
+        right: since when its row says the right thing.
+        deleted: when Dagster did not know it any more.
     """
 
     run_id: str
@@ -36,47 +39,53 @@ class Seen:
 
     @property
     def ours(self) -> bool:
+        """Whether it is a run that gets a row."""
         return self.job not in {"retention", "prune_batch_jobs"}
 
     @property
-    def settled(self) -> float | None:
-        """Since when nothing more happens to it."""
+    def over_since(self) -> float | None:
+        """Since when nothing more happens to it; None if it goes on."""
         return self.deleted if self.deleted is not None else self.ended
 
 
 @dataclass
 class Watch:
-    """`seen` by the run's id; `strangers` are rows that belong to no run that was ever seen."""
+    """`seen` has the runs by their ids; `rows_without_run` are rows of runs that were never seen."""
 
     url: str
     seen: dict[str, Seen] = field(default_factory=dict)
-    strangers: set[str] = field(default_factory=set)
+    rows_without_run: set[str] = field(default_factory=set)
     looks: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def begin(self) -> None:
+        """Begin to watch."""
         self._thread = threading.Thread(target=self._work, name="runs", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Stop watching."""
         self._over.set()
         if self._thread is not None:
             self._thread.join(60)
 
-    def open_row_states(self) -> list[str]:
-        return sorted(each.run_id for each in list(self.seen.values()) if each.settled is None)
+    def unfinished(self) -> list[str]:
+        """Return the ids of runs that go on."""
+        return sorted(each.run_id for each in list(self.seen.values()) if each.over_since is None)
 
     def finished(self) -> list[str]:
+        """Return the ids of runs that have ended and were not deleted."""
         return sorted(
             each.run_id for each in list(self.seen.values()) if each.ended is not None and each.deleted is None
         )
 
     def ours(self) -> list[Seen]:
+        """Return the runs that get a row."""
         return [each for each in list(self.seen.values()) if each.ours]
 
     def look(self) -> None:
-        """One look at both tables. The rows first: a run is made before its row."""
+        """Look at both tables once. Rows first: a run is made before its row."""
         engine = create_engine(self.url, application_name="aggregation test", statement_timeout=30)
         try:
             with engine.connect() as connection:
@@ -94,7 +103,7 @@ class Watch:
                 # A run that was canceled may succeed after all.
                 seen.ended = seen.right = None
             seen.status = status
-            if status in RIGHT and seen.ended is None:
+            if status in ROW_STATUS and seen.ended is None:
                 seen.ended = now
         for run_id in self.seen.keys() - known:
             if self.seen[run_id].deleted is None:
@@ -102,7 +111,7 @@ class Watch:
         for key, status, run_id, _ in rows:
             found = self.seen.get(run_id)
             if found is None:
-                self.strangers.add(key)
+                self.rows_without_run.add(key)
                 continue
             found.row = status
             if _is_right(found) and found.right is None:
@@ -113,7 +122,7 @@ class Watch:
 
     def _work(self) -> None:
         while not self._over.wait(0.5):
-            # PostgreSQL is away, or being started.
+            # PostgreSQL may be down.
             with suppress(sa.exc.SQLAlchemyError):
                 self.look()
 
@@ -121,5 +130,5 @@ class Watch:
 def _is_right(run: Seen) -> bool:
     if run.deleted is not None:
         # It may have ended between the last look and its deletion.
-        return run.row == RIGHT[run.status] if run.status in RIGHT else run.row in {"failed", "completed"}
-    return run.row == RIGHT.get(run.status)
+        return run.row == ROW_STATUS[run.status] if run.status in ROW_STATUS else run.row in {"failed", "completed"}
+    return run.row == ROW_STATUS.get(run.status)

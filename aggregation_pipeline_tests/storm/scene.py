@@ -1,6 +1,4 @@
-"""The deployment that the storm goes over: the services under their supervisor, with servers and a small disk of their
-own.
-"""
+"""The deployment for the storm: the services under their supervisor, with servers and a small disk of their own."""
 
 import os
 import shutil
@@ -27,7 +25,7 @@ from aggregation_pipeline_tests.support.servers.missing import missing
 from aggregation_pipeline_tests.support.servers.oss import OssServer
 from aggregation_pipeline_tests.support.sink import Sink, new_sink
 
-# Committed is committed, also when the server is killed; only the machine's power would matter, and that stays on.
+# What is committed outlives a kill of the server. fsync only matters for a power cut.
 POSTGRES: Final = {"fsync": "off"}
 DISK: Final = "128m"
 DATABASE: Final = "storm"
@@ -48,9 +46,7 @@ _KEPT: Final = {
 
 @dataclass
 class Scene:
-    """Everything that can be hurt. `disk` holds the exports where there is no `oss`, the temporary files, and what
-    others put there.
-    """
+    """Everything that a storm can hurt. `disk` holds temporary files, and without `oss` the exports."""
 
     folder: Path
     disk: Path
@@ -63,16 +59,16 @@ class Scene:
 
     @property
     def store(self) -> ObjectStore:
+        """The store that the deployment publishes to."""
         return FolderStore(self.disk / "exports") if self.oss is None else OssStore(self.oss.options(attempts=8))
 
     @property
     def config(self) -> Path:
+        """aggregation.yaml."""
         return self.dev.folder / "aggregation.yaml"
 
     def family(self) -> list[psutil.Process]:
-        """All processes of the deployment: services, workers, orphans, commands in terminals; not the servers, and not
-        the test.
-        """
+        """Return all processes of the deployment: services, workers, orphans, commands; no servers, not the test."""
         home = self.dev.environment["DAGSTER_HOME"]
         found = []
         for process in psutil.process_iter():
@@ -82,17 +78,17 @@ class Scene:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that execute runs for the code server."""
+        """Return the processes that execute runs for the code server."""
         return [process for process in self.family() if _is_worker(process)]
 
     def restart_postgres(self) -> None:
-        """Start the server again, which has ended, on its data."""
+        """Start PostgreSQL again on its data."""
         home = self.folder / "postgres"
         self.postgres = start_postgres(home, report=print, timezone="Asia/Shanghai", options=POSTGRES)
         assert not home.with_name("postgres.old").exists(), "PostgreSQL could not use its data any more"
 
     def stop_postgres(self) -> None:
-        """End it with all that it has started, as a machine that goes down does."""
+        """Kill PostgreSQL with all its processes, as a machine that goes down does."""
         processes = self.postgres_family()
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -101,11 +97,12 @@ class Scene:
         self.postgres.child.popen.wait(30)
 
     def postgres_family(self) -> list[psutil.Process]:
+        """Return all processes of PostgreSQL."""
         first = psutil.Process(self.postgres.child.pid)
         return [first, *first.children(recursive=True)]
 
     def keep(self, folder: str | None) -> None:
-        """Copy the logs, and what Dagster and batch_jobs know, to a folder where they outlive the test."""
+        """Copy the logs and the tables of Dagster and batch_jobs to a folder that outlives the test."""
         if not folder:
             return
         target = Path(folder)
@@ -120,7 +117,7 @@ class Scene:
         engine.dispose()
 
     def pull_the_plug(self) -> None:
-        """End all of the deployment at once, so that nothing is left to tell of anything else."""
+        """Kill all of the deployment at once, so that no process notices the end of another."""
         family = self.family()
         for how in (signal.SIGSTOP, signal.SIGKILL):
             for process in family:
@@ -134,16 +131,14 @@ class Scene:
 
 def _is_worker(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        # The code server makes one for each run; beside them it has a resource tracker of the same module.
+        # The code server starts one for each run. Its resource tracker comes from the same module.
         return any("spawn_main" in word for word in process.cmdline())
     return False
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of DISK at `folder`, which can be full for real; where nobody may mount one, a folder whose disk is never
-    full.
-    """
+    """Mount a small disk at `folder`, which can really be full; without the right to mount, use a plain folder."""
     folder.mkdir()
     mount = shutil.which("mount") or "/bin/mount"
     command = [mount, "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
@@ -160,9 +155,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
-    """The deployment in `folder`, its services not started yet; it publishes to a server that speaks OSS's protocol, or
-    to the disk.
-    """
+    """Make the deployment in `folder`; its services are not started yet. It publishes to OSS or to the disk."""
     with ExitStack() as stack:
         folder.mkdir(mode=0o711)
         disk = stack.enter_context(small_disk(folder / "disk"))
@@ -208,7 +201,7 @@ def scene(folder: Path, *, oss: bool = False) -> Iterator[Scene]:
 
 
 def _hurry(path: Path) -> None:
-    """As shipped, but that nobody waits for minutes."""
+    """Shorten the waiting times of the shipped dagster.yaml."""
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
     config["run_monitoring"] |= {"start_timeout_seconds": 90, "cancel_timeout_seconds": 60, "poll_interval_seconds": 5}

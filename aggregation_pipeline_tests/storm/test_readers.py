@@ -1,4 +1,4 @@
-"""The readers of the storm see what they are there to see: each fault that it must never show, made by hand."""
+"""The readers of the storm notice each fault that a storm must never cause; here it is made by hand."""
 
 import random
 from decimal import Decimal

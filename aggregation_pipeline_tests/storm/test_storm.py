@@ -1,7 +1,7 @@
-"""Minutes of trouble for a whole deployment that publishes to OSS, in a soak to a folder too, and then the books.
+"""Minutes of faults for a whole deployment that publishes to OSS, in a soak also to a folder, and then the proofs.
 
-STORM_SECONDS and STORM_SEED choose how long and which; STORM_KEEP names a folder for logs and events, should the storm
-find something.
+STORM_SECONDS and STORM_SEED choose how long and which faults. STORM_KEEP names a folder for logs and events, in case
+the storm finds something.
 """
 
 import os
@@ -18,15 +18,16 @@ from aggregation_pipeline_tests.storm.people import People
 from aggregation_pipeline_tests.storm.readers import Readers
 from aggregation_pipeline_tests.storm.runs import Watch
 from aggregation_pipeline_tests.storm.scene import DATABASE, scene
-from aggregation_pipeline_tests.storm.trouble import KINDS, Trouble
+from aggregation_pipeline_tests.storm.strikes import KINDS
+from aggregation_pipeline_tests.storm.trouble import Trouble
 
 SECONDS: Final = float(os.environ.get("STORM_SECONDS", "160"))
 SEED: Final = int(os.environ.get("STORM_SEED", "20261126"))
 pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(SECONDS + 1500)]
 
 
-# With a folder in a soak only: there a code server whose outer process was killed was seen to outlive the services by a
-# minute and more.
+# With a folder only in a soak: there a code server was seen that outlived the services by more than a minute. The
+# supervisor ends such servers since (live/test_services.py), but the soak has not proved it yet.
 @pytest.mark.parametrize("store", ["folder", "oss"] if "STORM_SECONDS" in os.environ else ["oss"])
 def test_nothing_is_lost_and_nothing_is_left_in_a_storm(server_folder: Path, store: str):
     seconds = SECONDS if store == "folder" else SECONDS / 2

@@ -1,5 +1,6 @@
-"""A deployment that publishes to the OSS test server, and a process that runs its job once: `python -m ...
-DAGSTER_URL`.
+"""A deployment that publishes to the OSS test server.
+
+`python -m aggregation_pipeline_tests.support.oss_deployment DAGSTER_URL` runs its job once, in a process of its own.
 """
 
 import os
@@ -28,11 +29,15 @@ tables:
 
 
 def variables(server: OssServer, folder: Any, source: Any, database: str, dagster_url: str) -> dict[str, str]:
-    """The environment of the deployment, with nothing of the machine's own configuration in it."""
-    ours = {name.upper() for name in Settings.model_fields}
+    """The environment of the deployment, without the machine's own configuration."""
+    own_settings = {name.upper() for name in Settings.model_fields}
     (folder / "aggregation.yaml").write_text(CONFIG, encoding="utf-8")
     return {
-        **{name: value for name, value in os.environ.items() if name not in ours and not name.startswith("DAGSTER")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in own_settings and not name.startswith("DAGSTER")
+        },
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(folder / "aggregation.yaml"),
         "DB_SOCKET": source.unix_socket,
@@ -50,7 +55,7 @@ def variables(server: OssServer, folder: Any, source: Any, database: str, dagste
 
 
 def oss_variables(server: OssServer) -> dict[str, str]:
-    """What leads a deployment to the test server."""
+    """The variables by which a deployment finds the test server."""
     return {
         "OSS_BUCKET": BUCKET,
         "OSS_REGION": REGION,
@@ -61,7 +66,7 @@ def oss_variables(server: OssServer) -> dict[str, str]:
 
 
 def run_job(instance: Any) -> ExecuteInProcessResult:
-    """The job over all tables, for one window and moment, whenever it runs."""
+    """Run the job over all tables. Its window and logical time are fixed, whenever it runs."""
     job = build_definitions(load_project(load_settings())).resolve_job_def(AGGREGATE_JOB)
     tags = {LOGICAL_TIME_TAG: "2026-11-19T18:00:00+00:00", WINDOW_TAG: WINDOW}
     return job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)

@@ -1,16 +1,17 @@
 """A project over a small shop on a real server, with Dagster's storage in PostgreSQL and files in a folder."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance, Definitions
+from dagster import AssetKey, AssetRecordsFilter, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult
 
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.project import Project, load_project
+from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.manifest import Manifest
@@ -33,7 +34,7 @@ ORDERS = """
 
 @dataclass(frozen=True)
 class Shop:
-    """`folder` holds the YAML, exports and temp of one test."""
+    """The shop of one test; `folder` holds its aggregation.yaml, exports and temporary files."""
 
     server: MySQLServer
     database: str
@@ -47,6 +48,7 @@ class Shop:
                 cursor.execute(statement)
 
     def project(self, text: str = ORDERS, **variables: Any) -> Project:
+        """The project of this aggregation.yaml, with these settings besides the shop's own."""
         path = self.folder / "aggregation.yaml"
         path.write_text(textwrap.dedent(text), encoding="utf-8")
         values: dict[str, Any] = {
@@ -70,6 +72,38 @@ class Shop:
 
     def windows(self, table: str = "orders") -> list[str]:
         return sorted(path.parent.name for path in (self.folder / "exports" / table).glob("*/manifest.json"))
+
+
+def execute_job(
+    shop: Shop, text: str = ORDERS, *, job: str = "aggregate_daily_partitions_at_0200", **options: Any
+) -> ExecuteInProcessResult:
+    """Run a job of the shop in this process; `options` are those of Dagster's `execute_in_process`."""
+    definition = shop.definitions(text).resolve_job_def(job)
+    return definition.execute_in_process(instance=shop.instance, raise_on_error=False, **options)
+
+
+def failure_message(result: ExecuteInProcessResult) -> str:
+    """The message of the one step that failed."""
+    (failure,) = [event for event in result.all_events if event.event_type == DagsterEventType.STEP_FAILURE]
+    data = failure.step_failure_data.user_failure_data
+    return str(data and data.description)
+
+
+def partition_range(first: str, last: str) -> dict[str, str]:
+    """The tags of a run over several partitions."""
+    return {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+
+
+def latest_metadata(shop: Shop, key: AssetKey) -> dict[str | None, Mapping[str, Any]]:
+    """The metadata of an asset's latest materializations, by partition."""
+    records = shop.instance.fetch_materializations(AssetRecordsFilter(key), limit=1000, ascending=True).records
+    return {
+        record.asset_materialization.partition: {
+            name: value.value for name, value in record.asset_materialization.metadata.items()
+        }
+        for record in records
+        if record.asset_materialization
+    }
 
 
 ROWS = [

@@ -21,7 +21,7 @@ from aggregation_pipeline.tempfiles.working_directory import working_directory
 USER = """
 import sys
 from pathlib import Path
-from aggregation_pipeline.working_directory import working_directory
+from aggregation_pipeline.tempfiles.working_directory import working_directory
 with working_directory(Path(sys.argv[1])) as directory:
     (directory / "orders").mkdir()
     (directory / "orders" / "summary.parquet").write_bytes(b"half")

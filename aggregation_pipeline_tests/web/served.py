@@ -1,20 +1,35 @@
-"""Requests as they go over the wire: what a browser sends for a page, header by header."""
+"""The webserver in this process, and requests with exactly the headers that a test gives."""
 
 import base64
 import os
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from dagster import DagsterInstance
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.server import Webserver
+from aggregation_pipeline_tests.support.waiting import until
 
 
 @dataclass(frozen=True)
 class Answer:
+    """The answer to one request."""
+
     status: int
     headers: dict[str, str]
     body: str
 
 
 def ask(port: int, line: str, *headers: str, body: str = "", host: str | None = None) -> Answer:
-    """Send a request of exactly these lines to 127.0.0.1; `host` is another header Host, or none where it is empty."""
+    """Send a request of exactly these lines to 127.0.0.1. `host` replaces the header Host; "" leaves it out."""
     if not any(header.startswith("Connection:") for header in headers):
         headers = (*headers, "Connection: close")
     own = f"Host: 127.0.0.1:{port}" if host is None else f"Host: {host}" if host else ""
@@ -37,14 +52,32 @@ def ask(port: int, line: str, *headers: str, body: str = "", host: str | None = 
 
 
 def open_websocket(port: int, *headers: str, host: str | None = None, path: str = "/graphql") -> int:
-    """Ask for a websocket as browsers do; the status, which is 101 where it opens."""
+    """Ask for a websocket as browsers do; return the status, which is 101 if it opens."""
     key = base64.b64encode(os.urandom(16)).decode()
     upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}")
     return ask(port, f"GET {path}", *upgrade, "Sec-WebSocket-Protocol: graphql-ws", *headers, host=host).status
 
 
 def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def serving(instance: DagsterInstance, workspace: Path, prefix: str = "") -> Iterator[int]:
+    """Serve Dagster's UI behind the gate, in a thread of this process; yields the port."""
+    port = free_port()
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context:
+        app = Webserver(context, OwnHosts.of("127.0.0.1", port, ["dagster.example"]), prefix).create_asgi_app()
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        until("the webserver", lambda: server.started, 30)
+        try:
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join()

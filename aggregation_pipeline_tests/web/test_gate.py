@@ -1,9 +1,9 @@
-"""The gate before a real webserver on a real PostgreSQL: what pages of other sites make browsers send does nothing,
-programs may.
+"""The gate, before a real webserver on a real PostgreSQL.
+
+What a page of another site makes a browser send does nothing. Programs may do everything.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +11,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-import uvicorn
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
-from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from aggregation_pipeline.web.hosts import OwnHosts
-from aggregation_pipeline.web.server import Webserver
 from aggregation_pipeline_tests.support.runs import ORIGIN, open_instance
-from aggregation_pipeline_tests.support.waiting import until
-from aggregation_pipeline_tests.web.served import Answer, ask, free_port, open_websocket
+from aggregation_pipeline_tests.web.served import Answer, ask, open_websocket, serving
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 JSON = "Content-Type: application/json"
-# What a browser says of a page at another port of this machine, of another site, and of a page without an origin (a
-# sandboxed frame).
+# The headers that a browser sends for pages that are not ours. A sandboxed frame has no origin.
 ELSEWHERE = {
     "another port": ("Origin: http://127.0.0.1:8888", "Sec-Fetch-Site: same-site"),
     "another site": ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"),
@@ -64,15 +57,18 @@ class Served:
 
     @property
     def mutation(self) -> str:
+        """A mutation that would cancel the one run and delete the other."""
         return (
             f'mutation {{ one: terminateRun(runId: "{self.queued}", terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) {{'
             f' __typename }} two: deletePipelineRun(runId: "{self.ended}") {{ __typename }} }}'
         )
 
     def ask(self, line: str, *headers: str, body: str = "", host: str | None = None) -> Answer:
+        """Send a request to the webserver; `{port}` in a header is its port."""
         return ask(self.port, line, *(header.format(port=self.port) for header in headers), body=body, host=host)
 
     def unharmed(self) -> bool:
+        """Return whether both runs are as they were, and nothing was reported."""
         runs = {run.run_id: run.status for run in self.instance.get_runs()}
         events = self.instance.get_latest_materialization_event(AssetKey(["aggregation", "orders"]))
         return runs == {self.queued: DagsterRunStatus.QUEUED, self.ended: DagsterRunStatus.SUCCESS} and events is None
@@ -86,32 +82,9 @@ def running(postgres: "PostgresServer", tmp_path_factory: pytest.TempPathFactory
         yield Served(port, instance, "", "")
 
 
-class serving:  # noqa: N801 - a context manager
-    """The webserver in a thread of this process."""
-
-    def __init__(self, instance: DagsterInstance, workspace: Path, prefix: str = "") -> None:
-        self.port, self._prefix = free_port(), prefix
-        self._context = WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)]))
-
-    def __enter__(self) -> int:
-        app = Webserver(
-            self._context.__enter__(), OwnHosts.of("127.0.0.1", self.port, ["dagster.example"]), self._prefix
-        ).create_asgi_app()
-        self._server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="warning", proxy_headers=False))
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        until("the webserver", lambda: self._server.started, 30)
-        return self.port
-
-    def __exit__(self, *error: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._context.__exit__(None, None, None)
-
-
 @pytest.fixture
 def served(running: Served) -> Served:
-    """The webserver and its two runs; others where a test has harmed those."""
+    """The webserver and its two runs; new runs if a test has changed them."""
     if not running.unharmed():
         for run in running.instance.get_runs():
             running.instance.delete_run(run.run_id)
@@ -123,7 +96,7 @@ def served(running: Served) -> Served:
 
 
 def test_a_program_and_our_own_page_may_cancel_and_delete(served: Served):
-    """As much as this is to be lost, where the other tests find nothing lost."""
+    """So the mutation that the other tests send does do harm if it comes through."""
     body = json.dumps({"query": served.mutation})
     assert (
         served.ask(

@@ -1,6 +1,4 @@
-"""A page of another site in a real Chromium, while Dagster's UI is served: it launches, cancels, deletes and sees
-nothing.
-"""
+"""A page of another site, in a real Chromium, attacks Dagster's UI: it launches, cancels, deletes and sees nothing."""
 
 import json
 import shutil
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HERE = Path(__file__).parent
-# A name that leads to our own address, as an attacker's DNS would answer.
+# With a name that leads to our own address, as an attacker's DNS server would answer.
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP rebound.example 127.0.0.1"),
@@ -75,7 +73,7 @@ class Target:
 
 @contextmanager
 def serving(module: str, url: str, folder: Path) -> Iterator[Target]:
-    """`python -m module` on a deployment of its own, once it has loaded the code."""
+    """Run `python -m module` on a deployment of its own, and wait until it has loaded the code."""
     port = free_port()
     (folder / "dagster.yaml").write_text((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
@@ -110,7 +108,7 @@ def serving(module: str, url: str, folder: Path) -> Iterator[Target]:
 
 @contextmanager
 def elsewhere(host: str, target: Target) -> Iterator[str]:
-    """Another site, which serves the page that attacks; its address."""
+    """Serve the page that attacks, as another site does; yields its address."""
     page = (HERE / "attack.html").read_text(encoding="utf-8").replace("TARGET", target.base, 1)
     # The comment at the top names them too.
     page = page.replace('"TARGET"', json.dumps(target.base)).replace("= MUTATION", f"= {json.dumps(target.mutation)}")
@@ -150,8 +148,9 @@ def page() -> Iterator[Page]:
 
 
 def attack(page: Page, host: str, target: Target) -> Any:
-    """Let the page do all that it can, follow its link, and ask for the UI under a name of its own; what it saw and
-    opened.
+    """Let the page do all that it can, follow its link, and ask for the UI under a name of its own.
+
+    Returns what the page saw and opened.
     """
     with elsewhere(host, target) as address:
         page.goto(address)
@@ -173,7 +172,7 @@ def gated(postgres: "PostgresServer", tmp_path_factory: pytest.TempPathFactory) 
         yield target
 
 
-# Another port of the same address is the same site for a browser, another address is not.
+# For a browser another port of the same address is the same site; another address is another site.
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
 def test_a_page_of_another_site_does_nothing_and_sees_nothing(gated: Target, page: Page, host: str):
     result = attack(page, host, gated)
@@ -182,7 +181,7 @@ def test_a_page_of_another_site_does_nothing_and_sees_nothing(gated: Target, pag
 
 
 def test_the_same_page_does_all_of_it_to_dagsters_own_webserver(postgres: "PostgresServer", page: Page, tmp_path: Path):
-    """What the other test is measured by."""
+    """Without the gate the attack succeeds: so the other test would notice it."""
     with serving("dagster_webserver", postgres.fresh_database(), tmp_path) as target:
         result = attack(page, "127.0.0.2", target)
         assert target.harm == {"launched", "cancelled", "deleted", "reported"}
@@ -199,7 +198,7 @@ def test_people_launch_in_the_ui_and_see_its_log_arrive(gated: Target, page: Pag
     page.get_by_role("tab", name="Launchpad").click()
     page.get_by_role("button", name="Launch Run").click()
     page.wait_for_url("**/runs/**")
-    # Nobody takes it from the queue here.
+    # It stays in the queue, because no daemon runs here.
     expect(page.get_by_text("This run is queued for execution")).to_be_visible()
     for _ in range(100):
         if any('"data"' in frame for frame in sockets):

@@ -1,4 +1,4 @@
-"""What an attack would do something to."""
+"""The definitions that an attack would use."""
 
 from dagster import Definitions, asset, job, op
 

@@ -106,7 +106,7 @@ def _check_tree(tree: exp.Expression, role: Role) -> None:
         raise ExpressionError("only SQL that reads is taken")
     if role == "aggregate" and not (aggregates or opaque):
         raise ExpressionError(
-            "it aggregates nothing, so a group has no one value of it; write SUM(...), MAX(...), or make it a"
+            "it aggregates nothing, so it has no single value for a group; write SUM(...), MAX(...), or make it a"
             " group_by key"
         )
     if role != "aggregate" and aggregates:

@@ -16,7 +16,7 @@ _WAITS: Final = "holds the connection, and the snapshot with it"
 _RANDOM: Final = "gives another result each time, so the same data would not give the same file"
 _LOCKS: Final = "works on locks of the server, which other programs rely on"
 _ADMIN: Final = "administers the server"
-_SEQUENCE: Final = "moves a sequence on, which is a write"
+_SEQUENCE: Final = "advances a sequence, which is a write"
 _CLOCK: Final = "is the clock of the server, which differs from row to row; NOW() is the run's logical time"
 _FUNCTIONS: Final = {
     name: reason
@@ -24,7 +24,7 @@ _FUNCTIONS: Final = {
         ("sleep benchmark master_pos_wait master_gtid_wait source_pos_wait", _WAITS),
         ("wait_for_executed_gtid_set wait_until_sql_thread_after_gtids", _WAITS),
         ("get_lock release_lock release_all_locks is_free_lock is_used_lock", _LOCKS),
-        ("load_file sys_exec sys_eval sys_get sys_set", "reaches out of the database into the server's machine"),
+        ("load_file sys_exec sys_eval sys_get sys_set", "reads or changes files and programs of the server's machine"),
         ("rand random random_bytes uuid uuid_short uuid_v4 uuid_v7 sys_guid", _RANDOM),
         ("sysdate", _CLOCK),
         ("nextval setval lastval", _SEQUENCE),

@@ -7,7 +7,7 @@ may be a certain column counts as that column, wherever it stands in the express
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +15,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from aggregation_pipeline.config.sql.expressions import CONSTANTS
-from aggregation_pipeline.config.sql.server_functions import KNOWN, WITHOUT_BLANK
+from aggregation_pipeline.config.sql.name_chains import counted_names, name_chains
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import Token, tokenize, unquote
+from aggregation_pipeline.config.sql.tokens import Token, tokenize
 
 # Behind these words * means all columns; behind any other name it multiplies.
 _BEFORE_STAR: Final = frozenset(
@@ -27,7 +26,6 @@ _BEFORE_STAR: Final = frozenset(
         *("sql_buffer_result", "sql_cache", "sql_calc_found_rows", "sql_no_cache", "sql_small_result"),
     )
 )
-_NAMES: Final = ("word", "quoted")
 # Equal letters in MySQL's oldest collation that Unicode does not make equal.
 _EQUAL_LETTERS: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
 
@@ -101,8 +99,8 @@ def references_in(expression: str) -> References:
     words = {token.name for token in tokens if token.kind == "word"}
     has_subquery = not words.isdisjoint(("select", "table"))
     relations = _relations(expression) if has_subquery else {}
-    chains = list(_chains(tokens, clean))
-    counted = frozenset(_counted(tokens, clean))
+    chains = list(name_chains(tokens, clean))
+    counted = frozenset(counted_names(tokens, clean))
     stored = (chain.as_table for chain in chains if chain.may_be_stored_function)
     return References(
         names=tuple(
@@ -132,97 +130,6 @@ def returns_cell_values(sql: str) -> bool:
     ):
         node = node.this
     return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
-
-
-@dataclass(frozen=True)
-class _Chain:
-    """Names with dots between them.
-
-    Attributes:
-        end: the index of the last token.
-        is_call: whether a parenthesis follows.
-        blank_before_call: whether a blank stands before the parenthesis of a function that allows none.
-    """
-
-    parts: tuple[str, ...]
-    end: int
-    quoted: bool
-    is_call: bool
-    blank_before_call: bool
-
-    @property
-    def text(self) -> str:
-        return self.parts[-1]
-
-    @property
-    def is_value(self) -> bool:
-        """Whether it is one of MySQL's words for a value, such as CURRENT_USER."""
-        return not self.quoted and not self.qualified and self.text.lower() in CONSTANTS
-
-    @property
-    def qualified(self) -> bool:
-        return len(self.parts) > 1
-
-    @property
-    def may_be_stored_function(self) -> bool:
-        is_unusual = self.qualified or self.quoted or self.blank_before_call
-        return self.is_call and (is_unusual or self.text.lower() not in KNOWN)
-
-    @property
-    def as_table(self) -> TableName:
-        return TableName(self.parts[-2] if self.qualified else None, self.text)
-
-
-def _chains(tokens: Sequence[Token], clean: str) -> Iterator[_Chain]:
-    blanks = _blanks_before(tokens, clean)
-    parts: list[str] = []
-    for index, token in enumerate(tokens):
-        if token.kind not in _NAMES:
-            if token.text != ".":
-                parts = []
-            continue
-        quoted = token.kind == "quoted"
-        # Without a dot before it a name begins a new chain.
-        joined = index > 0 and tokens[index - 1].text == "."
-        parts = [*(parts if joined else []), unquote(token.text) if quoted else token.text]
-        following = tokens[index + 1].text if index + 1 < len(tokens) else ""
-        if following != ".":
-            is_call = following == "("
-            blank_before_call = is_call and blanks[index + 1] and token.name in WITHOUT_BLANK
-            yield _Chain(tuple(parts), index, quoted, is_call, blank_before_call)
-
-
-def _blanks_before(tokens: Sequence[Token], clean: str) -> list[bool]:
-    found, position = [], 0
-    for token in tokens:
-        blank = clean[position : position + 1] == " "
-        found.append(blank)
-        position += blank + len(token.text)
-    return found
-
-
-def _counted(tokens: Sequence[Token], clean: str) -> Iterator[int]:
-    """The indexes of names that are plain arguments of COUNT: `COUNT(a)`, `COUNT(DISTINCT t.a, b)`."""
-    blanks = _blanks_before(tokens, clean)
-    for start in range(len(tokens) - 2):
-        if (
-            tokens[start].kind != "word"
-            or tokens[start].name != "count"
-            or tokens[start + 1].text != "("
-            or blanks[start + 1]
-        ):
-            continue
-        if start and tokens[start - 1].text == ".":
-            continue
-        index = start + 2 + (tokens[start + 2].kind == "word" and tokens[start + 2].name == "distinct")
-        inside = []
-        while index < len(tokens) and (tokens[index].kind in _NAMES or tokens[index].text in (".", ",")):
-            inside.append(index)
-            index += 1
-        names = [each for each in inside if tokens[each].kind in _NAMES]
-        alternate = all((tokens[each].kind in _NAMES) == (number % 2 == 0) for number, each in enumerate(inside))
-        if alternate and index < len(tokens) and tokens[index].text == ")":
-            yield from names
 
 
 def _is_star(two_before: Token | None, before: Token | None, token: Token) -> bool:

@@ -1,6 +1,8 @@
-"""Places in the file: where a value stands, and issues with their line and column."""
+"""Locations in the file, and issues with their line and column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -21,7 +23,7 @@ class ConfigIssue(NamedTuple):
 
 @dataclass
 class SourceLocation:
-    """Where a value stands, 1-based; and the locations of what it holds, by key or index."""
+    """The line and column of a value, 1-based; and the locations of what it holds, by key or index."""
 
     line: int
     column: int
@@ -35,3 +37,10 @@ class SourceLocation:
 def location_of(node: yaml.Node) -> SourceLocation:
     """Where a node of PyYAML begins."""
     return SourceLocation(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def report_issues(path: Path, issues: Sequence[ConfigIssue], *, part: str | None = None) -> str:
+    """All issues of the file, or of one part of it, each with its place."""
+    lines = [f"{path}:{issue.line}:{issue.column}: {issue.message}" for issue in sorted(set(issues))]
+    subject = path.name if part is None else f"{part} in {path.name}"
+    return f"{subject} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)

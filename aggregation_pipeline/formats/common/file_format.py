@@ -25,7 +25,7 @@ class RenderedFile:
     """One finished file.
 
     Attributes:
-        path: where it lies on the local disk.
+        path: its place on the local disk.
         name: what it is called where it is published.
         rows: of all datasets in it.
         notes: how many values are not written plainly, by reason: {"csv_formulas_escaped": 3}.
@@ -98,7 +98,7 @@ class FileFormat:
 
 
 def local_path(directory: Path, name: str) -> Path:
-    """Return where the file published as `name` lies on the local disk.
+    """Return the local path of the file that is published as `name`.
 
     Entries' names may hold `/` and any number of characters, while file systems take 255 bytes.
     """

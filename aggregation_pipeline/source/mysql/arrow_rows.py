@@ -15,23 +15,21 @@ class ArrowRows:
     """The rows of one statement as Arrow record batches.
 
     Attributes:
-        shaped: the statement, its columns and their masks.
-        zero_dates: counts what could not be dates.
-        schema: one field a column that is kept, in the statement's order.
-        stream: the packets below; its `warnings` are known at the end.
+        zero_dates: counts the dates that no calendar has.
+        schema: one field for each column that is kept, in the statement's order.
+        stream: the row packets; its `warnings` and `status` are known at the end.
     """
 
-    def __init__(self, session: Session, shaped: DescribedQuery, zero_dates: ZeroDates, salt: SecretStr) -> None:
+    def __init__(self, session: Session, described: DescribedQuery, zero_dates: ZeroDates, salt: SecretStr) -> None:
         self._session = session
-        self.shaped = shaped
         self.zero_dates = zero_dates
         with session.translate_errors():
-            self.stream = RowStream(session.driver_connection, shaped.query.sql)
-        self._columns = shaped.column_types(self.stream.fields, session.clock, zero_dates, salt)
+            self.stream = RowStream(session.driver_connection, described.query.sql)
+        self._columns = described.column_types(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order. To be taken to the end before the session is used for anything else."""
+        """Yield the rows in order. Take all of them before the session is used for anything else."""
         blocks = self.stream.blocks()
         while True:
             with self._session.translate_errors():

@@ -34,9 +34,9 @@ from aggregation_pipeline.source.mysql.timestamps import timestamp_builders
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
-# What a server says of a FLOAT or DOUBLE whose scale it does not fix.
+# The scale that a server reports for a FLOAT or DOUBLE without one.
 UNFIXED_SCALE: Final = 31
-# The most digits behind the point that MariaDB computes.
+# The most digits after the point that MariaDB computes.
 _MARIADB_SCALE: Final = 38
 
 # MySQL 9's; PyMySQL has no name for it.
@@ -64,8 +64,12 @@ _STRINGS = {
 
 @dataclass(frozen=True)
 class ColumnType:
-    """One column of a result: its Arrow field, how a block's cells become an array of that type, and its bytes for a
-    mask to hide.
+    """How one column of a result becomes an Arrow column.
+
+    Attributes:
+        field: the Arrow field.
+        build: makes an array of that type from a block's cells.
+        sent: makes an array of the bytes that a mask hides.
     """
 
     field: pa.Field
@@ -74,15 +78,15 @@ class ColumnType:
 
 
 def column_type(field: Field, clock: Clock, zero_dates: ZeroDates) -> ColumnType:
-    """Choose the Arrow type for a described column.
+    """Choose the Arrow type of a column.
 
     Args:
-        field: the column's description.
+        field: the column's description by the server.
         clock: the session's, in which TIMESTAMP columns arrive.
-        zero_dates: collects what cannot be dates.
+        zero_dates: applies the policy for dates that no calendar has.
 
     Raises:
-        SourceError: a type that is not known here: better no file than a wrong one.
+        SourceError: the type is not known here; no file is better than a wrong one.
     """
     mysql, arrow = _types(field, clock.zone)
     build, sent = _builders(field, arrow, clock, zero_dates)
@@ -100,7 +104,7 @@ def _builders(field: Field, arrow: pa.DataType, clock: Clock, zero_dates: ZeroDa
     if pa.types.is_string(arrow) or (zero_dates.policy == "text" and _is_moment(arrow)):
         return _text(name), cell_bytes
     if _is_moment(arrow):
-        return _moments(name, arrow, zero_dates), _cleaned(name, arrow, zero_dates)
+        return _moments(name, arrow, zero_dates), _valid_date_texts(name, arrow, zero_dates)
     return _numbers(name, arrow), cell_bytes
 
 
@@ -123,7 +127,7 @@ def _types(field: Field, zone: ZoneInfo) -> tuple[str, pa.DataType]:
             return "ENUM" if field.flags & FLAG.ENUM else "SET", pa.string()
         return _STRINGS[code][binary], pa.binary() if binary else pa.string()
     fraction = f"({field.scale})" if 0 < field.scale <= 6 else ""
-    # The server rounds to D digits what it sends, and 1234567.88 needs more bits than the FLOAT(10,2) behind it has.
+    # The server rounds what it sends to D digits, and 1234567.88 needs more bits than a FLOAT(10,2) has.
     declared = f"({field.length},{field.scale})" if field.scale < UNFIXED_SCALE else ""
     simple: dict[int, tuple[str, pa.DataType]] = {
         FIELD_TYPE.FLOAT: (f"FLOAT{declared}", pa.float64() if declared else pa.float32()),
@@ -151,11 +155,11 @@ def _types(field: Field, zone: ZoneInfo) -> tuple[str, pa.DataType]:
 
 
 def _decimal(field: Field, *, unsigned: bool) -> tuple[str, pa.DataType]:
-    # The display width counts a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
+    # The display width includes a sign and a point: my_decimal_precision_to_length in MySQL's my_decimal.h.
     scale = field.scale
     precision = field.length - (scale > 0) - (not unsigned)
     if 30 < scale <= _MARIADB_SCALE:
-        # What it computes from columns of many digits has more than MySQL's 30 behind the point, and up to 76 in all.
+        # MariaDB computes more than MySQL's 30 digits after the point, and up to 76 in all.
         return f"DECIMAL(65,{scale})", pa.decimal256(76, scale)
     if scale > _MARIADB_SCALE or not 0 < precision <= 65:
         precision, scale = 65, min(scale, 30)
@@ -183,14 +187,14 @@ def _numbers(name: str, arrow: pa.DataType) -> Builder:
             return cell_text(block, cells).cast(arrow)
         except pa.ArrowInvalid:
             raise SourceError(
-                f"column {name!r} sent a value that is no {arrow}, which the server declared it to be. "
+                f"column {name!r} sent a value that is not of its declared type {arrow}. "
                 f"Cast the expression to a definite type, for example CAST(... AS DECIMAL(38,6))."
             ) from None
 
     return build
 
 
-def _cleaned(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
+def _valid_date_texts(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
     return lambda block, cells: zero_dates.clean(name, cell_text(block, cells), kind).cast(pa.binary())
 
 

@@ -1,4 +1,4 @@
-"""The cells of a block as Arrow arrays, as the server sent them: text of digits and marks, or bytes."""
+"""Make Arrow arrays of the cells of a block, as the server sent them: ASCII text or bytes."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from aggregation_pipeline.source.mysql.row_protocol import Block, Cells
 
-# A block's cells to an array.
+# Makes an array of a column's cells in a block.
 Builder = Callable[[Block, Cells], pa.Array]
 
 _VIEW = np.dtype([("length", "<i4"), ("inline", "V12")])
@@ -15,7 +15,7 @@ _LONG_VIEW = np.dtype([("length", "<i4"), ("prefix", "V4"), ("buffer", "<i4"), (
 
 
 def _views(block: Block, cells: Cells, arrow: pa.DataType) -> pa.Array:
-    """Lay Arrow's string views over the block: no cell is copied unless it is of 12 bytes or fewer.
+    """Make Arrow string views of the cells. Only cells of at most 12 bytes are copied.
 
     Layout: https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout
     """
@@ -33,10 +33,10 @@ def _views(block: Block, cells: Cells, arrow: pa.DataType) -> pa.Array:
 
 
 def cell_text(block: Block, cells: Cells) -> pa.Array:
-    """A column that is known to be ASCII, shape (rows,) of string."""
+    """Return a column that is known to be ASCII, shape (rows,) of string."""
     return _views(block, cells, pa.string_view()).cast(pa.string())
 
 
 def cell_bytes(block: Block, cells: Cells) -> pa.Array:
-    """A column as the server sent it, shape (rows,) of binary."""
+    """Return a column as the server sent it, shape (rows,) of binary."""
     return _views(block, cells, pa.binary_view()).cast(pa.binary())

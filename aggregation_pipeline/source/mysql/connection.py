@@ -23,7 +23,7 @@ class SourceOptions:
 
     Attributes:
         stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
-        mask_salt: the key of hashes that stand for personal data; empty where there are none.
+        mask_salt: the key of hashes that stand for personal data; empty if there are none.
     """
 
     database: str
@@ -47,8 +47,8 @@ class SourceOptions:
 def source_engine(options: SourceOptions) -> sa.Engine:
     """Return the SQLAlchemy engine of a server, which opens a new connection each time.
 
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is cached:
-    what it asks a server before its first connection would otherwise be asked for every window.
+    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is
+    cached: what it asks a server before its first connection would otherwise be asked for every window.
     """
     url = sa.URL.create(
         "mysql+pymysql",

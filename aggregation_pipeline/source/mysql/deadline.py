@@ -1,4 +1,4 @@
-"""The time limit of a snapshot: a read that goes on after it is ended, even while it waits for the server."""
+"""The time limit of a snapshot: a read that takes longer is ended, even while it waits for the server."""
 
 import contextlib
 import threading
@@ -50,7 +50,7 @@ def deadline(session: Session, seconds: int) -> Iterator[Deadline]:
         if not expired.is_set():
             raise
         raise SourceError(
-            f"the snapshot was broken off after max_snapshot_seconds = {seconds}, because a long one weighs on the"
+            f"the snapshot was ended after max_snapshot_seconds = {seconds}, because a long one is a load on the"
             " database. Nothing was published. Read less (where, limit, fewer columns), read while the server is idle,"
             " or raise max_snapshot_seconds."
         ) from error

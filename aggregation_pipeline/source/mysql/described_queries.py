@@ -1,6 +1,4 @@
-"""What a query will give, asked of the server before any row is read: its columns, FLOATs made exact, masks in their
-places.
-"""
+"""Queries with their columns as the server describes them, before any row is read: exact forms and masks are chosen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +16,7 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType, column_type
 from aggregation_pipeline.source.mysql.error_hints import add_hints
 from aggregation_pipeline.source.mysql.inexact_outputs import exact_forms
-from aggregation_pipeline.source.mysql.masking import masked
+from aggregation_pipeline.source.mysql.masking import mask_column
 from aggregation_pipeline.source.mysql.probe import probe
 from aggregation_pipeline.source.mysql.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.mysql.row_protocol import Field
@@ -31,91 +29,98 @@ class DescribedQuery:
     """A query whose columns are known.
 
     Attributes:
-        query: with outputs that would not arrive exactly asked for in a form that does.
-        exact: positions of those outputs.
+        query: asks for outputs that would not arrive exactly in a form that does.
         fields: the outputs under their true names, with the types that they have in the database.
-        masks: by output, in their order, how each masked one is hidden.
-        plain: positions of outputs whose cells are those of a column.
+        masks: how each masked output is hidden, by output, in their order.
+        exact_positions: of the outputs that are asked for in an exact form.
+        plain_positions: of the outputs whose cells are those of a column.
     """
 
     query: DatasetQuery
     fields: tuple[Field, ...]
     masks: Mapping[str, MaskRule]
-    exact: frozenset[int] = frozenset()
-    plain: frozenset[int] = frozenset()
+    exact_positions: frozenset[int] = frozenset()
+    plain_positions: frozenset[int] = frozenset()
 
     def column_types(
         self, sent: Sequence[Field], clock: Clock, zero_dates: ZeroDates, salt: SecretStr
     ) -> list[ColumnType | None]:
-        """Return how each column that the server sends becomes an Arrow column; None for one that is dropped.
+        """Return how each column that the server sends becomes an Arrow column; None for a dropped one.
 
         Args:
             sent: the columns of the running statement.
             clock: the session's.
-            zero_dates: collects what cannot be dates.
+            zero_dates: counts the dates that no calendar has.
             salt: the key of hashes.
 
         Raises:
-            SourceError: the columns are not those that were asked about, or one has no exact representation.
+            SourceError: the columns differ from those described before, or one has no exact representation.
         """
-        if len(sent) != len(self.fields) or (
-            not self.query.columns and [f.name for f in sent] != [f.name for f in self.fields]
-        ):
+        sent_names = [field.name for field in sent]
+        if len(sent) != len(self.fields) or (not self.query.columns and sent_names != [f.name for f in self.fields]):
             raise SourceError(
                 f"{self.query.dataset}: the table's columns changed while it was read. Nothing was published; run it"
                 " again."
             )
         result: list[ColumnType | None] = []
-        for place, (field, true) in enumerate(zip(sent, self.fields, strict=True)):
+        for position, (field, true) in enumerate(zip(sent, self.fields, strict=True)):
             rule = self.masks.get(true.name)
             if rule == "drop":
                 result.append(None)
                 continue
-            described = true if place in self.exact else replace(field, name=true.name)
+            # The server describes an exact form by the form's type; the field has the database's.
+            described = true if position in self.exact_positions else replace(field, name=true.name)
             column = column_type(described, clock, zero_dates)
-            result.append(column if rule is None else masked(column, true, rule, salt, as_it_is=place in self.plain))
+            if rule is not None:
+                is_plain = position in self.plain_positions
+                column = mask_column(column, true, rule, salt, is_plain_column=is_plain)
+            result.append(column)
         return result
 
 
 def describe_queries(
     session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], condition: str | None = None
 ) -> tuple[DescribedQuery, ...]:
-    """Return the queries of an entry, the summary first, each checked by the server down to its last column.
+    """Return the queries of an entry, the summary first, after the server has checked each of them.
 
     Args:
         session: in the clock that suits the entry.
         entry: as the config gives it.
-        columns: of the entry's table.
+        columns: of the entry's table, by name.
         condition: of its partition; None for the whole table.
 
     Raises:
-        SourceError: the server refuses a statement; a mask names a column that is not there; every column would be
-            dropped.
+        SourceError: the server refuses a statement, a mask names a missing column, or every column would be dropped.
     """
     queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=condition)
     instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
     with add_hints(session, entry):
-        described = zip(queries, probe(session, queries), strict=True)
-    shaped = tuple(_shape(session, entry, query, fields, instants) for query, fields in described)
-    there = {field.name.casefold() for each in shaped for field in each.fields}
-    # An output of the summary may have the name of a column that was in '*' and is gone.
-    detail = {field.name.casefold() for field in shaped[-1].fields}
-    starred = set(masks_of_star_columns(entry.query))
-    if missing := [name for name in entry.mask if name.casefold() not in (detail if name in starred else there)]:
-        hints = "".join(did_you_mean(name, there - {name.casefold()}) for name in missing)
+        probed = zip(queries, probe(session, queries), strict=True)
+    described = tuple(_describe(session, entry, query, fields, instants) for query, fields in probed)
+    _require_masked_columns(entry, described)
+    return described
+
+
+def _require_masked_columns(entry: TableEntry, described: Sequence[DescribedQuery]) -> None:
+    outputs = {field.name.casefold() for each in described for field in each.fields}
+    # A mask of a column in '*' needs that column in the detail rows: an output of the summary may have the same name.
+    detail = {field.name.casefold() for field in described[-1].fields}
+    of_star = set(masks_of_star_columns(entry.query))
+    missing = [name for name in entry.mask if name.casefold() not in (detail if name in of_star else outputs)]
+    if missing:
+        hints = "".join(did_you_mean(name, outputs - {name.casefold()}) for name in missing)
         raise SourceError(
             f"mask: {', '.join(missing)}: no such column.{hints} Was it renamed or dropped in {entry.table}? Until the"
-            " mask is mended nothing is read, because the data might stand unmasked in another column. Columns are"
-            f" {', '.join(f.name for f in shaped[-1].fields)}."
+            " mask is corrected nothing is read, because the data might be in another column, without a mask. Columns"
+            f" are {', '.join(f.name for f in described[-1].fields)}."
         )
-    return shaped
 
 
-def _shape(
-    session: Session, entry: TableEntry, query: DatasetQuery, described: Sequence[Field], instants: frozenset[str]
+def _describe(
+    session: Session, entry: TableEntry, query: DatasetQuery, probed: Sequence[Field], instants: frozenset[str]
 ) -> DescribedQuery:
-    names = query.columns or [field.name for field in described]
-    fields = tuple(replace(field, name=name) for field, name in zip(described, names, strict=True))
+    names = query.columns or [field.name for field in probed]
+    fields = tuple(replace(field, name=name) for field, name in zip(probed, names, strict=True))
     forms = exact_forms(query, fields, session.clock, instants)
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     masks = {field.name: rules[field.name.casefold()] for field in fields if field.name.casefold() in rules}
@@ -124,5 +129,5 @@ def _shape(
             f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead."
         )
     outputs = query.outputs or [(quote(name), name) for name in names]
-    plain = frozenset(place for place, (sql, _) in enumerate(outputs) if returns_cell_values(sql))
-    return DescribedQuery(query.asked_as(names, forms), fields, masks, frozenset(forms), plain)
+    plain = frozenset(position for position, (sql, _) in enumerate(outputs) if returns_cell_values(sql))
+    return DescribedQuery(query.with_exact_forms(names, forms), fields, masks, frozenset(forms), plain)

@@ -1,4 +1,4 @@
-"""The expressions of an entry, each with the key under which it stands."""
+"""The expressions of an entry, each with its key in the config."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from aggregation_pipeline.source.mysql.query import figure_sql
 
 
 def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:
-    """Yield the key, such as `group_by[0]`, and the SQL of each expression; `*` is none."""
+    """Yield (key, SQL) of each expression, as in `group_by[0]`; `*` is not one."""
     yield from ((f"group_by[{place}]", to_sql(key.expr)) for place, key in enumerate(entry.group_by))
     yield from ((f"aggregations[{place}]", figure_sql(figure)) for place, figure in enumerate(entry.aggregations))
     for place, field in enumerate(entry.select_fields):

@@ -1,6 +1,4 @@
-"""What a refusal of the server has to do with the entry: the key of a wrong name, the right name, the output that
-overflowed.
-"""
+"""Add to the server's refusals what they mean for the entry: the key of a wrong name, or the right name."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ from aggregation_pipeline.source.mysql.session import Session
 
 _UNKNOWN_COLUMN: Final = 1054
 _OUT_OF_RANGE: Final = 1690
-# An account without a right to a table is told 1142 whether there is such a table or not.
+# An account without a privilege on a table gets 1142 whether the table exists or not.
 _UNKNOWN_TABLE: Final = (1142, 1146)
 _UNKNOWN_DATABASE: Final = (1044, 1049)
 _UNKNOWN_FUNCTION: Final = (1305, 1370)
@@ -27,15 +25,15 @@ _UNKNOWN_FUNCTION: Final = (1305, 1370)
 
 @contextlib.contextmanager
 def add_hints(session: Session, entry: TableEntry, query: DatasetQuery | None = None) -> Iterator[None]:
-    """Add to the server's refusal what is known of the entry and of the database.
+    """Add to the server's refusal what the entry and the database tell about it.
 
     Raises:
-        SourceError: the same, with more words.
+        SourceError: the refusal, with a longer message.
     """
     try:
         yield
     except SourceError as error:
-        # The server is asked again; it may be that it no longer answers.
+        # The hints ask the server again, which may no longer answer.
         with contextlib.suppress(SourceError):
             if error.code is not None and (hint := _hint(session, entry, query, error)):
                 error.args = (f"{error}{hint}",)
@@ -67,10 +65,10 @@ def _names(session: Session, query: str, database: str | None) -> list[str]:
 
 
 def _case_hint(wrong: str, known: list[str]) -> str:
-    """The nearest of the names that the account may see."""
-    twin = next((name for name in known if name != wrong and name.casefold() == wrong.casefold()), None)
-    if twin:
-        return f" There is {twin}, which differs in case only, and on this server case counts."
+    """Suggest the nearest of the names that the account may see."""
+    other_case = next((name for name in known if name != wrong and name.casefold() == wrong.casefold()), None)
+    if other_case:
+        return f" There is {other_case}, which differs in case only, and on this server case counts."
     return "" if wrong in known else did_you_mean(wrong, known)
 
 
@@ -85,12 +83,12 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
     known = session.columns(*entry.source)
     keys = [key for key, text in expressions_of(entry) if bare.casefold() in _names_in(text)]
-    place = f" It stands in {', '.join(keys)}." if keys else ""
-    # One that the table has is missing in another table, of a sub-select.
+    place = f" It is used in {', '.join(keys)}." if keys else ""
+    # If the entry's table has the column, another table of a sub-select lacks it.
     hint = "" if any(name.casefold() == bare.casefold() for name in known) else did_you_mean(bare, known)
-    # A server that knows no such column may have been given a text without quotes.
+    # The unknown column may be a text without quotes.
     text = (
-        f" If it is a text, it stands in quotes: '{wrong}'."
+        f" If it is a text, it has to be in quotes: '{wrong}'."
         if keys == ["where"] and not hint and "." not in wrong
         else ""
     )
@@ -98,23 +96,21 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
 
 
 def _overflow_hint(query: DatasetQuery, named: Sequence[str]) -> str:
-    """The outputs that compute something, of the columns that the server named, if it named some."""
+    """Name the outputs that compute something from the columns that the server named, or from any if it named none."""
     computed = {name: _names_in(sql) for sql, name in query.outputs if "(" in sql}
     columns = {name.rpartition(".")[2].casefold() for name in named}
-    meant = [name for name, names in computed.items() if columns & names and columns <= names] or list(computed)
-    if not meant:
+    suspects = [name for name, names in computed.items() if columns & names and columns <= names] or list(computed)
+    if not suspects:
         return ""
-    return (
-        f" It comes of the output {meant[0]}."
-        if len(meant) == 1
-        else f" It comes of one of the outputs {', '.join(meant)}."
-    )
+    if len(suspects) == 1:
+        return f" It comes from the output {suspects[0]}."
+    return f" It comes from one of the outputs {', '.join(suspects)}."
 
 
 def _names_in(text: str) -> frozenset[str]:
-    """Every name in a fragment, in lower case, whether of a column or not."""
+    """Every name in an expression, in lower case, whether of a column or not."""
     try:
         return frozenset(token.name for token in tokenize(text)[0] if token.name)
     except ExpressionError:
-        # A column by its bare name, which need not be a word of SQL.
+        # A column's bare name need not be a word of SQL.
         return frozenset((text.casefold(),))

@@ -36,9 +36,9 @@ _TOO_LONG: Final = Refusal(
     "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds.",
 )
 _COLLATE: Final = (
-    "Texts of two collations are compared or joined: write COLLATE utf8mb4_bin, or another, behind one of them."
+    "Texts of two collations are compared or joined: write COLLATE utf8mb4_bin, or another, after one of them."
 )
-_JSON: Final = "Some cell is no JSON: ask only where JSON_VALID(...) is 1."
+_JSON: Final = "Some cell is not valid JSON: read only rows where JSON_VALID(...) is 1."
 _VALUE: Final = "a text or value, of a cell or of the entry, is not one that the expression can take"
 _ROWS: Final = "Look for the rows with a query of your own; values are not shown here."
 
@@ -73,14 +73,16 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1066: Refusal("Table or alias{name} is there twice", "Give one of them another alias."),
     1105: Refusal("An expression failed on some row, of which the server says only in which words", _ROWS),
     1109: Refusal("Unknown table{name} before a column", "Check the names before the dots."),
-    1111: Refusal("Invalid use of group function", "An aggregate stands where there are no groups, as in `where`."),
+    1111: Refusal("Invalid use of group function", "An aggregate is used where there are no groups, as in `where`."),
     1115: Refusal("Unknown character set{name}"),
     1128: Refusal("Function{name} is not defined"),
     1139: Refusal(
-        "A regular expression is not one that the server takes",
-        "Where a column is the pattern, each of its cells has to be one.",
+        "The server does not accept a regular expression",
+        "If a column is the pattern, each of its cells has to be a valid one.",
     ),
-    1140: Refusal("An aggregate stands beside a column that is not grouped", "Group by the column, or aggregate it."),
+    1140: Refusal(
+        "An aggregate is selected together with a column that is not grouped", "Group by the column, or aggregate it."
+    ),
     1142: Refusal("SELECT is denied on table{name}", "Grant SELECT on the table to DB_USER."),
     1143: Refusal("SELECT is denied on column{name}", "Grant SELECT on the column to DB_USER."),
     1146: Refusal("Table{name} doesn't exist", "Check the entry's `table` and DB_NAME."),
@@ -89,7 +91,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1227: Refusal("Access denied; DB_USER lacks a privilege of the server for this"),
     1235: Refusal("This version of the server does not support an expression of the entry"),
     1238: Refusal("Variable{name} cannot be set"),
-    1241: Refusal("An operand has another number of columns than its place takes", "Give a sub-select one column."),
+    1241: Refusal("An operand has the wrong number of columns", "Give a sub-select one column."),
     1242: Refusal("A sub-select gives more than one row", "Aggregate in it, or write LIMIT 1."),
     1247: Refusal("Reference{name} is not supported here"),
     1253: Refusal("The collation{name} does not belong to the text's character set"),
@@ -107,7 +109,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     ),
     1305: Refusal("FUNCTION{name} does not exist", "The server has no such function."),
     1317: Refusal("The statement was interrupted", "Somebody killed the statement."),
-    1318: Refusal("Function{name} is given another number of arguments than it takes"),
+    1318: Refusal("Function{name} is called with the wrong number of arguments"),
     1356: Refusal(
         "View{name} references invalid table(s) or column(s) or function(s), or its definer or invoker lacks rights to"
         " use them",
@@ -154,7 +156,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1916: Refusal("Got overflow when converting a value", _ROWS),
     1931: Refusal("The server ended the query early, and the result may be incomplete"),
     1969: _TOO_LONG,
-    2020: Refusal("A row is larger than the driver or the server takes", "Raise max_allowed_packet on the server."),
+    2020: Refusal("A row is larger than the driver or the server accepts", "Raise max_allowed_packet on the server."),
     2027: Refusal(
         "A packet is not as MySQL's protocol has it", "A proxy in between may do this: connect to the database itself."
     ),
@@ -163,7 +165,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     3140: Refusal("Invalid JSON text", _JSON),
     3141: Refusal("Invalid JSON text in the argument of a function", _JSON),
     3143: Refusal("Invalid JSON path"),
-    3146: Refusal("A JSON function was given another type of data than it takes", _JSON),
+    3146: Refusal("A JSON function was called with data of the wrong type", _JSON),
     4012: _TOO_LONG,
 }
 OTHER_REFUSAL: Final = Refusal(
@@ -172,9 +174,9 @@ OTHER_REFUSAL: Final = Refusal(
 )
 
 _TYPES: Final = (
-    "bigint|bigint unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer|interval"
-    "|json|mediumint|numeric|real|signed integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8|utf8mb3|utf8mb4"
-    "|uuid|year"
+    "bigint|bigint unsigned|binary|bit|boolean|char|date|datetime|decimal|double|float|inet|inet4|inet6|int|integer"
+    "|interval|json|mediumint|numeric|real|signed integer|smallint|string|time|timestamp|tinyint|unsigned integer|utf8"
+    "|utf8mb3|utf8mb4|uuid|year"
 )
 TYPES: Final = frozenset(_TYPES.split("|"))
 # Authentication plugins: names that are never the value of a cell.

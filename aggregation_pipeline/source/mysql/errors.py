@@ -45,7 +45,7 @@ _PLURAL: Final = re.compile(r"(second|minute|hour|day|week|month|quarter|year)s\
 _TYPE: Final = re.compile(r"(?:Truncated |Incorrect |incorrect )*([A-Za-z0-9 ]+) value\b|Cast to (\w+)\b")
 # Functions that need their brackets, even if nothing is between them.
 _FUNCTIONS: Final = frozenset(
-    (
+    [
         "now",
         "curdate",
         "curtime",
@@ -57,7 +57,7 @@ _FUNCTIONS: Final = frozenset(
         "version",
         "unix_timestamp",
         "pi",
-    )
+    ]
 )
 
 
@@ -167,8 +167,8 @@ def _lasting_failure(original: object, code: int | None) -> str:
         )
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return (
-            f"TLS was not agreed upon ({cause.reason}). Check DB_SSL_CERT and DB_SSL_KEY, and which versions of TLS the"
-            " server takes."
+            f"TLS could not be negotiated ({cause.reason}). Check DB_SSL_CERT and DB_SSL_KEY, and which versions of TLS"
+            " the server accepts."
         )
     return ""
 
@@ -179,7 +179,7 @@ def _remedy_for_word(said: str) -> str:
     word = found[1] if found else ""
     if word.lower() in CONSTANTS:
         return (
-            "A word that stands alone in a list or in `field` is a column; MySQL's own value is written {expr:"
+            "A word on its own in a list or in `field` is a column; MySQL's own value is written {expr:"
             f" {word}, alias: ...}}."
         )
     if word.lower() in _FUNCTIONS:

@@ -1,4 +1,4 @@
-"""How a server means to run a query (EXPLAIN), and whether that is more than may be asked of it."""
+"""How a server would run a query (EXPLAIN), and whether that is more load than the entry allows."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,13 @@ from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
 
-# Below this many rows a table is read in a blink, with an index or without.
+# A smaller table is read in no time, with an index or without.
 BIG_TABLE: Final = 100_000
 _OPERATOR: Final = re.compile(
     r"^\|\s*\d+\s*\|[\s│├└─]*(?P<what>[A-Z ]*TABLE [A-Z -]+?)\s*\|(?P<name>[^|]*)\|\s*(?P<rows>\d+)\s*\|"
 )
-# The servers themselves write "avaiable". Those of no use are named again, as pruned; the table itself is one of them.
+# The servers themselves write "avaiable". Indexes that are of no use are listed again as pruned, and the table's own
+# name is among the available ones.
 _TABLE: Final = re.compile(
     r"^\s*(?P<table>\S+):\s*\n\s*table_rows:(?P<rows>\d+)(?:(?!table_rows:).)*?"
     r"avai\w*_index_name:\[(?P<possible>[^\]]*)\](?:\s*pruned_index_name:\[(?P<pruned>[^\]]*)\])?",
@@ -26,25 +27,25 @@ _NAME: Final = re.compile(r"(?P<table>.*?)(?:\((?P<index>[^()]*)\))?")
 
 @dataclass(frozen=True)
 class Scan:
-    """What is read for a query.
+    """What the server reads for a query.
 
     Attributes:
-        rows: the server's estimate of the rows that it goes through in the largest table; None where it gives none.
-        index: the index that it goes by, `PRIMARY` for the key's; None for a table read as it lies.
-        narrowed: whether an index leads to the rows, or could, instead of all of them having to be looked at.
-        unknown: why nothing is known of it, in words with the remedy; empty where it is.
+        rows: the server's estimate of the rows that it reads of the largest table; None if it gives none.
+        index: the index that it uses, `PRIMARY` for the primary key; None for a full scan of the table.
+        index_usable: whether an index leads to the rows, or could; otherwise all rows of the table are read.
+        unknown: why nothing is known, with the remedy; empty if it is known.
     """
 
     rows: int | None
     index: str | None
-    narrowed: bool
+    index_usable: bool
     unknown: str = ""
 
 
 def explain_query(session: Session, query: DatasetQuery) -> Scan:
     """Ask the server how it would run a query.
 
-    The format is named: EXPLAIN alone answers as a server's version and its `explain_format` would have it.
+    The format is given, because the default differs by version and by `explain_format`.
 
     Raises:
         SourceLostError: the server went away.
@@ -52,42 +53,42 @@ def explain_query(session: Session, query: DatasetQuery) -> Scan:
     try:
         names, rows = session.rows(f"EXPLAIN FORMAT=TRADITIONAL {query.sql}")
         if len(names) == 1:
-            scan = _oceanbase(session, query, "\n".join(str(row[0]) for row in rows))
+            scan = _scan_of_oceanbase(session, query, "\n".join(str(row[0]) for row in rows))
         else:
-            scan = _mysql([dict(zip((name.lower() for name in names), row, strict=True)) for row in rows])
+            scan = _scan_of_mysql([dict(zip((name.lower() for name in names), row, strict=True)) for row in rows])
     except SourceLostError:
         raise
     except SourceError as error:
-        # Views need a right of their own to be explained; the query itself does not.
-        return _unknown(f"{error} Behind a view that takes SHOW VIEW on it and SELECT on its tables.")
+        # EXPLAIN of a view needs privileges that the query itself does not.
+        return _unknown(f"{error} For a view, EXPLAIN needs SHOW VIEW on it and SELECT on its tables.")
     return scan or _unknown(f"EXPLAIN answered in a form that is not understood ({', '.join(names)}).")
 
 
 def _unknown(why: str) -> Scan:
-    return Scan(None, None, narrowed=False, unknown=why)
+    return Scan(None, None, index_usable=False, unknown=why)
 
 
 def scan_problem(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
-    """Return what is wrong with a scan, in words with the remedy, or None."""
+    """Return what is wrong with a scan and the remedy, or None."""
     if scan.unknown:
         return (
-            f"{query.dataset}: how the server would go through {entry.table} is not known, so on_scan cannot be judged:"
+            f"{query.dataset}: how the server would read {entry.table} is not known, so on_scan cannot be applied:"
             f" {scan.unknown}"
         )
     if scan.rows is None:
         return None
     conditions = [f"its `where` ({entry.where})"] if entry.where is not None else []
     conditions += [f"a partition by {entry.partition.column}"] if entry.partition is not None else []
-    if conditions and not scan.narrowed and scan.rows >= BIG_TABLE:
+    if conditions and not scan.index_usable and scan.rows >= BIG_TABLE:
         return (
-            f"{query.dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} are"
-            f" looked at one by one. Compare a bare column with a constant in it, and give {entry.table} an index on"
+            f"{query.dataset}: no index leads to the rows of {' and '.join(conditions)}, so about {scan.rows:,} rows"
+            f" are read one by one. Compare a bare column with a constant in it, and give {entry.table} an index on"
             " that column."
         )
     most = entry.source_limits.max_scan_rows
     if scan.rows > most:
         return (
-            f"{query.dataset}: the server would go through about {scan.rows:,} rows of {entry.table}, over"
+            f"{query.dataset}: the server would read about {scan.rows:,} rows of {entry.table}, over"
             f" max_scan_rows = {most:,}. Narrow its `where` to what an index finds, or raise"
             " source_limits.max_scan_rows."
         )
@@ -101,12 +102,14 @@ def check_scan(
     warn: Callable[[str], None],
     note: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Explain a query, and warn or raise, as `on_scan` says, where it asks too much.
+    """Explain a query; if it would read too much, warn or raise as `on_scan` says.
 
-    Where that cannot be known, `note` hears it.
+    Args:
+        warn: hears what is wrong with the scan.
+        note: hears it instead if nothing is known of the scan.
 
     Raises:
-        SourceError: it does, or cannot be known, and `on_scan` is `error`.
+        SourceError: the query reads too much, or that is not known, and `on_scan` is `error`.
     """
     scan = explain_query(session, query)
     problem = scan_problem(entry, query, scan)
@@ -116,8 +119,8 @@ def check_scan(
         (note if scan.unknown else warn)(problem)
 
 
-def _mysql(lines: list[dict[str, str | None]]) -> Scan | None:
-    """MySQL and MariaDB: a line a table."""
+def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan | None:
+    """Read a plan of MySQL or MariaDB: one line for each table."""
     tables = [
         line
         for line in lines
@@ -126,38 +129,38 @@ def _mysql(lines: list[dict[str, str | None]]) -> Scan | None:
     if not all({"type", "key", "rows"} <= line.keys() for line in lines):
         return None
     if not tables:
-        # "Impossible WHERE", "Select tables optimized away": nothing to go through.
-        return Scan(0, None, narrowed=True)
-    # The largest decides: views and sub-selects may bring others.
+        # "Impossible WHERE", "Select tables optimized away": no row is read.
+        return Scan(0, None, index_usable=True)
+    # The largest table decides: views and sub-selects may add smaller ones.
     largest = max(tables, key=lambda line: int(str(line["rows"])))
     key = None if largest["key"] is None else str(largest["key"])
-    # With an index that it could take and does not, the server has found that the condition leaves most rows.
-    narrowed = largest.get("possible_keys") is not None or str(largest["type"]) not in ("ALL", "index")
-    return Scan(int(str(largest["rows"])), key, narrowed=narrowed)
+    # If the server could use an index and does not, it has found that the condition keeps most rows.
+    index_usable = largest.get("possible_keys") is not None or str(largest["type"]) not in ("ALL", "index")
+    return Scan(int(str(largest["rows"])), key, index_usable=index_usable)
 
 
-def _oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
-    """OceanBase and seekdb: a drawing of operators, whose estimates count the rows that are left after the filter."""
+def _scan_of_oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
+    """Read a plan of OceanBase or seekdb: a drawing of operators, with estimates of the rows left after the filter."""
     found = [match for line in plan.splitlines() if (match := _OPERATOR.match(line))]
     if not found:
-        # A view of constants: nothing to go through.
-        return Scan(0, None, narrowed=True) if "EXPRESSION" in plan else None
+        # A view of constants: no row is read.
+        return Scan(0, None, index_usable=True) if "EXPRESSION" in plan else None
     scans = []
     for match in found:
         name = _NAME.fullmatch(match["name"].strip())
         full = "FULL SCAN" in match["what"]
         index = (name["index"] if name else None) or ("PRIMARY" if not full else None)
-        scans.append(Scan(int(match["rows"]), index, narrowed=not full))
-    largest = max(scans, key=lambda scan: (not scan.narrowed, scan.rows or 0))
-    if largest.narrowed:
+        scans.append(Scan(int(match["rows"]), index, index_usable=not full))
+    largest = max(scans, key=lambda scan: (not scan.index_usable, scan.rows or 0))
+    if largest.index_usable:
         return largest
-    # How many rows there are, and which indexes it could have taken and has not, it says only when asked for more.
+    # Only EXTENDED shows how many rows there are, and which indexes could have been used.
     extended = "\n".join(str(row[0]) for row in session.rows(f"EXPLAIN EXTENDED {query.sql}")[1])
     tables = list(_TABLE.finditer(extended))
     if not tables:
-        return Scan(largest.rows, largest.index, narrowed=False)
+        return Scan(largest.rows, largest.index, index_usable=False)
     widest = max(tables, key=lambda table: int(table["rows"]))
-    return Scan(max(largest.rows or 0, int(widest["rows"])), largest.index, narrowed=bool(_usable(widest)))
+    return Scan(max(largest.rows or 0, int(widest["rows"])), largest.index, index_usable=bool(_usable(widest)))
 
 
 def _usable(table: re.Match[str]) -> set[str]:

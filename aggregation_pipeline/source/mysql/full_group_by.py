@@ -1,22 +1,24 @@
-"""ONLY_FULL_GROUP_BY is for entries, not for the views that they read."""
+"""Switch ONLY_FULL_GROUP_BY off for views: it is meant for entries, not for the views that they read."""
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
+
+from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection
 
 _OFF: Final = "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'ONLY_FULL_GROUP_BY', '')"
 _ON: Final = "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',ONLY_FULL_GROUP_BY')"
 
 
-def disable_full_group_by(connection: Any) -> None:  # noqa: ANN401
-    """Take views as they are, for the rest of the session of a PyMySQL connection."""
+def disable_full_group_by(connection: PyMySQLConnection) -> None:
+    """Accept views as they are for the rest of the session."""
     connection.query(_OFF)
 
 
 @contextlib.contextmanager
-def full_group_by_disabled(connection: Any) -> Iterator[None]:  # noqa: ANN401
-    """Take views as they are, for a while."""
+def full_group_by_disabled(connection: PyMySQLConnection) -> Iterator[None]:
+    """Accept views as they are inside the block."""
     disable_full_group_by(connection)
     yield
-    # Not after an error: the session is at its end then, and maybe its connection.
+    # Not after an error: it ends the session, and perhaps the connection is lost.
     connection.query(_ON)

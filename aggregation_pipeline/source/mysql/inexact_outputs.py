@@ -1,11 +1,13 @@
-"""Outputs that do not arrive exactly as they are, and how to ask for them instead.
+"""Outputs that the server does not send exactly, and the form in which they are asked for instead.
 
-    FLOAT                        (x * 1e0)            it comes with six digits, which do not always tell it from others
-    BIT ((x) | 0) it comes as bytes or as digits, as the server happens to compute it
-    TIMESTAMP UNIX_TIMESTAMP(x) in a named zone two instants of the hour that comes twice have one text
-    MIN, MAX, COUNT(DISTINCT) c  of UNIX_TIMESTAMP(c) likewise: the server compares those texts
+    output                         asked for as          why
+    FLOAT                          (x * 1e0)             it is sent with six digits, which do not tell all values apart
+    BIT                            ((x) | 0)             it is sent as bytes or as digits, depending on the plan
+    TIMESTAMP, named zone          UNIX_TIMESTAMP(x)     in the hour that comes twice, two instants have one text
+    MIN, MAX, COUNT(DISTINCT)      of UNIX_TIMESTAMP(c)  the server compares those texts
+      of a TIMESTAMP, named zone
 
-What the server does not call FLOAT, BIT or TIMESTAMP is left alone.
+Outputs that the server does not describe as FLOAT, BIT or TIMESTAMP are left alone.
 """
 
 import functools
@@ -17,7 +19,12 @@ from pymysql.constants import FIELD_TYPE
 from aggregation_pipeline.config.sql.tokens import Token, tokenize
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.arrow_types import UNFIXED_SCALE
-from aggregation_pipeline.source.mysql.instant_expressions import arguments_of, bare, is_instant, spelled
+from aggregation_pipeline.source.mysql.instant_expressions import (
+    arguments_of,
+    is_instant,
+    to_sql_text,
+    without_brackets,
+)
 from aggregation_pipeline.source.mysql.query import DatasetQuery, Form
 from aggregation_pipeline.source.mysql.row_protocol import Field
 
@@ -38,7 +45,7 @@ _FORMS: Final[dict[int, Form]] = {FIELD_TYPE.FLOAT: _as_double, FIELD_TYPE.BIT: 
 def exact_forms(
     query: DatasetQuery, fields: Sequence[Field], clock: Clock, instants: Collection[str]
 ) -> dict[int, Form]:
-    """Return by position, from 0, the form in which an output has to be asked for.
+    """Return the forms in which outputs have to be asked for, by position from 0.
 
     Args:
         query: as it was probed.
@@ -54,7 +61,7 @@ def exact_forms(
     if clock.is_named:
         outputs = query.outputs or [("", "")] * len(fields)
         for place, (field, (sql, _)) in enumerate(zip(fields, outputs, strict=True)):
-            if inner := _of_one_instant(sql, instants):
+            if inner := _over_seconds(sql, instants):
                 forms[place] = functools.partial(_replaced, inner)
             elif field.type_code == FIELD_TYPE.TIMESTAMP:
                 forms[place] = _as_seconds
@@ -62,7 +69,7 @@ def exact_forms(
 
 
 def _is_rounded(field: Field) -> bool:
-    """Whether it is a FLOAT(M,D): the server shows it with D digits, and so do the files."""
+    """Whether it is a FLOAT(M,D), which the server and the files show with D digits."""
     return field.type_code == FIELD_TYPE.FLOAT and field.scale < UNFIXED_SCALE
 
 
@@ -74,15 +81,13 @@ def _replaced(inner: str, _sql: str) -> str:
     return inner
 
 
-def _of_one_instant(sql: str, instants: Collection[str]) -> str:
-    """`MAX(paid_at)` as the figure of seconds that it has to be, and so MIN and COUNT(DISTINCT ...); empty for anything
-    else.
-    """
-    tokens = bare(tokenize(sql)[0]) if sql else []
+def _over_seconds(sql: str, instants: Collection[str]) -> str:
+    """Return MIN, MAX or COUNT(DISTINCT) of a TIMESTAMP column as SQL over its seconds; empty for anything else."""
+    tokens = without_brackets(tokenize(sql)[0]) if sql else []
     function, arguments = _call(tokens)
     if function == "unix_timestamp" and len(arguments) == 1:
-        # MySQL takes the instant that it is the extreme of for a text on the way.
-        tokens = bare(arguments[0])
+        # MySQL converts the instants to text before it takes their extreme.
+        tokens = without_brackets(arguments[0])
         function, arguments = _call(tokens)
         if function == "count":
             return ""
@@ -92,14 +97,14 @@ def _of_one_instant(sql: str, instants: Collection[str]) -> str:
     distinct = argument[0].name == "distinct"
     if distinct or argument[0].name == "all":
         argument = argument[1:]
-    if not is_instant(bare(argument), instants) or (function == "count" and not distinct):
+    if not is_instant(without_brackets(argument), instants) or (function == "count" and not distinct):
         return ""
-    seconds = f"UNIX_TIMESTAMP({spelled(bare(argument)).strip()})"
+    seconds = f"UNIX_TIMESTAMP({to_sql_text(without_brackets(argument)).strip()})"
     return f"COUNT(DISTINCT {seconds})" if function == "count" else f"{function.upper()}({seconds})"
 
 
 def _call(tokens: list[Token]) -> tuple[str, list[list[Token]]]:
-    """The function and the arguments where all of it is one call; nothing else."""
+    """The function and its arguments, if the tokens are one call; otherwise both are empty."""
     if len(tokens) < 4 or tokens[1].text != "(" or tokens[-1].text != ")":
         return "", []
     arguments = arguments_of(tokens, 2)

@@ -1,6 +1,4 @@
-"""Where instants stand in an expression, read from its tokens: as what they are, or as something to be turned into a
-clock reading.
-"""
+"""Tell from an expression's tokens whether a TIMESTAMP column in it stays an instant or is converted to a reading."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,17 +7,17 @@ from typing import Final, Self
 from aggregation_pipeline.config.sql.tokens import Token
 
 _NOTHING: Final = Token("symbol", "")
-# What may stand before `column IS NULL` without being part of what is asked.
+# What may stand before `column IS NULL` without being part of the tested expression.
 _BEFORE_IS_NULL: Final = frozenset(
     ("", "(", ",", "and", "or", "not", "xor", "when", "where", "having", "on", "select", "&&", "||", "!")
 )
-# What may follow a column that rows are ordered or grouped by.
+# What may follow a column in ORDER BY or GROUP BY.
 _BEHIND_A_KEY: Final = frozenset(("", ")", ",", "asc", "desc", "limit", "having", "order"))
 SET_OPERATIONS: Final = frozenset(("union", "except", "intersect"))
 
 
-def bare(tokens: list[Token]) -> list[Token]:
-    """The tokens without the brackets around all of them."""
+def without_brackets(tokens: list[Token]) -> list[Token]:
+    """Return the tokens without brackets around all of them."""
     while (
         len(tokens) > 2
         and tokens[0].text == "("
@@ -31,7 +29,7 @@ def bare(tokens: list[Token]) -> list[Token]:
 
 
 def arguments_of(tokens: Sequence[Token], start: int) -> list[list[Token]]:
-    """The arguments of a call whose first token stands at `start`."""
+    """Return the arguments of a call whose first argument begins at `start`."""
     arguments: list[list[Token]] = [[]]
     depth = 0
     for token in tokens[start:]:
@@ -46,7 +44,7 @@ def arguments_of(tokens: Sequence[Token], start: int) -> list[list[Token]]:
 
 
 def is_instant(argument: Sequence[Token], instants: Collection[str]) -> bool:
-    """Whether an argument is nothing but one of the columns `instants`, maybe with its table's name."""
+    """Return whether an argument is just one of the columns `instants`, with or without its table's name."""
     return (
         len(argument) in (1, 3, 5)
         and argument[-1].name in instants
@@ -54,8 +52,8 @@ def is_instant(argument: Sequence[Token], instants: Collection[str]) -> bool:
     )
 
 
-def spelled(tokens: Sequence[Token]) -> str:
-    """The tokens as SQL again."""
+def to_sql_text(tokens: Sequence[Token]) -> str:
+    """Return the tokens as SQL again."""
     text = ""
     for before, token in zip([Token("symbol", "."), *tokens], tokens, strict=False):
         close = "." in (before.text, token.text) or (token.text == "(" and before.kind in ("word", "quoted"))
@@ -64,10 +62,9 @@ def spelled(tokens: Sequence[Token]) -> str:
 
 
 def stays_instant(tokens: Sequence[Token], place: int) -> bool:
-    """Whether the column at `place` is selected, counted, tested for NULL or sorted by, or the MIN or MAX of it is, and
-    no more.
+    """Return whether the column at `place`, or its MIN or MAX, is only selected, counted, tested for NULL or sorted by.
 
-    Everything else turns it into a clock reading, or may.
+    Everything else converts it to a clock reading, or may do so.
     """
     span = _Span.of_column(tokens, place)
     while (wider := span.widened()) is not None:
@@ -77,7 +74,7 @@ def stays_instant(tokens: Sequence[Token], place: int) -> bool:
 
 @dataclass(frozen=True)
 class _Span:
-    """Some tokens that together are an instant; `first` and `last` are included."""
+    """Tokens that together are an instant, from `first` to `last`."""
 
     tokens: Sequence[Token]
     first: int
@@ -102,9 +99,7 @@ class _Span:
         return token.name or token.text
 
     def widened(self) -> Self | None:
-        """The brackets, the MIN or MAX, or the sub-select around it, which are an instant too; None where something
-        else is.
-        """
+        """The brackets, the MIN or MAX, or the sub-select around it, which are instants too; None for anything else."""
         if self.before() == "select" or (self.before(), self.before(2)) == ("distinct", "select"):
             return self._sub_select()
         if (self.before(), self.after()) != ("(", ")"):
@@ -118,7 +113,7 @@ class _Span:
         return type(self)(self.tokens, first, last)
 
     def _sub_select(self) -> Self | None:
-        """All of a sub-select whose one output it is."""
+        """The whole sub-select, if this is its one output."""
         start = self.first - (1 if self.before() == "select" else 2)
         if self.after() != "from" or (start > 0 and self._at(start - 1).text != "("):
             return None
@@ -135,7 +130,7 @@ class _Span:
         return self.first == 0 and (self.last == len(self.tokens) - 1 or self.after() == "over")
 
     def is_counted(self) -> bool:
-        """An argument of COUNT, or the one of UNIX_TIMESTAMP, for which an instant is what it is."""
+        """Whether it is an argument of COUNT or UNIX_TIMESTAMP, which take it as an instant."""
         if self.before() not in ("(", ",", "distinct") or self.after() not in (")", ","):
             return False
         depth = 0

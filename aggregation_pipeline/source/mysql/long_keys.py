@@ -1,8 +1,8 @@
-"""Let the server group and sort by all of a long text, not by its beginning.
+"""Let the server group and sort by all of a long text, not only by its beginning.
 
-MySQL and MariaDB compare the first `max_sort_length` bytes where they sort: longer keys fall into one group, or one key
-into several. Most of them write every key in that full length, to memory and to disk, so it is made as long as the
-longest key there is.
+MySQL and MariaDB compare only the first `max_sort_length` bytes when they sort: longer keys are merged into one group,
+or one key is split into several. Most of them write every key in that full length, to memory and to disk, so the
+variable is raised just to the longest key there is.
 """
 
 import itertools
@@ -17,55 +17,60 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
-from aggregation_pipeline.source.mysql.instant_expressions import spelled
+from aggregation_pipeline.source.mysql.instant_expressions import to_sql_text
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
 from aggregation_pipeline.source.mysql.referenced_tables import references_of_expression
 from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.variables import SORT_BUFFER, SORT_LENGTH
 
-# The most that max_sort_length can be.
-LONGEST: Final = 8 << 20
-# What the sort of one dataset may write to the server's disk at most; a server that is out of space there fails
-# everybody.
-MOST_BYTES: Final = 16 << 30
-# The longest character. A server divides max_sort_length by it, whatever the characters are; a column's length is given
-# in it too.
-_BYTES: Final = 4
-# Letters of a column that need no more than is set anyway.
-_SHORT: Final = SORT_LENGTH // _BYTES
+# The maximum of max_sort_length.
+LARGEST_SORT_LENGTH: Final = 8 << 20
+# The most that the sort of one dataset may write to the server's disk. If that disk is full, everybody's queries fail.
+MOST_SORTED_BYTES: Final = 16 << 30
+# Bytes of the longest character. A server divides max_sort_length by it, whatever the characters are, and gives the
+# length of a column in it.
+_CHARACTER_BYTES: Final = 4
+# Characters of a column that the default covers.
+_SHORT: Final = SORT_LENGTH // _CHARACTER_BYTES
 _SORTS: Final = re.compile(r"\bSELECT\b.*\b(?:BY|OVER|DISTINCT|UNION|MIN|MAX)\b", re.IGNORECASE | re.DOTALL)
 _WINDOW: Final = re.compile(r"\bOVER\b", re.IGNORECASE)
 _FRAMES: Final = frozenset(("rows", "range", "groups"))
 _BETWEEN_TERMS: Final = frozenset(("partition", "order", "by", "asc", "desc"))
-# Some for the bytes that a server adds to a key.
+# Room for the bytes that a server adds to a key.
 _MARGIN: Final = 16
-# MySQL sorts nothing whose keys do not fit 15 times into its buffer.
-_TIMES: Final = 16
+# MySQL refuses to sort if keys do not fit into its buffer 15 times.
+_KEYS_IN_BUFFER: Final = 16
 
 
 @dataclass(frozen=True)
-class _Sorted:
-    """What the server may sort by: `keys` of the rows that `rows`, FROM to WHERE, gives."""
+class _SortKeys:
+    """What the server may sort by.
+
+    Attributes:
+        rows: FROM and WHERE of the sorted rows.
+        keys: as SQL.
+    """
 
     rows: str
     keys: tuple[str, ...]
 
 
 def fit_long_keys(
-    session: Session, entry: TableEntry, shaped: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]
+    session: Session, entry: TableEntry, described: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]
 ) -> None:
-    """Raise the session's `max_sort_length` to what the longest key of these queries needs. Where none can be long,
-    nothing is asked.
+    """Raise the session's `max_sort_length` to what the longest key of these queries needs.
+
+    If no key can be long, the server is not asked.
 
     Raises:
         SourceError: a key is longer than the server can sort by, or sorting by it would fill the server's disk.
     """
-    own = tuple(dict.fromkeys(_keys(entry, shaped, columns)))
+    own = tuple(dict.fromkeys(_keys(entry, described, columns)))
     sorted_rows = [each for each in _in_sub_selects(session, entry) if each.keys]
     if own:
-        sorted_rows.append(_Sorted(_source(entry, shaped[0]), own))
-    # OceanBase lists the variable and compares whole texts.
+        sorted_rows.append(_SortKeys(_source(entry, described[0]), own))
+    # OceanBase has the variable and compares whole texts anyway.
     compares_all = "ob_query_timeout" in session.statement_limits
     if not sorted_rows or compares_all or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
         return
@@ -74,20 +79,20 @@ def fit_long_keys(
         return
     keys = sum(len(each.keys) for each in sorted_rows)
     terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
-    buffer = max(SORT_BUFFER, _TIMES * (longest * keys + SORT_LENGTH * terms))
+    buffer = max(SORT_BUFFER, _KEYS_IN_BUFFER * (longest * keys + SORT_LENGTH * terms))
     with session.translate_errors():
         session.connection.exec_driver_sql(
             f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}"
         )
 
 
-def _longest(session: Session, entry: TableEntry, each: _Sorted) -> int:
-    """The bytes that the longest key needs."""
-    lengths = ", ".join(map(_length, each.keys))
-    rows, *found = (int(value) for value in session.row(f"SELECT COUNT(*), {lengths} {each.rows}"))
+def _longest(session: Session, entry: TableEntry, sort: _SortKeys) -> int:
+    """The bytes that the longest key needs, in one query over the rows."""
+    lengths = ", ".join(map(_length, sort.keys))
+    rows, *found = (int(value) for value in session.row(f"SELECT COUNT(*), {lengths} {sort.rows}"))
     longest = max(found) + _MARGIN
-    if longest > LONGEST or (longest > SORT_LENGTH and longest * rows > MOST_BYTES):
-        key = each.keys[found.index(max(found))]
+    if longest > LARGEST_SORT_LENGTH or (longest > SORT_LENGTH and longest * rows > MOST_SORTED_BYTES):
+        key = sort.keys[found.index(max(found))]
         raise SourceError(
             f"{entry.table}: {key}, by which rows are grouped or ordered, has up to {max(found):,} bytes, and there are"
             f" {rows:,} rows. To tell such keys apart the server would sort {longest * rows / 2**30:,.1f} GiB, so"
@@ -97,8 +102,8 @@ def _longest(session: Session, entry: TableEntry, each: _Sorted) -> int:
     return longest
 
 
-def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
-    """Long columns of the tables whose rows a sub-select may sort, any of them: what it sorts by is not followed."""
+def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_SortKeys]:
+    """All long columns of tables that a sub-select may sort; which of them it sorts by is not followed."""
     tables = {
         table
         for _, sql in expressions_of(entry)
@@ -107,19 +112,21 @@ def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_Sorted]:
     }
     for table in sorted(tables, key=str):
         columns = session.columns(*table).values()
-        yield _Sorted(
+        yield _SortKeys(
             f"FROM {table.sql}", tuple(quote(column.name) for column in columns if column.max_length > _SHORT)
         )
 
 
-def _keys(entry: TableEntry, shaped: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
-    """What the server may sort by and what may be long, as SQL."""
+def _keys(entry: TableEntry, described: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
+    """The SQL of every key that the server may sort by and that may be long."""
     table = quote(entry.source.name)
     texts = {f"{table}.{quote(column.name)}": column.max_length > _SHORT for column in columns.values()}
-    for each in shaped:
+    for each in described:
         if each.query.dataset == "summary":
             yield from (
-                to_sql(key.expr) for key, field in zip(entry.group_by or (), each.fields, strict=False) if _long(field)
+                to_sql(key.expr)
+                for key, field in zip(entry.group_by or (), each.fields, strict=False)
+                if _is_long(field)
             )
         else:
             yield from _order_keys(entry, each, texts)
@@ -133,15 +140,15 @@ def _qualified(table: str, term: str) -> str:
 
 
 def window_terms(sql: str) -> Iterator[str]:
-    """What the windows of an expression are cut and ordered by, as SQL."""
+    """Yield the SQL of what the window functions of an expression partition and order by."""
     tokens = tokenize(sql)[0]
     for place, (token, following) in enumerate(itertools.pairwise(tokens)):
         if token.name == "over" and following.text == "(":
-            yield from (spelled(term).strip() for term in _terms(tokens[place + 2 :]) if term)
+            yield from (to_sql_text(term).strip() for term in _terms(tokens[place + 2 :]) if term)
 
 
 def _terms(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """The terms up to the closing bracket or the frame."""
+    """The terms of a window, up to its closing bracket or its frame."""
     term: list[Token] = []
     depth = 0
     for token in tokens:
@@ -156,30 +163,29 @@ def _terms(tokens: Sequence[Token]) -> Iterator[list[Token]]:
     yield term
 
 
-def _order_keys(entry: TableEntry, shaped: DescribedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
-    for term in shaped.query.order_terms:
+def _order_keys(entry: TableEntry, described: DescribedQuery, texts: Mapping[str, bool]) -> Iterator[str]:
+    for term in described.query.order_terms:
         expression, _ = split_direction(term)
         if expression.isdigit():
             place = int(expression) - 1
-            if _long(shaped.fields[place]):
+            if _is_long(described.fields[place]):
                 yield to_sql((entry.select_fields or ())[place].expr)
         elif texts.get(expression, True) and ORDER_KEY not in expression:
             yield expression
 
 
 def _length(key: str) -> str:
-    """What sorting by it takes at most, in bytes; beyond max_allowed_packet WEIGHT_STRING is NULL, as it is for a
-    number.
-    """
-    return f"COALESCE(MAX(GREATEST(COALESCE(LENGTH(WEIGHT_STRING({key})), 0), {_BYTES} * CHAR_LENGTH({key}))), 0)"
+    """SQL of the longest sort key in bytes. WEIGHT_STRING is NULL for a number, and beyond max_allowed_packet."""
+    weight, text = f"COALESCE(LENGTH(WEIGHT_STRING({key})), 0)", f"{_CHARACTER_BYTES} * CHAR_LENGTH({key})"
+    return f"COALESCE(MAX(GREATEST({weight}, {text})), 0)"
 
 
-def _long(field: Field) -> bool:
+def _is_long(field: Field) -> bool:
     return field.length > SORT_LENGTH
 
 
-def _source(entry: TableEntry, shaped: DescribedQuery) -> str:
-    """FROM and WHERE, the same for all queries of an entry."""
+def _source(entry: TableEntry, described: DescribedQuery) -> str:
+    """FROM and WHERE, which are the same for all queries of an entry."""
     positions = ", ".join(str(position) for position, _ in enumerate(entry.group_by or (), start=1))
-    clauses = shaped.query.clauses
-    return clauses.removesuffix(f" GROUP BY {positions}") if shaped.query.dataset == "summary" else clauses
+    clauses = described.query.clauses
+    return clauses.removesuffix(f" GROUP BY {positions}") if described.query.dataset == "summary" else clauses

@@ -1,5 +1,6 @@
-"""What only the database knows of masked columns: views over their tables, columns that are computed from them, stored
-functions.
+"""Refuse entries that could show a masked column in a way that only the database knows.
+
+Those are views over its table, generated columns that are computed from it, and stored functions.
 """
 
 import re
@@ -23,26 +24,35 @@ from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 
 
-def require_masked(
+def refuse_unmasked_paths(
     session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], engines: StorageEngines
 ) -> None:
-    """Refuse an entry that may show a masked column by way of the database. `columns` are those of its table.
+    """Refuse an entry that may show a masked column through a view, a generated column or a stored function.
+
+    Args:
+        session: on the entry's server.
+        entry: as the config gives it.
+        columns: of the entry's table, by name.
+        engines: which knows the views and functions.
 
     Raises:
-        SourceError: names the view, function or column, and what to write if it may be seen.
+        SourceError: the message names the view, function or column, and what to write if it may be shown.
     """
     masked = entry.all_masked
     if not masked:
         return
-    for problem in (*_in_views(entry, masked, engines), *_generated(session, entry, columns, masked)):
+    for problem in (
+        *_paths_through_views(entry, masked, engines),
+        *_generated_columns(session, entry, columns, masked),
+    ):
         raise SourceError(f"mask: {problem}")
 
 
-def _in_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
+def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines) -> Iterator[str]:
     for table in sorted(engines.behind_views, key=str):
         if (masked_columns_of(table, masked) or is_system_table(table)) and not entry.allow.table(table):
             yield (
-                f"a view leads to {table}, which has masked columns, and what the view shows of them is not followed."
+                f"a view leads to {table}, which has masked columns, and which of them the view shows is not known."
                 f" Read the table itself, or, if the view shows none, write allow: {{tables: [{table}]}} in the entry."
             )
     called = {TableName(None, name) for name in engines.stored_functions} | engines.called_by_views
@@ -62,27 +72,37 @@ def _in_views(entry: TableEntry, masked: MaskedColumns, engines: StorageEngines)
             )
 
 
-def _generated(
+def _generated_columns(
     session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], masked: MaskedColumns
 ) -> Iterator[str]:
     own = entry.source
-    inside = {
+    in_sub_selects = {
         table
         for _, sql in expressions_of(entry)
         for table in reachable_tables(references_in(sql), masked)
         if not same_table(table, own)
     }
-    known = {own: columns} | {table: session.columns(*table) for table in inside}
-    computed = {table: dict(computed_from(masked_columns_of(table, masked), found)) for table, found in known.items()}
+    known = {own: columns} | {table: session.columns(*table) for table in in_sub_selects}
+    computed = {
+        table: dict(columns_computed_from(masked_columns_of(table, masked), found)) for table, found in known.items()
+    }
     for exposure in exposures(entry.query, merge_masked([masked, computed])) if any(computed.values()) else ():
         named = ", ".join(sorted(hidden.column for found in computed.values() for hidden in found.values()))
         yield f"the server computes {named} from masked columns. {exposure.message}."
 
 
-def computed_from(
+def columns_computed_from(
     hidden: Mapping[str, MaskedColumn], columns: Mapping[str, SourceColumn]
 ) -> Iterator[tuple[str, MaskedColumn]]:
-    """The columns that the server makes of masked ones, at any number of steps; by their names as `fold` makes them."""
+    """Yield the columns that the server computes from masked ones, directly or through other generated columns.
+
+    Args:
+        hidden: the masked columns, by comparable name.
+        columns: of the table, by name.
+
+    Yields:
+        (comparable name, column) of each.
+    """
     sources = dict(hidden)
     generated = {
         name: comparable_name(column.generated)
@@ -103,4 +123,6 @@ def computed_from(
 
 
 def _source_in(text: str, hidden: Mapping[str, MaskedColumn]) -> MaskedColumn | None:
-    return next((found for name, found in hidden.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)), None)
+    """The first masked column that a text names as a whole word."""
+    named = (column for name, column in hidden.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
+    return next(named, None)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from aggregation_pipeline.source.mysql.masked_views import require_masked
+from aggregation_pipeline.source.mysql.masked_views import refuse_unmasked_paths
 from aggregation_pipeline.source.mysql.partition_condition import partition_condition
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, find_storage_engines
@@ -39,7 +39,7 @@ def prepare_session(session: Session, request: ReadRequest) -> PreparedSession:
     engines = find_storage_engines(session, entry)
     found_names = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
     session = replace(session, quotable=session.quotable.plus((*columns, *found_names)))
-    require_masked(session, entry, columns, engines)
+    refuse_unmasked_paths(session, entry, columns, engines)
     condition = partition_condition(entry, partition, columns, session.clock)
     session = choose_clock(session, entry, request.logical_time, list(columns.values()), condition, engines)
     condition = partition_condition(entry, partition, columns, session.clock)

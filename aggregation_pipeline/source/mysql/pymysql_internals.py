@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pymysql
+from pymysql.connections import Connection
 from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
@@ -54,14 +55,20 @@ def start_query(connection: PyMySQLConnection, sql: str) -> RawResult:
         pymysql.err.MySQLError: the server refused the statement.
     """
     connection.query(sql, unbuffered=True)
-    result = connection._result  # noqa: SLF001 - the only place where PyMySQL keeps the descriptions
+    result = connection._result
     if not result.unbuffered_active:
         raise pymysql.err.InternalError(CR.CR_COMMANDS_OUT_OF_SYNC, "the statement returned no result set")
     # PyMySQL must not drain the rows when its result object goes away.
     result.unbuffered_active = False
     result.connection = None
-    connection._result = None  # noqa: SLF001
-    return RawResult(tuple(result.fields), connection._next_seq_id, connection._rfile.read1)  # noqa: SLF001
+    connection._result = None
+
+    def read(size: int) -> bytes:
+        # Looked up each time: a reference to the reader would keep the socket open after force_close.
+        received: bytes = connection._rfile.read1(size)
+        return received
+
+    return RawResult(tuple(result.fields), connection._next_seq_id, read)
 
 
 def raise_server_error(packet: bytes) -> None:
@@ -78,13 +85,13 @@ def force_close(connection: PyMySQLConnection) -> None:
 
     row_protocol and session need it: only that stops a server that is sending, and it ends the transaction too.
     """
-    connection._force_close()  # noqa: SLF001
+    connection._force_close()
 
 
 def socket_shutdown(connection: PyMySQLConnection) -> Callable[[], None]:
     """Return a function that wakes the thread that waits for the server. deadline calls it from another thread."""
     # Looked up now: PyMySQL forgets the socket when it closes the connection.
-    sock: Final[socket.socket] = connection._sock  # noqa: SLF001
+    sock: Final[socket.socket] = connection._sock
 
     def shutdown() -> None:
         with contextlib.suppress(OSError):
@@ -99,7 +106,7 @@ def connect_failure(error: object) -> BaseException | None:
     return cause if isinstance(cause, BaseException) else None
 
 
-class HookedConnection(pymysql.connections.Connection[Any]):
+class HookedConnection(Connection):
     """PyMySQL's connection, with its TLS context and its first statement chosen by us. connection opens it."""
 
     def __init__(

@@ -1,8 +1,8 @@
-"""From a table entry to the SQL that reads it. Pure: nothing is asked of a database here.
+"""Build the SQL that reads a table entry. Pure: no database is asked here.
 
-Fragments were proved at load to be single expressions and stand in parentheses, so nothing in one can change the shape
-of a statement. Groups and their order go by ordinal: a name would mean the column of that name where one exists, and
-silently count something else.
+Loading the config has proved each expression to be a single one. A condition stands in parentheses, so it cannot change
+the structure of the statement. GROUP BY and ORDER BY use positions: a name would mean the source's column of that name,
+if there is one, and silently group by something else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,36 +17,33 @@ from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import TIES
 
-# MySQL's STDDEV and VARIANCE are these; elsewhere the short names mean the sample's.
+# What STDDEV and VARIANCE mean in MySQL; in other databases the short names are those of a sample.
 _SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
-
-
-# Set by the session. Rows in the order of a masked column would tell its values all the same, by their ranks; in the
-# order of a keyed hash they do not.
+# A session variable. Rows ordered by a masked column would reveal its values by their ranks, so they are ordered by a
+# hash with this key.
 ORDER_KEY: Final = "@mask_order"
-# MySQL's limit for the name of a column; it lets aliases be longer and does not cope with all of them.
+# MySQL's limit for a column name. It accepts longer aliases, and mishandles some of them.
 _LONGEST_NAME: Final = 64
-# An output's SQL, and the SQL to ask instead.
+# From an output's SQL to the SQL that is asked for instead.
 Form = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class DatasetQuery:
-    """One SELECT of a table entry. The SQL holds no placeholders: it goes out as it is, `%` and `:` included.
+    """One SELECT of a table entry. Its SQL has no placeholders and is sent as it is, `%` and `:` included.
 
     Attributes:
         outputs: (SQL, true name) of each output, in order. Empty for `*`, where the server names them.
-        source: the source table as its columns are prefixed in the statement.
+        source: the prefix of the source table's columns in the statement.
         table: the source table with its database.
         clauses: FROM to GROUP BY.
-        order_terms: what stands behind ORDER BY; without any, rows come as the server gives them.
-        count_sql: gives the exact number of rows that `sql` returns in the same snapshot; None for a summary, whose
-            rows only the
-            server's FOUND_ROWS() can count without grouping all over again.
+        order_terms: the terms of ORDER BY; without any, rows come in the server's order.
+        count_sql: counts exactly the rows that `sql` returns in the same snapshot. None for a summary, whose rows only
+            FOUND_ROWS() can count without grouping again.
         limit: rows to keep, None for all.
         order: what the rows are ordered by, in words for the manifest: "group keys", "primary key (id)", "none", "one
             row".
-        apart: group first and order afterwards, by names that are nothing but columns.
+        groups_in_subquery: group in a derived table, and order outside of it by its columns.
     """
 
     dataset: Literal["summary", "detail"]
@@ -58,36 +55,36 @@ class DatasetQuery:
     count_sql: str | None
     limit: int | None
     order: str
-    apart: bool = False
+    groups_in_subquery: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """True names of the outputs: servers garble some. Empty for `*`."""
+        """True names of the outputs, which servers garble sometimes. Empty for `*`."""
         return tuple(name for _, name in self.outputs)
 
     @property
     def sql(self) -> str:
         """The statement. It reads at most `limit` + 1 rows.
 
-        The one too many tells a dataset that was capped from one that just fits: the reader keeps `limit` rows and says
-        `truncated` when it met another.
+        The additional row tells a dataset that was cut from one that just fits: the reader keeps `limit` rows, and
+        reports `truncated` if one more came.
         """
-        return "\n".join(filter(None, (*self._rows, self._ordered, _cap(self.limit))))
+        return "\n".join(filter(None, (*self._select_from, self._order_by, _limit(self.limit))))
 
     @property
     def probe_sql(self) -> str:
-        """The statement without its rows: the server checks all of it and describes the columns, and reads nothing."""
-        return _statement(*self._rows, self._ordered, "LIMIT 0")
+        """The statement with LIMIT 0: the server checks all of it and describes the columns, and reads no row."""
+        return _join_clauses(*self._select_from, self._order_by, "LIMIT 0")
 
     @property
-    def _ordered(self) -> str:
+    def _order_by(self) -> str:
         return f"ORDER BY {', '.join(self.order_terms)}" if self.order_terms else ""
 
     @property
-    def _rows(self) -> tuple[str, str]:
-        if not self.apart:
+    def _select_from(self) -> tuple[str, str]:
+        if not self.groups_in_subquery:
             return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
-        # Plain names inside: a derived table takes no name twice and no overlong one.
+        # Plain names inside: a derived table allows neither repeated nor overlong names.
         inner = _select(
             [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)]
         )
@@ -97,14 +94,14 @@ class DatasetQuery:
                 for position, name in enumerate(self.columns, start=1)
             ]
         )
-        return (outer, f"FROM ({_statement(inner, self.clauses)}) AS grouped")
+        return (outer, f"FROM ({_join_clauses(inner, self.clauses)}) AS grouped")
 
-    def asked_as(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
-        """The same query, with some outputs in a form that arrives exactly.
+    def with_exact_forms(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
+        """Return the same query with some outputs in a form that arrives exactly.
 
         Args:
             names: the outputs as the server names them.
-            forms: by position, from 0, what becomes of an output's SQL.
+            forms: by position, from 0.
         """
         if not forms:
             return self
@@ -120,7 +117,7 @@ class DatasetQuery:
 def build_queries(
     entry: TableEntry, *, primary_key: Sequence[str], condition: str | None = None
 ) -> tuple[DatasetQuery, ...]:
-    """The queries of an entry, the summary first: one, or two when it asks for aggregates and for detail rows.
+    """Return the queries of an entry, the summary first: two if it asks for aggregates and for detail rows, else one.
 
     Args:
         entry: as the config gives it.
@@ -139,11 +136,11 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
     figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
     positions = range(1, len(entry.group_by) + 1)
     rules = {name.casefold(): rule for name, rule in entry.mask.items()}
-    # A key that depends on a masked column is masked or kept.
+    # Loading has proved that a key which depends on a masked column is masked, or kept on purpose.
     masked = [rules.get(key.name.casefold(), "keep") != "keep" for key in entry.group_by]
     if any(masked):
         terms = [f"grouped.{INNER_OUTPUT_NAME.format(position)}" for position in positions]
-        terms = [_hidden(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
+        terms = [_hashed(term) if hidden else term for term, hidden in zip(terms, masked, strict=True)]
     else:
         terms = [str(position) for position in positions]
     return DatasetQuery(
@@ -154,12 +151,12 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
         ),
         source=quote(entry.source.name),
         table=entry.source.sql,
-        clauses=_statement(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
+        clauses=_join_clauses(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
         order_terms=tuple(terms),
         count_sql=None,
         limit=entry.limit,
         order=("group keys, masked ones by a keyed hash" if any(masked) else "group keys") if terms else "one row",
-        apart=any(masked),
+        groups_in_subquery=any(masked),
     )
 
 
@@ -168,7 +165,7 @@ def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> Dataset
     terms, words = _order(entry, primary_key, [name for _, name in outputs])
     counted = rows
     if entry.limit is not None:
-        counted = f"FROM ({_statement('SELECT 1', rows, _cap(entry.limit))}) AS counted"
+        counted = f"FROM ({_join_clauses('SELECT 1', rows, _limit(entry.limit))}) AS counted"
     return DatasetQuery(
         dataset="detail",
         outputs=outputs,
@@ -176,16 +173,14 @@ def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> Dataset
         table=entry.source.sql,
         clauses=rows,
         order_terms=tuple(terms),
-        count_sql=_statement("SELECT COUNT(*)", counted),
+        count_sql=_join_clauses("SELECT COUNT(*)", counted),
         limit=entry.limit,
         order=words,
     )
 
 
 def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]) -> tuple[list[str], str]:
-    """The ORDER BY terms and their description. The key comes last even after `order_by`, so that equal rows have one
-    order.
-    """
+    """The ORDER BY terms and their description. The primary key comes last, so that equal rows have one order too."""
     if entry.order == "none":
         return [], "none"
     positions = {name.casefold(): position for position, name in enumerate(columns, start=1)}
@@ -194,13 +189,13 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
     hidden_columns = entry.hidden_columns
     hidden = [column for column in keys if comparable_name(column) in hidden_columns]
-    terms += [_hidden(term) if column in hidden else term for column, term in keys.items()]
+    terms += [_hashed(term) if column in hidden else term for column, term in keys.items()]
     parts = [", ".join(entry.order_by) + ("" if primary_key else TIES)] if entry.order_by else []
     parts += [f"{'keyed hash of the ' if hidden else ''}primary key ({', '.join(primary_key)})"] if primary_key else []
     return terms, ", then ".join(parts) or "none"
 
 
-def _hidden(term: str) -> str:
+def _hashed(term: str) -> str:
     return f"SHA2(CONCAT({ORDER_KEY}, {term}), 256)"
 
 
@@ -217,14 +212,14 @@ def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
 
 
 def figure_sql(figure: Aggregation) -> str:
-    """An aggregation as SQL, without its name."""
+    """Return the SQL of an aggregation, without its name."""
     if figure.expr is not None:
         return to_sql(figure.expr)
     argument = ALL_COLUMNS if figure.field in (None, ALL_COLUMNS) else to_sql(str(figure.field))
     if figure.function == "COUNT DISTINCT":
         return f"COUNT(DISTINCT {argument})"
     if figure.function == "GROUP_CONCAT":
-        # Without an order of its own the server would join the values in whatever order it met them.
+        # Without an order of its own the server would join the values in any order.
         return f"GROUP_CONCAT({argument} ORDER BY {argument})"
     return f"{_SERVER_NAMES.get(str(figure.function), figure.function)}({argument})"
 
@@ -234,19 +229,18 @@ def _select(outputs: Sequence[tuple[str, str]]) -> str:
 
 
 def _named(sql: str, name: str, position: int) -> str:
-    # The reader takes the true name from `columns`, so what servers would garble need not be said to them.
-    return (
-        sql
-        if sql == quote(name)
-        else f"{sql} AS {quote(name if _is_servable(name) else FALLBACK_OUTPUT_NAME.format(position))}"
-    )
+    if sql == quote(name):
+        return sql
+    # The reader takes the true name from `columns`, so a name that servers garble is replaced by a plain one.
+    alias = name if _survives_servers(name) else FALLBACK_OUTPUT_NAME.format(position)
+    return f"{sql} AS {quote(alias)}"
 
 
-def _is_servable(name: str) -> bool:
-    """Whether every server takes the name for an output and sends it back as it is.
+def _survives_servers(name: str) -> bool:
+    """Whether every server accepts the name for an output and sends it back as it is.
 
-    Names are kept in three bytes a character, which an emoji does not fit; MySQL 5.6 and seekdb cut long ones, in the
-    middle of a letter or with a warning, and all of them warn of a blank in front.
+    Servers keep names in three bytes a character, too few for an emoji. MySQL 5.6 and seekdb cut long ones, in the
+    middle of a character or with a warning. All of them warn about a leading blank.
     """
     return (
         len(name) <= _LONGEST_NAME and name == name.strip() and name.isprintable() and max(name, default="") <= "\uffff"
@@ -254,14 +248,14 @@ def _is_servable(name: str) -> bool:
 
 
 def _rows(entry: TableEntry, condition: str | None) -> str:
-    """Where the rows of both datasets come from."""
+    """FROM and WHERE, the same for both datasets."""
     conditions = " AND ".join(filter(None, (condition, entry.where and f"({entry.where})")))
-    return _statement(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
+    return _join_clauses(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
 
 
-def _cap(limit: int | None) -> str:
+def _limit(limit: int | None) -> str:
     return "" if limit is None else f"LIMIT {limit + 1}"
 
 
-def _statement(*clauses: object) -> str:
+def _join_clauses(*clauses: object) -> str:
     return " ".join(str(clause) for clause in clauses if clause)

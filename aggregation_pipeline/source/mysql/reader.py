@@ -58,8 +58,8 @@ def read_extract(
     Raises:
         SourceLostError: the server went away; the call can be repeated.
         SnapshotError: a table's engine gives no snapshots, or the transaction ended too soon.
-        SourceError: the server refused a statement, or warned about one, or more would be asked of it than
-            `source_limits` allow.
+        SourceError: the server refused a statement, or warned about one, or reading would exceed
+            `source_limits`.
         RowCountError: the rows that came are not as many as the server counted.
     """
     entry, limits = request.entry, request.entry.source_limits
@@ -171,7 +171,7 @@ class _DatasetReader:
         if session.snapshot and not rows.stream.status & _IN_TRANSACTION:
             raise SnapshotError(
                 f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot"
-                " did not hold. A proxy or a limit on transactions stands between: connect to the database itself, or"
+                " did not hold. A proxy or a limit on transactions ended it: connect to the database itself, or"
                 " raise the limit."
             )
         self.progress(query.dataset, kept, kept)

@@ -1,4 +1,4 @@
-"""Which tables and functions a piece of SQL names besides the columns: everything that it may read. Pure."""
+"""Which tables and functions a piece of SQL names, and so everything that it may read. Pure."""
 
 import functools
 import itertools
@@ -16,10 +16,10 @@ from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 
 @dataclass(frozen=True)
 class References:
-    """What SQL names.
+    """The tables and functions that a piece of SQL names.
 
     Attributes:
-        tables: views among them.
+        tables: tables and views.
         stored: functions that are stored ones by their spelling.
         called: other functions, in lower case; some may be stored ones.
     """
@@ -36,7 +36,7 @@ _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 
 def references_of_entry(entry: TableEntry) -> References:
-    """What the statements of an entry read: its table, and what its expressions name."""
+    """Return what an entry reads: its table, and what its expressions name."""
     found = References(frozenset({TableName(*entry.source)}))
     for _, sql in expressions_of(entry):
         found |= references_of_expression(sql)
@@ -45,7 +45,7 @@ def references_of_entry(entry: TableEntry) -> References:
 
 @functools.lru_cache(maxsize=4096)
 def references_of_expression(expression: str) -> References:
-    """What one expression names. Most name no table, which is seen without parsing."""
+    """Return what one expression names. Most name no table, which is known without parsing."""
     called = [name for name, _ in _calls(expression)]
     words = expression.casefold()
     tables = tables_of(f"SELECT ({expression})") if "select" in words or "table" in words else frozenset()
@@ -54,9 +54,9 @@ def references_of_expression(expression: str) -> References:
 
 
 def references_of_view(definition: str) -> References | None:
-    """What a view reads, from its definition as the server prints it; None where it cannot be read.
+    """Return what a view reads, from its definition as the server prints it; None if that cannot be parsed.
 
-    There a stored function stands in backticks, and the server's own do not.
+    The server prints stored functions in backticks, and its own functions without.
     """
     try:
         return References(tables_of(definition), frozenset(name for name, quoted in _calls(definition) if quoted))
@@ -65,10 +65,10 @@ def references_of_view(definition: str) -> References | None:
 
 
 def tables_of(sql: str) -> frozenset[TableName]:
-    """The tables and views in FROM and JOIN, at any depth, without names that a WITH of the same statement gives.
+    """Return the tables and views in FROM and JOIN at any depth, without names that a WITH in the statement defines.
 
     Raises:
-        SqlglotError: it does not parse.
+        SqlglotError: the SQL cannot be parsed.
     """
     return frozenset(
         TableName(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql"))
@@ -76,30 +76,31 @@ def tables_of(sql: str) -> frozenset[TableName]:
 
 
 def table_nodes(tree: exp.Expr) -> list[exp.Table]:
-    """The places where a tree names a table or view of the database."""
+    """Return the nodes of a tree that name a table or view of the database."""
     named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
-    return [node for node in named if node.db or not (node.name.casefold() == "dual" or _is_given(node))]
+    return [node for node in named if node.db or not (node.name.casefold() == "dual" or _is_defined_by_with(node))]
 
 
-def _is_given(table: exp.Table) -> bool:
-    """Whether a WITH around a name gives it. In its own definition, and in those before it, the name is still that of
-    the table.
+def _is_defined_by_with(table: exp.Table) -> bool:
+    """Whether a WITH around the name defines it.
+
+    In its own definition, and in those before it, the name still means the table.
     """
     inner: exp.Expr = table
     while (outer := inner.parent) is not None:
-        given: list[exp.Expr] = []
+        defined: list[exp.Expr] = []
         if isinstance(outer, exp.With):
-            given = outer.expressions if outer.recursive else outer.expressions[: inner.index]
+            defined = outer.expressions if outer.recursive else outer.expressions[: inner.index]
         elif (definitions := outer.args.get("with_")) is not None and definitions is not inner:
-            given = definitions.expressions
-        if any(each.alias.casefold() == table.name.casefold() for each in given):
+            defined = definitions.expressions
+        if any(each.alias.casefold() == table.name.casefold() for each in defined):
             return True
         inner = outer
     return False
 
 
 def _calls(sql: str) -> list[tuple[TableName, bool]]:
-    """Each name with an opening parenthesis behind it, and whether it is in backticks."""
+    """Each name with an opening parenthesis after it, and whether it is in backticks."""
     tokens = sqlglot.tokenize(sql, read="mysql")
     found = []
     for place, (token, following) in enumerate(itertools.pairwise(tokens)):

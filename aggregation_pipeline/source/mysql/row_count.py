@@ -1,4 +1,4 @@
-"""Whether all rows came: the server's own count, in the same snapshot, against the rows that arrived."""
+"""Compare the rows that arrived with the server's own count in the same snapshot."""
 
 from dataclasses import replace
 from typing import Final
@@ -14,10 +14,10 @@ _ROUND: Final = 100
 
 
 def count_before(session: Session, query: DatasetQuery) -> int | None:
-    """Rows to come, for progress and for the comparison; None where only running the query could tell.
+    """Count the rows to come, for progress and for the comparison; None if only running the query could tell.
 
     Raises:
-        SourceError: the server had doubts about a value in the condition.
+        SourceError: the server warned about a value in the condition.
     """
     return None if query.count_sql is None else _counted(session, query.count_sql, query.dataset)
 
@@ -25,38 +25,38 @@ def count_before(session: Session, query: DatasetQuery) -> int | None:
 def compare_counts(
     session: Session, query: DatasetQuery, arrived: int, expected: int | None, engines: StorageEngines
 ) -> None:
-    """Raise where the rows that arrived are not those that the server counts. To be asked right after the rows came.
+    """Raise if fewer or more rows arrived than the server counts. Call it right after the rows came.
 
     Args:
         session: in whose snapshot the rows were read.
-        query: that gave them.
-        arrived: rows.
-        expected: by `count_before`.
+        query: the query that returned them.
+        arrived: how many rows came.
+        expected: the result of `count_before`.
         engines: of the tables, for the likely cause.
 
     Raises:
-        RowCountError: they differ.
+        RowCountError: the numbers differ.
     """
     if expected is None:
-        # Free, and not always right: MariaDB and MySQL 5.6 say 0 where the one row was made without reading any.
+        # Costs nothing, but MariaDB and MySQL 5.6 return 0 if the one row was computed without reading any.
         expected = int(session.row("SELECT FOUND_ROWS()")[0])
         if arrived != expected:
-            expected = _counted(session, whole_count(query), query.dataset)
+            expected = _counted(session, count_by_rerun(query), query.dataset)
     if arrived != expected:
         raise RowCountError(
             f"{query.dataset}: {arrived:,} rows arrived, but the server counted {expected:,} in the same transaction. "
-            f"Nothing was published. {_cause(session, arrived, expected, engines)}"
+            f"Nothing was published. {_likely_cause(session, arrived, expected, engines)}"
         )
 
 
-def whole_count(query: DatasetQuery) -> str:
-    """SQL that counts the rows of a query by running it again.
+def count_by_rerun(query: DatasetQuery) -> str:
+    """Return SQL that counts the rows of a query by running it again.
 
-    Its outputs get plain names: a derived table takes no name twice, nor the long and odd ones that a SELECT takes.
+    The outputs get plain names: a derived table allows no repeated, long or odd names, as a SELECT does.
     """
     outputs = tuple((sql, f"c{place}") for place, (sql, _) in enumerate(query.outputs, start=1))
     numbered = replace(query, outputs=outputs, order_terms=()).sql
-    return f"SELECT COUNT(*) FROM ({numbered}) AS counted"  # noqa: S608 - expressions that were checked at load
+    return f"SELECT COUNT(*) FROM ({numbered}) AS counted"
 
 
 def _counted(session: Session, sql: str, dataset: str) -> int:
@@ -68,11 +68,11 @@ def _counted(session: Session, sql: str, dataset: str) -> int:
     return int(count)
 
 
-def _cause(session: Session, arrived: int, expected: int, engines: StorageEngines) -> str:
+def _likely_cause(session: Session, arrived: int, expected: int, engines: StorageEngines) -> str:
     if engines.without_snapshots:
         return (
-            f"{', '.join(sorted(engines.without_snapshots))} gives no snapshots, so rows came or went in between: run it while "
-            "nobody writes, or ALTER TABLE ... ENGINE=InnoDB."
+            f"{', '.join(sorted(engines.without_snapshots))} gives no snapshots, so rows came or went in between: run"
+            " it while nobody writes, or ALTER TABLE ... ENGINE=InnoDB."
         )
     if not session.snapshot:
         return "There is no snapshot (consistency: none), so rows came or went in between: run it while nobody writes."

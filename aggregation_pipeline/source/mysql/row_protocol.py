@@ -1,9 +1,9 @@
 """The rows of a result set, read from the socket of a PyMySQL connection in blocks.
 
 PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. The row packets are
-read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs, and
-its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for all
-rows at once, and Arrow builds the columns from them.
+read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs,
+and its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for
+all rows at once, and Arrow builds the columns from them.
 
 Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
 """
@@ -30,7 +30,7 @@ BLOCK_BYTES: Final = 1 << 18
 _LONGEST_PACKET: Final = 0xFFFFFF
 _EOF, _ERROR, _NULL, _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES = 0xFE, 0xFF, 0xFB, 0xFC, 0xFD, 0xFE
 _HEADER: Final = struct.Struct("<I")
-# Room behind the last cell, so that fixed-width windows over the block never reach past its end.
+# Room after the last cell, so that fixed-width windows over the block never reach past its end.
 _PADDING: Final = bytes(16)
 
 Places = npt.NDArray[np.int64]
@@ -171,7 +171,7 @@ class RowStream:
     def _join(self, data: bytearray, position: int) -> int:
         """Join the packets of a row of 16 MiB or more by dropping the headers between them; return where the row ends.
 
-        If some packets have not come yet, the returned end lies behind the end of `data`, and nothing is changed.
+        If some packets have not come yet, the returned end is after the end of `data`, and nothing is changed.
         """
         headers: list[tuple[int, int]] = []
         at = position

@@ -1,6 +1,4 @@
-"""How a source table stands, from what a server knows of it without going through its rows: cheap, however large it
-is.
-"""
+"""The state of a source table, from what the server knows without reading its rows: cheap for a table of any size."""
 
 import contextlib
 import re
@@ -18,24 +16,24 @@ from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import translate_errors
-from aggregation_pipeline.source.mysql.masked_views import computed_from
+from aggregation_pipeline.source.mysql.masked_views import columns_computed_from
 from aggregation_pipeline.source.mysql.partition_condition import TIME_TYPES
-from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.session import Session, open_session, rows_by_column
 
-# Nobody waits longer for what is a glance.
+# A state that takes longer is not worth the load.
 LIMITS: Final = SourceLimits(timeout_seconds=5, lock_wait_seconds=5, max_snapshot_seconds=60)
 
 
 @dataclass(frozen=True)
 class TableState:
-    """What is known; the numbers are the server's own estimates.
+    """The state of a table; the numbers are the server's own estimates.
 
     Attributes:
-        rows: None where the server does not say, as for a view.
+        rows: None if the server does not say, as for a view.
         bytes: data and indexes.
-        changed: when a row was written last; few servers know, and only since they were started.
-        newest: by column of time, its greatest value as the server shows it.
-        newest_at: the instant that the greatest of them stands for.
+        changed: when a row was written last; few servers know it, and only since their start.
+        newest: the greatest value of each column of time, as the server shows it.
+        newest_at: the instant of the greatest of them.
     """
 
     rows: int | None = None
@@ -47,7 +45,7 @@ class TableState:
 
 @contextlib.contextmanager
 def open_state_session(options: SourceOptions, zone: ZoneInfo) -> Iterator[Session]:
-    """Open a session for `state_of`, in which no statement takes longer than a few seconds.
+    """Open a session for `read_table_state`, in which no statement takes longer than a few seconds.
 
     Raises:
         SourceLostError: no connection.
@@ -61,16 +59,15 @@ def open_state_session(options: SourceOptions, zone: ZoneInfo) -> Iterator[Sessi
 def read_table_state(
     session: Session, table: TableName, columns: Mapping[str, tzinfo], masked: MaskedColumns = NOTHING_MASKED
 ) -> TableState:
-    """Ask how `table` stands.
+    """Return the state of a table.
 
     Args:
         session: on the table's server.
-        table: which.
-        columns: of time, whose newest values are wanted, each with the zone of its values; those that no index begins
-            with are left out,
-            since the server would have to look at every row, and those that `masked` hides, or that the server computes
-            from such.
-        masked: what the file masks.
+        table: its name.
+        columns: the columns of time whose newest values are wanted, each with the zone of its values. A column that no
+            index begins with is left out, since the server would have to read every row; so is a masked one, and one
+            that the server computes from a masked one.
+        masked: the columns that the config masks.
 
     Raises:
         SourceError: there is no such table.
@@ -79,7 +76,7 @@ def read_table_state(
     known = session.columns(*table) if columns else {}
     kinds = {column.name.casefold(): column.type for column in known.values()}
     hidden = masked_columns_of(table, masked)
-    hidden |= dict(computed_from(hidden, known))
+    hidden |= dict(columns_computed_from(hidden, known))
     leading = _leading(session, table) if kinds else frozenset()
     newest, moments = {}, []
     for name, zone in columns.items():
@@ -90,7 +87,7 @@ def read_table_state(
                 newest[name] = text
                 moments += [moment] if moment else []
     size = [int(status[part]) for part in ("data_length", "index_length") if status.get(part)]
-    # 0 is what some servers say as long as they have not counted.
+    # Some servers say 0 until they have counted.
     return TableState(
         int(status["rows"] or 0) or None,
         sum(size) or None,
@@ -101,15 +98,14 @@ def read_table_state(
 
 
 def _status(session: Session, table: TableName) -> Mapping[str, Any]:
-    # MySQL 8 answers with what it knew a day ago, unless it is asked not to.
+    # MySQL 8 caches these numbers for a day by default.
     with contextlib.suppress(SourceError), translate_errors():
         session.connection.exec_driver_sql("SET SESSION information_schema_stats_expiry = 0")
     place = f" FROM {quote(table.database)}".replace("%", "%%") if table.database else ""
     pattern = re.sub(r"([\\\\%_])", r"\\\1", table.name)
     with translate_errors():
         result = session.connection.exec_driver_sql(f"SHOW TABLE STATUS{place} LIKE %s", (pattern,))
-        names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result is no mapping
-        found = [dict(zip(names, row, strict=True)) for row in result]
+        found = rows_by_column(result)
     if not found:
         raise SourceError(
             f"there is no table {table}, or DB_USER may not see it: check the entry's `table`, DB_NAME and the grants"
@@ -118,7 +114,7 @@ def _status(session: Session, table: TableName) -> Mapping[str, Any]:
 
 
 def _leading(session: Session, table: TableName) -> frozenset[str]:
-    """The columns, in lower case, that an index begins with whose ends can be looked up."""
+    """The first columns, in lower case, of indexes whose ends can be looked up."""
     names, rows = session.rows(f"SHOW INDEX FROM {table.sql}")
     indexes = [dict(zip((name.lower() for name in names), row, strict=True)) for row in rows]
     return frozenset(
@@ -130,7 +126,7 @@ def _leading(session: Session, table: TableName) -> frozenset[str]:
 
 def _changed(session: Session, status: Mapping[str, Any]) -> datetime | None:
     moment, offset = status.get("update_time"), session.clock.offset_seconds
-    # OceanBase means the table's definition.
+    # In OceanBase it is the time of the last change of the table's definition.
     if not isinstance(moment, datetime) or offset is None or "oceanbase" in session.server.lower():
         return None
     return moment.replace(tzinfo=timezone(timedelta(seconds=offset))).astimezone(UTC)
@@ -139,9 +135,9 @@ def _changed(session: Session, status: Mapping[str, Any]) -> datetime | None:
 def _newest(
     session: Session, table: TableName, name: str, kind: str, zone: tzinfo
 ) -> tuple[str | None, datetime | None]:
-    # The end of an index, not a scan: nothing else stands in the query.
+    # The server looks up the end of the index, because the query has no condition.
     greatest = f"MAX({quote(name)})"
-    (row,) = session.rows(f"SELECT {greatest}, UNIX_TIMESTAMP({greatest}) FROM {table.sql}")[1]  # noqa: S608 - quoted names
+    (row,) = session.rows(f"SELECT {greatest}, UNIX_TIMESTAMP({greatest}) FROM {table.sql}")[1]
     text, seconds = row
     if text is None or kind == "timestamp":
         return text, _instant(seconds)

@@ -1,14 +1,12 @@
-"""Which clock a session computes in: decided for each entry, by what the entry asks and what the server knows.
+"""Choose the clock that a session computes in, by what the entry computes and what the server knows.
 
-1. Nothing in the entry turns instants into clock readings: the session keeps the offset of the logical time. TIMESTAMP
-values are exact
-   in it, on every server, with or without time zone tables.
-2. The entry does, and the server knows the zone by its name as Python's tzdata knows it: the session takes the zone by
-its name.
-3. It does, the server does not, and the zone has one offset for all instants that the entry touches: the session takes
-that offset.
-4. Otherwise the table is refused, with the remedy. What happens inside a view cannot be seen: there a note goes into
-the manifest.
+1. If nothing in the entry converts instants to clock readings, the session keeps the offset of the logical time. All
+   TIMESTAMP values are exact in it, on every server, with or without time zone tables.
+2. If the entry does, and the server knows the zone by name exactly as Python's tzdata does, the session uses the name.
+3. If the server does not, but the zone has one offset for all instants that the entry converts, the session uses that
+   offset.
+4. Otherwise the table is refused, and the message says what to do. What a view converts cannot be seen, so for a view
+   the manifest gets a note instead.
 """
 
 import logging
@@ -21,7 +19,7 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.mysql.clock_conversions import ClockConversions, Columns, find_clock_conversions
+from aggregation_pipeline.source.mysql.clock_conversions import ClockConversions, TableColumns, find_clock_conversions
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
@@ -30,16 +28,16 @@ from aggregation_pipeline.timezones.wall_clock import format_offset, offsets_of,
 
 log = logging.getLogger(__name__)
 
-# What FROM_UNIXTIME takes on every server.
+# The last instant that FROM_UNIXTIME accepts on every server.
 _LAST_COMPARED: Final = 2**31 - 1
-# Compared besides: a server may change its clock where tzdata does not, as tables from before summer time was given up
-# do. No change of a clock has ever lasted less than this.
+# Compared at this distance too: old tables of a server change the clock where tzdata does not, for example in zones
+# that gave up summer time. No change of a clock has ever lasted for a shorter time than this, in seconds.
 _STEP: Final = 6 * 86_400
-# Outputs of one statement; MySQL takes 4,096.
-_ASKED: Final = 1000
-# Servers, each with a zone that it knows as tzdata does. One that does not may be mended at any time, and is asked
-# again.
-_trusted: Final[set[tuple[str, str]]] = set()
+# Outputs in one statement; MySQL allows 4,096.
+_OUTPUTS: Final = 1000
+# (server, zone) where the server's tables agree with tzdata. One that does not agree may be corrected at any time, so
+# it is compared again.
+_agreeing: Final[set[tuple[str, str]]] = set()
 
 
 def choose_clock(
@@ -50,10 +48,10 @@ def choose_clock(
     condition: str | None,
     engines: StorageEngines,
 ) -> Session:
-    """Return the session with the clock that suits the entry; the snapshot stays.
+    """Return the session with the clock that suits the entry; the snapshot stays the same.
 
     Args:
-        session: open, with the offset of the logical time, or UTC where servers take no such offset.
+        session: at the offset of the logical time, or at UTC if servers do not accept that offset.
         entry: as the config gives it.
         moment: the logical time.
         columns: of the entry's table.
@@ -61,34 +59,36 @@ def choose_clock(
         engines: what is known of the tables.
 
     Raises:
-        SourceError: the entry turns instants into clock readings, and the server cannot do that right.
+        SourceError: the entry converts instants to clock readings, and the server cannot do that right.
     """
     zone, offset = session.clock.zone, session.clock.offset_seconds
     shifted = utc_offset(zone, moment) != offset
     if len(offsets_of(zone).starts) == 1 and not shifted:
         return session
-    turning = _turning(session, entry, columns, engines)
-    if not turning and not shifted:
+    conversions = _conversions(session, entry, columns, engines)
+    if not conversions and not shifted:
         return session
     wrong = _server_differs(session)
     if not wrong:
         session.set_time_zone(session.clock.zone.key)
         return replace(session, clock=replace(session.clock, offset_seconds=None))
-    return _with_one_offset(session, entry, turning, moment, condition, wrong)
+    return _with_one_offset(session, entry, conversions, moment, condition, wrong)
 
 
-def _turning(
+def _conversions(
     session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: StorageEngines
 ) -> ClockConversions:
     others = references_of_entry(entry).tables - {entry.source}
-    known = {table: _columns(table, session.columns(*table).values(), engines) for table in others}
-    return find_clock_conversions(entry, _columns(entry.source, columns, engines), known, engines.stored_functions)
+    known = {table: _table_columns(table, session.columns(*table).values(), engines) for table in others}
+    return find_clock_conversions(
+        entry, _table_columns(entry.source, columns, engines), known, engines.stored_functions
+    )
 
 
-def _columns(table: TableName, columns: Collection[SourceColumn], engines: StorageEngines) -> Columns:
-    # Of a system-versioned table information_schema does not list the columns of its periods.
+def _table_columns(table: TableName, columns: Collection[SourceColumn], engines: StorageEngines) -> TableColumns:
+    # information_schema does not list the period columns of a system-versioned table.
     periods = {"row_start", "row_end"} if table in engines.versioned else set()
-    return Columns(
+    return TableColumns(
         table.sql,
         frozenset(column.name.lower() for column in columns if column.type == "timestamp") | periods,
         {column.name.lower(): column.virtual for column in columns if column.virtual},
@@ -97,15 +97,15 @@ def _columns(table: TableName, columns: Collection[SourceColumn], engines: Stora
 
 
 def _server_differs(session: Session) -> str:
-    """Say how the server's idea of the zone differs from tzdata's; empty where it does not."""
-    place = (session.identity, session.clock.zone.key)
-    if place in _trusted:
+    """Say how the server's tables for the zone differ from tzdata; empty if they agree."""
+    server_and_zone = (session.identity, session.clock.zone.key)
+    if server_and_zone in _agreeing:
         return ""
     wrong = _compare(session)
     if wrong:
         log.info("%s at %s", wrong, session.identity)
     else:
-        _trusted.add(place)
+        _agreeing.add(server_and_zone)
     return wrong
 
 
@@ -123,7 +123,7 @@ def _compare(session: Session) -> str:
     try:
         shown = [
             text
-            for group in _groups(moments, _ASKED)
+            for group in _groups(moments, _OUTPUTS)
             for text in session.row(f"SELECT {', '.join(map(_from_unixtime, group))}")
         ]
     finally:
@@ -144,34 +144,44 @@ def _from_unixtime(moment: int) -> str:
 
 
 def _with_one_offset(
-    session: Session, entry: TableEntry, turning: ClockConversions, moment: datetime, condition: str | None, wrong: str
+    session: Session,
+    entry: TableEntry,
+    conversions: ClockConversions,
+    moment: datetime,
+    condition: str | None,
+    wrong: str,
 ) -> Session:
     zone = session.clock.zone
     present = utc_offset(zone, moment)
-    touched = _touched(session, entry, turning, condition)
-    offset = present if touched is None else offsets_of(zone).constant_between(*touched)
-    if not turning and not turning.present and not _takes(session, present):
+    instants = _converted_range(session, entry, conversions, condition)
+    offset = present if instants is None else offsets_of(zone).constant_between(*instants)
+    if not conversions and not conversions.present and not _set_offset(session, present):
         # Instants are exact at any offset.
         return session
-    if turning.unknown or offset is None or (turning.present and offset != present) or not _takes(session, offset):
-        why = "; ".join(dict.fromkeys(turning.unknown)) or _several(touched, zone.key)
-        what = turning.where[0] if turning.where else "the time of the run (NOW() and the like)"
+    if (
+        conversions.unknown
+        or offset is None
+        or (conversions.present and offset != present)
+        or not _set_offset(session, offset)
+    ):
+        why = "; ".join(dict.fromkeys(conversions.unknown)) or _why_not(instants, zone.key)
+        what = conversions.where[0] if conversions.where else "the time of the run (NOW() and the like)"
         raise SourceError(
-            f"{what} asks for clock readings of {zone.key}, whose clock changes with the season, and {wrong}. A fixed"
+            f"{what} converts instants to the clock of {zone.key}, which changes with the season, and {wrong}. A fixed"
             f" offset would be wrong for some of them: {why}. {_load_tables(session)}, leave out the expression, or set"
             " the table's timezone to one without summer time."
         )
     note = ""
-    if turning.views:
+    if conversions.views:
         note = (
-            f"what the view {' or '.join(turning.views)} makes of instants is shown by a clock that stands at"
-            f" UTC{format_offset(offset)} all year round: {wrong}. {_load_tables(session)}"
+            f"instants that the view {' or '.join(conversions.views)} converts are shown at UTC{format_offset(offset)}"
+            f" all year round: {wrong}. {_load_tables(session)}"
         )
     return replace(session, clock=Clock(zone, offset, note))
 
 
 def _load_tables(session: Session) -> str:
-    """The remedy on the side of the server."""
+    """What the server's administrator can do."""
     tool = "mariadb-tzinfo-to-sql" if "mariadb" in session.server.casefold() else "mysql_tzinfo_to_sql"
     return (
         f"Load the server's time zone tables ({tool} /usr/share/zoneinfo, fed to its database mysql; or ask whoever"
@@ -179,8 +189,8 @@ def _load_tables(session: Session) -> str:
     )
 
 
-def _takes(session: Session, offset: int) -> bool:
-    """Set the session's offset; False where the server takes none so large."""
+def _set_offset(session: Session, offset: int) -> bool:
+    """Set the session's offset; return False if the server does not accept one so large."""
     if offset == session.clock.offset_seconds:
         return True
     try:
@@ -192,26 +202,24 @@ def _takes(session: Session, offset: int) -> bool:
     return True
 
 
-def _touched(
-    session: Session, entry: TableEntry, turning: ClockConversions, condition: str | None
+def _converted_range(
+    session: Session, entry: TableEntry, conversions: ClockConversions, condition: str | None
 ) -> tuple[int, int] | None:
-    """The first and the last instant that the entry turns, in seconds; None where there is none, or not all are
-    known.
-    """
-    if turning.unknown:
+    """The first and last instant that the entry converts, in seconds; None if there is none or not all are known."""
+    if conversions.unknown:
         return None
     found: list[int] = []
-    for table, instants in turning.ranges.items():
-        asked = ", ".join(f"MIN({one}), MAX({one})" for one in instants)
+    for table, expressions in conversions.ranges.items():
+        outputs = ", ".join(f"MIN({one}), MAX({one})" for one in expressions)
         rows = f"{table} WHERE {condition}" if condition and table == entry.source.sql else table
         with full_group_by_disabled(session.driver_connection):
-            row = session.row(f"SELECT {asked} FROM {rows}")  # noqa: S608 - checked expressions and quoted names
+            row = session.row(f"SELECT {outputs} FROM {rows}")
         found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None
 
 
-def _several(touched: tuple[int, int] | None, zone: str) -> str:
-    if touched is None:
-        return "the server takes no such offset"
-    first, last = (datetime.fromtimestamp(moment, UTC).date() for moment in touched)
+def _why_not(instants: tuple[int, int] | None, zone: str) -> str:
+    if instants is None:
+        return "the server does not accept such an offset"
+    first, last = (datetime.fromtimestamp(moment, UTC).date() for moment in instants)
     return f"from {first} to {last}, the time of the run included, {zone} has several offsets"

@@ -1,6 +1,4 @@
-"""TIMESTAMP cells as instants: from the text of a session at an offset, or from seconds since 1970 where the session
-has a named zone.
-"""
+"""Build TIMESTAMP columns: from text if the session has an offset, from seconds since 1970 if it has a named zone."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,23 +13,23 @@ _NAIVE = pa.timestamp("us")
 
 
 def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tuple[Builder, Builder]:
-    """Return what makes the column, and what makes the bytes that a mask hides.
+    """Return the builder of the column, and the builder of the bytes that a mask hides.
 
-    The column is timestamp[us, zone], or text of the zone's clock where zero dates have to stay. A mask sees the
-    reading in UTC, which does not depend on the session: equal instants have equal hashes in every table.
+    The column is timestamp[us, zone], or text by the zone's clock if zero dates are kept. A mask gets the text in UTC,
+    which does not depend on the session, so equal instants have equal hashes in every table.
     """
     digits = field.scale if 0 < field.scale <= 6 else 0
     instants = _instants(field.name, clock, zero_dates if zero_dates.policy != "text" else ZeroDates("null"))
 
     def in_utc(block: Block, cells: Cells) -> pa.Array:
-        shown = _cut(instants(block, cells).view(pa.int64()).view(_NAIVE), digits)
+        shown = _truncated(instants(block, cells).view(pa.int64()).view(_NAIVE), digits)
         return (with_zeros(shown, cells) if zero_dates.policy == "text" else shown).cast(pa.binary())
 
     def in_zone(block: Block, cells: Cells) -> pa.Array:
-        return with_zeros(_cut(to_wall_clock(instants(block, cells))[0], digits), cells)
+        return with_zeros(_truncated(to_wall_clock(instants(block, cells))[0], digits), cells)
 
     def with_zeros(shown: pa.Array, cells: Cells) -> pa.Array:
-        """The text of the server for zero dates, which are no instants."""
+        """Put the server's text in the place of zero dates, which are no instants."""
         filled = pc.fill_null(shown, _zero(digits))
         return filled if cells.nulls is None else pc.if_else(pa.array(cells.nulls), shown, filled)
 
@@ -48,17 +46,17 @@ def _instants(name: str, clock: Clock, zero_dates: ZeroDates) -> Builder:
 
 def _from_seconds(name: str, texts: pa.Array, zero_dates: ZeroDates) -> pa.Array:
     seconds = texts.cast(pa.decimal128(18, 6))
-    # The same bytes, read as whole microseconds.
+    # The same bytes, read as integers: whole microseconds.
     micro = pa.Array.from_buffers(
         pa.decimal128(18, 0), len(seconds), seconds.buffers(), seconds.null_count, seconds.offset
     ).cast(pa.int64())
-    # 1970-01-01 00:00:00 UTC itself is no TIMESTAMP: 0 stands for the zero date.
+    # 1970-01-01 00:00:00 UTC is not a valid TIMESTAMP: 0 stands for the zero date.
     zero = pc.equal(micro, 0)
-    zero_dates.note(name, zero)
+    zero_dates.count(name, zero)
     return pc.if_else(zero, pa.scalar(None, pa.int64()), micro)
 
 
-def _cut(clock: pa.Array, digits: int) -> pa.Array:
+def _truncated(clock: pa.Array, digits: int) -> pa.Array:
     return pc.utf8_slice_codeunits(clock.cast(pa.string()), 0, 20 + digits if digits else 19)
 
 

@@ -80,7 +80,7 @@ def _load_own(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
 
     def nobody_to_ask() -> str:
         raise SettingsError(
-            f"DB_SSL_KEY: {key or cert} is encrypted, and nobody is there to type its password: openssl pkey -in ..."
+            f"DB_SSL_KEY: {key or cert} is encrypted, and nobody can type its password here: openssl pkey -in ..."
             " -out ..."
         )
 

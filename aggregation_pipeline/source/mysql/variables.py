@@ -1,7 +1,7 @@
 """The server variables that change, cut or hide a result, and the value that each has in our sessions.
 
-A test proves every other session variable harmless, and fails for a variable that it does not know. docs/variables.md is
-generated from this table. Most values are the servers' own defaults.
+A test proves every other session variable harmless, and fails for a variable that it does not know. docs/variables.md
+is generated from this table. Most values are the servers' own defaults.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ SQL_MODE: Final = "ONLY_FULL_GROUP_BY,ALLOW_INVALID_DATES,STRICT_TRANS_TABLES,NO
 # The largest value that both MySQL and MariaDB take; the default of 1,024 cuts silently.
 GROUP_CONCAT_MAX: Final = 4_294_967_295
 # The servers' default. long_keys raises it where a text to group or sort by is longer, never more than needed: MySQL
-# writes keys of this full length, and 100,000 rows of short text at the maximum of 8 MiB took 280 seconds and filled the
-# disk.
+# writes keys of this full length, and 100,000 rows of short text at the maximum of 8 MiB took 280 seconds and filled
+# the disk.
 SORT_LENGTH: Final = 1024
 # MariaDB's default. MySQL's is an eighth of it, and MySQL sorts nothing whose keys do not fit into it 15 times.
 SORT_BUFFER: Final = 2_097_152
@@ -65,7 +65,7 @@ _ALL, _OURS, _MARIADB, _MYSQL8, _OCEANBASE, _TIDB = (
 
 FIXED: Final[dict[str, Fixed]] = {
     "sql_mode": Fixed(
-        f"'{SQL_MODE}'", _ALL, "the meaning of quotes, `||`, `NOT`, CHAR's blanks, columns that are not grouped"
+        f"'{SQL_MODE}'", _ALL, "the meaning of quotes, `||`, `NOT`, blanks of CHAR, columns that are not grouped"
     ),
     "group_concat_max_len": Fixed(str(GROUP_CONCAT_MAX), _ALL, "GROUP_CONCAT is cut"),
     "sql_select_limit": Fixed(str(NO_LIMIT), _ALL, "rows are cut"),
@@ -80,12 +80,12 @@ FIXED: Final[dict[str, Fixed]] = {
     ),
     # MySQL 8 wants a privilege for setting it, so init_connect cannot set it there.
     "default_collation_for_utf8mb4": Fixed(
-        "'utf8mb4_general_ci'", _OCEANBASE, "the same", only_with="ob_query_timeout"
+        "'utf8mb4_general_ci'", _OCEANBASE, "how CONVERT(x USING ...) compares", only_with="ob_query_timeout"
     ),
     "lc_time_names": Fixed("'en_US'", _ALL, "the language of DATE_FORMAT, DAYNAME, MONTHNAME"),
     "max_error_count": Fixed("1024", _OURS, "warnings are hidden"),
     "sql_notes": Fixed("'ON'", _ALL, "notes of a value that overflowed are hidden"),
-    "note_verbosity": Fixed("'basic'", _MARIADB, "the same"),
+    "note_verbosity": Fixed("'basic'", _MARIADB, "notes of a value that overflowed are hidden"),
     "max_sort_length": Fixed(str(SORT_LENGTH), _OURS, "longer text is one group, or sorted by its beginning"),
     "sort_buffer_size": Fixed(str(SORT_BUFFER), _OURS, "error 1038", changes_results=False),
     "system_versioning_asof": Fixed("DEFAULT", _MARIADB, "rows of the past"),
@@ -101,8 +101,8 @@ FIXED: Final[dict[str, Fixed]] = {
     "block_encryption_mode": Fixed("'aes-128-ecb'", _ALL, "AES_DECRYPT, AES_ENCRYPT"),
     "sql_auto_is_null": Fixed("'OFF'", _ALL, "`id IS NULL` finds the last row that was inserted"),
     "last_insert_id": Fixed("0", _ALL, "LAST_INSERT_ID()"),
-    "query_cache_type": Fixed("'OFF'", "MySQL 5, MariaDB", "an answer of before", only_if_different=True),
-    "completion_type": Fixed("'NO_CHAIN'", _ALL, "what follows the transaction", changes_results=False),
+    "query_cache_type": Fixed("'OFF'", "MySQL 5, MariaDB", "an older result", only_if_different=True),
+    "completion_type": Fixed("'NO_CHAIN'", _ALL, "what happens after the transaction", changes_results=False),
     "tx_isolation": Fixed("'REPEATABLE-READ'", _ALL, "no snapshot, which is read back", changes_results=False),
     "transaction_isolation": Fixed("'REPEATABLE-READ'", _ALL, "no snapshot, which is read back", changes_results=False),
     "wsrep_dirty_reads": Fixed("'OFF'", _MARIADB, "what a node without its cluster still has"),
@@ -111,15 +111,15 @@ FIXED: Final[dict[str, Fixed]] = {
     "use_secondary_engine": Fixed("'OFF'", _MYSQL8, "another engine, outside the snapshot"),
     "show_gipk_in_create_table_and_information_schema": Fixed("'ON'", _MYSQL8, "the order of rows"),
     "explain_format": Fixed("'TRADITIONAL'", _MYSQL8, "estimates are not understood", changes_results=False),
-    "ob_read_consistency": Fixed("'STRONG'", _OCEANBASE, "rows of a while ago"),
+    "ob_read_consistency": Fixed("'STRONG'", _OCEANBASE, "rows of some time ago"),
     "is_result_accurate": Fixed("'ON'", _OCEANBASE, "approximate results"),
     "ob_hnsw_ef_search": Fixed("64", _OCEANBASE, "what a vector index finds"),
     "ob_ivf_nprobes": Fixed("8", _OCEANBASE, "what a vector index finds"),
     "ob_sparse_drop_ratio_search": Fixed("0", _OCEANBASE, "what a vector index finds"),
     "tidb_snapshot": Fixed("''", _TIDB, "rows of the past"),
-    "tidb_read_staleness": Fixed("0", _TIDB, "rows of a while ago"),
+    "tidb_read_staleness": Fixed("0", _TIDB, "rows of some time ago"),
     "tidb_enable_external_ts_read": Fixed("'OFF'", _TIDB, "rows of the past"),
-    "tidb_low_resolution_tso": Fixed("'OFF'", _TIDB, "rows of a while ago"),
+    "tidb_low_resolution_tso": Fixed("'OFF'", _TIDB, "rows of some time ago"),
 }
 # (A variable that newer servers have, their default collation.) Such a MariaDB still reports the old collation as its
 # default.

@@ -1,4 +1,4 @@
-"""What a server says besides a result: about values, which stops a table, or about the words of a statement."""
+"""Read the server's warnings: one about a value fails the table, one about deprecated syntax goes to the log."""
 
 import re
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.errors import describe_warning
 from aggregation_pipeline.source.mysql.session import Session
 
-# Deprecated syntax: the result is right, and another version will refuse the statement. Numbers: MySQL's error
+# Deprecated syntax: the result is right, but a later version will refuse the statement. Numbers are from MySQL's error
 # reference.
 _DEPRECATED: Final = {
     1287: "a word or function of the entry is deprecated",
     1554: "a word of the entry is deprecated",
     1681: "a word of the entry is deprecated",
 }
-# From 3000 on the same numbers mean other things on MariaDB, and from 4000 on OceanBase.
+# The same numbers mean other things on MariaDB from 3000 on, and on OceanBase from 4000 on.
 _DEPRECATED_BY_MYSQL: Final = {
     3005: "legacy syntax was converted",
     3719: "utf8 is an alias of utf8mb3, and will be one of utf8mb4",
@@ -33,23 +33,23 @@ _DEPRECATED_BY_MYSQL: Final = {
     4119: "a name that begins with $ is deprecated",
     4162: "a collation that a user defined is deprecated",
 }
-# A long IN list cost more memory than the optimizer may take: no index is used for it, and the rows are the same.
+# A long IN list took more memory than the optimizer may use: no index is used for it, and the rows are the same.
 _MEMORY: Final = (3170, "range_optimizer_max_mem_size")
 _MEMORY_WORDS: Final = (
     "a long list of values took more memory than range_optimizer_max_mem_size, so no index was used for it"
 )
-# Notes that tell of another value than was stored or computed: cut, or out of range (1916: of a number, by MariaDB).
-_CHANGED: Final = {1264, 1265, 1916}
-# What the protocol has room for: there may be more.
-_MOST: Final = 65_535
-_OTHER_SIGN: Final = (1105, "Cast to ")
-# A datetime that cannot be used.
+# Notes that a value was cut or out of range, so that the result has another (1916: MariaDB, about a number).
+_VALUE_CHANGED: Final = {1264, 1265, 1916}
+# The largest count that the protocol can send: there may be more.
+_LARGEST_COUNT: Final = 65_535
+_SIGN_CHANGED: Final = (1105, "Cast to ")
+# A date and time that cannot be used.
 _WRONG_MOMENT: Final = 1292
 _CLOCK_READING: Final = re.compile(r"'(\d{4}-[01]\d-[0-3]\d [0-2]\d:[0-5]\d:[0-5]\d)(?:\.\d+)?'")
 
 
 def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[str], None] = lambda _: None) -> None:
-    """Read what the last statement brought about, and raise where its result may not be what the table says.
+    """Read the warnings of the last statement, and raise if its result may be wrong.
 
     Args:
         session: whose last statement it was; its warnings are gone afterwards.
@@ -58,7 +58,7 @@ def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
         warn: hears of deprecated syntax.
 
     Raises:
-        SourceError: the server had doubts about a value, such as a GROUP_CONCAT that it cut or text that it took for a
+        SourceError: the server warned about a value, such as a GROUP_CONCAT that it cut or a text that it read as a
             number, or it counted more warnings than it lists.
     """
     if count == 0:
@@ -69,9 +69,9 @@ def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
     for level, code, message in listed:
         if words := _harmless(session, code, message):
             harmless.append(describe_warning(code, message, session.quotable, words))
-        elif level.upper() != "NOTE" or _tells_of_a_change(code, message):
+        elif level.upper() != "NOTE" or _says_value_changed(code, message):
             serious.append(describe_warning(code, message, session.quotable))
-    if count > len(listed) or count == _MOST:
+    if count > len(listed) or count == _LARGEST_COUNT:
         serious.append(
             f"{count - len(listed):,} or more that the server counted and does not list (see its max_error_count)"
         )
@@ -80,22 +80,23 @@ def check_warnings(session: Session, count: int, dataset: str, warn: Callable[[s
         raise SourceError(
             f"{dataset}: the server warned about the result, so it may not say what the table says: "
             f"{'; '.join(serious[:3])}{f' and {len(serious) - 3} more' if len(serious) > 3 else ''}. "
-            "Mend the expression (or the rows) that brings it about."
+            "Correct the expression or the rows that cause it."
         )
     for words in dict.fromkeys(harmless):
         warn(
-            f"{dataset}: the server says of the entry, or of a view behind it: {words}. The result is right all the"
-            " same."
+            f"{dataset}: the server says about the entry, or about a view that it reads: {words}. The result is right"
+            " nevertheless."
         )
 
 
-def _tells_of_a_change(code: int, message: str) -> bool:
-    return code in _CHANGED or (code == _OTHER_SIGN[0] and message.startswith(_OTHER_SIGN[1]))
+def _says_value_changed(code: int, message: str) -> bool:
+    return code in _VALUE_CHANGED or (code == _SIGN_CHANGED[0] and message.startswith(_SIGN_CHANGED[1]))
 
 
 def _is_skipped_hour(clock: Clock, code: int, message: str) -> bool:
-    """Whether MySQL warns of a reading that the clock of the session's zone skips in spring: it rightly takes the
-    moment of the change.
+    """Whether MySQL warns about a clock reading that the session's zone skips in spring.
+
+    The result is right: MySQL takes the moment of the change.
     """
     found = _CLOCK_READING.search(message) if clock.is_named and code == _WRONG_MOMENT else None
     if found is None:
@@ -106,7 +107,7 @@ def _is_skipped_hour(clock: Clock, code: int, message: str) -> bool:
 
 
 def _harmless(session: Session, code: int, message: str) -> str:
-    """What a warning says that leaves the result right; empty for any other."""
+    """Our words for a warning that leaves the result right; empty for any other."""
     if _is_skipped_hour(session.clock, code, message):
         return "a reading that the clock skips in spring was taken for the moment of the change"
     if code in _DEPRECATED:

@@ -55,7 +55,7 @@ class OssStore:
         """Send up to `multipart_above` bytes in one request (and in memory), more in parallel parts.
 
         OSS refuses content that does not have the MD5 sent with it, so nothing damaged is ever stored. The checksum
-        that it states afterwards is compared all the same. Where they differ nothing is deleted: the object may be
+        that it states afterwards is compared anyway. Where they differ nothing is deleted: the object may be
         another run's by then.
         """
         check_key(key)
@@ -190,7 +190,7 @@ class OssStore:
         headers = self._headers("application/octet-stream", NO_METADATA, None)
         begin = partial(self._connection.bucket.init_multipart_upload, check_key(key), headers=headers)
         begun = self._connection.with_retries(f"begin the upload of {key!r}", begin)
-        # Who may not abort may publish all the same, and an upload without parts costs nothing.
+        # A key that may not abort can still publish, and an upload without parts costs nothing.
         with suppress(PipelineError):
             abort_upload(self._connection, key, begun.upload_id)
 

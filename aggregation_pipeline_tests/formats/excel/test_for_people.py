@@ -1,4 +1,4 @@
-"""What a workbook says to people: labels, money, totals, language, paper. The values in it are test_excel_file.py's."""
+"""What a workbook says to people: labels, money, totals, language, paper. Its values are tested in test_workbook.py."""
 
 import zipfile
 from dataclasses import replace
@@ -278,9 +278,8 @@ def test_libreoffice_works_the_totals_out(tmp_path: Path, out: Path):
 
 
 def test_the_about_sheet_says_what_is_masked_and_that_equal_rows_have_no_order():
-    dataset = Dataset(
-        "detail", Path("none"), 0, pa.schema([]), False, "SELECT", f"金额{TIES}", masks={"phone": "partial", "id": "hash", "note": "drop"}
-    )  # fmt: skip
+    masks = {"phone": "partial", "id": "hash", "note": "drop"}
+    dataset = Dataset("detail", Path("none"), 0, pa.schema([]), False, "SELECT", f"金额{TIES}", masks=masks)
     found = openpyxl.Workbook().create_sheet()
     fill_about(found, Extract("t", "w", (dataset,), "snapshot"), WORDS["zh"])
     about = dict(found.iter_rows(values_only=True))

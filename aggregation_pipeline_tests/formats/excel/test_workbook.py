@@ -1,5 +1,3 @@
-# ruff: noqa: DTZ001 - DATETIME is a reading of a clock, in no zone.
-
 import re
 import shutil
 import subprocess

@@ -44,7 +44,7 @@ def test_a_wrong_column_brings_its_key_and_the_nearest_right_one(execute: Execut
         ({"select_fields": ["creatd_at"], "where": "creatd_at > NOW()"}, "select_fields[0], where"),
     ):
         words = refusal(read, **keys)
-        assert f"It stands in {place}." in words
+        assert f"It is used in {place}." in words
         assert "Was created_at meant?" in words
 
 
@@ -53,7 +53,7 @@ def test_a_column_that_is_near_none_or_that_another_table_lacks_brings_no_name(e
     assert "meant" not in refusal(read, select_fields=["zzz"])
     words = refusal(read, where="id IN (SELECT users.price FROM users)")
     assert "meant" not in words
-    assert "It stands in where." in words
+    assert "It is used in where." in words
 
 
 def test_a_wrong_table_brings_the_nearest_and_one_of_another_case_says_so(execute: Execute, read: Read):
@@ -79,7 +79,7 @@ def test_a_mask_of_a_wrong_column_brings_the_nearest(execute: Execute, read: Rea
 def test_an_overflow_names_the_output_and_no_value(execute: Execute, read: Read):
     execute(TABLES)
     words = refusal(read, select_fields=["id", {"expr": "big + 1", "alias": "next"}])
-    assert "It comes of the output next." in words
+    assert "It comes from the output next." in words
     assert "9223372036854775807" not in words
     assert "CAST(... AS DECIMAL(65))" in words
     words = refusal(
@@ -135,7 +135,7 @@ def test_a_wrong_function_brings_the_nearest(execute: Execute, read: Read):
 
 def test_a_text_without_quotes_is_told(execute: Execute, read: Read):
     execute(TABLES)
-    assert "It stands in where. If it is a text, it stands in quotes: '已付'." in refusal(read, where="more = 已付")
+    assert "It is used in where. If it is a text, it has to be in quotes: '已付'." in refusal(read, where="more = 已付")
     assert "in quotes" not in refusal(read, where="creatd_at > NOW()")
 
 

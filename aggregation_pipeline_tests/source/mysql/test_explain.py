@@ -84,7 +84,7 @@ def test_the_format_of_the_answer_is_the_same_whatever_the_server_prefers(
 
 
 WORDS = (
-    r"detail: how the server would go through v_inn is not known, so on_scan cannot be judged: .*(1345|1142).*SHOW VIEW"
+    r"detail: how the server would read v_inn is not known, so on_scan cannot be applied: .*(1345|1142).*SHOW VIEW"
     r" on it and SELECT"
 )
 
@@ -137,5 +137,5 @@ def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_chec
         assert "as far as this account can see: engines unknown (view v_inn); GRANT SHOW VIEW" in held.words
     first, second = said
     assert len(first) == 1
-    assert "so on_scan cannot be judged" in first[0]
+    assert "so on_scan cannot be applied" in first[0]
     assert second == []

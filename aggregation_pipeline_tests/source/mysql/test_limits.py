@@ -69,9 +69,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(mysql: MySQLServ
 
 def test_a_snapshot_that_stays_open_too_long_is_broken_off(read: Read, tmp_path: Path):
     started = time.monotonic()
-    with pytest.raises(
-        SourceError, match=r"broken off after max_snapshot_seconds = 2.*Nothing was published"
-    ) as caught:
+    with pytest.raises(SourceError, match=r"ended after max_snapshot_seconds = 2.*Nothing was published") as caught:
         read(name="t", selectFields=[{"expr": SLOW, "alias": "n"}], sourceLimits={"max_snapshot_seconds": 2})
     assert time.monotonic() - started < SOON
     assert not caught.value.retryable
@@ -99,7 +97,7 @@ def test_a_where_without_an_index_on_a_big_table_is_a_warning_or_an_error(read: 
 
 def test_an_estimate_above_max_scan_rows_is_said_before_anything_is_read(read: Read):
     with pytest.raises(
-        SourceError, match=r"go through about 1[0-9]{2},[0-9]{3} rows of t, over max_scan_rows = 50,000"
+        SourceError, match=r"would read about 1[0-9]{2},[0-9]{3} rows of t, over max_scan_rows = 50,000"
     ):
         read(name="t", groupBy=["g"], sourceLimits={"max_scan_rows": 50_000, "on_scan": "error"})
 

@@ -120,7 +120,7 @@ def test_keys_that_would_fill_the_servers_disk_are_refused(
     read: Read, execute: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ):
     fill(execute, "TEXT")
-    monkeypatch.setattr(long_keys, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(long_keys, "MOST_SORTED_BYTES", 5_000)
     with pytest.raises(
         SourceError, match=r"hits: `url`, by which rows are grouped .* 2,808 bytes, .* 6 rows.*SHA2\(column, 256\)"
     ):

@@ -16,15 +16,18 @@ from pymysql.constants import FIELD_TYPE
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.sql.references import returns_cell_values
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.masking import partial_text
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType
-from aggregation_pipeline.source.mysql.masking import masked, partial_text
+from aggregation_pipeline.source.mysql.masking import mask_column
 from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
 from aggregation_pipeline_tests.support.reading import SALT, Execute, Read, rows_of
 
 PEOPLE = (
-    """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT, salary DECIMAL(10,2),
+    """CREATE TABLE people (id_card VARCHAR(18) PRIMARY KEY, name VARCHAR(40), email VARCHAR(80), phone BIGINT,
+        salary DECIMAL(10,2),
         photo BLOB)""",
-    """INSERT INTO people VALUES ('11010119900307123X', '张三', 'zhang.san@example.com', 13812345678, 10000.00, x'00ff'),
+    """INSERT INTO people VALUES
+        ('11010119900307123X', '张三', 'zhang.san@example.com', 13812345678, 10000.00, x'00ff'),
         ('110101199003071249', 'Li Lei', NULL, 13900000000, 20000.50, NULL),
         ('31010119900307123X', '', 'zhang.san@example.com', NULL, 1, x'41')""",
 )
@@ -222,6 +225,6 @@ def test_only_a_hash_needs_a_key_and_none_is_made_without(rule: MaskRule):
     described = Field("phone", FIELD_TYPE.VAR_STRING, 0, 45, 80, 0)
     if rule == "hash":
         with pytest.raises(SourceError, match="mask: phone: hash needs a key; set MASK_SALT"):
-            masked(column, described, rule, SecretStr(""), as_it_is=True)
+            mask_column(column, described, rule, SecretStr(""), is_plain_column=True)
     else:
-        assert masked(column, described, rule, SecretStr(""), as_it_is=True).field.type == pa.string()
+        assert mask_column(column, described, rule, SecretStr(""), is_plain_column=True).field.type == pa.string()

@@ -21,7 +21,7 @@ from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, Read, ignore_progress
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY, Column
-from aggregation_pipeline_tests.support.servers.replay import Behind, Replay, Reply, ResultSet, replaying
+from aggregation_pipeline_tests.support.servers.replay import Forward, Replay, Reply, ResultSet, replaying
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_vector_arrives_as_the_bytes_that_it_is(read: Read):
     protocol.
     """
     column = Column("v", type_code=242, charset=BINARY, length=65532)
-    extract = read([(r"^SELECT `id`, `v`\s+FROM", Behind(columns={1: column}))], select_fields=["id", "v"])
+    extract = read([(r"^SELECT `id`, `v`\s+FROM", Forward(columns={1: column}))], select_fields=["id", "v"])
     table = pq.read_table(extract.datasets[0].path)
     assert table.column("v").to_pylist() == [struct.pack("<3f", 1.5, -2.0, 0.1), None]
     assert table.schema.field("v").metadata == {b"mysql_type": b"VECTOR"}
@@ -97,7 +97,7 @@ def warning(code: int, message: str) -> list[tuple[str, Reply]]:
     """The script of a server that warns of each query."""
     columns = [Column("Level"), Column("Code", type_code=FIELD_TYPE.LONG), Column("Message")]
     listed = ResultSet(columns, [["Warning", str(code), message]])
-    return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Behind(warnings=1))]
+    return [(r"^SHOW WARNINGS", listed), (r"^SELECT (?:`id`|COUNT\(\*\))\s+FROM", Forward(warnings=1))]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_deprecated_words_are_published_and_said(read: Read, code: int, message:
     heard: list[str] = []
     assert read(warning(code, message), heard.append, select_fields=["id"]).datasets[0].rows == 2
     assert len(heard) == 1
-    assert heard[0].startswith(f"detail: the server says of the entry, or of a view behind it: {code} ")
+    assert heard[0].startswith(f"detail: the server says about the entry, or about a view that it reads: {code} ")
 
 
 def test_a_warning_of_mysql_8_about_a_value_stops_the_table(read: Read):

@@ -19,7 +19,8 @@ from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 pytestmark = pytest.mark.sample56
 TABLE = """
 CREATE TABLE `订单 v1.2` (
-  id INT PRIMARY KEY, `order` INT, `group` VARCHAR(20), `unit price` DECIMAL(10, 2), `状态` VARCHAR(20), created_at DATETIME,
+  id INT PRIMARY KEY, `order` INT, `group` VARCHAR(20), `unit price` DECIMAL(10, 2), `状态` VARCHAR(20),
+  created_at DATETIME,
   note VARCHAR(50)
 ) DEFAULT CHARSET utf8mb4
 """

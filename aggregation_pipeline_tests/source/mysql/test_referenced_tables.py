@@ -87,7 +87,9 @@ VIEWS: dict[str, set[str]] = {
     "SELECT a.id FROM a LEFT JOIN (b JOIN c ON b.id = c.id) ON a.id = b.id": {"a", "b", "c"},
     "SELECT a.id FROM a STRAIGHT_JOIN b": {"a", "b"},
     "SELECT a.id FROM a CROSS JOIN b USING (id)": {"a", "b"},
-    "SELECT id FROM a WHERE (id, v) IN (SELECT id, v FROM b) AND EXISTS (SELECT 1 FROM c WHERE c.id = a.id)": {"a", "b", "c"},
+    "SELECT id FROM a WHERE (id, v) IN (SELECT id, v FROM b) AND EXISTS (SELECT 1 FROM c WHERE c.id = a.id)": {
+        *("a", "b", "c")
+    },
     "SELECT id FROM a UNION ALL SELECT id FROM b ORDER BY 1 LIMIT 3": {"a", "b"},
     "SELECT id FROM a INTERSECT SELECT id FROM b": {"a", "b"},
     "SELECT id, (SELECT MAX(b.v) FROM b) AS m FROM a GROUP BY id WITH ROLLUP": {"a", "b"},

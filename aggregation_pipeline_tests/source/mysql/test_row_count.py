@@ -9,7 +9,7 @@ import pytest
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import RowCountError
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.row_count import compare_counts, whole_count
+from aggregation_pipeline.source.mysql.row_count import compare_counts, count_by_rerun
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, Execute, Read, options_for, rows_of
@@ -29,7 +29,8 @@ FIGURES: list[list[dict[str, str]]] = [
     [{"expr": "COALESCE(MAX(at), NOW())", "alias": "a"}, {"function": "GROUP_CONCAT", "field": "v", "alias": "b"}],
 ]
 CONDITIONS = [
-    None, "1 = 0", "id = 77", "id = 77 AND v = 1", "u = 77", "at >= '2030-01-01'", "v > 100", "id IS NULL", "id IN (SELECT id FROM empty_)",
+    None, "1 = 0", "id = 77", "id = 77 AND v = 1", "u = 77", "at >= '2030-01-01'", "v > 100", "id IS NULL",
+    "id IN (SELECT id FROM empty_)",
     "EXISTS (SELECT 1 FROM empty_)", "v = (SELECT MAX(v) FROM empty_)", "id = 1", "at >= '2020-01-02'",
 ]  # fmt: skip
 GROUPINGS: list[list[str]] = [[], ["v"], ["id"], ["at", "v"]]
@@ -78,7 +79,7 @@ def check(mysql: MySQLServer, database: str, wanted: list[dict[str, Any]]) -> No
             except RowCountError as error:
                 failed.append((keys, str(error)))
             assert arrived == expected
-            assert int(session.row(whole_count(query))[0]) == expected, keys
+            assert int(session.row(count_by_rerun(query))[0]) == expected, keys
     assert failed == []
 
 
@@ -120,12 +121,12 @@ def test_columns_that_no_derived_table_takes_are_counted_all_the_same(
     odd = [{"expr": long}, {"expr": "MIN(id)", "alias": "e\u0301 `x` .%:a"}, {"expr": "MAX(at)", "alias": "表 数"}]
     entry = TableEntry(name="empty_", aggregations=odd)
     (query,) = build_queries(entry, primary_key=())
-    assert session.row(whole_count(query))[0] == 1
+    assert session.row(count_by_rerun(query))[0] == 1
     twice = TableEntry(
         name="visits", group_by=["id"], aggregations=[{"expr": "MAX(v)", "alias": "最大"}], mask={"id": "hash"}
     )
     (query,) = build_queries(twice, primary_key=())
-    assert session.row(whole_count(query))[0] == 3
+    assert session.row(count_by_rerun(query))[0] == 3
 
 
 @pytest.fixture

@@ -13,15 +13,12 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql import variables_page
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.mysql.session_setup import SET_BY_US
 from aggregation_pipeline.source.mysql.variables import FIXED, Fixed
 from aggregation_pipeline.source.request import ReadRequest
-from aggregation_pipeline_tests.source.mysql.session_variables import BUFFERS, HARMLESS, KNOWN, NASTY
-from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.source.mysql.session_variables import BUFFERS, HARMLESS, NASTY
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, ignore_progress
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -52,8 +49,10 @@ TABLES = (
         d DATETIME, ts TIMESTAMP NULL, tm TIME, body TEXT, k INT, KEY(k)
     )""",
     """INSERT INTO t VALUES
-        (1, 'b', 'x', 1.5, 1, '2026-03-01 10:00:00', '2026-03-01 10:00:00', '10:00:00', CONCAT(REPEAT('u', 1200), '1'), 1),
-        (2, 'B', 'y', 2, 2, '2026-01-04 11:00:00', '2026-01-04 11:00:00', '11:00:00', CONCAT(REPEAT('u', 1200), '2'), 1),
+        (1, 'b', 'x', 1.5, 1, '2026-03-01 10:00:00', '2026-03-01 10:00:00', '10:00:00',
+            CONCAT(REPEAT('u', 1200), '1'), 1),
+        (2, 'B', 'y', 2, 2, '2026-01-04 11:00:00', '2026-01-04 11:00:00', '11:00:00',
+            CONCAT(REPEAT('u', 1200), '2'), 1),
         (3, '张', NULL, 7, 3, NULL, NULL, NULL, CONCAT(REPEAT('u', 1200), '1'), 2),
         (4, 'é', 'z', -1, 0, '2026-12-31 23:59:59', NULL, '23:59:59', 'short', NULL)
     """,
@@ -224,27 +223,6 @@ def test_rows_are_not_cut_by_a_limit_that_the_server_sets(mysql: MySQLServer, op
     assert [dataset.rows for dataset in extract.datasets] == [4, 4]
 
 
-def test_each_variable_that_a_session_can_set_is_known(mysql: MySQLServer):
-    with mysql.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW SESSION VARIABLES")
-        unknown = []
-        for name, _ in cursor.fetchall():
-            try:
-                cursor.execute(f"SET SESSION `{name}` = @@SESSION.`{name}`")
-            except pymysql.MySQLError as error:
-                if error.args[0] in NOT_OURS:
-                    continue
-            if name not in SET_BY_US | KNOWN:
-                unknown.append(name)
-    assert unknown == [], (
-        "fix them in source/mysql/variables.py, or show them harmless here, or name them in docs/types.md"
-    )
-
-
-def test_no_variable_is_said_to_be_two_things():
-    assert set() == SET_BY_US & KNOWN
-
-
 @pytest.mark.slow
 def test_the_variables_that_are_left_alone_change_no_result(mysql: MySQLServer, options: SourceOptions):
     clean = battery(options)
@@ -303,10 +281,6 @@ def test_variables_that_are_right_already_need_no_right_to_set_them(
     monkeypatch.setitem(FIXED, "thread_stack", Fixed("1", "all", "nothing", changes_results=False))
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
         assert session.row("SELECT @@div_precision_increment = 4 AND @@max_sort_length = 1024")[0] == 1
-
-
-def test_the_page_of_the_variables_is_what_the_code_sets():
-    assert (REPOSITORY / "docs" / "variables.md").read_text(encoding="utf-8") == variables_page.page()
 
 
 def test_a_session_begins_with_few_statements(mariadb: MySQLServer):

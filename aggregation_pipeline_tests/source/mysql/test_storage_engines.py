@@ -51,16 +51,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "MEMORY": ({"name": "mem"}, r"MEMORY \(mem\)"),
     "CSV": ({"name": "csv_"}, r"CSV \(csv_\)"),
     "MERGE": ({"name": "merged"}, r"(?i)MRG_MyISAM \(merged\)"),
-    "a sub-select of where": ({"name": "inn", "where": SUB_SELECT.format("myi")}, r"MyISAM \(myi\) gives no snapshots beside InnoDB, so"),
+    "a sub-select of where": (
+        {"name": "inn", "where": SUB_SELECT.format("myi")}, r"MyISAM \(myi\) gives no snapshots beside InnoDB, so"
+    ),
     "a sub-select of a figure": (
         {"name": "inn", "aggregations": [{"expr": "MAX(v) + (SELECT v FROM mem)", "alias": "n"}]},
         r"MEMORY \(mem\)",
     ),
-    "a sub-select of a column": ({"name": "inn", "select_fields": [{"expr": "(SELECT MAX(v) FROM csv_)", "alias": "n"}]}, r"CSV \(csv_\)"),
+    "a sub-select of a column": (
+        {"name": "inn", "select_fields": [{"expr": "(SELECT MAX(v) FROM csv_)", "alias": "n"}]}, r"CSV \(csv_\)"
+    ),
     "a view": ({"name": "v_myi"}, r"MyISAM \(\w+\.myi\)"),
     "a view of views": ({"name": "v_deep"}, r"MyISAM \(\w+\.myi\) gives no snapshots beside InnoDB"),
     "a view in a sub-select": ({"name": "inn", "where": SUB_SELECT.format("v_myi")}, r"MyISAM \(\w+\.myi\)"),
-    "tables of the server": ({"name": "x", "table": "information_schema.engines"}, r"system view \(information_schema\.engines\)"),
+    "tables of the server": (
+        {"name": "x", "table": "information_schema.engines"}, r"system view \(information_schema\.engines\)"
+    ),
 }  # fmt: skip
 
 

@@ -2,10 +2,8 @@
 name or not.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
@@ -13,73 +11,20 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql import time_zone
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
-from aggregation_pipeline.timezones.wall_clock import to_wall_clock
+from aggregation_pipeline_tests.support.instants import (
+    BERLIN,
+    ROWS,
+    SHANGHAI,
+    SUMMER,
+    TWICE,
+    WINTER,
+    instants,
+    on_servers_with_names,
+)
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
-from aggregation_pipeline_tests.support.servers.chosen import on
-
-WINTER, SUMMER = datetime(2026, 11, 20, 18, tzinfo=UTC), datetime(2026, 7, 1, 18, tzinfo=UTC)
-BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
-# Both have the text 2026-10-25 02:30:00 in Berlin.
-TWICE = [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
-ROWS = [
-    datetime(2026, 1, 15, 12, tzinfo=UTC),
-    datetime(2026, 7, 15, 12, tzinfo=UTC),
-    datetime(2026, 7, 15, 22, 30, tzinfo=UTC),
-    *TWICE,
-]
-
-# seekdb knows no zone by its name.
-on_servers_with_names = on("mariadb", "mysql56")
-
-Reading = Callable[..., dict[str, list[dict[str, object]]]]
-
-
-@pytest.fixture
-def extract(mysql, database, tmp_path) -> Callable[..., Extract]:
-    def run(
-        zone: ZoneInfo = BERLIN,
-        moment: datetime = WINTER,
-        window: TimeRange | None = None,
-        zero: str = "null",
-        **keys: object,
-    ) -> Extract:
-        entry = TableEntry.model_validate({"name": "ev", **keys})
-        request = ReadRequest(entry, "2026-11-21", moment, zone, zero, partition=window)  # type: ignore[arg-type]
-        return read_extract(request, options_for(mysql, database), tmp_path, ignore_progress)
-
-    return run
-
-
-@pytest.fixture
-def reading(extract) -> Reading:
-    def run(*arguments: object, **keys: object) -> dict[str, list[dict[str, object]]]:
-        return {each.name: pq.read_table(each.path).to_pylist() for each in extract(*arguments, **keys).datasets}
-
-    return run
-
-
-@pytest.fixture
-def events(execute) -> None:
-    rows = ", ".join(
-        f"({number}, '{at:%Y-%m-%d %H:%M:%S}', '{at:%Y-%m-%d %H:%M:%S}.250000', {at.timestamp():.0f})"
-        for number, at in enumerate(ROWS, 1)
-    )
-    execute(
-        [
-            "SET time_zone = '+00:00'",
-            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, n INT, KEY (t))",
-            f"INSERT INTO ev VALUES {rows}",
-        ]
-    )
-
-
-def instants(rows: list[dict[str, object]], name: str = "t") -> list[object]:
-    return [None if (at := row[name]) is None else at.astimezone(UTC) for row in rows]  # type: ignore[attr-defined]
 
 
 @pytest.mark.sample56
@@ -111,7 +56,8 @@ def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, e
     if mysql.name == "seekdb":
         with pytest.raises(
             SourceError,
-            match=r"group_by\[0\]: \(DATE\(t\)\) asks for clock readings of Europe/Berlin.*does not know the time zone",
+            match=r"group_by\[0\]: \(DATE\(t\)\) converts instants to the clock of Europe/Berlin.*"
+            "does not know the time zone",
         ):
             reading(BERLIN, moment, **days)
         return
@@ -195,16 +141,6 @@ def test_summer_time_of_1988_in_shanghai(mysql, reading, execute):
     )
 
 
-@pytest.fixture
-def nameless(monkeypatch, mysql, database):
-    """A server whose time zone tables are older than the zone's last change."""
-
-    def differ(_session: object) -> str:
-        return "the server's time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29"
-
-    monkeypatch.setattr(time_zone, "_server_differs", differ)
-
-
 def test_without_a_name_one_offset_serves_as_far_as_it_holds(reading, events, nameless):
     summer = TimeRange(
         "2026-07", "t", datetime(2026, 6, 30, 22, tzinfo=UTC), datetime(2026, 7, 31, 22, tzinfo=UTC), BERLIN
@@ -228,94 +164,11 @@ def test_what_is_inside_a_view_is_noted_where_no_name_is_to_be_had(extract, read
     found = extract(BERLIN, WINTER, table="v", select_fields=["id", "t"], order_by=["id"])
     (note,) = found.notes
     assert note.startswith(
-        "what the view `v` makes of instants is shown by a clock that stands at UTC+01:00 all year round: the server's"
+        "instants that the view `v` converts are shown at UTC+01:00 all year round: the server's"
         " time zone tables differ from tzdata for Europe/Berlin, around 2026-03-29. Load the server's time zone"
         " tables ("
     )
     assert instants(pq.read_table(found.datasets[0].path).to_pylist()) == ROWS
-
-
-@pytest.mark.sample56
-@on_servers_with_names
-def test_sub_selects_virtual_columns_and_views_turn_instants_too(mysql, reading, events, execute):
-    execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
-    days = ["2026-01-15", "2026-07-15", "2026-07-16", "2026-10-25", "2026-10-25"]
-    found = reading(table="v", select_fields=["id", "t", "day"], order_by=["id"])["detail"]
-    assert [str(row["day"]) for row in found] == days
-    # docs/types.md: behind a view MySQL itself does not tell the two instants of the hour that comes twice.
-    assert instants(found)[:4] == ROWS[:4]
-    inner = "(SELECT DATE(o.t) FROM ev o WHERE o.id = ev.id)"
-    assert [str(row["day"]) for row in reading(select_fields=["id", {"expr": inner, "alias": "day"}])["detail"]] == days
-    if mysql.name == "mariadb":
-        execute("ALTER TABLE ev ADD day DATE AS (CAST(FROM_UNIXTIME(n) AS DATE)) VIRTUAL")
-        assert [str(row["day"]) for row in reading(select_fields=["id", "day"])["detail"]] == days
-
-
-@pytest.mark.sample56
-@pytest.mark.parametrize("zero", ["null", "text"])
-def test_zero_dates_and_text_are_right_in_a_named_zone_and_at_an_offset(mysql, reading, execute, zero):
-    execute(
-        [
-            "SET time_zone = '+00:00', sql_mode = ''",
-            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t3 TIMESTAMP(3) NULL)",
-            "INSERT INTO ev VALUES (1, '2026-07-15 22:30:00', '2026-07-15 22:30:00.125'), (2, NULL, NULL)",
-        ]
-    )
-    if mysql.name != "seekdb":
-        execute(["SET sql_mode = ''", "INSERT INTO ev VALUES (3, '0000-00-00 00:00:00', '0000-00-00 00:00:00')"])
-    for turned in [False, True] if mysql.name != "seekdb" else [False]:
-        extra = [{"expr": "HOUR(t)", "alias": "h"}] if turned else []
-        found = reading(zero=zero, select_fields=["id", "t", "t3", *extra])["detail"]
-        if zero == "text":
-            shown = [
-                ("2026-07-16 00:30:00", "2026-07-16 00:30:00.125"),
-                (None, None),
-                ("0000-00-00 00:00:00", "0000-00-00 00:00:00.000"),
-            ]
-            assert [(row["t"], row["t3"]) for row in found] == shown[: len(found)]
-        else:
-            assert instants(found) == [datetime(2026, 7, 15, 22, 30, tzinfo=UTC), None, None][: len(found)]
-
-
-@on_servers_with_names
-def test_a_masked_zero_date_is_not_taken_for_null(extract, execute):
-    execute(
-        [
-            "SET time_zone = '+00:00', sql_mode = ''",
-            "CREATE TABLE ev (id INT PRIMARY KEY, t TIMESTAMP NULL, t3 TIMESTAMP(3) NULL)",
-            "INSERT INTO ev VALUES (1, '0000-00-00 00:00:00', '0000-00-00 00:00:00'), (2, NULL, NULL)",
-        ]
-    )
-    masks = {"t": "partial", "t3": "hash"}
-    kept = pq.read_table(extract(zero="text", select_fields=["*"], mask=masks).datasets[0].path).to_pylist()
-    assert (kept[0]["t"], kept[1]["t"], kept[1]["t3"]) == ("0****0", None, None)
-    assert len(kept[0]["t3"]) == 64
-    nulled = extract(select_fields=["*"], mask=masks).datasets[0]
-    assert pq.read_table(nulled.path).to_pylist()[0] == {"id": 1, "t": None, "t3": None}
-    assert nulled.zero_dates == {"t": 1, "t3": 1}
-
-
-@on_servers_with_names
-def test_equal_instants_have_equal_hashes_in_every_session(extract, events):
-    hashes = []
-    for moment, fields in ((WINTER, []), (SUMMER, []), (WINTER, [{"expr": "HOUR(t)", "alias": "h"}])):
-        found = extract(
-            BERLIN, moment, select_fields=["id", "t", *fields], mask={"t": "hash", **({"h": "keep"} if fields else {})}
-        )
-        hashes.append(pq.read_table(found.datasets[0].path)["t"].to_pylist())
-    assert hashes[0] == hashes[1] == hashes[2]
-    assert len(set(hashes[0])) == len(ROWS)
-
-
-def test_the_clock_of_a_zone_is_what_zoneinfo_says(tmp_path: Path):
-    import pyarrow as pa
-
-    for name in ("Africa/Monrovia", "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"):
-        zone = ZoneInfo(name)
-        moments = [datetime(1970, 1, 2, tzinfo=UTC) + timedelta(days=19.7 * step) for step in range(2000)]
-        shown, offsets = to_wall_clock(pa.array([*moments, None], pa.timestamp("us", tz=name)))
-        assert shown.to_pylist() == [*(at.astimezone(zone).replace(tzinfo=None) for at in moments), None]
-        assert [int(one) for one in offsets[:-1]] == [at.astimezone(zone).utcoffset().total_seconds() for at in moments]  # type: ignore[union-attr]
 
 
 def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(mysql56, server_folder, tmp_path):
@@ -354,42 +207,6 @@ def test_a_server_that_still_has_a_summer_time_that_was_given_up_is_not_trusted(
 
 
 @on_servers_with_names
-def test_virtual_columns_over_virtual_ones_and_in_sub_selects_are_seen_through(mysql, reading, events, execute):
-    if mysql.name == "mysql56":
-        execute("CREATE VIEW days AS SELECT id, DATE(t) AS v1, DAYOFMONTH(DATE(t)) AS v2 FROM ev")
-        assert [row["v2"] for row in reading(table="days", select_fields=["v2"], order_by=["id"])["detail"]] == [
-            15,
-            15,
-            16,
-            25,
-            25,
-        ]
-        return
-    execute(
-        [
-            "ALTER TABLE ev ADD v1 DATE AS (DATE(t)) VIRTUAL, ADD v2 INT AS (DAYOFMONTH(v1)) VIRTUAL",
-            "CREATE TABLE o AS SELECT id FROM ev",
-        ]
-    )
-    assert [row["v2"] for row in reading(select_fields=["id", "v2"])["detail"]] == [15, 15, 16, 25, 25]
-    inner = {"expr": "(SELECT e.v1 FROM ev e WHERE e.id = o.id)", "alias": "day"}
-    found = reading(table="o", select_fields=["id", inner], order_by=["id"])["detail"]
-    assert [str(row["day"]) for row in found] == ["2026-01-15", "2026-07-15", "2026-07-16", "2026-10-25", "2026-10-25"]
-
-
-@pytest.mark.sample56
-def test_a_sub_select_that_only_selects_an_instant_loses_none(reading, events):
-    inner = [
-        {"expr": "(SELECT MAX(b.t) FROM ev b WHERE b.id = ev.id)", "alias": "last"},
-        {"expr": "(SELECT b.t6 FROM ev b WHERE b.id = ev.id ORDER BY b.t LIMIT 1)", "alias": "one"},
-    ]
-    found = reading(select_fields=["id", *inner], aggregations=[{"expr": "COUNT(DISTINCT t, n)", "alias": "d"}])
-    assert instants(found["detail"], "last") == ROWS
-    assert instants(found["detail"], "one") == [at + timedelta(milliseconds=250) for at in ROWS]
-    assert found["summary"] == [{"d": 5}]
-
-
-@on_servers_with_names
 def test_times_of_information_schema_are_those_of_the_zone_all_year_round(reading, events):
     tables = {
         "table": "information_schema.tables",
@@ -414,25 +231,6 @@ def test_beyond_thirteen_hours_the_present_is_that_of_the_zone_whatever_asks_for
 
 @pytest.mark.sample56
 @on_servers_with_names
-def test_figures_of_instants_lose_none_however_they_are_spelt(reading, events, database):
-    spelt = {
-        "MAX((t))": TWICE[1],
-        "max( ALL t )": TWICE[1],
-        "MAX(DISTINCT ev.t)": TWICE[1],
-        f"MAX({database}.ev.t)": TWICE[1],
-        f"MIN(`{database}`.`ev`.`t`)": ROWS[0],
-        "COUNT(DISTINCT (t))": 5,
-        f"COUNT(DISTINCT {database}.ev.t)": 5,
-        "UNIX_TIMESTAMP(MAX(t))": int(TWICE[1].timestamp()),
-    }
-    figures = [{"expr": sql, "alias": f"f{place}"} for place, sql in enumerate(spelt)]
-    (row,) = reading(aggregations=[*figures, {"expr": "MAX(DATE(t))", "alias": "day"}])["summary"]
-    found = [row[f"f{place}"] for place in range(len(spelt))]
-    assert [at.astimezone(UTC) if isinstance(at, datetime) else at for at in found] == list(spelt.values())
-
-
-@pytest.mark.sample56
-@on_servers_with_names
 def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, events, execute):
     execute(
         [
@@ -445,43 +243,6 @@ def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, even
     )
     found = reading(BERLIN, WINTER, hour, select_fields=["id", {"expr": "HOUR(t)", "alias": "hour"}])["detail"]
     assert found == [{"id": 101, "hour": 4}]
-
-
-@pytest.mark.sample56
-@on_servers_with_names
-def test_a_stored_function_is_one_whatever_other_dialects_call_theirs(reading, events, execute, database):
-    execute("CREATE FUNCTION unix_to_time(n BIGINT) RETURNS DATETIME DETERMINISTIC NO SQL RETURN FROM_UNIXTIME(n)")
-    found = reading(select_fields=["id", {"expr": "unix_to_time(n)", "alias": "at"}])["detail"]
-    assert [row["at"] for row in found] == [at.astimezone(BERLIN).replace(tzinfo=None) for at in ROWS]
-
-
-def test_periods_of_versioned_tables_and_rows_of_the_past_follow_the_zone(mariadb, tmp_path):
-    database = mariadb.fresh_database()
-    with mariadb.connect(database=database) as connection, connection.cursor() as cursor:
-        cursor.execute("SET time_zone = '+00:00'")
-        cursor.execute("CREATE TABLE ev (id INT PRIMARY KEY, n INT) WITH SYSTEM VERSIONING")
-        for at, statement in (
-            ("2026-07-01 21:30:00", "INSERT INTO ev VALUES (1, 10)"),
-            ("2026-07-01 22:30:00", "UPDATE ev SET n = 20"),
-        ):
-            cursor.execute(f"SET timestamp = UNIX_TIMESTAMP('{at}')")
-            cursor.execute(statement)
-    past = "(SELECT MAX(n) FROM ev FOR SYSTEM_TIME AS OF '2026-07-02 00:00:00')"
-    json = (
-        "(SELECT MAX(j.a) FROM JSON_TABLE('[{\"a\": \"2026-07-01 12:00:00\"}]', '$[*]' COLUMNS (a TIMESTAMP PATH"
-        " '$.a')) j)"
-    )
-    made = [{"expr": past, "alias": "past"}, {"expr": json, "alias": "json"}]
-    fields = ["id", "row_start", {"expr": "DATE(row_start)", "alias": "day"}, *made]
-    for moment in (WINTER, SUMMER):
-        entry = TableEntry.model_validate({"name": "ev", "select_fields": fields})
-        extract = read_extract(
-            ReadRequest(entry, "w", moment, BERLIN), options_for(mariadb, database), tmp_path, ignore_progress
-        )
-        (row,) = pq.read_table(extract.datasets[0].path).to_pylist()
-        assert (str(row["day"]), row["past"]) == ("2026-07-02", 10)
-        assert row["row_start"].astimezone(UTC) == datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
-        assert row["json"].astimezone(UTC) == datetime(2026, 7, 1, 10, tzinfo=UTC)
 
 
 @pytest.mark.sample56

@@ -238,7 +238,7 @@ def test_mysqls_words_are_read_in_any_case_and_reach_the_connection(load: Load, 
         ),
         (
             {"DB_SSL_CERT": "cert", "DB_SSL_KEY": "locked"},
-            "DB_SSL_KEY: .*locked.key is encrypted, and nobody is there to",
+            "DB_SSL_KEY: .*locked.key is encrypted, and nobody can type its password here",
         ),
         (
             {"DB_SSL_CERT": "text", "DB_SSL_KEY": "key"},

@@ -98,8 +98,8 @@ def test_deprecated_syntax_of_mysql_is_said_and_passes(signalling: Session):
     mysql8 = replace(signalling, server="8.4.3")
     for code, text in DEPRECATED:
         (said,) = judged(mysql8, f"SELECT warn_{code}()")
-        assert said.startswith(f"detail: the server says of the entry, or of a view behind it: {code} ")
-        assert said.endswith(". The result is right all the same.")
+        assert said.startswith(f"detail: the server says about the entry, or about a view that it reads: {code} ")
+        assert said.endswith(". The result is right nevertheless.")
         assert "2026/01/01" not in said
         if code in (1287, 1681, 3719, 3778):
             assert text.rstrip(".") in said
@@ -109,7 +109,7 @@ def test_deprecated_syntax_of_mysql_is_said_and_passes(signalling: Session):
 def test_everything_else_stops_a_table_and_shows_no_value(signalling: Session):
     for code, _ in SERIOUS:
         with pytest.raises(
-            SourceError, match=rf"detail: the server warned about the result.*: {code} .*Mend the expression"
+            SourceError, match=rf"detail: the server warned about the result.*: {code} .*Correct the expression"
         ) as caught:
             judged(replace(signalling, server="8.4.3"), f"SELECT warn_{code}()")
         assert "secret" not in str(caught.value)
@@ -139,10 +139,9 @@ def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLSer
     )
     assert extract.datasets[0].rows == 2
     (words,) = said
-    assert (
-        words
-        == "detail: the server says of the entry, or of a view behind it: 1287 'OLD_PASSWORD' is deprecated and will be"
-        " removed in a future release. Please use PASSWORD instead. The result is right all the same."
+    assert words == (
+        "detail: the server says about the entry, or about a view that it reads: 1287 'OLD_PASSWORD' is deprecated"
+        " and will be removed in a future release. Please use PASSWORD instead. The result is right nevertheless."
     )
 
 

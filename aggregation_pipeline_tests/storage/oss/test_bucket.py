@@ -1,4 +1,4 @@
-"""What can be said of the bucket itself: whether it tidies up after killed uploads, and where people look at it."""
+"""The bucket itself: whether it removes parts of killed uploads, and the console page that shows it."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_a_bucket_that_keeps_abandoned_parts_is_named_with_the_remedy(oss_server
 
 
 def test_a_key_that_may_not_read_the_rules_is_told_which_right_it_lacks(oss_server: OssServer):
-    oss_server.door.forbidden.add(KEY_ID)
+    oss_server.access.forbidden.add(KEY_ID)
     warning = OssStore(oss_server.options()).lifecycle_warning("")
     assert warning is not None
     assert "Nobody knows whether abandoned parts" in warning

@@ -1,4 +1,4 @@
-"""Copies and symlinks in a bucket: their headers, their bad days, and what OSS does not document."""
+"""Copies and symlinks in a bucket: headers, faults, and what OSS does not document."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -167,7 +167,7 @@ def test_a_name_that_another_run_changes_at_the_same_time_is_no_success(oss_serv
 )
 def test_a_right_that_is_missing_is_named(oss_server: OssServer, method: str, right: str, words: str):
     store = filled(oss_server)
-    oss_server.door.denied[right] = ""
+    oss_server.access.denied[right] = ""
     with pytest.raises(StorageDeniedError, match=f"AccessDenied.*give its RAM user .*{words}"):
         getattr(store, method)("t/run/file", "t/name", **HOW)
     assert "t/name" not in oss_server.bucket.objects
@@ -175,7 +175,7 @@ def test_a_right_that_is_missing_is_named(oss_server: OssServer, method: str, ri
 
 def test_what_may_not_be_read_is_neither_missing_nor_damaged(oss_server: OssServer, tmp_path: Path):
     store = filled(oss_server)
-    oss_server.door.denied["oss:GetObject"] = "t/run/"
+    oss_server.access.denied["oss:GetObject"] = "t/run/"
     for call in (
         lambda: store.read("t/run/file"),
         lambda: store.head("t/run/file"),
@@ -185,7 +185,7 @@ def test_what_may_not_be_read_is_neither_missing_nor_damaged(oss_server: OssServ
         with pytest.raises(StorageDeniedError, match="give its RAM user oss:GetObject on shop-exports"):
             call()
     assert list(tmp_path.iterdir()) == []
-    oss_server.door.denied = {"oss:ListObjects": ""}
+    oss_server.access.denied = {"oss:ListObjects": ""}
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:ListObjects"):
         list(store.list("t/"))
 

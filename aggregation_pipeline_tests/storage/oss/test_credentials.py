@@ -43,7 +43,7 @@ class KeyService:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Nothing to say."""
+                """Do nothing."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
@@ -75,8 +75,8 @@ def keys() -> Iterator[KeyService]:
 
 
 def test_keys_from_a_uri_sign_requests_and_are_fetched_once(oss_server: OssServer, keys: KeyService):
-    oss_server.door.keys["STS.key"] = "sts-secret"
-    oss_server.door.tokens["token-1"] = datetime.now(UTC) + timedelta(hours=1)
+    oss_server.access.keys["STS.key"] = "sts-secret"
+    oss_server.access.tokens["token-1"] = datetime.now(UTC) + timedelta(hours=1)
     store = OssStore(oss_server.options(access_key_id="", access_key_secret="", credentials_uri=f"{keys.url}/keys"))
     for number in range(3):
         store.put(f"a/{number}", b"x", media_type="a/b")

@@ -27,7 +27,7 @@ def test_a_publisher_that_may_not_read_the_manifest_says_so_and_changes_nothing(
     store = OssStore(oss_server.options())
     publish(store, sample_extract(tmp_path / "1", value=1), tmp_path / "1", run="first")
     before = dict(oss_server.bucket.objects)
-    oss_server.door.denied["oss:GetObject"] = hidden
+    oss_server.access.denied["oss:GetObject"] = hidden
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:GetObject"):
         publish(store, sample_extract(tmp_path / "2", value=2), tmp_path / "2", run="second")
     assert oss_server.bucket.objects == before
@@ -41,7 +41,7 @@ def test_readers_and_retention_that_may_not_read_say_so(oss_server: OssServer, t
             store, sample_extract(tmp_path / str(number), value=number), tmp_path / str(number), run=f"run-{number}"
         )
     before = dict(oss_server.bucket.objects)
-    oss_server.door.denied["oss:GetObject"] = ""
+    oss_server.access.denied["oss:GetObject"] = ""
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:GetObject"):
         load_manifest(store, "daily", "orders", WINDOW)
     with pytest.raises(StorageDeniedError, match="give its RAM user oss:GetObject"):
@@ -70,7 +70,7 @@ def test_a_publisher_that_may_not_write_or_list_leaves_what_is_in_force(
     store = OssStore(oss_server.options())
     publish(store, sample_extract(tmp_path / "1", value=1), tmp_path / "1", run="first")
     before = dict(oss_server.bucket.objects)
-    oss_server.door.denied[right] = ""
+    oss_server.access.denied[right] = ""
     with pytest.raises(StorageDeniedError, match=f"give its RAM user {words}"):
         publish(store, sample_extract(tmp_path / "2", value=2), tmp_path / "2", run="second")
     assert oss_server.bucket.objects == before
@@ -78,7 +78,7 @@ def test_a_publisher_that_may_not_write_or_list_leaves_what_is_in_force(
 
 def test_names_that_may_not_be_set_fail_no_publication(oss_server: OssServer, tmp_path: Path):
     store = OssStore(oss_server.options())
-    oss_server.door.denied["oss:PutObject"] = f"orders/{WINDOW}/orders."
+    oss_server.access.denied["oss:PutObject"] = f"orders/{WINDOW}/orders."
     manifest = publish(store, sample_extract(tmp_path / "1", value=1), tmp_path / "1", run="first")
     assert load_manifest(store, "daily", "orders", WINDOW) == manifest
     assert store.head(f"daily/orders/{WINDOW}/orders.json") is None

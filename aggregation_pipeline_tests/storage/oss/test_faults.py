@@ -1,4 +1,4 @@
-"""Bad days, one by one: what is retried, what is recognised, what fails at once and in which words."""
+"""Faults, one by one: what is tried again, what is recognised, what fails at once and with which message."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -189,12 +189,12 @@ def _unknown_key(server: OssServer) -> dict[str, Any]:
 
 
 def _clock_slow(server: OssServer) -> dict[str, Any]:
-    server.door.clock_offset = timedelta(minutes=20)
+    server.access.clock_offset = timedelta(minutes=20)
     return {}
 
 
 def _no_rights(server: OssServer) -> dict[str, Any]:
-    server.door.forbidden.add("LTAItestkeyid")
+    server.access.forbidden.add("LTAItestkeyid")
     return {}
 
 
@@ -207,8 +207,8 @@ def _wrong_region(server: OssServer) -> dict[str, Any]:
 
 
 def _expired_token(server: OssServer) -> dict[str, Any]:
-    server.door.keys["STS.key"] = "sts-secret"
-    server.door.tokens["token-token"] = datetime.now(UTC) - timedelta(minutes=1)
+    server.access.keys["STS.key"] = "sts-secret"
+    server.access.tokens["token-token"] = datetime.now(UTC) - timedelta(minutes=1)
     return {"access_key_id": "STS.key", "access_key_secret": "sts-secret", "security_token": "token-token"}
 
 

@@ -1,4 +1,4 @@
-"""Large files on bad days: parts are repeated, uploads resumed or aborted, nothing is left behind."""
+"""Large files and faults: parts are sent again, uploads aborted, and nothing is left behind."""
 
 from pathlib import Path
 from typing import Any

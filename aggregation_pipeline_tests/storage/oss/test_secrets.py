@@ -18,8 +18,8 @@ SECRET, TOKEN, KEY_ID = "the-secret-of-the-key", "the-security-token", "STS.the-
 def test_logs_at_debug_and_tracebacks_hold_no_secret(
     oss_server: OssServer, caplog: pytest.LogCaptureFixture, signature: str, trouble: str
 ):
-    oss_server.door.keys[KEY_ID] = SECRET if trouble != "wrong secret" else "another"
-    oss_server.door.tokens[TOKEN] = datetime.now(UTC) + timedelta(minutes=-1 if trouble == "expired token" else 60)
+    oss_server.access.keys[KEY_ID] = SECRET if trouble != "wrong secret" else "another"
+    oss_server.access.tokens[TOKEN] = datetime.now(UTC) + timedelta(minutes=-1 if trouble == "expired token" else 60)
     if trouble in {"unavailable", "reset"}:
         oss_server.fail("reset" if trouble == "reset" else "status", times=99)
     for name in ("", "oss2", "oss2.api", "oss2.http", "oss2.auth", "urllib3", "urllib3.connectionpool", "requests"):

@@ -1,10 +1,11 @@
-"""The test server itself: another client than oss2 gets on with it, and what OSS refuses is refused."""
+"""The test server itself: another client than oss2 can use it, and it refuses what OSS refuses."""
 
 import base64
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
@@ -194,7 +195,7 @@ def test_who_does_not_sign_or_changes_what_was_signed_is_refused(oss_server: Oss
 def test_a_header_that_oss_signs_cannot_be_changed_on_the_way(oss_server: OssServer, monkeypatch: pytest.MonkeyPatch):
     send = requests.adapters.HTTPAdapter.send
 
-    def meddle(adapter, request, **options):  # noqa: ANN003
+    def meddle(adapter, request, **options: Any):
         request.headers["x-oss-object-acl"] = "public-read"
         return send(adapter, request, **options)
 

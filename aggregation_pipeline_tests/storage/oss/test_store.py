@@ -1,4 +1,4 @@
-"""OSS as it is when nothing is wrong: signatures, addresses, headers, links, parts."""
+"""OSS without faults: signatures, addresses, headers, links, parts."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,8 +69,8 @@ def test_parts_carry_the_same_headers_as_a_single_put(oss_server: OssServer, tmp
 
 
 def test_temporary_keys_work_with_their_token_in_headers_and_links(oss_server: OssServer):
-    oss_server.door.keys["STS.key"] = "sts-secret"
-    oss_server.door.tokens["the/token+="] = datetime.now(UTC) + timedelta(hours=1)
+    oss_server.access.keys["STS.key"] = "sts-secret"
+    oss_server.access.tokens["the/token+="] = datetime.now(UTC) + timedelta(hours=1)
     for signature in ("v4", "v1"):
         store = OssStore(
             oss_server.options(
@@ -91,7 +91,7 @@ def test_a_link_ends_when_it_said_it_would(oss_server: OssServer):
     store.put("a", b"x", media_type="a/b")
     link = store.link("a", 60)
     assert link is not None
-    oss_server.door.clock_offset = timedelta(seconds=61)
+    oss_server.access.clock_offset = timedelta(seconds=61)
     assert requests.get(link, timeout=10).status_code == 403
 
 

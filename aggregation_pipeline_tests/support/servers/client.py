@@ -1,4 +1,4 @@
-"""The command line client: it speaks to a server without our driver, and prints what the server sends."""
+"""The command line client: it reads from a server without our driver, and prints what the server sends."""
 
 import shutil
 import subprocess
@@ -11,10 +11,11 @@ _ESCAPED = {ord("0"): b"\0", ord("t"): b"\t", ord("n"): b"\n", ord("\\"): b"\\"}
 
 
 def ask(server: MySQLServer, database: str, statements: Sequence[str]) -> list[list[bytes | None]]:
-    """Return the rows that the last of the statements gives, each cell as the bytes that came.
+    """Return the rows of the last statement, each cell as the bytes that came. The text "NULL" becomes None, too.
 
-    A text that reads NULL cannot be told from NULL here.
-    Raises FileNotFoundError without the client, CalledProcessError when the server refuses.
+    Raises:
+        FileNotFoundError: the client is not installed.
+        CalledProcessError: the server refuses a statement.
     """
     program = shutil.which("mariadb") or shutil.which("mysql")
     if program is None:
@@ -36,8 +37,7 @@ def _cell(printed: bytes) -> bytes | None:
     if printed == b"NULL":
         return None
     parts = printed.split(b"\\")
-    # A backslash stands before every escaped byte, so each part but the first begins with one; `\\\\` leaves an empty
-    # part between.
+    # Every escaped byte follows a backslash, so each part but the first begins with one. `\\\\` leaves an empty part.
     result, position = parts[0], 1
     while position < len(parts):
         part = parts[position]

@@ -1,15 +1,14 @@
-"""Requests held back for as long as a test likes, so that they land late: on the way to the OSS server, or just before
-a file's rename.
+"""Requests that a test holds back, so that they land late: on their way to the OSS server, or just before a rename.
 
     fences = Fences()
     held = fences.hold("PUT", "manifest.json")
     ...                       # in a thread, something puts a manifest
     held.wait_until_there()
-    ...                       # the world moves on
+    ...                       # other runs go on
     held.let_go()
 
-`oss_proxy(fences, port)` is a real HTTP proxy: a held request is carried out even when its client is dead by then.
-`folder_fence(fences, root)` stops whoever is about to make a file of a FolderStore visible, or to remove one.
+`oss_proxy(fences, port)` is a real HTTP proxy: a held request is carried out even if its client is dead by then.
+`folder_fence(fences, root)` stops a thread that is about to make a file of a FolderStore visible, or to remove one.
 """
 
 import http.client
@@ -27,11 +26,11 @@ import sqlalchemy as sa
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key
 from aggregation_pipeline_tests.support.waiting import until
 
-_LONGEST = 120.0
+_PATIENCE_SECONDS = 120.0
 
 
-class Held:
-    """One request, from when it comes until it is let go. Of those that match, the `nth` is it; the others pass."""
+class HeldRequest:
+    """One request from when it comes until it is let go: the `nth` of those that match; the others pass."""
 
     def __init__(self, method: str, part: str, nth: int) -> None:
         self.method, self.part, self.nth = method, part, nth
@@ -50,19 +49,19 @@ class Held:
     def stop(self, key: str) -> None:
         self.key = key
         self._there.set()
-        assert self._free.wait(_LONGEST), f"{self.method} {key} was never let go"
+        assert self._free.wait(_PATIENCE_SECONDS), f"{self.method} {key} was never let go"
 
 
 class Fences:
-    """What is to be held. Methods are those of HTTP; in a folder a rename is a PUT."""
+    """The requests to hold. Methods are HTTP's; in a folder a rename is a PUT."""
 
     def __init__(self) -> None:
-        self._waiting: list[Held] = []
+        self._waiting: list[HeldRequest] = []
         self._lock = threading.Lock()
 
-    def hold(self, method: str, part: str, nth: int = 1) -> Held:
+    def hold(self, method: str, part: str, nth: int = 1) -> HeldRequest:
         """Hold the `nth` request of `method` whose key (with its query, on OSS) contains `part`."""
-        held = Held(method, part, nth)
+        held = HeldRequest(method, part, nth)
         with self._lock:
             self._waiting.append(held)
         return held
@@ -74,7 +73,7 @@ class Fences:
             held.let_go()
 
     def pass_by(self, method: str, key: str) -> None:
-        """Called by who is about to carry something out; returns when it may."""
+        """Wait until a request may be carried out; called just before."""
         with self._lock:
             matching = [
                 held for held in self._waiting if held.method == method and held.part in key and not held.is_there()
@@ -88,7 +87,7 @@ class Fences:
 
 @contextmanager
 def oss_proxy(fences: Fences, port: int) -> Iterator[str]:
-    """An address that leads to the server at `port` on the loopback, past the fences."""
+    """Run a proxy that passes the fences, and give its address; it leads to `port` on the loopback."""
     server = _Proxy(("127.0.0.1", 0), _Handler)
     server.fences, server.upstream = fences, port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -104,7 +103,7 @@ def oss_proxy(fences: Fences, port: int) -> Iterator[str]:
 
 @contextmanager
 def folder_fence(fences: Fences, root: Path) -> Iterator[None]:
-    """Renames to, and removals of, the files below `root` pass the fences."""
+    """Let renames to and removals of files below `root` pass the fences."""
     replace, unlink = Path.replace, Path.unlink
 
     def fenced_replace(path: Path, target: Any) -> Path:
@@ -112,10 +111,10 @@ def folder_fence(fences: Fences, root: Path) -> Iterator[None]:
             fences.pass_by("PUT", Path(target).relative_to(root).as_posix())
         return replace(path, target)
 
-    def fenced_unlink(path: Path, missing_ok: bool = False) -> None:  # noqa: FBT002  pathlib's own signature
+    def fenced_unlink(path: Path, **options: bool) -> None:
         if path.is_relative_to(root) and not path.name.startswith(".%"):
             fences.pass_by("DELETE", path.relative_to(root).as_posix())
-        unlink(path, missing_ok=missing_ok)
+        unlink(path, **options)
 
     with patch.object(Path, "replace", fenced_replace), patch.object(Path, "unlink", fenced_unlink):
         try:
@@ -148,7 +147,7 @@ class _Proxy(ThreadingHTTPServer):
     upstream: int
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients are killed here on purpose."""
+        """Do nothing: clients are killed on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -159,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         self.server.fences.pass_by(self.command, unquote(self.path))
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=_LONGEST)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=_PATIENCE_SECONDS)
         try:
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
@@ -173,12 +172,14 @@ class _Handler(BaseHTTPRequestHandler):
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
-        except (http.client.HTTPException, ConnectionError):  # the server broke the connection: so do we
+        except (http.client.HTTPException, ConnectionError):  # the server broke the connection, so the proxy does
             self.close_connection = True
         finally:
             upstream.close()
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle  # noqa: N815  the base class looks for these names
+    def log_message(self, *_: Any) -> None:
+        """Do nothing."""
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
-        """Nothing."""
+
+for _method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._handle)

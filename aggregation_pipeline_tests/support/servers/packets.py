@@ -34,7 +34,7 @@ class Column:
 
 
 class Wire:
-    """One connection. Each packet goes out under the number that follows the last one in either direction."""
+    """One connection. Packets are numbered through in both directions."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -86,9 +86,7 @@ def error(code: int, state: str, message: str) -> bytes:
 
 
 def result(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], status: int, warnings: int) -> list[bytes]:
-    """A result set in the text protocol, with the EOF packets of clients without CLIENT_DEPRECATE_EOF, as PyMySQL is
-    one.
-    """
+    """A result set in the text protocol, with EOF packets, as PyMySQL does not set CLIENT_DEPRECATE_EOF."""
     end = b"\xfe" + struct.pack("<HH", warnings, status)
     cells = [b"".join(b"\xfb" if cell is None else text(cell) for cell in row) for row in rows]
     return [number(len(columns)), *(column.packet() for column in columns), end, *cells, end]

@@ -1,7 +1,7 @@
-"""A server that says what MySQL 8 and 9 are documented to say, where no package of them is to be had.
+"""A server that answers as MySQL 8 and 9 are documented to do, where no package of them is available.
 
-It is a real server in another one's clothes: it lets clients in as MySQL 8 does, answers the statements that a test's
-script names, and hands all others on to the server behind it, whose columns, rows, warnings and errors it repeats.
+It authenticates clients as MySQL 8 does and answers the statements that a test's script names. It forwards all others
+to a real server, the backend, whose columns, rows, warnings and errors it repeats.
 """
 
 import re
@@ -18,10 +18,10 @@ import pymysql
 
 from aggregation_pipeline_tests.support.servers import packets
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
-from aggregation_pipeline_tests.support.servers.login import Account, Certificate, Refused, let_in
+from aggregation_pipeline_tests.support.servers.login import Account, Certificate, LoginRefusedError, let_in
 from aggregation_pipeline_tests.support.servers.packets import Cell, Column, Wire
 
-# MySQL 5.6 has none of these, or under another name.
+# MySQL 5.6 has none of these, or has them under other names.
 MYSQL_8: Mapping[str, str | None] = {
     "transaction_isolation": "READ-COMMITTED",
     "transaction_read_only": "OFF",
@@ -61,7 +61,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Error:
-    """What a server refuses a statement with, as in `Error(3170, "HY000", "...")`."""
+    """A refused statement, as in `Error(3170, "HY000", "...")`."""
 
     code: int
     state: str
@@ -69,15 +69,15 @@ class Error:
 
 
 @dataclass(frozen=True)
-class Behind:
-    """What the server behind says, of another statement perhaps, with a warning count of its own perhaps.
+class Forward:
+    """The backend's answer, with changes.
 
     Attributes:
-        sql: the statement instead, in which `\\1` is a group of the pattern.
-        warnings: the count that is told.
-        columns: descriptions to be told instead, by place.
-        hidden: rows that are left out, by their first cell.
-        more: rows that are added.
+        sql: the statement to send instead, in which `\\1` is a group of the pattern.
+        warnings: the warning count to send instead.
+        columns: descriptions to send instead, by position.
+        hidden: rows to leave out, by their first cell.
+        more: rows to add.
     """
 
     sql: str | None = None
@@ -87,7 +87,7 @@ class Behind:
     more: Sequence[Sequence[Cell]] = ()
 
 
-Reply = ResultSet | Done | Error | Behind
+Reply = ResultSet | Done | Error | Forward
 
 
 @dataclass
@@ -96,14 +96,14 @@ class Replay:
 
     Attributes:
         port: on the loopback address.
-        statements: all that clients have asked, in order.
-        logins: how each of them proved itself.
-        variables: what the newer server has and the one behind has not; None for what it has no longer.
+        statements: every statement of a client, in order.
+        logins: how each client authenticated.
+        variables: values of variables that the backend lacks; None for a variable that only the backend has.
     """
 
     port: int
     version: str
-    behind: MySQLServer
+    backend: MySQLServer
     account: Account
     certificate: Certificate
     tls: bool
@@ -113,16 +113,16 @@ class Replay:
     logins: list[str] = field(default_factory=list)
 
     def reply_to(self, sql: str) -> Reply:
-        """The first reply of the script whose pattern is found in the statement, whatever the case of its letters."""
+        """Return the first reply of the script whose pattern is found in the statement, ignoring case."""
         for pattern, reply in self.script:
             if match := re.search(pattern, sql, re.IGNORECASE | re.DOTALL):
-                return replace(reply, sql=match.expand(reply.sql)) if isinstance(reply, Behind) and reply.sql else reply
+                return (
+                    replace(reply, sql=match.expand(reply.sql)) if isinstance(reply, Forward) and reply.sql else reply
+                )
         return self._of_variables(sql)
 
     def _of_variables(self, sql: str) -> Reply:
-        """What a statement about variables gets on a server that has these: kept for all connections, which is enough
-        for a test.
-        """
+        """Answer a statement about variables. They are shared by all connections, which is enough for a test."""
         if match := re.fullmatch(r"SELECT @@(?:session\.|global\.)?(\w+)", sql):
             name = match[1].lower()
             known = name in self.variables and name not in _RENAMED
@@ -133,15 +133,15 @@ class Replay:
         if match := re.fullmatch(r"SHOW VARIABLES WHERE Variable_name IN \((.*)\)", sql):
             names = match[1].lower()
             ours = [(name, value) for name, value in self.variables.items() if f"'{name}'" in names]
-            return Behind(
+            return Forward(
                 hidden=[name for name, _ in ours], more=[(name, value) for name, value in ours if value is not None]
             )
         if re.match(r"SET\s+SESSION\s+\w+\s*=", sql):
             return self._set(sql)
-        return Behind(sql=re.sub(r"@@(session\.|global\.)?transaction_(isolation|read_only)", r"@@\1tx_\2", sql))
+        return Forward(sql=re.sub(r"@@(session\.|global\.)?transaction_(isolation|read_only)", r"@@\1tx_\2", sql))
 
     def _set(self, sql: str) -> Reply:
-        """Keep what is set of ours, and leave the rest for the server behind."""
+        """Keep the values of our variables, and forward the other assignments."""
         rest = []
         for assignment in re.split(r",\s*(?=SESSION\s|@)", sql.removeprefix("SET ")):
             name, value = (part.strip() for part in assignment.removeprefix("SESSION ").split("=", 1))
@@ -151,12 +151,12 @@ class Replay:
                 self.variables[name.lower()] = value.strip("'")
             else:
                 rest.append(assignment)
-        return Behind(sql=f"SET {', '.join(rest)}") if rest else Done()
+        return Forward(sql=f"SET {', '.join(rest)}") if rest else Done()
 
 
 @contextmanager
 def replaying(
-    behind: MySQLServer,
+    backend: MySQLServer,
     folder: Path,
     script: Sequence[tuple[str, Reply]] = (),
     *,
@@ -165,16 +165,16 @@ def replaying(
     tls: bool = True,
     variables: Mapping[str, str | None] = MYSQL_8,
 ) -> Iterator[Replay]:
-    """Run such a server. `script`: patterns of statements with replies, of which the first that fits is given.
+    """Run such a server.
 
     Args:
-        behind: who answers what the script does not.
+        backend: the backend, which answers what the script does not.
         folder: for the key and the certificate.
-        script: what the server says itself.
-        version: what it says that it is.
-        account: the only one that it knows.
+        script: patterns of statements with replies; the first that matches is used.
+        version: the version that it reports.
+        account: its only account.
         tls: whether it offers TLS.
-        variables: what it has that the server behind has not; None for what it has not and the server behind has.
+        variables: values of variables that the backend lacks; None for a variable that only the backend has.
     """
 
     class Handler(socketserver.BaseRequestHandler):
@@ -194,7 +194,7 @@ def replaying(
         replay = Replay(
             server.server_address[1],
             version,
-            behind,
+            backend,
             account or Account(),
             certificate,
             tls,
@@ -215,14 +215,14 @@ def _serve(connection: socket.socket, replay: Replay, stack: ExitStack) -> None:
     try:
         way, database = let_in(wire, replay.version, replay.account, replay.certificate, tls=replay.tls)
         replay.logins.append(way)
-    except Refused as refused:
+    except LoginRefusedError as refused:
         wire.write(packets.error(*refused.args))
         return
     finally:
-        # TLS may have taken the place of the socket that the handler closes.
+        # TLS may have replaced the socket that the handler closes.
         stack.callback(wire.socket.close)
-    # Bytes as they come: no converter between the two servers.
-    backend: Any = replay.behind.connect(database=database, conv={}, use_unicode=False)
+    # Without converters the bytes of the backend stay as they are.
+    backend: Any = replay.backend.connect(database=database, conv={}, use_unicode=False)
     with backend:
         while (command := wire.read())[0] != _QUIT:
             _answer(wire, replay, backend, command[0], command[1:].decode())

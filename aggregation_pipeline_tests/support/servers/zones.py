@@ -1,4 +1,4 @@
-"""The time zone tables of a test's server, from the zones that this machine has, as a DBA loads them."""
+"""Load the time zone tables of a test's server from the zones of this machine, as a DBA does."""
 
 import re
 import shutil
@@ -13,8 +13,8 @@ INSTALL = (
 )
 ZONES = "/usr/share/zoneinfo"
 _TABLES = ("time_zone", "time_zone_name", "time_zone_transition", "time_zone_transition_type")
-# The same zones once more, under other names.
-_TWINS = ("('posix/", "('right/")
+# The same zones again, under other names.
+_DUPLICATES = ("('posix/", "('right/")
 _AT_ONCE = 50
 
 
@@ -32,7 +32,7 @@ def load_zones(unix_socket: str) -> None:
         "\nUNLOCK TABLES"
     )[0]
     zones = re.split(r"^(?=INSERT INTO time_zone \()", script, flags=re.MULTILINE)[1:]
-    zones = [zone for zone in zones if not any(twin in zone for twin in _TWINS)]
+    zones = [zone for zone in zones if not any(name in zone for name in _DUPLICATES)]
     connection: pymysql.Connection[Any] = pymysql.connect(
         unix_socket=unix_socket, user="root", database="mysql", autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
     )

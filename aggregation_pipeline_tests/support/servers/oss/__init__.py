@@ -1,5 +1,4 @@
-"""An OSS server for the tests, over real HTTP on the loopback: what oss2 sends is parsed, verified and answered as OSS
-would.
+"""An OSS server for the tests, over real HTTP on the loopback. It verifies and answers what oss2 sends as OSS would.
 
 Use `with OssServer.start() as server:`; `server.options(...)` makes an `OssOptions` that reaches it, `server.fail(...)`
 orders a fault.

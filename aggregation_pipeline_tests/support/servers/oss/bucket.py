@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from crcmod.crcmod import mkCrcFun
 
-from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+from aggregation_pipeline_tests.support.servers.oss.errors import OssRefusalError
 
 MIN_PART, MAX_PART_NUMBER, MAX_KEY = 100 * 1024, 10_000, 1023
 # Without types here, with some there, as mypy happens to read the package.
@@ -56,7 +56,7 @@ class Bucket:
         check_key(key)
         with self._lock:
             if headers.get("x-oss-forbid-overwrite") == "true" and key in self.objects:
-                raise OssFault(
+                raise OssRefusalError(
                     409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
                 )
             self.objects[key] = content = replace(make(data, headers), link=link)
@@ -65,7 +65,7 @@ class Bucket:
     def get(self, key: str) -> Content:
         with self._lock:
             if key not in self.objects:
-                raise OssFault(404, "NoSuchKey", "The specified key does not exist.", {"Key": key})
+                raise OssRefusalError(404, "NoSuchKey", "The specified key does not exist.", {"Key": key})
             return self.objects[key]
 
     def delete(self, key: str) -> None:
@@ -91,7 +91,9 @@ class Bucket:
 
     def put_part(self, key: str, upload_id: str, number: int, data: bytes) -> Content:
         if not 1 <= number <= MAX_PART_NUMBER:
-            raise OssFault(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive.")
+            raise OssRefusalError(
+                400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive."
+            )
         part = make(data, {})
         with self._lock:
             self.upload(key, upload_id).parts[number] = part
@@ -101,7 +103,7 @@ class Bucket:
         with self._lock:
             upload = self.uploads.get(upload_id)
             if upload is None or upload.key != key:
-                raise OssFault(
+                raise OssRefusalError(
                     404,
                     "NoSuchUpload",
                     "The specified upload does not exist. The upload ID may be invalid, or the upload may have been"
@@ -113,17 +115,19 @@ class Bucket:
         with self._lock:
             upload = self.upload(key, upload_id)
             if not parts or [number for number, _ in parts] != sorted({number for number, _ in parts}):
-                raise OssFault(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
+                raise OssRefusalError(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
             for number, etag in parts:
                 if number not in upload.parts or upload.parts[number].etag != etag.strip('"'):
-                    raise OssFault(
+                    raise OssRefusalError(
                         400,
                         "InvalidPart",
                         "One or more of the specified parts could not be found or the etag does not match.",
                     )
             chosen = [upload.parts[number] for number, _ in parts]
             if any(len(part.data) < MIN_PART for part in chosen[:-1]):
-                raise OssFault(400, "EntityTooSmall", "Your proposed upload smaller than the minimum allowed size.")
+                raise OssRefusalError(
+                    400, "EntityTooSmall", "Your proposed upload smaller than the minimum allowed size."
+                )
             whole = make(b"".join(part.data for part in chosen), upload.headers)
             etag = (
                 hashlib.md5("".join(part.etag for part in chosen).encode(), usedforsecurity=False).hexdigest().upper()
@@ -148,7 +152,7 @@ def make(data: bytes, headers: Mapping[str, str]) -> Content:
 
 def check_key(key: str) -> None:
     if not key or len(key.encode()) > MAX_KEY or key[0] in "/\\":
-        raise OssFault(400, "InvalidObjectName", "The specified object is not valid.")
+        raise OssRefusalError(400, "InvalidObjectName", "The specified object is not valid.")
 
 
 _KEPT = {

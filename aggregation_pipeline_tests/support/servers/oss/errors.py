@@ -1,10 +1,10 @@
-"""OSS's errors, as XML."""
+"""OSS's refusals, as XML."""
 
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 
-class OssFault(Exception):  # noqa: N818  an answer of the protocol rather than an error of the server
+class OssRefusalError(Exception):
     """A refusal: HTTP status, OSS code, message, and further elements of the error document."""
 
     def __init__(self, status: int, code: str, message: str, details: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks, proxies and OSS itself do on bad days."""
+"""Faults on demand: how networks, proxies and OSS itself may fail."""
 
 import threading
 from collections.abc import Iterator
@@ -22,9 +22,7 @@ Kind = Literal[
 
 @dataclass
 class Fault:
-    """`times` requests fail: those of `method` whose path and query hold `matching`, after the first `after` of
-    them.
-    """
+    """`times` requests of `method` fail whose path and query contain `matching`, after the first `after` of them."""
 
     kind: Kind
     method: str = ""
@@ -36,13 +34,13 @@ class Fault:
     status: int = 503
     code: str = "ServiceUnavailable"
 
-    def wants(self, method: str, target: str) -> bool:
+    def matches(self, method: str, target: str) -> bool:
         return self.times > 0 and self.method in {"", method} and self.matching in target
 
 
 @dataclass
 class Faults:
-    """Faults in the order in which they were ordered; each request gets the first that wants it."""
+    """The faults that tests ordered; each request gets the first that matches it."""
 
     waiting: list[Fault] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,7 +52,7 @@ class Faults:
 
     def take(self, method: str, target: str) -> Fault | None:
         with self.lock:
-            for fault in self._wanting(method, target):
+            for fault in self._matching(method, target):
                 if fault.after > 0:
                     fault.after -= 1
                     continue
@@ -66,5 +64,5 @@ class Faults:
         with self.lock:
             self.waiting.clear()
 
-    def _wanting(self, method: str, target: str) -> Iterator[Fault]:
-        yield from [fault for fault in self.waiting if fault.wants(method, target)]
+    def _matching(self, method: str, target: str) -> Iterator[Fault]:
+        yield from [fault for fault in self.waiting if fault.matches(method, target)]

@@ -1,4 +1,4 @@
-"""OSS's operations on one bucket: a verified call in, an answer out."""
+"""OSS's operations on one bucket: a verified call gives an answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from aggregation_pipeline_tests.support.servers.oss import copying
 from aggregation_pipeline_tests.support.servers.oss.bucket import Bucket, Content
-from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+from aggregation_pipeline_tests.support.servers.oss.errors import OssRefusalError
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def answer(bucket: Bucket, call: Call) -> Answer:
     }
     operation = known.get((call.method, bool(call.key), frozenset(query - optional)))
     if operation is None:
-        raise OssFault(400, "InvalidArgument", f"This server does not know {call.method} with {sorted(query)}.")
+        raise OssRefusalError(400, "InvalidArgument", f"This server does not know {call.method} with {sorted(query)}.")
     return operation(bucket, call)
 
 
@@ -95,7 +95,9 @@ def _get(bucket: Bucket, call: Call) -> Answer:
     named = bucket.get(call.key)
     content = copying.followed(bucket, named)
     if (wanted := call.headers.get("if-match")) and wanted.strip('"') != content.etag:
-        raise OssFault(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
+        raise OssRefusalError(
+            412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold."
+        )
     headers = {
         **named.headers,
         **_sums(content),
@@ -140,7 +142,7 @@ def _put_part(bucket: Bucket, call: Call) -> Answer:
 
 
 def _copied(element: str, content: Content) -> Answer:
-    """Documented without a checksum in the headers."""
+    """Answer a copy. OSS documents no checksum in its headers."""
     reply = _xml(
         f"<{element}><LastModified>{_iso(content.modified)}</LastModified><ETag>&quot;{content.etag}&quot;</ETag></{element}>"
     )
@@ -185,10 +187,10 @@ def _list_parts(bucket: Bucket, call: Call) -> Answer:
 def _list(bucket: Bucket, call: Call) -> Answer:
     query = call.query
     if query["list-type"] != "2" or query.get("delimiter"):
-        raise OssFault(400, "InvalidArgument", "This server lists by version 2 and without a delimiter.")
+        raise OssRefusalError(400, "InvalidArgument", "This server lists by version 2 and without a delimiter.")
     limit = int(query.get("max-keys") or 100)
     if not 1 <= limit <= 1000:
-        raise OssFault(400, "InvalidArgument", "max-keys must be between 1 and 1000.")
+        raise OssRefusalError(400, "InvalidArgument", "max-keys must be between 1 and 1000.")
     name = quote if query.get("encoding-type") == "url" else escape
     shown, more = bucket.page(
         query.get("prefix", ""), query.get("continuation-token") or query.get("start-after", ""), limit
@@ -210,7 +212,7 @@ def _list(bucket: Bucket, call: Call) -> Answer:
 
 def _lifecycle(bucket: Bucket, _: Call) -> Answer:
     if not bucket.lifecycle:
-        raise OssFault(404, "NoSuchLifecycle", "No Row found in Lifecycle Table.", {"BucketName": bucket.name})
+        raise OssRefusalError(404, "NoSuchLifecycle", "No Row found in Lifecycle Table.", {"BucketName": bucket.name})
     return _xml(f"<LifecycleConfiguration>{bucket.lifecycle}</LifecycleConfiguration>")
 
 

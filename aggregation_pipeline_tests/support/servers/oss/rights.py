@@ -1,22 +1,24 @@
-"""What RAM would have to allow for a request, so that tests can take a single right away."""
+"""Which RAM rights a request needs, so that tests can deny a single one."""
 
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+from aggregation_pipeline_tests.support.servers.oss.errors import OssRefusalError
 
 
 def refuse(
     denied: Mapping[str, str], method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> None:
-    """`denied` holds rights with the part of a key that they are missing for, "" for all keys."""
+    """Refuse a request that needs a denied right. `denied`: by right, a part of the keys it is denied for."""
     for right, where in wanted(method, key, query, headers):
         if right in denied and denied[right] in where:
-            raise OssFault(403, "AccessDenied", "You have no right to access this object.", {"AuthAction": right})
+            raise OssRefusalError(
+                403, "AccessDenied", "You have no right to access this object.", {"AuthAction": right}
+            )
 
 
 def wanted(method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The rights with the key that each is for."""
+    """Return the rights that a request needs, each with its key."""
     if not key:
         return [("oss:GetBucketLifecycle" if "lifecycle" in query else "oss:ListObjects", "")]
     rights = {

@@ -1,4 +1,4 @@
-"""The HTTP side: requests in, verified; answers out, or the fault that was ordered."""
+"""The HTTP side: a request comes in and is verified; an answer goes out, or the fault that was ordered."""
 
 import base64
 import contextlib
@@ -19,11 +19,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregation_pipeline.storage.oss.options import OssOptions
 from aggregation_pipeline_tests.support.servers.oss.bucket import Bucket
-from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+from aggregation_pipeline_tests.support.servers.oss.errors import OssRefusalError
 from aggregation_pipeline_tests.support.servers.oss.faults import Fault, Faults
 from aggregation_pipeline_tests.support.servers.oss.operations import Answer, Call, answer
 from aggregation_pipeline_tests.support.servers.oss.rights import refuse
-from aggregation_pipeline_tests.support.servers.oss.signing import Door
+from aggregation_pipeline_tests.support.servers.oss.signing import AccessControl
 
 # Reached by naming this server as the HTTP proxy: no name has to resolve.
 DOMAIN = "files.example.test"
@@ -44,15 +44,15 @@ class Request:
 
 
 class OssServer:
-    """A running server. `requests` holds what was answered; faults that break the connection leave status 0."""
+    """A running server. `requests` is the log; a fault that breaks the connection leaves status 0 there."""
 
     def __init__(self) -> None:
         self.bucket = Bucket(BUCKET)
-        self.door = Door(REGION, {KEY_ID: SECRET})
+        self.access = AccessControl(REGION, {KEY_ID: SECRET})
         self.faults = Faults()
         self.requests: list[Request] = []
         self.request_ids = itertools.count(1)
-        self.mistakes: list[BaseException | None] = []
+        self.failures: list[BaseException | None] = []
         self.bytes_per_second = 0
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.oss = self
@@ -75,7 +75,7 @@ class OssServer:
         return int(self._http.server_address[1])
 
     def options(self, **changes: Any) -> OssOptions:
-        """Options that reach this server, quick to lose patience."""
+        """Return options that reach this server, with short time-outs and pauses."""
         given = {
             "bucket": BUCKET,
             "region": REGION,
@@ -92,9 +92,9 @@ class OssServer:
         return self.faults.order(Fault(kind, **how))
 
     def reset(self) -> None:
-        """Back to an empty bucket, no faults, no log."""
+        """Start again with an empty bucket, no faults and no log."""
         self.bucket = Bucket(BUCKET)
-        self.door = Door(REGION, {KEY_ID: SECRET})
+        self.access = AccessControl(REGION, {KEY_ID: SECRET})
         self.bytes_per_second = 0
         self.faults.clear()
         self.requests = []  # a handler that still hangs keeps writing to the old log
@@ -110,13 +110,13 @@ class _Http(ThreadingHTTPServer):
     oss: OssServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Connections break here on purpose, and clients are killed; anything else is a mistake of this server."""
+        """Record what is an error of this server. Broken connections and killed clients are no errors here."""
         if not isinstance(error := sys.exception(), OSError) and "closed file" not in str(error):
-            self.oss.mistakes.append(error)
+            self.oss.failures.append(error)
 
 
-class _Broken(Exception):  # noqa: N818
-    """The connection is to break now, without another byte."""
+class _BrokenConnectionError(Exception):
+    """The connection has to break now, without another byte."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -134,30 +134,28 @@ class _Handler(BaseHTTPRequestHandler):
             key, query = self._target()
             self._misbehave_early(fault)
             body = self._body(fault)
-            signature = oss.door.verify(self.command, self.path, dict(self.headers.items()), BUCKET, key or None)
+            signature = oss.access.verify(self.command, self.path, dict(self.headers.items()), BUCKET, key or None)
             lower = {name.lower(): value for name, value in self.headers.items()}
-            refuse(oss.door.denied, self.command, key, query, lower)
+            refuse(oss.access.denied, self.command, key, query, lower)
             if fault and fault.kind == "status":
-                raise OssFault(fault.status, fault.code, "Please retry later.")
+                raise OssRefusalError(fault.status, fault.code, "Please retry later.")
             if fault and fault.kind == "damage_up" and body:
                 body = bytes([body[0] ^ 1]) + body[1:]
             self._check_md5(body)
             reply = answer(oss.bucket, Call(self.command, key, query, lower, body))
             if fault and fault.kind == "lost_reply":
-                raise _Broken
+                raise _BrokenConnectionError
             status = reply.status
             self._log(key, query, status, signature, body)
             self._reply(reply, fault)
-        except OssFault as refusal:
+        except OssRefusalError as refusal:
             self._log(key, query, refusal.status, signature, body)
             self._refuse(refusal)
-        except _Broken:
+        except _BrokenConnectionError:
             self._log(key, query, 0, signature, body)
             self._break()
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle  # noqa: N815  the base class looks for these names
 
     def _target(self) -> tuple[str, dict[str, str]]:
         parts = urlsplit(self.path)
@@ -166,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         if host != DOMAIN:
             name, _, path = path.partition("/") if host == "127.0.0.1" else (host.partition(".")[0], "", path)
             if name != BUCKET:
-                raise OssFault(404, "NoSuchBucket", "The specified bucket does not exist.", {"BucketName": name})
+                raise OssRefusalError(404, "NoSuchBucket", "The specified bucket does not exist.", {"BucketName": name})
         return path, dict(parse_qsl(parts.query, keep_blank_values=True))
 
     def _misbehave_early(self, fault: Fault | None) -> None:
@@ -175,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind in {"hang", "slow"}:
             time.sleep(fault.seconds)
         if fault.kind in {"hang", "reset"}:
-            raise _Broken
+            raise _BrokenConnectionError
 
     def _body(self, fault: Fault | None) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -183,16 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", "0"))
         if fault and fault.kind == "cut_up":
             self.rfile.read(min(fault.at, length))
-            raise _Broken
+            raise _BrokenConnectionError
         body = self._read(length)
         if len(body) < length:  # the client is gone: OSS stores nothing then
-            raise _Broken
+            raise _BrokenConnectionError
         return body
 
     def _read(self, length: int) -> bytes:
-        """All of the body, at `bytes_per_second` a connection where the test sets it: the pace that parallel parts
-        exist for.
-        """
+        """Read the whole body; where the test sets it, at `bytes_per_second` a connection, as slow networks do."""
         pace = self.server.oss.bytes_per_second
         if not pace:
             return self.rfile.read(length)
@@ -212,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _check_md5(self, body: bytes) -> None:
         given = self.headers.get("Content-MD5")
         if given and base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != given:
-            raise OssFault(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
+            raise OssRefusalError(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
 
     def _reply(self, reply: Answer, fault: Fault | None) -> None:
         headers = dict(reply.headers)
@@ -225,10 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
             content, status = reply.whole, 200
         if fault and fault.kind == "cut_down":
             self._send(status, headers, content, until=fault.at)
-            raise _Broken
+            raise _BrokenConnectionError
         self._send(status, headers, content)
 
-    def _refuse(self, refusal: OssFault) -> None:
+    def _refuse(self, refusal: OssRefusalError) -> None:
         request_id = f"{next(self.server.oss.request_ids):024X}"
         document = refusal.document(request_id, self.headers.get("Host", ""))
         # A HEAD has no body: OSS puts the document into a header.
@@ -245,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         self.send_response_only(status)
         length = headers.pop("Content-Length", str(len(content)))
-        date = format_datetime(self.server.oss.door.now(), usegmt=True)
+        date = format_datetime(self.server.oss.access.now(), usegmt=True)
         known = {
             "Server": "AliyunOSS",
             "Date": date,
@@ -258,7 +254,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content if until is None else content[:until])
 
     def _break(self) -> None:
-        """A reset rather than an orderly end, as routers and dying servers do it."""
+        """Reset the connection instead of closing it in order, as routers and dying servers do."""
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.wfile.flush()
@@ -270,5 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.log.append(Request(self.command, key, query, headers, status, signature, len(body)))
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
-        """The log is `OssServer.requests`."""
+    def log_message(self, *_: Any) -> None:
+        """Do nothing: the log is `OssServer.requests`."""
+
+
+for _method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
+    setattr(_Handler, f"do_{_method}", _Handler._handle)

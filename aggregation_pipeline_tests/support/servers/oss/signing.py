@@ -12,13 +12,13 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from alibabacloud_oss_v2.signer import SignerV1, SignerV4
 from alibabacloud_oss_v2.types import Credentials, HttpRequest, SigningContext
 
-from aggregation_pipeline_tests.support.servers.oss.errors import OssFault
+from aggregation_pipeline_tests.support.servers.oss.errors import OssRefusalError
 
 SKEW = timedelta(minutes=15)
 
 
 @dataclass
-class Door:
+class AccessControl:
     """Who may enter. `now` is the server's clock, which tests move; tokens have an end; a `disabled` key is refused by
     name.
     """
@@ -34,7 +34,7 @@ class Door:
         return datetime.now(UTC) + self.clock_offset
 
     def verify(self, method: str, url: str, headers: Mapping[str, str], bucket: str, key: str | None) -> str:
-        """The signature's kind ("v4", "v4 link", "v1", "v1 link"); OssFault as OSS refuses."""
+        """The signature's kind ("v4", "v4 link", "v1", "v1 link"); OssRefusalError as OSS refuses."""
         query = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
         lower = {name.lower(): value for name, value in headers.items()}
         authorization = lower.get("authorization", "")
@@ -46,7 +46,7 @@ class Door:
             return self._link_v4(method, url, lower, bucket, key, query)
         if "Signature" in query:
             return self._link_v1(method, url, lower, bucket, key, query)
-        raise OssFault(403, "AccessDenied", "Anonymous access is forbidden for this operation.")
+        raise OssRefusalError(403, "AccessDenied", "Anonymous access is forbidden for this operation.")
 
     def _header_v4(
         self, method: str, url: str, headers: dict[str, str], bucket: str, key: str | None, authorization: str
@@ -54,10 +54,10 @@ class Door:
         fields = dict(part.strip().split("=", 1) for part in authorization.removeprefix("OSS4-HMAC-SHA256 ").split(","))
         key_id, day, region, product, terminator = fields["Credential"].split("/")
         if headers.get("x-oss-content-sha256") != "UNSIGNED-PAYLOAD":
-            raise OssFault(400, "InvalidArgument", "x-oss-content-sha256 has to be UNSIGNED-PAYLOAD.")
+            raise OssRefusalError(400, "InvalidArgument", "x-oss-content-sha256 has to be UNSIGNED-PAYLOAD.")
         signed_at = _stamp(headers.get("x-oss-date", ""))
         if not headers.get("x-oss-date", "").startswith(day) or (product, terminator) != ("oss", "aliyun_v4_request"):
-            raise OssFault(400, "InvalidArgument", "The credential scope is malformed.")
+            raise OssRefusalError(400, "InvalidArgument", "The credential scope is malformed.")
         self._check_region(region)
         self._check_clock(signed_at)
         credentials = self._credentials(key_id, headers.get("x-oss-security-token"))
@@ -75,12 +75,12 @@ class Door:
         signed_at = _stamp(query["x-oss-date"])
         lifetime = int(query["x-oss-expires"])
         if not 0 < lifetime <= 604_800:
-            raise OssFault(
+            raise OssRefusalError(
                 400, "AuthorizationQueryParametersError", "X-Oss-Expires must be between 1 and 604800 seconds."
             )
         self._check_region(region)
         if self.now() > signed_at + timedelta(seconds=lifetime):
-            raise OssFault(403, "AccessDenied", "Request has expired.")
+            raise OssRefusalError(403, "AccessDenied", "Request has expired.")
         credentials = self._credentials(key_id, query.get("x-oss-security-token"))
         # The signer adds the token itself, from the credentials: the other places where it may stand are cleared by it.
         with_token = Credentials(
@@ -112,7 +112,7 @@ class Door:
     ) -> str:
         ends = datetime.fromtimestamp(int(query["Expires"]), UTC)
         if self.now() > ends:
-            raise OssFault(403, "AccessDenied", "Request has expired.")
+            raise OssRefusalError(403, "AccessDenied", "Request has expired.")
         key_id, token = query["OSSAccessKeyId"], query.get("security-token")
         credentials = self._credentials(key_id, token)
         bare = urlsplit(url)._replace(
@@ -164,24 +164,24 @@ class Door:
     def _credentials(self, key_id: str, token: str | None) -> Credentials:
         """The pair for the signer, without the token, which already stands in what was signed."""
         if key_id not in self.keys:
-            raise OssFault(
+            raise OssRefusalError(
                 403,
                 "InvalidAccessKeyId",
                 "The OSS Access Key Id you provided does not exist in our records.",
                 {"OSSAccessKeyId": key_id},
             )
         if key_id in self.forbidden:
-            raise OssFault(403, "AccessDenied", "You have no right to access this object because of bucket acl.")
+            raise OssRefusalError(403, "AccessDenied", "You have no right to access this object because of bucket acl.")
         if token is not None or key_id.startswith("STS."):
             if token not in self.tokens:
-                raise OssFault(403, "InvalidSecurityToken", "The security token you provided is invalid.")
+                raise OssRefusalError(403, "InvalidSecurityToken", "The security token you provided is invalid.")
             if self.tokens[token] < self.now():
-                raise OssFault(403, "SecurityTokenExpired", "The security token you provided has expired.")
+                raise OssRefusalError(403, "SecurityTokenExpired", "The security token you provided has expired.")
         return Credentials(key_id, self.keys[key_id])
 
     def _check_clock(self, signed_at: datetime) -> None:
         if abs(self.now() - signed_at) > SKEW:
-            raise OssFault(
+            raise OssRefusalError(
                 403,
                 "RequestTimeTooSkewed",
                 "The difference between the request time and the current time is too large.",
@@ -189,7 +189,7 @@ class Door:
 
     def _check_region(self, region: str) -> None:
         if region != self.region:
-            raise OssFault(
+            raise OssRefusalError(
                 400,
                 "InvalidArgument",
                 f"Invalid signing region in Authorization header. {region} is not {self.region}.",
@@ -207,4 +207,4 @@ def _compare(given: str, expected: str, key_id: str, context: SigningContext) ->
             " method."
         )
         details = {"OSSAccessKeyId": key_id, "SignatureProvided": given, "StringToSign": context.string_to_sign}
-        raise OssFault(403, "SignatureDoesNotMatch", message, details)
+        raise OssRefusalError(403, "SignatureDoesNotMatch", message, details)

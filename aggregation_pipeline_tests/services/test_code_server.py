@@ -1,11 +1,13 @@
-"""When the watch loads the code again because a file has changed. live/test_services.py tests the whole."""
+"""The code server's name, and when its watch loads the code again. live/test_services.py tests the whole."""
 
 from pathlib import Path
 
 import pytest
+import yaml
 
-from aggregation_pipeline.services import load_record
+from aggregation_pipeline.services import code_server, load_record
 from aggregation_pipeline.services.code_server import Watch
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 
 def test_the_code_is_loaded_once_for_each_change_of_a_file_even_if_the_load_fails_before_it_reads_it(
@@ -30,3 +32,10 @@ def test_the_code_is_loaded_once_for_each_change_of_a_file_even_if_the_load_fail
     watch._load_if_changed(0)
     words = "The code could not be loaded, and {} has changed since: the code server loads its code again"
     assert said == [words.format(each) for each in (config, config, f"{tmp_path / '.env'}, {config}")]
+
+
+def test_the_code_location_is_called_as_the_shipped_workspace_calls_it():
+    shipped = yaml.safe_load((REPOSITORY / "workspace.yaml").read_text(encoding="utf-8"))["load_from"][0][
+        "python_module"
+    ]
+    assert shipped == {"module_name": code_server.MODULE, "location_name": code_server.LOCATION}

@@ -1,0 +1,15 @@
+"""What Dagster marks as beta and this package uses all the same."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dagster import BetaWarning
+
+
+@contextmanager
+def without_beta_warnings() -> Iterator[None]:
+    """Hide Dagster's warnings about beta features: its version is pinned, and users can do nothing about them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BetaWarning)
+        yield
