@@ -1,4 +1,4 @@
-"""The four robots: signatures checked by code of our own and of OpenSSL, answers read, addresses kept secret."""
+"""The four group robots: signatures, answers, and secret addresses. OpenSSL checks the signatures too."""
 
 import base64
 import subprocess

@@ -1,4 +1,4 @@
-"""Error texts as other people's servers write them, in front of a group."""
+"""Error texts of other programs, as a group chat shows them."""
 
 import pytest
 from hypothesis import given, settings

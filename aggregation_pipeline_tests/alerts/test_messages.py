@@ -1,4 +1,4 @@
-"""Messages in English and Chinese, and their moments."""
+"""Messages in English and Chinese, and when they are sent."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""From causes to delivered messages, on real PostgreSQL, into a real web server."""
+"""From incidents to delivered messages, on real PostgreSQL, into a real web server."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""A run writes its row itself: first thing, and at its end; and nothing that batch_jobs does keeps it from its work."""
+"""A run writes its row itself when it begins and when it ends, and no failure of batch_jobs reaches it."""
 
 import functools
 import socket
@@ -35,12 +35,11 @@ def live_updates(open_repository: OpenRepository) -> LiveUpdates:
     return LiveUpdates(open_repository, write)
 
 
-def to(engine: sa.Engine) -> OpenRepository:
+def repository_of(engine: sa.Engine) -> OpenRepository:
     return functools.partial(postgres_repository, engine)
 
 
-def look(instance: DagsterInstance, engine: sa.Engine) -> None:
-    """As the reconciler does it."""
+def reconcile_once(instance: DagsterInstance, engine: sa.Engine) -> None:
     owner = owner_of(instance, "prod")
     with postgres_repository(engine, 60) as opened:
         mirror = functools.partial(
@@ -53,12 +52,12 @@ def test_a_run_that_is_deleted_before_anybody_looks_has_its_row_and_ends_as_dele
     dagster_instance: DagsterInstance, engine: sa.Engine
 ):
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    live_updates(to(engine)).start(dagster_instance, run.run_id)
+    live_updates(repository_of(engine)).start(dagster_instance, run.run_id)
     assert rows(engine)[run.run_id].status == "in_progress"
     dagster_instance.delete_run(run.run_id)
     # Its process does not know, and goes on.
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
-    look(dagster_instance, engine)
+    reconcile_once(dagster_instance, engine)
     row = rows(engine)[run.run_id]
     assert (row.status, row.metadata["errors"][-1]["error"]) == ("failed", DELETED)
 
@@ -67,18 +66,20 @@ def test_a_success_that_is_deleted_before_anybody_looks_stays_completed(
     dagster_instance: DagsterInstance, engine: sa.Engine
 ):
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    live_updates(to(engine)).start(dagster_instance, run.run_id)
+    live_updates(repository_of(engine)).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)
     written = rows(engine)[run.run_id]
     assert written.status == "completed"
-    look(dagster_instance, engine)
+    reconcile_once(dagster_instance, engine)
     assert rows(engine)[run.run_id] == written, "the reconciler reads the same from it"
     dagster_instance.delete_run(run.run_id)
-    look(dagster_instance, engine)
+    reconcile_once(dagster_instance, engine)
     assert rows(engine)[run.run_id] == written
 
 
-def test_a_batch_jobs_that_hangs_is_waited_for_at_the_beginning_and_at_the_end_alone(dagster_instance: DagsterInstance):
+def test_a_batch_jobs_that_hangs_costs_a_run_time_only_at_its_beginning_and_at_its_end(
+    dagster_instance: DagsterInstance,
+):
     # Connections are taken, and nobody ever answers.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ada:secret@127.0.0.1:{silent.getsockname()[1]}/shop"
@@ -95,12 +96,10 @@ def test_a_batch_jobs_that_hangs_is_waited_for_at_the_beginning_and_at_the_end_a
 
 
 @pytest.mark.parametrize("error", [ValueError("of anybody"), OSError(28, "No space left on device")])
-def test_whatever_goes_wrong_the_run_does_not_hear_of_it(
-    dagster_instance: DagsterInstance, engine: sa.Engine, error: Exception
-):
+def test_no_error_of_a_write_reaches_the_run(dagster_instance: DagsterInstance, engine: sa.Engine, error: Exception):
     def write(*_: object) -> object:
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    LiveUpdates(to(engine), write).start(dagster_instance, run.run_id)
+    LiveUpdates(repository_of(engine), write).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)

@@ -1,4 +1,4 @@
-"""Real runs of Dagster on PostgreSQL storage, mirrored; and the seeds' queries over their rows."""
+"""Real runs of Dagster on PostgreSQL, mirrored; and the queries of sql/ on their rows."""
 
 import functools
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The cursor outlives releases, and other processes read it."""
+"""The mirror's cursor: its keys are stored, and other processes read them."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How much a tick of the reconciler gets done, against a stock run-status sensor's five runs a tick."""
+"""How much one tick of the reconciler does. A stock run-status sensor does five runs a tick."""
 
 import functools
 import time

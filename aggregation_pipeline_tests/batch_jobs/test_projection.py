@@ -1,4 +1,4 @@
-"""The row of a run is a pure function of what happened in it."""
+"""The row of a run is a pure function of its record and its events."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,4 @@
-"""Whatever happens to runs, and in whatever order readings of them reach PostgreSQL: one row a run, which never goes
-back.
-"""
+"""A run has one row, which never goes back to an older version, in whatever order its readings are written."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,7 +35,7 @@ ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 
 @dataclass
 class Run:
-    """A run as Dagster would tell of it. `missing` are ids that were given out and are not committed yet."""
+    """A run in Dagster. `missing` are ids of events that are not committed yet."""
 
     run_id: str
     owner: Owner = OURS
@@ -53,12 +51,12 @@ class Run:
 
     def row(self) -> BatchJobRow:
         moment = NOON + timedelta(seconds=self.clock)
-        facts = RunInfo(
+        info = RunInfo(
             self.run_id, "aggregate", self.status, NOON, moment,
             NOON if self.status != "QUEUED" else None, moment if self.status in ENDED else None,
         )  # fmt: skip
         return project(
-            facts,
+            info,
             self.events,
             owner=self.owner,
             job_type="data_collection",
@@ -66,8 +64,8 @@ class Run:
         )
 
 
-class Mirroring(RuleBasedStateMachine):
-    """Runs live their lives; readings of them are taken, delayed, repeated, written, and lost in crashes."""
+class MirroredRuns(RuleBasedStateMachine):
+    """Runs begin, publish, fail and end. Readings of them are delayed, repeated, written, and lost in crashes."""
 
     engine: sa.Engine
     readings = Bundle("readings")
@@ -77,12 +75,12 @@ class Mirroring(RuleBasedStateMachine):
         with self.engine.begin() as connection:
             connection.exec_driver_sql("TRUNCATE batch_jobs")
         self.connection = self.engine.connect()
-        self.rows = PostgresRepository(self.connection)
+        self.repository = PostgresRepository(self.connection)
         self.runs: dict[str, Run] = {}
         self.seen: dict[str, list[int]] = {}
-        stranger = Run(str(uuid4()), THEIRS, "STARTED")
-        self.rows.record(stranger.row())
-        self.strange = rows(self.engine)[stranger.run_id]
+        run_of_others = Run(str(uuid4()), THEIRS, "STARTED")
+        self.repository.record(run_of_others.row())
+        self.row_of_others = rows(self.engine)[run_of_others.run_id]
 
     def teardown(self) -> None:
         if hasattr(self, "connection"):
@@ -126,12 +124,12 @@ class Mirroring(RuleBasedStateMachine):
             run.happens("CANCELED")
 
     @rule(data=st.data())
-    def succeed_after_all(self, data: st.DataObject) -> None:
+    def succeed_after_cancelling(self, data: st.DataObject) -> None:
         if run := self.pick(data, "CANCELED"):
             run.happens("SUCCESS")
 
     @rule(data=st.data())
-    def take_a_number_and_commit_later(self, data: st.DataObject) -> None:
+    def take_an_id_and_commit_later(self, data: st.DataObject) -> None:
         if run := self.pick(data, "STARTED"):
             run.clock += 1
             run.missing.append(run.clock)
@@ -148,16 +146,15 @@ class Mirroring(RuleBasedStateMachine):
 
     @rule(reading=readings)
     def write(self, reading: BatchJobRow) -> None:
-        self.rows.record(reading)
-        assert self.rows.record(reading) is False, "the second time, nothing changes"
+        self.repository.record(reading)
+        assert self.repository.record(reading) is False, "the second time, nothing changes"
 
     @rule(reading=consumes(readings))
     def crash_while_writing(self, reading: BatchJobRow) -> None:
         before = rows(self.engine)
         doomed = self.engine.connect()
         transaction = doomed.begin()
-        # Inside somebody's transaction, the writer's own is a savepoint: nothing is committed when the connection
-        # breaks.
+        # Within this transaction, the writer's own is a savepoint: nothing is committed when the connection breaks.
         doomed.execute(sa.insert(batch_jobs).values(id=uuid4(), job_type="doomed"))
         with doomed.begin_nested():
             write_row(doomed, reading)
@@ -175,10 +172,10 @@ class Mirroring(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         for run in self.runs.values():
-            self.rows.record(run.row())
-        gone = [key for key, row in self.rows.open_row_states(OURS).items() if row.run_id not in self.runs]
-        for row in self.rows.read_rows(OURS, gone):
-            self.rows.record(close_deleted_run(row, NOON + timedelta(days=1)))
+            self.repository.record(run.row())
+        gone = [key for key, row in self.repository.open_row_states(OURS).items() if row.run_id not in self.runs]
+        for row in self.repository.read_rows(OURS, gone):
+            self.repository.record(close_deleted_run(row, NOON + timedelta(days=1)))
         found = rows(self.engine)
         for run in self.runs.values():
             row, wanted = found[run.run_id], run.row()
@@ -186,14 +183,14 @@ class Mirroring(RuleBasedStateMachine):
                 wanted.status, wanted.total_items, wanted.platforms_processed,
             )  # fmt: skip
             assert row.metadata["dagster"]["version"] == wanted.metadata["dagster"]["version"]
-        assert not [key for key, row in self.rows.open_row_states(OURS).items() if row.run_id not in self.runs]
+        assert not [key for key, row in self.repository.open_row_states(OURS).items() if row.run_id not in self.runs]
 
     @invariant()
-    def no_row_goes_back_and_none_of_others_changes(self) -> None:
-        if not hasattr(self, "strange"):
+    def no_row_goes_back_and_no_row_of_others_changes(self) -> None:
+        if not hasattr(self, "row_of_others"):
             return
         found = rows(self.engine)
-        assert found.pop(str(self.strange.id)) == self.strange
+        assert found.pop(str(self.row_of_others.id)) == self.row_of_others
         for run_id, row in found.items():
             version = row.metadata["dagster"]["version"]
             assert version >= self.seen.get(run_id, [])
@@ -202,7 +199,7 @@ class Mirroring(RuleBasedStateMachine):
         assert self.seen.keys() <= found.keys()
 
 
-def test_one_row_a_run_and_never_backwards(postgres: Any):
+def test_each_run_has_one_row_that_never_goes_back(postgres: Any):
     engine = new_batch_jobs(postgres.fresh_database())
-    machine = type("OnPostgres", (Mirroring,), {"engine": engine})
+    machine = type("OnPostgres", (MirroredRuns,), {"engine": engine})
     run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))

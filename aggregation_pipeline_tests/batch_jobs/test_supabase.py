@@ -1,6 +1,4 @@
-"""By REST the rows follow the same rule as by a connection: every call is executed on PostgreSQL, under the role of the
-key.
-"""
+"""By REST the rows follow the same rules as by a connection. PostgreSQL executes every call, as the key's role."""
 
 import functools
 import time

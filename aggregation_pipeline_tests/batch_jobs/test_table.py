@@ -1,4 +1,4 @@
-"""The table is the seed's, made once and never altered."""
+"""The table has the columns of the original one, is created once and never altered."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""One row a run, which never goes back, and never anybody else's row."""
+"""A run has one row, which never goes back, and rows of others are never touched."""
 
 import copy
 from dataclasses import replace

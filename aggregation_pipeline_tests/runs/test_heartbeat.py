@@ -1,4 +1,4 @@
-"""A run whose process is gone is found, and one whose connection was cut is not taken for dead."""
+"""A run whose process is gone is failed. A run that only lost its connection is not."""
 
 import errno
 from collections.abc import Iterator
@@ -34,8 +34,7 @@ def run(instance: DagsterInstance) -> DagsterRun:
     return create(instance, [FakeTable("baidu", 1)], DagsterEventType.RUN_START)
 
 
-def look(instance: DagsterInstance, url: str) -> list[str]:
-    """As the reconciler does it."""
+def fail_orphaned(instance: DagsterInstance, url: str) -> list[str]:
     return fail_orphaned_runs(instance, instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])), url)
 
 
@@ -51,25 +50,25 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_worker_that_died_is_found_and_one_that_lives_is_left_alone(
+def test_a_run_whose_worker_died_is_failed_and_a_healthy_one_is_left_alone(
     instance: DagsterInstance, run: DagsterRun, url: str
 ):
     with worker_heartbeat(instance, run, url):
         assert tags(instance, run)[HEARTBEAT_TAG] == run.run_id
-        assert look(instance, url) == []
-    assert look(instance, url) == [run.run_id]
+        assert fail_orphaned(instance, url) == []
+    assert fail_orphaned(instance, url) == [run.run_id]
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     assert ended.status == DagsterRunStatus.FAILURE
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_run_with_a_copy_of_anothers_tags_is_not_taken_for_dead_before_it_works(
+def test_a_re_execution_with_the_tags_of_the_first_run_is_not_failed_before_it_starts(
     instance: DagsterInstance, run: DagsterRun, url: str
 ):
     # What the UI gives to a run that is executed again.
     instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: "the run before", IN_PROCESS_TAG: "the run before"})
-    assert look(instance, url) == []
+    assert fail_orphaned(instance, url) == []
 
 
 def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
@@ -83,11 +82,11 @@ def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
         for _ in range(3):
             (pid,) = connection.execute(workers).scalars()
             connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-            assert look(instance, url) == [], "the first look may well find the lock free"
+            assert fail_orphaned(instance, url) == [], "the first look may well find the lock free"
             until("another session", lambda: set(connection.execute(workers).scalars()) - {pid}, 20)  # noqa: B023
 
 
-def test_whatever_goes_wrong_with_a_beat_the_next_one_follows(
+def test_after_a_beat_that_fails_the_next_one_follows(
     instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(heartbeat, "_BEAT_SECONDS", 0.1)
@@ -102,6 +101,6 @@ def test_whatever_goes_wrong_with_a_beat_the_next_one_follows(
         until("more beats", lambda: len(beats) > 3, 20)
 
 
-def test_a_run_goes_on_where_nobody_can_be_shown_that_it_lives(instance: DagsterInstance, run: DagsterRun):
+def test_a_run_goes_on_without_a_heartbeat_where_postgresql_does_not_answer(instance: DagsterInstance, run: DagsterRun):
     with worker_heartbeat(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
         assert HEARTBEAT_TAG not in tags(instance, run)
