@@ -151,7 +151,6 @@ def _summary(tick: _Tick) -> str:
     if attempt.refused:
         parts.append(f"{len(attempt.refused)} channels did not take theirs: see the log")
     if found.problems:
-        parts.append(
-            f"Dagster's storage did not answer everything ({', '.join(found.problems)}); it is asked again at the next tick"
-        )
+        unanswered = ", ".join(found.problems)
+        parts.append(f"Dagster's storage did not answer everything ({unanswered}); it is asked again at the next tick")
     return "; ".join(parts)

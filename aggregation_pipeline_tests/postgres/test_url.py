@@ -112,7 +112,7 @@ def test_a_url_that_leads_nowhere_is_explained_without_a_piece_of_it(url: str, w
 
 
 @given(text=st.text(max_size=12))
-def test_whatever_stands_in_a_url_that_cannot_be_read_its_password_is_not_repeated(text: str):
+def test_no_message_about_an_unreadable_url_repeats_its_password(text: str):
     for url in (
         f"postgresql://ada:{text}Geheim",
         f"postgresql://ada:{text}Geheim@h:x/d",
