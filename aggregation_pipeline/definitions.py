@@ -87,9 +87,7 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
 
 @definitions
 def defs() -> Definitions:
-    """Build the definitions of this deployment: what Dagster's processes call, and nobody who only imports this
-    module.
-    """
+    """Build the definitions of this deployment. Dagster's processes call it; importing this module does not."""
     variables = env_file()
     load_record.write_record(variables)
     settings = load_settings()

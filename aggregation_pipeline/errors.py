@@ -3,26 +3,26 @@
     PipelineError
     ├── ConfigError              aggregation.yaml: all issues of the file in one message
     ├── SettingsError            the environment or .env: missing, half-configured or malformed
-    ├── SourceError              MySQL said no, and would say no again
+    ├── SourceError              MySQL refused a statement, and would refuse it again
     │   ├── SourceLostError      the connection or the server went away: worth a retry        (retryable)
     │   ├── SnapshotError        no consistent snapshot is to be had for two datasets
     │   └── RowCountError        the rows that arrived are not the rows that the server counted
     ├── CheckError               the rows are not as the entry's checks expect, and those checks are blocking
     ├── FormatError              a value has no representation in the format asked for
-    ├── StorageError             the store said no, and would say no again
+    ├── StorageError             the store refused an operation, and would refuse it again
     │   ├── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
     │   ├── StorageMissingError  there is no object of that key to read
     │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
-    │   └── StorageDamagedError  what stands there was read, and is not what it should be
+    │   └── StorageDamagedError  an object was read to its end, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
-    ├── UnexpectedError          a bug in this package or in a library: type and place, without its words
+    ├── UnexpectedError          a bug in this package or in a library: type and place, without its message
     └── MirrorError              batch_jobs refused a row, and would refuse it again
-        └── MirrorBusyError      batch_jobs, or the way to it, is out of order for the moment (retryable)
+        └── MirrorBusyError      batch_jobs cannot be reached for the moment                   (retryable)
 
 A message names the entry, the key, what was expected, the likely cause and the remedy. It never holds a secret or the
-value of a cell. `retryable` is what the retry policy asks: the same call may succeed later, without anyone changing
-anything.
+value of a cell. An error is `retryable` if the same call may succeed later without any change; the retry policy asks
+for that.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class SourceError(PipelineError):
 
 
 class SourceLostError(SourceError):
-    """The source database, or the way to it, went away in the middle."""
+    """The connection to the source database was lost."""
 
     retryable = True
 
@@ -86,7 +86,7 @@ class StorageError(PipelineError):
 
 
 class StorageBusyError(StorageError):
-    """The object store, or the way to it, is out of order for the moment."""
+    """The object store cannot be reached, or does not work, for the moment."""
 
     retryable = True
 
@@ -96,13 +96,11 @@ class StorageMissingError(StorageError):
 
 
 class StorageDeniedError(StorageError):
-    """The object store does not let us do this. What may not be read may well be there, and whole."""
+    """We may not do this in the object store. An object that we may not read may exist, and be whole."""
 
 
 class StorageDamagedError(StorageError):
-    """An object was read to its end and is not what it should be: only such a one may be replaced for being of no
-    use.
-    """
+    """An object was read to its end and is not what it should be. Only such an object may be replaced as useless."""
 
 
 class LockError(PipelineError):
@@ -116,7 +114,7 @@ class AlertError(PipelineError):
 
 
 class UnexpectedError(PipelineError):
-    """Something that nobody here has thought of. Its own words are gone, because they may hold the value of a cell."""
+    """An error that was not foreseen. Its message is left out, because it may hold the value of a cell."""
 
 
 class MirrorError(PipelineError):

@@ -1,4 +1,4 @@
-"""Settings and aggregation.yaml read together: what this deployment computes, and when."""
+"""Settings and aggregation.yaml together: what this deployment computes, and when."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config
@@ -37,9 +37,9 @@ class Project:
     """Everything that definitions are built from.
 
     Attributes:
-        tables: the selected entries, each with what its op needs.
+        tables: the selected entries, each with what its op needs; placeholders for those that cannot be used.
         cron: CRON_SCHEDULE in five fields.
-        left_out: entries that no assets can stand for, with the reason, by name.
+        left_out: by name, why an entry has not even a placeholder.
     """
 
     settings: Settings
@@ -49,7 +49,7 @@ class Project:
 
     @property
     def platforms(self) -> Mapping[str, str]:
-        """By segment of the asset key, what batch_jobs calls a table."""
+        """By segment of the asset key, the platform that a table is in batch_jobs."""
         return {segment(table.entry.name): table.entry.platform for table in self.tables}
 
     @property
@@ -59,38 +59,40 @@ class Project:
 
     @property
     def monitored_tables(self) -> Mapping[str, MonitoredTable]:
-        """By segment of the asset key, what alerts say of a table."""
+        """By segment of the asset key, what alerts need to know of a table."""
         entries = [table.entry for table in self.tables]
-        facts = {
+        monitored = {
             segment(entry.name): MonitoredTable(entry.name, tuple(entry.owners), entry.issues) for entry in entries
         }
-        return {segment(name): MonitoredTable(name, (), words) for name, words in self.left_out.items()} | facts
+        return {segment(name): MonitoredTable(name, (), words) for name, words in self.left_out.items()} | monitored
+
+    @property
+    def mirror(self) -> "functools.partial[Outcome]":
+        """`mirror_run` for these tables; it still takes the instance, the run, the repository and the owner."""
+        return functools.partial(
+            mirror_run,
+            platforms=self.platforms,
+            names=self.names,
+            job_type=self.settings.batch_job_type,
+            secrets=self.settings.secrets,
+        )
 
     def live_updates(self, application_name: str) -> LiveUpdates:
-        """What writes the rows of this process's runs in batch_jobs."""
-        settings = self.settings
+        """What keeps the rows of this process's runs in batch_jobs up to date."""
+        mirror = self.mirror
 
         def write(instance: DagsterInstance, run_id: str, repository: BatchJobRepository) -> object:
-            owner = owner_of(instance, settings.deployment_name)
-            return mirror_run(
-                instance,
-                run_id,
-                repository=repository,
-                owner=owner,
-                platforms=self.platforms,
-                names=self.names,
-                job_type=settings.batch_job_type,
-                secrets=settings.secrets,
-            )
+            owner = owner_of(instance, self.settings.deployment_name)
+            return mirror(instance, run_id, repository=repository, owner=owner)
 
-        return LiveUpdates(repository_opener(settings, application_name=application_name), write)
+        return LiveUpdates(repository_opener(self.settings, application_name=application_name), write)
 
 
 def load_project(settings: Settings) -> Project:
     """Read aggregation.yaml and CRON_SCHEDULE.
 
     Raises:
-        ConfigError: lists every issue, with file and line.
+        ConfigError: lists every config issue with file and line.
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
@@ -104,13 +106,13 @@ def load_project(settings: Settings) -> Project:
 
 
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
-    """The same for Dagster's services: an entry that cannot be used does not keep the others from running.
+    """Read them for Dagster's services, where an entry that cannot be used must not stop the others.
 
-    Stand-ins are in the place of such entries, `entry.issues` says why. Those whose assets could not be told
-    from others' are left out. `content` is what aggregation.yaml held, where somebody has read it already.
+    Such an entry becomes a placeholder, and its `issues` say why. An entry whose assets would have the keys of another
+    entry's is left out. `content` is the text of aggregation.yaml, where the caller has read it already.
 
     Raises:
-        ConfigError: lists the issues outside of the entries.
+        ConfigError: an issue outside of the entries.
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
@@ -123,17 +125,17 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             settings.require_mask_salt([entry])
             tables.append(_configured_table(entry, settings, cron, path))
         except (ConfigError, SettingsError) as error:
-            words = str(error) if str(path) in str(error) else f"{_location(entry, path)}: {error}"
-            tables.append(_placeholder(entry, words, settings, path))
-    for words in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
-        log_once(log, logging.ERROR, words)
+            issues = str(error) if str(path) in str(error) else f"{_location(entry, path)}: {error}"
+            tables.append(_placeholder(entry, issues, settings, path))
+    for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
+        log_once(log, logging.ERROR, issues)
     return Project(settings, tuple(tables), cron, left_out)
 
 
 def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
     wanted = settings.aggregation_tables
     if left_out and (wanted or not config.tables):
-        # Counting the rows of a table is not what its entry asks for.
+        # A selected table without an entry gets COUNT(*). One whose entry cannot be used must not get that instead.
         wanted = tuple(name for name in wanted or () if name not in left_out)
         if not wanted:
             return ()
@@ -144,7 +146,7 @@ def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collec
 def _with_distinct_assets(
     entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]
 ) -> Sequence[TableEntry]:
-    """The entries without those that Dagster could not tell from one before them, which are `left_out`."""
+    """The entries, without those whose asset keys an entry before them has; these are added to `left_out`."""
     database = settings.db_name or "default"
     with suppress(ConfigError):
         require_unique(entries, database)
@@ -160,9 +162,9 @@ def _with_distinct_assets(
     return kept
 
 
-def _placeholder(entry: TableEntry, words: str, settings: Settings, path: Path) -> ConfiguredTable:
-    """A table of which nothing is run; where its partitions are what is wrong, it has none for the time being."""
-    entry = entry.model_copy(update={"issues": words, "schedule": ()})
+def _placeholder(entry: TableEntry, issues: str, settings: Settings, path: Path) -> ConfiguredTable:
+    """A table that is shown and never run. It has no partitions if these are what is wrong with it."""
+    entry = entry.model_copy(update={"issues": issues, "schedule": ()})
     try:
         return _configured_table(entry, settings, "", path)
     except ConfigError:
@@ -187,7 +189,7 @@ def _configured_table(entry: TableEntry, settings: Settings, cron: str, path: Pa
         config=path,
         zone=zone,
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
-        # A schedule would fail each night of what somebody has been told already.
+        # A schedule would fail each night with issues that have been reported already.
         crons=() if entry.issues else crons,
     )
 
@@ -206,6 +208,6 @@ def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
 def _five_fields(where: str, text: str) -> str:
     cron, note = to_five_fields(text)
     if note:
-        # Each minute is what nobody means who wrote `0 * * * * *` for each hour.
+        # A cron that runs each minute is likely a mistake: `0 * * * * *` was meant to be each hour.
         log_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
     return cron

@@ -10,9 +10,8 @@ from dagster import DagsterEventType, SensorDefinition
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
-from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
 from aggregation_pipeline_tests.batch_jobs.test_mirror_speed import PLATFORMS, clone
-from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows
+from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, tick
 from aggregation_pipeline_tests.support.runs import run as run_tables
 from benchmarks.data import Source
 from benchmarks.measuring import Result

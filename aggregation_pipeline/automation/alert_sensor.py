@@ -92,7 +92,7 @@ def build_alert_sensors(settings: Settings, tables: Mapping[str, MonitoredTable]
             # The tick does not fail: nothing is lost, and the cursor has to keep since when the outbox is away.
             context.update_cursor(dispatcher.send_without_outbox(cursor, outage).write())
             context.log.error("%s", outage)
-            return SkipReason(f"{outage}. Nothing is lost: alerts are derived anew once it answers")
+            return SkipReason(f"{outage}. Nothing is lost: alerts are derived again once it answers")
         context.update_cursor(AlertCursor(tick.detection.watermark, tick.detection.waiting).write())
         for channel, why in tick.attempt.refused.items():
             context.log.warning("%s did not take a message, it is tried again: %s", channel, why)
@@ -151,7 +151,6 @@ def _summary(tick: _Tick) -> str:
     if attempt.refused:
         parts.append(f"{len(attempt.refused)} channels did not take theirs: see the log")
     if found.problems:
-        parts.append(
-            f"Dagster's storage did not answer everything ({', '.join(found.problems)}); asked again next time"
-        )
+        unanswered = ", ".join(found.problems)
+        parts.append(f"Dagster's storage did not answer everything ({unanswered}); it is asked again at the next tick")
     return "; ".join(parts)

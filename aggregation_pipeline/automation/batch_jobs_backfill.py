@@ -1,17 +1,18 @@
-"""Rows for runs that have none, from the command line: the reconciler's passes, as many as it takes."""
+"""`batch-jobs backfill`: gives rows to runs that have none, by as many passes of the reconciler as it takes."""
 
 import functools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import owner_of
 from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.project import Project
 
-_SECONDS = 60.0
+_PASS_SECONDS: Final = 60.0
 
 
 def backfill(
@@ -22,23 +23,14 @@ def backfill(
     since: timedelta,
     on_pass: Callable[[ReconcileResult], None],
 ) -> ReconcileResult:
-    """Bring the row of every run up to date that changed within `since` or is open; returns the sum of all passes."""
-    settings, owner = project.settings, owner_of(instance, project.settings.deployment_name)
+    """Correct the rows of all runs that are open or have changed within `since`; returns the sum of all passes."""
+    owner = owner_of(instance, project.settings.deployment_name)
     total = ReconcileResult(datetime.now(UTC) - since, complete=False)
     foreign: set[str] = set()
     while not total.complete:
-        with open_repository(_SECONDS) as repository:
+        with open_repository(_PASS_SECONDS) as repository:
             repository.ensure_table()
-            mirror = functools.partial(
-                mirror_run,
-                instance,
-                repository=repository,
-                owner=owner,
-                platforms=project.platforms,
-                names=project.names,
-                job_type=settings.batch_job_type,
-                secrets=settings.secrets,
-            )
+            mirror = functools.partial(project.mirror, instance, repository=repository, owner=owner)
             done = reconcile(
                 instance,
                 repository,
@@ -46,10 +38,10 @@ def backfill(
                 owner=owner,
                 watermark=total.watermark,
                 foreign=foreign,
-                budget=_SECONDS / 3,
+                budget=_PASS_SECONDS / 3,
             )
-        # More refusals than can be remembered hold the watermark; here nobody tries again, so there is no more to be
-        # done.
+        # More refused runs than the reconciler remembers hold the watermark where it is. Nobody tries them again here,
+        # so a pass that writes nothing is the last.
         stuck = done.watermark == total.watermark and not done.written
         total = ReconcileResult(
             done.watermark,

@@ -1,9 +1,8 @@
-"""Where log lines go: `combined.log` all, `app.log` the pipeline's own, `error.log` what went wrong; JSON on stdout if
-asked for.
+"""Where log lines go: all to `combined.log`, the pipeline's own to `app.log`, errors to `error.log`, JSON to stdout.
 
-Dagster writes a run's lines through the handlers that dagster.yaml names (the classes below); everything outside runs
-(schedules, sensors, loading) goes through `configure`. Several processes write the same files: each line is written,
-and each rotation done, under a lock.
+Dagster writes the lines of a run through the handlers that dagster.yaml names (the classes below). Lines from outside
+of runs (schedules, sensors, loading) go through `configure`. Several processes write to the same files, so each line is
+written, and each file rotated, under a lock.
 """
 
 import json
@@ -20,8 +19,8 @@ from dagster import BetaWarning, DagsterEvent
 
 from aggregation_pipeline.settings.base import Settings, load_settings
 
-# dagster.yaml's handlers have been the documented way for years; that they are called beta is no news on every run's
-# terminal.
+# Handlers in dagster.yaml have been the documented way for years. A warning in the terminal of every run, that they are
+# beta, helps nobody.
 warnings.filterwarnings("ignore", message=".*yaml-defined logging configuration.*", category=BetaWarning)
 
 _MAX_BYTES: Final = 20 << 20
@@ -38,7 +37,7 @@ class _LogFile(ConcurrentRotatingFileHandler):
         settings = load_settings()
         path = Path(directory) if directory else settings.log_dir
         path.mkdir(parents=True, exist_ok=True)
-        # Dagster makes handlers for each run and never closes them: a file kept open would stay open.
+        # Dagster makes new handlers for each run and never closes them, so the file must not be kept open.
         super().__init__(
             str(path / self.name_of_file),
             maxBytes=_MAX_BYTES,
@@ -57,7 +56,7 @@ class CombinedLog(_LogFile):
 
 
 class AppLog(_LogFile):
-    """What the pipeline itself says, without Dagster's bookkeeping of steps and events."""
+    """The pipeline's own lines, without Dagster's events of steps and assets."""
 
     name_of_file = "app.log"
 
@@ -86,7 +85,7 @@ class TextLines(logging.Formatter):
             " ".join(part for part in (str(meta.get("run_id") or "")[:8], str(meta.get("step_key") or "")) if part)
             or record.name
         )
-        line = f"{_moment(record)} {record.levelname} [{where}] {_message(record)}"
+        line = f"{_timestamp(record)} {record.levelname} [{where}] {_message(record)}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
@@ -97,7 +96,12 @@ class JsonLines(logging.Formatter):
         """Lay out one record."""
         meta = _meta(record)
         known = {"run_id": meta.get("run_id"), "job": meta.get("job_name"), "step": meta.get("step_key")}
-        line = {"time": _moment(record), "level": record.levelname, "logger": record.name, "message": _message(record)}
+        line = {
+            "time": _timestamp(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _message(record),
+        }
         line |= {key: str(value) for key, value in known.items() if value}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -105,24 +109,22 @@ class JsonLines(logging.Formatter):
 
 
 class JsonStdout(logging.StreamHandler[TextIO]):
-    """JSON lines on stdout where LOG_FORMAT=json asks for them, nothing otherwise: for containers whose logs are
-    collected.
-    """
+    """JSON lines on stdout if LOG_FORMAT=json, for containers whose logs are collected; otherwise nothing."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
         settings = load_settings()
-        self._wanted = settings.log_format == "json"
+        self._enabled = settings.log_format == "json"
         self.setLevel(settings.log_level)
         self.setFormatter(JsonLines())
 
     def filter(self, record: LogRecord) -> bool:
-        """Let nothing through unless it is wanted."""
-        return self._wanted and bool(super().filter(record))
+        """Drop everything unless LOG_FORMAT=json."""
+        return self._enabled and bool(super().filter(record))
 
 
 def terminal_handler(settings: Settings) -> logging.Handler:
-    """Return the handler for whoever watches the process."""
+    """Return the handler that writes to the terminal."""
     if settings.log_format == "json":
         return JsonStdout()
     handler = logging.StreamHandler(sys.stderr)
@@ -132,7 +134,7 @@ def terminal_handler(settings: Settings) -> logging.Handler:
 
 
 def configure(settings: Settings, *, terminal: bool = True) -> None:
-    """Send what our modules log outside of runs to the files, and to the terminal; calling it again changes nothing."""
+    """Send what our modules log outside of runs to the files and the terminal; a second call changes nothing."""
     ours = logging.getLogger(_OURS)
     if ours.handlers:
         return
@@ -146,18 +148,18 @@ def configure(settings: Settings, *, terminal: bool = True) -> None:
 
 
 def _meta(record: LogRecord) -> dict[str, object]:
-    # Dagster hangs what it knows of the run on the record.
+    # Dagster adds what it knows of the run to the record.
     meta = getattr(record, "dagster_meta", None)
     return meta if isinstance(meta, dict) else {}
 
 
 def _message(record: LogRecord) -> str:
-    # Dagster's records begin with "job - run id - pid - step - ", which stands in the line already.
+    # Dagster's messages begin with "job - run id - pid - step - ", which the line has already.
     meta = _meta(record)
     message = str(meta.get("orig_message") or record.getMessage())
     event = meta.get("dagster_event")
     if isinstance(event, DagsterEvent) and event.is_step_failure and event.step_failure_data.error:
-        # Dagster's own line says which step failed, and leaves why to the UI.
+        # Dagster's own line says which step failed; the reason is only in the UI.
         error = event.step_failure_data.error
         while error.cause:
             error = error.cause
@@ -165,5 +167,5 @@ def _message(record: LogRecord) -> str:
     return message
 
 
-def _moment(record: LogRecord) -> str:
+def _timestamp(record: LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")

@@ -1,8 +1,8 @@
-"""Dagster's own storage in PostgreSQL, by a URL that is made right before Dagster uses it.
+"""Dagster's own storage in PostgreSQL, by a URL that is normalised before Dagster uses it.
 
-dagster.yaml names this class, so that every process of Dagster (webserver, daemon, code server, run) takes the same
-URL, however it was started: psycopg2 for a plain postgresql://, a session in UTC, and words instead of a traceback for
-what cannot be made right.
+dagster.yaml names this class, so every process of Dagster (webserver, daemon, code server, run) uses the same URL,
+however it was started: psycopg2 for a plain postgresql://, and a session in UTC. A URL that cannot be used gives a
+message instead of a traceback.
 """
 
 import contextlib
@@ -29,30 +29,31 @@ from aggregation_pipeline.settings.log_once import begin_log_record, log_once
 
 _log = logging.getLogger(__name__)
 
-# Every process of Dagster's loads this module before it reads dagster.yaml's variables, sends telemetry, and starts
-# others.
+# Every process of Dagster loads this module before it reads the variables in dagster.yaml, sends telemetry or starts
+# other processes. So these calls are made on import.
 os.environ.setdefault(telemetry.VARIABLE, "1")
 restore_environment()
 install_log_filters()
-# A service waits for a PostgreSQL that comes later; what it starts has somebody waiting for it in turn.
+# A service waits for a PostgreSQL that starts later than it. A process that a service has started waits less, because
+# the service waits for it.
 _PATIENCE: Final = 300.0 if begin_log_record() else 60.0
 if _left := telemetry.queued_files_warning():
     log_once(_log, logging.WARNING, _left)
 
-# Less than firewalls and poolers let a connection sit idle.
+# Firewalls and poolers let a connection be idle for longer than this.
 _KEPT_SECONDS: Final = 240
 _LOCK_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10
 
 
 class _EventLog(PostgresEventLogStorage):
-    """Dagster's event log, where a pool that two runs use for the first time at once does not fail one of them.
+    """Dagster's event log with two corrections: one for new pools, one for speed.
 
-    Dagster inserts the pool and, when somebody else was first, goes on in a transaction that PostgreSQL has given up by
-    then.
+    Two runs may use a pool for the first time at once. Dagster inserts the pool and, when another run was first,
+    continues in a transaction that PostgreSQL has aborted, which fails the run. Here one process does it at a time.
 
-    It also opens a connection for each event, which takes longer than to store it. Here one is kept in each process,
-    asked for a sign of life before each use, and not for long; further threads open and close theirs as before.
+    Dagster also opens a connection for each event, which takes longer than to store the event. Here each process keeps
+    one connection for a while, and tests it before each use. Further threads open and close their own, as before.
     """
 
     def __init__(self, postgres_url: str) -> None:
@@ -65,7 +66,7 @@ class _EventLog(PostgresEventLogStorage):
             max_overflow=-1,
             pool_pre_ping=True,
             pool_recycle=_KEPT_SECONDS,
-            # A connection that is kept may be the one to a machine that lost its power.
+            # The server of a kept connection may have lost its power meanwhile.
             connect_args=dict(KEEPALIVES),
         )
 
@@ -75,7 +76,7 @@ class _EventLog(PostgresEventLogStorage):
         self._engine.dispose()
 
     def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Make the pool known, one process at a time; one that is known already is left alone."""
+        """Create the pool if it is missing, one process at a time."""
         with one_process_at_a_time(self.postgres_url):
             return concurrency_key in self.get_concurrency_keys() or super().initialize_concurrency_limit_to_default(
                 concurrency_key
@@ -83,7 +84,7 @@ class _EventLog(PostgresEventLogStorage):
 
 
 class PostgresStorage(DagsterPostgresStorage):
-    """`DagsterPostgresStorage`, its `postgres_url` put right first.
+    """`DagsterPostgresStorage` with its `postgres_url` normalised first.
 
     `patience` is how many seconds a process waits for a PostgreSQL that does not answer when it starts.
     """
@@ -96,7 +97,7 @@ class PostgresStorage(DagsterPostgresStorage):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """What stands under `config` in dagster.yaml."""
+        """The schema of `config` in dagster.yaml."""
         return {"postgres_url": StringSource}
 
     @classmethod
@@ -105,32 +106,29 @@ class PostgresStorage(DagsterPostgresStorage):
 
         Raises:
             SettingsError: the URL is of another database or driver, PGTZ in the environment would shift Dagster's
-                times, or no server
-                answers.
+                times, or no server answers.
         """
-        url = normalize_url(_as_it_stands(config_value["postgres_url"]), name="DAGSTER_PG_URL")
+        url = normalize_url(_as_written(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_normalized(url)
-        return wait_until_available(functools.partial(cls._open, _with_a_limit(url), inst_data), cls.patience)
+        return wait_until_available(functools.partial(cls._open, _with_connect_timeout(url), inst_data), cls.patience)
 
     @classmethod
     def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:
-        # On a new database every process makes Dagster's tables. The webserver and the daemon, or two runs, that start
-        # together would be in each other's way, and one of them would go on without its tables.
+        # On a new database every process creates Dagster's tables. Of two that start together, such as webserver and
+        # daemon, one would fail to, and continue without its tables.
         with one_process_at_a_time(url):
             return cls(url, inst_data)
 
 
-def _with_a_limit(url: str) -> str:
-    """The URL with a time within which a connection has to be made: behind a server that is frozen, Dagster would wait
-    for ever.
-    """
+def _with_connect_timeout(url: str) -> str:
+    """The URL with a time limit for connecting, without which Dagster would wait for a frozen server for ever."""
     if "connect_timeout" in sa.make_url(url).query:
         return url
     return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"
 
 
-def _as_it_stands(url: str) -> str:
-    """The URL as `.env` has it, where Dagster has read it from there: an expanded password would be another."""
+def _as_written(url: str) -> str:
+    """The URL as `.env` has it, where Dagster has read it from there: Dagster expands `${...}` in a password."""
     if url != os.environ.get("DAGSTER_PG_URL"):
         return url
     return read_environment(("dagster_pg_url",)).get("dagster_pg_url", url)

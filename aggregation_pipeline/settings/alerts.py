@@ -60,8 +60,7 @@ class AlertSettings(BaseModel):
             raise ValueError(f"the address of Dagster's UI is expected, such as https://dagster.example.com; {problem}")
         if value is not None and "@" in urlsplit(value).netloc:
             raise ValueError(
-                "a user name or a password stands in it, and it would stand in every message; leave them out, up to"
-                " the @"
+                "it has a user name or a password, which every message would show; leave out everything up to the @"
             )
         return value.rstrip("/") if value else None
 

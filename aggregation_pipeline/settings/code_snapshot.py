@@ -61,7 +61,7 @@ def loaded_config_text(path: Path, folder: Path) -> bytes | None:
         copy = _keep_copy(content, folder.absolute() / "loaded")
     except OSError as error:
         _log.warning(
-            "No copy of %s can be kept in %s (%s): each run reads the file as it is by then",
+            "No copy of %s can be kept in %s (%s): each run reads the file as it is when the run starts",
             path,
             folder,
             error.strerror,

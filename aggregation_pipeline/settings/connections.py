@@ -1,4 +1,4 @@
-"""Settings become the objects that reach the outside. Nothing is opened here."""
+"""Makes of the settings the source options and the object store. Nothing is opened here."""
 
 from typing import cast
 
@@ -13,7 +13,7 @@ from aggregation_pipeline.storage.oss.store import OssStore
 
 
 def source_options(settings: Settings) -> SourceOptions:
-    """Return where the MySQL database is and as whom to connect.
+    """Return the address of the MySQL database and the account to connect with.
 
     Raises:
         SettingsError: no database is configured.

@@ -49,7 +49,7 @@ def restore_environment() -> None:
         if at_start.get(name, os.environ[name]) != os.environ[name] and at_start[name]
     }
     if replaced.pop(_USED_BEFORE, None):
-        _warn({_USED_BEFORE}, "Dagster's services have used the file's before it could be told.")
+        _warn({_USED_BEFORE}, "Dagster's services had used the value from the file before this could be noticed.")
     os.environ.update(replaced)
 
 

@@ -118,7 +118,7 @@ def _warn_of_other_readings(path: Path, names: tuple[str, ...]) -> None:
             _log,
             logging.WARNING,
             f"{path}: Dagster's own services, and code that asks os.environ, see another value of {', '.join(names)}"
-            " than this project, which takes values as they stand, as Node's dotenv does: nothing is expanded, an"
+            " than this project, which takes values as written, as Node's dotenv does: nothing is expanded, an"
             " unquoted # begins a comment, backquotes are quotes, NAME: value is an assignment. Double quotes without"
             " ${...} and backslashes are read alike by all; else set it in the environment.",
         )

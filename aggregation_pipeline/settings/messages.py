@@ -68,7 +68,7 @@ def misspelled_variables(names: Iterable[str], known: Iterable[str]) -> dict[str
 
 def _nearest_name(letters: str, by_letters: Mapping[str, str]) -> str:
     if letters.startswith("DBSSL"):
-        # Whoever sets it believes that it protects the connection, so any such name gets a warning.
+        # People set such a variable to protect the connection, so any such name gets a warning.
         return by_letters.get(letters, "DB_SSL_MODE")
     cutoff = 1 if len(letters) < _LONG_NAME else 2
     match = process.extractOne(letters, by_letters.keys(), scorer=OSA.distance, score_cutoff=cutoff)

@@ -38,11 +38,11 @@ class OssSettings(BaseModel):
     oss_bucket: str | None = None
     oss_prefix: str = ""
 
-    # As whom: a key (with a token, if temporary), a service that gives keys, or the machine's role.
+    # The account: a key (with a token, if temporary), a service that gives keys, or the machine's role.
     oss_access_key_id: SecretStr | None = None
     oss_access_key_secret: SecretStr | None = None
     oss_security_token: SecretStr | None = None
-    # Whoever knows the address gets keys, so it is as secret as they are.
+    # Anybody who knows this address gets keys, so it is as secret as a key.
     oss_credentials_uri: SecretStr | None = None
     oss_ecs_role: str | None = None
     oss_signature_version: Literal["v4", "v1"] = "v4"

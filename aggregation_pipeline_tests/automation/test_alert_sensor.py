@@ -141,7 +141,7 @@ def test_a_wrong_address_is_refused_when_loading():
         build_alert_sensors(Settings(batch_jobs_url=DOWN, alert_urls="nonsense://x"), TABLES)
 
 
-def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_recovery_too(
+def test_an_alert_about_a_failed_table_has_its_owner_error_run_and_last_files_and_its_recovery_follows(
     runner: SensorRunner, instance: DagsterInstance
 ):
     good = "oss://shop/users/2026-11-20/manifest.json"
@@ -162,7 +162,7 @@ def test_a_failed_table_is_told_with_its_owner_error_run_and_last_files_and_its_
     assert runner.titles() == []
 
 
-def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_are_told(
+def test_runs_that_failed_before_the_first_tick_or_while_the_sensor_was_down_are_reported(
     runner: SensorRunner, instance: DagsterInstance
 ):
     fail(instance)
@@ -173,9 +173,7 @@ def test_runs_that_failed_before_the_sensor_first_looked_or_while_it_was_down_ar
     assert runner.sink.received[-1].body["message"].count("■ orders") == 3
 
 
-def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(
-    runner: SensorRunner, instance: DagsterInstance
-):
+def test_only_the_last_attempt_of_a_run_is_reported(runner: SensorRunner, instance: DagsterInstance):
     first = fail(instance)
     instance.add_run_tags(first, {"dagster/will_retry": "true"})
     assert runner.titles() == []
@@ -187,7 +185,7 @@ def test_a_run_that_will_be_retried_is_not_told_but_its_last_attempt_is(
     assert first not in runner.sink.received[0].body["message"]
 
 
-def test_a_retry_that_was_promised_and_never_came_is_told(
+def test_a_retry_that_never_came_is_reported(
     runner: SensorRunner, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
     instance.add_run_tags(fail(instance), {"dagster/will_retry": "true"})
@@ -234,7 +232,7 @@ def judge(instance: DagsterInstance, **how: Any) -> None:
     checked(**how).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
 
 
-def test_a_failed_check_is_told_even_when_the_next_one_passed_before_anybody_looked(
+def test_a_failed_check_is_reported_even_when_the_next_one_passed_before_the_tick(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
     runner = SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True))
@@ -264,7 +262,9 @@ def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery
     assert runner.titles() == ["[default] 1 recovered: 用户 users"]
 
 
-def test_a_warning_is_told_only_where_it_was_asked_for(instance: DagsterInstance, postgres: Any, sink: Sink):
+def test_a_check_with_severity_warn_is_reported_only_with_alert_on_warn(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
     judge(instance, passed=False, severity=AssetCheckSeverity.WARN)
     assert SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True)).titles() == []
     asked = SensorRunner(
@@ -283,7 +283,7 @@ def turn(instance: DagsterInstance, state: FreshnessState) -> None:
     instance._report_runless_asset_event(change)
 
 
-def test_a_table_whose_deadline_passed_is_told_once_a_deadline_and_when_it_is_fresh_again(
+def test_a_late_table_is_reported_once_a_deadline_and_when_it_is_fresh_again(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
     yesterday = (datetime.now(UTC) - timedelta(hours=2)).strftime("%M %H * * *")
@@ -331,7 +331,7 @@ class FakeDaemon:
         )
 
 
-def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_again(
+def test_a_sensor_that_fails_three_times_in_a_row_is_reported_once_until_it_works_again(
     runner: SensorRunner, instance: DagsterInstance
 ):
     daemon = FakeDaemon(instance, "internal_batch_jobs_reconcile")
@@ -344,7 +344,7 @@ def test_a_sensor_that_fails_three_times_in_a_row_is_told_once_until_it_works_ag
         assert runner.titles() == heard
 
 
-def test_runs_that_the_mirror_could_not_record_are_told(runner: SensorRunner, instance: DagsterInstance):
+def test_runs_that_the_mirror_could_not_record_are_reported(runner: SensorRunner, instance: DagsterInstance):
     FakeDaemon(
         instance,
         "internal_batch_jobs_reconcile",
@@ -354,7 +354,7 @@ def test_runs_that_the_mirror_could_not_record_are_told(runner: SensorRunner, in
     assert "2 runs could not be recorded" in runner.sink.received[0].body["message"]
 
 
-def test_an_outbox_that_is_away_is_told_past_it_once_and_nothing_is_lost(
+def test_an_outage_of_the_outbox_is_reported_once_without_it_and_nothing_is_lost(
     instance: DagsterInstance, postgres: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(alert_dispatcher, "seconds_until_quiet_ends", lambda _now: 0.0)
@@ -436,7 +436,7 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
     assert found == failed
 
 
-def test_an_entry_that_cannot_be_used_is_told_once_and_again_when_it_is_mended(
+def test_an_entry_that_cannot_be_used_is_reported_once_and_again_when_it_works(
     instance: DagsterInstance, postgres: Any, sink: Sink
 ):
     url = postgres.fresh_database()

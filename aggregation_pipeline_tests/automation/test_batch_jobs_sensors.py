@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,19 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DefaultSensorStatus,
-    Definitions,
-    RunRecord,
-    RunsFilter,
     SensorDefinition,
-    SensorEvaluationContext,
-    asset,
 )
 
 from aggregation_pipeline.automation import batch_jobs_sensors as sensors_module
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
-from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
+from aggregation_pipeline.batch_jobs.mirror import owner_of
+from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
-from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import (
-    ORIGIN,
     FakeTable,
     create,
     new_batch_jobs,
@@ -45,6 +37,7 @@ from aggregation_pipeline_tests.support.runs import (
     report,
     rows,
     run,
+    tick,
 )
 
 PLATFORMS = {"baidu": "baidu", "weibo": "weibo"}
@@ -82,38 +75,6 @@ def sensors(url: str, deployment: str = "prod", **options: Any) -> dict[str, Sen
             open_repository=open_repository, deployment=deployment, platforms=PLATFORMS, **options
         )
     }
-
-
-def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None) -> Any:
-    here = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
-    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=sensor.name, **here) as context:  # type: ignore[arg-type]
-        return sensor.evaluate_tick(context)
-
-
-def one_pass(
-    instance: DagsterInstance,
-    engine: sa.Engine,
-    *,
-    watermark: datetime | None = None,
-    mirror: Any = None,
-    **options: Any,
-) -> ReconcileResult:
-    with postgres_repository(engine, 60) as rows:
-        start = watermark or datetime.now(UTC) - timedelta(days=1)
-        return reconcile(
-            instance, rows, mirror or into(instance, rows), owner=owner_of(instance, "prod"), watermark=start, **options
-        )
-
-
-def into(instance: DagsterInstance, rows: BatchJobRepository) -> Any:
-    return functools.partial(
-        mirror_run,
-        instance,
-        repository=rows,
-        owner=owner_of(instance, "prod"),
-        platforms=PLATFORMS,
-        job_type="data_collection",
-    )
 
 
 def test_building_the_sensors_needs_no_server_and_all_of_them_run_from_the_start():
@@ -209,75 +170,6 @@ def test_the_reconciler_follows_a_run_through_its_life(clean: DagsterInstance, e
     assert seen == ["pending", "in_progress", "completed"]
 
 
-def test_a_pass_leaves_alone_what_is_settled(
-    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reconcile_module, "SETTLING_TIME", timedelta(0))
-    run(clean, [BAIDU])
-    create(clean, [BAIDU], DagsterEventType.RUN_ENQUEUED)
-    first = one_pass(clean, engine)
-    second = one_pass(clean, engine, watermark=first.watermark)
-    assert (first.written, second.looked_at, second.complete) == (2, 0, True)
-
-
-def test_a_run_that_just_ended_is_read_again_because_events_may_be_committed_late(
-    clean: DagsterInstance, engine: sa.Engine
-):
-    created = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
-    done = one_pass(clean, engine)
-    report(clean, created, DagsterEventType.STEP_START, step_key="aggregate_baidu")
-    again = one_pass(clean, engine, watermark=done.watermark)
-    assert (again.looked_at, again.written) == (1, 1)
-
-
-def test_a_pass_stops_when_its_time_is_up_and_the_next_goes_on_from_there(clean: DagsterInstance, engine: sa.Engine):
-    for _ in range(4):
-        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
-    newest = max(record.update_timestamp for record in clean.get_run_records())
-    watermark = datetime.now(UTC) - timedelta(days=1)
-    passes = 0
-    while True:
-        done = one_pass(clean, engine, watermark=watermark, budget=0.02)
-        passes += 1
-        assert done.watermark >= watermark
-        watermark = done.watermark
-        if done.complete or passes == 50:
-            break
-    assert (len(rows(engine)), watermark) == (4, newest)
-    assert passes > 1
-
-
-def test_a_run_that_cannot_be_recorded_does_not_stop_the_others_and_is_tried_again(
-    clean: DagsterInstance, engine: sa.Engine
-):
-    bad, good = (
-        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id for _ in range(2)
-    )
-
-    def mirror(record: RunRecord) -> Outcome:
-        if record.dagster_run.run_id == bad:
-            raise MirrorError("no such luck")
-        with postgres_repository(engine, 60) as rows:
-            outcome: Outcome = into(clean, rows)(record)
-            return outcome
-
-    done = one_pass(clean, engine, mirror=mirror)
-    assert (done.refused, set(rows(engine))) == ({bad: "no such luck"}, {good})
-    later = datetime.now(UTC) + timedelta(days=1)
-    assert one_pass(clean, engine, watermark=later, retry=list(done.refused)).refused == {}
-    assert set(rows(engine)) == {good, bad}
-
-
-def test_a_row_that_still_claims_to_be_open_is_closed_however_long_ago_its_run_ended(
-    clean: DagsterInstance, engine: sa.Engine
-):
-    created = create(clean, [BAIDU], DagsterEventType.RUN_START)
-    one_pass(clean, engine)
-    report(clean, created, DagsterEventType.RUN_FAILURE)
-    one_pass(clean, engine, watermark=datetime.now(UTC) + timedelta(days=1))
-    assert rows(engine)[created.run_id].status == "failed"
-
-
 def test_a_row_of_another_deployment_stays_as_it_is(clean: DagsterInstance, engine: sa.Engine):
     created = create(clean, [BAIDU], DagsterEventType.RUN_START)
     tick(sensors(url_of(engine), "staging")["internal_batch_jobs_reconcile"], clean)
@@ -285,56 +177,6 @@ def test_a_row_of_another_deployment_stays_as_it_is(clean: DagsterInstance, engi
     tick(sensors(url_of(engine), "prod")["internal_batch_jobs_reconcile"], clean)
     row = rows(engine)[created.run_id]
     assert (row.status, row.metadata["dagster"]["deployment"]) == ("in_progress", "staging")
-
-
-def test_runs_of_other_peoples_assets_are_remembered_as_theirs(
-    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-):
-    @asset
-    def theirs() -> None: ...
-
-    run_id = (
-        Definitions(assets=[theirs]).resolve_implicit_global_asset_job_def().execute_in_process(instance=clean).run_id
-    )
-    foreign: set[str] = set()
-    one_pass(clean, engine, foreign=foreign)
-    assert foreign == set(), "what a run plans is stored a moment after the run"
-    monkeypatch.setattr(reconcile_module, "LATE_UPDATES", timedelta(0))
-    assert (one_pass(clean, engine, foreign=foreign).looked_at, foreign) == (1, {run_id})
-    assert one_pass(clean, engine, foreign=foreign).looked_at == 0
-    assert rows(engine) == {}
-
-
-def test_a_history_longer_than_a_page_is_read_to_its_end(
-    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reconcile_module, "_PAGE", 2)
-    created = [
-        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id for _ in range(5)
-    ]
-    assert one_pass(clean, engine).written == 5
-    assert set(rows(engine)) == set(created)
-    assert len(clean.get_run_records(RunsFilter(run_ids=created))) == 5
-
-
-def test_a_run_that_is_deleted_in_dagster_closes_its_row_with_the_reason(clean: DagsterInstance, engine: sa.Engine):
-    open_run = create(clean, [BAIDU, FakeTable("weibo")], DagsterEventType.RUN_START)
-    report(clean, open_run, DagsterEventType.STEP_START, step_key="aggregate_baidu")
-    ended = run(clean, [BAIDU])
-    one_pass(clean, engine)
-    clean.delete_run(open_run.run_id)
-    clean.delete_run(ended)
-    assert one_pass(clean, engine).closed == 1
-    assert one_pass(clean, engine).closed == 0
-    found = rows(engine)
-    row = found[open_run.run_id]
-    assert (row.status, row.metadata["dagster"]["status"], row.completed_at is not None) == ("failed", "DELETED", True)
-    assert row.metadata["errors"][-1]["error"] == "The run was deleted in Dagster before it came to an end"
-    assert {name: result["status"] for name, result in row.metadata["results"].items()} == {
-        "baidu": "failed",
-        "weibo": "skipped",
-    }
-    assert found[ended].status == "completed", "what had ended keeps its truth"
 
 
 def test_an_open_row_of_another_dagster_storage_is_not_closed_though_both_are_called_default(
@@ -355,7 +197,7 @@ def in_own_process(instance: DagsterInstance) -> DagsterRun:
     return made
 
 
-def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_left_alone(
+def test_a_run_whose_own_process_died_is_marked_as_failed_and_a_living_one_is_not(
     clean: DagsterInstance, engine: sa.Engine, postgres: Any
 ):
     lives, dead, queued = (in_own_process(clean) for _ in range(3))
@@ -371,7 +213,7 @@ def test_a_run_whose_own_process_died_is_marked_as_failed_and_one_that_lives_is_
     assert {found[each.run_id].status for each in (lives, queued, elsewhere)} == {"in_progress"}
 
 
-def test_rows_are_written_even_where_nobody_can_tell_whose_process_lives(clean: DagsterInstance, engine: sa.Engine):
+def test_rows_are_written_even_when_the_heartbeats_cannot_be_read(clean: DagsterInstance, engine: sa.Engine):
     run_id = in_own_process(clean).run_id
     tick(sensors(url_of(engine), locks_url=DOWN)["internal_batch_jobs_reconcile"], clean)
     assert rows(engine)[run_id].status == "in_progress"
@@ -385,39 +227,6 @@ def test_the_cursor_tells_other_processes_how_far_the_mirror_is(clean: DagsterIn
         connection.exec_driver_sql("TRUNCATE batch_jobs; ALTER TABLE batch_jobs ADD CHECK (status = 'nothing')")
     told = json.loads(tick(sensors(url_of(engine))["internal_batch_jobs_reconcile"], clean).cursor)
     assert (told["behind"], told["lag_seconds"] > 0, len(told["retry"])) == (1, True, 1)
-
-
-def test_more_refused_runs_than_are_remembered_hold_the_watermark(
-    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reconcile_module, "MAX_RETRIED_RUNS", 1)
-    for _ in range(2):
-        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
-
-    def refuse(_record: RunRecord) -> Outcome:
-        raise MirrorError("no such luck")
-
-    start = datetime.now(UTC) - timedelta(days=1)
-    done = one_pass(clean, engine, watermark=start, mirror=refuse)
-    assert (len(done.refused), done.watermark, done.behind, done.lag_seconds > 0) == (2, start, 2, True)
-
-
-def test_every_run_that_a_pass_had_no_time_for_is_counted(
-    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reconcile_module, "_PAGE", 4)
-    for _ in range(10):
-        create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
-    for _ in range(3):
-        create(clean, [BAIDU], DagsterEventType.RUN_START)
-    # One of the open runs and one of the ended are read, however short the time is.
-    done = one_pass(clean, engine, budget=0)
-    assert (done.complete, done.written, done.behind) == (False, 2, 2 + 9)
-    watermark = done.watermark
-    while not done.complete:
-        done = one_pass(clean, engine, watermark=watermark, budget=5)
-        watermark = done.watermark
-    assert done.behind == 0
 
 
 def test_the_first_look_back_is_as_long_as_the_setting_says(clean: DagsterInstance, engine: sa.Engine):

@@ -67,7 +67,7 @@ def test_a_longer_catch_up_and_a_table_that_comes_later_do_not_reach_back_before
         assert seen.get_requested_partitions(new.key) == {"2026-11-11", "2026-11-12"}
 
 
-def test_a_tick_that_was_missed_as_well_goes_first_whichever_day_it_stands_for():
+def test_a_missed_tick_of_the_schedule_goes_first_whichever_day_it_has():
     """After midnight and before that day's tick it does not stand for the newest."""
     moment = datetime(2026, 11, 11, 0, 30, tzinfo=UTC)
     with DagsterInstance.ephemeral() as instance:

@@ -67,7 +67,7 @@ def tick(found: Definitions, name: str, at: datetime) -> RunRequest | SkipReason
     return result.run_requests[0] if result.run_requests else SkipReason(result.skip_message)
 
 
-def test_sensors_that_are_no_concern_of_an_operators_are_told_apart_by_name_tag_and_description(tmp_path):
+def test_internal_sensors_are_marked_by_name_tag_and_description(tmp_path):
     found = (
         definitions(
             tmp_path, alert_urls="json://127.0.0.1:1/hook", batch_jobs_url="postgresql://nobody@127.0.0.1:1/none"

@@ -93,7 +93,7 @@ def test_the_last_tick_is_the_one_at_that_time_or_before_it(moment: str, last: s
         ),
     ],
 )
-def test_a_time_between_ticks_is_told_with_what_it_takes(group: Group, moment: str, words: str):
+def test_a_moment_between_ticks_is_described_with_the_window_that_it_takes(group: Group, moment: str, words: str):
     asked = at_tick(group, at(moment))
     assert asked is not None
     assert describe_launch(Launch(group, (), asked), at(moment)) == words

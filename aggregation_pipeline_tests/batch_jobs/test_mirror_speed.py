@@ -13,8 +13,7 @@ from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.repository import OpenRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
-from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run
+from aggregation_pipeline_tests.support.runs import FakeTable, create, new_batch_jobs, open_instance, rows, run, tick
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

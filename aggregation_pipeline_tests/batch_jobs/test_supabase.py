@@ -233,7 +233,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(monkeypatch:
 def test_the_sensors_keep_their_rows_by_rest_where_only_supabase_is_configured(
     engine: sa.Engine, api: FakePostgrest, dagster_instance: Any
 ):
-    from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
+    from aggregation_pipeline_tests.support.runs import tick
 
     settings = Settings(
         supabase_url=api.url, supabase_key="service-key", dagster_pg_url="postgresql://ada@127.0.0.1:1/x"

@@ -167,7 +167,7 @@ KEY = {
             {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_KEY": "hush-hush-密钥"},
             "SUPABASE_KEY: a key is expected",
         ),
-        ({"BATCH_JOBS_URL": "postgresql://u:hush-hush"}, "BATCH_JOBS_URL cannot be read as a URL: no @ stands in it"),
+        ({"BATCH_JOBS_URL": "postgresql://u:hush-hush"}, "BATCH_JOBS_URL cannot be read as a URL: it has no @"),
         ({**KEY, "OSS_ENDPOINT": "255.255.255.255"}, "OSS_ENDPOINT .* belongs to no single host"),
         (
             {"ALERT_URLS": "json://255.255.255.255/hush-hush"},
@@ -176,11 +176,11 @@ KEY = {
         ({"DAGSTER_UI_URL": "https://dagster..example.com"}, "DAGSTER_UI_URL: .*; a name is missing before a dot"),
         (
             {"DAGSTER_UI_URL": "https://u:hush-hush@dagster.example.com"},
-            "DAGSTER_UI_URL: .* would stand in every message",
+            "DAGSTER_UI_URL: .* which every message would show",
         ),
         (
             {"DAGSTER_UI_URL": "https://hush-hush@dagster.example.com"},
-            "DAGSTER_UI_URL: .* would stand in every message",
+            "DAGSTER_UI_URL: .* which every message would show",
         ),
         ({"DAGSTER_UI_URL": "https://dagster.example.com:x"}, "DAGSTER_UI_URL: .*; its host or port cannot be read"),
         (

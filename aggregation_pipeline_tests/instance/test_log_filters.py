@@ -148,7 +148,7 @@ def test_tracebacks_of_a_postgresql_that_is_away_are_one_line_a_minute(heard: He
             heard.log.warning("Retrying failed database connection: %s", sys.exc_info()[1])
     (line,) = heard.lines
     reason = str(cause).split("\n", 1)[0]
-    assert line == f"PostgreSQL does not answer ({reason}). What needs it waits, and goes on by itself."
+    assert line == f"PostgreSQL does not answer ({reason}). Whatever needs it waits, and continues by itself."
 
 
 def test_a_location_that_cannot_be_loaded_without_its_code_server_is_one_line_and_other_errors_stay_whole(heard: Heard):
@@ -163,7 +163,7 @@ def test_a_location_that_cannot_be_loaded_without_its_code_server_is_one_line_an
             "context.py:1174: UserWarning: Error loading repository location aggregation_pipeline:%s", text
         )
     one, other = heard.lines
-    assert one == "The code server does not answer. What needs it waits, and goes on by itself."
+    assert one == "The code server does not answer. Whatever needs it waits, and continues by itself."
     assert "ValueError: Could not reach" in other
 
 

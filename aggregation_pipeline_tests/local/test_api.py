@@ -19,8 +19,7 @@ from aggregation_pipeline.batch_jobs.repository import repository_opener
 from aggregation_pipeline.errors import ConfigError, LockError
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.settings.base import load_settings
-from aggregation_pipeline_tests.automation.test_batch_jobs_sensors import tick
-from aggregation_pipeline_tests.support.runs import rows
+from aggregation_pipeline_tests.support.runs import rows, tick
 from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:

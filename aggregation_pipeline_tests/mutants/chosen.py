@@ -19,7 +19,11 @@ CHOSEN: Final[Mapping[str, Sequence[str]]] = {
     "storage.publication_plan": ("storage/test_publication_plan.py", "storage/test_publish.py"),
     "batch_jobs.projection": ("batch_jobs/test_projection.py",),
     "batch_jobs.table_events": ("batch_jobs/test_projection.py",),
-    "batch_jobs.reconcile": ("runs/test_event_log.py", "automation/test_batch_jobs_sensors.py"),
+    "batch_jobs.reconcile": (
+        "batch_jobs/test_reconcile.py",
+        "runs/test_event_log.py",
+        "automation/test_batch_jobs_sensors.py",
+    ),
     "config.mask_rules": _MASKING,
     "config.masked_columns": _MASKING,
     "source.mysql.masking": ("source/mysql/test_masking.py",),

@@ -46,7 +46,7 @@ def nobody_expected(words: str):
     raise AssertionError(words)
 
 
-def test_a_second_process_waits_is_told_for_whom_and_goes_on_when_the_holder_is_killed(postgres: Any):
+def test_a_second_process_waits_learns_for_whom_and_continues_when_the_holder_is_killed(postgres: Any):
     said = []
     with other_process(postgres.url) as holder:
 

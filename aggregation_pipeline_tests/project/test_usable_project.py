@@ -47,7 +47,7 @@ def test_an_entry_with_mistakes_keeps_its_assets_and_loses_schedule_automation_a
     assert AssetCheckKey(table_key("users"), "configuration") in broken.resolve_asset_graph().asset_check_keys
 
 
-def test_whoever_materializes_it_all_the_same_is_told_in_the_run_and_in_the_check(tmp_path: Path):
+def test_materializing_a_placeholder_fails_with_its_issues_in_the_run_and_in_the_check(tmp_path: Path):
     project = usable(tmp_path, f"tables:\n{GOOD}  users: {{limt: 3}}\n")
     job = next(
         job

@@ -30,7 +30,7 @@ def test_addresses_and_the_tokens_in_them_count_as_secrets_and_are_not_printed()
     assert "example" not in repr(made)
 
 
-def test_nobody_is_told_unless_somebody_is_named():
+def test_without_alert_urls_there_are_no_channels():
     assert settings().alert_urls == ()
 
 

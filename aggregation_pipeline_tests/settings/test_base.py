@@ -91,7 +91,7 @@ def test_what_oss_cannot_mean_is_refused_when_settings_load(read):
         read(**OSS | {"OSS_BUCKET": "Bad_Bucket"})
 
 
-def test_all_mistakes_are_told_at_once_by_variable(read):
+def test_all_problems_are_listed_at_once_by_variable(read):
     with pytest.raises(SettingsError) as caught:
         read(
             DB_PORT="many",
@@ -120,7 +120,7 @@ def test_postgresql_urls_are_made_right(read):
     assert settings.require_batch_jobs_url() == settings.require_dagster_url()
 
 
-def test_without_dagsters_database_the_remedy_is_told(read):
+def test_without_dagsters_database_the_message_names_the_remedy(read):
     with pytest.raises(SettingsError, match=r"DAGSTER_PG_URL is not set.*make demo"):
         read().require_dagster_url()
 
@@ -203,9 +203,7 @@ def test_a_wrong_schedule_is_named_together_with_the_other_mistakes(read):
     assert all(f"  - {name}: " in str(caught.value) for name in ("CRON_SCHEDULE", "DB_PORT", "TIMEZONE"))
 
 
-def test_a_variable_that_nobody_reads_but_that_was_meant_for_us_is_told(
-    read, caplog: pytest.LogCaptureFixture, tmp_path: Path
-):
+def test_a_misspelled_variable_is_a_warning_with_the_right_name(read, caplog: pytest.LogCaptureFixture, tmp_path: Path):
     path = tmp_path / ".env"
     path.write_text(
         "DB_SSLMODE=VERIFY_CA\nAGGREGATION_TABLE=users\nDB_POOL_SIZE=5\nLOG_FILE=x\nDAGSTER_PG_HOST=h\nDB_NAME_=\n"

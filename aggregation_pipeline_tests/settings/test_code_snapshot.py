@@ -69,7 +69,7 @@ def test_who_inherits_nothing_and_who_has_another_file_reads_it(tmp_path: Path, 
         assert in_a_child(one, tmp_path) == "new"
 
 
-def test_a_copy_that_is_gone_or_spoilt_is_told_unless_the_file_is_still_the_same(tmp_path: Path):
+def test_a_copy_that_is_gone_or_damaged_is_an_error_unless_the_file_is_unchanged(tmp_path: Path):
     config = tmp_path / "aggregation.yaml"
     config.write_text("one")
     loaded_config_text(config, tmp_path)
@@ -82,7 +82,7 @@ def test_a_copy_that_is_gone_or_spoilt_is_told_unless_the_file_is_still_the_same
     assert "has changed since the code server loaded it" in in_a_child(config, tmp_path)
 
 
-def test_a_folder_that_takes_no_copies_keeps_nobody_from_loading(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_does_not_stop_loading(tmp_path: Path):
     config = tmp_path / "aggregation.yaml"
     config.write_text("one")
     (tmp_path / "file").write_text("")

@@ -98,7 +98,7 @@ def test_a_folder_and_what_cannot_be_reached_are_said_in_words(tmp_path):
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="'\r\n\0")))
-def test_whatever_stands_between_single_quotes_stands_so_in_the_value(value):
+def test_text_between_single_quotes_is_the_value_unchanged(value):
     assert parse_env_file(f"A='{value}'\nB=2", PATH) == {"A": value, "B": "2"}
 
 

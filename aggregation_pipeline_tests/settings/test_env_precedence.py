@@ -85,7 +85,7 @@ def test_where_nothing_was_laid_over_nothing_is_said_there(folder, monkeypatch, 
     assert not caplog.records
 
 
-def test_dagster_home_in_both_is_told_since_dagster_has_used_the_files(laid_over, monkeypatch, caplog):
+def test_dagster_home_in_both_is_a_warning_because_dagster_has_used_the_files(laid_over, monkeypatch, caplog):
     (laid_over / ".env").write_text("DAGSTER_HOME=/file\n")
     (laid_over / "started_with").write_bytes(b"DAGSTER_HOME=/set\0")
     monkeypatch.setenv("DAGSTER_HOME", "/file")

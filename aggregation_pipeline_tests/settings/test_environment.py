@@ -71,9 +71,7 @@ def test_a_variable_that_somebody_sets_goes_before_the_file_whatever_its_value_l
     assert read_environment(WANTED)[name.lower()] == value
 
 
-def test_of_a_variable_that_stands_twice_the_last_counts_and_the_environment_goes_before_it(
-    folder, monkeypatch, caplog
-):
+def test_of_two_assignments_the_last_counts_and_the_environment_goes_before_both(folder, monkeypatch, caplog):
     (folder / ".env").write_text("OUTPUT_FORMAT=csv\nDB_NAME=x\nDB_USER=u\nOUTPUT_FORMAT=excel\n", encoding="utf-8")
     assert read_environment(["output_format"]) == {"output_format": "excel"}
     monkeypatch.setenv("OUTPUT_FORMAT", "csv")
@@ -82,7 +80,7 @@ def test_of_a_variable_that_stands_twice_the_last_counts_and_the_environment_goe
     assert not caplog.records
 
 
-def test_names_are_told_whose_values_others_see_differently_once_and_without_the_values(caplog):
+def test_variables_that_others_read_differently_are_named_once_and_without_their_values(caplog):
     for _ in range(2):
         read_environment(WANTED)
     (record,) = caplog.records
@@ -103,7 +101,7 @@ def test_a_file_that_all_read_alike_is_no_news(folder, caplog):
     assert not caplog.records
 
 
-def test_dagsters_own_url_is_taken_as_it_stands_too(folder, monkeypatch):
+def test_dagsters_own_url_is_read_as_written_too(folder, monkeypatch):
     (folder / ".env").write_text("DAGSTER_PG_URL=mysql://u:${HOME}@h/d\n", encoding="utf-8")
     monkeypatch.setenv("DAGSTER_PG_URL", "mysql://u:/home/ada@h/d")
     asked: list[str] = []
@@ -151,7 +149,7 @@ defs = Definitions()
 """
 
 
-def test_dagster_lays_the_expanded_value_over_the_environment_and_ours_is_as_it_stands(folder):
+def test_dagster_writes_the_expanded_value_into_the_environment_and_we_read_it_as_written(folder):
     (folder / "probe.py").write_text(PROBE, encoding="utf-8")
     command = [sys.executable, "-m", "dagster", "definitions", "validate", "-f", "probe.py"]
     done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, timeout=120, check=False)

@@ -43,13 +43,13 @@ def test_a_service_says_it_once_however_often_it_loads_its_code_and_again_after_
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_that_nobody_started_together_say_it_each(environment):
+def test_processes_that_were_started_apart_log_it_each(environment):
     assert [run(CODE, environment).count("a word") for _ in range(2)] == [1, 1]
 
 
 def test_what_a_killed_service_left_is_removed_by_the_next(environment, tmp_path):
     run(
-        "import os, signal; from aggregation_pipeline.settings.log_once import begin_log_record; begin_log_record(); os._exit(0)",
+        "import os; from aggregation_pipeline.settings import log_once; log_once.begin_log_record(); os._exit(0)",
         environment,
     )
     (left,) = tmp_path.iterdir()

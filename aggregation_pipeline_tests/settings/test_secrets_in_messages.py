@@ -126,7 +126,7 @@ def test_what_dagster_has_read_already_is_not_repeated_either(url: str):
     [
         (
             f"postgresql://u:{HIDDEN}",
-            "cannot be read as a URL: no @ stands in it; in .env an unquoted # begins a comment",
+            "cannot be read as a URL: it has no @; in .env an unquoted # begins a comment",
         ),
         ("postgresql://u:904711", "has a port that is none"),
         ("postgresql://u:1234", "names no database, nor a user; in .env an unquoted # begins a comment"),

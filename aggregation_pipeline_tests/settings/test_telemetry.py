@@ -117,7 +117,7 @@ def test_folders_beside_them_are_legal(home: Path, monkeypatch, folder: str):
 
 
 @pytest.mark.slow
-def test_files_that_it_has_taken_are_told_at_the_start_with_the_way_back(home: Path):
+def test_files_that_telemetry_has_taken_are_a_warning_with_the_command_to_restore_them(home: Path):
     assert queued_files_warning() == ""
     (home / ".logs_queue").mkdir()
     assert queued_files_warning() == ""

@@ -23,6 +23,8 @@ from dagster import (
     JobDefinition,
     MaterializeResult,
     PartitionsDefinition,
+    SensorDefinition,
+    SensorEvaluationContext,
     define_asset_job,
     in_process_executor,
     multi_asset,
@@ -171,3 +173,10 @@ def rows(engine: sa.Engine) -> dict[str, Any]:
     """Return all rows of batch_jobs, by id."""
     with engine.connect() as connection:
         return {str(row.id): row for row in connection.execute(sa.text("SELECT * FROM batch_jobs ORDER BY created_at"))}
+
+
+def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None) -> Any:
+    """Evaluate a sensor as the daemon does, as one of this code location; returns what its tick came to."""
+    here = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
+    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=sensor.name, **here) as context:  # type: ignore[arg-type]
+        return sensor.evaluate_tick(context)
