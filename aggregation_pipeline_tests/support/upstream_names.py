@@ -4,10 +4,6 @@ from typing import Final
 
 # What the package imports that is private, by module: who needs it, and what for.
 IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "dagster._core.definitions.assets.graph.base_asset_graph": (
-        ("BaseAssetGraph",),
-        "automation: which assets a lost run covered decides what its copy has to compute",
-    ),
     "dagster._core.definitions.freshness": (
         ("CronFreshnessPolicy", "FreshnessState", "TimeWindowFreshnessPolicy"),
         "alerts: an asset that is overdue, and the words for its policy",
