@@ -78,7 +78,7 @@ def add(
     return key
 
 
-def test_backfill_gives_every_run_its_row_and_list_and_show_tell_of_it(instance: DagsterInstance, engine: sa.Engine):
+def test_backfill_writes_a_row_for_every_run_and_list_and_show_print_it(instance: DagsterInstance, engine: sa.Engine):
     instance.wipe()
     run_id = run(instance, [FakeTable("baidu", 30)])
     assert asked("backfill") == {"written": 1, "looked_at": 1, "closed": 0, "refused": {}}
@@ -102,7 +102,7 @@ def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
     assert key in call("show", key).output
 
 
-def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.Engine):
+def test_the_beginning_of_several_ids_is_refused_and_the_ids_are_listed(engine: sa.Engine):
     with engine.begin() as connection:
         for last in "12":
             connection.exec_driver_sql(
@@ -113,7 +113,7 @@ def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.En
     assert all(f"00000000000{last}" in result.output for last in "12")
 
 
-def test_a_job_that_is_not_there_is_answered_with_the_way_to_bring_it_in(engine: sa.Engine):
+def test_a_missing_job_is_answered_with_the_command_that_writes_its_row(engine: sa.Engine):
     result = call("show", str(uuid.uuid4()))
     assert (result.exit_code, "batch-jobs backfill` brings it in" in result.output) == (1, True)
 
