@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def test_a_data_file_has_the_content_of_the_tree(unpacked: Path):
     for name in DATA_FILES:
         inside = unpacked / "aggregation_pipeline" / name
         assert inside.read_bytes() == (REPOSITORY / "aggregation_pipeline" / name).read_bytes()
+
+
+def test_the_command_of_the_wheel_is_a_function_that_exists(unpacked: Path):
+    (metadata,) = unpacked.glob("*.dist-info")
+    (command,) = PathDistribution(metadata).entry_points.select(group="console_scripts")
+    assert (command.name, callable(command.load())) == ("aggregation-pipeline", True)
 
 
 @pytest.mark.slow

@@ -13,9 +13,9 @@ from types import FrameType
 from typing import Final
 
 from aggregation_pipeline.services import code_server, load_record
-from aggregation_pipeline.services.child import Child
 from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
 from aggregation_pipeline.services.private_folder import claim_path, private_folder
+from aggregation_pipeline.services.service import Service
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS: Final = 0.3
@@ -61,13 +61,13 @@ def supervise(
         socket, workspace, record = private / "code.sock", private / "workspace.yaml", private / "loading.json"
         workspace.write_text(code_server.workspace(socket), encoding="utf-8")
 
-        def child(name: str, module: list[str], seconds: float, **variables: str) -> Child:
+        def service(name: str, module: list[str], seconds: float, **variables: str) -> Service:
             command = command_that_ends(claim_path(private, name), seconds, module)
-            return Child(name, command, {**environment, **variables}, folder, say, stdin=lifeline)
+            return Service(name, command, {**environment, **variables}, folder, say, stdin=lifeline)
 
-        code = child(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(record)})
-        web = child("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
-        daemon = child("daemon", _daemon(workspace, log_level), _LEFTOVER_SECONDS)
+        code = service(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(record)})
+        web = service("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
+        daemon = service("daemon", _daemon(workspace, log_level), _LEFTOVER_SECONDS)
         watch = code_server.Watch(socket, record, say)
         try:
             _run(stopping, code, watch, [web, daemon])
@@ -91,7 +91,7 @@ def _daemon(workspace: Path, log_level: str) -> list[str]:
     return ["dagster._daemon", "run", "--log-level", log_level, "--workspace", str(workspace)]
 
 
-def _run(stopping: threading.Event, code: Child, watch: code_server.Watch, others: list[Child]) -> None:
+def _run(stopping: threading.Event, code: Service, watch: code_server.Watch, others: list[Service]) -> None:
     code.start()
     watch.start()
     # Without a code server the other services would only log errors. But they must not wait for ever.
@@ -110,12 +110,12 @@ def _run(stopping: threading.Event, code: Child, watch: code_server.Watch, other
                 other.keep()
 
 
-def _end(child: Child, seconds: float) -> None:
-    if not child.end(signal.SIGINT, seconds):
-        child.end_group(signal.SIGKILL, seconds)
+def _end(service: Service, seconds: float) -> None:
+    if not service.end(signal.SIGINT, seconds):
+        service.end_group(signal.SIGKILL, seconds)
 
 
-def _end_code_server(code: Child, watch: code_server.Watch, seconds: float, say: Callable[[str], None]) -> None:
+def _end_code_server(code: Service, watch: code_server.Watch, seconds: float, say: Callable[[str], None]) -> None:
     # The whole group: an inner server outlives its killed outer server until it has missed heartbeats for a minute.
     if watch.shut_down() and code.wait_group(seconds):
         return

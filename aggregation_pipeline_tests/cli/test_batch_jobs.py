@@ -52,7 +52,7 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["batch-jobs", *arguments])
 
 
-def asked(*arguments: str) -> Any:
+def json_of(*arguments: str) -> Any:
     result = call(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -78,14 +78,14 @@ def add(
     return key
 
 
-def test_backfill_gives_every_run_its_row_and_list_and_show_tell_of_it(instance: DagsterInstance, engine: sa.Engine):
+def test_backfill_writes_a_row_for_every_run_and_list_and_show_print_it(instance: DagsterInstance, engine: sa.Engine):
     instance.wipe()
     run_id = run(instance, [FakeTable("baidu", 30)])
-    assert asked("backfill") == {"written": 1, "looked_at": 1, "closed": 0, "refused": {}}
-    (listed,) = asked("list")
+    assert json_of("backfill") == {"written": 1, "looked_at": 1, "closed": 0, "refused": {}}
+    (listed,) = json_of("list")
     assert (listed["id"], listed["status"], listed["total_items"]) == (run_id, "completed", 30)
-    assert asked("list", "--status", "failed") == []
-    assert asked("show", run_id)["metadata"]["results"]["baidu"]["files"][0]["uri"].endswith("/baidu.json")
+    assert json_of("list", "--status", "failed") == []
+    assert json_of("show", run_id)["metadata"]["results"]["baidu"]["files"][0]["uri"].endswith("/baidu.json")
     shown = call("show", run_id).output
     assert all(word in shown for word in (run_id, "completed", "baidu", "file:///exports/baidu/2026-11-20/baidu.json"))
     assert run_id in call("list").output
@@ -97,12 +97,12 @@ def test_backfill_gives_every_run_its_row_and_list_and_show_tell_of_it(instance:
 
 def test_rows_of_others_are_listed_as_they_are(engine: sa.Engine):
     key = add(engine, datetime.now(UTC), status="odd [red]status", items=None, kind="other")
-    assert asked("list") == []
+    assert json_of("list") == []
     assert "odd [red]status" in call("list", "--job-type", "*").output
     assert key in call("show", key).output
 
 
-def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.Engine):
+def test_the_beginning_of_several_ids_is_refused_and_the_ids_are_listed(engine: sa.Engine):
     with engine.begin() as connection:
         for last in "12":
             connection.exec_driver_sql(
@@ -113,7 +113,7 @@ def test_the_beginning_of_several_ids_is_answered_with_all_of_them(engine: sa.En
     assert all(f"00000000000{last}" in result.output for last in "12")
 
 
-def test_a_job_that_is_not_there_is_answered_with_the_way_to_bring_it_in(engine: sa.Engine):
+def test_a_missing_job_is_answered_with_the_command_that_writes_its_row(engine: sa.Engine):
     result = call("show", str(uuid.uuid4()))
     assert (result.exit_code, "batch-jobs backfill` brings it in" in result.output) == (1, True)
 
@@ -126,7 +126,7 @@ def test_the_trend_counts_by_the_days_of_the_time_zone(engine: sa.Engine):
     add(engine, late - timedelta(hours=2), items=5)
     add(engine, late, kind="other")
     add(engine, late - timedelta(days=400))
-    days = asked("trend", "--days", "10")
+    days = json_of("trend", "--days", "10")
     assert [(day["date"], day["total_jobs"], day["successful"], day["failed"], day["avg_items"]) for day in days] == [
         (str(late.date() + timedelta(days=1)), 1, 1, 0, 10.0),
         (str(late.date()), 2, 1, 1, 5.0),
@@ -138,7 +138,7 @@ def test_pruning_deletes_our_old_ended_rows_and_nothing_else(instance: DagsterIn
     instance.wipe()
     old, fresh = run(instance, [FakeTable("baidu", 1)]), run(instance, [FakeTable("baidu", 1)])
     still_open = create(instance, [FakeTable("baidu")], DagsterEventType.RUN_START).run_id
-    asked("backfill")
+    json_of("backfill")
     with engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -149,7 +149,7 @@ def test_pruning_deletes_our_old_ended_rows_and_nothing_else(instance: DagsterIn
         )
     theirs = add(engine, datetime.now(UTC) - timedelta(days=400))
     assert call("prune").exit_code == 2, "nobody said how many days"
-    assert asked("prune", "--days", "30")["deleted"] == 1
+    assert json_of("prune", "--days", "30")["deleted"] == 1
     assert set(rows(engine)) == {fresh, still_open, theirs}
     assert old not in rows(engine)
 
@@ -157,7 +157,7 @@ def test_pruning_deletes_our_old_ended_rows_and_nothing_else(instance: DagsterIn
 def test_the_daily_job_prunes_like_the_command(instance: DagsterInstance, engine: sa.Engine):
     instance.wipe()
     run_id = run(instance, [FakeTable("baidu", 1)])
-    asked("backfill")
+    json_of("backfill")
     settings = load_settings()
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE batch_jobs SET completed_at = completed_at - interval '40 days'")

@@ -133,7 +133,7 @@ def test_the_lifetime_of_a_link_is_a_setting_and_so_is_its_domain(
     assert "x-oss-expires=77" in link
 
 
-def test_a_manifest_that_cannot_be_read_is_said_and_hides_no_other(published: ObjectStore, run: Run):
+def test_a_manifest_that_cannot_be_read_is_reported_and_the_others_are_listed(published: ObjectStore, run: Run):
     published.put(manifest_key("daily", "orders", "2026-11-19"), b"{}", media_type="application/json")
     result = run("files", "--json")
     assert result.exit_code == 1
@@ -159,7 +159,7 @@ def test_download_of_another_window_goes_where_it_is_told(published: ObjectStore
     assert json.loads((tmp_path / "here" / "manifest.json").read_bytes())["window"] == "2026-11-19"
 
 
-def test_download_of_what_is_not_there_says_what_is(published: ObjectStore, run: Run):
+def test_download_of_a_missing_window_lists_the_windows_that_exist(published: ObjectStore, run: Run):
     result = run("download", "--table", "orders", "--window", "2026-11-18")
     assert result.exit_code == 1
     assert "Table 'orders' has no window '2026-11-18'" in result.stderr
@@ -167,7 +167,7 @@ def test_download_of_what_is_not_there_says_what_is(published: ObjectStore, run:
     assert "Nothing is published of table 'nobody'" in run("download", "--table", "nobody").stderr
 
 
-def test_a_misspelt_name_is_a_mistake_and_what_is_not_there_yet_is_none(
+def test_a_misspelt_name_is_an_error_and_a_name_without_files_yet_is_not(
     published: ObjectStore, run: Run, monkeypatch: pytest.MonkeyPatch
 ):
     for arguments, words in (
@@ -204,7 +204,7 @@ def test_download_of_a_file_that_is_not_what_its_manifest_says_fails_and_leaves_
     assert not (tmp_path / "here" / "manifest.json").exists()
 
 
-def test_what_fails_on_the_way_to_oss_is_said_without_a_secret(oss_server: OssServer, on_oss: ObjectStore, run: Run):
+def test_an_error_of_oss_is_shown_without_a_secret(oss_server: OssServer, on_oss: ObjectStore, run: Run):
     oss_server.access.keys[KEY_ID] = "another"
     result = run("files", "--links")
     assert result.exit_code == 1

@@ -70,7 +70,7 @@ def test_no_name_at_all_is_refused():
         assert (result.exit_code, "it names no table; leave it out for all of them" in result.stderr) == (2, True)
 
 
-def test_a_wrong_time_is_refused_in_words_that_are_no_format_letters():
+def test_a_wrong_time_is_refused_with_an_example_and_without_format_letters():
     for text in ("昨天", "2026-13-01", "20.11.2026"):
         result = command("run", "--at", text)
         assert result.exit_code == 2

@@ -59,7 +59,7 @@ def test_orders_span_the_ninety_days_before_the_anchor(shop: Shop):
     assert one(cursor, "SELECT COUNT(DISTINCT DATE(created_at)) FROM orders") == 90
 
 
-def test_a_story_holds_together_across_tables(shop: Shop):
+def test_the_sample_tables_are_consistent(shop: Shop):
     _, cursor, _ = shop
     assert (
         one(cursor, "SELECT COUNT(*) FROM orders o JOIN users u ON u.id = o.user_id WHERE o.created_at < u.created_at")

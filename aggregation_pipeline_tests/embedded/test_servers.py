@@ -151,7 +151,7 @@ def test_the_pipelines_account_can_read_the_shop_and_nothing_more(running: Serve
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_seekdb_is_told_not_to_phone_home_and_servers_see_nothing_of_our_environment(running: Servers):
+def test_seekdb_is_started_without_telemetry_and_servers_see_nothing_of_our_environment(running: Servers):
     seekdb, postgres = (
         Path(f"/proc/{child.pid}/environ").read_bytes() for child in (running.seekdb.child, running.postgres.child)
     )
@@ -170,7 +170,7 @@ def test_no_server_listens_on_the_network(running: Servers):
         assert not inodes & {f"socket:[{line.split()[9]}]" for line in lines}
 
 
-def test_a_folder_has_one_owner_and_what_a_killed_one_left_harms_nobody(root: Path, owner: StartOwner):
+def test_a_folder_has_one_owner_and_the_next_owner_ends_what_a_killed_one_left(root: Path, owner: StartOwner):
     process, orphans = owner()
     with pytest.raises(
         PipelineError, match=rf"in use by process {process.pid}: another `make demo` or `make dev`.*kill {process.pid}"

@@ -85,7 +85,7 @@ def attempts(dev: Dev) -> "Counter[tuple[str, str, str]]":
     return found
 
 
-def test_a_service_that_was_down_for_days_makes_them_good_once_and_leaves_alone_what_failed(
+def test_a_service_that_was_down_for_days_catches_up_once_and_does_not_repeat_failures(
     mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path
 ):
     past = [put_back(days=days, hours=12) for days in (5, 4)]

@@ -95,7 +95,7 @@ def test_a_mixed_selection_from_the_ui(dev: Dev):
     until("the whole table", lambda: dev.windows("whole"))
 
 
-def test_a_new_deployment_makes_nothing_good_that_was_over_before_it(dev: Dev):
+def test_a_new_deployment_catches_up_nothing_that_was_over_before_it(dev: Dev):
     until("a look", lambda: looks(dev) >= 2)
     assert dev.windows("caught") == []
 

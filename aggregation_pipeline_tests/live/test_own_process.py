@@ -87,7 +87,9 @@ def counted(dev: Dev, query: str, **values: Any) -> int:
     return count
 
 
-def test_a_run_from_the_terminal_is_shown_told_of_once_and_executed_again(dev: Dev, sink: Sink, mariadb: "MySQLServer"):
+def test_a_run_from_the_terminal_is_shown_has_one_message_and_can_be_executed_again(
+    dev: Dev, sink: Sink, mariadb: "MySQLServer"
+):
     failed = run(dev)
     assert failed.returncode == 1, failed.stderr
     shown = dev.ask(OF_THE_LOCATION)["data"]["runsOrError"]["results"]

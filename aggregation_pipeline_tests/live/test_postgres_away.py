@@ -150,7 +150,7 @@ def test_a_daemon_that_starts_before_its_postgresql_waits_for_it(away: Away):
     assert "Traceback" not in away.log()
 
 
-def test_the_lines_of_a_tick_are_said_once(away: Away):
+def test_the_lines_of_a_tick_are_logged_once(away: Away):
     away.goes_on("the daemon")
     length = len(away.log())
     # Its code is loaded anew each minute, and each sensor looks every ten seconds.
@@ -164,7 +164,7 @@ def test_the_lines_of_a_tick_are_said_once(away: Away):
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen", "crashed", "without connections"])
-def test_it_lives_through_an_outage_with_a_line_a_minute_and_goes_on(away: Away, how: str):
+def test_the_daemon_survives_an_outage_with_one_line_a_minute_and_goes_on(away: Away, how: str):
     away.goes_on("the daemon")
     length = len(away.log())
     taken = []

@@ -262,7 +262,7 @@ def test_every_run_that_was_launched_by_a_click_is_in_batch_jobs(dev: Dev):
     assert [row.total_items for row in rows] == [6, 2, 8 + 2]
 
 
-def test_checks_that_are_executed_alone_are_judged_and_nothing_is_published(ui: Ui, dev: Dev):
+def test_checks_that_are_executed_alone_are_evaluated_and_nothing_is_published(ui: Ui, dev: Dev):
     before = {
         path: path.stat().st_mtime_ns for path in (dev.folder / "exports" / "orders").rglob("*") if path.is_file()
     }

@@ -63,7 +63,7 @@ def dagster() -> Iterator[DagsterInstance]:
         yield instance
 
 
-def test_collecting_gives_the_id_of_the_row_and_what_became_of_each_table(deployment: Any):
+def test_collect_all_returns_the_id_of_the_row_and_the_result_of_each_table(deployment: Any):
     result = aggregation_pipeline.collect_all(formats="csv")
     assert (result.status, result.total_items) == ("failed", 2), result.results
     assert (result.results["baidu"].status, result.results["baidu"].items) == ("completed", 2)
@@ -150,7 +150,7 @@ def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(de
     assert "The process of this run is gone" in row.metadata["errors"][0]["error"]
 
 
-def test_a_postgresql_that_is_away_is_told_before_anything_runs(deployment: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_postgresql_that_is_down_is_reported_before_anything_runs(deployment: Any, monkeypatch: pytest.MonkeyPatch):
     from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 
     with (

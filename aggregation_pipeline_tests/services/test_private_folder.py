@@ -16,14 +16,14 @@ from aggregation_pipeline_tests.support.waiting import until
 SUPERVISOR = """
 import os, sys, time
 from pathlib import Path
-from aggregation_pipeline.services.child import Child
+from aggregation_pipeline.services.service import Service
 from aggregation_pipeline.services.private_folder import claim_path, private_folder
 from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
 with private_folder(print, grace=1, patient="none") as folder, supervisor_lifeline() as lifeline:
     for words in sys.argv[1:]:
         name, seconds = words.split(":")
         command = command_that_ends(claim_path(folder, name), float(seconds), ["service", name])
-        Child(name, command, os.environ, Path.cwd(), print, stdin=lifeline).start()
+        Service(name, command, os.environ, Path.cwd(), print, stdin=lifeline).start()
     print(folder, flush=True)
     time.sleep(60)
 """

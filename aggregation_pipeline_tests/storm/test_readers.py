@@ -38,7 +38,7 @@ def of_one_moment() -> dict[str, list[dict[str, Any]]]:
     ("dataset", "column", "change"),
     [("detail", "balance", Decimal("0.01")), ("detail", "moves", 1), ("summary", "seen", 1), ("summary", "moves", 1)],
 )
-def test_what_is_of_two_moments_is_a_contradiction(dataset: str, column: str, change: Any):
+def test_data_of_two_moments_is_a_contradiction(dataset: str, column: str, change: Any):
     window = of_one_moment()
     assert contradictions("accounts", window) == []
     window[dataset][0][column] += change
@@ -48,7 +48,7 @@ def test_what_is_of_two_moments_is_a_contradiction(dataset: str, column: str, ch
 @pytest.mark.parametrize(
     ("planted", "kind"), [("name", "_by_name"), ("latest", "_by_name"), ("publication", "_by_manifest")]
 )
-def test_a_file_that_nobody_published_so_is_seen(tmp_path: Path, planted: str, kind: str):
+def test_a_file_that_no_publication_has_is_noticed(tmp_path: Path, planted: str, kind: str):
     store = FolderStore(tmp_path / "exports")
     extract = sample_extract(tmp_path, table="moves", rows=300)
     publish_window(store, "", extract, render_csv(extract, tmp_path), run_id="one")

@@ -185,7 +185,7 @@ def test_a_page_of_another_site_does_nothing(served: Served, page: str):
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_graphql_is_taken_in_no_form_that_a_page_may_send_without_asking(served: Served, type_: str):
+def test_graphql_is_refused_in_every_form_that_a_page_may_send_without_a_preflight(served: Served, type_: str):
     said = [f"Content-Type: {type_}"] if type_ else []
     for extra in ([], [JSON]) if type_ else ([],):
         answer = served.ask(
@@ -212,7 +212,7 @@ def test_a_batch_does_nothing(served: Served):
         "a\r\nHost: 127.0.0.1:{port}",
     ],
 )
-def test_a_name_that_is_led_to_our_address_finds_nothing_there(served: Served, host: str):
+def test_a_foreign_host_name_that_leads_to_our_address_is_refused(served: Served, host: str):
     host = host.format(port=served.port)
     for line in (
         "GET /",
@@ -243,7 +243,7 @@ def test_a_name_that_was_added_is_served_behind_tls_too(served: Served):
     assert served.ask("POST /graphql", *says, body='{"query": "{version}"}', host="dagster.example").status == 200
 
 
-def test_a_link_to_a_page_is_followed_and_a_piece_of_one_is_not_given_to_another_site(served: Served):
+def test_another_site_may_link_to_our_pages_but_not_load_parts_of_them(served: Served):
     cross = "Sec-Fetch-Site: cross-site"
     link = served.ask(
         "GET /runs", cross, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Referer: https://mail.example/"

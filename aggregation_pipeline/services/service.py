@@ -1,8 +1,8 @@
-"""A child process that is started again whenever it ends.
+"""One service: a child process that is started again whenever it ends.
 
-Each child leads a session of its own. So Ctrl-C in a terminal reaches only the supervisor, which then ends its children
-in order. It also keeps the signal settings of the user's shell away from them: signals that the supervisor handles have
-their defaults in what it starts.
+Each service leads a session of its own. So Ctrl-C in a terminal reaches only the supervisor, which then ends its
+services in order. It also keeps the signal settings of the user's shell away from them: signals that the supervisor
+handles have their defaults in what it starts.
 """
 
 import os
@@ -21,10 +21,14 @@ _POLL_SECONDS: Final = 0.05
 
 
 @dataclass
-class Child:
-    """One service. `environment` is all that it sees; `pause` is how many seconds the next restart waits.
+class Service:
+    """What to start, and the process that runs.
 
-    `stdin` is as in `subprocess`: a file descriptor, or nothing to read.
+    Attributes:
+        environment: all variables that the process sees.
+        say: gets a line for whatever a user should know.
+        pause: how many seconds the next restart waits.
+        stdin: as in `subprocess`: a file descriptor, or nothing to read.
     """
 
     name: str

@@ -9,17 +9,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aggregation_pipeline.services import child
-from aggregation_pipeline.services.child import Child
+from aggregation_pipeline.services import service as service_module
+from aggregation_pipeline.services.service import Service
 from aggregation_pipeline_tests.support.waiting import until
 
 
-def make(folder: Path, code: str) -> tuple[Child, list[str]]:
+def make(folder: Path, code: str) -> tuple[Service, list[str]]:
     said: list[str] = []
-    return Child("daemon", [sys.executable, "-c", code], dict(os.environ), folder, said.append, pause=0.01), said
+    return Service("daemon", [sys.executable, "-c", code], dict(os.environ), folder, said.append, pause=0.01), said
 
 
-def keep_until(daemon: Child, found: Callable[[], bool]) -> None:
+def keep_until(daemon: Service, found: Callable[[], bool]) -> None:
     def look() -> bool:
         daemon.keep()
         return found()
@@ -35,7 +35,7 @@ def test_a_service_that_ends_is_started_again_after_pauses_that_grow(tmp_path: P
 
 
 def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(child, "_LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(service_module, "_LONGEST_PAUSE", 0.2)
     daemon, said = make(tmp_path, "import time; time.sleep(0.5)")
     daemon.pause = 20
     daemon.start()
