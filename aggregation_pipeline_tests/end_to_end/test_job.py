@@ -139,7 +139,8 @@ import sys
 from datetime import datetime
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.running import open_instance, run_tables
+from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.settings.base import load_settings
 
 project = load_project(load_settings())
