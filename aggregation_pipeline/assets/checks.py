@@ -6,6 +6,7 @@ from typing import Any, Final
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import manifest_key, table_key
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.configured import ConfiguredCheck, configured_checks, expectation
 from aggregation_pipeline.export.checks.results import CheckResult
@@ -63,10 +64,9 @@ def _over_windows(spec: AssetCheckSpec, found: Mapping[str | None, CheckResult])
         numbers = metadata if len(found) == 1 else {}
         metadata = {"partitions": len(found), "failed partitions": len(failed), **numbers}
         if failed:
-            named = list(failed)[:_PARTITIONS_NAMED]
-            more = " and more" if len(failed) > len(named) else ""
-            description = f"{', '.join(named)}{more}: {shown.message}"
-            metadata["failed"] = MetadataValue.json({key: failed[key].message for key in named})
+            description = f"{some_of(list(failed), _PARTITIONS_NAMED)}: {shown.message}"
+            messages = {key: failed[key].message for key in list(failed)[:_PARTITIONS_NAMED]}
+            metadata["failed"] = MetadataValue.json(messages)
     return AssetCheckResult(
         passed=not failed,
         asset_key=spec.asset_key,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.errors import PipelineError
 
 # So many partitions are named in the first line, and so many of them with their errors.
@@ -30,7 +31,7 @@ def partitions_failed(failures: Mapping[str, PipelineError], *, untried: int) ->
     explained = [f"{key}: {error}" for key, error in list(failures.items())[:_EXPLAINED]]
     more = len(failures) - len(explained)
     lines = [
-        f"{len(failures)} of its partitions failed: {', '.join(list(failures)[:_NAMED])}",
+        f"{len(failures)} of its partitions failed: {some_of(list(failures), _NAMED)}",
         *explained,
         *([f"and {more} more"] if more else []),
         *([f"{untried} more were not tried, because the fault is not theirs"] if untried else []),

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster import InitResourceContext, InputContext, IOManager, IOManagerDefinition, OutputContext, io_manager
 
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.published import refuse_other_masks
@@ -140,7 +141,7 @@ class OSSIOManager(IOManager):
         missing = [key for key, manifest in found.items() if manifest is None]
         if missing:
             raise StorageError(
-                f"table {table!r} is not published for {', '.join(missing[:_MISSING_SHOWN])}. Materialize these"
+                f"table {table!r} is not published for {some_of(missing, _MISSING_SHOWN)}. Materialize these"
                 " partitions first."
             )
         return [manifest for manifest in found.values() if manifest is not None]

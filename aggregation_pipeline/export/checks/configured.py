@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.checks import Checks
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.errors import CheckError
-from aggregation_pipeline.export.checks.column_counts import AllowedValue, duplicates, nulls, unexpected_values
+from aggregation_pipeline.export.checks.column_counts import duplicates, nulls, unexpected_values
 from aggregation_pipeline.export.checks.results import CheckResult, counted_rows
 from aggregation_pipeline.extract import Dataset, Extract
 
@@ -104,7 +105,8 @@ def _values(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
     found = {column: _locate(extract, "values", [column])[0] for column in group.values}
     counts = {column: unexpected_values(found[column], column, allowed) for column, allowed in group.values.items()}
     # Allowed values may be quoted: they come from the configuration, not from the data.
-    remarks = "".join(f"; {column} may be {_some(group.values[column])}" for column, count in counts.items() if count)
+    allowed_texts = {column: some_of([*map(str, allowed)], _ALLOWED_SHOWN) for column, allowed in group.values.items()}
+    remarks = "".join(f"; {column} may be {allowed_texts[column]}" for column, count in counts.items() if count)
     return _none_expected(counts, "unexpected value", remarks)
 
 
@@ -134,11 +136,6 @@ def _none_expected(counts: Mapping[str, int], what: str, remarks: str = "") -> _
     bad = [f"{column} has {count:,} {what}{'' if count == 1 else 's'}" for column, count in counts.items() if count]
     message = f"{'; '.join(bad)}{remarks}" if bad else f"No {what}s: {', '.join(counts)}"
     return _Outcome(not bad, message, dict(counts))
-
-
-def _some(allowed: Sequence[AllowedValue]) -> str:
-    more = f" and {len(allowed) - _ALLOWED_SHOWN} more" if len(allowed) > _ALLOWED_SHOWN else ""
-    return ", ".join(map(str, allowed[:_ALLOWED_SHOWN])) + more
 
 
 def _locate(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Dataset, list[str]]:
