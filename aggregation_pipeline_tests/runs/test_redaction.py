@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from aggregation_pipeline.alerts.chat_text import one_line
-from aggregation_pipeline.assets import tables
+from aggregation_pipeline.assets import retries
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.errors import PipelineError, SourceError, UnexpectedError
 from aggregation_pipeline.export import window as window_module
@@ -133,7 +133,7 @@ def test_a_run_that_fails_by_its_cells_tells_nobody_of_them(
     attacked: Deployment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     # What passes by itself is tried again, and told by other events.
-    monkeypatch.setattr(tables, "_pause", lambda _attempt: 0.05)
+    monkeypatch.setattr(retries, "seconds_to_wait", lambda _retry_number: 0.05)
     result = run()
     assert [name for name, table in result.tables.items() if table.status != "failed"] == []
     said = capfd.readouterr()
