@@ -4,7 +4,7 @@ from typing import Final
 
 from aggregation_pipeline.runs.tags import INTERNAL_TAG
 
-# batch_jobs/reconcile.py has the name of its sensor, which other processes look for.
+# batch_jobs/mirror_cursor.py has the name of the reconciling sensor, which other processes look for.
 PREFIX: Final = "internal_"
 TAGS: Final = {INTERNAL_TAG: "true"}
 
