@@ -78,6 +78,7 @@ def dagster_dev(folder: Path, url: str, sink: Sink) -> Iterator[None]:
         port = probe.getsockname()[1]
     variables = {
         "DAGSTER_HOME": str(folder),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
         "DAGSTER_PG_URL": url,
         "BATCH_JOBS_URL": url,
         "ALERT_URLS": sink.webhook,
