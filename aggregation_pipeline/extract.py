@@ -60,8 +60,8 @@ class Extract:
         comments: of the source's columns, by name.
         notes: what a consumer should know about how the rows were read.
         engines: the storage engines of the tables that were read, in words; empty if they are not known.
-        columns_asked: fingerprint of the columns that the entry asks for; empty if it is not known.
-        masks_asked: fingerprints of the masks under which it was read, one or two with a blank between them.
+        columns_fingerprint: fingerprint of the columns that the entry asks for; empty if it is not known.
+        masks_fingerprints: fingerprints of the masks under which it was read, one or two with a blank between them.
     """
 
     table: str
@@ -71,5 +71,5 @@ class Extract:
     comments: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     engines: str = ""
-    columns_asked: str = ""
-    masks_asked: str = ""
+    columns_fingerprint: str = ""
+    masks_fingerprints: str = ""

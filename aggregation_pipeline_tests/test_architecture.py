@@ -11,8 +11,8 @@ import aggregation_pipeline
 
 PACKAGE = "aggregation_pipeline"
 ROOT = Path(aggregation_pipeline.__file__).parent
-# From the bottom to the top: a room may import from its own line and from those before it. Modules of the root are rooms
-# of their own. A new file needs no edit here; a new room does, and one in the drawing in docs/architecture.md.
+# From the bottom to the top: a room may import from its own line and from those before it. Modules of the root are
+# rooms of their own. A new file needs no edit here; a new room does, and one in the drawing in docs/architecture.md.
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("timezones", "tempfiles", "extract"),

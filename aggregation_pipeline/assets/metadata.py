@@ -178,7 +178,7 @@ def _download_metadata(exported: ExportedWindow, files: Sequence[ManifestFile], 
     if any(link for _, link in links):
         lines = [f"- [{markdown_cell(name)}]({link})" for name, link in links]
         metadata["links"] = MetadataValue.md("\n".join(lines))
-        metadata["links end"] = MetadataValue.timestamp(datetime.now(UTC) + timedelta(seconds=link_seconds))
+        metadata["links expire"] = MetadataValue.timestamp(datetime.now(UTC) + timedelta(seconds=link_seconds))
     return metadata
 
 

@@ -47,7 +47,7 @@ def source_metadata(state: TableState, rows: int | None = None) -> Metadata:
     moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
     metadata: Metadata = {
         ROW_COUNT_KEY: rows,
-        "rows, as the server estimates": state.rows,
+        "estimated rows": state.rows,
         **{f"newest {column}": value for column, value in state.newest.items()},
         "last write": state.changed and MetadataValue.timestamp(state.changed),
         # The UI shows this as the time of the table's last update.

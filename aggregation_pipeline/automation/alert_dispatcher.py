@@ -49,14 +49,14 @@ class AlertCursor:
             datetime.fromisoformat(stored["watermark"]),
             stored.get("waiting", ()),
             datetime.fromisoformat(down_since) if down_since else None,
-            stored.get("told", ()),
+            stored.get("notified", ()),
         )
 
     def write(self) -> str:
         """The text that Dagster stores."""
         stored: dict[str, object] = {"watermark": self.watermark.isoformat(), "waiting": list(self.waiting)}
         if self.down_since:
-            stored |= {"down_since": self.down_since.isoformat(), "told": list(self.notified)}
+            stored |= {"down_since": self.down_since.isoformat(), "notified": list(self.notified)}
         return json.dumps(stored)
 
 

@@ -193,13 +193,13 @@ class TableEntry(ConfigModel):
         return frozenset(masked_columns_of(self.source, self.all_masked))
 
     @property
-    def columns_asked(self) -> str:
+    def columns_fingerprint(self) -> str:
         """A fingerprint of everything in the entry that decides names and types of the columns."""
         keys = {"table", "group_by", "aggregations", "select_fields", "mask", "timezone"}
         return _fingerprint(self.model_dump(mode="json", include=keys) | {"zero_dates": self.options.zero_dates})
 
     @property
-    def masks_asked(self) -> tuple[str, str]:
+    def masks_fingerprints(self) -> tuple[str, str]:
         """Fingerprints of what is masked: of the tables that the entry names, and of the whole file.
 
         Views may read any table of the file, so the second one counts for them.

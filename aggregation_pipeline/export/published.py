@@ -6,7 +6,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.export.checks.results import CheckResult
-from aggregation_pipeline.export.checks.standard import STANDARD_CHECKS, names_set
+from aggregation_pipeline.export.checks.standard import STANDARD_CHECKS, stable_names_set
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.export.published_manifests import require_manifest, rows_of_window_before
@@ -36,7 +36,7 @@ def check_published(entry: TableEntry, window: str, destination: Destination) ->
     return (
         *_standard_results(manifest),
         *(result for result in evaluated if result.name not in STANDARD_CHECKS),
-        names_set(tuple(wrong_names.values())),
+        stable_names_set(tuple(wrong_names.values())),
     )
 
 
@@ -77,8 +77,8 @@ def refuse_other_masks(entry: TableEntry, manifest: Manifest) -> None:
     """
     if not entry.all_masked:
         return
-    masks_then = manifest.masks_asked.split()
-    if not masks_then or any(then != now for then, now in zip(masks_then, entry.masks_asked, strict=False)):
+    masks_then = manifest.masks_fingerprints.split()
+    if not masks_then or any(then != now for then, now in zip(masks_then, entry.masks_fingerprints, strict=False)):
         raise StorageError(
             f"table {entry.name!r}, window {manifest.window}: the masks have changed since its rows were read, so the"
             " stored extract may hold what is masked now, and nothing is made of it. Materialize the table itself; its"
@@ -89,7 +89,7 @@ def refuse_other_masks(entry: TableEntry, manifest: Manifest) -> None:
 def _standard_results(manifest: Manifest) -> list[CheckResult]:
     recorded = {check.name: check for check in manifest.checks}
     return [
-        CheckResult(name, check.passed, check.severity, blocking=False, message=check.words)
+        CheckResult(name, check.passed, check.severity, blocking=False, message=check.message)
         for name in STANDARD_CHECKS
         if (check := recorded.get(name)) is not None
     ]

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageBusyError
 from aggregation_pipeline.export.checks.results import CheckResult
-from aggregation_pipeline.export.checks.standard import names_set
+from aggregation_pipeline.export.checks.standard import stable_names_set
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.extract import Dataset, Extract
@@ -132,7 +132,7 @@ def publish(
                 lock=destination.lock,
             )
         )
-    name_result = names_set(published.name_problems)
+    name_result = stable_names_set(published.name_problems)
     warn_of_failures([name_result], observer)
     rendered = {file.name for file in files}
     return ExportedWindow(

@@ -89,4 +89,4 @@ def _refuse_blocking_failures(results: Sequence[CheckResult], observer: Observer
 
 
 def _recorded(result: CheckResult) -> ManifestCheck:
-    return ManifestCheck(name=result.name, passed=result.passed, severity=result.severity, words=result.message)
+    return ManifestCheck(name=result.name, passed=result.passed, severity=result.severity, message=result.message)

@@ -51,7 +51,7 @@ class AdvisoryLock(StrEnum):
     """
 
     WINDOW = "aggregation window"  # prefix, table, window
-    RUN_HEARTBEAT = "aggregation in-process run"  # run id
+    RUN_HEARTBEAT = "aggregation run heartbeat"  # run id
     DAGSTER_STORAGE = "aggregation Dagster storage"  # none
     BATCH_JOBS_TABLE = "aggregation batch_jobs table"  # none
     ALERT_TABLES = "aggregation alert tables"  # none

@@ -144,7 +144,7 @@ def _take_lock(url: str, run_id: str) -> sa.Connection:
     Raises:
         LockError: the lock stays taken. PostgreSQL may not have noticed yet that our lost connection is gone.
     """
-    engine = create_engine(url, application_name=f"aggregation run {run_id[:8]} lives")
+    engine = create_engine(url, application_name=f"aggregation heartbeat {run_id[:8]}")
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
         prepare_lock_session(connection)

@@ -26,12 +26,12 @@ GRPC_INFO_TAG: Final = ".dagster/grpc_info"
 LOGICAL_TIME_TAG: Final = "aggregation/logical_time"
 WINDOW_TAG: Final = "aggregation/window"
 # On a run that takes the place of one that failed before it began; the value is the id of that one.
-REPLACED_RUN_TAG: Final = "aggregation/again"
+REPLACED_RUN_TAG: Final = "aggregation/replaced_run"
 # On a run whose process holds its heartbeat; the value is the run's own id, because a re-execution copies its tags.
 # Dagster's UI hides tags that begin with ".dagster/". The first is set on a run that was created with the heartbeat
 # already held (`aggregation-pipeline run`), the second on a run of a worker, once it has started.
 IN_PROCESS_TAG: Final = ".dagster/aggregation_in_process"
-HEARTBEAT_TAG: Final = ".dagster/aggregation_watched"
+HEARTBEAT_TAG: Final = ".dagster/aggregation_heartbeat"
 
 # On sensors that need no attention of an operator's. In the UI, `not tag:internal=true` leaves them out of the list.
 INTERNAL_TAG: Final = "internal"

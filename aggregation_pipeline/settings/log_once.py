@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_VARIABLE: Final = "AGGREGATION_TOLD"
+_VARIABLE: Final = "AGGREGATION_LOG_RECORD"
 _FOR_EVER: Final = 1e12
-_PREFIX: Final = "aggregation-told-"
+_PREFIX: Final = "aggregation-log-record-"
 
 
 def begin_log_record() -> bool:

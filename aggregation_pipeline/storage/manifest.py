@@ -72,7 +72,7 @@ class ManifestCheck(_ManifestModel):
     name: str
     passed: bool
     severity: Literal["error", "warn"]
-    words: str
+    message: str
 
 
 class Manifest(_ManifestModel):
@@ -86,10 +86,10 @@ class Manifest(_ManifestModel):
         consistency: snapshot, or none where rows may be of different moments.
         engines: storage engines of all tables that were read, also through views: `InnoDB`; `InnoDB, MyISAM (hits)`
             with the tables that have no snapshots; `unknown (view v)` where the account may not look.
-        columns_asked: fingerprint of the columns that the entry asks for. Where it is equal and columns differ, the
-            table has changed.
-        masks_asked: fingerprints of the masks under which the data was read. The first is of the tables that the entry
-            names. Where views or stored functions were read, a second follows after a blank, of all masks in the file.
+        columns_fingerprint: of the columns that the entry asks for. Where it is equal and columns differ, the table
+            has changed.
+        masks_fingerprints: of the masks under which the data was read. The first is of the tables that the entry names.
+            Where views or stored functions were read, a second follows after a blank, of all masks in the file.
     """
 
     version: Literal[1] = 1
@@ -99,8 +99,8 @@ class Manifest(_ManifestModel):
     publication: str
     consistency: str
     engines: str = ""
-    columns_asked: str = ""
-    masks_asked: str = ""
+    columns_fingerprint: str = ""
+    masks_fingerprints: str = ""
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()

@@ -138,8 +138,8 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
         tuple(datasets),
         manifest.consistency,
         engines=manifest.engines,
-        columns_asked=manifest.columns_asked,
-        masks_asked=manifest.masks_asked,
+        columns_fingerprint=manifest.columns_fingerprint,
+        masks_fingerprints=manifest.masks_fingerprints,
     )
 
 

@@ -124,7 +124,7 @@ def versions_under_other_masks(store: ObjectStore, prefix: str, in_force: Manife
 def have_same_masks(one: Manifest, other: Manifest) -> bool:
     """Whether two versions were read under the same masks, also those of columns that are no output any more."""
     masks = {dataset.name: dataset.masks for dataset in other.datasets}
-    fingerprints = zip(one.masks_asked.split(), other.masks_asked.split(), strict=False)
+    fingerprints = zip(one.masks_fingerprints.split(), other.masks_fingerprints.split(), strict=False)
     return all(dataset.masks == masks.get(dataset.name, dataset.masks) for dataset in one.datasets) and all(
         a == b for a, b in fingerprints
     )

@@ -39,7 +39,7 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
         "schema_unchanged": True,
         "snapshot_held": True,
         "formats_reconciled": True,
-        "names_set": True,
+        "stable_names_set": True,
     }
     assert found["max_rows"].description == "2026-11-04: 5 rows, at most 3 expected"
     assert found["max_rows"].severity == AssetCheckSeverity.ERROR

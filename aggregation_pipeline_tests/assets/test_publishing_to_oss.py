@@ -226,7 +226,7 @@ def test_links_stand_in_the_metadata_of_exports_only_where_they_were_asked_for_a
     found = metadata_of(result, export_key("orders", "json"))
     (link,) = re.findall(r"\]\((http[^)]+)\)", found["links"])
     assert "x-oss-expires=600" in link
-    assert 500 < found["links end"] - time.time() < 700
+    assert 500 < found["links expire"] - time.time() < 700
 
     def holds_links(entry: EventLogEntry) -> bool:
         return PRESIGNED.search(serialize_value(entry)) is not None
@@ -308,12 +308,12 @@ def test_a_name_that_cannot_be_set_is_a_failed_check_of_the_manifest_and_no_fail
     )
     result = run()
     assert result.success
-    (check,) = [event for event in result.get_asset_check_evaluations() if event.check_name == "names_set"]
+    (check,) = [event for event in result.get_asset_check_evaluations() if event.check_name == "stable_names_set"]
     assert (check.passed, check.severity, check.asset_key) == (False, AssetCheckSeverity.WARN, manifest_key("orders"))
     assert f"copy 'daily/orders/{WINDOW}/{result.run_id}/orders.json' to '{name}'" in (check.description or "")
     assert metadata_of(result, export_key("orders", "json"))["dagster/uri"].endswith(f"/{result.run_id}/orders.json")
     oss_server.faults.clear()
     result = run()
-    (check,) = [event for event in result.get_asset_check_evaluations() if event.check_name == "names_set"]
+    (check,) = [event for event in result.get_asset_check_evaluations() if event.check_name == "stable_names_set"]
     assert check.passed
     assert name in oss_server.bucket.objects

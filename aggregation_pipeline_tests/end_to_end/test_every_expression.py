@@ -77,7 +77,7 @@ def quoted_names(types: dict[str, tuple[str, Sequence[str]]]) -> dict[str, tuple
     return {quoted(name): each for name, each in types.items()}
 
 
-def taken(source: Source, expressions: Sequence[str], tail: str, beside: Sequence[str] = ()) -> list[str]:
+def accepted_by_server(source: Source, expressions: Sequence[str], tail: str, beside: Sequence[str] = ()) -> list[str]:
     """Those of the expressions that the server takes and has no doubts about, with `beside` in the same statement.
 
     No table may be exported with the others. The driver's own converters stay out of it: they choke on what a server
@@ -128,7 +128,7 @@ def buffering(server: MySQLServer, shape: Shape) -> Iterator[None]:
             cursor.execute("SET GLOBAL sql_buffer_result = 0")
 
 
-def asked(expression: str, mysql_type: str) -> str:
+def exact_form(expression: str, mysql_type: str) -> str:
     """How the client asks for an output: as it stands, but for the two types that do not come with all they hold."""
     if mysql_type.startswith("BIT("):
         return f"CAST({expression} AS UNSIGNED)"
@@ -141,7 +141,7 @@ def differences(
     """Compare a published dataset without its first `width` outputs with the client's rows; return the differences."""
     found = published(window, dataset)
     types = found.types[width:]
-    questions = [asked(expression, mysql_type) for expression, mysql_type in zip(expressions, types, strict=True)]
+    questions = [exact_form(expression, mysql_type) for expression, mysql_type in zip(expressions, types, strict=True)]
     expected = ask(source.server, source.database, [*source.settings, f"SELECT {', '.join(questions)} {tail}"])
     assert len(found.parquet) == len(found.texts) == len(expected) > 0
     wrong = []
@@ -162,7 +162,7 @@ def differences(
 
 
 def details(source: Source, column: str, folder: Path) -> tuple[int, list[str]]:
-    expressions = taken(source, [each.format(c=quoted(column)) for each in SCALARS], "FROM t")
+    expressions = accepted_by_server(source, [each.format(c=quoted(column)) for each in SCALARS], "FROM t")
     fields = [{"expr": expression, "alias": f"x{place}"} for place, expression in enumerate(expressions)]
     window = export(source, folder, select_fields=fields)
     return len(expressions), differences(source, window, "detail", expressions, "FROM t ORDER BY id", 0)
@@ -176,8 +176,8 @@ def figures(source: Source, column: str, shape: Shape, folder: Path) -> tuple[in
         if name not in ("COUNT DISTINCT", "GROUP_CONCAT")
     }
     written = [each.format(c=quoted(column)) for each in AGGREGATES]
-    beside = taken(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
-    expressions = [*taken(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
+    beside = accepted_by_server(source, [each.format(c=quoted(column)) for each in shape.beside], f"FROM t {grouped}")
+    expressions = [*accepted_by_server(source, [*named, *written], f"FROM t {grouped}", beside), *beside]
     aggregations = [
         ({"function": named[expression], "field": column} if expression in named else {"expr": expression})
         | {"alias": f"x{place}"}

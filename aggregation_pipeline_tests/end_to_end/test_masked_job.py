@@ -22,7 +22,7 @@ from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline_tests.source.mysql.test_masks_by_chance import loaded, shown
+from aggregation_pipeline_tests.source.mysql.test_masks_by_chance import load_or_none, rows_shown
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, EntryGenerator
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -116,7 +116,7 @@ def test_no_masked_cell_is_anywhere_after_a_run_of_entries_made_by_chance(
         together = [masking]
         for keys in (source.random_entry(f"e{number}") for number in range(120)):
             # What another entry masks decides too; what the server refuses is no matter here.
-            if (entry := loaded(*together, keys)) is not None and shown(connection, entry) is not None:
+            if (entry := load_or_none(*together, keys)) is not None and rows_shown(connection, entry) is not None:
                 together.append(keys)
     assert len(together) > 12
     tables = {str(keys["name"]): {key: value for key, value in keys.items() if key != "name"} for keys in together}

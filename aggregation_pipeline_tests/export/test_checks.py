@@ -35,12 +35,12 @@ def evaluated(tmp_path: Path) -> Callable[..., dict[str, CheckResult]]:
         reference: Manifest | None = None,
         truncated: bool = False,
         consistency: str = "snapshot",
-        columns_asked: str = "",
+        columns_fingerprint: str = "",
     ) -> dict[str, CheckResult]:
         path = tmp_path / "detail.parquet"
         pq.write_table(ROWS, path, row_group_size=2)
         dataset = Dataset("detail", path, ROWS.num_rows, ROWS.schema, truncated, "SELECT", "none")
-        extract = Extract("t", "2026-11-20", (dataset,), consistency, columns_asked=columns_asked)
+        extract = Extract("t", "2026-11-20", (dataset,), consistency, columns_fingerprint=columns_fingerprint)
         checks = tuple(Checks.model_validate(group) for group in groups)
         entry = TableEntry(name="t", select_fields=("*",), checks=checks)
         return {result.name: result for result in evaluate_checks(entry, extract, reference, lambda: before)}
@@ -130,11 +130,14 @@ def test_what_is_always_watched(evaluated):
         == "detail.price is new; detail.vip is new; detail.old is gone; detail.id was int32 and is int64"
     )
     assert found["not_truncated"].message == "limit cut off rows of detail"
-    for columns_asked, words in (
+    for columns_fingerprint, words in (
         ("one", "the source table has changed, the entry asks for the same: "),
         ("two", "the entry asks for other columns"),
     ):
-        found = evaluated(columns_asked=columns_asked, reference=reference.model_copy(update={"columns_asked": "one"}))
+        found = evaluated(
+            columns_fingerprint=columns_fingerprint,
+            reference=reference.model_copy(update={"columns_fingerprint": "one"}),
+        )
         assert found["schema_unchanged"].message.startswith(words)
 
 

@@ -54,7 +54,7 @@ def test_dagsters_words_for_a_connection_that_is_tried_again_are_known(caplog):
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> "Heard":
     # Nothing was said before.
-    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
+    monkeypatch.delenv("AGGREGATION_LOG_RECORD", raising=False)
     return Heard()
 
 
@@ -99,12 +99,12 @@ logging.getLogger("dagster.code_server").warning("Something else")
 
 
 def test_that_a_code_server_was_replaced_is_said_once_by_all_of_them_together(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
+    monkeypatch.delenv("AGGREGATION_LOG_RECORD", raising=False)
     log_once.begin_log_record()
     environment = {
         **environment_without_settings(),
         "PYTHONPATH": str(REPOSITORY),
-        "AGGREGATION_TOLD": os.environ["AGGREGATION_TOLD"],
+        "AGGREGATION_LOG_RECORD": os.environ["AGGREGATION_LOG_RECORD"],
     }
     command = [sys.executable, "-c", REPLACED]
     said = ""

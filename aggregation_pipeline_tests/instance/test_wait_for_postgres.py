@@ -17,7 +17,7 @@ NOBODY = "postgresql+psycopg2://u@/d?host=/nowhere&options=-c%20timezone%3DUTC"
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
+    monkeypatch.delenv("AGGREGATION_LOG_RECORD", raising=False)
     monkeypatch.setattr(PostgresStorage, "patience", 3.0)
 
 

@@ -14,7 +14,7 @@ from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance
 from aggregation_pipeline_tests.support.waiting import until
 
-WORKERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'aggregation run {} lives'"
+WORKERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'aggregation heartbeat {}'"
 
 
 @pytest.fixture(scope="module")

@@ -53,16 +53,16 @@ def test_what_a_killed_service_left_is_removed_by_the_next(environment, tmp_path
         environment,
     )
     (left,) = tmp_path.iterdir()
-    (tmp_path / f"aggregation-told-{os.getpid()}-x").touch()
+    (tmp_path / f"aggregation-log-record-{os.getpid()}-x").touch()
     run(CODE, environment)
-    assert [path.name for path in tmp_path.iterdir()] == [f"aggregation-told-{os.getpid()}-x"]
-    assert left.name.startswith("aggregation-told-")
+    assert [path.name for path in tmp_path.iterdir()] == [f"aggregation-log-record-{os.getpid()}-x"]
+    assert left.name.startswith("aggregation-log-record-")
 
 
 def test_where_no_file_can_be_made_it_is_said_all_the_same(monkeypatch, caplog):
     from aggregation_pipeline.settings.log_once import log_once
 
-    monkeypatch.delenv("AGGREGATION_TOLD", raising=False)
+    monkeypatch.delenv("AGGREGATION_LOG_RECORD", raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", lambda: "/nowhere/at/all")
     log_once(logging.getLogger("x"), logging.WARNING, "100 % said")
     assert [record.getMessage() for record in caplog.records] == ["100 % said"]

@@ -57,14 +57,14 @@ def test_the_manifest_says_all_that_is_known_of_the_data(store: ObjectStore, tmp
     extract = sample_extract(tmp_path / "extract")
     detail = replace(extract.datasets[1], truncated=True, zero_dates={"born": 2}, masks={"phone": "hash"})
     extract = replace(
-        extract, datasets=(extract.datasets[0], detail), consistency="none", engines="MyISAM", columns_asked="abc"
+        extract, datasets=(extract.datasets[0], detail), consistency="none", engines="MyISAM", columns_fingerprint="abc"
     )
     files = [replace(file, notes={"cut": 3}) for file in render_csv(extract, tmp_path)]
-    check = ManifestCheck(name="enough", passed=True, severity="error", words="3 rows")
+    check = ManifestCheck(name="enough", passed=True, severity="error", message="3 rows")
     publish_window(store, "daily", extract, files, run_id="run-1", notes=["a note"], checks=[check])
     manifest = load_manifest(store, "daily", "orders", WINDOW)
     assert manifest is not None
-    assert (manifest.consistency, manifest.engines, manifest.columns_asked) == ("none", "MyISAM", "abc")
+    assert (manifest.consistency, manifest.engines, manifest.columns_fingerprint) == ("none", "MyISAM", "abc")
     mark = json.loads(store.read(f"{FOLDER}/run-1/publication.json"))
     names = ["orders.detail.csv", "orders.summary.csv"]
     assert mark == {
@@ -140,11 +140,11 @@ def test_a_rerun_with_the_same_data_sends_nothing(watched: Watched, tmp_path: Pa
 
 
 def test_what_a_check_said_of_the_same_data_when_it_was_published_stands(watched: Watched, tmp_path: Path):
-    checks = [ManifestCheck(name="schema_unchanged", passed=False, severity="warn", words="detail.value is new")]
+    checks = [ManifestCheck(name="schema_unchanged", passed=False, severity="warn", message="detail.value is new")]
     first = publish(watched, sample_extract(tmp_path / "a"), tmp_path / "out", run="run-1", checks=checks)
     checks = [
         ManifestCheck(
-            name="schema_unchanged", passed=True, severity="warn", words="Columns are those of the last time."
+            name="schema_unchanged", passed=True, severity="warn", message="Columns are those of the last time."
         )
     ]
     watched.done.clear()

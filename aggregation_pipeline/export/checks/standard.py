@@ -19,7 +19,7 @@ STANDARD_CHECKS: Final[Mapping[str, str]] = {
     FORMATS_RECONCILED: "Every file holds exactly the rows that were read.",
 }
 # A check of the manifest rather than of the rows. Its outcome is known only when everything is published.
-NAMES_SET: Final = "names_set"
+NAMES_SET: Final = "stable_names_set"
 NAMES_SET_DESCRIPTION: Final = "The files of the window can be reached by their stable names."
 
 
@@ -39,7 +39,7 @@ def formats_reconciled(error: Exception | None) -> CheckResult:
     return CheckResult(FORMATS_RECONCILED, error is None, "error", blocking=True, message=message)
 
 
-def names_set(problems: Sequence[str]) -> CheckResult:
+def stable_names_set(problems: Sequence[str]) -> CheckResult:
     """Return whether the stable names could be set. `problems` has one text for each name that is wrong."""
     message = NAMES_SET_DESCRIPTION
     if problems:
@@ -67,9 +67,9 @@ def _schema_unchanged(extract: Extract, reference: Manifest | None) -> CheckResu
 
 
 def _who_changed(extract: Extract, reference: Manifest) -> str:
-    if not (extract.columns_asked and reference.columns_asked):
+    if not (extract.columns_fingerprint and reference.columns_fingerprint):
         return ""
-    if extract.columns_asked == reference.columns_asked:
+    if extract.columns_fingerprint == reference.columns_fingerprint:
         return "the source table has changed, the entry asks for the same: "
     return "the entry asks for other columns than the last time: "
 

@@ -120,7 +120,7 @@ def _extract_of(prepared: PreparedSession, request: ReadRequest, datasets: Seque
     # A view or a stored function may read any table, so what the whole file masks is recorded as well. Without one, the
     # masks of the entry's own tables are enough.
     reads_other_tables = engines.views or engines.stored_functions or engines.called_by_views
-    masks = entry.masks_asked if reads_other_tables else entry.masks_asked[:1]
+    masks = entry.masks_fingerprints if reads_other_tables else entry.masks_fingerprints[:1]
     return Extract(
         table=entry.name,
         window=request.window,
@@ -129,8 +129,8 @@ def _extract_of(prepared: PreparedSession, request: ReadRequest, datasets: Seque
         comments=_comments(prepared),
         notes=(clock.note,) if clock.note else (),
         engines=str(engines),
-        columns_asked=entry.columns_asked,
-        masks_asked=" ".join(masks),
+        columns_fingerprint=entry.columns_fingerprint,
+        masks_fingerprints=" ".join(masks),
     )
 
 

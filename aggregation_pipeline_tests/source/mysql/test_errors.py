@@ -26,7 +26,7 @@ ENTRY = TableEntry.model_validate(
 KNOWN = QuotableNames.of(user="reader", database="shop", entry=ENTRY).plus(["age"])
 
 
-def told(code: int, said: str) -> str:
+def message_for(code: int, said: str) -> str:
     return str(to_source_error(pymysql.err.OperationalError(code, said), quotable=KNOWN))
 
 
@@ -92,8 +92,8 @@ def told(code: int, said: str) -> str:
     ],
 )
 def test_names_stay_and_values_go(code: int, said: str, shown: str):
-    assert shown in told(code, said)
-    assert "secret" not in told(code, said)
+    assert shown in message_for(code, said)
+    assert "secret" not in message_for(code, said)
     assert "secret" not in describe_warning(code, said, KNOWN)
     assert "secret" not in describe_warning(code, said, KNOWN, "deprecated")
 
@@ -109,13 +109,13 @@ def test_names_stay_and_values_go(code: int, said: str, shown: str):
     ],
 )
 def test_a_refusal_brings_its_remedy(code: int, remedy: str):
-    assert remedy in told(code, "x")
+    assert remedy in message_for(code, "x")
 
 
 def test_a_unit_in_the_plural_is_told():
     said = "You have an error in your SQL syntax; check the manual for the right syntax to use near 'DAYS)' at line 1"
-    assert "MySQL's units have no s: INTERVAL 7 DAY." in told(1064, said)
-    assert "units" not in told(1064, said.replace("DAYS", "DAYSHIFT"))
+    assert "MySQL's units have no s: INTERVAL 7 DAY." in message_for(1064, said)
+    assert "units" not in message_for(1064, said.replace("DAYS", "DAYSHIFT"))
 
 
 def test_a_note_on_deprecated_syntax_is_repeated_where_it_holds_nothing_else():
@@ -153,7 +153,7 @@ CELL = st.text(max_size=60) | st.from_regex(r"[a-z]{4,12}(['\"`. ][a-z0-9]{4,12}
 # Our own sentences, and what is known: pieces of these may be shown.
 SENTENCES = [" ".join(refusal) for refusal in REFUSALS.values()]
 OURS = " ".join(
-    [*SENTENCES, *RETRYABLE.values(), *KNOWN.names.values(), *KNOWN.texts, *DEPRECATION, told(9999, "")]
+    [*SENTENCES, *RETRYABLE.values(), *KNOWN.names.values(), *KNOWN.texts, *DEPRECATION, message_for(9999, "")]
 ).casefold()
 CODES = [*sorted({*REFUSALS, *RETRYABLE}), 9999]
 
@@ -162,7 +162,11 @@ CODES = [*sorted({*REFUSALS, *RETRYABLE}), 9999]
 def test_no_piece_of_a_cell_survives_any_template_under_any_number(cell: str, template: str, code: int):
     said = template.replace("{}", cell)
     shown = " ".join(
-        (told(code, said), describe_warning(code, said, KNOWN), describe_warning(code, said, KNOWN, "deprecated"))
+        (
+            message_for(code, said),
+            describe_warning(code, said, KNOWN),
+            describe_warning(code, said, KNOWN, "deprecated"),
+        )
     ).casefold()
     frame = OURS + " " + template.casefold()
     for word in re.findall(r"\w{4,}", cell):

@@ -134,7 +134,7 @@ def test_what_cannot_be_known_is_said_in_the_first_run_and_its_manifest_and_chec
         assert (exported.manifest.consistency, exported.manifest.engines) == ("snapshot", "unknown (view v_inn)")
         (held,) = [check for check in exported.manifest.checks if check.name == "snapshot_held"]
         assert held.passed
-        assert "as far as this account can see: engines unknown (view v_inn); GRANT SHOW VIEW" in held.words
+        assert "as far as this account can see: engines unknown (view v_inn); GRANT SHOW VIEW" in held.message
     first, second = said
     assert len(first) == 1
     assert "so on_scan cannot be applied" in first[0]

@@ -42,7 +42,7 @@ def twins(request: pytest.FixtureRequest) -> Iterator[Twins]:
         connection.close()
 
 
-def loaded(*tables: Mapping[str, Any]) -> TableEntry | None:
+def load_or_none(*tables: Mapping[str, Any]) -> TableEntry | None:
     """The last of the entries, as one of a file of all of them; None where the file is refused."""
     try:
         return PipelineConfig.model_validate({"tables": tables}).tables[-1]
@@ -50,7 +50,7 @@ def loaded(*tables: Mapping[str, Any]) -> TableEntry | None:
         return None
 
 
-def shown(connection: Any, entry: TableEntry) -> list[Any] | None:
+def rows_shown(connection: Any, entry: TableEntry) -> list[Any] | None:
     """What the entry gives that has no mask, by dataset and column; None where the server refuses it."""
     rules = {name.casefold(): rule for name, rule in entry.mask.items() if rule != "keep"}
     found: list[Any] = []
@@ -74,15 +74,15 @@ def go(twins: Twins, seed: int, tries: int) -> Counter[str]:
     source, counts = EntryGenerator(seed), Counter[str]()
     for number in range(tries):
         masking, keys = source.masking_entry(), source.random_entry(f"e{number}")
-        entry = loaded(masking, keys)
+        entry = load_or_none(masking, keys)
         if entry is None:
             counts["refused"] += 1
             # Were it taken as it stands, would it show something?
-            open_entry = loaded(keys | {"mask": {}})
-            pair = [shown(twin, open_entry) for twin in twins] if open_entry else [None, None]
+            open_entry = load_or_none(keys | {"mask": {}})
+            pair = [rows_shown(twin, open_entry) for twin in twins] if open_entry else [None, None]
             counts["rightly"] += None not in pair and pair[0] != pair[1]
             continue
-        first, second = (shown(twin, entry) for twin in twins)
+        first, second = (rows_shown(twin, entry) for twin in twins)
         if first is None or second is None:
             counts["not run"] += 1
             continue

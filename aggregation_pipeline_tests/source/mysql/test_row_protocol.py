@@ -15,7 +15,7 @@ from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
 @contextmanager
-def crumbling(target: int, largest: int) -> Iterator[int]:
+def cutting_proxy(target: int, largest: int) -> Iterator[int]:
     """A port that forwards to `target` and cuts the server's answers into pieces of random sizes."""
     sizes = random.Random(largest)
 
@@ -77,7 +77,7 @@ def test_rows_are_the_same_however_the_network_cuts_them(
     ]
     # Blocks of a few rows, so that they end everywhere too.
     monkeypatch.setattr(row_protocol, "BLOCK_BYTES", 2_000)
-    with crumbling(port_of(mariadb), largest) as port:
+    with cutting_proxy(port_of(mariadb), largest) as port:
         assert cells_of(mariadb, port, "test", sql) == expected
 
 
@@ -90,6 +90,6 @@ def test_a_row_that_fills_its_packets_to_the_last_byte_is_whole(mariadb: MySQLSe
         f"SELECT REPEAT('a', {size}) UNION ALL SELECT 'between' UNION ALL SELECT REPEAT('b', {size + 1}) UNION ALL"
         " SELECT 'last'"
     )
-    with crumbling(port_of(mariadb), 900_000) as port:
+    with cutting_proxy(port_of(mariadb), 900_000) as port:
         found = [row[0] for row in cells_of(mariadb, port, "test", sql)]
     assert found == [b"a" * size, b"between", b"b" * (size + 1), b"last"]

@@ -123,7 +123,7 @@ def options(mysql: MySQLServer) -> Iterator[SourceOptions]:
         cursor.execute(f"DROP USER {user}")
 
 
-def asked(session: Session) -> list[Any]:
+def run_queries(session: Session) -> list[Any]:
     """What the battery gives; an error counts as its number."""
     found: list[Any] = []
     for query in (*QUERIES, "SELECT id FROM old_rows ORDER BY id", "SELECT COUNT(*), SUM(n) FROM days"):
@@ -137,14 +137,14 @@ def asked(session: Session) -> list[Any]:
     return found
 
 
-def battery(options: SourceOptions, *statements: str) -> list[Any]:
+def read_all_results(options: SourceOptions, *statements: str) -> list[Any]:
     """The same in a session of ours, in which more may have been set."""
     with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
         for statement in statements:
             # A few cannot be set in a transaction, so neither by anybody whom we read for.
             with contextlib.suppress(sa.exc.DBAPIError):
                 session.connection.exec_driver_sql(statement)
-        return asked(session)
+        return run_queries(session)
 
 
 def extremes(name: str) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def globally(mysql: MySQLServer, statements: Callable[[Any], list[tuple[str, str
 # seekdb takes init_connect and does not run it.
 @on("mariadb", "mysql56")
 def test_init_connect_changes_no_result(mysql: MySQLServer, options: SourceOptions):
-    clean = battery(options)
+    clean = read_all_results(options)
     with mysql.connect() as connection, connection.cursor() as cursor:
         nasty = accepted(cursor, list(NASTY.items()))
     assert len(nasty) > 20
@@ -201,17 +201,17 @@ def test_init_connect_changes_no_result(mysql: MySQLServer, options: SourceOptio
             cursor.execute("SET SESSION sql_select_limit = 10, SESSION sql_big_selects = 1")
             cursor.execute("SELECT DATABASE(), @@div_precision_increment")
             assert cursor.fetchall() == (("information_schema", 0),), "init_connect did not run"
-        assert battery(options) == clean
+        assert read_all_results(options) == clean
 
 
 def test_defaults_of_the_server_change_no_result(mysql: MySQLServer, options: SourceOptions):
-    clean = battery(options)
+    clean = read_all_results(options)
     unfit = {"autocommit", "last_insert_id", "timestamp", "max_join_size"}
     with globally(
         mysql, lambda before: [(name, value) for name, value in NASTY.items() if name in before and name not in unfit]
     ) as done:
         assert len(done) > 15
-        assert battery(options) == clean
+        assert read_all_results(options) == clean
 
 
 def test_rows_are_not_cut_by_a_limit_that_the_server_sets(mysql: MySQLServer, options: SourceOptions, tmp_path: Path):
@@ -223,7 +223,7 @@ def test_rows_are_not_cut_by_a_limit_that_the_server_sets(mysql: MySQLServer, op
 
 @pytest.mark.slow
 def test_the_variables_that_are_left_alone_change_no_result(mysql: MySQLServer, options: SourceOptions):
-    clean = battery(options)
+    clean = read_all_results(options)
     with mysql.connect(database=options.database) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW SESSION VARIABLES")
         names = sorted(HARMLESS & {name for name, _ in cursor.fetchall()})
@@ -242,7 +242,7 @@ def test_the_variables_that_are_left_alone_change_no_result(mysql: MySQLServer, 
             if value is not None
         ]
         tried += len(chosen)
-        assert battery(options, *(f"SET SESSION {name} = {value}" for name, value in chosen)) == clean, chosen
+        assert read_all_results(options, *(f"SET SESSION {name} = {value}" for name, value in chosen)) == clean, chosen
     assert tried > 100
 
 

@@ -43,7 +43,7 @@ def signalling(seekdb: MySQLServer) -> Iterator[Session]:
         yield opened
 
 
-def judged(session: Session, sql: str) -> list[str]:
+def warn_or_raise(session: Session, sql: str) -> list[str]:
     """Run a statement, and return what is said of it."""
     said: list[str] = []
     stream = RowStream(session.driver_connection, sql)
@@ -97,13 +97,15 @@ WARNINGS = [*DEPRECATED, *SERIOUS]
 def test_deprecated_syntax_of_mysql_is_said_and_passes(signalling: Session):
     mysql8 = replace(signalling, server="8.4.3")
     for code, text in DEPRECATED:
-        (said,) = judged(mysql8, f"SELECT warn_{code}()")
+        (said,) = warn_or_raise(mysql8, f"SELECT warn_{code}()")
         assert said.startswith(f"detail: the server says about the entry, or about a view that it reads: {code} ")
         assert said.endswith(". The result is right nevertheless.")
         assert "2026/01/01" not in said
         if code in (1287, 1681, 3719, 3778):
             assert text.rstrip(".") in said
-    assert judged(mysql8, "SELECT warn_1287() UNION ALL SELECT warn_1287()") == judged(mysql8, "SELECT warn_1287()")
+    assert warn_or_raise(mysql8, "SELECT warn_1287() UNION ALL SELECT warn_1287()") == warn_or_raise(
+        mysql8, "SELECT warn_1287()"
+    )
 
 
 def test_everything_else_stops_a_table_and_shows_no_value(signalling: Session):
@@ -111,18 +113,18 @@ def test_everything_else_stops_a_table_and_shows_no_value(signalling: Session):
         with pytest.raises(
             SourceError, match=rf"detail: the server warned about the result.*: {code} .*Correct the expression"
         ) as caught:
-            judged(replace(signalling, server="8.4.3"), f"SELECT warn_{code}()")
+            warn_or_raise(replace(signalling, server="8.4.3"), f"SELECT warn_{code}()")
         assert "secret" not in str(caught.value)
     with pytest.raises(SourceError, match="1292"):
-        judged(signalling, "SELECT warn_1287() UNION ALL SELECT warn_1292()")
+        warn_or_raise(signalling, "SELECT warn_1287() UNION ALL SELECT warn_1292()")
 
 
 def test_numbers_that_mean_other_things_on_other_servers_are_not_taken_for_mysqls(signalling: Session):
     for server in ("10.11.6-MariaDB", "5.7.25-OceanBase seekdb-v1.4.0.0", "8.0.11-TiDB-v7.5.0"):
-        assert judged(replace(signalling, server=server), "SELECT warn_1287()")
+        assert warn_or_raise(replace(signalling, server=server), "SELECT warn_1287()")
         for code in (3719, 4095, 3170):
             with pytest.raises(SourceError, match=f"{code} "):
-                judged(replace(signalling, server=server), f"SELECT warn_{code}()")
+                warn_or_raise(replace(signalling, server=server), f"SELECT warn_{code}()")
 
 
 def test_a_deprecated_function_of_a_real_mysql_goes_to_the_log(mysql56: MySQLServer, tmp_path: Path):
@@ -152,17 +154,17 @@ def test_a_result_that_mariadb_calls_incomplete_stops_the_table(mariadb: MySQLSe
         open_session(options_for(mariadb, database), logical_time=LOGICAL_TIME, zone=ZONE) as session,
         pytest.raises(SourceError, match=r"1931 .*result may be incomplete"),
     ):
-        judged(session, "SELECT id FROM t WHERE id > 0 LIMIT ROWS EXAMINED 10")
+        warn_or_raise(session, "SELECT id FROM t WHERE id > 0 LIMIT ROWS EXAMINED 10")
 
 
 def test_notes_pass_unless_they_tell_of_another_value(mariadb: MySQLServer):
     database = mariadb.fresh_database()
     with open_session(options_for(mariadb, database), logical_time=LOGICAL_TIME, zone=ZONE) as session:
-        assert judged(session, "SELECT CAST('12 ' AS SIGNED)") == []
+        assert warn_or_raise(session, "SELECT CAST('12 ' AS SIGNED)") == []
         with pytest.raises(SourceError, match="1916 Got overflow when converting"):
-            judged(session, "SELECT CAST(1e30 AS SIGNED)")
+            warn_or_raise(session, "SELECT CAST(1e30 AS SIGNED)")
         with pytest.raises(SourceError, match="1105 An expression failed on some row"):
-            judged(session, "SELECT CAST(-1 AS UNSIGNED)")
+            warn_or_raise(session, "SELECT CAST(-1 AS UNSIGNED)")
 
 
 @pytest.mark.parametrize("name", ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)])
@@ -174,7 +176,7 @@ def test_warnings_that_are_counted_and_not_listed_stop_the_table(name: str, requ
         with pytest.raises(
             SourceError, match=r"1 or more that the server counted and does not list \(see its max_error_count\)"
         ):
-            judged(session, "SELECT 1 + 'x'")
+            warn_or_raise(session, "SELECT 1 + 'x'")
 
 
 @pytest.mark.sample56
