@@ -1,13 +1,18 @@
-"""The rooms of the package, read from the imports: which may know which, and which know nothing of Dagster."""
+"""The rooms of the package, read from the imports: which may know which, and which know nothing of Dagster.
+
+Below that, sizes: of files, of functions, and of the list of exceptions to ruff.
+"""
 
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 import aggregation_pipeline
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 PACKAGE = "aggregation_pipeline"
 ROOT = Path(aggregation_pipeline.__file__).parent
@@ -128,3 +133,50 @@ def test_few_modules_stay_at_the_root_and_packages_hold_nothing_in_init():
 def test_no_module_with_assets_or_sensors_postpones_its_annotations():
     wrong = [path for path in ROOT.rglob("*.py") if "from __future__ import annotations" in path.read_text("utf-8")]
     assert wrong == []
+
+
+# The package, its tests and the benchmarks: what is held to sizes.
+FOLDERS = (PACKAGE, "aggregation_pipeline_tests", "benchmarks")
+SOURCES = {
+    str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
+    for name in FOLDERS
+    for path in sorted((REPOSITORY / name).rglob("*.py"))
+}
+LINES_IN_A_FILE = 300
+LINES_IN_A_FUNCTION = 60
+MEDIAN_LINES = 110
+EXCEPTIONS_TO_RUFF = 50
+
+
+def length(text: str) -> int:
+    return len(text.splitlines())
+
+
+def functions(text: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method of a module, with those inside others."""
+    return (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_no_file_is_too_long_to_be_read_at_once():
+    assert {path.split("/")[0] for path in SOURCES} == set(FOLDERS)
+    assert {path: length(text) for path, text in SOURCES.items() if length(text) > LINES_IN_A_FILE} == {}
+
+
+def test_no_function_is_too_long_to_be_seen_at_once():
+    lengths = {
+        f"{path}: {function.name}": (function.end_lineno or function.lineno) - function.lineno + 1
+        for path, text in SOURCES.items()
+        for function in functions(text)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_IN_A_FUNCTION} == {}
+
+
+def test_half_of_the_packages_files_are_short():
+    assert median(length(text) for path, text in SOURCES.items() if path.startswith(PACKAGE + "/") and text) <= (
+        MEDIAN_LINES
+    )
+
+
+def test_ruff_is_rarely_told_to_look_away():
+    marks = {path: text.count("# " + "noqa") for path, text in SOURCES.items()}
+    assert sum(marks.values()) < EXCEPTIONS_TO_RUFF, {path: count for path, count in marks.items() if count}

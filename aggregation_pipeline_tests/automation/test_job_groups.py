@@ -39,6 +39,43 @@ tables:
     partition: {column: created_at, every: month, start: 2025-01-01, end_offset: 1}
     schedule: 0 3 2 * *
 """
+# What is made of RICH: the partitioned tables, the assets of each group, the tables of each job, the schedules.
+RICH_PARTITIONED = ("orders", "refunds", "clicks", "weekly", "monthly")
+RICH_GROUPS = {
+    "sources": [f"mysql/default/{name}" for name in ("clicks", "orders", "products", "refunds", "users", "weekly")],
+    "shop/sales": [
+        "aggregation/monthly",
+        "aggregation/orders",
+        "export/monthly_json",
+        "export/monthly_manifest",
+        "export/orders_csv",
+        "export/orders_json",
+        "export/orders_manifest",
+    ],
+    **{
+        name: [f"aggregation/{name}", f"export/{name}_json", f"export/{name}_manifest"]
+        for name in ("clicks", "products", "refunds", "users", "weekly")
+    },
+}
+RICH_JOBS = {
+    "aggregate": ["users"],
+    "aggregate_by_hand": ["products"],
+    "aggregate_daily_partitions_at_0200": ["orders", "refunds"],
+    "aggregate_hourly_partitions_hourly_at_05": ["clicks"],
+    "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin": ["weekly"],
+    "aggregate_monthly_partitions_day_2_at_0300": ["monthly"],
+}
+RICH_SCHEDULES = {
+    "aggregate_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
+    "aggregate_daily_partitions_at_0200_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
+    "aggregate_hourly_partitions_hourly_at_05_schedule": ("5 * * * *", "Asia/Shanghai", "RUNNING"),
+    "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule": (
+        ["0 6 * * 1", "0 18 * * 1"],
+        "Europe/Berlin",
+        "RUNNING",
+    ),
+    "aggregate_monthly_partitions_day_2_at_0300_schedule": ("0 3 2 * *", "Asia/Shanghai", "RUNNING"),
+}
 
 
 def definitions(folder: Path, text: str = RICH, **variables: Any) -> Definitions:
@@ -95,13 +132,9 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
         if not key.path[-1].endswith(("_json", "_csv"))
     }
     assert sorted(key for key, found in partitions.items() if found) == sorted(
-        key
-        for name in ("orders", "refunds", "clicks", "weekly", "monthly")
-        for key in (f"aggregation/{name}", f"export/{name}_manifest")
+        key for name in RICH_PARTITIONED for key in (f"aggregation/{name}", f"export/{name}_manifest")
     )
-    assert (
-        len({partitions[f"aggregation/{name}"] for name in ("orders", "refunds", "clicks", "weekly", "monthly")}) == 4
-    )
+    assert len({partitions[f"aggregation/{name}"] for name in RICH_PARTITIONED}) == 4
     node = graph.get(next(key for key in graph.get_all_asset_keys() if key.path == ["export", "orders_manifest"]))
     assert sorted(key.to_user_string() for key in node.parent_keys) == [
         "aggregation/orders",
@@ -111,56 +144,19 @@ def test_the_whole_graph_of_a_rich_config(tmp_path):
     groups: dict[str, list[str]] = {}
     for key in sorted(graph.get_all_asset_keys()):
         groups.setdefault(graph.get(key).group_name, []).append(key.to_user_string())
-    assert groups == {
-        "sources": [f"mysql/default/{name}" for name in ("clicks", "orders", "products", "refunds", "users", "weekly")],
-        "shop/sales": [
-            *("aggregation/monthly", "aggregation/orders"),
-            *(
-                "export/monthly_json",
-                "export/monthly_manifest",
-                "export/orders_csv",
-                "export/orders_json",
-                "export/orders_manifest",
-            ),
-        ],
-        **{
-            name: [f"aggregation/{name}", f"export/{name}_json", f"export/{name}_manifest"]
-            for name in ("clicks", "products", "refunds")
-        },
-        **{
-            name: [f"aggregation/{name}", f"export/{name}_json", f"export/{name}_manifest"]
-            for name in ("users", "weekly")
-        },
-    }
+    assert groups == RICH_GROUPS
     tables = {
         job.name: sorted({key.path[1] for key in job.asset_layer.selected_asset_keys if key.path[0] == "aggregation"})
         for job in repository.get_all_jobs()
         if job.name.startswith("aggregate")
     }
-    assert tables == {
-        "aggregate": ["users"],
-        "aggregate_by_hand": ["products"],
-        "aggregate_daily_partitions_at_0200": ["orders", "refunds"],
-        "aggregate_hourly_partitions_hourly_at_05": ["clicks"],
-        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin": ["weekly"],
-        "aggregate_monthly_partitions_day_2_at_0300": ["monthly"],
-    }
+    assert tables == RICH_JOBS
     crons = {
         one.name: (one.cron_schedule, one.execution_timezone, one.default_status.value)
         for one in repository.schedule_defs
         if one.name.startswith("aggregate")
     }
-    assert crons == {
-        "aggregate_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
-        "aggregate_daily_partitions_at_0200_schedule": ("0 2 * * *", "Asia/Shanghai", "RUNNING"),
-        "aggregate_hourly_partitions_hourly_at_05_schedule": ("5 * * * *", "Asia/Shanghai", "RUNNING"),
-        "aggregate_weekly_partitions_mondays_at_0600_and_mondays_at_1800_Europe_Berlin_schedule": (
-            ["0 6 * * 1", "0 18 * * 1"],
-            "Europe/Berlin",
-            "RUNNING",
-        ),
-        "aggregate_monthly_partitions_day_2_at_0300_schedule": ("0 3 2 * *", "Asia/Shanghai", "RUNNING"),
-    }
+    assert crons == RICH_SCHEDULES
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,12 @@ _PUBLISHING: Final = (
     "storage/oss/test_denied.py",
 )
 _NAMING: Final = ("storage/test_stable_names.py", "storage/oss/test_denied.py")
+_PROJECTION: Final = (
+    "batch_jobs/test_projection.py",
+    "batch_jobs/test_projection_platforms.py",
+    "batch_jobs/test_projection_limits.py",
+    "batch_jobs/test_metadata_schema.py",
+)
 _MASKING: Final = ("config/test_mask_rules.py", "config/test_mask_attacks.py", "config/test_invalid_entries.py")
 
 CHOSEN: Final[Mapping[str, Sequence[str]]] = {
@@ -17,8 +23,8 @@ CHOSEN: Final[Mapping[str, Sequence[str]]] = {
     "storage.window_manifest": _PUBLISHING,
     "storage.stable_names": (*_NAMING, "storage/test_publish.py", "storage/test_publication_plan.py"),
     "storage.publication_plan": ("storage/test_publication_plan.py", "storage/test_publish.py"),
-    "batch_jobs.projection": ("batch_jobs/test_projection.py",),
-    "batch_jobs.table_events": ("batch_jobs/test_projection.py",),
+    "batch_jobs.projection": _PROJECTION,
+    "batch_jobs.table_events": _PROJECTION,
     "batch_jobs.reconcile": (
         "batch_jobs/test_reconcile.py",
         "runs/test_event_log.py",
