@@ -125,7 +125,7 @@ def test_each_stored_name_of_the_code_is_listed():
     assert {*STANDARD_CHECKS, NAMES_SET} == {*listed("checks that every table has")}
     assert [*CHECK_NAMES] == listed("checks that an entry asks for")
     assert [column.name for column in batch_jobs.columns] == listed("its columns")
-    assert [column.name for column in incidents.columns] == listed("columns of `causes`")
+    assert [column.name for column in incidents.columns] == listed("columns of `incidents`")
     assert [column.name for column in deliveries.columns] == listed("columns of `deliveries`")
     assert [*KINDS] == listed("kinds of incidents")
     assert [*FORMAT_NAMES] == listed("formats")

@@ -55,7 +55,7 @@ def runs_with_incidents(connection: sa.Connection, deployment: str, run_ids: Col
     """Return those of the runs that have an incident."""
     if not run_ids:
         return set()
-    run_id = incidents.c.facts["run_id"].astext
+    run_id = incidents.c.details["run_id"].astext
     query = (
         sa.select(run_id)
         .where(incidents.c.deployment == deployment, incidents.c.kind == "run_failed", run_id.in_(run_ids))
@@ -69,7 +69,7 @@ def open_incidents(connection: sa.Connection, deployment: str) -> list[OpenIncid
     """Return the incidents that are not over, the newest first."""
     with outbox_errors(), transaction(connection):
         return [
-            OpenIncident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
+            OpenIncident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.details))
             for row in connection.execute(_open(deployment))
         ]
 
@@ -125,11 +125,11 @@ def make_messages(
                 .returning(incidents)
             )
             found = [
-                Incident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.facts))
+                Incident(row.key, row.kind, row.subject, row.occurred_at, IncidentDetails.from_json(row.details))
                 for row in connection.execute(taken)
             ]
             text = renderer.message(kind, found, message.hex[:8])
-            values = {"message": message, "deployment": deployment, "kind": kind, "causes": len(found)}
+            values = {"message": message, "deployment": deployment, "kind": kind, "incidents": len(found)}
             values |= {"title": text.title, "body": text.body}
             for channel in channels:
                 due_at = plan_send_time(now, chance)
@@ -153,7 +153,7 @@ def reassign_channels(connection: sa.Connection, deployment: str, channels: Sequ
         )
         moved = connection.execute(removed).all()
         for row in moved:
-            kept = ("message", "deployment", "kind", "title", "body", "causes", "sealed_at", "due_at")
+            kept = ("message", "deployment", "kind", "title", "body", "incidents", "created_at", "due_at")
             same = {name: getattr(row, name) for name in kept}
             values = [same | {"channel": channel} for channel in channels]
             connection.execute(postgresql.insert(deliveries).values(values).on_conflict_do_nothing())
@@ -167,7 +167,7 @@ def prune(connection: sa.Connection, deployment: str) -> None:
         waiting = sa.select(deliveries.c.message).where(*WAITING)
         ended = sa.or_(incidents.c.recovered_at.is_not(None), incidents.c.kind != "table_late")
         for table, is_old in (
-            (deliveries, deliveries.c.sealed_at < oldest),
+            (deliveries, deliveries.c.created_at < oldest),
             (incidents, sa.and_(incidents.c.found_at < oldest, ended)),
         ):
             is_delivered = table.c.message.is_not(None) & table.c.message.not_in(waiting)
@@ -180,7 +180,7 @@ def _insert(connection: sa.Connection, deployment: str, incident: Incident) -> i
         "key": incident.key,
         "kind": incident.kind,
         "subject": incident.subject,
-        "facts": incident.details.to_json(),
+        "details": incident.details.to_json(),
     }
     row = {name: storable_json(value) for name, value in values.items()} | {"occurred_at": incident.at}
     return connection.execute(postgresql.insert(incidents).values(row).on_conflict_do_nothing()).rowcount

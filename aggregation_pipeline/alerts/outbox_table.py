@@ -15,15 +15,15 @@ SCHEMA = "aggregation_alerts"
 _metadata = sa.MetaData(schema=SCHEMA)
 _MOMENT = sa.DateTime(timezone=True)
 
-# One row an incident. The table keeps the name that it was created with.
+# One row an incident.
 incidents = sa.Table(
-    "causes",
+    "incidents",
     _metadata,
     sa.Column("deployment", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text),
     sa.Column("subject", sa.Text),
-    sa.Column("facts", postgresql.JSONB),
+    sa.Column("details", postgresql.JSONB),
     sa.Column("occurred_at", _MOMENT),
     sa.Column("found_at", _MOMENT),
     sa.Column("recovered_at", _MOMENT),
@@ -40,8 +40,8 @@ deliveries = sa.Table(
     sa.Column("kind", sa.Text),
     sa.Column("title", sa.Text),
     sa.Column("body", sa.Text),
-    sa.Column("causes", sa.Integer),
-    sa.Column("sealed_at", _MOMENT),
+    sa.Column("incidents", sa.Integer),
+    sa.Column("created_at", _MOMENT),
     sa.Column("due_at", _MOMENT),
     sa.Column("attempts", sa.Integer),
     sa.Column("attempted_at", _MOMENT),
@@ -53,7 +53,7 @@ deliveries = sa.Table(
 # A delivery that no channel has accepted yet, and that was not handed over to another one.
 WAITING = (deliveries.c.delivered_at.is_(None), deliveries.c.moved_at.is_(None))
 _EXISTS = sa.text(
-    f"SELECT to_regclass('{SCHEMA}.causes') IS NOT NULL AND to_regclass('{SCHEMA}.deliveries') IS NOT NULL"
+    f"SELECT to_regclass('{SCHEMA}.incidents') IS NOT NULL AND to_regclass('{SCHEMA}.deliveries') IS NOT NULL"
 )
 
 

@@ -41,7 +41,7 @@ def hurry(connection: sa.Connection) -> None:
 def rows(connection: sa.Connection) -> list[Any]:
     with connection.begin():
         return list(
-            connection.execute(sa.text("SELECT * FROM aggregation_alerts.deliveries ORDER BY sealed_at, channel"))
+            connection.execute(sa.text("SELECT * FROM aggregation_alerts.deliveries ORDER BY created_at, channel"))
         )
 
 

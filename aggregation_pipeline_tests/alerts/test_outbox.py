@@ -78,13 +78,13 @@ def test_what_waits_for_a_channel_that_was_replaced_goes_to_the_new_one_once(con
 
 def test_hostile_texts_are_stored_and_delivered(connection: sa.Connection, sink: Sink):
     channel = channel_of(sink)
-    hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE causes; -- " + "x" * 5000
+    hostile = "NUL \x00 surrogate \ud800 %s {} {0} ${jndi} '; DROP TABLE incidents; -- " + "x" * 5000
     outbox.add_incidents(
         connection, "prod", [incident(hostile, error=hostile, owners=(hostile,), run_id=hostile, asset=hostile)]
     )
     assert make_messages(connection, [channel.name]) == 1
     assert Delivery("prod", [channel]).deliver(connection).delivered == 1
-    assert "DROP TABLE causes" in sink.received[0].body["message"]
+    assert "DROP TABLE incidents" in sink.received[0].body["message"]
 
 
 def test_old_messages_are_deleted_but_never_one_that_waits(connection: sa.Connection, sink: Sink):
@@ -94,7 +94,7 @@ def test_old_messages_are_deleted_but_never_one_that_waits(connection: sa.Connec
         make_messages(connection, [channel.name])
         Delivery("prod", [channel]).deliver(connection)
     with connection.begin():
-        for column, table in (("sealed_at", "deliveries"), ("found_at", "causes")):
+        for column, table in (("created_at", "deliveries"), ("found_at", "incidents")):
             connection.execute(
                 sa.text(f"UPDATE aggregation_alerts.{table} SET {column} = {column} - interval '91 days'")
             )

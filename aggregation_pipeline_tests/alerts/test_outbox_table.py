@@ -22,7 +22,7 @@ def test_the_tables_are_created_once_in_a_schema_of_their_own_and_then_left_alon
     assert (ensure_tables(engine), ensure_tables(engine)) == (True, False)
     with engine.begin() as connection:
         schemas = connection.execute(
-            sa.text("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name = 'causes'")
+            sa.text("SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_name = 'incidents'")
         )
         assert schemas.scalars().all() == ["aggregation_alerts"]
         assert list(connection.execute(sa.text((SQL / "undelivered_alerts.sql").read_text()))) == []

@@ -97,7 +97,9 @@ def test_a_run_from_the_terminal_is_shown_has_one_message_and_can_be_executed_ag
     first = shown[0]["runId"]
     assert shown[0]["status"] == "FAILURE"
     told = partial(
-        counted, dev, "SELECT count(*) FROM aggregation_alerts.causes WHERE kind = 'run_failed' AND message IS NOT NULL"
+        counted,
+        dev,
+        "SELECT count(*) FROM aggregation_alerts.incidents WHERE kind = 'run_failed' AND message IS NOT NULL",
     )
     until("the alert", lambda: sink.received and told(), 120, said=dev.log)
 

@@ -204,7 +204,7 @@ class Books:
             def untold() -> set[str]:
                 return failed - outbox.runs_with_incidents(connection, DEPLOYMENT, failed)
 
-            until("every cause", lambda: not untold(), 90, said=lambda: str(untold()))
+            until("every incident", lambda: not untold(), 90, said=lambda: str(untold()))
         until("every message", lambda: self._asked(_UNTOLD) == [0], 150)
         (messages,) = self._asked(_TOLD)
         assert not failed or messages

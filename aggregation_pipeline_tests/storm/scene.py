@@ -36,10 +36,10 @@ _KEPT: Final = {
     "event_logs": "id, run_id, dagster_event_type, timestamp::text, event",
     "concurrency_slots": "id, run_id, step_key, deleted",
     "run_tags": "run_id, key, value",
-    "aggregation_alerts.causes": (
-        "key, kind, subject, occurred_at::text, found_at::text, recovered_at::text, message, facts"
+    "aggregation_alerts.incidents": (
+        "key, kind, subject, occurred_at::text, found_at::text, recovered_at::text, message, details"
     ),
-    "aggregation_alerts.deliveries": "sealed_at::text, due_at::text, delivered_at::text, attempts, error, kind, title",
+    "aggregation_alerts.deliveries": "created_at::text, due_at::text, delivered_at::text, attempts, error, kind, title",
     "job_ticks": "id, status, tick_body",
 }
 

@@ -6,21 +6,22 @@
 CREATE SCHEMA IF NOT EXISTS aggregation_alerts;
 
 -- One row an incident: a table that failed in a run, a check that failed, a missed deadline, a sensor that keeps failing, a recovery.
-CREATE TABLE IF NOT EXISTS aggregation_alerts.causes (
+CREATE TABLE IF NOT EXISTS aggregation_alerts.incidents (
   deployment TEXT NOT NULL,                      -- DEPLOYMENT_NAME
   key TEXT NOT NULL,                             -- identifies the incident, however often it is detected
   kind TEXT NOT NULL,                            -- run_failed, check_failed, table_late, entry_broken, sensor_failing, recovered
   subject TEXT NULL,                             -- what is broken until it recovers
-  facts JSONB NOT NULL,                          -- name, owners, error (one cleaned line), run_id, asset, files, ...
+  details JSONB NOT NULL,                        -- name, owners, error (one cleaned line), run_id, asset, files, ...
   occurred_at TIMESTAMP WITH TIME ZONE NOT NULL, -- by Dagster's clock
   found_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
   recovered_at TIMESTAMP WITH TIME ZONE NULL,
   message UUID NULL,                             -- the message that lists it; null while more incidents are collected
-  CONSTRAINT causes_pkey PRIMARY KEY (deployment, key)
+  CONSTRAINT incidents_pkey PRIMARY KEY (deployment, key)
 );
 
-CREATE INDEX IF NOT EXISTS idx_causes_unsaid ON aggregation_alerts.causes (deployment, kind, found_at) WHERE message IS NULL;
-CREATE INDEX IF NOT EXISTS idx_causes_open ON aggregation_alerts.causes (deployment, occurred_at DESC)
+CREATE INDEX IF NOT EXISTS idx_incidents_without_message ON aggregation_alerts.incidents (deployment, kind, found_at)
+WHERE message IS NULL;
+CREATE INDEX IF NOT EXISTS idx_incidents_open ON aggregation_alerts.incidents (deployment, occurred_at DESC)
 WHERE recovered_at IS NULL AND subject IS NOT NULL;
 
 -- One row a message and channel. A channel is named by its scheme and eight digits of its URL's hash: never by the URL, which is a secret.
@@ -31,8 +32,8 @@ CREATE TABLE IF NOT EXISTS aggregation_alerts.deliveries (
   kind TEXT NOT NULL,
   title TEXT NOT NULL,
   body TEXT NOT NULL,
-  causes INTEGER NOT NULL,                       -- how many incidents it lists
-  sealed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+  incidents INTEGER NOT NULL,                    -- how many incidents it lists
+  created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(), -- when the message was made
   due_at TIMESTAMP WITH TIME ZONE NOT NULL,      -- no attempt before this
   attempts INTEGER NOT NULL DEFAULT 0,
   attempted_at TIMESTAMP WITH TIME ZONE NULL,

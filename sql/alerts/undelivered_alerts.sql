@@ -1,5 +1,5 @@
 -- Messages that wait for a channel, the oldest first.
-SELECT sealed_at, channel, title, attempts, due_at, error
+SELECT created_at, channel, title, attempts, due_at, error
 FROM aggregation_alerts.deliveries
 WHERE delivered_at IS NULL AND moved_at IS NULL
-ORDER BY sealed_at;
+ORDER BY created_at;

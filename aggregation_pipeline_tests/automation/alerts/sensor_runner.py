@@ -46,7 +46,9 @@ class SensorRunner:
     def later(self) -> None:
         """Let an hour pass: windows close and pauses end."""
         with sa.create_engine(self.url).begin() as connection:
-            connection.execute(sa.text("UPDATE aggregation_alerts.causes SET found_at = found_at - interval '1 hour'"))
+            connection.execute(
+                sa.text("UPDATE aggregation_alerts.incidents SET found_at = found_at - interval '1 hour'")
+            )
             connection.execute(sa.text("UPDATE aggregation_alerts.deliveries SET due_at = now() - interval '1 second'"))
 
     def titles(self) -> list[str]:

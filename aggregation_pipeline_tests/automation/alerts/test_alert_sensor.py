@@ -56,7 +56,7 @@ def test_addresses_of_channels_stand_in_no_row(runner: SensorRunner, instance: D
     with sa.create_engine(runner.url).begin() as connection:
         everything = "".join(
             str(row)
-            for table in ("causes", "deliveries")
+            for table in ("incidents", "deliveries")
             for row in connection.execute(sa.text(f"SELECT * FROM aggregation_alerts.{table}"))
         )
     assert "json:" in everything

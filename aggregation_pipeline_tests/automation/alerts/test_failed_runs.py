@@ -105,5 +105,5 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
             out_of_time=lambda looks=looks: next(looks, True),  # type: ignore[misc]
         )
         watermark, waiting = look.watermark, look.waiting
-        found |= {cause.details.run_id or "" for cause in look.incidents}
+        found |= {incident.details.run_id or "" for incident in look.incidents}
     assert found == failed
