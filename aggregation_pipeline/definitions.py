@@ -22,7 +22,7 @@ from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
-from aggregation_pipeline.services import load_record
+from aggregation_pipeline.services import loaded_config_digests
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
@@ -89,11 +89,11 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
 def defs() -> Definitions:
     """Build the definitions of this deployment. Dagster's processes call it; importing this module does not."""
     variables = env_file()
-    load_record.write_record(variables)
+    loaded_config_digests.write_record(variables)
     settings = load_settings()
     config = settings.aggregation_config or DEFAULT_CONFIG
-    load_record.write_record(variables, config.absolute())
-    load_record.forget_record()
+    loaded_config_digests.write_record(variables, config.absolute())
+    loaded_config_digests.forget_record()
     pass_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
     content = loaded_config_text(config, settings.temp_dir)

@@ -36,7 +36,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 WITHOUT_DAGSTER = (
     *("errors", "timezones", "tempfiles", "extract", "config", "source", "formats", "storage", "postgres", "settings"),
     *("export", "embedded"),
-    *(f"runs.{name}" for name in ("asset_keys", "model", "redaction", "tags", "row_text", "error_text")),
+    *(f"runs.{name}" for name in ("asset_keys", "model", "redaction", "tags", "batch_job_text", "error_text")),
     *(f"batch_jobs.{name}" for name in ("projection", "table", "table_events", "writer")),
     *(f"alerts.{name}" for name in ("incidents", "messages", "chat_text", "send_times", "outbox_table", "outbox")),
     *(f"alerts.{name}" for name in ("chat_robots", "channels", "delivery")),

@@ -27,7 +27,7 @@ from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from benchmarks.data import TABLE
 
 DETAIL: dict[str, Any] = {"name": TABLE, "select_fields": ["*"]}

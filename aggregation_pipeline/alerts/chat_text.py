@@ -1,6 +1,6 @@
 """Texts as a group chat may show them: no secret, no value of a cell, nothing that the chat reads as markup.
 
-runs/row_text.py makes texts fit for rows; this goes further, because everybody in the group reads them.
+runs/batch_job_text.py makes texts fit for rows; this goes further, because everybody in the group reads them.
 """
 
 import re
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-from aggregation_pipeline.runs.row_text import shorten, storable, without_secrets
+from aggregation_pipeline.runs.batch_job_text import shorten, storable, without_secrets
 
 _LONGEST: Final = 300
 # Parameters of signed links. without_secrets() hides only those whose names say that they are secret.

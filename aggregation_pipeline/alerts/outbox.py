@@ -27,7 +27,7 @@ from aggregation_pipeline.alerts.outbox_table import WAITING, deliveries, incide
 from aggregation_pipeline.alerts.send_times import plan_send_time
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import transaction
-from aggregation_pipeline.runs.row_text import storable_json
+from aggregation_pipeline.runs.batch_job_text import storable_json
 
 # Rows are deleted after this time.
 KEEP = timedelta(days=90)

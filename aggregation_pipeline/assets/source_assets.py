@@ -12,7 +12,7 @@ from dagster import (
     multi_observable_source_asset,
 )
 
-from aggregation_pipeline.assets.beta import without_beta_warnings
+from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked

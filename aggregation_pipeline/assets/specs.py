@@ -5,7 +5,7 @@ from typing import Any
 
 from dagster import AssetSpec, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
 
-from aggregation_pipeline.assets.beta import without_beta_warnings
+from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from aggregation_pipeline.batch_jobs.table_events import PlatformEvents, TableEvents, events_by_platform, windows_of
+from aggregation_pipeline.runs.batch_job_text import first_lines, without_secrets
 from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, JobStatus, Owner, RunInfo
-from aggregation_pipeline.runs.row_text import first_lines, without_secrets
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,

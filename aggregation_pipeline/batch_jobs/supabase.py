@@ -19,8 +19,8 @@ from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, 
 from aggregation_pipeline.batch_jobs.writer import RowState, column_values, shortened
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import quotes_names_only
+from aggregation_pipeline.runs.batch_job_text import without_secrets
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
-from aggregation_pipeline.runs.row_text import without_secrets
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0

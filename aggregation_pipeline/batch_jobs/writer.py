@@ -14,8 +14,8 @@ from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.table import batch_jobs, create_where_missing
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
+from aggregation_pipeline.runs.batch_job_text import storable, storable_json, without_secrets
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
-from aggregation_pipeline.runs.row_text import storable, storable_json, without_secrets
 
 _DEPLOYMENT = ("dagster", "deployment")
 _INSTANCE = ("dagster", "instance")

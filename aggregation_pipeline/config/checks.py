@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
-from aggregation_pipeline.config.lists import ONE_OR_MORE
 from aggregation_pipeline.config.messages.suggestions import existing_names
+from aggregation_pipeline.config.one_or_more import ONE_OR_MORE
 
 CHECK_NAMES: Final = ("min_rows", "max_rows", "not_null", "unique", "values", "change_percent")
 Severity = Literal["error", "warn"]

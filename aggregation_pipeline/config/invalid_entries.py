@@ -11,12 +11,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.issues import locate_issues
-from aggregation_pipeline.config.lists import with_tuples
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
 from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns, merge_masked
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, format_key_path
+from aggregation_pipeline.config.one_or_more import with_tuples
+from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.possible_masks import (
     MASKING_KEYS,
@@ -108,7 +108,7 @@ class _EntryByEntry:
         names = list(self.valid)
         entries = [self.alone[name] for name in names]
         rest = [issue for issue in file_issues if not any(self._is_of(issue, name) for name in self.bodies)]
-        for issue in cross_check(self.project.options, entries, list(self.valid.values())):
+        for issue in find_option_conflicts(self.project.options, entries, list(self.valid.values())):
             if issue.path[:1] == ("tables",):
                 self._refuse(names[int(issue.path[1])], [LocatedIssue(issue.path[2:], issue.message)])
             # If entries are invalid, one of them may have the column that the total is for.

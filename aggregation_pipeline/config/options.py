@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.file_names import DEFAULT_TEMPLATE, checked_template
-from aggregation_pipeline.config.lists import ONE_OR_MORE
+from aggregation_pipeline.config.one_or_more import ONE_OR_MORE
 
 # These occur in numbers, in dates and times, or in line ends; as a delimiter they would make the file ambiguous.
 _BAD_DELIMITERS: Final = frozenset('"\r\n.-+: 0123456789')

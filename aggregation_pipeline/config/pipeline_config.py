@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
-from aggregation_pipeline.config.cross_checks import cross_check
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import KeepVersions, TableEntry
 
@@ -41,7 +41,7 @@ class PipelineConfig(ConfigModel):
             entry.with_project_defaults(project["options"], project["source_limits"], **defaults) for entry in tables
         )
         masked = merge_masked(masked_by(entry.query) for entry in complete)
-        issues = cross_check(project["options"], tables, complete)
+        issues = find_option_conflicts(project["options"], tables, complete)
         for index, entry in enumerate(complete):
             for exposure in exposures(entry.query, masked):
                 issues.append(LocatedIssue(("tables", index, *exposure.path), exposure.message))

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.durations import NONE, Duration, parse_duration
-from aggregation_pipeline.config.lists import as_tuple
+from aggregation_pipeline.config.one_or_more import as_tuple
 from aggregation_pipeline.errors import ConfigError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.storage.base import ObjectStore
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 
 
 @dataclass(frozen=True)

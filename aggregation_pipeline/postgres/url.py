@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.config.addresses import host_problem
+from aggregation_pipeline.config.hosts_and_urls import host_problem
 from aggregation_pipeline.errors import SettingsError
 
 DRIVER = "postgresql+psycopg2"

@@ -14,7 +14,7 @@ from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key
-from aggregation_pipeline.storage.lock import Lock, NoLock
+from aggregation_pipeline.storage.lock_protocol import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import latest_window, load_manifest
 

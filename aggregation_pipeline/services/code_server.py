@@ -19,7 +19,7 @@ from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.client import DagsterGrpcClient
 from dagster_shared.error import SerializableErrorInfo
 
-from aggregation_pipeline.services import load_record
+from aggregation_pipeline.services import loaded_config_digests
 
 # Dagster stores the states and cursors of schedules and sensors under this name. workspace.yaml has the same.
 LOCATION: Final = "aggregation_pipeline"
@@ -120,8 +120,8 @@ class Watch:
         return None if died else answer
 
     def _load_if_changed(self, start: int) -> None:
-        loaded = load_record.read_record(self._record)
-        now = load_record.digests(loaded)
+        loaded = loaded_config_digests.read_record(self._record)
+        now = loaded_config_digests.digests(loaded)
         # The second comparison: a load that fails before it writes its record is not tried again and again.
         if now in (loaded, self._last_tried) or self._is_outdated(start):
             return

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from aggregation_pipeline.services import code_server, load_record
+from aggregation_pipeline.services import code_server, loaded_config_digests
 from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
 from aggregation_pipeline.services.private_folder import claim_path, private_folder
 from aggregation_pipeline.services.service import Service
@@ -65,7 +65,9 @@ def supervise(
             command = command_that_ends(claim_path(private, name), seconds, module)
             return Service(name, command, {**environment, **variables}, folder, say, stdin=lifeline)
 
-        code = service(_CODE_SERVER, code_server.module(socket, log_level), 0, **{load_record.VARIABLE: str(record)})
+        code = service(
+            _CODE_SERVER, code_server.module(socket, log_level), 0, **{loaded_config_digests.VARIABLE: str(record)}
+        )
         web = service("web process", _web(workspace, host, port, log_level), _WEB_SECONDS)
         daemon = service("daemon", _daemon(workspace, log_level), _LEFTOVER_SECONDS)
         watch = code_server.Watch(socket, record, say)

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from aggregation_pipeline.config.addresses import FULL_WIDTH_PROBLEM, is_full_width, url_problem
+from aggregation_pipeline.config.hosts_and_urls import FULL_WIDTH_PROBLEM, is_full_width, url_problem
 
 AlertLanguage = Literal["en", "zh"]
 

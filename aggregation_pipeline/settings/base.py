@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 
-from aggregation_pipeline.config.addresses import split_host_and_port
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.format_names import FormatName
+from aggregation_pipeline.config.hosts_and_urls import split_host_and_port
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.settings.alerts import AlertSettings

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from aggregation_pipeline.config.addresses import FULL_WIDTH_PROBLEM, is_full_width
+from aggregation_pipeline.config.hosts_and_urls import FULL_WIDTH_PROBLEM, is_full_width
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 
 _KINDS: Final = {

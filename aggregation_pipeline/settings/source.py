@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from aggregation_pipeline.config.addresses import host_problem
+from aggregation_pipeline.config.hosts_and_urls import host_problem
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.source.mysql.tls import Tls, TlsMode, tls_context
 

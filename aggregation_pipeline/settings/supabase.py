@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, field_validator
 
-from aggregation_pipeline.config.addresses import url_problem
+from aggregation_pipeline.config.hosts_and_urls import url_problem
 
 # Supabase's own pages. People copy their address from the browser.
 _DASHBOARD: Final = re.compile(

@@ -7,7 +7,7 @@ from typing import Final
 
 from aggregation_pipeline.storage.base import JSON_MEDIA_TYPE, ObjectStore, Report
 from aggregation_pipeline.storage.keys import manifest_key, mark_key
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.publication_plan import Content, Upload
 

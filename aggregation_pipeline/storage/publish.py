@@ -21,7 +21,7 @@ from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore, Report
 from aggregation_pipeline.storage.keys import publication_id, run_of, window_folder
-from aggregation_pipeline.storage.lock import Lock, NoLock
+from aggregation_pipeline.storage.lock_protocol import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck
 from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.publication_plan import PublicationPlan, plan_publication, refuse_wrong_files

@@ -19,7 +19,7 @@ from aggregation_pipeline.storage.base import ObjectStore, Report, StoredObject
 from aggregation_pipeline.storage.expiry import RetentionRule, expired_windows
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import MANIFEST, extracts_root, manifest_key, table_folder
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_key
 from aggregation_pipeline.storage.published import load_manifest

@@ -16,7 +16,7 @@ from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import StorageDamagedError, StorageError
 from aggregation_pipeline.storage.base import JSON_MEDIA_TYPE, ObjectStore, Report, StoredObject
 from aggregation_pipeline.storage.keys import LATEST, MANIFEST, latest_key, latest_name_key, manifest_key, window_key
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.published import Latest, load_latest, load_manifest

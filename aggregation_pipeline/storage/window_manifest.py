@@ -12,7 +12,7 @@ from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.errors import LockError, PipelineError, StorageDamagedError
 from aggregation_pipeline.storage.base import JSON_MEDIA_TYPE, ObjectStore, Report
 from aggregation_pipeline.storage.keys import MANIFEST, manifest_key, window_folder
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.published import load_manifest

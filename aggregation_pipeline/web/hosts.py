@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aggregation_pipeline.config.addresses import split_host_and_port
+from aggregation_pipeline.config.hosts_and_urls import split_host_and_port
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)

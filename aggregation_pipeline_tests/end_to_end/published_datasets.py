@@ -17,7 +17,7 @@ from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline_tests.end_to_end.every_type import FailsOnWarning, quoted
 from aggregation_pipeline_tests.support.every_expression import (
     REFUSED,

@@ -16,7 +16,7 @@ from aggregation_pipeline.io_managers.oss import OSSIOManager
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline_tests.source.mysql.test_masked_views import ORDERS, SHOP, USERS, V_USERS
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for, run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

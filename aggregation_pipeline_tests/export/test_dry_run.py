@@ -17,7 +17,7 @@ from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline_tests.export.planned_shop import plan, planned
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for

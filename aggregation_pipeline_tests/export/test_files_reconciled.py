@@ -18,7 +18,7 @@ from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats import registry
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
 

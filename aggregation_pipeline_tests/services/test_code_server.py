@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aggregation_pipeline.services import code_server, load_record
+from aggregation_pipeline.services import code_server, loaded_config_digests
 from aggregation_pipeline.services.code_server import Watch
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -20,8 +20,8 @@ def test_the_code_is_loaded_once_for_each_change_of_a_file_even_if_the_load_fail
     watch._load_if_changed(0)
     assert not said, "no load has written a record"
     config.write_text("tables: [", encoding="utf-8")
-    monkeypatch.setenv(load_record.VARIABLE, str(record))
-    load_record.write_record(tmp_path / ".env", config)
+    monkeypatch.setenv(loaded_config_digests.VARIABLE, str(record))
+    loaded_config_digests.write_record(tmp_path / ".env", config)
     watch._load_if_changed(0)
     assert not said
     for text in ("tables: {", "tables: {}"):

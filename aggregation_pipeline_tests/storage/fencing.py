@@ -15,7 +15,7 @@ from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import Lock
+from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.publish import publish_window

@@ -8,7 +8,7 @@ from typing import Any
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore, StoredObject
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json

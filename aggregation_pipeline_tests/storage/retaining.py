@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aggregation_pipeline.storage.expiry import RetentionRule
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
 from aggregation_pipeline_tests.storage.samples import render_csv, render_json, sample_extract

@@ -21,7 +21,7 @@ from aggregation_pipeline.formats.registry import FORMATS, render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.keys import mark_key, window_key
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.publish import PublishedWindow, publish_window
 from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
 from aggregation_pipeline.storage.stable_names import find_wrong_names, stable_names_of

@@ -12,7 +12,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
-from aggregation_pipeline.storage.lock import Lock, NoLock
+from aggregation_pipeline.storage.lock_protocol import Lock, NoLock
 from aggregation_pipeline.storage.publish import publish_window
 from aggregation_pipeline.storage.published import (
     fetch_window,

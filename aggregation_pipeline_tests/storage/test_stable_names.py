@@ -13,7 +13,7 @@ from aggregation_pipeline.errors import StorageDeniedError, StorageError
 from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import latest_key, window_key
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.publish import PublishedWindow, publish_window
 from aggregation_pipeline.storage.published import latest_window, published_windows
 from aggregation_pipeline.storage.stable_names import find_wrong_names

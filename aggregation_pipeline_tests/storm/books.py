@@ -16,7 +16,7 @@ from aggregation_pipeline.alerts import outbox
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.storage.expiry import RetentionRule
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, mark_key
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import fetch_window, load_latest, load_manifest, published_windows
 from aggregation_pipeline.storage.retention import apply_retention

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from aggregation_pipeline.config.addresses import url_problem
+from aggregation_pipeline.config.hosts_and_urls import url_problem
 from aggregation_pipeline.errors import SettingsError
 
 MIB = 1024 * 1024

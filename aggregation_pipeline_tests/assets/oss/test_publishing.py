@@ -16,7 +16,7 @@ from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.published import fetch_window, load_manifest
 from aggregation_pipeline_tests.assets.oss.results import metadata_of

@@ -20,7 +20,7 @@ from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline_tests.support.reading import (
     LOGICAL_TIME,
     ZONE,

@@ -9,7 +9,7 @@ import pytest
 
 from aggregation_pipeline.errors import StorageDeniedError
 from aggregation_pipeline.storage.expiry import RetentionRule
-from aggregation_pipeline.storage.lock import NoLock
+from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.oss.store import OssStore
 from aggregation_pipeline.storage.published import load_latest, load_manifest
 from aggregation_pipeline.storage.retention import apply_retention

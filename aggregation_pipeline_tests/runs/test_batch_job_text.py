@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from aggregation_pipeline.runs.row_text import first_lines, shorten, storable_json, without_secrets
+from aggregation_pipeline.runs.batch_job_text import first_lines, shorten, storable_json, without_secrets
 
 
 @pytest.mark.parametrize(

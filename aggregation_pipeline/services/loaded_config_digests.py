@@ -1,4 +1,4 @@
-"""A record of what the configuration files held when the code was loaded.
+"""Digests of the configuration files as they were when the code was loaded, in a record on disk.
 
 Whoever keeps the code server sees from it that a file was corrected after a load that failed. The variable that names
 the record is removed after the load: what a run loads says nothing about the code server.

@@ -1,4 +1,4 @@
-"""Lists in the YAML, where a single item may stand without brackets."""
+"""Items of the YAML where one may stand alone, and several are a list."""
 
 from typing import Final
 

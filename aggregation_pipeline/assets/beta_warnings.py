@@ -1,4 +1,4 @@
-"""What Dagster marks as beta and this package uses all the same."""
+"""Hides the warnings of Dagster about beta features that this package uses."""
 
 import warnings
 from collections.abc import Iterator

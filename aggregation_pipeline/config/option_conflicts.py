@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.config.table_entry import TableEntry
 
 
-def cross_check(
+def find_option_conflicts(
     options: FormatOptions, entries: "Sequence[TableEntry]", complete: "Sequence[TableEntry]"
 ) -> list[LocatedIssue]:
     """The issues, each at the option that causes it.

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from aggregation_pipeline.config.addresses import host_problem, url_problem
+from aggregation_pipeline.config.hosts_and_urls import host_problem, url_problem
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options

@@ -8,7 +8,7 @@ import pytest
 
 from aggregation_pipeline.definitions import defs
 from aggregation_pipeline.errors import ConfigError, SettingsError
-from aggregation_pipeline.services import load_record
+from aggregation_pipeline.services import loaded_config_digests
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = dict(os.environ)
     monkeypatch.setattr("aggregation_pipeline.instance.log_handlers.configure", lambda _: None)
     for name, value in {
-        load_record.VARIABLE: str(tmp_path / "record.json"),
+        loaded_config_digests.VARIABLE: str(tmp_path / "record.json"),
         "AGGREGATION_LOADED": "",
         "AGGREGATION_CONFIG": str(tmp_path / "aggregation.yaml"),
         "AGGREGATION_ENV_FILE": str(tmp_path / "variables"),
@@ -36,22 +36,22 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_load_that_fails_has_recorded_its_files_and_what_they_held(record: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match="this is not YAML"):
         defs()
-    loaded = load_record.read_record(record)
+    loaded = loaded_config_digests.read_record(record)
     assert list(loaded) == [str(tmp_path / "variables"), str(tmp_path / "aggregation.yaml")]
-    assert load_record.digests(loaded) == loaded
+    assert loaded_config_digests.digests(loaded) == loaded
     (tmp_path / "aggregation.yaml").write_text("tables: {}", encoding="utf-8")
-    assert load_record.digests(loaded) != loaded
+    assert loaded_config_digests.digests(loaded) != loaded
 
 
 def test_an_env_file_that_cannot_be_read_is_recorded_too(record: Path, tmp_path: Path):
     (tmp_path / "variables").write_text("no assignment\n", encoding="utf-8")
     with pytest.raises(SettingsError, match="no assignment"):
         defs()
-    assert list(load_record.read_record(record)) == [str(tmp_path / "variables")]
+    assert list(loaded_config_digests.read_record(record)) == [str(tmp_path / "variables")]
 
 
 def test_a_run_writes_no_record(record: Path):
-    load_record.forget_record()
+    loaded_config_digests.forget_record()
     with pytest.raises(ConfigError):
         defs()
-    assert load_record.read_record(record) == {}
+    assert loaded_config_digests.read_record(record) == {}
