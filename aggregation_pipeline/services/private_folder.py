@@ -33,20 +33,27 @@ def private_folder(say: Callable[[str], None], *, grace: float, patient: str) ->
     """Make a folder that nobody else may enter: whoever reaches a code server's socket can have it run things.
 
     First, what killed supervisors have left is removed. Their services end by themselves; those that still run after
-    `grace` seconds are killed. Only the service called `patient` may finish its runs, and its folder stays until then.
+    `grace` seconds are killed. Only the service called `patient` may finish its runs. Its folder stays until the end of
+    this supervisor, or of a later one.
     """
-    bases = {Path(tempfile.gettempdir()), _SHORT_BASE}
-    for old in [old for base in bases for old in base.glob(f"{_PREFIX}*")]:
-        if (mark := take_over(old / _IN_USE)) is not None:
-            with mark:
-                if _end_services(old, say, grace, patient):
-                    shutil.rmtree(old, ignore_errors=True)
+    _remove_left_folders(lambda left: _end_services(left, say, grace, patient))
     folder, mark = _claimed_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         mark.close()
+        _remove_left_folders(lambda left: not _running_services(left))
+
+
+def _remove_left_folders(is_free: Callable[[Path], bool]) -> None:
+    """Remove the folders of killed supervisors in which no service runs any more."""
+    bases = {Path(tempfile.gettempdir()), _SHORT_BASE}
+    for left in [left for base in bases for left in base.glob(f"{_PREFIX}*")]:
+        if (mark := take_over(left / _IN_USE)) is not None:
+            with mark:
+                if is_free(left):
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _claimed_folder() -> tuple[Path, IO[bytes]]:

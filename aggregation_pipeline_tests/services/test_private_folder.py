@@ -109,10 +109,21 @@ def test_services_end_with_a_supervisor_that_is_killed_and_one_with_work_takes_i
         f"A supervisor was killed and has left the working (process {pid})",
         f"The working (process {pid}) ends when the last of its runs has ended",
     ]
+    assert supervisor.folder.is_dir()
     (home / "done").touch()
     until("its end", lambda: not supervisor.is_running("working"), 20)
     with private_folder(pytest.fail, grace=0.2, patient="working"):
         assert not supervisor.folder.exists()
+
+
+def test_a_supervisor_that_ends_removes_the_folder_whose_last_service_has_ended_meanwhile(home: Path):
+    supervisor = Supervisor(home, "working:0")
+    supervisor.kill()
+    with private_folder(lambda _: None, grace=0.2, patient="working"):
+        (home / "done").touch()
+        until("its end", lambda: not supervisor.is_running("working"), 20)
+        assert supervisor.folder.is_dir()
+    assert not supervisor.folder.exists()
 
 
 def test_the_next_supervisor_kills_what_does_not_end_by_itself(home: Path):
