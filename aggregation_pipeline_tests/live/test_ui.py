@@ -269,7 +269,7 @@ def test_checks_that_are_executed_alone_are_evaluated_and_nothing_is_published(u
     ui.open("/assets/aggregation/orders?view=checks")
     ui.page.get_by_role("button", name="Execute all").click()
     ui.follow_launched()
-    ui.shows("26 run of checks", "Success", "judging what is published", "RUN_SUCCESS")
+    ui.shows("26 run of checks", "Success", "checking what is published", "RUN_SUCCESS")
     ui.open("/assets/aggregation/orders?view=checks")
     ui.shows("27 checks, executed", *ALWAYS, "unique", "Succeeded", "Passed")
     assert {path: path.stat().st_mtime_ns for path in before} == before
