@@ -26,7 +26,7 @@ demo: $(STAMP) ## The main job once, on embedded servers: files to open and a ba
 dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
 	$(BIN)/aggregation-pipeline dev
 
-test: $(STAMP) ## Everything that fits in six minutes, on real servers
+test: $(STAMP) ## Everything that fits in five minutes, on real servers
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: test ## The long tests too

@@ -20,9 +20,8 @@ CONFIG = """
 """
 
 
-@pytest.mark.parametrize(
-    ("executor", "processes"), [("in_process", 1), pytest.param("multiprocess", 3, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("executor", "processes"), [("in_process", 1), ("multiprocess", 3)])
 def test_a_run_computes_its_tables_in_as_many_processes_as_asked(
     executor: str, processes: int, mariadb: MySQLServer, dagster_database: str, tmp_path: Path
 ):

@@ -170,6 +170,7 @@ def test_no_server_listens_on_the_network(running: Servers):
         assert not inodes & {f"socket:[{line.split()[9]}]" for line in lines}
 
 
+@pytest.mark.slow
 def test_a_folder_has_one_owner_and_the_next_owner_ends_what_a_killed_one_left(root: Path, owner: StartOwner):
     process, orphans = owner()
     with pytest.raises(

@@ -115,6 +115,7 @@ def test_importing_the_package_imports_nothing_heavy():
         _ = aggregation_pipeline.collect
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_killed_is_failed_in_dagster_and_in_batch_jobs(deployment: Any):
     url = os.environ["DAGSTER_PG_URL"]
     with dagster():

@@ -71,6 +71,7 @@ def test_a_re_execution_with_the_tags_of_the_first_run_is_not_failed_before_it_s
     assert fail_orphaned(instance, url) == []
 
 
+@pytest.mark.slow
 def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
     instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
 ):
