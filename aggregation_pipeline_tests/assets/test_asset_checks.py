@@ -61,7 +61,7 @@ def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
     )
 
 
-def test_a_change_of_columns_is_warning_a_run_and_says_who_has_changed(shop):
+def test_a_change_of_columns_is_reported_once_a_run_and_says_who_has_changed(shop):
     assert execute_job(shop, tags=partition_range(DAYS[0], DAYS[3])).success
     shop.execute("ALTER TABLE orders MODIFY status CHAR(10), MODIFY id BIGINT")
     (warning,) = warnings(shop, execute_job(shop, tags=partition_range(DAYS[0], DAYS[3])).run_id)
