@@ -1,10 +1,15 @@
 """The assembly point: settings and aggregation.yaml in, Dagster definitions out. Nothing here opens a connection."""
 
-from dagster import Definitions, definitions
+import functools
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
+from dagster import DagsterInstance, DagsterRun, Definitions, SensorDefinition, definitions
+
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.source_assets import build_sources
 from aggregation_pipeline.assets.tables import build_table
-from aggregation_pipeline.automation.alert_sensor import build_alert_sensors
 from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job, build_prune_schedule
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
 from aggregation_pipeline.automation.catch_up import build_catch_up
@@ -14,11 +19,11 @@ from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
-from aggregation_pipeline.batch_jobs.repository import repository_opener
+from aggregation_pipeline.automation.tables_of_run import executes_the_plan, tables_of_run
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.export.observer import RunObserver, SilentObserver
-from aggregation_pipeline.instance import log_handlers
-from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
+from aggregation_pipeline.instance.worker_run import WorkerRun, run_of_this_process
+from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
@@ -27,22 +32,27 @@ from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
+from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
+
+log = logging.getLogger(__name__)
 
 
-def build_definitions(project: Project, observer: RunObserver | None = None) -> Definitions:
-    """Build everything that Dagster loads. `observer` gets the progress of the tables that run in this process."""
+@garbage_collection_paused()
+def build_definitions(
+    project: Project, observer: RunObserver | None = None, tables: Sequence[ConfiguredTable] | None = None
+) -> Definitions:
+    """Build everything that Dagster loads.
+
+    Args:
+        project: what is configured.
+        observer: gets the progress of the tables that run in this process.
+        tables: of the project; what runs of these need is built, and no more. None: all tables.
+    """
     settings = project.settings
     observer = observer or SilentObserver()
-    publisher = Publisher(
-        open_store(settings),
-        settings.oss_prefix,
-        settings.temp_dir,
-        settings.require_dagster_url(),
-        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
-    )
-    io_manager = OSSIOManager(publisher, {table.entry.name: table.entry for table in project.tables})
-    open_repository = repository_opener(settings, application_name="aggregation sensors")
-    groups = groups_of(project)
+    open_repository = project.repository_opener("aggregation sensors")
+    groups = groups_of(project, tables)
+    tables = project.tables if tables is None else tables
     jobs = [build_job(group) for group in groups]
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
@@ -52,7 +62,7 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
         else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
     )
     return Definitions(
-        assets=[*build_sources(project.tables), *(build_table(table, observer) for table in project.tables)],
+        assets=[*build_sources(tables), *(build_table(table, observer) for table in tables)],
         jobs=[*jobs, retention, *pruning],
         schedules=[
             *(build_schedule(group) for group in groups if group.crons),
@@ -60,7 +70,7 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
             *(build_prune_schedule(each, settings.zone) for each in pruning),
         ],
         sensors=[
-            *build_catch_up(project.tables),
+            *build_catch_up(tables),
             *build_sensors(
                 open_repository=open_repository,
                 deployment=settings.deployment_name,
@@ -72,22 +82,80 @@ def build_definitions(project: Project, observer: RunObserver | None = None) -> 
                 locks_url=settings.require_dagster_url(),
             ),
             build_lost_runs(),
-            *build_alert_sensors(settings, project.monitored_tables),
+            *_alert_sensors(project),
         ],
-        resources={
-            PUBLISHER: build_publisher(publisher),
-            HEARTBEAT: build_heartbeat(
-                locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
-            ),
-            "io_manager": build_io_manager(io_manager),
-        },
-        executor=build_executor(settings.executor, project.live_updates("aggregation run").start),
+        resources=_resources(project),
+        executor=build_executor(
+            settings.executor,
+            lambda instance, run_id: project.live_updates("aggregation run").start(instance, run_id),
+            lambda instance, run: _heartbeat(instance, run, settings.require_dagster_url()),
+        ),
     )
+
+
+def _heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> AbstractContextManager[None]:
+    from aggregation_pipeline.runs.heartbeat import worker_heartbeat
+
+    return worker_heartbeat(instance, run, url)
+
+
+def _resources(project: Project) -> dict[str, object]:
+    settings = project.settings
+    publisher = Publisher(
+        open_store(settings),
+        settings.oss_prefix,
+        settings.temp_dir,
+        settings.require_dagster_url(),
+        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+    )
+    return {
+        PUBLISHER: build_publisher(publisher),
+        HEARTBEAT: build_heartbeat(
+            locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
+        ),
+        "io_manager": build_io_manager(publisher, {table.entry.name: table.entry for table in project.tables}),
+    }
+
+
+def _alert_sensors(project: Project) -> list[SensorDefinition]:
+    if not project.settings.alert_urls:
+        return []
+    from aggregation_pipeline.automation.alert_sensor import build_alert_sensors
+
+    return build_alert_sensors(project.settings, project.monitored_tables)
 
 
 @definitions
 def defs() -> Definitions:
-    """Build the definitions of this deployment. Dagster's processes call it; importing this module does not."""
+    """Build the definitions of this deployment. Dagster's processes call it; importing this module does not.
+
+    A process that executes a run gets only what the run needs.
+    """
+    worker = run_of_this_process()
+    with garbage_collection_paused(then_freeze=True):
+        found = build_definitions(_load()) if worker is None else _definitions_of_run(worker)
+        # What Dagster asks for next. It is kept.
+        found.get_repository_def()
+    return found
+
+
+# Dagster loads the code of a run twice: once to see whether it can be loaded, and once for the run's selection.
+@functools.lru_cache(maxsize=1)
+def _definitions_of_run(worker: WorkerRun) -> Definitions:
+    project = _load()
+    # A module of a user's own that adds to these definitions may name any table.
+    needed = tables_of_run(project.tables, worker) if worker.module == __name__ else None
+    if needed is not None:
+        found = build_definitions(project, tables=needed)
+        if executes_the_plan(found, worker):
+            log.debug("run %s: built %d of %d tables", worker.run.run_id, len(needed), len(project.tables))
+            return found
+    return build_definitions(project)
+
+
+def _load() -> Project:
+    from aggregation_pipeline.instance import log_handlers
+
     variables = env_file()
     loaded_config_digests.write_record(variables)
     settings = load_settings()
@@ -97,4 +165,4 @@ def defs() -> Definitions:
     pass_on_environment(Settings.model_fields)
     log_handlers.configure(settings)
     content = loaded_config_text(config, settings.temp_dir)
-    return build_definitions(load_usable_project(settings, content))
+    return load_usable_project(settings, content)

@@ -15,7 +15,12 @@
     │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
     │   └── StorageDamagedError  an object was read to its end, and is not what it should be
     ├── LockError                the one-at-a-time lock of a table's window was lost
+    ├── LaunchError              runs that somebody asked for over HTTP are not launched
+    │   ├── UnfinishedError      a run that is not finished yet writes one of the windows
+    │   └── NotReadyError        the code or PostgreSQL does not answer for the moment         (retryable)
     ├── AlertError               an alert could not be written down or delivered; it waits         (retryable)
+    ├── AccessError              an account, a token, a session or AUTH_FILE was refused
+    │   └── AccessBusyError      PostgreSQL does not answer, or too many sign in at once      (retryable)
     ├── UnexpectedError          a bug in this package or in a library: type and place, without its message
     └── MirrorError              batch_jobs refused a row, and would refuse it again
         └── MirrorBusyError      batch_jobs cannot be reached for the moment                   (retryable)
@@ -25,7 +30,7 @@ value of a cell. An error is `retryable` if the same call may succeed later with
 for that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -107,8 +112,40 @@ class LockError(PipelineError):
     """The PostgreSQL session that held a window's advisory lock is gone."""
 
 
+class LaunchError(PipelineError):
+    """Runs that somebody asked for are not launched."""
+
+
+class UnfinishedError(LaunchError):
+    """Windows that somebody asked for are written by runs that are not finished.
+
+    Attributes:
+        tables_by_run: by the id of each such run, the tables that it has in common with what was asked for.
+    """
+
+    def __init__(self, message: str, tables_by_run: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(message)
+        self.tables_by_run = tables_by_run
+
+
+class NotReadyError(LaunchError):
+    """Nothing can be launched for the moment."""
+
+    retryable = True
+
+
 class AlertError(PipelineError):
     """An alert could not be written down, or a channel did not take it."""
+
+    retryable = True
+
+
+class AccessError(PipelineError):
+    """An account, a token, a session or AUTH_FILE cannot be used as asked."""
+
+
+class AccessBusyError(AccessError):
+    """Nothing is known about a session or a password for the moment."""
 
     retryable = True
 

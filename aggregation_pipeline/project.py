@@ -3,9 +3,10 @@
 import functools
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dagster import DagsterInstance
@@ -13,9 +14,6 @@ from dagster import DagsterInstance
 from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
-from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
-from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config
 from aggregation_pipeline.config.messages.located_issues import format_key_path
@@ -26,8 +24,14 @@ from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
+from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 from aggregation_pipeline.settings.log_once import log_once
 from aggregation_pipeline.storage.keys import refuse_long_names
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
+    from aggregation_pipeline.batch_jobs.mirror import About
+    from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository
 
 log = logging.getLogger(__name__)
 
@@ -67,27 +71,45 @@ class Project:
         return {segment(name): MonitoredTable(name, (), words) for name, words in self.left_out.items()} | monitored
 
     @property
-    def mirror(self) -> "functools.partial[Outcome]":
-        """`mirror_run` for these tables; it still takes the instance, the run, the repository and the owner."""
-        return functools.partial(
-            mirror_run,
-            platforms=self.platforms,
-            names=self.names,
-            job_type=self.settings.batch_job_type,
-            secrets=self.settings.secrets,
-        )
+    def about_rows(self) -> "About":
+        """What `mirror_run` and `mirror_runs` need to know of these tables."""
+        return {
+            "platforms": self.platforms,
+            "names": self.names,
+            "job_type": self.settings.batch_job_type,
+            "secrets": self.settings.secrets,
+        }
 
-    def live_updates(self, application_name: str) -> LiveUpdates:
+    def repository_opener(self, application_name: str) -> "OpenRepository":
+        """What opens batch_jobs. Nothing is imported or connected before it is called."""
+
+        @functools.cache
+        def opener() -> "OpenRepository":
+            from aggregation_pipeline.batch_jobs.repository import repository_opener
+
+            return repository_opener(self.settings, application_name=application_name)
+
+        def open_repository(seconds: float) -> "AbstractContextManager[BatchJobRepository]":
+            return opener()(seconds)
+
+        return open_repository
+
+    def live_updates(self, application_name: str) -> "LiveUpdates":
         """What keeps the rows of this process's runs in batch_jobs up to date."""
-        mirror = self.mirror
+        from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
+        from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+        from aggregation_pipeline.batch_jobs.repository import kept_repository
 
-        def write(instance: DagsterInstance, run_id: str, repository: BatchJobRepository) -> object:
+        about = self.about_rows
+
+        def write(instance: DagsterInstance, run_id: str, repository: "BatchJobRepository") -> object:
             owner = owner_of(instance, self.settings.deployment_name)
-            return mirror(instance, run_id, repository=repository, owner=owner)
+            return mirror_run(instance, run_id, repository=repository, owner=owner, **about)
 
-        return LiveUpdates(repository_opener(self.settings, application_name=application_name), write)
+        return LiveUpdates(*kept_repository(self.settings, application_name=application_name), write)
 
 
+@garbage_collection_paused()
 def load_project(settings: Settings) -> Project:
     """Read aggregation.yaml and CRON_SCHEDULE.
 
@@ -105,6 +127,7 @@ def load_project(settings: Settings) -> Project:
     return Project(settings, tuple(_configured_table(entry, settings, cron, path) for entry in entries), cron)
 
 
+@garbage_collection_paused()
 def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     """Read them for Dagster's services, where an entry that cannot be used must not stop the others.
 

@@ -3,7 +3,10 @@
 Imports stand inside the fixtures: `pytest some_pure_test.py` should not wait for drivers that it does not use.
 """
 
+import atexit
+import gc
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 from aggregation_pipeline_tests.support.servers.endings import endings
 from aggregation_pipeline_tests.support.servers.missing import missing
 
@@ -36,6 +40,40 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 # takes four seconds.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+_SLOW_MODULE = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-native", action="store_true", help="test what stands in for native/*.c")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--without-native"):
+        # As if it had not been built.
+        for name in ("_kernels", "_rows"):
+            sys.modules[f"aggregation_pipeline.native.{name}"] = None  # type: ignore[assignment]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector from what is imported and collected, which stays until the end.
+
+    It would look through all of it a dozen times meanwhile, and every hundred tests again, for half a second each time.
+    """
+    try:
+        with garbage_collection_paused(then_freeze=True):
+            return (yield)
+    finally:
+        # Extension modules count at the exit what nobody has collected, and say so.
+        atexit.register(gc.unfreeze)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a module whose tests are all slow where none of them will run, unless it is asked for by name."""
+    if config.getoption("markexpr") == "not slow" and collection_path.match("test_*.py"):
+        return bool(_SLOW_MODULE.search(collection_path.read_text(encoding="utf-8"))) or None
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -88,6 +126,8 @@ def seekdb(server_folder: Path) -> "Iterator[MySQLServer]":
     except PipelineError as error:
         missing(str(error))
     yield MySQLServer("seekdb", str(server.socket), None, None, USER, "", "test", server.child.pid)
+    # Nobody keeps its data, and after many tables it takes ten seconds to end in good order.
+    server.child.popen.kill()
     server.stop()
 
 
@@ -99,6 +139,7 @@ def _serving(name: str, server: "MariaDB | MySQL56") -> "Iterator[MySQLServer]":
     with handle.connect(database=None) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE test CHARACTER SET utf8mb4")
     yield handle
+    server.child.popen.kill()
     server.stop()
 
 

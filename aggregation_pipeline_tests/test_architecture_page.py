@@ -5,12 +5,15 @@ import re
 import pytest
 from pydantic import BaseModel
 
+from aggregation_pipeline.access import store
+from aggregation_pipeline.access.auth_file import AuthData, Token, User
 from aggregation_pipeline.alerts.incidents import KINDS
 from aggregation_pipeline.alerts.outbox_table import deliveries, incidents
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.config.checks import CHECK_NAMES
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.export.checks.standard import NAMES_SET, STANDARD_CHECKS
+from aggregation_pipeline.launching.requests import requests
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock
 from aggregation_pipeline.runs import tags
 from aggregation_pipeline.storage.manifest import (
@@ -127,6 +130,12 @@ def test_each_stored_name_of_the_code_is_listed():
     assert [column.name for column in batch_jobs.columns] == listed("its columns")
     assert [column.name for column in incidents.columns] == listed("columns of `incidents`")
     assert [column.name for column in deliveries.columns] == listed("columns of `deliveries`")
+    assert [column.name for column in requests.columns] == listed("columns of `requests`")
+    for table in (store.sessions, store.token_use, store.audit):
+        assert [column.name for column in table.columns] == listed(f"columns of `{table.name}`")
+    for kind, model in (("... of a user", User), ("... of a token", Token)):
+        assert [field.alias or name for name, field in model.model_fields.items()] == listed(kind)
+    assert ["auth.json", *AuthData.model_fields] == listed("accounts and tokens")
     assert [*KINDS] == listed("kinds of incidents")
     assert [*FORMAT_NAMES] == listed("formats")
 

@@ -39,6 +39,8 @@ def test_the_pages_that_users_read_are_translated():
         "alerts",
         "oss",
         "batch_jobs",
+        "http",
+        "access",
         "migration",
     }
     assert names == {f"{name}{SUFFIX}" for name in read_by_users}

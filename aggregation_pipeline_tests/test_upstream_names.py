@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -23,13 +24,18 @@ from dagster._cli import code_server
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution import execute_in_process
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
+from dagster._core.remote_representation.external import RemoteRepository, RemoteSensor
 from dagster._core.remote_representation.grpc_server_registry import GrpcServerRegistry
 from dagster._core.storage import tags
 from dagster._core.storage.event_log.base import EventLogStorage
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.runs.schema import RunsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster._grpc.__generated__ import dagster_api_pb2
 from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.proxy_server import DagsterProxyApiServicer
 from dagster._grpc.server import DagsterApiServer
 from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
 from dagster_webserver.webserver import DagsterWebserver
@@ -41,9 +47,14 @@ from aggregation_pipeline_tests.support.upstream_names import IMPORTED, INSTANCE
 PACKAGE: Final = Path(aggregation_pipeline.__file__).parent
 
 # Modules without an underscore that their libraries do not document.
-UNDOCUMENTED: Final = ("dagster_postgres.", "dagster_shared.", "dagster_webserver.", "dotenv.", "openpyxl.xml.")
+UNDOCUMENTED: Final = (
+    *("dagster_graphql.", "dagster_postgres.", "dagster_shared.", "dagster_webserver.", "dotenv.", "openpyxl.xml."),
+)
 # Private attributes of objects that others made, without PyMySQL's.
-ATTRIBUTES: Final = {"_get_response": "services: asks the code server with a time limit"}
+ATTRIBUTES: Final = {
+    "_get_response": "services: asks the code server with a time limit",
+    "_pandas_api": "export: asks pyarrow once, while pandas is kept out, whether there is pandas",
+}
 PYMYSQL: Final = PACKAGE / "source" / "mysql"
 
 
@@ -113,6 +124,8 @@ def test_dagsters_storage_has_what_rows_and_alerts_are_read_from():
     assert callable(SqlRunStorage.get_run_storage_id)
     assert callable(EventLogStorage.get_asset_check_execution_history)
     assert callable(EventLogStorage.get_latest_asset_check_execution_by_key)
+    assert RunsTable.name == "runs"
+    assert {"run_id", "status"} <= set(RunsTable.c.keys())
     assert {"id", "run_id", "event", "dagster_event_type", "timestamp"} <= set(SqlEventLogStorageTable.c.keys())
 
 
@@ -153,6 +166,17 @@ def test_a_code_server_can_be_asked_with_a_time_limit():
     assert "timeout" in inspect.signature(DagsterGrpcClient.shutdown_server).parameters
 
 
+def test_a_code_location_can_be_asked_whether_it_lives_and_which_sensors_it_has():
+    """health: the question goes to the process that has the code, and has a time limit."""
+    assert "self.client = " in inspect.getsource(GrpcServerCodeLocation.__init__)
+    assert "timeout" in inspect.signature(DagsterGrpcClient.get_server_id).parameters
+    assert 'self._query("GetServerId", request, context)' in inspect.getsource(DagsterProxyApiServicer.GetServerId)
+    assert callable(WorkspaceProcessContext.get_current_workspace)
+    assert callable(GrpcServerCodeLocation.get_repositories)
+    assert callable(RemoteRepository.get_sensors)
+    assert isinstance(RemoteSensor.default_status, property)
+
+
 def test_the_gate_can_be_put_before_dagsters_webserver():
     """web: middleware and routes are taken from these methods."""
     assert callable(DagsterWebserver.build_middleware)
@@ -162,11 +186,37 @@ def test_the_gate_can_be_put_before_dagsters_webserver():
     assert "live_data_poll_rate" in parameters
 
 
+def test_roles_can_be_put_into_the_context_of_a_request():
+    """web: Dagster asks this context for permissions, for tags of backfills, and whether to show dagster.yaml."""
+    assert list(inspect.signature(DagsterWebserver._make_request_context).parameters) == ["self", "conn"]
+    assert callable(DagsterWebserver.build_graphql_schema)
+    assert list(inspect.signature(DagsterWebserver.index_html_endpoint).parameters) == ["self", "request"]
+    assert isinstance(inspect.getattr_static(WorkspaceRequestContext, "permissions"), property)
+    assert isinstance(inspect.getattr_static(WorkspaceRequestContext, "show_instance_config"), property)
+    assert list(inspect.signature(WorkspaceRequestContext.permissions_for_location).parameters)[1:] == ["location_name"]
+    assert callable(WorkspaceRequestContext.get_viewer_tags)
+
+
+def test_authlib_finds_what_it_has_kept_by_a_mark_in_the_session():
+    """web: the mark is in a cookie of ours, because there is no other session yet."""
+    with warnings.catch_warnings():
+        from authlib.deprecate import AuthlibDeprecationWarning
+
+        warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+        from authlib.integrations.starlette_client import StarletteIntegration, StarletteOAuth2App
+    assert 'key = f"_state_{self.name}_{state}"' in inspect.getsource(StarletteIntegration.get_state_data)
+    assert "session.get(key) is None" in inspect.getsource(StarletteIntegration.get_state_data)
+    assert callable(StarletteOAuth2App.save_authorize_data)
+    assert callable(StarletteOAuth2App.create_authorization_url)
+
+
 def test_the_event_log_of_postgresql_can_keep_a_connection():
     """instance: replaces the engine of Dagster's event log and puts that event log into Dagster's storage."""
     assert "self._engine = " in inspect.getsource(PostgresEventLogStorage.__init__)
     assert "self.postgres_url = " in inspect.getsource(PostgresEventLogStorage.__init__)
     assert callable(PostgresEventLogStorage.initialize_concurrency_limit_to_default)
+    assert callable(PostgresEventLogStorage._event_to_row)
+    assert callable(PostgresEventLogStorage._tags_for_asset_event)
     assert "self._event_log_storage = " in inspect.getsource(DagsterPostgresStorage.__init__)
 
 

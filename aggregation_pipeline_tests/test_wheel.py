@@ -11,31 +11,41 @@ from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.native.kernels import COMPILED
 from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
 DATA_FILES = (
+    "access/common_passwords.txt",
+    "access/create_access_tables.sql",
     "alerts/create_alert_tables.sql",
     "batch_jobs/create_batch_jobs_table.sql",
     "config/aggregation.schema.json",
     "config/aggregation.yaml",
     "local/dagster.yaml",
+    "native/_kernels.pyi",
+    "native/_rows.pyi",
     "py.typed",
+    *(f"web/sign_in/templates/{name}.html" for name in ("account", "page", "password", "sign_in")),
+    "web/sign_in/templates/style.css",
 )
+KERNELS = {"native/_kernels.abi3.so", "native/_rows.abi3.so"}
 # Everything that is not tracked by git, and caches.
 NOT_COPIED = shutil.ignore_patterns(
-    *(".git", ".venv", ".data", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "exports", "temp", "logs")
+    *(".git", ".venv", ".data", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "exports", "temp", "logs"),
+    *("*.so",),
 )
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(folder: Path, **variables: str) -> Path:
     """The wheel of a clean copy of the tree, unpacked. Nothing is downloaded: setuptools is installed."""
-    folder = tmp_path_factory.mktemp("wheel")
     shutil.copytree(REPOSITORY, folder / "tree", ignore=NOT_COPIED, symlinks=True)
     command = [sys.executable, "-c", BUILD, str(folder)]
-    done = subprocess.run(command, cwd=folder / "tree", capture_output=True, text=True, check=False, timeout=120)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        command, cwd=folder / "tree", env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -43,13 +53,33 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "unpacked"
 
 
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("wheel"))
+
+
+def files_of_the_package(unpacked: Path) -> set[str]:
+    files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert {name.partition("/")[0].partition("-")[0] for name in files} == {"aggregation_pipeline"}
+    return {name.removeprefix("aggregation_pipeline/") for name in files if name.startswith("aggregation_pipeline/")}
+
+
 def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(unpacked: Path):
     package = REPOSITORY / "aggregation_pipeline"
     modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
-    files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    inside = {name.removeprefix("aggregation_pipeline/") for name in files if name.startswith("aggregation_pipeline/")}
-    assert inside == modules | set(DATA_FILES)
-    assert {name.partition("/")[0].partition("-")[0] for name in files} == {"aggregation_pipeline"}
+    compiled = KERNELS if COMPILED else set()
+    assert files_of_the_package(unpacked) == modules | set(DATA_FILES) | compiled
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_wheel_is_the_same_but_for_the_kernels(unpacked: Path, tmp_path: Path):
+    without = build(tmp_path, CC="/bin/false")
+    assert files_of_the_package(without) == files_of_the_package(unpacked) - KERNELS
+    code = "from aggregation_pipeline.native.kernels import COMPILED; print(COMPILED)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=without, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_data_file_has_the_content_of_the_tree(unpacked: Path):

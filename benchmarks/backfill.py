@@ -1,16 +1,15 @@
 """`backfill`: a year of daily partitions in one run, compared with the same rows in a table without partitions."""
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-import pymysql
-
-from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from benchmarks.data import Source
-from benchmarks.measuring import Contender, Result, Target, compare, probe
+from benchmarks.judging import Result, Target
+from benchmarks.measuring import Contender, compare, probe, watched
 from benchmarks.registry import Plan
+from benchmarks.shapes import ORDERS
+from benchmarks.storage import postgres
 
 DAYS: Final = 365
 FIRST: Final = date(2025, 11, 1)
@@ -21,7 +20,8 @@ _INDEX: Final = "ALTER TABLE a_year ADD KEY (created_at)"
 _ROWS: Final = f"""
 INSERT INTO a_year SELECT id, user_id, amount, city, status, note,
   '{FIRST}' + INTERVAL FLOOR((id - 1) * {DAYS} * 86400 / {{rows}}) SECOND
-FROM orders"""
+FROM {{orders}}"""
+_DAY: Final = "created_at >= '{first}' AND created_at < '{end}'"
 
 
 def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Result]:
@@ -29,49 +29,56 @@ def run(source: Source, plan: Plan, report: Callable[[str], None]) -> list[Resul
 
     Events and the row of batch_jobs are written to PostgreSQL.
     """
-    logging.disable(logging.INFO)
-    _fill(source)
-    server = start_postgres(source.folder / "postgres", report=report, options=THROWAWAY_OPTIONS)
-    try:
-        server.execute("CREATE DATABASE backfill")
-        return _measure(source, server.url("backfill"), plan, report)
-    finally:
-        server.stop()
-        logging.disable(logging.NOTSET)
-
-
-def _fill(source: Source) -> None:
-    with pymysql.connect(**source.address, autocommit=True) as connection, connection.cursor() as cursor:
-        for statement in (_TABLE, _ROWS.format(rows=source.rows), _INDEX, "ANALYZE TABLE a_year"):
-            cursor.execute(statement)
+    orders = source.fill(ORDERS, plan.large)
+    rows = _ROWS.format(orders=orders, rows=plan.large)
+    source.execute("DROP TABLE IF EXISTS a_year", _TABLE, rows, _INDEX, "ANALYZE TABLE a_year")
+    with postgres(source, report) as new_database:
+        results = _measure(source, new_database(), plan, report)
+    source.execute("DROP TABLE a_year")
+    return results
 
 
 def _measure(source: Source, url: str, plan: Plan, report: Callable[[str], None]) -> list[Result]:
+    clauses = [f"WHERE {_DAY.format(first=day, end=day + timedelta(days=1))}" for day in _days()]
     given: dict[str, Any] = {"address": source.address, "url": url, "folder": str(source.folder)}
     contenders = [
         Contender("one run without partitions", probe("whole_runs:whole", **given), is_ours=True),
         Contender(f"one run over {DAYS} days", probe("whole_runs:by_day", **given), is_ours=True),
-        Contender(
-            "its events alone, stock Dagster", probe("whole_runs:events_again", stock=True, **given), is_ours=True
-        ),
-        Contender(
-            "its events alone, our storage", probe("whole_runs:events_again", stock=False, **given), is_ours=True
+        _raw(source, "raw client", [""]),
+        _raw(source, "raw client, day by day", clauses),
+        *(
+            Contender(name, probe("whole_runs:events_again", stock=stock, **given), is_ours=True)
+            for name, stock in (("its events alone, our storage", False), ("its events alone, stock Dagster", True))
         ),
     ]
-    results = compare(f"{source.rows:,} rows, {DAYS} days", contenders, rounds=plan.rounds, paired=False, report=report)
-    whole, days = results[0].seconds or 0.0, results[1].seconds or 0.0
-    less = []
-    for events in results[2:]:
-        own = events.seconds or 0.0
-        events.note = f"{events.rows or 0:,} events, {1000 * own / (events.rows or 1):.1f} ms each"
-        less.append(
-            Result(
-                events.bench,
-                f"the days less {events.name}",
-                seconds=days - own,
-                ratio=(days - own) / whole,
-                is_ours=True,
-            )
-        )
-    less[0].targets = (Target("ratio", 2.0),)
+    results = compare(f"{plan.large:,} rows, {DAYS} days", contenders, rounds=plan.rounds, paired=False, report=report)
+    scan, days, _, raw_days, *events = results
+    for each in events:
+        each.note = f"{each.figure('rows'):,.0f} events"
+    ours, _ = events
+    less = [_less(scan, days, each, "scan") for each in events]
+    less[0].targets = (Target("ratio", 1.5),)
+    if not raw_days.error:
+        less.append(_less(raw_days, days, ours, raw_days.name))
+        less[-1].name += ", beside the raw client"
     return [*results, *less]
+
+
+def _raw(source: Source, name: str, clauses: Sequence[str]) -> Contender:
+    """The server's own client with a statement for each clause: what the server needs to find the rows that way."""
+    statements = (f"SELECT * FROM a_year {clause} ORDER BY id" for clause in clauses)
+    return Contender(name, watched(source.client("; ".join(statements))))
+
+
+def _days() -> list[date]:
+    return [FIRST + timedelta(days=number) for number in range(DAYS)]
+
+
+def _less(base: Result, days: Result, events: Result, what: str) -> Result:
+    """Return the days less what their events cost, beside another way to read the rows."""
+    less = Result(days.bench, f"the days less {events.name}", is_ours=True)
+    less.note = f"(days - events) / {what}, round by round"
+    for measure, ratio in (("seconds", "wall_ratio"), ("processor", "ratio")):
+        for whole, by_day, own in zip(*(each.values[measure] for each in (base, days, events)), strict=True):
+            less.add(**{measure: by_day - own, ratio: (by_day - own) / whole})
+    return less

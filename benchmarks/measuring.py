@@ -1,23 +1,26 @@
-"""Runs the contenders in turns and compares their time and memory with targets.
+"""Runs the contenders in turns: processor time of client and server, the clock, and the peak of memory.
 
 In turns, so that a busy moment of the machine affects all of them.
 """
 
 import json
 import os
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from aggregation_pipeline_tests.support.paths import REPOSITORY
-from benchmarks.probe import peak_rss_mb
+from benchmarks.judging import Result, Target
+from benchmarks.processor import Stopwatch, child_seconds, peak_rss_mb
 
 ROOT: Final = REPOSITORY
+# `aggregation-pipeline`, whatever is in PATH.
+COMMAND: Final = (sys.executable, "-c", "from aggregation_pipeline.cli.main import main; main()")
 _POLL_SECONDS: Final = 0.005
 
 
@@ -27,24 +30,18 @@ class BrokenBenchError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement."""
+    """One measurement: seconds on the clock, processor seconds of client and servers, and what else was counted."""
 
     seconds: float
+    client: float
+    server: float
     peak_rss_mb: float
-    rows: int | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Target:
-    """A limit for `measure`, an attribute of Result: `ratio`, `peak_rss_mb` or `rss_growth`. Less is better."""
-
-    measure: str
-    limit: float
-
-    def holds(self, result: "Result") -> bool | None:
-        """Return whether the result is within the limit; None if it was not measured."""
-        value = getattr(result, self.measure)
-        return None if value is None else bool(value <= self.limit)
+    @property
+    def processor(self) -> float:
+        """Processor seconds of both sides."""
+        return self.client + self.server
 
 
 @dataclass(frozen=True)
@@ -56,55 +53,6 @@ class Contender:
     note: str = ""
     targets: tuple[Target, ...] = ()
     is_ours: bool = False
-
-
-@dataclass
-class Result:
-    """The result of all rounds: the median for time, the maximum for memory.
-
-    Attributes:
-        ratio: its time divided by the baseline's time in the same round.
-        rss_growth: its peak memory divided by that with 1,000,000 rows.
-        error: why there is no result.
-    """
-
-    bench: str
-    name: str
-    seconds: float | None = None
-    ratio: float | None = None
-    peak_rss_mb: float | None = None
-    rss_growth: float | None = None
-    rows: int | None = None
-    rounds: list[float] = field(default_factory=list)
-    note: str = ""
-    error: str | None = None
-    is_ours: bool = False
-    targets: tuple[Target, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object for .data/bench.json."""
-        targets = [
-            {
-                "measure": each.measure,
-                "at_most": each.limit,
-                "value": _rounded(getattr(self, each.measure)),
-                "holds": each.holds(self),
-            }
-            for each in self.targets
-        ]
-        return {
-            "bench": self.bench,
-            "name": self.name,
-            "seconds": _rounded(self.seconds),
-            "ratio": _rounded(self.ratio),
-            "peak_rss_mb": _rounded(self.peak_rss_mb),
-            "rss_growth": _rounded(self.rss_growth),
-            "rows": self.rows,
-            "rounds": [_rounded(each) for each in self.rounds],
-            "note": self.note,
-            "error": self.error,
-            "targets": targets,
-        }
 
 
 def compare(
@@ -121,10 +69,9 @@ def compare(
         each.name: Result(bench, each.name, note=each.note, is_ours=each.is_ours, targets=each.targets)
         for each in contenders
     }
-    ratios: dict[str, list[float]] = {each.name: [] for each in contenders}
     for number in range(1, rounds + 1):
         report(f"{bench}: round {number} of {rounds}")
-        beside = _measured(baseline, results[baseline.name])
+        beside = None if paired else _measured(baseline, results[baseline.name])
         for each in others:
             if results[each.name].error:
                 continue
@@ -132,12 +79,23 @@ def compare(
                 beside = _measured(baseline, results[baseline.name])
             sample = _measured(each, results[each.name])
             if sample and beside:
-                ratios[each.name].append(sample.seconds / beside.seconds)
-    for name, result in results.items():
-        if result.rounds:
-            result.seconds = statistics.median(result.rounds)
-        result.ratio = 1.0 if name == baseline.name else statistics.median(ratios[name]) if ratios[name] else None
+                results[each.name].add(
+                    ratio=sample.processor / beside.processor, wall_ratio=sample.seconds / beside.seconds
+                )
+    results[baseline.name].add(ratio=1.0, wall_ratio=1.0)
     return list(results.values())
+
+
+def alone(bench: str, contenders: Sequence[Contender], *, rounds: int, report: Callable[[str], None]) -> list[Result]:
+    """Measure all contenders `rounds` times, in turns, and compare them with nothing."""
+    results = [
+        Result(bench, each.name, note=each.note, is_ours=each.is_ours, targets=each.targets) for each in contenders
+    ]
+    for number in range(1, rounds + 1):
+        report(f"{bench}: round {number} of {rounds}")
+        for contender, result in zip(contenders, results, strict=True):
+            _measured(contender, result)
+    return results
 
 
 def _measured(contender: Contender, result: Result) -> Sample | None:
@@ -148,9 +106,14 @@ def _measured(contender: Contender, result: Result) -> Sample | None:
             raise BrokenBenchError(f"{contender.name}: {error}") from error
         result.error = str(error).strip().splitlines()[-1][:200]
         return None
-    result.rounds.append(sample.seconds)
-    result.peak_rss_mb = max(result.peak_rss_mb or 0.0, sample.peak_rss_mb)
-    result.rows = sample.rows
+    result.add(
+        seconds=sample.seconds,
+        processor=sample.processor,
+        client=sample.client,
+        server=sample.server,
+        peak_rss_mb=sample.peak_rss_mb,
+        **sample.figures,
+    )
     return sample
 
 
@@ -179,24 +142,25 @@ def reported(command: Sequence[str], environment: dict[str, str]) -> Callable[[]
     return run
 
 
-def watched(command: Sequence[str]) -> Callable[[], Sample]:
+def watched(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Callable[[], Sample]:
     """Return a measurement of a program from its start to its end. Its output is dropped."""
 
     def run() -> Sample:
-        started = time.perf_counter()
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            peak = 0.0
+        watch, children, peak = Stopwatch(), child_seconds(), 0.0
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **(environment or {})}
+            ) as process,
+        ):
             while process.poll() is None:
                 peak = max(peak, peak_rss_mb(process.pid))
                 time.sleep(_POLL_SECONDS)
-            seconds = time.perf_counter() - started
+            spent = watch.spent()
             if process.returncode:
-                assert process.stderr is not None
-                raise BrokenBenchError(process.stderr.read().decode(errors="replace"))
-        return Sample(seconds, peak)
+                errors.seek(0)
+                raise BrokenBenchError(errors.read().decode(errors="replace")[-4000:])
+        # Not spent.client, which has the time of looking at the process too.
+        return Sample(spent.seconds, child_seconds() - children, spent.server, peak)
 
     return run
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)

@@ -14,6 +14,7 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import SilentObserver
+from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render
@@ -30,9 +31,8 @@ from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock_protocol import NoLock
 from benchmarks.data import TABLE
 
-DETAIL: dict[str, Any] = {"name": TABLE, "select_fields": ["*"]}
+DETAIL: dict[str, Any] = {"select_fields": ["*"]}
 AGGREGATE: dict[str, Any] = {
-    "name": TABLE,
     "group_by": ["DATE(created_at)", "city", "status"],
     "aggregations": [
         {"function": "COUNT", "alias": "orders"},
@@ -46,18 +46,18 @@ _TIME = datetime(2026, 11, 20, 18, tzinfo=UTC)
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def statement(entry: dict[str, Any]) -> str:
+def statement(entry: dict[str, Any], table: str = TABLE) -> str:
     """Return the SQL of an entry with one dataset. The raw client gets the same SQL."""
-    return build_queries(TableEntry.model_validate(entry), primary_key=("id",))[0].sql
+    return build_queries(_entry(entry, table), primary_key=("id",))[0].sql
 
 
-def extract(address: dict[str, Any], entry: dict[str, Any], folder: str) -> Callable[[], int]:
+def extract(address: dict[str, Any], entry: dict[str, Any], folder: str, table: str = TABLE) -> Callable[[], int]:
     """Measure reading from the server into the extract."""
     options = SourceOptions(**address)
 
     def run(keys: dict[str, Any]) -> int:
         with tempfile.TemporaryDirectory(dir=folder) as directory:
-            return read_extract(_request(keys), options, Path(directory), _silent).datasets[0].rows
+            return read_extract(_request(keys, table), options, Path(directory), _silent).datasets[0].rows
 
     run({**entry, "where": _REHEARSAL})
     return lambda: run(entry)
@@ -81,21 +81,33 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
     return lambda: run(DETAIL)
 
 
-def export(address: dict[str, Any], format_name: str, folder: str, where: str | None = None) -> Callable[[], int]:
+def export(address: dict[str, Any], formats: list[str], folder: str, table: str = TABLE) -> Callable[[], int]:
     """Measure from the server to a published window: read, render, store with extract and manifest."""
+    run = _rehearsed_export(address, formats, folder, table)
+    return lambda: sum(file.rows for file in run().files)
+
+
+def snapshot(address: dict[str, Any], formats: list[str], folder: str) -> Callable[[], dict[str, float]]:
+    """Measure how long the same keeps its snapshot open."""
+    run = _rehearsed_export(address, formats, folder, TABLE)
+    return lambda: {"seconds": run().seconds["read"]}
+
+
+def _rehearsed_export(
+    address: dict[str, Any], formats: list[str], folder: str, table: str
+) -> Callable[[], ExportedWindow]:
     options = SourceOptions(**address)
 
-    def run(keys: dict[str, Any]) -> int:
+    def run(keys: dict[str, Any]) -> ExportedWindow:
         with tempfile.TemporaryDirectory(dir=folder) as name:
             root = Path(name)
             destination = Destination(
                 FolderStore(root / "store"), "bench", "run", FormatOptions(), root / "temp", NoLock()
             )
-            exported = export_window(_request(keys), options, [format_name], destination, SilentObserver())
-            return sum(file.rows for file in exported.files)
+            return export_window(_request(keys, table), options, formats, destination, SilentObserver())
 
     run({**DETAIL, "where": _REHEARSAL})
-    return lambda: run({**DETAIL, "where": where})
+    return lambda: run(DETAIL)
 
 
 def save_extract(address: dict[str, Any], rows: int, path: str) -> Callable[[], int]:
@@ -139,8 +151,12 @@ def _stored(path: Path) -> Extract:
     return Extract(TABLE, "2026-11-21", (dataset,), "snapshot")
 
 
-def _request(keys: dict[str, Any]) -> ReadRequest:
-    return ReadRequest(TableEntry.model_validate(keys), "2026-11-21", _TIME, _ZONE)
+def _request(keys: dict[str, Any], table: str = TABLE) -> ReadRequest:
+    return ReadRequest(_entry(keys, table), "2026-11-21", _TIME, _ZONE)
+
+
+def _entry(keys: dict[str, Any], table: str) -> TableEntry:
+    return TableEntry.model_validate({"name": table, **keys})
 
 
 def _silent(_dataset: str, _done: int, _total: int | None) -> None:

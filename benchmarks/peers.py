@@ -15,14 +15,20 @@ from typing import Any, Final
 from benchmarks.measuring import ROOT, BrokenBenchError, Sample, probe, reported
 
 _HOME: Final = ROOT / ".data" / "bench"
+# Fixed, so that two figures differ by the machine and by our code alone. pyarrow and duckdb are the versions that ours
+# is measured with; connectorx is the newest with wheels for this Python; mysql-connector-python 9.5 wants OpenSSL 3.2.
 _PYTHON: Final = (
     "asyncmy==0.2.18",
     "connectorx==0.4.6",
+    "dlt[filesystem,parquet]==1.31.0",
     "duckdb==2.0.0",
     "mysql-connector-python==9.4.0",
     "openpyxl==3.1.5",
+    "pandas==3.1.1",
     "polars==2.1.0",
     "pyarrow==26.0.1",
+    "pymysql==1.2.4",
+    "sqlalchemy==2.0.51",
     "xlsxwriter==3.3.1",
 )
 _NODE: Final = ("mysql2@3.24.6", "csv-stringify@6.9.0", "exceljs@4.4.0")
@@ -61,11 +67,11 @@ def node_modules() -> Path:
 
 
 def python_peer(function: str, **arguments: Any) -> Callable[[], Sample]:
-    """Return a measurement in the peers' environment."""
+    """Return a measurement in the peers' environment; the module is `python_peers` where none is named."""
 
     def run() -> Sample:
         # Installed only now, so that a failure counts for this peer alone.
-        return probe(f"python_peers:{function}", python=peers_python(), **arguments)()
+        return probe(function if ":" in function else f"python_peers:{function}", python=peers_python(), **arguments)()
 
     return run
 

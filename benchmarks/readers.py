@@ -5,7 +5,8 @@ from typing import Any
 
 from benchmarks import ours
 from benchmarks.data import Source
-from benchmarks.measuring import Contender, Result, compare, probe, watched
+from benchmarks.judging import Result
+from benchmarks.measuring import Contender, compare, probe, watched
 from benchmarks.peers import python_peer
 from benchmarks.registry import Plan
 

@@ -97,6 +97,138 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
   ) AS day
 $$;
 
+-- For `GET /metrics`: what the rows of one deployment and Dagster storage say about the last day, by table. batch_jobs/last_day.py has the same.
+CREATE OR REPLACE FUNCTION public.last_day_of_batch_jobs(deployment text, instance text, kind text) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  WITH recent AS MATERIALIZED (
+      SELECT j.status, coalesce(j.completed_at, j.created_at) AS ended, j.metadata -> 'results' AS results
+      FROM public.batch_jobs AS j
+      WHERE j.job_type = kind AND j.created_at >= now() - interval '7 days' AND j.status IN ('completed', 'failed')
+        AND j.metadata #>> '{dagster,deployment}' = deployment AND j.metadata #>> '{dagster,instance}' = instance
+  ), result AS (
+      SELECT t.key AS name, t.value AS found, r.ended, r.ended >= now() - interval '1 day' AS counts
+      FROM recent AS r
+      CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(r.results) WHEN 'object' THEN r.results ELSE '{}' END) AS p
+      CROSS JOIN LATERAL jsonb_each(
+          CASE jsonb_typeof(p.value -> 'by_table') WHEN 'object' THEN p.value -> 'by_table' ELSE '{}' END) AS t
+      WHERE t.value @@ '
+          $.items.type() == "number" && $.bytes.type() == "number" && $.files.type() == "number"
+          && $.partitions.type() == "number" && $.planned_partitions.type() == "number"
+          && $.seconds.type() == "number" && $.stages.read.type() == "number" && $.stages.render.type() == "number"
+          && $.stages.publish.type() == "number"'
+  ), by_table AS (
+      SELECT name, jsonb_build_object(
+          'items', sum((found -> 'items')::numeric) FILTER (WHERE counts),
+          'bytes', sum((found -> 'bytes')::numeric) FILTER (WHERE counts),
+          'files', sum((found -> 'files')::numeric) FILTER (WHERE counts),
+          'published', sum((found -> 'partitions')::numeric) FILTER (WHERE counts),
+          'unpublished', sum(greatest(0, (found -> 'planned_partitions')::numeric - (found -> 'partitions')::numeric))
+              FILTER (WHERE counts),
+          'seconds', sum((found -> 'seconds')::numeric) FILTER (WHERE counts),
+          'read', sum((found #> '{stages,read}')::numeric) FILTER (WHERE counts),
+          'render', sum((found #> '{stages,render}')::numeric) FILTER (WHERE counts),
+          'publish', sum((found #> '{stages,publish}')::numeric) FILTER (WHERE counts),
+          'newest', (array_agg(found ->> 'status' ORDER BY ended DESC)
+              FILTER (WHERE found ->> 'status' IN ('completed', 'failed')))[1]) AS figures
+      FROM result GROUP BY name
+  )
+  SELECT jsonb_build_object(
+      'completed', count(*) FILTER (WHERE status = 'completed'), 'failed', count(*) FILTER (WHERE status = 'failed'),
+      'tables', (SELECT coalesce(jsonb_object_agg(name, figures), '{}') FROM by_table))
+  FROM recent WHERE ended >= now() - interval '1 day'
+$$;
+
+-- For `GET /status`: a page of rows of all owners, the newest first. It looks at `scan` rows along the index, and returns at most `most`.
+CREATE OR REPLACE FUNCTION public.page_of_batch_jobs(
+  kind text, states text[], platform text, entry text, since timestamptz, until timestamptz,
+  before_at timestamptz, before_id uuid, scan integer, most integer)
+RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  WITH RECURSIVE kinds (name) AS (
+    SELECT coalesce(CAST(kind AS text), (SELECT min(j.job_type) FROM public.batch_jobs AS j))
+    UNION ALL
+    SELECT (SELECT min(j.job_type) FROM public.batch_jobs AS j WHERE j.job_type > k.name)
+    FROM kinds AS k
+    WHERE k.name IS NOT NULL AND CAST(kind AS text) IS NULL
+  ), scanned AS (
+    SELECT found.*
+    FROM (SELECT name FROM kinds WHERE name IS NOT NULL LIMIT 100) AS k
+    CROSS JOIN LATERAL (
+      SELECT j.id, j.created_at,
+        (CAST(states AS text[]) IS NULL OR j.status = ANY (CAST(states AS text[])))
+        AND (CAST(platform AS text) IS NULL OR (
+          j.metadata -> 'results' -> CAST(platform AS text) IS NOT NULL
+          AND coalesce(j.metadata #> ARRAY['results', CAST(platform AS text), 'tables'], '[]')
+            @> to_jsonb(CAST(entry AS text))
+        )) AS wanted
+      FROM public.batch_jobs AS j
+      WHERE j.job_type = k.name
+        AND j.created_at >= coalesce(CAST(since AS timestamptz), '0001-01-02')
+        AND j.created_at < coalesce(CAST(until AS timestamptz), '9999-12-30')
+        AND j.created_at <= coalesce(CAST(before_at AS timestamptz), 'infinity')
+        AND (CAST(before_at AS timestamptz) IS NULL
+          OR (j.created_at, j.id) < (CAST(before_at AS timestamptz), CAST(before_id AS uuid)))
+      ORDER BY j.created_at DESC, j.id DESC
+      LIMIT scan
+    ) AS found
+    ORDER BY found.created_at DESC, found.id DESC
+    LIMIT scan
+  ), page AS (
+    SELECT id FROM scanned WHERE wanted ORDER BY created_at DESC, id DESC LIMIT most
+  )
+  SELECT jsonb_build_object(
+    'scanned', (SELECT count(*) FROM scanned),
+    'last', (SELECT jsonb_build_array(created_at, id) FROM scanned ORDER BY created_at, id LIMIT 1),
+    'rows', (
+      SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'id', j.id, 'job_type', j.job_type, 'status', j.status, 'total_items', j.total_items,
+        'created_at', j.created_at, 'started_at', j.started_at, 'completed_at', j.completed_at,
+        'processed', (
+          SELECT jsonb_agg(left(name, 200)) FROM (SELECT unnest(j.platforms_processed) AS name LIMIT 500) AS each
+        ),
+        'planned', CASE WHEN jsonb_typeof(m.planned) = 'array' THEN (
+          SELECT jsonb_agg(left(value #>> '{}', 200))
+          FROM (SELECT value FROM jsonb_array_elements(m.planned) LIMIT 500) AS each
+        ) END,
+        'rows', left(m.summary ->> 'rows', 30),
+        'deployment', left(m.dagster ->> 'deployment', 200),
+        'run_id', left(m.dagster ->> 'run_id', 200),
+        'partition', left(m.dagster ->> 'partition', 200),
+        'schedule', left(m.dagster ->> 'schedule', 200),
+        'error', left(m.errors #>> '{-1,error}', 2000),
+        'error_table', left(coalesce(m.errors #>> '{-1,table}', m.errors #>> '{-1,platform}'), 200)
+      ) ORDER BY j.created_at DESC, j.id DESC), '[]')
+      FROM page
+      JOIN public.batch_jobs AS j ON j.id = page.id
+      LEFT JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(j.metadata) = 'object' THEN j.metadata END)
+        AS m (planned jsonb, summary jsonb, dagster jsonb, errors jsonb) ON true
+    )
+  )
+$$;
+
+-- For `GET /status`: how many of the newest rows of a type run and wait, and how those created since then went.
+CREATE OR REPLACE FUNCTION public.figures_of_batch_jobs(kind text, since timestamptz, scan integer) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  SELECT jsonb_build_object(
+    'running', count(*) FILTER (WHERE j.status = 'in_progress'),
+    'queued', count(*) FILTER (WHERE j.status = 'pending'),
+    'completed', count(*) FILTER (WHERE j.status = 'completed' AND j.is_recent),
+    'failed', count(*) FILTER (WHERE j.status = 'failed' AND j.is_recent),
+    'avg_items', avg(j.total_items) FILTER (WHERE j.status = 'completed' AND j.is_recent),
+    'avg_seconds', avg(j.seconds) FILTER (WHERE j.status = 'completed' AND j.is_recent),
+    'oldest', min(j.created_at) FILTER (WHERE j.is_recent)
+  )
+  FROM (
+    SELECT status, total_items, created_at, created_at >= CAST(since AS timestamptz) AS is_recent,
+      CASE WHEN isfinite(started_at) AND isfinite(completed_at) AND completed_at >= started_at
+        THEN extract(epoch FROM completed_at) - extract(epoch FROM started_at) END AS seconds
+    FROM public.batch_jobs
+    WHERE job_type = kind AND created_at IS NOT NULL
+    ORDER BY created_at DESC
+    LIMIT scan
+  ) AS j
+$$;
+
 -- By default everybody may call a new function, and Supabase also grants it to its roles by name.
 DO $$
 DECLARE
@@ -106,7 +238,9 @@ BEGIN
   FOREACH signature IN ARRAY ARRAY[
     'public.record_batch_job(jsonb)', 'public.read_batch_jobs(text, text, uuid[], boolean)',
     'public.prune_batch_jobs(text, text, timestamptz)', 'public.list_batch_jobs(text, text, text, integer)',
-    'public.trend_of_batch_jobs(text, text, integer)']
+    'public.trend_of_batch_jobs(text, text, integer)', 'public.last_day_of_batch_jobs(text, text, text)',
+    'public.page_of_batch_jobs(text, text[], text, text, timestamptz, timestamptz, timestamptz, uuid, integer, integer)',
+    'public.figures_of_batch_jobs(text, timestamptz, integer)']
   LOOP
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
     FOR name IN SELECT rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated') LOOP

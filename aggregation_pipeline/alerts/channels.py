@@ -80,7 +80,7 @@ def _sender(url: str) -> Callable[[Message], None]:
 
 def _service(url: str) -> "NotifyBase":
     # The import takes a tenth of a second, and its plugins half a second more: only where a channel needs it.
-    from apprise import Apprise, AppriseAsset, exception  # noqa: PLC0415
+    from apprise import Apprise, AppriseAsset, exception
 
     # In memory only: tokens of channels are secrets, and must not lie on disk.
     asset = AppriseAsset(

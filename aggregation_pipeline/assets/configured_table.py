@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from dagster import TimeWindowPartitionsDefinition
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class ConfiguredTable:
 
     entry: TableEntry
     formats: Sequence[str]
-    source: Callable[[], SourceOptions]
+    source: "Callable[[], SourceOptions]"
     database: str
     zone: ZoneInfo
     partitions: TimeWindowPartitionsDefinition | None = None

@@ -11,6 +11,7 @@ from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult
 from aggregation_pipeline.assets.checks import check_results
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import table_key
+from aggregation_pipeline.assets.log_observer import PacedLog
 from aggregation_pipeline.assets.retries import will_be_retried
 from aggregation_pipeline.assets.run_outcome import (
     RunOutcome,
@@ -44,7 +45,7 @@ def run_table(
     windows = windows_of_run(context, table, publisher)
     missing = [window for window in windows if window.partition_key not in outcome.recorded]
     try:
-        TableRun(context, table, publisher, observer, outcome).publish(missing)
+        TableRun(context, table, publisher, observer, outcome, PacedLog(context.log)).publish(missing)
     except BaseException as error:
         yield from _report_failure(context, table, outcome, error)
         raise

@@ -26,6 +26,7 @@ from aggregation_pipeline.runs.tags import (
     PLATFORM_KEY,
     ROW_COUNT_KEY,
     SECONDS_KEY,
+    STAGE_SECONDS_KEY,
     TABLE_KEY,
     URI_KEY,
     WINDOW_KEY,
@@ -70,6 +71,7 @@ def window_metadata(
         **_manifest_metadata(exported, publisher),
         PLATFORM_KEY: entry.platform,
         SECONDS_KEY: round(seconds, 3),
+        STAGE_SECONDS_KEY: MetadataValue.json({stage: round(took, 3) for stage, took in exported.seconds.items()}),
         ATTEMPT_KEY: attempt,
     }
     if table.partitions is not None:

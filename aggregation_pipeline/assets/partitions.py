@@ -1,11 +1,11 @@
 """An entry's partitions as Dagster counts them, and the time range that is read for each partition key."""
 
+import functools
 import itertools
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
 from dagster import (
     AutomationCondition,
     BackfillPolicy,
@@ -21,7 +21,6 @@ from aggregation_pipeline.config.durations import NONE, parse_duration
 from aggregation_pipeline.config.partitions import WEEKDAYS, Backfill, Partition
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.time_range import TimeRange
-from aggregation_pipeline.timezones.wall_clock import offsets_of
 
 PERIODS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly"}
 
@@ -55,6 +54,10 @@ def partitions_of(partition: Partition, zone: ZoneInfo) -> TimeWindowPartitionsD
 
 def _shifts_by_less_than_an_hour(zone: ZoneInfo, start: datetime) -> bool:
     """Whether the clock changes by a part of an hour after `start`: Lord Howe Island each year, Caracas in 2016."""
+    import numpy as np
+
+    from aggregation_pipeline.timezones.wall_clock import offsets_of
+
     offsets = offsets_of(zone)
     first = int(start.replace(tzinfo=zone).timestamp())
     seconds = [int(offsets.at(np.array([first]))[0]), *offsets.seconds[offsets.starts > first].tolist()]
@@ -122,6 +125,7 @@ def backfill_policy(backfill: Backfill) -> BackfillPolicy:
     return BackfillPolicy.single_run() if count == "all" else BackfillPolicy.multi_run(max_partitions_per_run=count)
 
 
+@functools.cache
 def catch_up_condition(length: str) -> AutomationCondition[Any] | None:
     """Return the condition under which catch-up materializes a partition; None if the entry turns it off.
 

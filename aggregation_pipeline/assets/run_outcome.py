@@ -68,9 +68,7 @@ def outputs(context: AssetExecutionContext, outcome: RunOutcome) -> Iterator[Mat
     assets = list(next(iter(windows.values())))
     selected = [asset for asset in assets if asset in context.selected_asset_keys]
     for asset in selected:
-        if None in windows:
-            yield MaterializeResult(asset, metadata=windows[None][asset])
-            continue
+        # Not as the output's metadata: Dagster would store that in the event of the output too.
         for key, metadata in windows.items():
             context.add_asset_metadata(metadata[asset], asset_key=asset, partition_key=key)
         yield MaterializeResult(asset)

@@ -1,6 +1,7 @@
 """The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dagster import (
     AssetExecutionContext,
@@ -14,19 +15,22 @@ from dagster import (
 
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
+from aggregation_pipeline.assets.source_specs import source_metadata, source_of, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.runs.redaction import redact_errors
-from aggregation_pipeline.source.mysql.table_state import TableState, open_state_session, read_table_state
 from aggregation_pipeline.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.table_state import TableState
 
 
 def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     """Build one asset for each distinct source table. "Observe" asks the server about its state and reads no row."""
     readers: dict[AssetKey, list[ConfiguredTable]] = {}
     for table in tables:
-        readers.setdefault(source_spec(table.entry, table.database).key, []).append(table)
+        key, _ = source_of(table.entry, table.database)
+        readers.setdefault(key, []).append(table)
     if not readers:
         return []
 
@@ -69,11 +73,14 @@ def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manif
         context.log.info("the state of %s could not be read: %s", table.entry.table, error)
         return
     metadata = source_metadata(state, source_row_count(table.entry, manifest))
-    context.log_event(AssetObservation(source_spec(table.entry, table.database).key, metadata=metadata))
+    key, _ = source_of(table.entry, table.database)
+    context.log_event(AssetObservation(key, metadata=metadata))
 
 
 @redact_errors
-def _read_state(table: ConfiguredTable) -> TableState:
+def _read_state(table: ConfiguredTable) -> "TableState":
+    from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
+
     with open_state_session(table.source(), table.zone) as session:
         return read_table_state(session, table.entry.source, table.partition_columns, table.entry.all_masked)
 
@@ -81,8 +88,10 @@ def _read_state(table: ConfiguredTable) -> TableState:
 @redact_errors
 def _read_states(
     readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
-) -> tuple[dict[AssetKey, TableState], list[str]]:
+) -> "tuple[dict[AssetKey, TableState], list[str]]":
     """The state of each source table, and why some could not be read."""
+    from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
+
     states, problems = {}, []
     # All tables are read through the same connection.
     first = next(iter(readers.values()))[0]

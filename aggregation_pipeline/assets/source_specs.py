@@ -2,17 +2,28 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from dagster import AssetSpec, MetadataValue
+from dagster import AssetKey, AssetSpec, MetadataValue
 
-from aggregation_pipeline.assets.display import readable_size
 from aggregation_pipeline.assets.keys import source_key
-from aggregation_pipeline.assets.metadata import Metadata
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
 from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, TABLE_NAME_KEY
-from aggregation_pipeline.source.mysql.table_state import TableState
 from aggregation_pipeline.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.table_state import TableState
+
+
+def source_of(entry: TableEntry, database: str) -> tuple[AssetKey, str]:
+    """Return the key of an entry's source table, and its name with the database's, as `db.table`.
+
+    `database` is the connection's own, for a source table that is named without one.
+    """
+    named, table = entry.source
+    schema = named or database
+    return source_key(schema, table), f"{schema}.{table}"
 
 
 def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
@@ -23,29 +34,31 @@ def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -
         database: the connection's own, for a source table that is named without one.
         readers: the names of all entries that read the table.
     """
-    source = entry.source
-    schema = source.database or database
+    key, name = source_of(entry, database)
+    schema = entry.source.database or database
     read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
-        source_key(schema, source.name),
+        key,
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
-        description=f"The MySQL table {source.name} of {schema}, read and never written.{read_by}",
-        metadata={TABLE_NAME_KEY: f"{schema}.{source.name}"},
+        description=f"The MySQL table {entry.source.name} of {schema}, read and never written.{read_by}",
+        metadata={TABLE_NAME_KEY: name},
     )
 
 
-def source_metadata(state: TableState, rows: int | None = None) -> Metadata:
+def source_metadata(state: "TableState", rows: int | None = None) -> dict[str, Any]:
     """Return the metadata of an observed source table.
 
     Args:
         state: what the server knows without reading the table.
         rows: how many rows the table has, if a run has read them all.
     """
+    from aggregation_pipeline.assets.display import readable_size
+
     now = datetime.now(UTC)
     # A row may carry a date in the future; nothing was written in the future.
     moments = [moment for moment in (state.changed, state.newest_at) if moment is not None and moment <= now]
-    metadata: Metadata = {
+    metadata: dict[str, Any] = {
         ROW_COUNT_KEY: rows,
         "estimated rows": state.rows,
         **{f"newest {column}": value for column, value in state.newest.items()},

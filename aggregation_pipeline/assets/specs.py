@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetSpec, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
+from dagster import AssetDep, AssetSpec, CodeReferencesMetadataValue, FreshnessPolicy, LocalFileCodeReference
 
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import catch_up_condition
-from aggregation_pipeline.assets.source_specs import source_spec
+from aggregation_pipeline.assets.source_specs import source_of
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
@@ -21,29 +21,32 @@ from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, TA
 def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     """Return the assets of an entry: the table, one for each format, and the manifest."""
     entry = table.entry
-    source = source_spec(entry, table.database)
+    source, source_name = source_of(entry, table.database)
     metadata = _definition_metadata(table)
     common: dict[str, Any] = {
         "group_name": group_of(entry),
         "owners": entry.owners,
         "tags": entry.tags,
         "skippable": True,
+        "partitions_def": table.partitions,
     }
     if table.partitions is not None and table.crons:
         common["automation_condition"] = catch_up_condition(entry.catch_up)
     spec = AssetSpec(
         table_key(entry.name),
-        deps=[source.key],
+        deps=[source],
         kinds={"mysql", "python"},
         description=table_description(table),
-        metadata=metadata | {TABLE_NAME_KEY: source.metadata[TABLE_NAME_KEY]},
+        metadata=metadata | {TABLE_NAME_KEY: source_name},
         freshness_policy=_freshness(entry),
         **common,
     )
+    # One for all exports, because Dagster would make one for each.
+    of_table = AssetDep(spec.key)
     exports = [
         AssetSpec(
             export_key(entry.name, name),
-            deps=[spec.key],
+            deps=[of_table],
             kinds={FORMATS[name].dagster_kind},
             description=export_description(table, name),
             metadata=metadata,
@@ -54,7 +57,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     manifest = AssetSpec(
         manifest_key(entry.name),
         # The table too: the lineage page of an asset shows only its neighbours, and offers to materialize those.
-        deps=[spec.key, *(export.key for export in exports)],
+        deps=[of_table, *(export.key for export in exports)],
         kinds={"json"},
         description=manifest_description(table),
         metadata=metadata,

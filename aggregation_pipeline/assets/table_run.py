@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import export_key, table_key
-from aggregation_pipeline.assets.log_observer import LogObserver
+from aggregation_pipeline.assets.log_observer import LogObserver, PacedLog
 from aggregation_pipeline.assets.metadata import window_metadata
 from aggregation_pipeline.assets.partition_failures import partitions_failed
 from aggregation_pipeline.assets.retries import is_hopeless
@@ -30,6 +30,7 @@ class TableRun:
     Attributes:
         observer: of the process that the run is in.
         outcome: what the op has done so far.
+        log: how far it is.
         warned: the warnings of the run's windows; they are not repeated for the next windows.
     """
 
@@ -38,6 +39,7 @@ class TableRun:
     publisher: Publisher
     observer: RunObserver
     outcome: RunOutcome
+    log: PacedLog
     warned: set[str] = field(default_factory=set)
 
     def publish(self, windows: Sequence[RequestedWindow]) -> None:
@@ -67,7 +69,7 @@ class TableRun:
         key, outcome = window.partition_key, self.outcome
         started = time.monotonic()
         try:
-            exported = self._export(window, one_of_many=total > 1)
+            exported = self._export(window)
             seconds = time.monotonic() - started
             outcome.published[key] = window_metadata(
                 exported,
@@ -83,16 +85,13 @@ class TableRun:
             return error
         outcome.check_results[key] = exported.check_results
         outcome.last_manifest = exported.manifest
-        if total > 1:
-            self._report(exported, seconds, number, total)
+        self._report(exported, seconds, number, total)
         return None
 
-    def _export(self, window: RequestedWindow, *, one_of_many: bool) -> ExportedWindow:
+    def _export(self, window: RequestedWindow) -> ExportedWindow:
         """Publish one window under its lock."""
         context, entry = self.context, self.table.entry
-        observer = LogObserver(
-            context.log, entry.name, window.name, self.observer, one_of_many=one_of_many, warned=self.warned
-        )
+        observer = LogObserver(context.log, self.log, entry.name, window.name, self.observer, warned=self.warned)
         with self.publisher.locked(entry, window.name, context.run.run_id, context.log.info) as destination:
             if table_key(entry.name) in context.selected_asset_keys:
                 return self._read_and_export(window, destination, observer)
@@ -119,9 +118,11 @@ class TableRun:
         return [name for name in self.table.formats if export_key(self.table.entry.name, name) in selected]
 
     def _report(self, exported: ExportedWindow, seconds: float, number: int, total: int) -> None:
-        """Report how far a run over many windows is: a log line, and a step of the progress bar."""
+        """Report how far the run is: a log line, and with many windows a step of the progress bar."""
         manifest = exported.manifest
         rows = ", ".join(f"{dataset.rows:,} rows of {dataset.name}" for dataset in manifest.datasets)
-        text = f"window {number} of {total} published in {seconds:.1f} s, with {rows}"
-        self.context.log.info("%s %s: %s", manifest.table, manifest.window, text)
-        self.observer.progress(manifest.table, "windows", number, total)
+        which = f"window {number} of {total} " if total > 1 else ""
+        text = f"{manifest.table} {manifest.window}: {which}published in {seconds:.1f} s, with {rows}"
+        self.log.line(text, is_last=number == total)
+        if total > 1:
+            self.observer.progress(manifest.table, "windows", number, total)

@@ -3,8 +3,9 @@
 The lineage shows each of them, while one process, one window lock and one snapshot serve all.
 """
 
+import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from dagster import (
     AssetCheckResult,
@@ -19,7 +20,6 @@ from dagster import (
 from aggregation_pipeline.assets import retries
 from aggregation_pipeline.assets.checks import check_specs
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.execution import run_checks, run_table
 from aggregation_pipeline.assets.partitions import backfill_policy
 from aggregation_pipeline.assets.placeholders import build_placeholder
 from aggregation_pipeline.assets.specs import table_specs
@@ -28,6 +28,13 @@ from aggregation_pipeline.export.observer import RunObserver
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.runs.asset_keys import op_name, segment
+
+_Events = Iterator[MaterializeResult[Any] | AssetCheckResult]
+# That of each table's function. Dagster looks at it a dozen times for each table, and otherwise works it out anew.
+_SIGNATURE: Final = inspect.Signature(
+    [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=AssetExecutionContext)],
+    return_annotation=_Events,
+)
 
 
 def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefinition:
@@ -39,17 +46,12 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
     if entry.issues is not None:
         return build_placeholder(entry.name, table_specs(table), table.partitions, entry.issues)
 
-    @multi_asset(
-        name=op_name(entry.name),
-        specs=table_specs(table),
-        can_subset=True,
-        required_resource_keys={PUBLISHER, HEARTBEAT},
-        pool=source_pool(table.database),
-        check_specs=check_specs(entry),
-        partitions_def=table.partitions,
-        backfill_policy=None if table.partitions is None else backfill_policy(entry.backfill),
-    )
-    def aggregate(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
+    def aggregate(context: AssetExecutionContext) -> _Events:
+        from aggregation_pipeline.export.without_pandas import leave_pandas_out
+
+        leave_pandas_out()
+        from aggregation_pipeline.assets.execution import run_checks, run_table
+
         publisher: Publisher = getattr(context.resources, PUBLISHER)
         try:
             if context.selected_asset_keys:
@@ -62,7 +64,17 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
                 raise RetryRequested(retries.MAX_RETRIES, seconds_to_wait=pause) from error
             raise Failure(str(error)) from error
 
-    return aggregate
+    aggregate.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
+    build = multi_asset(
+        name=op_name(entry.name),
+        specs=table_specs(table),
+        can_subset=True,
+        required_resource_keys={PUBLISHER, HEARTBEAT},
+        pool=source_pool(table.database),
+        check_specs=check_specs(entry),
+        backfill_policy=None if table.partitions is None else backfill_policy(entry.backfill),
+    )
+    return build(aggregate)
 
 
 def source_pool(database: str) -> str:

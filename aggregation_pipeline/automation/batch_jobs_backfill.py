@@ -7,7 +7,7 @@ from typing import Final
 
 from dagster import DagsterInstance
 
-from aggregation_pipeline.batch_jobs.mirror import owner_of
+from aggregation_pipeline.batch_jobs.mirror import mirror_runs, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.project import Project
@@ -30,7 +30,7 @@ def backfill(
     while not total.complete:
         with open_repository(_PASS_SECONDS) as repository:
             repository.ensure_table()
-            mirror = functools.partial(project.mirror, instance, repository=repository, owner=owner)
+            mirror = functools.partial(mirror_runs, instance, repository=repository, owner=owner, **project.about_rows)
             done = reconcile(
                 instance,
                 repository,

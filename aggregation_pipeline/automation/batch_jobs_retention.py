@@ -4,13 +4,13 @@ No postponed annotations here: Dagster reads the annotation of an op's context.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from dagster import DefaultScheduleStatus, JobDefinition, OpExecutionContext, ScheduleDefinition, job, op
 
-from aggregation_pipeline.batch_jobs.mirror import owner_of
-from aggregation_pipeline.batch_jobs.repository import OpenRepository
+if TYPE_CHECKING:
+    from aggregation_pipeline.batch_jobs.repository import OpenRepository
 
 PRUNE_JOB: Final = "prune_batch_jobs"
 # After the night's work, and not on the hour, when most jobs start.
@@ -19,7 +19,7 @@ _CRON: Final = "40 4 * * *"
 _SECONDS: Final = 300.0
 
 
-def build_prune_job(*, open_repository: OpenRepository, deployment: str, days: int) -> JobDefinition:
+def build_prune_job(*, open_repository: "OpenRepository", deployment: str, days: int) -> JobDefinition:
     """Build the job that deletes the rows of this deployment whose runs ended more than `days` ago."""
 
     @op(
@@ -29,6 +29,8 @@ def build_prune_job(*, open_repository: OpenRepository, deployment: str, days: i
         ),
     )
     def prune(context: OpExecutionContext) -> None:
+        from aggregation_pipeline.batch_jobs.mirror import owner_of
+
         before = datetime.now(UTC) - timedelta(days=days)
         with open_repository(_SECONDS) as repository:
             deleted = repository.prune(owner_of(context.instance, deployment), before)

@@ -5,11 +5,10 @@ No postponed annotations here: Dagster reads the annotation of a sensor's contex
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
 from dagster import (
     DagsterRunStatus,
     DefaultSensorStatus,
@@ -22,14 +21,14 @@ from dagster import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorCursor
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
-from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, OPEN_STATUSES, ReconcileResult, reconcile
-from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import MirrorBusyError
-from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.batch_jobs.mirror import About
+    from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult
+    from aggregation_pipeline.batch_jobs.repository import OpenRepository
 
 STATUSES: Final = (
     DagsterRunStatus.QUEUED,
@@ -49,7 +48,7 @@ PAUSE_SECONDS: Final = 30.0
 
 def build_sensors(
     *,
-    open_repository: OpenRepository,
+    open_repository: "OpenRepository",
     deployment: str,
     platforms: Mapping[str, str],
     job_type: str = "data_collection",
@@ -62,26 +61,29 @@ def build_sensors(
 
     `open_repository` leads to batch_jobs; nothing connects before a tick. `platforms` maps the key segments of tables
     to their platforms, in order, `names` to their entries. `secrets` are kept out of error texts. `history` is how far
-    back the very first pass looks. `locks_url` is the PostgreSQL that holds the heartbeats of runs.
+    back the very first pass looks. `locks_url` is Dagster's PostgreSQL, which holds the heartbeats of runs.
     """
-    mirror = functools.partial(mirror_run, platforms=platforms, job_type=job_type, names=names, secrets=secrets)
+    about: About = {"platforms": platforms, "job_type": job_type, "names": names, "secrets": secrets}
     pause = _Pause()
     return [
-        *(build_status_sensor(status, open_repository, deployment, mirror, pause) for status in STATUSES),
-        build_reconcile_sensor(open_repository, deployment, mirror, history=history, locks_url=locks_url),
+        *(build_status_sensor(status, open_repository, deployment, about, pause, locks_url) for status in STATUSES),
+        build_reconcile_sensor(open_repository, deployment, about, history=history, locks_url=locks_url),
     ]
 
 
 def build_status_sensor(
     status: DagsterRunStatus,
-    open_repository: OpenRepository,
+    open_repository: "OpenRepository",
     deployment: str,
-    mirror: Callable[..., Outcome],
+    about: "About",
     pause: "_Pause",
+    locks_url: str | None,
 ) -> RunStatusSensorDefinition:
-    """The sensor that writes the row of each run that reaches `status`."""
+    """The sensor that writes the row of each run that reaches `status`. `about` goes to `mirror_run`."""
 
     def evaluate(context: RunStatusSensorContext) -> None:
+        from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+
         run_id = context.dagster_run.run_id
         if pause.is_on():
             context.log.warning("Run %s is left to %s: batch_jobs did not answer a moment ago", run_id, MIRROR_SENSOR)
@@ -90,10 +92,13 @@ def build_status_sensor(
             with open_repository(RUN_SECONDS) as repository:
                 repository.ensure_table()
                 owner = owner_of(context.instance, deployment)
-                outcome = mirror(context.instance, run_id, repository=repository, owner=owner)
-        except MirrorBusyError:
+                outcome = mirror_run(context.instance, run_id, repository=repository, owner=owner, **about)
+        except MirrorBusyError as error:
             pause.begin()
-            raise
+            if not _is_away(locks_url):
+                raise
+            context.log.warning("Run %s is left to %s: %s", run_id, MIRROR_SENSOR, error)
+            return
         context.log.info("batch_jobs row of run %s: %s", run_id, outcome)
 
     return RunStatusSensorDefinition(
@@ -110,34 +115,42 @@ def build_status_sensor(
 
 
 def build_reconcile_sensor(
-    open_repository: OpenRepository,
+    open_repository: "OpenRepository",
     deployment: str,
-    mirror: Callable[..., Outcome],
+    about: "About",
     *,
     history: timedelta,
     locks_url: str | None,
 ) -> SensorDefinition:
-    """The sensor that compares all runs with all rows, and fails runs whose process is gone."""
+    """The sensor that compares all runs with all rows, and fails runs whose process is gone. `about`: as above."""
     # Ids of runs that are not ours. Kept as long as the code server lives; after a restart they are found again.
     foreign: set[str] = set()
 
     def evaluate(context: SensorEvaluationContext) -> SkipReason:
+        from aggregation_pipeline.batch_jobs.mirror import mirror_runs, owner_of
+        from aggregation_pipeline.batch_jobs.reconcile import MAX_RETRIED_RUNS, reconcile
+
         instance, owner = context.instance, owner_of(context.instance, deployment)
         stored = context.cursor
         cursor = MirrorCursor.from_json(stored) if stored else MirrorCursor(datetime.now(UTC) - history)
         orphaned = _fail_orphaned_runs(context, locks_url)
-        with open_repository(TICK_SECONDS) as repository:
-            created = repository.ensure_table()
-            mirror_one = functools.partial(mirror, instance, repository=repository, owner=owner)
-            result = reconcile(
-                instance,
-                repository,
-                mirror_one,
-                owner=owner,
-                watermark=cursor.watermark,
-                retry=cursor.retry,
-                foreign=foreign,
-            )
+        try:
+            with open_repository(TICK_SECONDS) as repository:
+                created = repository.ensure_table()
+                mirror_all = functools.partial(mirror_runs, instance, repository=repository, owner=owner, **about)
+                result = reconcile(
+                    instance,
+                    repository,
+                    mirror_all,
+                    owner=owner,
+                    watermark=cursor.watermark,
+                    retry=cursor.retry,
+                    foreign=foreign,
+                )
+        except MirrorBusyError as error:
+            if not _is_away(locks_url):
+                raise
+            return SkipReason(f"{error}. Rows follow as soon as it answers")
         for run_id in orphaned:
             context.log.error("Run %s marked as failed: its process is gone", run_id)
         for run_id, why in result.refused.items():
@@ -174,9 +187,33 @@ class _Pause:
         return time.monotonic() < self._until
 
 
+def _is_away(locks_url: str | None) -> bool:
+    """Whether Dagster's own PostgreSQL does not answer either.
+
+    Its storage then waits and says so once a minute; a failed tick would log a stack trace as well.
+    """
+    if locks_url is None:
+        return False
+    import sqlalchemy as sa
+
+    from aggregation_pipeline.postgres.engine import create_engine
+
+    try:
+        with create_engine(locks_url, application_name="aggregation sensors", connect_timeout=2).connect():
+            return False
+    except sa.exc.OperationalError:
+        return True
+
+
 def _fail_orphaned_runs(context: SensorEvaluationContext, locks_url: str | None) -> list[str]:
     if locks_url is None:
         return []
+    import sqlalchemy as sa
+
+    from aggregation_pipeline.batch_jobs.reconcile import OPEN_STATUSES
+    from aggregation_pipeline.postgres.engine import safe_reason
+    from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs
+
     try:
         records = context.instance.get_run_records(RunsFilter(statuses=OPEN_STATUSES))
         return fail_orphaned_runs(context.instance, records, locks_url)
@@ -186,7 +223,7 @@ def _fail_orphaned_runs(context: SensorEvaluationContext, locks_url: str | None)
         return []
 
 
-def _summary(result: ReconcileResult, *, created: bool) -> str:
+def _summary(result: "ReconcileResult", *, created: bool) -> str:
     parts = [f"{result.written} of {result.looked_at} runs brought up to date in batch_jobs"]
     if created:
         parts.insert(0, "Table public.batch_jobs created")

@@ -3,14 +3,12 @@
 After a downtime Dagster launches only the latest tick that it missed; the partitions before it would stay empty.
 """
 
-import functools
-import operator
 from collections.abc import Sequence
 
 from dagster import AutomationConditionSensorDefinition, DefaultSensorStatus
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.automation.jobs import table_selection
+from aggregation_pipeline.automation.jobs import selection_of
 from aggregation_pipeline.config.durations import NONE
 
 CATCH_UP = "catch_up"
@@ -29,7 +27,7 @@ def build_catch_up(tables: Sequence[ConfiguredTable]) -> list[AutomationConditio
     return [
         AutomationConditionSensorDefinition(
             CATCH_UP,
-            target=functools.reduce(operator.or_, map(table_selection, caught_up)),
+            target=selection_of(caught_up),
             default_status=DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=30,
             description="Fills partitions that were missed while the service was down, as far back as catch_up says.",

@@ -1,10 +1,13 @@
 """In which processes the tables of one run are computed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal
 
 from dagster import (
     DagsterEvent,
+    DagsterInstance,
+    DagsterRun,
     Executor,
     ExecutorDefinition,
     InitExecutorContext,
@@ -16,17 +19,23 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
-from aggregation_pipeline.batch_jobs.live_updates import StartLiveUpdates
-
 # Tables that one run computes at the same time. Pools limit the use of the database in addition.
 MAX_CONCURRENT: Final = 4
 _PRELOADED: Final = "aggregation_pipeline.definitions"
 
+# LiveUpdates.start in batch_jobs: the arguments are the instance and the run's id.
+StartLiveUpdates = Callable[[DagsterInstance, str], None]
+# worker_heartbeat in runs/heartbeat.py, with the URL of the locks.
+Heartbeat = Callable[[DagsterInstance, DagsterRun], AbstractContextManager[None]]
+
 
 def build_executor(
-    name: Literal["in_process", "multiprocess"], start_live_updates: StartLiveUpdates
+    name: Literal["in_process", "multiprocess"], start_live_updates: StartLiveUpdates, heartbeat: Heartbeat
 ) -> ExecutorDefinition:
     """Return the executor of all jobs, which calls `start_live_updates` before the first table of a run is read.
+
+    With processes of their own for the steps it also holds the `heartbeat`: none of these processes stands for the
+    run. In one process the resource of that name does it.
 
     One process for all tables is the default. On two cores with the database beside them, a process for each table
     takes twice as long for twenty tables and three times as long for three (docs/performance.md). Processes pay off
@@ -39,20 +48,26 @@ def build_executor(
         {"max_concurrent": MAX_CONCURRENT, "start_method": {"forkserver": {"preload_modules": [_PRELOADED]}}},
         name="multiprocess",
     )
-    return with_live_updates(forked, start_live_updates)
+    return with_live_updates(forked, start_live_updates, heartbeat)
 
 
-def with_live_updates(executor: ExecutorDefinition, start_live_updates: StartLiveUpdates) -> ExecutorDefinition:
-    """Return `executor`, which also calls `start_live_updates` before a run's first step.
+def _no_heartbeat(_instance: DagsterInstance, _run: DagsterRun) -> AbstractContextManager[None]:
+    return nullcontext()
 
-    The call is made in the process of the run, not in those of its steps.
+
+def with_live_updates(
+    executor: ExecutorDefinition, start_live_updates: StartLiveUpdates, heartbeat: Heartbeat = _no_heartbeat
+) -> ExecutorDefinition:
+    """Return `executor`, which also calls `start_live_updates` before a run's first step and holds the `heartbeat`.
+
+    Both happen in the process of the run, not in those of its steps.
     """
     create = executor.executor_creation_fn
     if create is None:
         return executor
 
     def create_with_live_updates(context: InitExecutorContext) -> Executor:
-        return _ExecutorWithLiveUpdates(create(context), start_live_updates)
+        return _ExecutorWithLiveUpdates(create(context), start_live_updates, heartbeat)
 
     return ExecutorDefinition(
         executor.name,
@@ -64,11 +79,12 @@ def with_live_updates(executor: ExecutorDefinition, start_live_updates: StartLiv
 
 
 class _ExecutorWithLiveUpdates(Executor):
-    """Does what `inner` does, after one call of `start_live_updates`."""
+    """Does what `inner` does, after one call of `start_live_updates` and under the `heartbeat`."""
 
-    def __init__(self, inner: Executor, start_live_updates: StartLiveUpdates) -> None:
+    def __init__(self, inner: Executor, start_live_updates: StartLiveUpdates, heartbeat: Heartbeat) -> None:
         self._inner = inner
         self._start_live_updates = start_live_updates
+        self._heartbeat = heartbeat
 
     @property
     def retries(self) -> RetryMode:
@@ -80,4 +96,5 @@ class _ExecutorWithLiveUpdates(Executor):
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> Iterator[DagsterEvent]:
         self._start_live_updates(plan_context.instance, plan_context.run_id)
-        yield from self._inner.execute(plan_context, execution_plan)
+        with self._heartbeat(plan_context.instance, plan_context.dagster_run):
+            yield from self._inner.execute(plan_context, execution_plan)

@@ -6,8 +6,8 @@ when it is launched without a partition. So tables that differ in either belong 
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -69,9 +69,15 @@ def group_tables(tables: Sequence[ConfiguredTable], *, cron: str, zone: ZoneInfo
     return tuple(groups.values())
 
 
-def groups_of(project: Project) -> tuple[Group, ...]:
-    """Return the groups of a deployment's tables."""
-    return group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
+def groups_of(project: Project, tables: Collection[ConfiguredTable] | None = None) -> tuple[Group, ...]:
+    """Return the groups of a deployment's tables; with `tables`, only what each has of them."""
+    groups = group_tables(project.tables, cron=project.cron, zone=project.settings.zone)
+    if tables is None:
+        return groups
+    # The name of a group depends on all groups.
+    names = {table.entry.name for table in tables}
+    parts = (replace(group, tables=tuple(one for one in group.tables if one.entry.name in names)) for group in groups)
+    return tuple(part for part in parts if part.tables)
 
 
 def _names(table: ConfiguredTable, cron: str, zone: ZoneInfo, identity: object) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """The jobs that compute the tables, one for each group."""
 
-import functools
-import operator
+from collections.abc import Iterable
 
 from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -12,9 +11,12 @@ from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
 from aggregation_pipeline.config.messages.listing import some_of
 
 
-def table_selection(table: ConfiguredTable) -> AssetSelection:
-    """Select everything that belongs to one entry, checks included."""
-    return AssetSelection.assets(*keys_of_table(table.entry.name, table.formats))
+def selection_of(tables: Iterable[ConfiguredTable]) -> AssetSelection:
+    """Select everything that belongs to these entries, checks included.
+
+    It is one list of keys: of a union, Dagster would go through all checks of the deployment once for each part.
+    """
+    return AssetSelection.assets(*(key for table in tables for key in keys_of_table(table.entry.name, table.formats)))
 
 
 def build_job(group: Group) -> UnresolvedAssetJobDefinition:
@@ -23,6 +25,6 @@ def build_job(group: Group) -> UnresolvedAssetJobDefinition:
     each = "" if partition is None else f", one {partition.every} at a time"
     return define_asset_job(
         group.name,
-        selection=functools.reduce(operator.or_, map(table_selection, group.tables)),
+        selection=selection_of(group.tables),
         description=f"In every format, with its manifest{each}: {some_of(group.names, NAMES_SHOWN)}.",
     )

@@ -21,13 +21,13 @@ from dagster import (
     DefaultSensorStatus,
     RepositoryDefinition,
     RunRecord,
+    RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
 )
 
 from aggregation_pipeline.automation import internal_sensors
-from aggregation_pipeline.runs.heartbeat import in_own_process
 from aggregation_pipeline.runs.logical_time import logical_time
 from aggregation_pipeline.runs.run_records import run_info, runs_since
 from aggregation_pipeline.runs.tags import (
@@ -38,6 +38,7 @@ from aggregation_pipeline.runs.tags import (
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
     REPLACED_RUN_TAG,
+    REQUEST_ID_TAG,
     ROOT_RUN_ID_TAG,
     RUN_FAILURE_REASON_TAG,
     RUN_KEY_TAG,
@@ -51,6 +52,8 @@ _NOT_COPIED: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_T
 # Events are stored a while after they happened, so each tick looks back a little. Runs that were handled before are
 # recognized by the id of their replacement.
 _OVERLAP: Final = timedelta(minutes=5)
+# A request queues its runs within seconds after they are created.
+_ABANDONED_AFTER: Final = timedelta(minutes=2)
 _INTERVAL_SECONDS: Final = 10
 _PAGE: Final = 100
 
@@ -71,6 +74,7 @@ def build_lost_runs() -> SensorDefinition:
             for record in page:
                 started += _is_lost(record, context) and _try_to_replace(context, record.dagster_run)
                 newest = max(newest, run_info(record).updated_at)
+        submit_abandoned(context.instance)
         context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))
         return SkipReason(f"{started} runs that failed before they began are started once more")
 
@@ -84,6 +88,18 @@ def build_lost_runs() -> SensorDefinition:
         ),
         tags=internal_sensors.TAGS,
     )
+
+
+def submit_abandoned(instance: DagsterInstance) -> None:
+    """Queue the runs of requests over HTTP that were created and not queued, because the web process died in between.
+
+    Nobody else would: the schedule of their tables would wait for them for ever.
+    """
+    abandoned = RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED], created_before=datetime.now(UTC) - _ABANDONED_AFTER)
+    for run in instance.get_runs(abandoned):
+        if REQUEST_ID_TAG in run.tags:
+            # The queued coordinator does not use the workspace.
+            instance.submit_run(run.run_id, None)  # type: ignore[arg-type]
 
 
 def _try_to_replace(context: SensorEvaluationContext, lost: DagsterRun) -> bool:
@@ -154,6 +170,8 @@ def _copy(instance: DagsterInstance, lost: DagsterRun, run_id: str, repository: 
 
 def _is_lost(record: RunRecord, context: SensorEvaluationContext) -> bool:
     """Whether the run came from the queue of this code location and never began. It is replaced once, not twice."""
+    from aggregation_pipeline.runs.heartbeat import in_own_process
+
     run, ours = record.dagster_run, context.code_location_origin
     origin = run.remote_job_origin
     return (

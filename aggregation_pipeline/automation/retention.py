@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dagster import (
     Backoff,
@@ -27,12 +28,14 @@ from dagster import (
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.postgres.window_lock import WindowLock, window_lock
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.storage.expiry import RetentionRule
-from aggregation_pipeline.storage.retention import RetentionResult, apply_retention
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.postgres.window_lock import WindowLock
+    from aggregation_pipeline.storage.retention import RetentionResult
 
 RETENTION_JOB = "retention"
 # After the night's exports, before people come.
@@ -54,7 +57,7 @@ def delete_expired_files(
     report: Callable[[str], None],
     dry_run: bool,
     now: datetime,
-) -> RetentionResult:
+) -> "RetentionResult":
     """Delete what has expired by `keep`, `keep_last`, `keep_versions` and EXTRACT_KEEP_DAYS, and what dead runs left.
 
     With `dry_run`, only report it. `alive(run id)` says whether that run may still be working.
@@ -63,9 +66,12 @@ def delete_expired_files(
         StorageBusyError: the store does not work. What was deleted stays deleted, and the next pass continues.
         LockError: PostgreSQL, which holds the windows' locks, does not answer.
     """
+    from aggregation_pipeline.postgres.window_lock import window_lock
+    from aggregation_pipeline.storage.retention import apply_retention
+
     settings = project.settings
 
-    def lock(table: str, window: str) -> AbstractContextManager[WindowLock]:
+    def lock(table: str, window: str) -> "AbstractContextManager[WindowLock]":
         return window_lock(
             settings.require_dagster_url(), settings.oss_prefix, table, window, holder=holder, on_wait=report
         )

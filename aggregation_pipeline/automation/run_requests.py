@@ -1,4 +1,4 @@
-"""Which windows a launch asks for: schedules, `run`, `run --at`, `backfill` and `plan` all ask here.
+"""Which windows a launch asks for: schedules, `run`, `run --at`, `backfill`, `POST /aggregate` and `plan` all ask here.
 
 Two questions are answered. Which runs does a launch start, and with what (`Launch`)? Which windows will such a run
 write (`windows_of`)? The op of a table answers the second one by the same functions, from its run's tags.
@@ -8,7 +8,7 @@ condition that assets/partitions.py gives each table (`catch_up_condition`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from dagster import TimeWindowPartitionsDefinition
@@ -102,6 +102,21 @@ def backfill_launches(groups: Sequence[Group], name: str, first: str, last: str)
         raise ConfigError(f"table {name!r} has no partition in {file}, so there is nothing to fill: run it as it is")
     specs = over_range(name, table.partitions, table.entry.backfill, first, last)
     return [Launch(group, (table,), spec) for spec in specs]
+
+
+def range_launches(groups: Sequence[Group], names: Sequence[str], first: str, last: str) -> Sequence[Launch]:
+    """The runs that fill the partitions from `first` to `last` of several tables; those of one job share its runs.
+
+    Raises:
+        ConfigError: as for `backfill_launches`.
+    """
+    shared: dict[tuple[str, object, frozenset[tuple[str, str]]], Launch] = {}
+    for name in names:
+        for launch in backfill_launches(groups, name, first, last):
+            key = (launch.group.name, launch.spec.partition, frozenset(launch.spec.tags.items()))
+            earlier = shared.get(key)
+            shared[key] = launch if earlier is None else replace(earlier, tables=(*earlier.tables, *launch.tables))
+    return list(shared.values())
 
 
 def windows_of(table: ConfiguredTable, spec: LaunchSpec, now: datetime) -> Sequence[RequestedWindow]:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
+from aggregation_pipeline.batch_jobs import page_queries, pages
+from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
 from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.postgres.engine import transaction
 
 JobRow = Mapping[str, Any]
+_MOMENTS = ("started_at", "completed_at", "created_at")
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,38 @@ _TREND = sa.text("""
 
 def list_rows(connection: sa.Connection, wanted: RowFilter) -> Sequence[JobRow]:
     """Return the rows, the newest first. Raises MirrorError, MirrorBusyError."""
+    jobs = batch_jobs.alias("jobs")
     conditions = {"job_type": wanted.job_type, "status": wanted.status}
-    query = sa.select(batch_jobs).where(
-        *(batch_jobs.c[name] == value for name, value in conditions.items() if value is not None)
-    )
+    # As a text: PostgreSQL's driver cannot read every moment and number that a row may hold.
+    whole = sa.cast(sa.func.to_jsonb(sa.literal_column("jobs")), sa.Text).label("row")
+    query = sa.select(whole).select_from(jobs)
+    query = query.where(*(jobs.c[name] == value for name, value in conditions.items() if value is not None))
     if wanted.id is not None:
-        query = query.where(sa.cast(batch_jobs.c.id, sa.Text).startswith(wanted.id))
-    found = _read(connection, query.order_by(batch_jobs.c.created_at.desc()).limit(wanted.limit), {})
-    return [dict(row) for row in found]
+        # The first of these conditions goes by the index of the primary key.
+        digits = wanted.id.replace("-", "")[:32]
+        ids = jobs.c.id.between(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f")))
+        query = query.where(ids, sa.cast(jobs.c.id, sa.Text).startswith(wanted.id))
+    found = _read(connection, query.order_by(jobs.c.created_at.desc()).limit(wanted.limit), {})
+    return [job_row(pages.read_json(each["row"])) for each in found]
+
+
+def job_row(found: Mapping[str, Any]) -> JobRow:
+    """Make a row of its JSON, with moments instead of their texts."""
+    moments = {name: pages.moment(found[name]) for name in _MOMENTS}
+    return {column.name: moments.get(column.name, found[column.name]) for column in batch_jobs.columns}
+
+
+def read_page(connection: sa.Connection, wanted: PageFilter, after: Position | None, limit: int) -> Page:
+    """Return a page of rows. Raises MirrorError, MirrorBusyError."""
+    return pages.read_page(
+        lambda parameters: _read_one(connection, page_queries.PAGE, parameters), wanted, after, limit
+    )
+
+
+def figures(connection: sa.Connection, job_type: str, since: datetime) -> Figures:
+    """Return the figures of a job type since then. Raises MirrorError, MirrorBusyError."""
+    parameters = {"kind": job_type, "since": since, "scan": pages.FIGURES_ROWS}
+    return pages.figures_of(_read_one(connection, page_queries.FIGURES, parameters))
 
 
 def trend(connection: sa.Connection, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
@@ -69,6 +97,11 @@ def day_trend(found: Mapping[Any, Any]) -> DayTrend:
     average = found["avg_items"]
     numbers = {name: int(found[name]) for name in ("total_jobs", "successful", "failed")}
     return DayTrend(found["date"], **numbers, avg_items=None if average is None else round(float(average), 1))
+
+
+def _read_one(connection: sa.Connection, query: str, parameters: Mapping[str, Any]) -> pages.Json:
+    (row,) = _read(connection, page_queries.query(query), parameters)
+    return pages.read_json(row["answer"])
 
 
 def _read(connection: sa.Connection, query: sa.Executable, arguments: Mapping[str, Any]) -> Sequence[sa.RowMapping]:

@@ -34,6 +34,11 @@ def close_deleted_run(row: BatchJobRow, at: datetime) -> BatchJobRow:
 
 
 def _close_result(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    tables = {
+        name: {**table, "status": _FINAL_STATUS.get(table["status"], table["status"])}
+        for name, table in result.get("by_table", {}).items()
+    }
+    result = {**result, "by_table": tables}
     status = _FINAL_STATUS.get(result["status"])
     if status is None:
         return result

@@ -23,15 +23,14 @@ _PROGRESS = {DagsterEventType.RUN_START, DagsterEventType.STEP_FAILURE, DagsterE
 
 # Brings the row of a run up to date. The arguments are the instance, the run's id and the repository.
 WriteRow = Callable[[DagsterInstance, str, BatchJobRepository], object]
-# LiveUpdates.start, for the executor: the arguments are the instance and the run's id.
-StartLiveUpdates = Callable[[DagsterInstance, str], None]
 
 
 class LiveUpdates:
     """Writes the rows of runs of this process. No error in here reaches a run."""
 
-    def __init__(self, open_repository: OpenRepository, write: WriteRow) -> None:
+    def __init__(self, open_repository: OpenRepository, close: Callable[[], None], write: WriteRow) -> None:
         self._open_repository = open_repository
+        self._close = close
         self._write = write
 
     def start(self, instance: DagsterInstance, run_id: str) -> None:
@@ -47,7 +46,7 @@ class LiveUpdates:
         self._listen(instance, run_id, _RUN_ENDED | _PROGRESS)
 
     def _listen(self, instance: DagsterInstance, run_id: str, events: Collection[DagsterEventType]) -> "_RowUpdates":
-        updates = _RowUpdates(instance, run_id, self._open_repository, self._write, events=events)
+        updates = _RowUpdates(instance, run_id, self._open_repository, self._close, self._write, events=events)
         instance.add_event_listener(run_id, updates.on_event)
         return updates
 
@@ -60,13 +59,14 @@ class _RowUpdates:
         instance: DagsterInstance,
         run_id: str,
         open_repository: OpenRepository,
+        close: Callable[[], None],
         write: WriteRow,
         *,
         events: Collection[DagsterEventType],
     ) -> None:
         self._instance, self._run_id, self._events = instance, run_id, events
-        self._open_repository, self._write = open_repository, write
-        self._failed, self._not_before = False, 0.0
+        self._open_repository, self._close, self._write = open_repository, close, write
+        self._table_is_there, self._failed, self._not_before = False, False, 0.0
 
     def on_event(self, entry: EventLogEntry) -> None:
         event = entry.dagster_event
@@ -82,14 +82,18 @@ class _RowUpdates:
         started = time.monotonic()
         try:
             with self._open_repository(WRITE_SECONDS) as repository:
-                repository.ensure_table()
+                if not self._table_is_there:
+                    repository.ensure_table()
+                    self._table_is_there = True
                 self._write(self._instance, self._run_id, repository)
         except Exception as error:  # noqa: BLE001 - no error may fail the run; the reconciler writes the row later
             self._failed = True
             log.warning("batch_jobs: %s", error)
-        # Each write reads all events of the run again, which grow with its windows: writes may take a tenth of the
+        if last:
+            self._close()
+        # Each write reads all events of the run again, which grow with its windows: writes may take a twentieth of the
         # run's time.
-        self._not_before = time.monotonic() + 9 * (time.monotonic() - started)
+        self._not_before = time.monotonic() + 19 * (time.monotonic() - started)
 
 
 def _is_manifest(event: DagsterEvent) -> bool:

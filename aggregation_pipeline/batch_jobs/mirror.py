@@ -1,22 +1,39 @@
-"""One run into its row: read its events, project them, upsert the row.
+"""Runs into their rows: read their events, project them, upsert the rows.
 
 Sensors, the reconciler, the run's own process and the command line all come here.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict, Unpack
 
-from dagster import DagsterInstance, RunRecord
+from dagster import DagsterError, DagsterInstance, RunRecord
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 
-from aggregation_pipeline.batch_jobs.projection import NO_NAMES, project
+from aggregation_pipeline.batch_jobs.projection import project
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.runs.event_log import run_events
-from aggregation_pipeline.runs.model import Owner
+from aggregation_pipeline.runs.event_log import events_of, read_logs
+from aggregation_pipeline.runs.log_query import LogRow
+from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.runs.run_records import run_info
 
 Outcome = Literal["written", "unchanged", "foreign", "missing"]
+
+
+class About(TypedDict):
+    """What the rows of a deployment need besides the runs.
+
+    Attributes:
+        platforms: the key segments of all tables and their platforms, in order.
+        job_type: that of every row.
+        names: the key segments and the names of their entries.
+        secrets: values that are kept out of error texts.
+    """
+
+    platforms: Mapping[str, str]
+    job_type: str
+    names: NotRequired[Mapping[str, str]]
+    secrets: NotRequired[Sequence[str]]
 
 
 def owner_of(instance: DagsterInstance, deployment: str) -> Owner:
@@ -38,15 +55,11 @@ def mirror_run(
     *,
     repository: BatchJobRepository,
     owner: Owner,
-    platforms: Mapping[str, str],
-    job_type: str,
-    names: Mapping[str, str] = NO_NAMES,
-    secrets: Sequence[str] = (),
+    **about: Unpack[About],
 ) -> Outcome:
     """Bring a run's row up to date. Any process may call this at any time, any number of times.
 
-    `run` is the run's id, or its record where the caller has read it already. `platforms` maps key segments to
-    platforms, `names` to entries.
+    `run` is the run's id, or its record where the caller has read it already.
 
     Returns "written"; "unchanged" where the row was there already, in this version or a newer one, or is not ours;
     "foreign" for a run that planned none of our assets; "missing" for one that Dagster does not know.
@@ -55,11 +68,61 @@ def mirror_run(
     record = instance.get_run_record_by_id(run) if isinstance(run, str) else run
     if record is None:
         return "missing"
-    # The events are read after the record, so they are never older than it.
-    events = run_events(instance, record.dagster_run.run_id, platforms)
-    if events is None:
-        return "foreign"
-    row = project(
-        run_info(record), events, owner=owner, job_type=job_type, platforms=platforms, names=names, secrets=secrets
-    )
-    return "written" if repository.record(row) else "unchanged"
+    (outcome,) = mirror_runs(
+        instance,
+        [record],
+        repository=repository,
+        owner=owner,
+        **about,
+    ).values()
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def mirror_runs(
+    instance: DagsterInstance,
+    records: Sequence[RunRecord],
+    *,
+    repository: BatchJobRepository,
+    owner: Owner,
+    **about: Unpack[About],
+) -> Mapping[str, Outcome | Exception]:
+    """Bring the rows of runs up to date as `mirror_run` does, with one question and one statement for all of them.
+
+    Returns by the id of the run what became of it, or why it could not be mirrored; that does not stop the others.
+    Raises MirrorBusyError.
+    """
+    # The events are read after the records, so they are never older than those.
+    logs = _read_logs(instance, [record.dagster_run.run_id for record in records])
+    outcomes: dict[str, Outcome | Exception] = {}
+    rows: dict[str, BatchJobRow] = {}
+    for record in records:
+        run_id = record.dagster_run.run_id
+        log = logs[run_id]
+        if isinstance(log, Exception):
+            outcomes[run_id] = log
+            continue
+        try:
+            events = events_of(instance, run_id, log, about["platforms"])
+            if events is None:
+                outcomes[run_id] = "foreign"
+                continue
+            rows[run_id] = project(run_info(record), events, owner=owner, **about)
+        except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
+            outcomes[run_id] = error
+    changes = repository.record_all(list(rows.values()))
+    for run_id, row in rows.items():
+        change = changes[row.id]
+        outcomes[run_id] = change if isinstance(change, Exception) else "written" if change else "unchanged"
+    return outcomes
+
+
+def _read_logs(instance: DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, Sequence[LogRow] | MirrorError]:
+    """The log of each run, or why it cannot be read; where the question for all fails, each is asked for by itself."""
+    try:
+        return read_logs(instance, run_ids)
+    except MirrorError as error:
+        if len(run_ids) == 1:
+            return {run_ids[0]: error}
+    return {run_id: _read_logs(instance, [run_id])[run_id] for run_id in run_ids}

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from aggregation_pipeline.batch_jobs.table_events import PlatformEvents, TableEvents, events_by_platform, windows_of
 from aggregation_pipeline.runs.batch_job_text import first_lines, without_secrets
-from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, JobStatus, Owner, RunInfo
+from aggregation_pipeline.runs.model import STAGES, BatchJobRow, Event, Failed, Finished, JobStatus, Owner, RunInfo
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -20,6 +20,8 @@ from aggregation_pipeline.runs.tags import (
     LOGICAL_TIME_TAG,
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
+    REQUEST_ID_TAG,
+    REQUESTED_BY_TAG,
     ROOT_RUN_ID_TAG,
     SCHEDULE_NAME_TAG,
     SENSOR_NAME_TAG,
@@ -53,6 +55,8 @@ _TAGS = {
     "parent_run_id": PARENT_RUN_ID_TAG,
     "root_run_id": ROOT_RUN_ID_TAG,
     "logical_time": LOGICAL_TIME_TAG,
+    "requested_by": REQUESTED_BY_TAG,
+    "request_id": REQUEST_ID_TAG,
 }
 
 
@@ -135,6 +139,7 @@ def _result(
         "seconds": round(sum(window.seconds for window in windows), 3),
         "bytes": sum(window.bytes for window in windows),
         "files": files[-files_limit:],
+        "by_table": {table.name or segment: _figures_of_table(table, run_status) for segment, table in tables.items()},
     }
     if len(files) > files_limit:
         result["files_left_out"] = len(files) - files_limit
@@ -146,6 +151,22 @@ def _result(
         )
         result["error"] = first_lines(without_secrets("\n".join(failures) or without_failure, secrets))
     return result
+
+
+def _figures_of_table(table: TableEvents, run_status: str) -> dict[str, Any]:
+    windows = list(table.windows.values())
+    return {
+        "status": table.status(run_status),
+        "items": sum(window.items for window in windows),
+        "partitions": len(windows),
+        "planned_partitions": len(table.planned),
+        "seconds": round(sum(window.seconds for window in windows), 3),
+        "stages": {
+            stage: round(sum(window.stage_seconds.get(stage, 0.0) for window in windows), 3) for stage in STAGES
+        },
+        "bytes": sum(window.bytes for window in windows),
+        "files": sum(len(window.files) for window in windows),
+    }
 
 
 def _status_of_platform(statuses: set[str]) -> str:

@@ -6,20 +6,20 @@ was down, killed or late.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from dagster import DagsterError, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
 from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.batch_jobs.mirror import Outcome
 from aggregation_pipeline.batch_jobs.projection import row_id
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.batch_jobs.writer import RowState
-from aggregation_pipeline.errors import MirrorBusyError, MirrorError
+from aggregation_pipeline.runs.event_log import event_counts
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
 
@@ -34,7 +34,12 @@ SETTLING_TIME = timedelta(seconds=60)
 MAX_RETRIED_RUNS = 200
 _PAGE = 500
 
-Mirror = Callable[[RunRecord], Outcome]
+# So many runs, or so many of their events, are mirrored at once.
+_RUNS_AT_ONCE = 25
+_EVENTS_AT_ONCE = 5_000
+
+# Brings the rows of runs up to date; returns by the run's id what became of it, or why it could not be mirrored.
+Mirror = Callable[[Sequence[RunRecord]], Mapping[str, Outcome | Exception]]
 
 
 @dataclass
@@ -74,13 +79,13 @@ def reconcile(
     foreign: set[str] | None = None,
     budget: float = 12.0,
 ) -> ReconcileResult:
-    """Bring the rows up to date, for at most `budget` seconds and the run that is being mirrored when they are over.
+    """Bring the rows up to date, for at most `budget` seconds and the runs that are being mirrored when they are over.
 
     The next pass continues where this one stopped: pass it the watermark that is returned. `retry` are runs that an
     earlier pass could not mirror. `foreign` is a set in which passes remember the runs that are not ours.
 
     A run that cannot be mirrored is reported in the result and does not stop the others.
-    Raises MirrorBusyError when batch_jobs does not answer.
+    Raises MirrorBusyError when batch_jobs does not answer, MirrorError when Dagster's event log does not.
     """
     one_pass = _Pass(
         instance, repository, mirror, owner, ReconcileResult(watermark), set() if foreign is None else foreign
@@ -125,28 +130,45 @@ class _Pass:
     behind: set[str] = field(default_factory=set)
 
     def mirror_needed(self, records: Sequence[RunRecord], until: float, *, ended: bool = False) -> bool:
-        """Mirror those runs that need it, at least one; False when time is up. `ended` moves the watermark."""
+        """Mirror those runs that need it, some at least; False when time is up. `ended` moves the watermark."""
         states = self.repository.row_states(self.owner, [row_id(run.dagster_run.run_id) for run in records])
+        needs = {run.dagster_run.run_id: self._need(run, states) for run in records}
         mirrored, in_time = 0, True
-        for run in records:
-            run_id = run.dagster_run.run_id
-            need = _Need.NOT if run_id in self.foreign else _need(run, states, self.now)
-            in_time = in_time and not (need is _Need.NOW and mirrored and time.monotonic() > until)
+        for runs in self._at_once(records, needs):
+            needed = [run for run in runs if needs[run.dagster_run.run_id] is _Need.NOW]
+            in_time = in_time and not (needed and mirrored and time.monotonic() > until)
             if not in_time:
                 # The rest is only counted.
                 self.result.complete = False
-                if need is _Need.NOW:
+                for run in needed:
                     self._note_behind(run)
                 continue
-            self.seen.add(run_id)
-            if need is _Need.AGAIN:
-                self.settling.append(run)
-            elif need is _Need.NOW:
-                self._mirror_one(run)
-                mirrored += 1
+            self.seen.update(run.dagster_run.run_id for run in runs)
+            self.settling += [run for run in runs if needs[run.dagster_run.run_id] is _Need.AGAIN]
+            self._mirror(needed)
+            mirrored += len(needed)
             if ended:
-                self.result.watermark = max(self.result.watermark, run_info(run).updated_at)
+                self.result.watermark = max(self.result.watermark, *(run_info(run).updated_at for run in runs))
         return in_time
+
+    def _need(self, run: RunRecord, states: Mapping[UUID, RowState]) -> "_Need":
+        return _Need.NOT if run.dagster_run.run_id in self.foreign else _need(run, states, self.now)
+
+    def _at_once(self, records: Sequence[RunRecord], needs: Mapping[str, "_Need"]) -> Iterator[Sequence[RunRecord]]:
+        """Cut the runs, in their order, into those that are mirrored at once: as many as fit into memory."""
+        wanted = [run_id for run_id, need in needs.items() if need is _Need.NOW]
+        counts = event_counts(self.instance, wanted) if wanted else {}
+        chosen: list[RunRecord] = []
+        runs = events = 0
+        for run in records:
+            more = counts.get(run.dagster_run.run_id)
+            if more is not None and runs and (runs == _RUNS_AT_ONCE or events + more > _EVENTS_AT_ONCE):
+                yield chosen
+                chosen, runs, events = [], 0, 0
+            chosen.append(run)
+            runs, events = runs + (more is not None), events + (more or 0)
+        if chosen:
+            yield chosen
 
     def mirror_open_rows(self, retry: Sequence[str], until: float) -> None:
         """Mirror the runs of open rows, and those to be tried again; close the rows of runs that were deleted."""
@@ -169,10 +191,11 @@ class _Pass:
 
     def mirror_settling(self, until: float) -> None:
         """Mirror the runs that ended a moment ago once more."""
-        for run in self.settling:
+        again = {run.dagster_run.run_id: _Need.NOW for run in self.settling}
+        for runs in self._at_once(self.settling, again):
             if time.monotonic() > until:
                 break
-            self._mirror_one(run)
+            self._mirror(runs)
 
     def finish(self, watermark: datetime, unread: int) -> ReconcileResult:
         """Return the result of the pass, which began at this watermark."""
@@ -186,23 +209,21 @@ class _Pass:
             self.result.watermark = watermark
         return self.result
 
-    def _mirror_one(self, run: RunRecord) -> None:
-        run_id = run.dagster_run.run_id
-        self.result.looked_at += 1
-        self.behind.discard(run_id)
-        try:
-            outcome = self.mirror(run)
-        except MirrorBusyError:
-            raise
-        except (MirrorError, DagsterError, ValueError, TypeError, LookupError) as error:
-            # One row that is refused, or one run whose events cannot be read, must not hold up the others.
-            self.result.refused[run_id] = str(error)
-            self._note_behind(run)
-            return
-        self.result.written += outcome == "written"
-        # Dagster stores a run a moment before what it plans, so a new run may only look foreign.
-        if outcome == "foreign" and self.now - run_info(run).created_at > LATE_UPDATES:
-            self.foreign.add(run_id)
+    def _mirror(self, runs: Sequence[RunRecord]) -> None:
+        outcomes = self.mirror(runs) if runs else {}
+        self.result.looked_at += len(runs)
+        for run in runs:
+            run_id = run.dagster_run.run_id
+            outcome = outcomes[run_id]
+            self.behind.discard(run_id)
+            if isinstance(outcome, Exception):
+                # One row that is refused, or one run whose events cannot be read, must not hold up the others.
+                self.result.refused[run_id] = str(outcome)
+                self._note_behind(run)
+            self.result.written += outcome == "written"
+            # Dagster stores a run a moment before what it plans, so a new run may only look foreign.
+            if outcome == "foreign" and self.now - run_info(run).created_at > LATE_UPDATES:
+                self.foreign.add(run_id)
 
     def _close(self, ids: Sequence[UUID]) -> None:
         """Close the rows of runs that were deleted in Dagster: no event of theirs will come any more."""

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs import browse, table, writer
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.last_day import LastDay, read_last_day
+from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
 from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
-from aggregation_pipeline.batch_jobs.supabase import supabase_repository
 from aggregation_pipeline.batch_jobs.writer import RowState
+from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.postgres.engine import create_engine, deadline
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.settings.base import Settings
@@ -41,6 +43,9 @@ class BatchJobRepository(Protocol):
         An equal or newer version of the row stays as it is, and so does a row of another owner.
         """
 
+    def record_all(self, rows: Sequence[BatchJobRow]) -> Mapping[UUID, bool | MirrorError]:
+        """Write rows as `record` does; returns by row whether anything changed, or why it was refused."""
+
     def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
         """Return the states of those rows that exist and belong to the owner."""
 
@@ -53,11 +58,20 @@ class BatchJobRepository(Protocol):
     def prune(self, owner: Owner, before: datetime) -> int:
         """Delete the owner's rows that ended before then, and return how many."""
 
+    def last_day(self, owner: Owner, job_type: str) -> LastDay:
+        """Return what the owner's rows say about the last day."""
+
     def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
         """Return rows of all owners, the newest first."""
 
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         """Return the figures of the last `days` in a time zone, the newest first. Days without a job are left out."""
+
+    def read_page(self, wanted: PageFilter, after: Position | None, limit: int) -> Page:
+        """Return the page of at most `limit` rows of all owners that follows `after`, the newest first."""
+
+    def figures(self, job_type: str, since: datetime) -> Figures:
+        """Return how many jobs of a type run and wait, and how those created since then went."""
 
 
 # Opens the rows for at most so many seconds.
@@ -69,10 +83,25 @@ def repository_opener(settings: Settings, *, application_name: str) -> OpenRepos
 
     `application_name` is how PostgreSQL lists the connection in pg_stat_activity.
     """
+    return kept_repository(settings, application_name=application_name, keep=False)[0]
+
+
+def kept_repository(
+    settings: Settings, *, application_name: str, keep: bool = True, statement_timeout: float = 15.0
+) -> tuple[OpenRepository, Callable[[], None]]:
+    """Return the same, with a connection that is kept, and what closes it. A statement has so many seconds."""
     if settings.batch_jobs_url is None and settings.supabase_url is not None and settings.supabase_key is not None:
-        return functools.partial(supabase_repository, settings.supabase_url, settings.supabase_key.get_secret_value())
-    engine = create_engine(settings.require_batch_jobs_url(), application_name=application_name)
-    return functools.partial(postgres_repository, engine)
+        from aggregation_pipeline.batch_jobs.supabase import supabase_repository
+
+        key = settings.supabase_key.get_secret_value()
+        return functools.partial(supabase_repository, settings.supabase_url, key), lambda: None
+    engine = create_engine(
+        settings.require_batch_jobs_url(),
+        application_name=application_name,
+        keep=keep,
+        statement_timeout=statement_timeout,
+    )
+    return functools.partial(postgres_repository, engine), engine.dispose
 
 
 @dataclass(frozen=True)
@@ -93,6 +122,10 @@ class PostgresRepository:
         """Write a row by an upsert that never replaces a newer version."""
         return writer.record(self.connection, row)
 
+    def record_all(self, rows: Sequence[BatchJobRow]) -> Mapping[UUID, bool | MirrorError]:
+        """Write rows by one statement; where one is refused, each by itself."""
+        return writer.record_all(self.connection, rows)
+
     def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
         """Return the states of those rows that exist and belong to the owner."""
         return writer.row_states(self.connection, owner, ids)
@@ -109,6 +142,10 @@ class PostgresRepository:
         """Delete the owner's rows that ended before then, and return how many."""
         return writer.prune(self.connection, owner, before)
 
+    def last_day(self, owner: Owner, job_type: str) -> LastDay:
+        """Return what the owner's rows say about the last day."""
+        return read_last_day(self.connection, owner, job_type)
+
     def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
         """Return rows of all owners, the newest first."""
         return browse.list_rows(self.connection, wanted)
@@ -116,6 +153,14 @@ class PostgresRepository:
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         """Return the figures of the last days that had jobs, the newest first."""
         return browse.trend(self.connection, job_type, zone, days)
+
+    def read_page(self, wanted: PageFilter, after: Position | None, limit: int) -> Page:
+        """Return the page of at most `limit` rows of all owners that follows `after`, the newest first."""
+        return browse.read_page(self.connection, wanted, after, limit)
+
+    def figures(self, job_type: str, since: datetime) -> Figures:
+        """Return how many jobs of a type run and wait, and how those created since then went."""
+        return browse.figures(self.connection, job_type, since)
 
 
 @contextmanager

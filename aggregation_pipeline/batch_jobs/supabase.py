@@ -15,8 +15,11 @@ from uuid import UUID
 
 import requests
 
-from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, day_trend
-from aggregation_pipeline.batch_jobs.writer import RowState, column_values, shortened
+from aggregation_pipeline.batch_jobs import pages
+from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, day_trend, job_row
+from aggregation_pipeline.batch_jobs.last_day import LastDay, last_day_of
+from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
+from aggregation_pipeline.batch_jobs.writer import RowState, column_values, record_each, shortened
 from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import quotes_names_only
 from aggregation_pipeline.runs.batch_job_text import without_secrets
@@ -71,6 +74,10 @@ class SupabaseRepository:
                 raise
             return self._record(shortened(row, str(refusal)))
 
+    def record_all(self, rows: Sequence[BatchJobRow]) -> Mapping[UUID, bool | MirrorError]:
+        """Write rows, each by itself."""
+        return record_each(self.record, rows)
+
     def row_states(self, owner: Owner, ids: Collection[UUID]) -> Mapping[UUID, RowState]:
         """Return the states of those rows that exist and belong to the owner."""
         return self._states(owner, ids=[str(each) for each in ids]) if ids else {}
@@ -88,17 +95,31 @@ class SupabaseRepository:
         """Delete the owner's rows that ended before then, and return how many."""
         return int(self._call("prune_batch_jobs", **asdict(owner), before=before.isoformat()))
 
+    def last_day(self, owner: Owner, job_type: str) -> LastDay:
+        """Return what the owner's rows say about the last day."""
+        return last_day_of(self._call("last_day_of_batch_jobs", **asdict(owner), kind=job_type))
+
     def list_rows(self, wanted: RowFilter) -> Sequence[JobRow]:
         """Return rows of all owners, the newest first."""
         found = self._call(
             "list_batch_jobs", kind=wanted.job_type, state=wanted.status, wanted=wanted.id, most=wanted.limit
         )
-        return [{**row, **_parse_moments(row)} for row in found]
+        return [job_row(row) for row in found]
 
     def trend(self, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
         """Return the figures of the last days that had jobs, the newest first."""
         found = self._call("trend_of_batch_jobs", kind=job_type, zone=zone, days=days)
         return [day_trend({**day, "date": date.fromisoformat(day["date"])}) for day in found]
+
+    def read_page(self, wanted: PageFilter, after: Position | None, limit: int) -> Page:
+        """Return the page of at most `limit` rows of all owners that follows `after`, the newest first."""
+        return pages.read_page(lambda asked: self._call("page_of_batch_jobs", **asked), wanted, after, limit)
+
+    def figures(self, job_type: str, since: datetime) -> Figures:
+        """Return how many jobs of a type run and wait, and how those created since then went."""
+        return pages.figures_of(
+            self._call("figures_of_batch_jobs", kind=job_type, since=since.isoformat(), scan=pages.FIGURES_ROWS)
+        )
 
     def _record(self, row: BatchJobRow) -> bool:
         values = column_values(row)
@@ -130,7 +151,7 @@ class SupabaseRepository:
                     allow_redirects=False,
                 )
                 if answer.ok and not answer.is_redirect:
-                    return answer.json()
+                    return pages.read_json(answer.content)
             except (requests.RequestException, ValueError) as error:
                 failure = type(error).__name__
                 continue

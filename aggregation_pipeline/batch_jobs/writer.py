@@ -1,6 +1,8 @@
 """Writing rows into public.batch_jobs by an upsert that never goes back, and never touches a row that is not ours."""
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX
 from aggregation_pipeline.batch_jobs.table import batch_jobs, create_where_missing
-from aggregation_pipeline.errors import MirrorBusyError
+from aggregation_pipeline.errors import MirrorBusyError, MirrorError
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
 from aggregation_pipeline.runs.batch_job_text import storable, storable_json, without_secrets
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
@@ -60,6 +62,33 @@ def record(bind: sa.Engine | sa.Connection, row: BatchJobRow) -> bool:
             # which counts where a thousand runs are to be caught up.
             with transaction(bind) as connection:
                 return _upsert(connection, shortened(row, safe_reason(refusal)))
+
+
+def record_all(bind: sa.Engine | sa.Connection, rows: Sequence[BatchJobRow]) -> Mapping[UUID, bool | MirrorError]:
+    """Do the same for rows that differ in their ids, by one statement; where one is refused, each by itself.
+
+    Returns by row whether anything changed, or why it was refused. Raises MirrorBusyError.
+    """
+    if len(rows) > 1:
+        with suppress(MirrorError), mirror_errors(refused="{reason}"), transaction(bind) as connection:
+            changed = set(connection.execute(_UPSERT, [column_values(row) for row in rows]).scalars())
+            return {row.id: row.id in changed for row in rows}
+    return record_each(functools.partial(record, bind), rows)
+
+
+def record_each(
+    record: Callable[[BatchJobRow], bool], rows: Sequence[BatchJobRow]
+) -> Mapping[UUID, bool | MirrorError]:
+    """Write rows one by one; returns by row whether anything changed, or why it was refused. Raises MirrorBusyError."""
+    outcomes: dict[UUID, bool | MirrorError] = {}
+    for row in rows:
+        try:
+            outcomes[row.id] = record(row)
+        except MirrorBusyError:
+            raise
+        except MirrorError as refusal:
+            outcomes[row.id] = refusal
+    return outcomes
 
 
 def prove_writable(connection: sa.Connection, owner: Owner) -> None:

@@ -28,8 +28,8 @@ def backfill(table: str, first: str, last: str, formats: tuple[str, ...] | None,
     aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10
     aggregation-pipeline backfill --table orders --from 2026-11-01 --to 2026-11-10 --formats csv
     """
-    from aggregation_pipeline.local.run import run_backfill
+    with common.open_project([table]) as (project, definitions, instance):
+        from aggregation_pipeline.local.run import run_backfill
 
-    with common.open_project() as (project, definitions, instance):
         result = run_backfill(project, definitions, instance, table=table, first=first, last=last, formats=formats)
     common.finish(result, as_json=as_json)

@@ -5,28 +5,28 @@ Everywhere in cli/, heavy imports stand inside the commands: `--help` should not
 
 import functools
 import json
-import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import click
 
+from aggregation_pipeline.cli.late_imports import import_late
 from aggregation_pipeline.runs.redaction import redacted
+from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
+from aggregation_pipeline.timezones.moments import read_moment
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
 
-    from aggregation_pipeline.local.results import RunResult
     from aggregation_pipeline.project import Project
+    from aggregation_pipeline.runs.results import RunResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_MOMENT: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?)?")
 
 
 def explained(command: Callable[P, R]) -> Callable[P, R]:
@@ -47,15 +47,20 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Read an option that is a day, or a time of a day, in TIMEZONE; the result has no zone yet."""
+    """Read an option that is a day, or a time of a day; the result has a zone only if the text has an offset."""
     if value is None:
         return None
-    if _MOMENT.fullmatch(value.strip()):
-        with suppress(ValueError):
-            return datetime.fromisoformat(value.strip())
-    raise click.BadParameter(
-        f"{value!r} is no time; a day or a time is expected, such as 2026-11-20 or 2026-11-20T02:00"
-    )
+    try:
+        return read_moment(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def read_path_prefix(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read an option that is a path below which all pages are; empty for none."""
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise click.BadParameter("it begins with a slash and ends without one, such as /dagster")
+    return value
 
 
 def readable(uri: str) -> str:
@@ -89,11 +94,24 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 
 @contextmanager
-def open_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
-    """Open everything that a run in this process needs.
+def open_project(tables: Sequence[str] | None) -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
+    """Open everything that a run of `tables` (None: all) in this process needs.
 
     Log lines go to the log files. The terminal shows warnings, and progress bars while tables are read.
     """
+    with ExitStack() as stack:
+        with garbage_collection_paused(then_freeze=True):
+            opened = _open_project(stack, tables)
+        yield opened
+
+
+def _open_project(stack: ExitStack, tables: Sequence[str] | None) -> "tuple[Project, Definitions, DagsterInstance]":
+    from aggregation_pipeline.export.without_pandas import leave_pandas_out
+
+    leave_pandas_out(for_good=True)
+    import_late()
+    from aggregation_pipeline.assets import execution  # noqa: F401 - else the first table of the run imports it
+    from aggregation_pipeline.automation.selected_assets import chosen_tables
     from aggregation_pipeline.definitions import build_definitions
     from aggregation_pipeline.instance import log_handlers
     from aggregation_pipeline.local import console
@@ -103,10 +121,11 @@ def open_project() -> "Iterator[tuple[Project, Definitions, DagsterInstance]]":
 
     settings = load_settings()
     log_handlers.configure(settings, terminal=False)
-    with console.warnings_shown():
-        project = load_project(settings)
-        with open_instance(project) as instance, console.table_bars() as observer:
-            yield project, build_definitions(project, observer), instance
+    stack.enter_context(console.warnings_shown())
+    project = load_project(settings)
+    chosen = chosen_tables(project, tables)
+    instance = stack.enter_context(open_instance(project))
+    return project, build_definitions(project, stack.enter_context(console.table_bars()), chosen), instance
 
 
 def finish(result: "RunResult", *, as_json: bool) -> NoReturn:

@@ -5,6 +5,7 @@ import signal
 import click
 
 from aggregation_pipeline.cli.alerts import alerts
+from aggregation_pipeline.cli.audit import audit
 from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.batch_jobs import batch_jobs
 from aggregation_pipeline.cli.demo import demo, dev
@@ -12,10 +13,17 @@ from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
 from aggregation_pipeline.cli.retention import retention
 from aggregation_pipeline.cli.run import run
+from aggregation_pipeline.cli.serve import serve
+from aggregation_pipeline.cli.tokens import tokens
+from aggregation_pipeline.cli.users import users
+from aggregation_pipeline.native.kernels import ALL_COMPILED
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="aggregation-pipeline")
+@click.version_option(
+    package_name="aggregation-pipeline",
+    message=f"%(prog)s, version %(version)s, {'with' if ALL_COMPILED else 'without'} C kernels",
+)
 def main() -> None:
     """Aggregate MySQL tables, publish the results as files, and record every run in batch_jobs.
 
@@ -37,8 +45,15 @@ def main() -> None:
       aggregation-pipeline batch-jobs list --status failed
       aggregation-pipeline alerts test
 
-    In production Dagster runs the tables by their schedules: start `python -m aggregation_pipeline.web` and
-    `dagster-daemon run` with the workspace.yaml of this project.
+    \b
+    Run the tables by their schedules, with Dagster's UI:
+      aggregation-pipeline serve
+
+    \b
+    Say who may use it:
+      aggregation-pipeline users add alice --role operator
+      aggregation-pipeline tokens create nightly --scopes run --owner alice
+      aggregation-pipeline audit list
     """
     # A shell script's background job ignores SIGINT, and Dagster gives SIGTERM the same handler: without this, `kill`
     # would be ignored as well.
@@ -46,5 +61,20 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-for command in (alerts, backfill, batch_jobs, demo, dev, plan, run, files, download, retention):
+for command in (
+    alerts,
+    backfill,
+    batch_jobs,
+    demo,
+    dev,
+    serve,
+    plan,
+    run,
+    files,
+    download,
+    retention,
+    users,
+    tokens,
+    audit,
+):
     main.add_command(command)

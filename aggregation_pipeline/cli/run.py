@@ -33,10 +33,10 @@ def run(tables: tuple[str, ...] | None, formats: tuple[str, ...] | None, at: dat
     aggregation-pipeline run --at 2026-11-20T02:00             repeat a night
     aggregation-pipeline run --json | jq '.batches[].batch_job_id'
     """
-    from aggregation_pipeline.local.console import say
-    from aggregation_pipeline.local.run import run_tables
+    with common.open_project(tables) as (project, definitions, instance):
+        from aggregation_pipeline.local.console import say
+        from aggregation_pipeline.local.run import run_tables
 
-    with common.open_project() as (project, definitions, instance):
-        moment = at.replace(tzinfo=project.settings.zone) if at else None
+        moment = at.replace(tzinfo=at.tzinfo or project.settings.zone) if at else None
         result = run_tables(project, definitions, instance, tables=tables, formats=formats, moment=moment, report=say)
     common.finish(result, as_json=as_json)

@@ -9,13 +9,8 @@ from pydantic.alias_generators import to_camel
 class ConfigModel(BaseModel):
     """Frozen, strict about unknown keys, and open to camelCase. Editors show the docstring under a field."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
+    # Not `use_attribute_docstrings`: it parses the source of each model in each process; see schema.py.
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 Model = TypeVar("Model", bound=ConfigModel)

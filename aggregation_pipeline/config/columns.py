@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, field_validator, model_val
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.messages.found_values import unexpected
-from aggregation_pipeline.config.sql.expression_tree import Role
 from aggregation_pipeline.config.sql.expressions import (
     as_column,
     output_name,
@@ -17,6 +16,7 @@ from aggregation_pipeline.config.sql.expressions import (
     read_expression,
     read_item,
 )
+from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import has_unprintable
 
 Function = Literal["COUNT", "COUNT DISTINCT", "SUM", "AVG", "MIN", "MAX", "STDDEV", "VARIANCE", "GROUP_CONCAT"]

@@ -8,6 +8,8 @@ FormatName = Literal["json", "csv", "excel", "parquet"]
 FORMAT_NAMES: Final[tuple[str, ...]] = get_args(FormatName)
 # A template of file names must not end like one of their files.
 FILE_ENDINGS: Final = (".json", ".jsonl", ".csv", ".xlsx", ".parquet")
+# The media type of an extract, and of what is published as Parquet.
+PARQUET_MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 
 
 def _split_and_expand(formats: object) -> object:

@@ -53,6 +53,8 @@ def split_host_and_port(text: str) -> tuple[str, int | None]:
     Raises:
         ValueError: says why the text can be no host, or no port.
     """
+    if "://" in text:
+        raise ValueError("it is a URL; the host alone belongs there, without the scheme and the path")
     found = _HOST_AND_PORT.fullmatch(text)
     name, port = (found["name"].strip("[]"), found["port"]) if found else (text, None)
     problem = host_problem(name)
@@ -96,3 +98,16 @@ def _fits(labels: list[str]) -> bool:
         all(len(label) <= _LONGEST_LABEL for label in encoded)
         and sum(len(label) + 1 for label in encoded) - 1 <= _LONGEST_NAME
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def bracketed(name: str) -> str:
+    """Return a host as it stands in a URL: IPv6 in brackets."""
+    return f"[{name}]" if ":" in name and not name.startswith("[") else name

@@ -6,14 +6,13 @@ is allowed, because it shows only where values are NULL, and masks keep NULL.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import sqlglot
-from sqlglot import exp
-
-from aggregation_pipeline.config.sql.expressions import is_column
 from aggregation_pipeline.config.sql.references import Reference, References, comparable_name, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.config.sql.trees import ColumnOfValue
 
 # Databases in which a server describes its tables: statistics hold values of columns, so do lists of statements.
 _SYSTEM_DATABASES: Final = frozenset(("information_schema", "mysql", "performance_schema", "sys", "oceanbase"))
@@ -52,12 +51,13 @@ def masked_columns_of(table: TableName, masked: MaskedColumns) -> dict[str, Mask
 
 def source_columns(sql: str, own: TableName, entry: str) -> MaskedColumns:
     """The columns whose values a masked output is made of, without those by which a sub-select only filters rows."""
+    from aggregation_pipeline.config.sql.trees import columns_of_value
+
     found: dict[TableName, dict[str, MaskedColumn]] = {}
     references = references_in(sql)
-    for column in sqlglot.parse_one(f"SELECT ({sql})", read="mysql").find_all(exp.Column):
-        if is_column(column) and not _is_counted(column) and not _filters_rows(column):
-            for table in _tables_of_column(column, own, references):
-                found.setdefault(table, {})[comparable_name(column.name)] = MaskedColumn(column.name, entry)
+    for column in columns_of_value(sql):
+        for table in _tables_of_column(column, own, references):
+            found.setdefault(table, {})[comparable_name(column.name)] = MaskedColumn(column.name, entry)
     return found
 
 
@@ -128,24 +128,7 @@ def _possible_tables(
     return known if known and None not in relations else (own, *reachable)
 
 
-def _tables_of_column(column: exp.Column, own: TableName, references: References) -> Iterable[TableName]:
-    in_subquery = column.find_ancestor(exp.Query) is not column.root()
+def _tables_of_column(column: "ColumnOfValue", own: TableName, references: References) -> Iterable[TableName]:
     all_tables = [table for tables in references.relations.values() for table in tables if table is not None]
     name = Reference(tuple(part for part in (column.table, column.name) if part))
-    return _possible_tables(name, own, references, all_tables if in_subquery else ())
-
-
-def _is_counted(column: exp.Column) -> bool:
-    inner = column.parent.parent if isinstance(column.parent, exp.Distinct) else column.parent
-    return isinstance(inner, exp.Count)
-
-
-def _filters_rows(column: exp.Column) -> bool:
-    node: exp.Expr | None = column
-    while node is not None:
-        if isinstance(node, exp.Where | exp.Having | exp.Group) or (
-            isinstance(node.parent, exp.Join) and node.arg_key == "on"
-        ):
-            return True
-        node = node.parent
-    return False
+    return _possible_tables(name, own, references, all_tables if column.in_subquery else ())

@@ -10,7 +10,6 @@ from typing import Final
 
 from pydantic import ValidationError
 from pydantic.alias_generators import to_snake
-from rapidfuzz.distance import OSA
 
 from aggregation_pipeline.config.messages.suggestions import nearest_name
 from aggregation_pipeline.config.sql.table_names import TableName, split_table
@@ -52,6 +51,8 @@ def possible_tables(name: str, body: object) -> frozenset[TableName]:
 def _mentions_mask(text: str) -> bool:
     """Whether a text holds `mask`, a misspelling of it (maks, mark), or the name of a mask rule."""
     words = [word.casefold() for word in _WORD.findall(to_snake(text))]
+    from rapidfuzz.distance import OSA
+
     return any("mask" in word or word in _RULES or OSA.distance(word, "mask") < 2 for word in words)
 
 

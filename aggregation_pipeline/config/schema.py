@@ -3,11 +3,16 @@
 `python -m aggregation_pipeline.config.schema` writes the shipped file again; a test compares it with the models.
 """
 
+import ast
+import inspect
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic.alias_generators import to_snake
+from pydantic.alias_generators import to_camel, to_snake
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core.core_schema import ModelSchema
 
 from aggregation_pipeline.config.columns import FUNCTIONS
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
@@ -21,7 +26,7 @@ Schema = dict[str, Any]
 
 def json_schema() -> Schema:
     """The schema as plain data. It has both spellings of each key, so that an editor accepts either."""
-    schema = PipelineConfig.model_json_schema(by_alias=True)
+    schema = PipelineConfig.model_json_schema(by_alias=True, schema_generator=_WithDocstrings)
     models: dict[str, Schema] = schema.pop("$defs")
     _accept_what_validators_accept(models)
     entry = models["TableEntry"]
@@ -42,6 +47,30 @@ def json_schema() -> Schema:
 def schema_text() -> str:
     """The schema as the shipped file holds it."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+class _WithDocstrings(GenerateJsonSchema):
+    """Describes each field by the docstring under it."""
+
+    def model_schema(self, schema: ModelSchema) -> Schema:
+        """Make the schema of a model."""
+        made = super().model_schema(schema)
+        texts = _attribute_docstrings(schema["cls"])
+        for name, field in made.get("properties", {}).items():
+            if name in texts:
+                field["description"] = texts[name]
+        return made
+
+
+def _attribute_docstrings(model: type) -> dict[str, str]:
+    """The docstrings under the attributes of a class, by the key in aggregation.yaml."""
+    (tree,) = ast.parse(inspect.getsource(model)).body
+    found = {}
+    for statement, next_one in pairwise(getattr(tree, "body", ())):
+        match statement, next_one:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                found[to_camel(name)] = inspect.cleandoc(text)
+    return found
 
 
 def _accept_what_validators_accept(models: dict[str, Schema]) -> None:

@@ -26,6 +26,8 @@ _DISTRIBUTION = "pylibseekdb"
 # and took longer.
 _PARAMETERS = ("memory_budget=1G", "log_disk_size=2G", "enable_syslog_recycle=true", "max_syslog_file_count=2")
 _ENVIRONMENT = {"TELEMETRY_ENABLED": "false"}
+# For one statement of ours. They take milliseconds; right after a start on a busy machine, seconds.
+_STATEMENT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,29 @@ class Seekdb:
             folder.set_aside(self.home, f"seekdb could not use it ({error})", report)
         return spawn_seekdb(self.home, report=report).ready()
 
+    def execute_after_start(self, *statements: str, report: Callable[[str], None]) -> "Seekdb":
+        """Run the first statements after a start; return the server that has run them.
+
+        A server that was started again on a busy machine has answered, and then hung at its first CREATE DATABASE for
+        a quarter of an hour. It is started once more on the same data.
+        """
+        try:
+            self.execute(*statements)
+        except pymysql.err.OperationalError as error:
+            report(f"seekdb answers, and does not execute a statement ({error.args[-1]}): it is started again")
+        else:
+            return self
+        self.stop()
+        again = spawn_seekdb(self.home, report=report).ready()
+        again.execute(*statements)
+        return again
+
     def execute(self, *statements: str) -> None:
-        """Run statements, outside any database."""
+        """Run statements, outside any database. Each has a minute; then OperationalError is raised."""
         with (
-            pymysql.connect(unix_socket=str(self.socket), user=USER, autocommit=True) as connection,
+            pymysql.connect(
+                unix_socket=str(self.socket), user=USER, autocommit=True, read_timeout=_STATEMENT_SECONDS
+            ) as connection,
             connection.cursor() as cursor,
         ):
             for statement in statements:

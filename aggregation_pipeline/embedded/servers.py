@@ -98,32 +98,32 @@ def start_servers(root: Path, *, report: Callable[[str], None]) -> Servers:
         stack.enter_context(_only_owner(root))
         stack.enter_context(_signals_unwind())
         seekdb, postgres = _start_both(root, stack, report)
-        _create_databases(seekdb, postgres)
         servers = Servers(root, seekdb, postgres, stack.pop_all())
     atexit.register(servers.close)
     return servers
 
 
 def _start_both(root: Path, stack: contextlib.ExitStack, report: Callable[[str], None]) -> tuple[Seekdb, Postgres]:
-    """Start both at the same time, without a thread: seekdb starts by itself while we start PostgreSQL."""
+    """Start both at the same time, without a thread: seekdb starts by itself while we start PostgreSQL.
+
+    Both have their database then. A server may be stopped twice at the end, which does no harm.
+    """
     starting = spawn_seekdb(root / "seekdb", report=report)
     stack.callback(starting.stop)
     postgres = start_postgres(root / "postgres", report=report)
     stack.callback(postgres.stop)
-    seekdb = starting.wait_until_ready(report)
-    if seekdb is not starting:
-        stack.callback(seekdb.stop)
-    return seekdb, postgres
-
-
-def _create_databases(seekdb: Seekdb, postgres: Postgres) -> None:
-    seekdb.execute(
+    answering = starting.wait_until_ready(report)
+    stack.callback(answering.stop)
+    seekdb = answering.execute_after_start(
         f"CREATE DATABASE IF NOT EXISTS {MYSQL_DATABASE} CHARACTER SET utf8mb4",
         f"CREATE USER IF NOT EXISTS '{READER}'@'%' IDENTIFIED BY '{READER_PASSWORD}'",
         f"GRANT SELECT ON {MYSQL_DATABASE}.* TO '{READER}'@'%'",
+        report=report,
     )
+    stack.callback(seekdb.stop)
     if not postgres.has_database(POSTGRES_DATABASE):
         postgres.execute(f"CREATE DATABASE {POSTGRES_DATABASE}")
+    return seekdb, postgres
 
 
 @contextlib.contextmanager

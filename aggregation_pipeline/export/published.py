@@ -10,7 +10,8 @@ from aggregation_pipeline.export.checks.standard import STANDARD_CHECKS, stable_
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.export.published_manifests import require_manifest, rows_of_window_before
-from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, publish, render_formats
+from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, publish
+from aggregation_pipeline.export.rendering import rendering
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import fetch_extract
 from aggregation_pipeline.storage.stable_names import find_wrong_names
@@ -55,8 +56,9 @@ def render_window(
         with stages.measure("read"):
             observer.step(f"loading the stored extract of window {window}")
             extract = fetch_extract(destination.store, manifest, directory)
-        with stages.measure("render"):
-            files = render_formats(extract, formats, destination.options, directory, observer)
+        names = [dataset.name for dataset in extract.datasets]
+        with stages.measure("render"), rendering(names, formats, destination.options, directory) as renderers:
+            files = renderers.files(extract, observer)
         return publish(
             extract,
             files,

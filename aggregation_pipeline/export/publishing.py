@@ -1,17 +1,15 @@
-"""The last part of every window's way: an extract is rendered and published, and the result is described."""
+"""The last part of every window's way: rendered files are published, and the result is described."""
 
 import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_chain, wait_fixed, wait_random
 
-from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import StorageBusyError
 from aggregation_pipeline.export.checks.results import CheckResult
 from aggregation_pipeline.export.checks.standard import stable_names_set
@@ -19,7 +17,6 @@ from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.file_format import RenderedFile
-from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.storage.manifest import Manifest, ManifestCheck, ManifestFile
 from aggregation_pipeline.storage.publish import publish_window
 
@@ -37,7 +34,7 @@ class ExportedWindow:
         files: those of the manifest that this run rendered.
         schemas: by dataset; each field's metadata holds the MySQL type.
         preview: the first rows of the summary, None without one. Detail rows may be personal data and have no preview.
-        seconds: by stage (`read`, `render`, `publish`).
+        seconds: by stage (`read`, `render`, `publish`). `render` is what was left to render when all rows were read.
         check_results: of the rows, unless the stored extract was rendered again; and of the stable names.
         comments: of the source's columns, by column; empty if the stored extract was rendered again.
         stable_names: the stable name of each file, by its key, as far as they could be set.
@@ -69,24 +66,6 @@ class StageTimes:
         started = time.monotonic()
         yield
         self.seconds[stage] = time.monotonic() - started
-
-
-def render_formats(
-    extract: Extract, formats: Sequence[str], options: FormatOptions, directory: Path, observer: Observer
-) -> list[RenderedFile]:
-    """Render the extract in each format, each into a folder of its own below `directory`.
-
-    Raises:
-        FormatError: a value cannot be written in a format.
-    """
-    rendered: list[RenderedFile] = []
-    for name in formats:
-        folder = directory / name
-        folder.mkdir()
-        files = render(name, extract, folder, options)
-        observer.step(f"rendered {name}: {', '.join(f'{file.name} ({file.bytes:,} bytes)' for file in files)}")
-        rendered += files
-    return rendered
 
 
 def publish(
@@ -167,5 +146,5 @@ def _retrying(observer: Observer) -> Retrying:
 
 
 def _first_rows(dataset: Dataset) -> pa.Table:
-    first = next(dataset.batches(), None)
-    return pa.Table.from_batches([] if first is None else [first], dataset.schema).slice(0, PREVIEW_ROWS)
+    first = dataset.head(PREVIEW_ROWS)
+    return pa.Table.from_batches([] if first is None else [first], dataset.schema)

@@ -1,10 +1,9 @@
 """The way of one window, from the database to its manifest: the core of the pipeline, without Dagster.
 
-read (one snapshot) -> check -> render -> publish -> manifest
+read (one snapshot) and render -> check -> render the rest -> publish -> manifest
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from aggregation_pipeline.errors import CheckError, FormatError
 from aggregation_pipeline.export.caveats import dataset_caveats
@@ -12,10 +11,11 @@ from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.export.checks.results import CheckResult
 from aggregation_pipeline.export.checks.standard import formats_reconciled
 from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.free_space import require_room_as_last_time, watching_room
 from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.export.published_manifests import manifest_to_compare, rows_of_window_before
-from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, publish, render_formats, warn_of_failures
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, publish, warn_of_failures
+from aggregation_pipeline.export.rendering import rendering
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.request import ReadRequest
@@ -44,14 +44,23 @@ def export_window(
     with working_directory(destination.temp_dir) as directory:
         # Ask the store before reading: if it is out of order, we learn it before a long read rather than after it.
         reference = manifest_to_compare(destination, table, request.window)
-        with stages.measure("read"):
-            extract = _read(request, source, directory, observer, first_time=reference is None)
-        results = evaluate_checks(
-            request.entry, extract, reference, lambda: rows_of_window_before(destination, table, request.window)
-        )
-        _refuse_blocking_failures(results, observer)
-        with stages.measure("render"):
-            files = render_formats(extract, formats, destination.options, directory, observer)
+        require_room_as_last_time(destination, formats, reference)
+        progress = watching_room(destination, directory, observer.rows)
+        with rendering(request.entry.datasets, formats, destination.options, directory) as renderers:
+            with stages.measure("read"):
+                observer.step(
+                    f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}"
+                )
+                # Remarks appear in the first run of a table and in its plan. Every night they would be a nuisance.
+                note = observer.warn if reference is None else lambda _: None
+                extract = read_extract(request, source, directory, progress, observer.warn, note, renderers.arriving)
+            results = evaluate_checks(
+                request.entry, extract, reference, lambda: rows_of_window_before(destination, table, request.window)
+            )
+            _refuse_blocking_failures(results, observer)
+            # What was not rendered while the rows were read.
+            with stages.measure("render"):
+                files = renderers.files(extract, observer)
         # publish_window compares the files with the extract before it sends anything. So the manifest, which is written
         # last, may say that this check has passed.
         passed = (*results, formats_reconciled(None))
@@ -69,15 +78,6 @@ def export_window(
             )
         except FormatError as error:
             raise CheckError(str(error), (*results, formats_reconciled(error))) from error
-
-
-def _read(
-    request: ReadRequest, source: SourceOptions, directory: Path, observer: Observer, *, first_time: bool
-) -> Extract:
-    observer.step(f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}")
-    # Remarks appear in the first run of a table and in its plan. Repeating them every night would be a nuisance.
-    note = observer.warn if first_time else lambda _: None
-    return read_extract(request, source, directory, observer.rows, observer.warn, note)
 
 
 def _refuse_blocking_failures(results: Sequence[CheckResult], observer: Observer) -> None:

@@ -8,6 +8,8 @@ import codecs
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,17 +18,18 @@ from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common import gb18030
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.column_text import plain_text
 from aggregation_pipeline.formats.common.field_metadata import is_temporal_text
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
-from aggregation_pipeline.formats.common.text_bytes import escaper, hex_text, rows_as_bytes
+from aggregation_pipeline.formats.common.rows import Escaped, Piece, plain_part, row_chunks, rows_as_bytes
+from aggregation_pipeline.formats.common.text_bytes import Escapes, first_bytes, hex_text
 
-_double_quotes = escaper({'"': '""'})
+_DOUBLE_QUOTES = Escapes({'"': '""'})
 # A spreadsheet runs text that begins with one of these signs, those of East Asian keyboards included ...
 _FORMULA = r"^'*[=@+\-\t\r\n＝＠＋－]"
 # ... except a lone dash, and numbers: digits with the marks that numbers have in any country, an exponent, one percent
 # sign.
 _HARMLESS = r"^'*[+-](?:[.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?\z"
+# The bytes that such texts begin with; 0xEF begins the wide signs.
+_FORMULA_BYTES = np.isin(np.arange(256), list(b"'=@+-\t\r\n\xef"))
 
 
 def write_csv(
@@ -61,39 +64,46 @@ def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb1803
     if options.encoding == "utf-8-sig":
         file.write(codecs.BOM_UTF8)
     names, escaped = _quoted(pa.array(dataset.schema.names, pa.string()), escape_formulas=options.escape_formulas)
-    header = (options.delimiter.join(names.to_pylist()) + "\r\n").encode()
+    header = rows_as_bytes([names, options.delimiter], null="").removesuffix(options.delimiter.encode()) + b"\r\n"
     file.write(encode(header) if encode else header)
     for batch in slices(dataset):
-        pieces: list[pa.Array | str] = []
+        pieces: list[Piece] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
-            text, count = csv_column(column, field, options)
+            piece, count = csv_column(column, field, options)
             escaped += count
-            pieces += [text, options.delimiter]
+            pieces += [piece, options.delimiter]
         pieces[-1] = "\r\n"
-        data = rows_as_bytes(pieces, null=null)
-        file.write(encode(data) if encode else data)
+        chunks = row_chunks(pieces, null=null)
+        file.writelines(map(encode, chunks) if encode else chunks)
     return escaped
 
 
-def csv_column(column: pa.Array, field: pa.Field, options: CsvOptions) -> tuple[pa.Array, int]:
+def csv_column(column: pa.Array, field: pa.Field, options: CsvOptions) -> tuple[Piece, int]:
     """Return values as fields of the file, and how many were escaped; NULL stays NULL until rows are joined."""
     if pa.types.is_binary(field.type):
         return hex_text(column), 0
     if pa.types.is_string(field.type) and not is_temporal_text(field):
         return _quoted(column, escape_formulas=options.escape_formulas)
-    return plain_text(column, field), 0
+    return plain_part(column, field), 0
 
 
-def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[pa.Array, int]:
-    count = 0
-    if escape_formulas:
-        # A text that looks escaped is escaped once more. Otherwise =1 and '=1 would look the same afterwards.
-        formulas = pc.match_substring_regex(text, _FORMULA)
-        if pc.any(formulas).as_py():
-            formulas = pc.and_not(formulas, pc.match_substring_regex(text, _HARMLESS))
-            count = pc.sum(formulas).as_py() or 0
-            text = pc.if_else(formulas, pc.binary_join_element_wise("'", text, ""), text)
-    return pc.binary_join_element_wise('"', _double_quotes(text), '"', ""), count
+def _quoted(text: pa.Array, *, escape_formulas: bool) -> tuple[Piece, int]:
+    quoted = Escaped(text, _DOUBLE_QUOTES)
+    formulas = _formulas(text) if escape_formulas else ()
+    if not len(formulas):
+        return ('"', quoted, '"'), 0
+    # A text that looks escaped is escaped once more. Otherwise =1 and '=1 would look the same afterwards.
+    signs = np.zeros(len(text), bool)
+    signs[formulas] = True
+    return ('"', pc.if_else(pa.array(signs), "'", ""), quoted, '"'), len(formulas)
 
 
-CSV = FileFormat("csv", "csv", (FileType(".csv", "text/csv", one_file_per_dataset=True),), write_csv)
+def _formulas(text: pa.Array) -> npt.NDArray[np.int64]:
+    """Return the rows of the texts that a spreadsheet would run."""
+    rows: npt.NDArray[np.int64] = np.flatnonzero(_FORMULA_BYTES.take(first_bytes(text)))
+    if not len(rows):
+        return rows
+    candidates = text.take(pa.array(rows))
+    found = pc.and_not(pc.match_substring_regex(candidates, _FORMULA), pc.match_substring_regex(candidates, _HARMLESS))
+    formulas: npt.NDArray[np.int64] = rows[np.asarray(pc.fill_null(found, fill_value=False))]
+    return formulas

@@ -17,19 +17,19 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.common.batches import columns_where, exceeds, slices
-from aggregation_pipeline.formats.common.column_text import datetime_text, plain_text
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
-from aggregation_pipeline.formats.common.text_bytes import escaper, rows_as_bytes
+from aggregation_pipeline.formats.common.batches import exceeds, slices
+from aggregation_pipeline.formats.common.column_text import offset_text
+from aggregation_pipeline.formats.common.rows import Escaped, Part, Piece, clock_part, plain_part, row_chunks
+from aggregation_pipeline.formats.common.text_bytes import Escapes
+from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 
 # Number.MAX_SAFE_INTEGER: JavaScript rounds integers beyond it.
 _SAFE_INTEGER = 2**53 - 1
 _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
-_escape = escaper({"\\": "\\\\", '"': '\\"', **_CONTROLS})
+_ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 
 
 def write_json(
@@ -57,21 +57,22 @@ def write_json(
 def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
     strings: frozenset[str] = frozenset()
     if options.big_integers == "string":
-        strings = columns_where(
-            dataset, {field.name: exceeds_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
+        strings = dataset.columns_where(
+            {field.name: exceeds_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
         )
     # In an array each row begins with the comma and the line break after the row before it. The first row has no row
     # before it, so its comma is skipped.
     begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
     skipped = 0 if options.shape == "lines" else 1
     for batch in slices(dataset):
-        pieces: list[pa.Array | str] = []
+        pieces: list[Piece] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
             pieces.append(("," if pieces else begin) + _string(field.name) + ":")
             pieces.append(json_column(column, field, options, quote=field.name in strings))
         pieces.append(end)
-        file.write(memoryview(rows_as_bytes(pieces, null="null"))[skipped:])
-        skipped = 0
+        for chunk in row_chunks(pieces, null="null"):
+            file.write(chunk[skipped:])
+            skipped = 0
 
 
 def exceeds_javascript(column: pa.Array) -> bool:
@@ -79,19 +80,30 @@ def exceeds_javascript(column: pa.Array) -> bool:
     return exceeds(column, _SAFE_INTEGER)
 
 
-def json_column(column: pa.Array, field: pa.Field, options: JsonOptions, *, quote: bool = False) -> pa.Array:
+def json_column(column: pa.Array, field: pa.Field, options: JsonOptions, *, quote: bool = False) -> Piece:
     """Return values as JSON tokens; NULL stays NULL and becomes `null` when rows are joined."""
     kind = field.type
     if pa.types.is_string(kind):
-        text, quote = _escape(column), True
-    elif pa.types.is_binary(kind):
-        text, quote = _base64(column), True
-    elif pa.types.is_timestamp(kind):
-        text, quote = datetime_text(column, field, style=options.datetimes), True
-    else:
-        text = plain_text(column, field)
-        quote = quote or pa.types.is_date32(kind) or (pa.types.is_decimal(kind) and options.decimals == "string")
-    return pc.binary_join_element_wise('"', text, '"', "") if quote else text
+        return '"', Escaped(column, _ESCAPES), '"'
+    if pa.types.is_binary(kind):
+        return '"', _base64(column), '"'
+    if pa.types.is_timestamp(kind) and options.datetimes == "iso":
+        return ('"', *_iso(column, field), '"')
+    quote = quote or _is_moment(kind) or (pa.types.is_decimal(kind) and options.decimals == "string")
+    part = plain_part(column, field)
+    return ('"', part, '"') if quote else part
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date32(kind) or pa.types.is_timestamp(kind))
+
+
+def _iso(column: pa.Array, field: pa.Field) -> tuple[Part, ...]:
+    """Write a T between date and time, and the UTC offset where the column is an instant."""
+    if field.type.tz is None:
+        return (clock_part(column, field, "T"),)
+    clock, offsets = to_wall_clock(column)
+    return clock_part(clock, field, "T"), offset_text(offsets)
 
 
 def _base64(column: pa.Array) -> pa.Array:
@@ -102,13 +114,3 @@ def _base64(column: pa.Array) -> pa.Array:
 
 def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
-
-
-_OBJECT = FileType(".json", "application/json", one_file_per_dataset=False)
-_ARRAY = FileType(".json", "application/json", one_file_per_dataset=True)
-_LINES = FileType(".jsonl", "application/x-ndjson", one_file_per_dataset=True)
-_BY_SHAPE = {"object": _OBJECT, "array": _ARRAY, "lines": _LINES}
-
-JSON = FileFormat(
-    "json", "json", (_OBJECT, _ARRAY, _LINES), write_json, choose_type=lambda options: _BY_SHAPE[options.json_.shape]
-)

@@ -14,10 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
-from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Dataset, Extract
-from aggregation_pipeline.formats.common.batches import columns_where, slices, wrong_row_count
+from aggregation_pipeline.extract import Dataset, Extract
+from aggregation_pipeline.formats.common.batches import slices, wrong_row_count
 from aggregation_pipeline.formats.common.column_text import decimal_text
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
 
 # The most digits of a decimal that every reader takes.
 _PORTABLE_DIGITS = 38
@@ -45,7 +44,7 @@ def write_parquet(
 def portable_schema(dataset: Dataset, options: ParquetOptions) -> pa.Schema:
     """Return the extract's schema, its wide decimals narrowed to 38 digits or, where one has more, as configured."""
     wide = {i: field for i, field in enumerate(dataset.schema) if pa.types.is_decimal256(field.type)}
-    too_wide = columns_where(dataset, {field.name: _has_over_38_digits for field in wide.values()})
+    too_wide = dataset.columns_where({field.name: _has_over_38_digits for field in wide.values()})
     schema = dataset.schema
     for i, field in wide.items():
         schema = schema.set(i, field.with_type(_portable(field.type, options, too_wide=field.name in too_wide)))
@@ -111,8 +110,3 @@ def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: Parqu
 def _is_full(group: Sequence[pa.RecordBatch]) -> bool:
     rows, size = sum(each.num_rows for each in group), sum(each.nbytes for each in group)
     return bool(rows >= _GROUP_ROWS or size >= _GROUP_BYTES)
-
-
-PARQUET = FileFormat(
-    "parquet", "parquet", (FileType(".parquet", PARQUET_MEDIA_TYPE, one_file_per_dataset=True),), write_parquet
-)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from aggregation_pipeline.config.options import CsvOptions, JsonOptions, ParquetOptions
 from aggregation_pipeline.formats.common.column_text import plain_text
-from aggregation_pipeline.formats.common.text_bytes import rows_as_bytes
+from aggregation_pipeline.formats.common.rows import Piece, rows_as_bytes
 from aggregation_pipeline.formats.csv_file import csv_column
 from aggregation_pipeline.formats.excel.cell_kinds import TEXT, kind_by_type, test_for_changes
 from aggregation_pipeline.formats.excel.rows import CellStyle, row_pieces
@@ -122,9 +122,8 @@ def _excel(column: pa.Array, field: pa.Field) -> str:
     return f"{kind.kind}{form} {_code(plain_text(column, field), '')}"
 
 
-def _code(column: pa.Array, null: str) -> str:
-    token = column[0].as_py()
-    return _mark(null if token is None else token)
+def _code(piece: Piece, null: str) -> str:
+    return _mark(rows_as_bytes([piece], null=null).decode())
 
 
 def _mark(text: str) -> str:

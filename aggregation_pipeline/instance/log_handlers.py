@@ -17,7 +17,8 @@ from typing import Final, TextIO
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from dagster import BetaWarning, DagsterEvent
 
-from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.base import load_log_settings
+from aggregation_pipeline.settings.logs import LogSettings
 
 # Handlers in dagster.yaml have been the documented way for years. A warning in the terminal of every run, that they are
 # beta, helps nobody.
@@ -34,7 +35,7 @@ class _LogFile(ConcurrentRotatingFileHandler):
     name_of_file: str
 
     def __init__(self, directory: str | None = None) -> None:
-        settings = load_settings()
+        settings = load_log_settings()
         path = Path(directory) if directory else settings.log_dir
         path.mkdir(parents=True, exist_ok=True)
         # Dagster makes new handlers for each run and never closes them, so the file must not be kept open.
@@ -113,7 +114,7 @@ class JsonStdout(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
-        settings = load_settings()
+        settings = load_log_settings()
         self._enabled = settings.log_format == "json"
         self.setLevel(settings.log_level)
         self.setFormatter(JsonLines())
@@ -123,7 +124,7 @@ class JsonStdout(logging.StreamHandler[TextIO]):
         return self._enabled and bool(super().filter(record))
 
 
-def terminal_handler(settings: Settings) -> logging.Handler:
+def terminal_handler(settings: LogSettings) -> logging.Handler:
     """Return the handler that writes to the terminal."""
     if settings.log_format == "json":
         return JsonStdout()
@@ -133,7 +134,7 @@ def terminal_handler(settings: Settings) -> logging.Handler:
     return handler
 
 
-def configure(settings: Settings, *, terminal: bool = True) -> None:
+def configure(settings: LogSettings, *, terminal: bool = True) -> None:
     """Send what our modules log outside of runs to the files and the terminal; a second call changes nothing."""
     ours = logging.getLogger(_OURS)
     if ours.handlers:

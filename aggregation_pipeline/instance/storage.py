@@ -5,22 +5,30 @@ however it was started: psycopg2 for a plain postgresql://, and a session in UTC
 message instead of a traceback.
 """
 
-import contextlib
 import functools
 import logging
 import os
-from collections.abc import Iterator
 from typing import Any, ClassVar, Final, Self
 
 import sqlalchemy as sa
 from dagster import StringSource
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage
+from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
 
+from aggregation_pipeline.instance.event_storage import EventStorage
 from aggregation_pipeline.instance.log_filters import install_log_filters
+from aggregation_pipeline.instance.schema import (
+    BEGINNINGS,
+    SeenInSchema,
+    count_beginnings,
+    has_no_run,
+    make_tables,
+    one_process_at_a_time,
+)
 from aggregation_pipeline.instance.wait_for_postgres import wait_until_available
-from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_session
-from aggregation_pipeline.postgres.engine import KEEPALIVES, create_engine
+from aggregation_pipeline.postgres.engine import KEEPALIVES
+from aggregation_pipeline.postgres.frozen_server import end_waits_when_frozen
+from aggregation_pipeline.postgres.kept_connection import KEEP_ONE, check_before_use
 from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings import telemetry
 from aggregation_pipeline.settings.env_precedence import restore_environment
@@ -32,6 +40,8 @@ _log = logging.getLogger(__name__)
 # Every process of Dagster loads this module before it reads the variables in dagster.yaml, sends telemetry or starts
 # other processes. So these calls are made on import.
 os.environ.setdefault(telemetry.VARIABLE, "1")
+# So many events of one output, or of the plan of one run, are stored at once. Dagster's own default is each by itself.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "100")
 restore_environment()
 install_log_filters()
 # A service waits for a PostgreSQL that starts later than it. A process that a service has started waits less, because
@@ -40,47 +50,20 @@ _PATIENCE: Final = 300.0 if begin_log_record() else 60.0
 if _left := telemetry.queued_files_warning():
     log_once(_log, logging.WARNING, _left)
 
-# Firewalls and poolers let a connection be idle for longer than this.
-_KEPT_SECONDS: Final = 240
-_LOCK_SECONDS: Final = 60.0
 _CONNECT_SECONDS: Final = 10
 
 
-class _EventLog(PostgresEventLogStorage):
-    """Dagster's event log with two corrections: one for new pools, one for speed.
+class _RunStorage(PostgresRunStorage):
+    """Dagster's table of runs, by the connection that the process keeps."""
 
-    Two runs may use a pool for the first time at once. Dagster inserts the pool and, when another run was first,
-    continues in a transaction that PostgreSQL has aborted, which fails the run. Here one process does it at a time.
+    def __init__(self, postgres_url: str, engine: sa.Engine, *, create: bool) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=create)
+        self._engine = engine
+        self._seen = SeenInSchema()
 
-    Dagster also opens a connection for each event, which takes longer than to store the event. Here each process keeps
-    one connection for a while, and tests it before each use. Further threads open and close their own, as before.
-    """
-
-    def __init__(self, postgres_url: str) -> None:
-        super().__init__(postgres_url)
-        self._engine.dispose()
-        self._engine = sa.create_engine(
-            postgres_url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=1,
-            max_overflow=-1,
-            pool_pre_ping=True,
-            pool_recycle=_KEPT_SECONDS,
-            # The server of a kept connection may have lost its power meanwhile.
-            connect_args=dict(KEEPALIVES),
-        )
-
-    def dispose(self) -> None:
-        """Close the connection that was kept."""
-        super().dispose()
-        self._engine.dispose()
-
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Create the pool if it is missing, one process at a time."""
-        with one_process_at_a_time(self.postgres_url):
-            return concurrency_key in self.get_concurrency_keys() or super().initialize_concurrency_limit_to_default(
-                concurrency_key
-            )
+    def has_run_stats_index_cols(self) -> bool:
+        """Return whether the table has the columns of times. No release of Dagster takes them away."""
+        return self._seen.once("columns of times", super().has_run_stats_index_cols)
 
 
 class PostgresStorage(DagsterPostgresStorage):
@@ -91,9 +74,16 @@ class PostgresStorage(DagsterPostgresStorage):
 
     patience: ClassVar[float] = _PATIENCE
 
-    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(postgres_url, inst_data=inst_data)
-        self._event_log_storage = _EventLog(postgres_url)
+    def __init__(
+        self, postgres_url: str, inst_data: ConfigurableClassData | None = None, *, create: bool = True
+    ) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=create, inst_data=inst_data)
+        # Dagster opens a connection for each event and each question, which takes longer than what it is for.
+        engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT", connect_args=dict(KEEPALIVES), **KEEP_ONE)
+        check_before_use(engine)
+        end_waits_when_frozen(engine)
+        self._run_storage = runs = _RunStorage(postgres_url, engine, create=False)
+        self._event_log_storage = EventStorage(postgres_url, engine, runs, create=False)
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -116,8 +106,23 @@ class PostgresStorage(DagsterPostgresStorage):
     def _open(cls, url: str, inst_data: ConfigurableClassData | None) -> Self:
         # On a new database every process creates Dagster's tables. Of two that start together, such as webserver and
         # daemon, one would fail to, and continue without its tables.
-        with one_process_at_a_time(url):
-            return cls(url, inst_data)
+        with one_process_at_a_time(url) as connection:
+            found = count_beginnings(connection)
+            if not found:
+                make_tables(connection)
+            storage = cls(url, inst_data, create=0 < found < len(BEGINNINGS))
+            if has_no_run(connection):
+                storage.finish_tables()
+            return storage
+
+    def finish_tables(self) -> None:
+        """Note in new tables that they need no migration of data, where that is not noted yet."""
+        self.run_storage.migrate()
+        self.run_storage.optimize()
+        self.event_log_storage.reindex_events()
+        self.event_log_storage.reindex_assets()
+        self.schedule_storage.migrate()
+        self.schedule_storage.optimize()
 
 
 def _with_connect_timeout(url: str) -> str:
@@ -132,12 +137,3 @@ def _as_written(url: str) -> str:
     if url != os.environ.get("DAGSTER_PG_URL"):
         return url
     return read_environment(("dagster_pg_url",)).get("dagster_pg_url", url)
-
-
-@contextlib.contextmanager
-def one_process_at_a_time(url: str) -> Iterator[None]:
-    """Hold an advisory lock that ends with its connection, however this process ends."""
-    engine = create_engine(url, application_name="aggregation storage", statement_timeout=_LOCK_SECONDS)
-    with engine.connect() as connection:
-        wait_in_session(connection, lock_key(AdvisoryLock.DAGSTER_STORAGE))
-        yield

@@ -10,17 +10,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dagster import InitResourceContext, InputContext, IOManager, IOManagerDefinition, OutputContext, io_manager
+from dagster import InputContext, IOManager, OutputContext
 
+from aggregation_pipeline.config.format_names import PARQUET_MEDIA_TYPE
 from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.published import refuse_other_masks
-from aggregation_pipeline.extract import PARQUET_MEDIA_TYPE, Extract
-from aggregation_pipeline.resources.heartbeat import HEARTBEAT
+from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.redaction import redact_errors
@@ -62,8 +61,12 @@ class OSSIOManager(IOManager):
         """
         if obj is None:
             return
-        if isinstance(obj, pd.DataFrame):
-            obj = pa.Table.from_pandas(obj, preserve_index=False)
+        if not isinstance(obj, pa.Table):
+            # Imported where a value is not Arrow's: every run makes an IO manager, and few runs need pandas.
+            import pandas as pd
+
+            if isinstance(obj, pd.DataFrame):
+                obj = pa.Table.from_pandas(obj, preserve_index=False)
         if not isinstance(obj, pa.Table):
             raise StorageError(
                 f"asset {context.asset_key.to_user_string()} returned a {type(obj).__name__}; a pandas DataFrame or a"
@@ -96,6 +99,8 @@ class OSSIOManager(IOManager):
             rows = self.load_rows(table, manifests, (context.definition_metadata or {}).get("dataset"))
         if annotation is pa.Table:
             return rows
+        import pandas as pd
+
         if annotation in (pd.DataFrame, Any):
             # Arrow-backed columns: a DECIMAL stays a decimal, and an integer with NULLs stays an integer.
             return rows.to_pandas(types_mapper=pd.ArrowDtype)
@@ -149,19 +154,6 @@ class OSSIOManager(IOManager):
     def _object_key(self, context: InputContext | OutputContext) -> str:
         folders = [*filter(None, [self._publisher.prefix]), _ASSETS_FOLDER]
         return "/".join([*folders, *map(segment, context.get_asset_identifier())]) + ".parquet"
-
-
-def build_io_manager(manager: OSSIOManager) -> IOManagerDefinition:
-    """Build the resource `io_manager`. Runs of users' own assets get their heartbeat through it."""
-
-    @io_manager(
-        required_resource_keys={HEARTBEAT},
-        description="Stores what your own assets return, on OSS or in the folder; loads it, and tables, for others.",
-    )
-    def resource(_context: InitResourceContext) -> OSSIOManager:
-        return manager
-
-    return resource
 
 
 def _table_of(context: InputContext) -> str | None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from aggregation_pipeline.automation.selected_assets import chosen_tables
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.local.instance import open_instance
-from aggregation_pipeline.local.results import RunResult
 from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.project import load_project
+from aggregation_pipeline.runs.results import RunResult
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.settings.output_format import parse_formats
 
@@ -31,11 +32,11 @@ def collect_all(tables: Sequence[str] | str | None = None, formats: Sequence[str
         PipelineError: nothing could be run: wrong settings, a wrong configuration file, a table or format that is not
             configured, no answer from PostgreSQL.
     """
-    project = load_project(load_settings())
+    project, names = load_project(load_settings()), _names(tables)
+    chosen = chosen_tables(project, names)
     with open_instance(project) as instance:
-        return run_tables(
-            project, build_definitions(project), instance, tables=_names(tables), formats=_formats(formats)
-        )
+        definitions = build_definitions(project, tables=chosen)
+        return run_tables(project, definitions, instance, tables=names, formats=_formats(formats))
 
 
 def _names(given: Sequence[str] | str | None) -> Sequence[str] | None:

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from aggregation_pipeline.local.results import RunResult
+from aggregation_pipeline.runs.results import RunResult
 
 # Without a terminal rich takes eighty columns, which would break lines that belong together in a log.
 console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)

@@ -5,7 +5,6 @@ Nothing of it touches the servers that the environment or `.env` names.
 
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,14 +21,14 @@ from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.embedded.sample_data import load_sample_data
 from aggregation_pipeline.embedded.servers import Servers, start_servers
-from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.local.console import bars, console, say, show_files, show_result, show_row, table_bars
 from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.run import run_tables
+from aggregation_pipeline.local.serve import require_free
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
-from aggregation_pipeline.services.supervisor import supervise
+from aggregation_pipeline.services.supervisor import Address, supervise
 from aggregation_pipeline.settings.base import Settings, load_settings
 
 # Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
@@ -61,7 +60,8 @@ def run_demo(root: Path) -> bool:
 
 def run_dev(root: Path, port: int) -> int:
     """Run Dagster's services on the embedded servers until they are stopped; return the exit code."""
-    _require_free(port)
+    address = Address("127.0.0.1", port)
+    require_free(address, "aggregation-pipeline dev")
     with _shop(root) as servers:
         environment = {**_without_settings(), **_folders(), **demo_environment(servers, root)}
         variables = _write_variables(root, demo_environment(servers, root))
@@ -71,7 +71,7 @@ def run_dev(root: Path, port: int) -> int:
         say(f"In another terminal, `. {variables}` lets aggregation-pipeline plan, run, ... use these servers.")
         try:
             # In a folder of its own: Dagster reads the .env of its working folder, and yours names real servers.
-            supervise(environment, Path(environment["DAGSTER_HOME"]), host="127.0.0.1", port=port, say=say)
+            supervise(environment, Path(environment["DAGSTER_HOME"]), address, say=say)
         finally:
             variables.unlink()
     return 0
@@ -159,18 +159,6 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     ours = {name for name in Settings.model_fields if name not in _KEPT_SETTINGS}
     return {name: value for name, value in (environ or os.environ).items() if name.lower() not in ours}
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise SettingsError(
-                f"Port {port} is in use, perhaps by another `make dev`. Choose another: aggregation-pipeline dev --port"
-                f" {port + 1}"
-            ) from None
 
 
 def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from dagster import AssetKey, DagsterInstance, Definitions
+from dagster import DagsterInstance, Definitions
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.run_requests import (
     Launch,
@@ -20,15 +19,15 @@ from aggregation_pipeline.automation.run_requests import (
     launches,
     no_partition_yet,
 )
+from aggregation_pipeline.automation.selected_assets import select_assets
 from aggregation_pipeline.config.selection import select_names
-from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.local.results import Batch, RunResult, TableResult, together
+from aggregation_pipeline.local.broken_off import failing_when_broken_off
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.logical_time import require_past
-from aggregation_pipeline.runs.model import Failed, Finished
+from aggregation_pipeline.runs.results import RunResult, TableResult, result_of_run, together
 from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 
 # The code location's name, as in workspace.yaml and pyproject.toml.
@@ -98,29 +97,6 @@ def run_backfill(
     return together([_run_job(project, definitions, instance, launch, formats) for launch in planned], {})
 
 
-def select_assets(project: Project, tables: Sequence[str] | None, formats: Sequence[str] | None) -> list[AssetKey]:
-    """Return the assets of `tables` (None: all) in `formats` (None: the configured ones), with their manifests.
-
-    Raises:
-        ConfigError: a table or format that is not configured; the message lists those that are.
-    """
-    known = {table.entry.name: table for table in project.tables}
-    if tables is not None:
-        tables = select_names(tables, known)
-    keys: list[AssetKey] = []
-    for name, table in known.items():
-        if tables is not None and name not in tables:
-            continue
-        missing = [output for output in formats or () if output not in table.formats]
-        if missing:
-            raise ConfigError(
-                f"table {name!r} is not exported as {', '.join(missing)}; its formats are {', '.join(table.formats)}. "
-                "Add to OUTPUT_FORMAT, or to `formats` in its entry."
-            )
-        keys += keys_of_table(name, formats or table.formats)
-    return keys
-
-
 def _run_job(
     project: Project,
     definitions: Definitions,
@@ -131,7 +107,11 @@ def _run_job(
     job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
     project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
-    with hold_heartbeat(project.settings.require_dagster_url(), run_id), of_code_location(instance, job):
+    with (
+        hold_heartbeat(project.settings.require_dagster_url(), run_id),
+        of_code_location(instance, job),
+        failing_when_broken_off(instance, run_id),
+    ):
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config=_QUIET_TERMINAL,
             instance=instance,
@@ -143,7 +123,9 @@ def _run_job(
         )
     record = instance.get_run_record_by_id(run_id)
     seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
-    return _result(instance, run_id, launch.names, succeeded=result.success, seconds=seconds)
+    names = {segment(name): name for name in launch.names}
+    events = run_events(instance, run_id, names) or []
+    return result_of_run(run_id, names, events, succeeded=result.success, seconds=seconds)
 
 
 @contextmanager
@@ -160,23 +142,3 @@ def of_code_location(instance: DagsterInstance, job: str) -> Iterator[None]:
         yield
     finally:
         del instance.create_run_for_job
-
-
-def _result(
-    instance: DagsterInstance, run_id: str, selected: Sequence[str], *, succeeded: bool, seconds: float
-) -> RunResult:
-    names = {segment(name): name for name in selected}
-    events = run_events(instance, run_id, names) or []
-    # There is one such event for each partition of a table.
-    finished = [event for event in events if isinstance(event, Finished) and event.segment in names]
-    failed = {names[event.segment]: event for event in events if isinstance(event, Failed) and event.segment in names}
-    tables = {}
-    for part, name in names.items():
-        windows = {event.partition: event for event in finished if event.segment == part}
-        status = "failed" if name in failed and not succeeded else "completed" if windows else "skipped"
-        error = failed[name].error if status == "failed" else None
-        tables[name] = TableResult(status, sum(event.items for event in windows.values()), error)
-    items = sum(table.items for table in tables.values())
-    batch = Batch(run_id, "completed" if succeeded else "failed", items, round(seconds, 3), list(tables))
-    files = {file["uri"]: file for event in finished for file in event.files}
-    return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)

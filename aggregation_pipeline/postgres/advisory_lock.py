@@ -54,7 +54,9 @@ class AdvisoryLock(StrEnum):
     RUN_HEARTBEAT = "aggregation run heartbeat"  # run id
     DAGSTER_STORAGE = "aggregation Dagster storage"  # none
     BATCH_JOBS_TABLE = "aggregation batch_jobs table"  # none
+    LAUNCHES = "aggregation launches"  # none
     ALERT_TABLES = "aggregation alert tables"  # none
+    ACCESS_TABLES = "aggregation access tables"  # none
     ALERT_OUTBOX = "aggregation alerts"  # deployment
     ALERT_DELIVERY = "aggregation alerts to"  # channel
 

@@ -14,6 +14,8 @@ from typing import Final
 import psycopg2.extensions
 import sqlalchemy as sa
 
+from aggregation_pipeline.postgres.frozen_server import end_waits_when_frozen
+from aggregation_pipeline.postgres.kept_connection import KEEP_ONE, check_before_use
 from aggregation_pipeline.postgres.url import normalize_url
 
 # libpq notices a dead peer in about a minute instead of the operating system's two hours.
@@ -29,16 +31,16 @@ _NAMES_ONLY: Final = re.compile(r"0[38A]|2[3568]|3[DF]|40|42(?!601)|5[3578]")
 
 
 def create_engine(
-    url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5
+    url: str, *, application_name: str, statement_timeout: float = 15.0, connect_timeout: int = 5, keep: bool = False
 ) -> sa.Engine:
     """An engine whose connections are in UTC, have a name in pg_stat_activity and never wait for ever.
 
-    Timeouts are in seconds; `statement_timeout=0` means none. Connections are not pooled: there are few, and a
-    connection that was idle behind a firewall may be dead.
+    Timeouts are in seconds; `statement_timeout=0` means none. Each use has a connection of its own, unless `keep` says
+    that one is kept until the engine is disposed.
     """
     engine = sa.create_engine(
         normalize_url(url),
-        poolclass=sa.NullPool,
+        **(KEEP_ONE if keep else {"poolclass": sa.NullPool}),
         # Parameters are people's data: they stay out of exceptions.
         hide_parameters=True,
         connect_args={"application_name": application_name, "connect_timeout": connect_timeout, **KEEPALIVES},
@@ -55,6 +57,9 @@ def create_engine(
             )
         connection.commit()
 
+    if keep:
+        check_before_use(engine)
+        end_waits_when_frozen(engine)
     return engine
 
 

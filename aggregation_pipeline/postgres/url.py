@@ -9,12 +9,14 @@ No message repeats a URL, not even in part: in a malformed one the password may 
 
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
-
-import sqlalchemy as sa
 
 from aggregation_pipeline.config.hosts_and_urls import host_problem
 from aggregation_pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 DRIVER = "postgresql+psycopg2"
 EXAMPLE = "postgresql://user:password@host:5432/database"
@@ -85,7 +87,9 @@ def require_normalized(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
         )
 
 
-def _parse(url: str, name: str) -> sa.URL:
+def _parse(url: str, name: str) -> "sa.URL":
+    import sqlalchemy as sa
+
     written = _SCHEME.sub(lambda scheme: scheme[0].lower(), url.strip(), count=1)
     try:
         parsed = sa.make_url(written)
@@ -117,7 +121,7 @@ def _why_unread(url: str) -> str:
     return "the part between // and / (user, password, host and port) is not of that form"
 
 
-def _problem(parsed: sa.URL) -> str:
+def _problem(parsed: "sa.URL") -> str:
     """Why a URL can never lead to a database; empty if it can."""
     # libpq accepts several hosts with commas between.
     hosts = filter(None, map(host_problem, parsed.host.split(",") if parsed.host else ()))
@@ -132,18 +136,18 @@ def _problem(parsed: sa.URL) -> str:
     return ""
 
 
-def _with_utc(parsed: sa.URL) -> sa.URL:
+def _with_utc(parsed: "sa.URL") -> "sa.URL":
     kept = [word for setting in _settings(_options(parsed)) if not _ZONE.fullmatch(setting[-1]) for word in setting]
     return parsed.set(drivername=DRIVER).update_query_dict({"options": " ".join([*kept, "-c", "timezone=UTC"])})
 
 
-def _render(parsed: sa.URL) -> str:
+def _render(parsed: "sa.URL") -> str:
     # SQLAlchemy writes a blank as +, which libpq and other readers of the URL read as a plus sign.
     base = parsed.set(query={}).render_as_string(hide_password=False)
     return f"{base}?{urlencode(sorted(parsed.query.items()), doseq=True, quote_via=quote)}" if parsed.query else base
 
 
-def _options(parsed: sa.URL) -> str:
+def _options(parsed: "sa.URL") -> str:
     value = parsed.query.get("options", "")
     return value if isinstance(value, str) else " ".join(value)
 
@@ -159,7 +163,7 @@ def _is_utc(options: str) -> bool:
     return bool(zones) and zones[-1].casefold() in _UTC_NAMES
 
 
-def _refuse_transaction_pooler(parsed: sa.URL, name: str) -> None:
+def _refuse_transaction_pooler(parsed: "sa.URL", name: str) -> None:
     hosts = parsed.query.get("host", parsed.host or "")
     ports = str(parsed.query.get("port", parsed.port or ""))
     for host in (hosts,) if isinstance(hosts, str) else hosts:

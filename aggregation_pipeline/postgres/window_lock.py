@@ -1,7 +1,7 @@
 """One run at a time on one window of one table.
 
 Dagster's pools and tag limits count runs; they cannot keep two runs off the same files. A session-level advisory lock
-in PostgreSQL can. It is held for as long as one connection lives, so it is free again as soon as the process dies.
+in PostgreSQL can. It ends with its connection, so it is free again as soon as the process dies.
 """
 
 import functools
@@ -20,6 +20,7 @@ from aggregation_pipeline.postgres.advisory_lock import (
     lock_key,
     prepare_lock_session,
     release,
+    release_all,
     try_in_session,
 )
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
@@ -48,18 +49,21 @@ class WindowLock:
         description: str,
         hold_also: Callable[[str], AbstractContextManager[None]],
         reacquire: "Callable[[], AbstractContextManager[WindowLock]]",
+        on_confirm: Callable[[sa.Connection], None],
     ) -> None:
         self._connection = connection
         self._key = key
         self._description = description
         self.hold_also = hold_also
         self.reacquire = reacquire
+        self._on_confirm = on_confirm
 
     def assert_held(self) -> None:
         """Raise LockError when the session is gone: another run may be writing these files already."""
         try:
             with deadline(self._connection, _CONFIRM_SECONDS):
                 held = is_held_here(self._connection, self._key)
+                self._on_confirm(self._connection)
         except sa.exc.SQLAlchemyError as error:
             raise self._lost(error) from error
         if not held:
@@ -85,12 +89,15 @@ def window_lock(
     holder: str,
     on_wait: Callable[[str], None],
     poll: float = 1.0,
+    on_confirm: Callable[[sa.Connection], None] = lambda _: None,
 ) -> Iterator[WindowLock]:
     """Hold the lock on (prefix, table, window) for the body, waiting for it as long as it takes.
 
     `holder` names this process to those who wait (at most 63 ASCII characters, such as "aggregation run 1a2b3c4d").
     `on_wait` gets a sentence that says who holds the lock: at once, whenever that changes, and every minute.
-    `poll` is the longest pause between two tries, in seconds. Raises LockError when PostgreSQL cannot be reached.
+    `poll` is the longest pause between two tries, in seconds. `database` is its URL, or an engine, which may keep the
+    session for the next lock. `on_confirm` gets that session whenever the holder confirms its lock, and may raise.
+    Raises LockError when PostgreSQL cannot be reached.
     """
     description = f"table {table}, window {window}"
     key = lock_key(AdvisoryLock.WINDOW, prefix, table, window)
@@ -102,8 +109,6 @@ def window_lock(
             f"The lock on {description} cannot be taken: PostgreSQL does not answer ({safe_reason(error)}). "
             "Check DAGSTER_PG_URL and that the server runs"
         ) from error
-    # Off any pool: the session carries our settings, and closing it is what frees the lock.
-    connection.detach()
 
     @contextmanager
     def hold_also(another: str) -> Iterator[None]:
@@ -120,17 +125,29 @@ def window_lock(
     @contextmanager
     def reacquire() -> Iterator[WindowLock]:
         """Take the lock in a new session. The old session is closed first, or we might wait for ourselves."""
-        with suppress(sa.exc.SQLAlchemyError):
-            connection.close()
-        with window_lock(database, prefix, table, window, holder=holder, on_wait=on_wait, poll=poll) as held:
+        _end(connection, keep=False)
+        with window_lock(
+            database, prefix, table, window, holder=holder, on_wait=on_wait, poll=poll, on_confirm=on_confirm
+        ) as held:
             yield held
 
     try:
         _acquire(connection, key, description, on_wait=on_wait, poll=poll, holder=holder)
-        yield WindowLock(connection, key, description, hold_also, reacquire)
+        yield WindowLock(connection, key, description, hold_also, reacquire, on_confirm)
     finally:
-        with suppress(sa.exc.SQLAlchemyError):
-            connection.close()
+        _end(connection, keep=True)
+
+
+def _end(connection: sa.Connection, *, keep: bool) -> None:
+    """Free all locks of the session. One that cannot say that they are free is closed, which frees them too."""
+    with suppress(sa.exc.SQLAlchemyError), connection:
+        try:
+            if keep:
+                release_all(connection)
+        except sa.exc.SQLAlchemyError:
+            keep = False
+        if not keep:
+            connection.invalidate()
 
 
 @functools.lru_cache(maxsize=8)
@@ -152,9 +169,10 @@ def _acquire(
     # Tries and pauses, rather than one blocking call: libpq does not let Python's signals through, and a cancelled run
     # has to stop waiting.
     try:
-        if holder is not None:
+        if holder is not None and connection.info.get("holder") != holder:
             connection.execute(_NAME_SESSION, {"holder": holder})
             prepare_lock_session(connection)
+            connection.info["holder"] = holder
         retry_pause, last_holder, reported_at = min(0.05, poll), "", 0.0
         while not try_in_session(connection, key):
             if found := describe_holder(connection, key):

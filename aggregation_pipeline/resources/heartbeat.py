@@ -5,8 +5,6 @@ from typing import Final
 
 from dagster import InitResourceContext, ResourceDefinition, resource
 
-from aggregation_pipeline.runs.heartbeat import in_own_process, worker_heartbeat
-
 HEARTBEAT: Final = "heartbeat"
 
 
@@ -16,11 +14,13 @@ def build_heartbeat(*, locks_url: str, one_process: bool) -> ResourceDefinition:
     Args:
         locks_url: PostgreSQL that holds the lock by which a run shows that its process lives.
         one_process: whether a run executes its steps in one process. If each step has a process of its own, none of
-            them stands for the run, and only Dagster watches it.
+            them stands for the run, and the executor holds the heartbeat.
     """
 
     @resource(description="Shows that the run's process lives, so that its run is failed when the process is gone.")
     def heartbeat(context: InitResourceContext) -> Iterator[None]:
+        from aggregation_pipeline.runs.heartbeat import in_own_process, worker_heartbeat
+
         # Not every use of a resource is a run. `aggregation-pipeline run` holds its heartbeat since before the run.
         if context.run is None or context.instance is None or not one_process or in_own_process(context.run):
             yield

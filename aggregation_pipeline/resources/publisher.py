@@ -1,22 +1,24 @@
 """What tables publish with: the store, the window locks, and the destination of a window's files."""
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dagster import ResourceDefinition
+from dagster import InitResourceContext, ResourceDefinition, resource
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.destination import Destination
-from aggregation_pipeline.postgres.window_lock import window_lock
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key
 from aggregation_pipeline.storage.lock_protocol import Lock, NoLock
 from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.published import latest_window, load_manifest
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 # The resource key of the publisher.
 PUBLISHER: Final = "publisher"
@@ -31,6 +33,7 @@ class Publisher:
         prefix: the beginning of every key; empty for none.
         temp_dir: local folder for extracts and rendered files.
         locks_url: PostgreSQL that holds the window locks.
+        locks: keeps the session that holds them, while a run goes on; None opens one for each lock.
         link_seconds: how long the download links live that assets' metadata holds; None for no links there.
     """
 
@@ -39,6 +42,7 @@ class Publisher:
     temp_dir: Path
     locks_url: str
     link_seconds: int | None = None
+    locks: "sa.Engine | None" = None
 
     @contextmanager
     def locked(
@@ -46,14 +50,22 @@ class Publisher:
     ) -> Iterator[Destination]:
         """Hold the window lock for the body, and yield where the run publishes the window.
 
-        `on_wait` is called with a sentence that says who holds the lock, while this run waits for it.
+        `on_wait` is called with a sentence that says who holds the lock, while this run waits for it. Once the run is
+        stopped, the lock is not confirmed any more, and so nothing is published.
 
         Raises:
             LockError: PostgreSQL cannot be reached.
         """
+        from aggregation_pipeline.postgres.window_lock import window_lock
+        from aggregation_pipeline.runs.stopped import interrupt_if_stopped
+
         # The name in PostgreSQL's pg_stat_activity. Those who wait for this run see it.
         holder = f"aggregation run {run_id[:8]}"
-        with window_lock(self.locks_url, self.prefix, entry.name, window, holder=holder, on_wait=on_wait) as lock:
+        database = self.locks or self.locks_url
+        refuse = functools.partial(interrupt_if_stopped, run_id=run_id)
+        with window_lock(
+            database, self.prefix, entry.name, window, holder=holder, on_wait=on_wait, on_confirm=refuse
+        ) as lock:
             yield self._destination(entry, run_id, lock)
 
     def unlocked(self, entry: TableEntry, run_id: str) -> Destination:
@@ -66,6 +78,8 @@ class Publisher:
         Raises:
             StorageError: there is none.
         """
+        from aggregation_pipeline.storage.published import latest_window, load_manifest
+
         window = latest_window(self.store, self.prefix, table)
         manifest = None if window is None else load_manifest(self.store, self.prefix, table, window)
         if manifest is None:
@@ -81,7 +95,18 @@ class Publisher:
 
 
 def build_publisher(publisher: Publisher) -> ResourceDefinition:
-    """Build the resource `publisher`, with a description for Dagster's UI."""
-    return ResourceDefinition.hardcoded_resource(
-        publisher, description="Publishes the windows of tables, on OSS or in the folder, each under its window lock."
-    )
+    """Build the resource `publisher`. A run keeps its sessions to its end: for window locks, and for the source."""
+
+    @resource(description="Publishes the windows of tables, on OSS or in the folder, each under its window lock.")
+    def for_one_run(_context: InitResourceContext) -> Iterator[Publisher]:
+        from aggregation_pipeline.postgres.engine import create_engine
+        from aggregation_pipeline.source.mysql.connection import kept_connections
+
+        locks = create_engine(publisher.locks_url, application_name="aggregation lock", keep=True)
+        try:
+            with kept_connections():
+                yield replace(publisher, locks=locks)
+        finally:
+            locks.dispose()
+
+    return for_one_run

@@ -4,6 +4,7 @@ Keys are tuples of their parts, so that modules without Dagster can use them; `a
 them. This is the only place where the form of a key is written or parsed.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,8 @@ class TableAsset(NamedTuple):
     output: str | None
 
 
+# The keys of a table's assets are made several times over, from the same few names.
+@functools.lru_cache(maxsize=1_000)
 def segment(name: str) -> str:
     """Return `name` as one part of an asset key.
 

@@ -4,13 +4,13 @@ A run writes a hundred events that its row does not need; those are not read.
 """
 
 import functools
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from dagster import (
     AssetKey,
-    AssetMaterialization,
     DagsterEvent,
     DagsterEventType,
     DagsterInstance,
@@ -18,14 +18,11 @@ from dagster import (
     deserialize_value,
 )
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import func, select
 
-from aggregation_pipeline.errors import MirrorError
-from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, parse_asset_key, segment_of_step
 from aggregation_pipeline.runs.error_text import innermost_message
+from aggregation_pipeline.runs.log_query import LogRow, ask_log
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
 from aggregation_pipeline.runs.tags import (
     BYTES_KEY,
@@ -34,6 +31,7 @@ from aggregation_pipeline.runs.tags import (
     PARTITION_NAME_TAG,
     PLATFORM_KEY,
     SECONDS_KEY,
+    STAGE_SECONDS_KEY,
     TABLE_KEY,
     WINDOW_KEY,
 )
@@ -52,8 +50,14 @@ _TYPES = {
     DagsterEventType.RUN_CANCELING.value,
     DagsterEventType.RUN_CANCELED.value,
 }
-# A row of Dagster's table event_logs, with the columns that _read_log selects.
-_LogRow: TypeAlias = Any
+# What a manifest's materialization carries for its run's row, and how Dagster stores such values.
+_FIGURES = {TABLE_KEY, PLATFORM_KEY, WINDOW_KEY, ITEMS_KEY, SECONDS_KEY, STAGE_SECONDS_KEY, BYTES_KEY, FILES_KEY}
+_PLAIN_METADATA = {
+    "TextMetadataEntryData": "text",
+    "IntMetadataEntryData": "value",
+    "FloatMetadataEntryData": "value",
+    "JsonMetadataEntryData": "data",
+}
 
 
 def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, str]) -> list[Event] | None:
@@ -62,9 +66,46 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
     Nothing else tells whether a run is ours. `platforms` maps the key segment of each configured table to its platform.
     Raises MirrorError where the event log cannot be read.
     """
+    return events_of(instance, run_id, read_logs(instance, [run_id])[run_id], platforms)
+
+
+def read_logs(
+    instance: DagsterInstance, run_ids: Sequence[str], types: Collection[str] = _TYPES
+) -> Mapping[str, Sequence[LogRow]]:
+    """Return the rows of event_logs that the rows of these runs are made of, by run, as columns.
+
+    One question for many runs: on a busy machine each waits longer than it takes. Making Dagster's objects of all rows
+    takes ten times as long as reading them.
+
+    Raises:
+        MirrorError: the event log cannot be read.
+    """
+    log = SqlEventLogStorageTable.c
+    columns = (log.run_id, log.id, log.dagster_event_type, log.step_key, log.asset_key, log.partition, log.event)
+    query = select(*columns).where(log.run_id.in_(run_ids), log.dagster_event_type.in_(types)).order_by(log.id)
+    logs: dict[str, list[LogRow]] = {run_id: [] for run_id in run_ids}
+    for row in ask_log(instance, query):
+        logs[row.run_id].append(row)
+    return logs
+
+
+def event_counts(instance: DagsterInstance, run_ids: Sequence[str]) -> Mapping[str, int]:
+    """Return how many events of any kind each run has.
+
+    Raises:
+        MirrorError: the event log cannot be read.
+    """
+    log = SqlEventLogStorageTable.c
+    query = select(log.run_id, func.count()).where(log.run_id.in_(run_ids)).group_by(log.run_id)
+    return dict.fromkeys(run_ids, 0) | dict(map(tuple, ask_log(instance, query)))
+
+
+def events_of(
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
+) -> list[Event] | None:
+    """Return the events of a run, whose rows are given, as `run_events` does."""
     events: list[Event] = []
     ours: set[str] = set()
-    rows = _read_log(instance, run_id)
     for planned in _planned_without_event(instance, run_id, rows, platforms):
         ours.add(planned.segment)
         events.append(planned)
@@ -76,7 +117,7 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
                     ours.add(segment)
                     events.append(Planned(row.id, segment, _planned_partitions(row)))
             case DagsterEventType.ASSET_MATERIALIZATION.value if (row.asset_key or "").endswith(f'_{MANIFEST}"]'):
-                events.append(_finished(row.id, _event(row).step_materialization_data.materialization, ours))
+                events.append(_finished(row, ours))
             case DagsterEventType.STEP_START.value:
                 segment = _segment_of_step(row.step_key, ours)
                 events.append(Started(row.id, segment) if segment else Event(row.id))
@@ -86,7 +127,8 @@ def run_events(instance: DagsterInstance, run_id: str, platforms: Mapping[str, s
                 events.append(Failed(row.id, _instant_of(entry), row.step_key, segment, _step_error(_event(row))))
             case DagsterEventType.RUN_FAILURE.value:
                 began = any(isinstance(event, Started) for event in events)
-                before = [] if began else _read_log(instance, run_id, {DagsterEventType.ENGINE_EVENT.value})
+                engine = {DagsterEventType.ENGINE_EVENT.value}
+                before = [] if began else read_logs(instance, [run_id], engine)[run_id]
                 events.append(
                     Failed(row.id, _instant_of(_entry(row)), None, None, _run_error(_event(row), map(_event, before)))
                 )
@@ -119,7 +161,7 @@ def _parse_stored_key(key: str) -> TableAsset | None:
 
 
 def _planned_without_event(
-    instance: DagsterInstance, run_id: str, rows: Sequence[_LogRow], platforms: Mapping[str, str]
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
 ) -> Iterator[Planned]:
     """Tables that a run plans, although the events that say so are missing.
 
@@ -144,33 +186,15 @@ def _planned_without_event(
             yield Planned(0, segment, partitions)
 
 
-def _read_log(instance: DagsterInstance, run_id: str, types: Collection[str] = _TYPES) -> Sequence[_LogRow]:
-    """Read the run's rows of event_logs by column. Making Dagster's objects of all of them takes ten times as long."""
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
-        raise MirrorError(
-            f"Dagster keeps its events in {type(storage).__name__}, which has no table. Configure PostgreSQL in"
-            " dagster.yaml"
-        )
-    log = SqlEventLogStorageTable.c
-    columns = (log.id, log.dagster_event_type, log.step_key, log.asset_key, log.partition, log.event)
-    query = select(*columns).where(log.run_id == run_id, log.dagster_event_type.in_(types)).order_by(log.id)
-    try:
-        with storage.run_connection(run_id) as connection:
-            return connection.execute(query).all()
-    except SQLAlchemyError as error:
-        raise MirrorError(f"Dagster's events of run {run_id} cannot be read ({safe_reason(error)})") from error
-
-
-def _entry(row: _LogRow) -> EventLogEntry:
+def _entry(row: LogRow) -> EventLogEntry:
     return deserialize_value(row.event, EventLogEntry)
 
 
-def _event(row: _LogRow) -> DagsterEvent:
+def _event(row: LogRow) -> DagsterEvent:
     return _entry(row).get_dagster_event()
 
 
-def _planned_partitions(row: _LogRow) -> tuple[str | None, ...]:
+def _planned_partitions(row: LogRow) -> tuple[str | None, ...]:
     # The partitions of a run over a range stand in the event's text only.
     if row.partition is not None or '"partitions_subset": null' in row.event:
         return (row.partition,)
@@ -185,24 +209,43 @@ def _segment_of_step(step: str | None, ours: set[str]) -> str | None:
     return segment if segment in ours else None
 
 
-def _finished(storage_id: int, materialization: AssetMaterialization, ours: set[str]) -> Event:
-    key = parse_asset_key(materialization.asset_key.path)
-    values: dict[str, Any] = {key: value.value for key, value in materialization.metadata.items()}
+def _finished(row: LogRow, ours: set[str]) -> Event:
+    key = _parse_stored_key(row.asset_key)
     # The manifest is materialized last, when everything is published, and carries the window's figures.
-    if key is None or key.output != MANIFEST or key.segment not in ours or ITEMS_KEY not in values:
-        return Event(storage_id)
+    if key is None or key.output != MANIFEST or key.segment not in ours:
+        return Event(row.id)
+    values = stored_metadata(row.event)
+    if ITEMS_KEY not in values:
+        return Event(row.id)
     return Finished(
-        storage_id,
+        row.id,
         segment=key.segment,
-        partition=materialization.partition,
+        partition=row.partition,
         items=int(values[ITEMS_KEY]),
         table=str(values.get(TABLE_KEY, key.segment)),
         platform=values.get(PLATFORM_KEY),
         window=values.get(WINDOW_KEY),
         seconds=float(values.get(SECONDS_KEY, 0.0)),
+        stage_seconds=dict(values.get(STAGE_SECONDS_KEY) or {}),
         bytes=int(values.get(BYTES_KEY, 0)),
         files=tuple(values.get(FILES_KEY) or ()),
     )
+
+
+def stored_metadata(event: str) -> Mapping[str, Any]:
+    """Return what a stored materialization of a manifest says of its window, by the keys of `runs/tags.py`.
+
+    Dagster's own reading makes thirty objects of a manifest's event and takes ten times as long. It is asked where the
+    text has another shape than the one that is known here.
+    """
+    try:
+        materialization = json.loads(event)["dagster_event"]["event_specific_data"]["materialization"]
+        entries = {entry["label"]: entry["entry_data"] for entry in materialization["metadata_entries"]}
+        return {key: entries[key][_PLAIN_METADATA[entries[key]["__class__"]]] for key in entries.keys() & _FIGURES}
+    except (LookupError, TypeError):
+        stored = deserialize_value(event, EventLogEntry).asset_materialization
+        metadata = stored.metadata if stored else {}
+        return {key: metadata[key].value for key in metadata.keys() & _FIGURES}
 
 
 def _step_error(event: DagsterEvent) -> str:

@@ -4,8 +4,11 @@ Dagster watches the processes that its code server started, for as long as the c
 container goes down, its runs stay "started" until they exceed their longest time, and their schedules skip ticks
 meanwhile. Nobody watches a run in a process of its own (`aggregation-pipeline run`). The lock ends with the process,
 whatever ended it, and the reconciler marks such runs as failed.
+
+The thread that keeps the lock also reads the run's status, and interrupts the run once somebody has stopped it.
 """
 
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -23,6 +26,7 @@ from aggregation_pipeline.postgres.advisory_lock import (
     try_in_session,
 )
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
+from aggregation_pipeline.runs.stopped import is_stopped
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 
 # What a run says that was marked as failed.
@@ -33,13 +37,21 @@ PROCESS_GONE = (
 # Between two looks at a lock that nobody holds. A process that lost its connection takes the lock again within two
 # beats, and a process releases it a moment before its run has ended.
 PATIENCE_SECONDS = 8.0
-_BEAT_SECONDS = 3.0
+_BEAT_SECONDS = 2.0
+# A stopped run is interrupted at the second beat that finds it so, a second after the first. Dagster's own message has
+# reached it by then if it reaches it at all, and a second interrupt could cut the cleaning up short. One that was lost,
+# because a callback of C swallowed it, is sent again after as many beats more.
+_STOPPED_BEAT_SECONDS = 1.0
+_INTERRUPT_AT_BEAT = 2
+_INTERRUPT_EVERY_BEATS = 30
 _TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
 def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
     """Hold the run's heartbeat for the body. A lost connection is opened again. `url` is Dagster's PostgreSQL.
+
+    If somebody stops the run meanwhile, the body gets SIGINT, provided that it runs in the main thread.
 
     Raises:
         LockError: PostgreSQL does not answer at the beginning.
@@ -52,11 +64,15 @@ def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
             " DAGSTER_PG_URL"
         ) from error
     ended = threading.Event()
-    thread = threading.Thread(target=_beat, args=(url, run_id, first, ended), name="run heartbeat", daemon=True)
+    interrupt = _Interrupt()
+    thread = threading.Thread(
+        target=_beat, args=(url, run_id, first, ended, interrupt), name="run heartbeat", daemon=True
+    )
     thread.start()
     try:
         yield
     finally:
+        interrupt.forbid()
         ended.set()
         thread.join(_TIMEOUT_SECONDS)
 
@@ -96,15 +112,42 @@ def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url
     return [run_id for run_id in silent if _mark_as_failed(instance, run_id)]
 
 
-def _beat(url: str, run_id: str, connection: sa.Connection | None, ended: threading.Event) -> None:
+class _Interrupt:
+    """Interrupts the thread that made this object. Signals reach the main thread only; in another, nothing happens."""
+
+    def __init__(self) -> None:
+        self._thread = threading.current_thread()
+        self._allowed = self._thread is threading.main_thread()
+        self._lock = threading.Lock()
+        self._beats = 0
+
+    def beat(self, *, stopped: bool) -> None:
+        """Count the beats that found the run stopped, and interrupt where that is due."""
+        self._beats = self._beats + 1 if stopped else 0
+        if self._beats % _INTERRUPT_EVERY_BEATS == _INTERRUPT_AT_BEAT:
+            with self._lock:
+                if self._allowed and self._thread.ident is not None:
+                    signal.pthread_kill(self._thread.ident, signal.SIGINT)
+
+    def forbid(self) -> None:
+        """Interrupt no more: the run is over, and a signal would hit what comes after it."""
+        with self._lock:
+            self._allowed = False
+
+
+def _beat(
+    url: str, run_id: str, connection: sa.Connection | None, ended: threading.Event, interrupt: _Interrupt
+) -> None:
     """Use the connection that holds the lock every few seconds, and take the lock again when the connection is lost."""
     while not ended.is_set():
         # If this thread exits, the reconciler marks a healthy run as failed.
         with suppress(Exception):
             connection = connection or _take_lock(url, run_id)
-            while not ended.wait(_BEAT_SECONDS):
+            stopped = False
+            while not ended.wait(_STOPPED_BEAT_SECONDS if stopped else _BEAT_SECONDS):
                 with deadline(connection, _TIMEOUT_SECONDS):
-                    connection.execute(sa.text("SELECT 1"))
+                    stopped = is_stopped(connection, run_id)
+                interrupt.beat(stopped=stopped)
         if connection is not None:
             with suppress(Exception):
                 connection.close()

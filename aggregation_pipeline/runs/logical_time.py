@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
 from dagster import DagsterInstance, DagsterRun
@@ -17,8 +18,13 @@ from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
 _DAY: Final = "%Y-%m-%d"
 _MINUTE: Final = "%Y-%m-%dT%H%M"
+# Before it, names of windows get shorter, and the calendar of Python ends.
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The clocks of two machines may differ by this much.
 _CLOCK_SKEW: Final = timedelta(hours=1)
+# The run that was asked about last, and when it was created. Each of its tables asks, and a run's record is the larger
+# the more tables it has.
+_newest_creation: "Final[WeakKeyDictionary[DagsterInstance, tuple[str, datetime]]]" = WeakKeyDictionary()
 
 
 def daily_window(moment: datetime, zone: ZoneInfo) -> str:
@@ -52,7 +58,9 @@ def require_window(text: str, zone: ZoneInfo, *, where: str) -> str:
 
 
 def require_past(moment: datetime, *, where: str) -> None:
-    """Raise ConfigError for a moment in the future, whose rows do not exist yet."""
+    """Raise ConfigError for a moment in the future, whose rows do not exist yet, and for one before 1970."""
+    if moment < _FIRST:
+        raise ConfigError(f"{where} lies before 1970. A run can only stand for a moment since then")
     if moment > datetime.now(UTC) + _CLOCK_SKEW:
         raise ConfigError(f"{where} lies in the future. A run can only stand for a moment that has passed")
 
@@ -80,9 +88,20 @@ def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
             )
         require_past(moment, where=f"{where}: {tag}")
         return moment.astimezone(UTC)
+    return _creation(run, instance)
+
+
+def _creation(run: DagsterRun, instance: DagsterInstance) -> datetime:
+    known = _newest_creation.get(instance)
+    if known is not None and known[0] == run.run_id:
+        return known[1]
     # A re-execution from the UI stands for the same moment as the first run.
     record = instance.get_run_record_by_id(run.root_run_id or run.run_id) or instance.get_run_record_by_id(run.run_id)
-    return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
+    if record is None:
+        return datetime.now(UTC)
+    moment = record.create_timestamp.astimezone(UTC)
+    _newest_creation[instance] = run.run_id, moment
+    return moment
 
 
 def named_window(tags: Mapping[str, str], moment: datetime, zone: ZoneInfo) -> str:

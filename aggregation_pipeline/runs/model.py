@@ -7,6 +7,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 JobStatus = Literal["pending", "in_progress", "completed", "failed"]
+# What is measured of a window; those that it did not need are missing.
+STAGES = ("read", "render", "publish")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Finished(Event):
     """One window of one table is published.
 
     `items` counts the rows of both datasets. `table` is the entry's name, `platform` what it counts as in batch_jobs.
+    `stage_seconds` says how long each of `STAGES` took; the rest of `seconds` is waiting for the window's lock, and
+    checks.
     """
 
     segment: str
@@ -71,6 +75,7 @@ class Finished(Event):
     platform: str | None = None
     window: str | None = None
     seconds: float = 0.0
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
     bytes: int = 0
     files: tuple[Mapping[str, Any], ...] = ()
 

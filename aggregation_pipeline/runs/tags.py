@@ -27,6 +27,10 @@ LOGICAL_TIME_TAG: Final = "aggregation/logical_time"
 WINDOW_TAG: Final = "aggregation/window"
 # On a run that takes the place of one that failed before it began; the value is the id of that one.
 REPLACED_RUN_TAG: Final = "aggregation/replaced_run"
+# On a run that somebody has launched in the UI or by HTTP: the name under which they have signed in.
+REQUESTED_BY_TAG: Final = "aggregation/requested_by"
+# On a run that was asked for by POST /aggregate: the id of the request.
+REQUEST_ID_TAG: Final = "aggregation/request_id"
 # On a run whose process holds its heartbeat; the value is the run's own id, because a re-execution copies its tags.
 # Dagster's UI hides tags that begin with ".dagster/". The first is set on a run that was created with the heartbeat
 # already held (`aggregation-pipeline run`), the second on a run of a worker, once it has started.
@@ -52,6 +56,7 @@ PLATFORM_KEY: Final = "aggregation/platform"
 WINDOW_KEY: Final = "aggregation/window"
 ITEMS_KEY: Final = "aggregation/items"
 SECONDS_KEY: Final = "aggregation/seconds"
+STAGE_SECONDS_KEY: Final = "aggregation/stage_seconds"
 BYTES_KEY: Final = "aggregation/bytes"
 ATTEMPT_KEY: Final = "aggregation/attempt"
 FILES_KEY: Final = "aggregation/files"

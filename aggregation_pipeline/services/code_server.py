@@ -20,10 +20,12 @@ from dagster._grpc.client import DagsterGrpcClient
 from dagster_shared.error import SerializableErrorInfo
 
 from aggregation_pipeline.services import loaded_config_digests
+from aggregation_pipeline.services.changed_config import ChangedConfig
 
 # Dagster stores the states and cursors of schedules and sensors under this name. workspace.yaml has the same.
 LOCATION: Final = "aggregation_pipeline"
 MODULE: Final = "aggregation_pipeline.definitions"
+DEFINITIONS: Final = (MODULE, "defs")
 INTERVAL_SECONDS: Final = 5.0
 # A busy machine takes long to answer; a frozen server never answers.
 ANSWER_SECONDS: Final = 20
@@ -52,12 +54,13 @@ class Watch:
 
     "The code cannot be loaded" is an answer too: runs wait in the queue, and somebody has to correct a file. Once that
     file differs from what was loaded, which is in `record`, the watch loads the code again. Code that could be loaded
-    stays as it is until somebody asks for a reload.
+    stays as it is until `changed` has proved that the changed file can be loaded, or somebody asks for a reload.
     """
 
-    def __init__(self, socket: Path, record: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, socket: Path, record: Path, changed: ChangedConfig, say: Callable[[str], None]) -> None:
         self._client = DagsterGrpcClient(socket=str(socket))
         self._record = record
+        self._changed = changed
         self._say = say
         self._last_tried: Mapping[str, str | None] = {}
         self._stopped = threading.Event()
@@ -65,6 +68,8 @@ class Watch:
         # Counts the starts of the outer server.
         self._start = 0
         self.answered = threading.Event()
+        # As `answered`, by this server or one before it.
+        self.has_answered = threading.Event()
         self.restart = threading.Event()
         self._thread = threading.Thread(target=self._run, name="code server watch", daemon=True)
 
@@ -98,12 +103,16 @@ class Watch:
             answer = self._answer()
             if answer is not None:
                 self.answered.set()
+                self.has_answered.set()
                 if isinstance(answer, SerializableErrorInfo):
                     self._load_if_changed(start)
+                elif self._changed.is_ready() and not self._is_outdated(start):
+                    self._load()
             elif self.answered.is_set():
                 self._bring_back(start)
             elif time.monotonic() > self._patient_until:
                 self._give_up(start, "did not answer in time after its start")
+        self._changed.stop()
 
     def _answer(self) -> object:
         """Return the repositories, or the error of the code that has none; None if there is no answer."""
@@ -130,17 +139,19 @@ class Watch:
         self._say(
             f"The code could not be loaded, and {changed} has changed since: the code server loads its code again"
         )
-        with suppress(DagsterUserCodeUnreachableError):
-            self._client.reload_code(timeout=LOADING_SECONDS)
+        self._load()
 
     def _bring_back(self, start: int) -> None:
         if self._is_outdated(start):
             return
         self._say("The code server does not answer: it loads its code again")
-        with suppress(DagsterUserCodeUnreachableError):
-            self._client.reload_code(timeout=LOADING_SECONDS)
+        self._load()
         if self._answer() is None:
             self._give_up(start, "does not answer after a reload either")
+
+    def _load(self) -> None:
+        with suppress(DagsterUserCodeUnreachableError):
+            self._client.reload_code(timeout=LOADING_SECONDS)
 
     def _give_up(self, start: int, why: str) -> None:
         if self._is_outdated(start):

@@ -53,10 +53,16 @@ class Service:
 
     def keep(self) -> None:
         """Start the process again if it has ended and its pause is over. Call this in a loop."""
+        self._reap_orphans()
         self._old_groups = [group for group in self._old_groups if _has_members(group)]
         if self.process is None:
             if time.monotonic() >= self._not_before:
-                self.start()
+                try:
+                    self.start()
+                except OSError as error:
+                    # No memory, or no process number, is free at the moment.
+                    self.say(f"The {self.name} cannot be started ({error.strerror}): next try in {self.pause:.0f} s")
+                    self._put_off()
             return
         code = self.process.poll()
         if code is None:
@@ -67,6 +73,9 @@ class Service:
         # It may have been killed alone: the runs of a code server go on without it.
         self._old_groups.append(self.process.pid)
         self.process = None
+        self._put_off()
+
+    def _put_off(self) -> None:
         self._not_before = time.monotonic() + self.pause
         self.pause = min(2 * self.pause, _LONGEST_PAUSE)
 
@@ -94,18 +103,30 @@ class Service:
             _signal_group(group, number)
         return self.wait_group(seconds)
 
-    def wait_group(self, seconds: float) -> bool:
-        """As `wait`, for everything that this process, or one before it, has started."""
+    def wait_group(self, seconds: float, *, enough: Callable[[], bool] = lambda: False) -> bool:
+        """As `wait`, for everything that this process, or one before it, has started, unless that is `enough`."""
         deadline = time.monotonic() + seconds
         while True:
             if self.process is not None:
                 # Otherwise it stays in its group as a zombie.
                 self.process.poll()
+            self._reap_orphans()
             if not any(_has_members(group) for group in self._groups()):
                 return True
-            if time.monotonic() > deadline:
+            if enough() or time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)
+
+    def _reap_orphans(self) -> None:
+        """Reap what an ended process has left, once that ends too.
+
+        The kernel hands orphans to the first process of a container. If that is the supervisor, nobody else reaps them.
+        """
+        is_over = self.process is not None and self.process.returncode is not None
+        for group in self._groups() if is_over else self._old_groups:
+            with suppress(ChildProcessError):
+                while os.waitpid(-group, os.WNOHANG)[0]:
+                    pass
 
     def _groups(self) -> list[int]:
         return [*self._old_groups, *([] if self.process is None else [self.process.pid])]

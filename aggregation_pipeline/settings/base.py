@@ -6,23 +6,24 @@ wrong in itself is refused here; what only a server can tell is refused where th
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from sqlalchemy import make_url
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.format_names import FormatName
 from aggregation_pipeline.config.hosts_and_urls import split_host_and_port
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError
+from aggregation_pipeline.settings.access import AccessSettings
 from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.env_precedence import restore_environment
 from aggregation_pipeline.settings.environment import names_of_set_variables, read_environment
 from aggregation_pipeline.settings.log_once import log_once
+from aggregation_pipeline.settings.logs import LogSettings
 from aggregation_pipeline.settings.messages import describe_problem, half_configured, misspelled_variables, split_list
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
@@ -32,21 +33,17 @@ from aggregation_pipeline.settings.supabase import SupabaseSettings
 from aggregation_pipeline.settings.telemetry import folder_problems
 from aggregation_pipeline.timezones.names import ZoneName
 
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _SHORTEST_SALT: Final = 16
-# Levels of loggers for Node.js, as the services before this one had them, by Python's names.
-_NODE_LEVELS: Final = {
-    "WARN": "WARNING",
-    "TRACE": "DEBUG",
-    "VERBOSE": "DEBUG",
-    "SILLY": "DEBUG",
-    "FATAL": "CRITICAL",
-}
+# Proxies and clients give up earlier.
+LONGEST_WAIT_SECONDS: Final = 3600
 
 
-class Settings(SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, AlertSettings):
+class Settings(
+    SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, AlertSettings, AccessSettings, LogSettings
+):
     """Every variable with its default; those of one service are in its own module. Secrets are `SecretStr`."""
 
     model_config = ConfigDict(frozen=True, validate_default=True)
@@ -67,13 +64,17 @@ class Settings(SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, 
     # How long stored extracts stay. `keep` and `keep_last` in aggregation.yaml say it of the files made from them.
     extract_keep_days: int = Field(default=7, ge=1, le=3650)
 
-    # The names, besides this machine's own, by which people reach the UI of `python -m aggregation_pipeline.web`.
+    # The names, besides this machine's own, by which people reach the UI.
     allowed_hosts: tuple[str, ...] = ()
+    # Whether people sign in before they reach the UI, so that `serve` may listen where other machines reach it.
+    sign_in_at_proxy: bool = False
+    # How long POST /aggregate waits for the runs if the request does not say it. The Node service answered after the
+    # work.
+    aggregate_wait_seconds: int = Field(default=0, ge=0, le=LONGEST_WAIT_SECONDS)
+    # How long `serve` waits for runs when it is stopped.
+    stop_seconds: int = Field(default=600, ge=0, le=86_400)
 
     storage_dir: Path = Path("exports")
-    log_dir: Path = Path("logs")
-    log_level: LogLevel = "INFO"
-    log_format: Literal["text", "json"] = "text"
 
     @field_validator("aggregation_tables", mode="before")
     @classmethod
@@ -109,12 +110,6 @@ class Settings(SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, 
             raise ValueError(str(error)) from None
         return value
 
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _translate_level(cls, value: object) -> object:
-        name = str(value).strip().upper()
-        return _NODE_LEVELS.get(name, name)
-
     @field_validator("mask_salt")
     @classmethod
     def _refuse_short_salt(cls, value: SecretStr | None) -> SecretStr | None:
@@ -132,10 +127,18 @@ class Settings(SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, 
             *half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
             *self.tls_problems(),
             *self.oss_problems(),
+            *self.access_problems(),
             *half_configured(
                 "Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]
             ),
-            *folder_problems({"LOG_DIR": self.log_dir, "TEMP_DIR": self.temp_dir, "STORAGE_DIR": self.storage_dir}),
+            *folder_problems(
+                {
+                    "LOG_DIR": self.log_dir,
+                    "TEMP_DIR": self.temp_dir,
+                    "STORAGE_DIR": self.storage_dir,
+                    "AUTH_FILE": self.auth_path.parent,
+                }
+            ),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -173,6 +176,8 @@ class Settings(SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, 
     @functools.cached_property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, so that it can be removed from texts that other programs wrote."""
+        from sqlalchemy import make_url
+
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
         urls = [make_url(value) for value in values if value.startswith("postgres")]
         passwords = [url.password for url in urls]
@@ -194,8 +199,22 @@ def load_settings() -> Settings:
     restore_environment()
     variables = read_environment(Settings.model_fields)
     _warn_of_misspelled_variables(tuple(names_of_set_variables()))
+    return _validated(Settings, variables)
+
+
+def load_log_settings() -> LogSettings:
+    """Read only the variables LOG_..., as `load_settings` does.
+
+    Raises:
+        SettingsError: as for `load_settings`.
+    """
+    restore_environment()
+    return _validated(LogSettings, read_environment(LogSettings.model_fields))
+
+
+def _validated(model: type[Model], variables: Mapping[str, str]) -> Model:
     try:
-        return Settings.model_validate(variables)
+        return model.model_validate(variables)
     except ValidationError as error:
         lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.settings.environment import read_environment
@@ -26,8 +26,8 @@ VARIABLE: Final = "AGGREGATION_LOADED"
 # A copy may be needed though nobody has it open: its code server has died, and the run that it started has not read
 # the copy yet.
 _OLD_SECONDS: Final = 86_400
-# Open for as long as this process lives, which shows others that the copy is in use.
-_in_use: list[IO[bytes]] = []
+# Descriptors, open for as long as this process lives, which shows others that the copy is in use.
+_in_use: list[int] = []
 
 
 def pass_on_environment(names: Iterable[str]) -> None:
@@ -110,10 +110,10 @@ def _keep_copy(content: bytes, folder: Path) -> Path:
 
 
 def _mark_in_use(copy: Path) -> None:
-    file = copy.open("rb")
+    descriptor = os.open(copy, os.O_RDONLY)
     with suppress(OSError):  # a file system without locks
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    _in_use.append(file)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    _in_use.append(descriptor)
 
 
 def _delete_old_copies(folder: Path) -> None:

@@ -1,18 +1,19 @@
 """Makes of the settings the source options and the object store. Nothing is opened here."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import SecretStr
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.oss.store import OssStore
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 
-def source_options(settings: Settings) -> SourceOptions:
+def source_options(settings: Settings) -> "SourceOptions":
     """Return the address of the MySQL database and the account to connect with.
 
     Raises:
@@ -23,6 +24,8 @@ def source_options(settings: Settings) -> SourceOptions:
             "No source database is configured. Set DB_HOST (or DB_SOCKET), DB_USER, DB_PASSWORD and DB_NAME in the"
             " environment or .env; `make demo` needs none of them."
         )
+    from aggregation_pipeline.source.mysql.connection import SourceOptions
+
     return SourceOptions(
         database=cast("str", settings.db_name),
         user=cast("str", settings.db_user),
@@ -39,4 +42,7 @@ def open_store(settings: Settings) -> ObjectStore:
     """Return the bucket, or the folder where no bucket is configured."""
     if settings.oss_options is None:
         return FolderStore(settings.storage_dir)
+    # Alibaba's library takes a second to import: only where there is a bucket.
+    from aggregation_pipeline.storage.oss.store import OssStore
+
     return OssStore(settings.oss_options)

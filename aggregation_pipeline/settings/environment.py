@@ -14,9 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from dotenv.parser import parse_stream
-from dotenv.variables import parse_variables
-
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.settings.log_once import log_once
@@ -83,6 +80,11 @@ def dagster_readings(text: str) -> Mapping[str, set[str]]:
 
     `${...}` is expanded by the environment of today, or by the one that was there before the file was read.
     """
+    if not text:
+        return {}
+    from dotenv.parser import parse_stream
+    from dotenv.variables import parse_variables
+
     bindings = [
         (binding.key, binding.value)
         for binding in parse_stream(io.StringIO(text))

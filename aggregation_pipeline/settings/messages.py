@@ -4,9 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from aggregation_pipeline.config.hosts_and_urls import FULL_WIDTH_PROBLEM, is_full_width
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 
@@ -70,6 +67,9 @@ def _nearest_name(letters: str, by_letters: Mapping[str, str]) -> str:
     if letters.startswith("DBSSL"):
         # People set such a variable to protect the connection, so any such name gets a warning.
         return by_letters.get(letters, "DB_SSL_MODE")
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
     cutoff = 1 if len(letters) < _LONG_NAME else 2
     match = process.extractOne(letters, by_letters.keys(), scorer=OSA.distance, score_cutoff=cutoff)
     return by_letters[match[0]] if match else ""

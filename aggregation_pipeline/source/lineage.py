@@ -11,7 +11,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column
-from aggregation_pipeline.config.sql.expressions import is_column, is_plain_word, output_name
+from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name
+from aggregation_pipeline.config.sql.trees import is_column
 from aggregation_pipeline.config.table_entry import TableEntry
 
 _NAME: Final = r"(?:(?!\d)\w+|`(?:[^`]|``)+`)"

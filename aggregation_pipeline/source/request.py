@@ -3,17 +3,44 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.time_range import TimeRange
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aggregation_pipeline.extract import Dataset, Extract
 
 # What becomes of dates that no calendar has: NULL, an error, or text for the whole column.
 ZeroDatesPolicy = Literal["null", "error", "text"]
 
 # Called with the dataset's name, the rows read so far, and the rows expected in all (None: not known before the end).
 Progress = Callable[[str, int, int | None], None]
+
+
+class Arrivals:
+    """Hears of an extract while it is read. This one ignores it all.
+
+    No method may wait for anything: the snapshot would be open for longer.
+    """
+
+    def begin(self, extract: "Extract") -> None:
+        """Take what is known before the first row; `extract` has no datasets yet."""
+
+    def begin_dataset(self, dataset: "Dataset") -> None:
+        """Take what is known before the dataset's first row: its name, schema, masks, SQL and order."""
+
+    def add_group(self, rows: "pa.RecordBatch") -> None:
+        """Take the next row group of the dataset that has begun. Another thread than the reading one calls."""
+
+    def end_dataset(self, dataset: "Dataset") -> None:
+        """Take the dataset as it is: its file is whole, and its rows are counted."""
+
+
+NOBODY: Final = Arrivals()
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,12 @@ class ObjectStore(Protocol):
         media_type: str,
         metadata: Mapping[str, str] = NO_METADATA,
         filename: str | None = None,
+        final: bool = False,
     ) -> StoredObject:
-        """Store `source` whole or not at all, replacing what was there; the stored object is verified."""
+        """Store `source` whole or not at all, replacing what was there; the stored object is verified.
+
+        With `final`, nobody writes into `source` any more, so a folder may take the file itself instead of a copy.
+        """
         ...
 
     def copy(
@@ -126,6 +130,10 @@ class ObjectStore(Protocol):
         Raises:
             StorageError: it could not; StorageBusyError where that may pass.
         """
+        ...
+
+    def local_folder(self) -> Path | None:
+        """Return the folder of this machine that holds the objects; None where they are elsewhere."""
         ...
 
     def uri(self, key: str) -> str:

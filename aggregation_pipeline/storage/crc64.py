@@ -6,13 +6,13 @@ So a file's checksum costs no more than reading it, and files are compared with 
 
 from pathlib import Path
 
-import fastcrc
-
 CHUNK = 1 << 20
 
 
 def crc64(data: bytes, before: int = 0) -> int:
     """Return the checksum of `data`; `before` is the checksum of the data ahead of it."""
+    import fastcrc
+
     return int(fastcrc.crc64.xz(data, before))
 
 

@@ -46,12 +46,16 @@ class FolderStore:
         media_type: str,
         metadata: Mapping[str, str] = NO_METADATA,
         filename: str | None = None,
+        final: bool = False,
     ) -> StoredObject:
-        """Write a hidden file in the same folder, then rename it: readers see the old file or the new."""
+        """Write a hidden file in the same folder, then rename it: readers see the old file or the new.
+
+        With `final`, a file on the same disk becomes the object by a hard link.
+        """
         del media_type, metadata, filename
         target = self._path(key)
         with explained("store", target):
-            return StoredObject(key, *write_whole(source, target))
+            return StoredObject(key, *write_whole(source, target, final=final))
 
     def copy(
         self,
@@ -128,6 +132,10 @@ class FolderStore:
         for path, key in sorted(found, key=lambda pair: pair[1].encode()):
             if key.startswith(prefix) and (status := _status(path)) is not None:
                 yield StoredObject(key, status.st_size, None, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def local_folder(self) -> Path:
+        """Return the folder itself."""
+        return self.root
 
     def uri(self, key: str) -> str:
         """Return `file:///...`, percent-encoded."""

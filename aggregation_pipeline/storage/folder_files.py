@@ -3,6 +3,8 @@
 import errno
 import os
 import secrets
+import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,15 +38,22 @@ def copy_content(source: Path | bytes, file: IO[bytes]) -> tuple[int, str]:
     return size, str(value)
 
 
-def write_whole(source: Path | bytes, target: Path) -> tuple[int, str]:
-    """Copy `source` to a hidden file beside `target`, flush it to the disk, then rename; return size and checksum."""
+def write_whole(source: Path | bytes, target: Path, *, final: bool = False) -> tuple[int, str]:
+    """Copy `source` to a hidden file beside `target`, flush it to the disk, then rename; return size and checksum.
+
+    With `final`, nobody writes into `source` any more. Then it is no copy but the file itself, where that shows no
+    difference.
+    """
     unfinished = _unfinished_beside(target)
     try:
         # Not tempfile, whose mode 0600 would hide published files from everyone else.
         with os.fdopen(_in_folder(target.parent, lambda: os.open(unfinished, _NEW_FILE, _READ_ONLY)), "wb") as file:
-            written = copy_content(source, file)
-            file.flush()
-            os.fsync(file.fileno())
+            if final and isinstance(source, Path) and _take_place(source, unfinished, file):
+                written = _flushed(source)
+            else:
+                written = copy_content(source, file)
+                file.flush()
+                os.fsync(file.fileno())
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -82,6 +91,41 @@ def files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names)
 
 
+def _take_place(source: Path, unfinished: Path, file: IO[bytes]) -> bool:
+    """Let the new, empty file be `source` itself; return whether that was possible.
+
+    It is not on another disk, nor where a new file in this folder has another owner, group or list of rights.
+    """
+    new, own = os.fstat(file.fileno()), source.stat()
+    if (new.st_dev, new.st_uid, new.st_gid) != (own.st_dev, own.st_uid, own.st_gid):
+        return False
+    try:
+        if _attributes(unfinished) != _attributes(source):
+            return False
+        source.chmod(stat.S_IMODE(new.st_mode))
+        link = _unfinished_beside(unfinished)
+        os.link(source, link)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    link.replace(unfinished)
+    return True
+
+
+def _attributes(path: Path) -> dict[str, bytes]:
+    """Return the extended attributes, which hold lists of rights and labels; macOS has no call for them."""
+    if sys.platform != "linux":
+        return {}
+    return {name: os.getxattr(path, name) for name in os.listxattr(path)}
+
+
+def _flushed(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return crc64_of_file(path)
+
+
 def _unfinished_beside(target: Path) -> Path:
     return target.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
 
@@ -112,15 +156,15 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _in_folder(folder: Path, make: Callable[[], T]) -> T:
-    """`make()` something in a folder that is created first.
+    """`make()` something in a folder, which is created if it is missing.
 
-    A concurrent delete may remove the empty folder between the two steps, so they are repeated.
+    A concurrent delete may remove the empty folder again before anything is in it, so both are repeated.
     """
     for _ in range(_FOLDER_ATTEMPTS):
         with suppress(FileNotFoundError):
-            folder.mkdir(parents=True, exist_ok=True)
             return make()
-    folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
     return make()
 
 

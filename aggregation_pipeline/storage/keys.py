@@ -10,6 +10,8 @@ Names are the user's true names. What no path segment can hold (`/`, `\\`) is pe
 names never have the same key. Names with `..` or control characters are refused: they are a mistake or an attack.
 """
 
+import functools
+
 from aggregation_pipeline.config.file_names import RESERVED_STEMS
 from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
 from aggregation_pipeline.errors import StorageError
@@ -22,6 +24,7 @@ LATEST = "latest.json"
 LATEST_FOLDER = "latest"
 EXTRACTS = "_extracts"
 DATASETS = ("summary", "detail")
+_RESERVED = frozenset(f"{stem}.json" for stem in RESERVED_STEMS)
 
 
 def publication_id(run_id: str, attempt: int) -> str:
@@ -121,8 +124,9 @@ def check_key(key: str) -> str:
     return _fits(key)
 
 
+@functools.lru_cache(maxsize=256)
 def _name(name: str, what: str) -> str:
-    """Return a user's name as one path segment."""
+    """Return a user's name as one path segment. A table has dozens of keys, with few names."""
     _refuse(name_problem(name), what, name)
     if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
         return "%5F" + name[1:]
@@ -132,7 +136,7 @@ def _name(name: str, what: str) -> str:
 def _file(table: str, filename: str) -> str:
     segment = _name(filename, f"file name of table {table!r},")
     # The JSON file of a table called `manifest` must not take the manifest's place.
-    if segment.lower() in {f"{name}.json" for name in RESERVED_STEMS}:
+    if segment.lower() in _RESERVED:
         segment = f"%{ord(segment[0]):02X}{segment[1:]}"
     return segment
 

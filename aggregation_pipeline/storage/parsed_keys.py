@@ -7,10 +7,12 @@ from urllib.parse import unquote
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.storage.keys import (
     DATASETS,
+    LATEST_FOLDER,
     MANIFEST,
     MARK,
     extract_key,
     extracts_root,
+    latest_name_key,
     manifest_key,
     mark_key,
     tables_prefix,
@@ -58,6 +60,23 @@ def parse_extract_key(prefix: str, key: str) -> ParsedKey | None:
         case _:
             return None
     return parsed if parsed.name in DATASETS and extract_key(prefix, *parsed) == key else None
+
+
+def parse_latest_name(prefix: str, key: str) -> tuple[str, str] | None:
+    """Return the table and the last segment of a stable name in a folder `latest`; None for every other key."""
+    root = tables_prefix(prefix)
+    match key.removeprefix(root).split("/") if key.startswith(root) else []:
+        case [table, latest, name] if latest == LATEST_FOLDER and _is_latest_name(prefix, unquote(table), name, key):
+            return unquote(table), name
+        case _:
+            return None
+
+
+def _is_latest_name(prefix: str, table: str, name: str, key: str) -> bool:
+    try:
+        return latest_name_key(prefix, table, unquote(name)) == key
+    except StorageError:
+        return False
 
 
 def _makes(prefix: str, parsed: ParsedKey, key: str) -> bool:

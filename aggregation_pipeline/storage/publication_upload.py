@@ -29,7 +29,12 @@ def upload_publication(
 
     def send(upload: Upload) -> None:
         store.put(
-            upload.key, upload.path, media_type=upload.media_type, metadata=upload.metadata, filename=upload.filename
+            upload.key,
+            upload.path,
+            media_type=upload.media_type,
+            metadata=upload.metadata,
+            filename=upload.filename,
+            final=True,
         )
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -75,6 +75,7 @@ def publish_window(
 ) -> PublishedWindow:
     """Publish the rendered `files` of `extract`; the manifest that is returned is the one in force at the end.
 
+    From then on nobody may write into these files and the extract: a folder on the same disk holds them themselves.
     Where the data and everything said about it is unchanged, nothing is sent. The old manifest, with the id of the run
     that made it, stays and is returned. Whatever is raised, no manifest names anything unfinished.
 

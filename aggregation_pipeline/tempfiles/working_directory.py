@@ -25,20 +25,28 @@ def working_directory(temp_dir: Path) -> Iterator[Path]:
     First, folders of dead processes are removed.
 
     Raises:
-        StorageError: the disk under it is full.
+        StorageError: the disk under it is full, or no folder can be made there.
     """
-    temp_dir.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(temp_dir)
-    home, lock_file = _new_folder(temp_dir)
+    try:
+        temp_dir.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(temp_dir)
+        home, lock_file = _new_folder(temp_dir)
+    except OSError as error:
+        raise StorageError(
+            f"no working folder can be made in TEMP_DIR ({temp_dir}): {os.strerror(error.errno or 0)}. Nothing was read"
+            " or published. Set TEMP_DIR to a folder on this machine that the pipeline may write to and that has room."
+        ) from error
     try:
         yield home / _CONTENT
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
+        # Other formats may have whole files in it, which are not wanted any more.
+        _remove(home)
         raise StorageError(
-            f"the local disk took no more ({os.strerror(error.errno)}), so nothing was published. A window needs room"
-            f" in TEMP_DIR ({temp_dir}) for its extract and all of its files at once: free some, or set TEMP_DIR to a"
-            " larger disk."
+            f"the local disk took no more ({os.strerror(error.errno)}; {shutil.disk_usage(temp_dir).free:,} bytes are"
+            f" free without it), so nothing was published. A window needs room in TEMP_DIR ({temp_dir}) for its extract"
+            " and all of its files at once: free some, or set TEMP_DIR to a larger disk."
         ) from error
     finally:
         _remove(home)

@@ -8,8 +8,6 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
 from aggregation_pipeline.timezones.aliases import ALIASES, WELL_KNOWN, WINDOWS_NAMES
 
@@ -35,6 +33,8 @@ _NO_LETTERS: Final = re.compile(r"[\W_]+")
 _ZONE_WORDS: Final = re.compile(r"(?:标准)?时[间区]$|(?:(?:standard|daylight|summer)?time)$")
 
 
+# To list the zones of the machine takes longer than all else in loading the settings, and each log handler loads them.
+@functools.lru_cache(maxsize=100)
 def checked_zone(name: str) -> str:
     """The name, if it is one of an IANA time zone.
 
@@ -136,6 +136,9 @@ def _nearest(written: str) -> list[str]:
         zone for zone in _by_popularity(_cities()) if not area or _letters(zone.rpartition("/")[0]) == _letters(area)
     ]
     names = [*(_city(zone) for zone in zones), *ALIASES]
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
     found = process.extractOne(letters, names, scorer=OSA.normalized_similarity, score_cutoff=0.75)
     return [[*zones, *ALIASES.values()][found[2]]] if found else []
 

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 # The range of a TIMESTAMP: from 1970 to 2038, since MariaDB 11.5 to 2106.
 FIRST_SECOND: Final = 0
 LAST_SECOND: Final = 2**32 - 1
-_DAY: Final = 86_400
+# No zone has ever kept an offset for a shorter time than this, in seconds; the shortest was a week less an hour.
+SHORTEST_OFFSET: Final = 6 * 86_400
 _MICRO: Final = 1_000_000
 
 Int64Array = npt.NDArray[np.int64]
@@ -47,10 +48,9 @@ class Offsets:
 def offsets_of(zone: ZoneInfo) -> Offsets:
     """All offsets of a zone from 1970 to 2106."""
     starts, seconds = [-(2**62)], [_offset(zone, FIRST_SECOND)]
-    # No zone changes its clock twice within a day.
-    for day in range(_DAY, LAST_SECOND + _DAY, _DAY):
-        if (offset := _offset(zone, day)) != seconds[-1]:
-            starts.append(_first_with(zone, offset, day - _DAY, day))
+    for instant in range(SHORTEST_OFFSET, LAST_SECOND + SHORTEST_OFFSET, SHORTEST_OFFSET):
+        if (offset := _offset(zone, instant)) != seconds[-1]:
+            starts.append(_first_with(zone, offset, instant - SHORTEST_OFFSET, instant))
             seconds.append(offset)
     return Offsets(np.array(starts, np.int64), np.array(seconds, np.int64))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from dagster._utils.log import configure_loggers
 
-from aggregation_pipeline.cli.common import explained
+from aggregation_pipeline.cli.common import explained, read_path_prefix
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.web.server import serve
@@ -14,7 +14,9 @@ from aggregation_pipeline.web.server import serve
 @click.command(context_settings={"help_option_names": ["--help"]})
 @click.option("--host", "-h", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", "-p", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port.")
-@click.option("--path-prefix", default="", help="Path below which all pages are, such as /dagster.")
+@click.option(
+    "--path-prefix", callback=read_path_prefix, default="", help="Path below which all pages are, such as /dagster."
+)
 @click.option(
     "--workspace",
     "-w",
@@ -39,10 +41,6 @@ def main(host: str, port: int, path_prefix: str, workspace: tuple[Path, ...], lo
     python -m aggregation_pipeline.web
     python -m aggregation_pipeline.web --host 0.0.0.0 --port 3000 --path-prefix /dagster
     """
-    if path_prefix and (not path_prefix.startswith("/") or path_prefix.endswith("/")):
-        raise click.BadParameter(
-            "it begins with a slash and ends without one, such as /dagster", param_hint="--path-prefix"
-        )
     configure_loggers(log_level=log_level.upper())
     settings = load_settings()
     log_handlers.configure(settings)

@@ -3,6 +3,7 @@
 It is plain ASGI, because Starlette's BaseHTTPMiddleware never sees a websocket.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -20,21 +21,26 @@ _HEADERS: Final = {
     "Content-Security-Policy": "frame-ancestors 'self'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_NOSNIFF: Final = "X-Content-Type-Options"
 
 
 class Gate:
-    """ASGI middleware that passes on every request that the rules do not refuse."""
+    """ASGI middleware that passes on every request that the rules do not refuse.
 
-    def __init__(self, app: ASGIApp, own: OwnHosts) -> None:
+    `open_paths` are whole paths, with the prefix, that may be read under every Host.
+    """
+
+    def __init__(self, app: ASGIApp, own: OwnHosts, open_paths: Collection[str] = ()) -> None:
         self._app = app
         self._own = own
+        self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or one websocket."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        refused = refusal(HTTPConnection(scope), self._own)
+        refused = refusal(HTTPConnection(scope), self._own, self._open_paths)
         if refused is not None and scope["type"] == "websocket":
             # uvicorn answers 403. A reason would cost a line in its log for each refusal.
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
@@ -47,13 +53,18 @@ class Gate:
                 for name, value in _HEADERS.items():
                     # In addition to Dagster's own: a browser obeys every policy that it gets.
                     headers.append(name, value)
+                headers.setdefault(_NOSNIFF, "nosniff")
+                if message["status"] >= 300 and message["status"] != 304:
+                    # Browsers and proxies keep 404 and some others where nothing is said. What succeeds says it itself,
+                    # or is a script or a picture, which may be kept.
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await answer(scope, receive, send_guarded)
 
 
 def _response(refused: Refusal) -> PlainTextResponse:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": "no-store"}
     if refused.status == 405:
         headers["Allow"] = "POST"
     return PlainTextResponse(f"{refused.message}\n", refused.status, headers)

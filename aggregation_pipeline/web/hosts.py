@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aggregation_pipeline.config.hosts_and_urls import split_host_and_port
+from aggregation_pipeline.config.hosts_and_urls import bracketed, split_host_and_port
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _DEFAULT_PORTS: Final = (80, 443)
@@ -50,14 +50,6 @@ class OwnHosts:
         return origin.lower() in {f"{each}://{host.lower()}" for each in schemes}
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def _of_entry(entry: str, ports: tuple[int, ...]) -> Iterable[str]:
     name, port = split_host_and_port(entry)
     return _spelled(bracketed(name), ports if port is None else (port,), bare=port is None or port in _DEFAULT_PORTS)
@@ -65,11 +57,6 @@ def _of_entry(entry: str, ports: tuple[int, ...]) -> Iterable[str]:
 
 def _spelled(name: str, ports: Iterable[int], *, bare: bool) -> Iterable[str]:
     return [*(f"{name.lower()}:{port}" for port in ports), *([name.lower()] if bare else [])]
-
-
-def bracketed(name: str) -> str:
-    """Return a host as it stands in a URL: IPv6 in brackets."""
-    return f"[{name}]" if ":" in name and not name.startswith("[") else name
 
 
 def _is_any(host: str) -> bool:

@@ -8,6 +8,7 @@ change that. A program says nothing and is let in: whoever can start programs on
 harm.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,17 +31,21 @@ class Refusal:
     message: str
 
 
-def refusal(connection: HTTPConnection, own: OwnHosts) -> Refusal | None:
-    """Return why this request or websocket is refused; None if it may pass."""
+def refusal(connection: HTTPConnection, own: OwnHosts, open_paths: Collection[str] = ()) -> Refusal | None:
+    """Return why this request or websocket is refused; None if it may pass.
+
+    `open_paths` may be read under every Host, and under none: what they answer is no secret.
+    """
     hosts = connection.headers.getlist("host")
-    if len(hosts) != 1 or not own.know(hosts[0]):
+    host = hosts[0] if len(hosts) == 1 else ""
+    if not own.know(host) and not _is_open(connection, open_paths):
         return Refusal(
             403,
             f"Nothing is served under the host {', '.join(map(ascii, hosts))[:200] or 'of no name'}. Open the address"
             " that the service printed when it started, such as http://127.0.0.1:3000. If people reach it by another"
             " name, add that name to ALLOWED_HOSTS.",
         )
-    if _is_foreign(connection, own, hosts[0]):
+    if _is_foreign(connection, own, host):
         return Refusal(
             403,
             "A page of another site sent this request, so it was refused. If it came from Dagster's own UI, the proxy"
@@ -48,6 +53,15 @@ def refusal(connection: HTTPConnection, own: OwnHosts) -> Refusal | None:
             " ALLOWED_HOSTS.",
         )
     return _badly_sent(connection) if _is_graphql(connection) and connection.scope["type"] == "http" else None
+
+
+def _is_open(connection: HTTPConnection, open_paths: Collection[str]) -> bool:
+    # Exactly as the routes have it, with or without a slash at the end.
+    return (
+        connection.scope["type"] == "http"
+        and connection.scope["method"] in _SAFE_METHODS
+        and connection.scope["path"].removesuffix("/") in open_paths
+    )
 
 
 def _is_foreign(connection: HTTPConnection, own: OwnHosts, host: str) -> bool:

@@ -56,7 +56,7 @@ def test_a_table_that_cannot_be_asked_does_not_fail_the_run_that_has_read_it(sho
     def broken(*_: object) -> TableState:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("aggregation_pipeline.assets.source_assets.read_table_state", broken)
+    monkeypatch.setattr("aggregation_pipeline.source.mysql.table_state.read_table_state", broken)
     assert execute_job(shop, partition_key=DAYS[0]).success
     assert observed(shop, source_key(shop.database, "orders")) == []
 

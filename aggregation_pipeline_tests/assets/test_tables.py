@@ -174,6 +174,17 @@ def test_run_takes_the_newest_complete_partition_and_tables_taken_whole_in_runs_
     assert sorted(file["format"] for file in printed["files"]) == ["csv", "csv", "json", "json"]
 
 
+def test_the_metadata_of_an_asset_is_stored_once_with_its_materialization(shop):
+    project = shop.project("tables: {status: {table: orders, group_by: [status], formats: [json]}}\n")
+    result = run_tables(project, build_definitions(project), shop.instance, tables=None, formats=None)
+    events = [entry.dagster_event for entry in shop.instance.all_logs(result.batch_job_id) if entry.dagster_event]
+    outputs = [event for event in events if event.event_type == DagsterEventType.STEP_OUTPUT]
+    assert len(outputs) == 3 + 5, "three assets, five checks"
+    assert [event.step_output_data.metadata for event in outputs] == [{}] * 8
+    for key in (table_key("status"), export_key("status", "json"), manifest_key("status")):
+        assert latest_metadata(shop, key)[None]["dagster/row_count"] == 2
+
+
 def test_a_backfill_shares_its_partitions_out_among_runs(shop):
     project = shop.project(ORDERS.rstrip() + "\n        backfill: {partitions_per_run: 4}\n")
     result = run_backfill(

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError
 from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline.runs import heartbeat
 from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import (
@@ -198,8 +200,9 @@ def in_own_process(instance: DagsterInstance) -> DagsterRun:
 
 
 def test_a_run_whose_own_process_died_is_marked_as_failed_and_a_living_one_is_not(
-    clean: DagsterInstance, engine: sa.Engine, postgres: Any
+    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.2)
     lives, dead, queued = (in_own_process(clean) for _ in range(3))
     # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
     elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={IN_PROCESS_TAG: dead.run_id})
@@ -246,6 +249,18 @@ def test_after_a_hang_the_other_sensors_do_not_wait_for_batch_jobs_again(clean: 
     first, second = tick(made["internal_batch_jobs_success"], clean, cursor).dagster_run_reactions
     assert "batch_jobs cannot be reached" in first.error.to_string()
     assert second.error is None, "left to the reconciler"
+
+
+def test_while_dagsters_own_postgresql_is_away_too_no_tick_fails(clean: DagsterInstance, engine: sa.Engine):
+    away, back = sensors(DOWN, locks_url=DOWN), sensors(url_of(engine))
+    cursor = tick(away["internal_batch_jobs_success"], clean).cursor
+    run_id = create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id
+    (reaction,) = tick(away["internal_batch_jobs_success"], clean, cursor).dagster_run_reactions
+    assert reaction.error is None
+    skipped = tick(away["internal_batch_jobs_reconcile"], clean)
+    assert re.match("batch_jobs cannot be reached .* Rows follow as soon as it answers", skipped.skip_message)
+    tick(back["internal_batch_jobs_reconcile"], clean, skipped.cursor)
+    assert rows(engine)[run_id].status == "completed"
 
 
 def test_a_frozen_postgresql_holds_a_tick_for_less_than_twenty_seconds(clean: DagsterInstance, server_folder: Path):

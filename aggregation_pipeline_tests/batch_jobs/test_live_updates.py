@@ -11,7 +11,7 @@ from dagster import DagsterEventType, DagsterInstance
 
 from aggregation_pipeline.batch_jobs.deleted_runs import DELETED
 from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import mirror_run, mirror_runs, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import reconcile
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, OpenRepository, postgres_repository
 from aggregation_pipeline.postgres.engine import create_engine
@@ -32,7 +32,7 @@ def live_updates(open_repository: OpenRepository) -> LiveUpdates:
             job_type=JOB_TYPE,
         )
 
-    return LiveUpdates(open_repository, write)
+    return LiveUpdates(open_repository, lambda: None, write)
 
 
 def repository_of(engine: sa.Engine) -> OpenRepository:
@@ -43,7 +43,7 @@ def reconcile_once(instance: DagsterInstance, engine: sa.Engine) -> None:
     owner = owner_of(instance, "prod")
     with postgres_repository(engine, 60) as opened:
         mirror = functools.partial(
-            mirror_run, instance, repository=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
+            mirror_runs, instance, repository=opened, owner=owner, platforms=PLATFORMS, job_type=JOB_TYPE
         )
         reconcile(instance, opened, mirror, owner=owner, watermark=datetime.now(UTC) - timedelta(hours=1))
 
@@ -101,5 +101,5 @@ def test_no_error_of_a_write_reaches_the_run(dagster_instance: DagsterInstance, 
         raise error
 
     run = create(dagster_instance, [BAIDU], DagsterEventType.RUN_START)
-    LiveUpdates(repository_of(engine), write).start(dagster_instance, run.run_id)
+    LiveUpdates(repository_of(engine), lambda: None, write).start(dagster_instance, run.run_id)
     report(dagster_instance, run, DagsterEventType.RUN_SUCCESS)

@@ -1,6 +1,5 @@
 """Real runs of Dagster on PostgreSQL, mirrored."""
 
-import functools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,22 +7,9 @@ import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, Definitions, Failure, StaticPartitionsDefinition, asset
 
-from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.runs.model import Owner
-from aggregation_pipeline_tests.batch_jobs.mirrored_tables import BAIDU, PLATFORMS, WEIBO
-from aggregation_pipeline_tests.support.runs import JOB_TYPE, EngineRepository, FakeTable, create, report, rows, run
-
-
-@pytest.fixture
-def mirror(dagster_instance: DagsterInstance, engine: sa.Engine) -> Any:
-    return functools.partial(
-        mirror_run,
-        dagster_instance,
-        repository=EngineRepository(engine),
-        owner=owner_of(dagster_instance, "prod"),
-        platforms=PLATFORMS,
-        job_type=JOB_TYPE,
-    )
+from aggregation_pipeline_tests.batch_jobs.mirrored_tables import BAIDU, WEIBO
+from aggregation_pipeline_tests.support.runs import JOB_TYPE, FakeTable, create, report, rows, run
 
 
 def test_a_completed_run_has_one_row_with_its_times_in_utc(

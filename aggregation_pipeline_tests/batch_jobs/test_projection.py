@@ -92,6 +92,8 @@ def test_the_metadata_says_where_a_run_came_from():
         "parent_run_id": "dagster/parent_run_id",
         "root_run_id": "dagster/root_run_id",
         "logical_time": "aggregation/logical_time",
+        "requested_by": "aggregation/requested_by",
+        "request_id": "aggregation/request_id",
     }
     dagster = row(run_info(tags={tag: f"the {key}" for key, tag in every.items()}), *planned("baidu")).metadata[
         "dagster"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.runs.model import Event, Finished, Planned, Started
 from aggregation_pipeline_tests.batch_jobs.projected import NOON, PLATFORMS, done, failed, planned, row, run_info
 
@@ -211,3 +212,36 @@ def test_a_table_that_left_the_configuration_goes_by_what_its_files_were_publish
         "not all windows say it"
     )
     assert row(run_info(), *planned("gone")).metadata["planned"] == ["gone"]
+
+
+def test_each_table_of_a_platform_has_its_own_figures():
+    platforms = {"orders": "shop", "refunds": "shop"}
+    made = row(
+        run_info("FAILURE"),
+        *planned(*platforms),
+        done(10, "orders", 30, "a", seconds=1.5, stage_seconds={"read": 0.5, "render": 0.25}, bytes=7, files=({}, {})),
+        done(11, "orders", 12, "b", seconds=2.5, stage_seconds={"read": 1.0, "publish": 1.25}, bytes=8, files=({},)),
+        # Published again: the last event says what stands in the files.
+        done(12, "orders", 13, "b", seconds=2.5, stage_seconds={"read": 1.0, "publish": 1.25}, bytes=8, files=({},)),
+        Started(13, "refunds"),
+        platforms=platforms,
+    )
+    found = made.metadata["results"]["shop"]["by_table"]
+    assert found["orders"] == {
+        "status": "skipped",
+        "items": 43,
+        "partitions": 2,
+        "planned_partitions": 1,
+        "seconds": 4.0,
+        "stages": {"read": 1.5, "render": 0.25, "publish": 1.25},
+        "bytes": 15,
+        "files": 3,
+    }
+    assert (found["refunds"]["status"], found["refunds"]["partitions"]) == ("failed", 0)
+    assert set(found["refunds"]["stages"].values()) == {0.0}
+
+
+def test_the_tables_of_a_deleted_run_have_ended():
+    made = close_deleted_run(row(run_info(), *planned("baidu", "weibo"), Started(10, "weibo")), NOON)
+    statuses = {name: result["by_table"][name]["status"] for name, result in made.metadata["results"].items()}
+    assert statuses == {"baidu": "skipped", "weibo": "failed"}

@@ -1,6 +1,7 @@
 """A pass of the reconciler compares all runs with all rows, whatever was missed before it."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from dagster import (
 )
 
 from aggregation_pipeline.batch_jobs import reconcile as reconcile_module
-from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_run, owner_of
+from aggregation_pipeline.batch_jobs.mirror import Outcome, mirror_runs, owner_of
 from aggregation_pipeline.batch_jobs.reconcile import ReconcileResult, reconcile
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline.errors import MirrorError
@@ -56,7 +57,7 @@ def one_pass(
 
 def into(instance: DagsterInstance, rows: BatchJobRepository) -> Any:
     return functools.partial(
-        mirror_run,
+        mirror_runs,
         instance,
         repository=rows,
         owner=owner_of(instance, "prod"),
@@ -86,8 +87,11 @@ def test_a_run_that_just_ended_is_read_again_because_events_may_be_committed_lat
     assert (again.looked_at, again.written) == (1, 1)
 
 
-def test_a_pass_stops_when_its_time_is_up_and_the_next_goes_on_from_there(clean: DagsterInstance, engine: sa.Engine):
-    for _ in range(4):
+def test_a_pass_stops_when_its_time_is_up_and_the_next_goes_on_from_there(
+    clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reconcile_module, "_RUNS_AT_ONCE", 1)
+    for _ in range(12):
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
     newest = max(record.update_timestamp for record in clean.get_run_records())
     watermark = datetime.now(UTC) - timedelta(days=1)
@@ -99,7 +103,7 @@ def test_a_pass_stops_when_its_time_is_up_and_the_next_goes_on_from_there(clean:
         watermark = done.watermark
         if done.complete or passes == 50:
             break
-    assert (len(rows(engine)), watermark) == (4, newest)
+    assert (len(rows(engine)), watermark) == (12, newest)
     assert passes > 1
 
 
@@ -110,12 +114,10 @@ def test_a_run_that_cannot_be_recorded_does_not_stop_the_others_and_is_tried_aga
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS).run_id for _ in range(2)
     )
 
-    def mirror(record: RunRecord) -> Outcome:
-        if record.dagster_run.run_id == bad:
-            raise MirrorError("no such luck")
+    def mirror(records: Sequence[RunRecord]) -> Mapping[str, Outcome | Exception]:
         with postgres_repository(engine, 60) as rows:
-            outcome: Outcome = into(clean, rows)(record)
-            return outcome
+            outcomes = into(clean, rows)([record for record in records if record.dagster_run.run_id != bad])
+            return {**outcomes, bad: MirrorError("no such luck")}
 
     done = one_pass(clean, engine, mirror=mirror)
     assert (done.refused, set(rows(engine))) == ({bad: "no such luck"}, {good})
@@ -191,8 +193,8 @@ def test_more_refused_runs_than_are_remembered_hold_the_watermark(
     for _ in range(2):
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
 
-    def refuse(_record: RunRecord) -> Outcome:
-        raise MirrorError("no such luck")
+    def refuse(records: Sequence[RunRecord]) -> Mapping[str, Outcome | Exception]:
+        return {record.dagster_run.run_id: MirrorError("no such luck") for record in records}
 
     start = datetime.now(UTC) - timedelta(days=1)
     done = one_pass(clean, engine, watermark=start, mirror=refuse)
@@ -203,6 +205,7 @@ def test_every_run_that_a_pass_had_no_time_for_is_counted(
     clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(reconcile_module, "_PAGE", 4)
+    monkeypatch.setattr(reconcile_module, "_RUNS_AT_ONCE", 1)
     for _ in range(10):
         create(clean, [BAIDU], DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS)
     for _ in range(3):

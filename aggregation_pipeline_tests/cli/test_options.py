@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from aggregation_pipeline.automation.selected_assets import select_assets
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.local.run import select_assets
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline_tests.support.deployment import use_environment

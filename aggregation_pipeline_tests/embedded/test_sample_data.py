@@ -11,6 +11,9 @@ import pytest
 from aggregation_pipeline.embedded import sample_data, sample_rows
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
+# To load 200,000 rows takes seconds, and they seldom change.
+pytestmark = pytest.mark.slow
+
 # PyMySQL's arguments, a cursor on the loaded database, and the progress that was told.
 Shop = tuple[dict[str, Any], "pymysql.cursors.Cursor", list[tuple[int, int]]]
 TODAY = date(2026, 11, 20)

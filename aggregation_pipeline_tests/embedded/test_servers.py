@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import sqlalchemy
 
 from aggregation_pipeline.embedded import postgres as postgres_module
 from aggregation_pipeline.embedded import seekdb as seekdb_module
-from aggregation_pipeline.embedded.process import command_line
+from aggregation_pipeline.embedded.process import Child, command_line
 from aggregation_pipeline.embedded.servers import Servers, start_servers
 from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline_tests.support.freezing import frozen
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can become somebody else: run the tests as root to cover this"
@@ -108,6 +110,7 @@ def gone(pids: list[int], seconds: float = 15) -> bool:
     return not any(command_line(pid) for pid in pids)
 
 
+@pytest.mark.slow
 def test_servers_start_serve_stop_start_again_on_the_same_data_and_set_broken_data_aside(root: Path):
     said: list[str] = []
     with start_servers(root, report=said.append) as servers:
@@ -134,6 +137,27 @@ def test_servers_start_serve_stop_start_again_on_the_same_data_and_set_broken_da
     with start_servers(root, report=said.append) as servers:
         assert everything_works(servers)
     assert "postgres.old" in " ".join(said)
+
+
+@pytest.mark.slow
+def test_a_seekdb_that_answers_and_hangs_at_its_first_statement_is_started_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(seekdb_module, "_STATEMENT_SECONDS", 2)
+    monkeypatch.setattr(Child, "stop", partialmethod(Child.stop, grace=1.0))
+    said: list[str] = []
+    root.mkdir()
+    first = seekdb_module.spawn_seekdb(root / "seekdb", report=said.append).ready()
+    with frozen(first.child.pid):
+        second = first.execute_after_start("CREATE DATABASE made", report=said.append)
+    try:
+        assert second.child.pid != first.child.pid
+        assert gone([first.child.pid])
+        second.execute("CREATE TABLE made.t (id INT)")
+        assert len(said) == 1
+        assert "it is started again" in said[0]
+    finally:
+        second.stop()
 
 
 def test_the_pipelines_account_can_read_the_shop_and_nothing_more(running: Servers):

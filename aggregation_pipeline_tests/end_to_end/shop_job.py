@@ -7,10 +7,10 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.local.instance import open_instance
-from aggregation_pipeline.local.results import RunResult
 from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
+from aggregation_pipeline.runs.results import RunResult
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.manifest import Manifest

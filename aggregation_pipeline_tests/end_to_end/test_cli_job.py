@@ -14,6 +14,9 @@ from aggregation_pipeline_tests.end_to_end.shop_job import (
 )
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.chosen import once
+
+pytestmark = once
 
 
 def cli(shop: Deployment, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":

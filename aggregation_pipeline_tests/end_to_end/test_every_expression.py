@@ -29,11 +29,10 @@ from aggregation_pipeline_tests.support.every_expression import (
     TEMPORARY,
     TYPES,
 )
+from aggregation_pipeline_tests.support.servers.chosen import once
 from aggregation_pipeline_tests.support.servers.client import ask
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY
-
-pytestmark = pytest.mark.sample56
 
 SERVER_NAMES = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 
@@ -205,6 +204,7 @@ def walk(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.sample56
 @pytest.mark.parametrize("columns", ["sample", pytest.param("all", marks=pytest.mark.slow)])
 def test_every_type_in_every_function_comes_out_as_the_client_reads_it(source: Source, columns: str, tmp_path: Path):
     names = SAMPLE if columns == "sample" else tuple(source.types)
@@ -217,6 +217,7 @@ SAMPLES = [
 ]
 
 
+@once
 @pytest.mark.parametrize(("shape", "columns"), [*SAMPLES, *WALKS])
 def test_every_aggregate_of_every_type_comes_out_as_the_client_reads_it(
     source: Source, shape: Shape, columns: str, tmp_path: Path

@@ -199,7 +199,7 @@ TEXTS = (
 )
 
 
-@pytest.mark.parametrize("server", ["seekdb", "mariadb"])
+@pytest.mark.parametrize("server", [pytest.param("seekdb", marks=pytest.mark.slow), "mariadb"])
 def test_any_values_come_out_of_every_format(
     server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ):

@@ -19,6 +19,7 @@ from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline_tests.end_to_end.comparing import unescaped
 from aggregation_pipeline_tests.end_to_end.every_type import publish
+from aggregation_pipeline_tests.support.servers.chosen import once
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 # What a table's own columns can be called, all in one table.
@@ -160,6 +161,7 @@ TABLES = (
 )  # fmt: skip
 
 
+@once
 def test_a_table_of_any_name_is_read_with_its_own_key(mysql: MySQLServer, tmp_path: Path):
     database = mysql.fresh_database()
     other = mysql.fresh_database()

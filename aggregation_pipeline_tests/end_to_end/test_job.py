@@ -27,6 +27,7 @@ from aggregation_pipeline_tests.end_to_end.shop_job import (
 )
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.chosen import once
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
@@ -80,6 +81,7 @@ def test_every_format_says_what_the_database_says(shop: Deployment):
     assert table["balance"].to_pylist() == [Decimal("-0.0001"), None, Decimal("12345678901234.5678")]
 
 
+@once
 def test_the_row_of_batch_jobs_counts_the_rows_of_the_datasets_once(shop: Deployment):
     result = run()
     row = row_of(shop, result.batch_job_id)
@@ -88,12 +90,18 @@ def test_the_row_of_batch_jobs_counts_the_rows_of_the_datasets_once(shop: Deploy
     assert (row["metadata"]["users_items"], row["metadata"]["shop_items"]) == (5, 2)
     assert row["metadata"]["results"]["users"]["status"] == "completed"
     assert len(row["metadata"]["results"]["users"]["files"]) == 6
+    figures = row["metadata"]["results"]["users"]["by_table"]["users"]
+    assert (figures["status"], figures["items"], figures["files"]) == ("completed", 5, 6)
+    # Formats are rendered while the rows are read: afterwards there may be nothing left to do.
+    assert min(figures["stages"]["read"], figures["stages"]["publish"]) > 0
+    assert sum(figures["stages"].values()) <= figures["seconds"] + 0.01
     assert row["started_at"] <= row["completed_at"]
     assert result.total_items == sum(
         manifest_of(folder).rows for table in result.tables for folder in window_folders(shop, table)
     )
 
 
+@once
 def test_names_with_spaces_dots_and_chinese_keep_them_in_the_files(shop: Deployment):
     run(tables=["订单 明细.v2"], formats=["csv", "json"])
     (folder,) = window_folders(shop, "订单 明细.v2")
@@ -103,6 +111,7 @@ def test_names_with_spaces_dots_and_chinese_keep_them_in_the_files(shop: Deploym
     assert document["detail"] == [{"单 号": 1, "select": "a,b"}, {"单 号": 2, "select": ""}]
 
 
+@once
 def test_a_failing_table_leaves_the_others_completed_and_says_why(shop: Deployment):
     shop.execute("ALTER TABLE users DROP COLUMN balance")
     result = run()
@@ -120,6 +129,7 @@ def test_a_failing_table_leaves_the_others_completed_and_says_why(shop: Deployme
     assert not list((shop.folder / "temp").iterdir())
 
 
+@once
 def test_a_window_that_is_run_again_is_replaced_as_a_whole(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     run(moment=TICK)
     (folder,) = window_folders(shop, "users")
@@ -157,6 +167,7 @@ if result.status != "completed":
 """
 
 
+@once
 def test_two_runs_of_one_table_at_once_leave_one_consistent_window(
     shop: Deployment, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ):
@@ -187,6 +198,7 @@ def test_two_runs_of_one_table_at_once_leave_one_consistent_window(
     assert assert_whole(shop, folder).rows == 6 + 3
 
 
+@once
 def test_a_format_on_its_own_is_rendered_from_the_stored_extract_without_the_database(shop: Deployment):
     run(tables=["users"], formats=["csv"])
     (folder,) = window_folders(shop, "users")

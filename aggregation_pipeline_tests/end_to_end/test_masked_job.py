@@ -26,6 +26,7 @@ from aggregation_pipeline_tests.source.mysql.test_masks_by_chance import load_or
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.generated_sql import CELLS, TABLES, EntryGenerator
 from aggregation_pipeline_tests.support.paths import REPOSITORY
+from aggregation_pipeline_tests.support.servers.chosen import once
 
 CONFIG = """
     options: {csv: {delimiter: ';', encoding: utf-8}}
@@ -55,6 +56,7 @@ def events_of(instance: DagsterInstance, run_id: str) -> bytes:
     return "\n".join(str(record.event_log_entry) for record in instance.get_records_for_run(run_id).records).encode()
 
 
+@once
 def test_personal_data_is_nowhere_after_a_run(
     people: Deployment, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):

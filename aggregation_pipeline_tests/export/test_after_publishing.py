@@ -21,7 +21,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.evaluate import evaluate_checks
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.local import console
-from aggregation_pipeline.local.results import Batch, RunResult, TableResult
+from aggregation_pipeline.runs.results import Batch, RunResult, TableResult
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -7,15 +7,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
-from aggregation_pipeline.export import publishing, window
+from aggregation_pipeline.export import rendering, window
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats import registry
+from aggregation_pipeline.formats.common.file_format import RenderedFile
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock_protocol import NoLock
@@ -38,8 +40,26 @@ def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on
     store = FolderStore(tmp_path / "exports")
     render = registry.render
     monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
-    monkeypatch.setattr(publishing, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
+    monkeypatch.setattr(rendering, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
     with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:
+        export(store, tmp_path)
+    assert [one.name for one in caught.value.check_results if not one.passed] == ["formats_reconciled"]
+    assert load_manifest(store, "daily", "orders", WINDOW) is None
+
+
+def test_an_extract_with_other_rows_than_were_read_is_not_published_though_nothing_else_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store, extract = FolderStore(tmp_path / "exports"), sample_extract(tmp_path / "extract")
+    detail = extract.datasets[1]
+
+    def render_and_cut(*_: object) -> list[RenderedFile]:
+        pq.write_table(pq.read_table(detail.path).slice(1), detail.path)
+        return []
+
+    monkeypatch.setattr(window, "read_extract", lambda *_: extract)
+    monkeypatch.setattr(rendering, "render", render_and_cut)
+    with pytest.raises(CheckError, match="the extract of detail holds 2 rows where 3 were read") as caught:
         export(store, tmp_path)
     assert [one.name for one in caught.value.check_results if not one.passed] == ["formats_reconciled"]
     assert load_manifest(store, "daily", "orders", WINDOW) is None

@@ -42,11 +42,17 @@ def run(copy: Path, *command: str) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_passes_lint_and_its_own_test(copy: Path, example: str):
+def test_an_example_passes_lint(copy: Path, example: str):
     paths = apply_example(code_blocks(section(ADDING, example)), copy)
-    tests = [path for path in paths if Path(path).name.startswith("test_")]
-    assert tests, "an example comes with a test, as any commit does"
     settings = ("--no-cache", "--config", str(REPOSITORY / "pyproject.toml"))
     run(copy, "ruff", "check", *settings, *paths)
     run(copy, "ruff", "format", "--check", *settings, *paths)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_passes_its_own_test(copy: Path, example: str):
+    paths = apply_example(code_blocks(section(ADDING, example)), copy)
+    tests = [path for path in paths if Path(path).name.startswith("test_")]
+    assert tests, "an example comes with a test, as any commit does"
     run(copy, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *tests)

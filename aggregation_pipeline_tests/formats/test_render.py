@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -37,8 +37,8 @@ def test_nothing_is_left_when_reading_breaks_off_in_the_middle(
 ):
     whole = Dataset.batches
 
-    def broken(self: Dataset) -> Iterator[pa.RecordBatch]:
-        yield from whole(self)
+    def broken(self: Dataset, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        yield from whole(self, columns=columns)
         if self.name == "detail":
             raise OSError("the disk is gone")
 
@@ -174,8 +174,9 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path, out: Path, name: str):
             [sys.executable, "-c", _MEASURE, str(path), name, str(out)], check=True, capture_output=True, text=True
         )
         peaks.append(int(done.stdout))
-    assert peaks[1] <= peaks[0] * 1.1
-    assert peaks[1] <= 300
+    # In MiB. Excel's takes a step of 25 between 3 and 5 million rows; with 12 million it is the same as with 5.
+    assert peaks[1] <= peaks[0] + 32
+    assert peaks[1] <= 290
 
 
 def _write_rows(path: Path, *, groups: int) -> None:

@@ -61,6 +61,10 @@ def completed(live: Live, runs: list[str]) -> bool:
     return live.statuses(*runs) == ["completed"] * len(runs)
 
 
+def recorded(live: Live, runs: list[str]) -> int:
+    return sum(map(bool, live.statuses(*runs)))
+
+
 def test_runs_that_ended_before_the_sensors_first_started_are_there(live: Any):
     until("rows of the runs before the first start", lambda: completed(live, live.first), 120)
 
@@ -98,7 +102,13 @@ def test_a_frozen_postgresql_loses_none(live: Live):
 
 def test_a_daemon_that_is_killed_in_the_middle_of_a_tick_loses_none(live: Live):
     runs = [ended(live) for _ in range(150)]
-    until("the first of the rows", lambda: any(live.statuses(*runs)), SOON)
+    before = recorded(live, runs)
+
+    def has_begun() -> bool:
+        runs.append(ended(live))
+        return recorded(live, runs) > before
+
+    until("the first of the rows that are left", has_begun, SOON)
     live.kill()
     assert not completed(live, runs), "it was not in the middle"
     live.start()

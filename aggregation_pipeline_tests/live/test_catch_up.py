@@ -17,9 +17,10 @@ from dagster._core.scheduler.instigation import InstigatorType
 from aggregation_pipeline.automation.catch_up import CATCH_UP
 from aggregation_pipeline.automation.retention import RETENTION_JOB
 from aggregation_pipeline.runs.tags import SCHEDULE_NAME_TAG
-from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, looks, make_orders, state
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, make_orders
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.servers.missing import missing
+from aggregation_pipeline_tests.support.ticks import looks, state
 from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.postgres.window_lock import window_lock
-from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, looks, make_orders
+from aggregation_pipeline_tests.support.dev import Dev, deployed_dev, make_orders
+from aggregation_pipeline_tests.support.ticks import looks
 from aggregation_pipeline_tests.support.waiting import until
 
 if TYPE_CHECKING:

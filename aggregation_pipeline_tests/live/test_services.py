@@ -1,42 +1,19 @@
-"""The services under their supervisor: one after the other is killed while runs wait in the queue."""
+"""The services under `serve`: one after the other is killed while runs are at work or wait in the queue."""
 
 import json
 import os
 import signal
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-import yaml
 from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.postgres.window_lock import window_lock
-from aggregation_pipeline.services.code_server import INTERVAL_SECONDS
-from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, Supervised, deployed_dev, make_orders
+from aggregation_pipeline_tests.live.conftest import DAYS
+from aggregation_pipeline_tests.support.dev import Supervised, alive
 from aggregation_pipeline_tests.support.waiting import until
 
-if TYPE_CHECKING:
-    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
-DAYS = [f"2026-11-{day:02}" for day in range(1, 4)]
-
-
-@pytest.fixture(scope="module")
-def services(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Supervised]:
-    source = make_orders(mariadb, [f"({number}, 'new', '{day} 10:00:00')" for number, day in enumerate(DAYS)])
-    with deployed_dev(server_folder / "services", DAILY_ORDERS, source, postgres.fresh_database(), Supervised) as dev:
-        path = Path(dev.environment["DAGSTER_HOME"]) / "dagster.yaml"
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        # As shipped, but without waiting for a minute, and with one run at a time.
-        config["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
-        config["concurrency"]["runs"]["max_concurrent_runs"] = 1
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        dev.start()
-        yield dev
 
 
 def queued_behind_one(dev: Supervised, days: list[str]) -> tuple[DagsterRun, list[DagsterRun]]:
@@ -69,10 +46,7 @@ def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed:
         finally:
             os.kill(services.process.pid, signal.SIGCONT)
         if killed != "the inner server":
-            until(
-                "another code server",
-                lambda: psutil.pid_exists(outer.pid) is False or outer.status() == psutil.STATUS_ZOMBIE,
-            )
+            until("the end of the code server", lambda: not alive([outer]))
     until("the runs", lambda: all_completed(services, [first, *waiting]), 300, said=services.log)
     until("their rows", lambda: all(services.row(run.run_id, "completed") for run in waiting), 60)
     assert set(services.windows("orders")) == set(DAYS)
@@ -80,6 +54,7 @@ def test_runs_in_the_queue_outlive_the_code_server(services: Supervised, killed:
 
 
 def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_stays_pending(services: Supervised):
+    log = services.log_from_now()
     with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
         first, (second,) = queued_behind_one(services, DAYS[:2])
         until("its row", lambda: services.row(second.run_id, "pending"), 60)
@@ -93,10 +68,19 @@ def test_a_run_that_meets_no_code_server_goes_back_into_the_queue_and_its_row_st
     finally:
         os.kill(services.process.pid, signal.SIGCONT)
     until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
-    assert "The code server does not answer: it loads its code again" in services.log()
+    assert "The code server does not answer: it loads its code again" in log()
 
 
-def test_web_process_and_daemon_are_started_again(services: Supervised):
+def test_web_process_and_daemon_are_started_again_and_a_run_goes_on(services: Supervised):
+    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+        run, inner = services.launch(DAYS[0], DagsterRunStatus.STARTED), services.service("api", "grpc")
+        kill_web_process_and_daemon(services)
+        assert services.service("api", "grpc") == inner
+    until("the run", lambda: all_completed(services, [run]), 120, said=services.log)
+
+
+def kill_web_process_and_daemon(services: Supervised) -> None:
+    log = services.log_from_now()
     for words in (["aggregation_pipeline.web"], ["dagster._daemon", "run"]):
         before = services.service(*words).pid
         os.kill(before, signal.SIGKILL)
@@ -108,8 +92,8 @@ def test_web_process_and_daemon_are_started_again(services: Supervised):
                 return False
 
         until(f"another {words[0]}", again, 30, said=services.log)
-    assert "The web process ended (by SIGKILL) and is started again in 1 s" in services.log()
-    assert "The daemon ended (by SIGKILL) and is started again in 1 s" in services.log()
+    assert "The web process ended (by SIGKILL) and is started again in 1 s" in log()
+    assert "The daemon ended (by SIGKILL) and is started again in 1 s" in log()
     until("the UI", lambda: answers(services), 60, said=services.log)
 
 
@@ -158,38 +142,59 @@ def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded
     assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)
 
 
-def test_a_file_that_could_not_be_loaded_is_loaded_once_it_is_mended_and_a_saved_one_is_not(services: Supervised):
+def test_a_changed_file_is_loaded_once_it_can_be_and_a_broken_one_stops_nothing(services: Supervised):
+    config = services.folder / "aggregation.yaml"
+    good = config.read_text(encoding="utf-8")
+    inner = services.service("api", "grpc")
+    refused = f"{config} has changed and cannot be loaded, so what was loaded before goes on: "
+    log = services.log_from_now()
+    try:
+        with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
+            run = services.launch(DAYS[0], DagsterRunStatus.STARTED)
+            for broken, why in (("tables: [", "this is not YAML"), (good.replace("select_", "selekt_"), "unknown key")):
+                before = log().count(refused)
+                config.write_text(broken, encoding="utf-8")
+                until("the refusal", lambda before=before: log().count(refused) > before, 120)  # type: ignore[misc]
+                assert why in log().rpartition(refused)[2].splitlines()[0]
+            assert services.service("api", "grpc") == inner
+            config.write_text(good + "  late: {table: orders, select_fields: [id], schedule: none}\n", encoding="utf-8")
+            until("the new table", lambda: "late" in shown_jobs_and_assets(services), 120, said=services.log)
+            assert f"{config} has changed: the code server loads it" in log()
+            assert services.status(run) == DagsterRunStatus.STARTED, "a run goes on in the server that began it"
+        until("the run", lambda: all_completed(services, [run]), 120, said=services.log)
+    finally:
+        config.write_text(good, encoding="utf-8")
+    until("the table's end", lambda: "late" not in shown_jobs_and_assets(services), 120, said=services.log)
+    assert log().count(refused) == 2
+
+
+def shown_jobs_and_assets(services: Supervised) -> str:
+    return json.dumps(services.ask("{ assetNodes { assetKey { path } } }"))
+
+
+def test_a_file_that_could_not_be_loaded_is_loaded_once_it_is_mended(services: Supervised):
     config = services.folder / "aggregation.yaml"
     good = config.read_text(encoding="utf-8")
     again = "has changed since: the code server loads its code again"
-    before = services.log().count(again)
+    log = services.log_from_now()
     try:
-        inner = services.service("api", "grpc")
-        config.write_text("tables: [", encoding="utf-8")
-        time.sleep(2 * INTERVAL_SECONDS)
-        assert services.service("api", "grpc") == inner, "nobody asked for it"
-        config.write_text(good, encoding="utf-8")
         with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
             first, (second,) = queued_behind_one(services, DAYS[:2])
             config.write_text("tables: [", encoding="utf-8")
             assert "this is not YAML" in reload(services)
             queued = enqueued(services, second)
         until("a way back into the queue", lambda: enqueued(services, second) > queued + 1, 120, said=services.log)
-        assert services.log().count(again) == before
+        assert again not in log()
     finally:
         config.write_text(good, encoding="utf-8")
     until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
-    assert services.log().count(again) == before + 1
-    assert f"The code could not be loaded, and {config} {again}" in services.log()
+    assert log().count(again) == 1
+    assert f"The code could not be loaded, and {config} {again}" in log()
     until(
         "the UI",
         lambda: "RepositoryConnection" in json.dumps(services.ask("{ repositoriesOrError { __typename } }")),
         60,
     )
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_supervisor_that_is_killed_takes_its_services_along_and_lets_a_run_end(services: Supervised):
@@ -208,20 +213,6 @@ def test_a_supervisor_that_is_killed_takes_its_services_along_and_lets_a_run_end
     until("the run", lambda: all_completed(services, [run]), 120, said=services.log)
     until("the end of what the killed one started", lambda: not alive(family), 60, said=services.log)
     assert services.launch(DAYS[1], DagsterRunStatus.SUCCESS)
-
-
-def test_ctrl_c_lets_a_run_end_and_leaves_no_process(services: Supervised):
-    family = psutil.Process(services.process.pid).children(recursive=True)  # type: ignore[union-attr]
-    with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
-        run = services.launch(DAYS[0], DagsterRunStatus.STARTED)
-        family += [psutil.Process(services.pid_of(run))]
-        daemon = services.service("dagster._daemon", "run")
-        os.kill(services.process.pid, signal.SIGINT)  # type: ignore[union-attr]
-        until("the end of the daemon", lambda: not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE, 60)
-    services.process.wait(90)  # type: ignore[union-attr]
-    services.process = None
-    assert services.status(run) == DagsterRunStatus.SUCCESS
-    until("the end of all", lambda: not alive(family), 30)
 
 
 def test_an_inner_server_whose_outer_one_was_killed_ends_with_the_services(services: Supervised):

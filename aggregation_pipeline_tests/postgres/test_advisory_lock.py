@@ -9,7 +9,7 @@ import pytest
 import aggregation_pipeline
 from aggregation_pipeline.alerts import outbox_table
 from aggregation_pipeline.batch_jobs import table as batch_jobs_table
-from aggregation_pipeline.instance import storage
+from aggregation_pipeline.instance import schema
 from aggregation_pipeline.postgres.advisory_lock import (
     AdvisoryLock,
     describe_holder,
@@ -64,5 +64,5 @@ def test_every_registered_lock_can_be_held_beside_all_others(postgres: Any):
 @pytest.mark.parametrize("ensure", [outbox_table.ensure_tables, batch_jobs_table.ensure_table])
 def test_our_own_tables_are_made_while_another_process_makes_dagsters(postgres: Any, ensure: Any):
     url = postgres.fresh_database()
-    with storage.one_process_at_a_time(url):
+    with schema.one_process_at_a_time(url):
         assert ensure(create_engine(url, application_name="aggregation test", statement_timeout=2.0))

@@ -1,5 +1,6 @@
 """What the file and the settings can only be asked together."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,12 @@ def settings(folder: Path, text: str, **variables: object) -> Settings:
         **variables,
     }
     return Settings(_env_file=None, **values)
+
+
+def test_the_garbage_collector_goes_on_after_a_file_with_issues(tmp_path: Path):
+    with pytest.raises(ConfigError):
+        load_project(settings(tmp_path, "tables: {users: {limt: 1}}"))
+    assert gc.isenabled()
 
 
 def test_a_prefix_that_leaves_no_room_for_a_name_is_refused_at_start(tmp_path: Path):

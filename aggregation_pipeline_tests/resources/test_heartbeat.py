@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dagster import AssetExecutionContext, DagsterInstance, ExecuteInProcessResult, asset, materialize
 
-from aggregation_pipeline.io_managers.oss import OSSIOManager, build_io_manager
+from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
@@ -44,7 +44,7 @@ def run_asset_of_ones_own(
         tags=tags,
         resources={
             HEARTBEAT: build_heartbeat(locks_url=url, one_process=one_process),
-            "io_manager": build_io_manager(OSSIOManager(publisher)),
+            "io_manager": build_io_manager(publisher),
         },
     )
     return result, seen[0]
@@ -64,7 +64,7 @@ def test_a_run_whose_command_holds_the_heartbeat_gets_no_second_one(
     instance: DagsterInstance, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(
-        "aggregation_pipeline.resources.heartbeat.in_own_process", lambda run: run.tags[IN_PROCESS_TAG] == "mine"
+        "aggregation_pipeline.runs.heartbeat.in_own_process", lambda run: run.tags[IN_PROCESS_TAG] == "mine"
     )
     _, tag = run_asset_of_ones_own(instance, url, tmp_path, tags={IN_PROCESS_TAG: "mine"})
     assert tag is None

@@ -1,16 +1,22 @@
-"""A run whose process is gone is failed. A run that only lost its connection is not."""
+"""A run whose process is gone is failed, one that only lost its connection is not, and a stopped one is interrupted."""
 
 import errno
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs import heartbeat
 from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs, worker_heartbeat
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
+from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.support.runs import FakeTable, create, open_instance
 from aggregation_pipeline_tests.support.waiting import until
 
@@ -105,3 +111,53 @@ def test_after_a_beat_that_fails_the_next_one_follows(
 def test_a_run_goes_on_without_a_heartbeat_where_postgresql_does_not_answer(instance: DagsterInstance, run: DagsterRun):
     with worker_heartbeat(instance, run, "postgresql://nobody@127.0.0.1:1/none"):
         assert HEARTBEAT_TAG not in tags(instance, run)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "_BEAT_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("stop", ["report_run_canceling", "report_run_canceled", "report_run_failed"])
+def test_a_run_that_somebody_stops_is_interrupted(instance: DagsterInstance, run: DagsterRun, url: str, stop: str):
+    with worker_heartbeat(instance, run, url):
+        getattr(instance, stop)(run)
+        with pytest.raises(KeyboardInterrupt):
+            until("the interrupt", lambda: False, 20)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_run_that_has_succeeded_is_not_interrupted_while_it_closes_what_it_had_open(
+    instance: DagsterInstance, run: DagsterRun, url: str
+):
+    with worker_heartbeat(instance, run, url):
+        instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id)
+        time.sleep(1)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_thread_that_no_signal_reaches_is_stopped_where_it_confirms_its_window_lock(
+    instance: DagsterInstance, run: DagsterRun, url: str, tmp_path: Path
+):
+    ended: list[type[BaseException]] = []
+    publisher = Publisher(FolderStore(tmp_path), "", tmp_path, url)
+    entry = TableEntry(name="baidu", select_fields=["id"])
+
+    def publish() -> None:
+        with (
+            worker_heartbeat(instance, run, url),
+            publisher.locked(entry, "2026-11-20", run.run_id, pytest.fail) as destination,
+        ):
+            destination.lock.assert_held()
+            instance.report_run_canceling(run)
+            time.sleep(1)
+            try:
+                destination.lock.assert_held()
+            except KeyboardInterrupt as error:
+                ended.append(type(error))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    thread.join(30)
+    assert ended == [KeyboardInterrupt]

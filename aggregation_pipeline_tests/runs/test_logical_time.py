@@ -33,6 +33,17 @@ def test_a_manual_run_stands_for_its_creation_and_a_repeated_one_for_the_first()
         assert named_window(first.tags, created, ZONE) == created.astimezone(ZONE).strftime("%Y-%m-%dT%H%M")
 
 
+def test_the_record_of_a_run_is_read_once_however_many_tables_it_has(monkeypatch: pytest.MonkeyPatch):
+    with instance_for_test() as instance:
+        runs = [instance.add_run(DagsterRun("aggregate")) for _ in range(2)]
+        moments = [logical_time(run, instance) for run in runs]
+        assert moments[0] < moments[1]
+        monkeypatch.setattr(instance, "get_run_record_by_id", None)
+        assert [logical_time(runs[1], instance) for _ in range(3)] == [moments[1]] * 3
+        monkeypatch.undo()
+        assert logical_time(runs[0], instance) == moments[0]
+
+
 @pytest.mark.parametrize(
     "window", ["zzz", "", "2026-13-01", "2026-1-5", "latest", "2026-11-20T14:00", "9999-12-31", "2099-01-01T0000"]
 )

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from aggregation_pipeline.services import code_server, loaded_config_digests
+from aggregation_pipeline.services.changed_config import ChangedConfig
 from aggregation_pipeline.services.code_server import Watch
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -16,7 +17,8 @@ def test_the_code_is_loaded_once_for_each_change_of_a_file_even_if_the_load_fail
     config, record = tmp_path / "aggregation.yaml", tmp_path / "loading.json"
     said: list[str] = []
     # There is no code server, so no load writes its record.
-    watch = Watch(tmp_path / "code.sock", record, said.append)
+    changed = ChangedConfig(record, code_server.DEFINITIONS, {}, tmp_path, said.append)
+    watch = Watch(tmp_path / "code.sock", record, changed, said.append)
     watch._load_if_changed(0)
     assert not said, "no load has written a record"
     config.write_text("tables: [", encoding="utf-8")

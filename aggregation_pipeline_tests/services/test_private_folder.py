@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from aggregation_pipeline.services.private_folder import private_folder
+from aggregation_pipeline_tests.support.dev import alive
 from aggregation_pipeline_tests.support.waiting import until
 
 SUPERVISOR = """
@@ -70,15 +72,17 @@ class Supervisor:
 
     def is_running(self, name: str) -> bool:
         """Return whether this service still runs."""
-        each = self.services[name]
-        return each.is_running() and each.status() != psutil.STATUS_ZOMBIE
+        return bool(alive([self.services[name]]))
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    yield tmp_path
-    (tmp_path / "done").touch()
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that no other process of the tests looks into for what supervisors have left. Sockets want it short."""
+    with tempfile.TemporaryDirectory(prefix="agg-", ignore_cleanup_errors=True) as name:
+        monkeypatch.setattr("tempfile.tempdir", name)
+        monkeypatch.setattr("aggregation_pipeline.services.private_folder._SHORT_BASE", Path(name))
+        yield Path(name)
+        (Path(name) / "done").touch()
 
 
 def test_the_next_supervisor_removes_the_folder_of_a_killed_one_and_not_that_of_a_running_one(home: Path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from aggregation_pipeline.services import service as service_module
 from aggregation_pipeline.services.service import Service
+from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.waiting import until
 
 
@@ -41,6 +43,15 @@ def test_a_service_that_has_lived_for_a_while_is_started_again_at_once(tmp_path:
     daemon.start()
     keep_until(daemon, lambda: bool(said))
     assert said == ["The daemon ended (exit code 0) and is started again in 1 s"]
+
+
+def test_a_service_that_cannot_be_started_for_a_while_is_tried_again(tmp_path: Path):
+    daemon, said = make(tmp_path, "raise SystemExit(3)")
+    command, daemon.command = daemon.command, [str(tmp_path / "missing")]
+    keep_until(daemon, lambda: len(said) == 2)
+    assert said[0] == "The daemon cannot be started (No such file or directory): next try in 0 s"
+    daemon.command = command
+    keep_until(daemon, lambda: "exit code 3" in said[-1])
 
 
 def test_what_a_service_has_started_ends_with_it(tmp_path: Path):
@@ -80,3 +91,38 @@ time.sleep(60)
     assert service.end_group(signal.SIGINT, 20)
     assert not any(map(psutil.pid_exists, grandchildren()))
     assert service.wait_group(0), "it may be waited for again"
+
+
+ADOPTED = """
+import ctypes, os, signal, sys, time
+from pathlib import Path
+from aggregation_pipeline.services.service import Service
+# PR_SET_CHILD_SUBREAPER: orphans become ours, as those of a container become its first process's.
+ctypes.CDLL(None).prctl(36, 1)
+sleep = "import time; time.sleep(60)"
+code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleep!r}])"
+service = Service("code server", [sys.executable, "-c", code], dict(os.environ), Path.cwd(), print)
+service.start()
+children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+while not children.read_text():
+    time.sleep(0.05)
+orphan = int(children.read_text())
+service.process.kill()
+while service.process is not None:
+    service.keep()
+os.kill(orphan, signal.SIGKILL)
+sys.exit(0 if service.wait_group(20) else 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl")
+def test_an_orphan_that_has_ended_is_not_waited_for_where_nobody_else_reaps_it(tmp_path: Path):
+    """As the first process of a container, which every orphan is handed to."""
+    done = subprocess.run(
+        [sys.executable, "-c", ADOPTED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0

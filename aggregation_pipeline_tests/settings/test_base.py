@@ -98,6 +98,7 @@ def test_all_problems_are_listed_at_once_by_variable(read):
             TIMEZONE="Asia/Beijing",
             OUTPUT_FORMAT="pdf",
             LOG_LEVEL="loud",
+            ALLOWED_HOSTS="https://bi.example/",
             BATCH_JOBS_URL="mysql://u:hidden-word@h/d",
         )
     said = str(caught.value)
@@ -108,6 +109,8 @@ def test_all_problems_are_listed_at_once_by_variable(read):
         "OUTPUT_FORMAT",
         "json, csv, excel, parquet",
         "LOG_LEVEL",
+        "loud",
+        "it is a URL; the host alone belongs there",
         "BATCH_JOBS_URL",
     ):
         assert words in said

@@ -32,7 +32,7 @@ def as_before(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGGREGATION_ENV_FILE", os.devnull)
     yield
     while _in_use:
-        _in_use.pop().close()
+        os.close(_in_use.pop())
 
 
 def in_a_child(path: Path, folder: Path, cwd: Path | None = None) -> str:
@@ -104,7 +104,7 @@ def test_old_copies_go_but_not_those_that_are_in_use(tmp_path: Path):
     long_ago = time.time() - 100_000
     for copy in kept[:2]:
         os.utime(copy, (long_ago, long_ago))
-    _in_use.pop(0).close()  # the one who had loaded the first has ended
+    os.close(_in_use.pop(0))  # the one who had loaded the first has ended
     config.write_text("four")
     loaded_config_text(config, tmp_path)
     assert [Path(copy).exists() for copy in kept] == [False, True, True]

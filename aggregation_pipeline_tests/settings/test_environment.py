@@ -149,6 +149,7 @@ defs = Definitions()
 """
 
 
+@pytest.mark.slow
 def test_dagster_writes_the_expanded_value_into_the_environment_and_we_read_it_as_written(folder):
     (folder / "probe.py").write_text(PROBE, encoding="utf-8")
     command = [sys.executable, "-m", "dagster", "definitions", "validate", "-f", "probe.py"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.config.sql.references import returns_cell_values
+from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.source.masking import partial_text
 
 

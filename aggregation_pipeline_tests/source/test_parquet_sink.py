@@ -55,6 +55,36 @@ def test_wide_rows_make_small_groups_so_that_memory_stays_flat(tmp_path: Path):
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [3, 3, 3, 3]
 
 
+def test_a_dictionary_is_kept_for_columns_whose_values_come_again(tmp_path: Path):
+    rows = 20_000
+    columns = {
+        "数 1.few": pa.array([f"城市 {i % 8}" for i in range(rows)]),
+        "all": pa.array(range(rows), pa.int64()),
+        "nothing": pa.nulls(rows, pa.string()),
+        "amount": pa.array([f"{i * 37 % 19_997}.25" for i in range(rows)]).cast(AMOUNT),
+        "wide": pa.array([f"{i % 5}.5" for i in range(rows)]).cast(pa.decimal256(60, 1)),
+    }
+    batch = pa.record_batch(columns)
+    with ParquetSink(tmp_path / "x.parquet", batch.schema) as sink:
+        sink.write(batch)
+    assert pq.read_table(tmp_path / "x.parquet").equals(pa.Table.from_batches([batch]))
+    group = pq.read_metadata(tmp_path / "x.parquet").row_group(0)
+    found = [group.column(i).has_dictionary_page for i in range(group.num_columns)]
+    assert dict(zip(columns, found, strict=True)) == {
+        "数 1.few": True,
+        "all": False,
+        "nothing": True,
+        "amount": False,
+        "wide": True,
+    }
+
+
+def test_a_file_without_rows_has_its_columns(tmp_path: Path):
+    with ParquetSink(tmp_path / "x.parquet", SCHEMA):
+        pass
+    assert pq.read_table(tmp_path / "x.parquet").equals(SCHEMA.empty_table())
+
+
 def test_a_write_that_fails_is_raised_where_rows_are_read_and_leaves_no_file(tmp_path: Path):
     def write_to_a_folder_that_is_not_there() -> None:
         with ParquetSink(tmp_path / "nowhere" / "x.parquet", SCHEMA) as sink:
@@ -91,3 +121,16 @@ def test_a_disk_that_is_full_at_the_last_byte_or_anywhere_before_is_an_error_and
     command = [sys.executable, "-c", FULL, str(tmp_path / "full"), *limits]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=REPOSITORY)
     assert (done.stdout, done.stderr) == ("True []\n" * len(limits), "")
+
+
+@pytest.mark.parametrize(("different", "has_dictionary"), [(1_000, True), (1_001, False)])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_dictionary_needs_four_rows_for_each_value_wherever_the_values_are(
+    tmp_path: Path, different: int, has_dictionary: bool, late: bool
+):
+    values = [max(0, number - 4_000 + different) for number in range(4_000)]
+    batch = pa.record_batch({"x": pa.array(values if late else values[::-1], pa.int64())})
+    with ParquetSink(tmp_path / "x.parquet", batch.schema) as sink:
+        sink.write(batch)
+    column = pq.read_metadata(tmp_path / "x.parquet").row_group(0).column(0)
+    assert column.has_dictionary_page == has_dictionary

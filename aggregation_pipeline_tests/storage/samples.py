@@ -22,6 +22,7 @@ def sample_extract(
     for name, count in counts.items():
         content = pa.table({"id": pa.array(range(count), pa.int64()), "value": pa.array([value] * count, pa.int64())})
         path = directory / f"{name}.parquet"
+        path.unlink(missing_ok=True)  # what was published may be this very file
         pq.write_table(content, path)
         datasets.append(
             Dataset(
@@ -73,6 +74,7 @@ def render_csv(extract: Extract, directory: Path) -> list[RenderedFile]:
 
 
 def _file(path: Path, name: str, kind: str, dataset: str, rows: int, text: str) -> RenderedFile:
+    path.unlink(missing_ok=True)
     path.write_text(text, encoding="utf-8")
     media_type = {"json": "application/json", "csv": "text/csv"}[kind]
     return RenderedFile(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -56,12 +57,58 @@ def test_where_links_are_refused_a_copy_is_made_and_not_made_again(
     monkeypatch.setattr(os, "link", refuse)
     store = FolderStore(tmp_path)
     store.put("t/run/file", b"x", media_type="a/b")
-    store.put("t/file", b"y", media_type="a/b")
+    (tmp_path / "y").write_bytes(b"y")
+    store.put("t/file", tmp_path / "y", media_type="a/b", final=True)
+    assert (store.read("t/file"), (tmp_path / "t/file").samefile(tmp_path / "y")) == (b"y", False)
     assert store.copy("t/run/file", "t/file", media_type="a/b")
     assert not (tmp_path / "t/file").samefile(tmp_path / "t/run/file")
     assert (store.read("t/file"), (tmp_path / "t/file").stat().st_mode & 0o222) == (b"x", 0)
     assert not store.copy("t/run/file", "t/file", media_type="a/b")
     assert sorted(path.name for path in (tmp_path / "t").iterdir()) == ["file", "run"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_final_file_on_the_same_disk_becomes_the_object_and_stays_at_hand(tmp_path: Path, umask: int):
+    store, source = FolderStore(tmp_path / "store"), tmp_path / "rendered"
+    source.write_bytes(b"a,b")
+    before = os.umask(umask)
+    try:
+        for key in ("t/run/file", "t/other"):
+            stored = store.put(key, source, media_type="a/b", final=True)
+            assert (stored.bytes, stored.crc64) == crc64_of_file(source)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "store/t/run/file", tmp_path / "store/t/other"):
+        assert path.samefile(source)
+        assert path.stat().st_mode & 0o777 == 0o444 & ~umask
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    source.unlink()
+    assert store.read("t/run/file") == b"a,b"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_final_file_is_copied_where_a_new_one_would_belong_to_another_group(tmp_path: Path):
+    store, source = FolderStore(tmp_path / "store"), tmp_path / "rendered"
+    source.write_bytes(b"a,b")
+    store.root.mkdir()
+    os.chown(store.root, -1, 65534)
+    store.root.chmod(0o2755)
+    store.put("t/file", source, media_type="a/b", final=True)
+    source.write_bytes(b"later")
+    assert (store.read("t/file"), (store.root / "t/file").stat().st_gid) == (b"a,b", 65534)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has calls for them in Python")
+def test_a_final_file_is_copied_where_a_new_one_would_have_other_attributes(tmp_path: Path):
+    store, source = FolderStore(tmp_path / "store"), tmp_path / "rendered"
+    source.write_bytes(b"a,b")
+    try:
+        os.setxattr(source, "user.note", b"mine")
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+    store.put("t/file", source, media_type="a/b", final=True)
+    assert not (store.root / "t/file").samefile(source)
+    assert store.read("t/file") == b"a,b"
 
 
 def test_a_copy_that_was_killed_before_its_rename_is_swept_and_one_under_way_is_not(tmp_path: Path):
@@ -80,6 +127,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from aggregation_pipeline.errors import StorageDeniedError
+from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.folder import FolderStore
 store = FolderStore(Path(sys.argv[1]))
 os.setgroups([])

@@ -5,13 +5,14 @@ Tests talk to it by GraphQL, as the UI does.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,21 +22,12 @@ import psutil
 import pytest
 import sqlalchemy as sa
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorType, TickStatus
 
-from aggregation_pipeline.automation.catch_up import CATCH_UP
 from aggregation_pipeline_tests.support.deployment import environment_without_settings
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.waiting import until
-
-SUPERVISE = """
-import os, sys
-from pathlib import Path
-from aggregation_pipeline.services.supervisor import supervise
-supervise(os.environ, Path.cwd(), host="127.0.0.1", port=int(sys.argv[1]), say=lambda words: print(words, flush=True))
-"""
 
 # One table, partitioned by days. It has no schedule: only the test starts runs.
 DAILY_ORDERS = """
@@ -65,11 +57,7 @@ class Dev:
 
     def start(self, *, seconds: float = 120, **variables: str) -> None:
         """Start it, and return when the UI answers; fail after `seconds`. `variables` are added to the environment."""
-        with (self.folder / "dev.log").open("ab") as log:
-            self.process = process = subprocess.Popen(
-                [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder,
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        process = self.begin(**variables)
 
         def answers() -> bool:
             if process.poll() is not None:
@@ -80,6 +68,15 @@ class Dev:
                 return False
 
         until("the webserver", answers, seconds, said=self.log)
+
+    def begin(self, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start it, and return at once."""
+        with (self.folder / "dev.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self.command()], env={**self.environment, **variables}, cwd=self.folder,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self.process
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does, with its daemon and code server."""
@@ -97,6 +94,11 @@ class Dev:
     def log(self) -> str:
         """Return what it has logged."""
         return (self.folder / "dev.log").read_text(encoding="utf-8", errors="replace")
+
+    def log_from_now(self) -> Callable[[], str]:
+        """Return what returns all that is logged from now on. The log also has what earlier tests of a module did."""
+        length = len(self.log())
+        return lambda: self.log()[length:]
 
     def ask(self, query: str, **variables: Any) -> Any:
         """Send a GraphQL query or mutation; return the answer."""
@@ -177,18 +179,45 @@ def make_orders(server: MySQLServer, rows: Iterable[str]) -> dict[str, str]:
 
 @dataclass
 class Supervised(Dev):
-    """The same under our own supervisor, as `make dev` starts it."""
+    """The same under our own supervisor, by `aggregation-pipeline serve`."""
+
+    options: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
-        return ["-c", SUPERVISE, str(self.port)]
+        serve = "from aggregation_pipeline.cli.main import main; main()"
+        return ["-c", serve, "serve", "--port", str(self.port), *self.options]
 
     def stop(self) -> None:
         """Stop it as Ctrl-C does. It has to end all its services, which have sessions of their own."""
         if self.process is None:
             return
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(90)
+        for _ in range(2):
+            self.process.send_signal(signal.SIGINT)
+            # The second time it does not wait for runs that a failed test has left.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(120)
+                break
+        self.process.wait(0)
         self.process = None
+
+    def restart(self, **variables: str) -> None:
+        """Stop it, and start it with these variables added to the environment."""
+        self.stop()
+        self.start(seconds=120, **variables)
+
+    def terminate(self, run: DagsterRun, policy: str = "SAFE_TERMINATE") -> None:
+        """Cancel the run, as the button does. Dagster may answer with an error where it cannot reach the run."""
+        with suppress(OSError):
+            self.ask(
+                """mutation($run: String!, $policy: TerminateRunPolicy) {
+                     terminateRun(runId: $run, terminatePolicy: $policy) { __typename } }""",
+                run=run.run_id,
+                policy=policy,
+            )
+
+    def remove_exports(self) -> None:
+        """Remove what earlier tests have published."""
+        shutil.rmtree(self.folder / "exports", ignore_errors=True)
 
     def launch(self, day: str, status: DagsterRunStatus) -> DagsterRun:
         """As `launched`, but without a backfill: Dagster's daemon looks at backfills only every half minute."""
@@ -206,7 +235,6 @@ class Supervised(Dev):
         return run
 
     def service(self, *words: str) -> psutil.Process:
-        """Return a process with these words in its command line."""
         return self.found(*words)[0]
 
     def found(self, *words: str) -> list[psutil.Process]:
@@ -214,8 +242,8 @@ class Supervised(Dev):
         assert self.process is not None
         found = []
         for each in psutil.Process(self.process.pid).children(recursive=True):
-            with suppress(psutil.Error):  # it has ended meanwhile
-                found += [each] if {*words} <= {*each.cmdline()} else []
+            with suppress(psutil.Error):  # it has ended
+                found += [each] * ({*words} <= {*each.cmdline()})
         return found
 
 
@@ -252,15 +280,10 @@ def deployed_dev(
             dev.stop()
 
 
-def state(dev: Dev, kind: InstigatorType, name: str) -> InstigatorState | None:
-    """Return what Dagster has stored of a schedule or sensor."""
-    return next(
-        (one for one in dev.instance.all_instigator_state(instigator_type=kind) if one.instigator_name == name), None
-    )
-
-
-def looks(dev: Dev) -> int:
-    """Return how often the sensor catch_up has looked for missed windows."""
-    found = state(dev, InstigatorType.SENSOR, CATCH_UP)
-    ticks = dev.instance.get_ticks(found.instigator_origin_id, found.selector_id) if found else []
-    return sum(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks)
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those of the processes that have not ended."""
+    found = []
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):  # it ends between two questions
+            found += [each] * (each.is_running() and each.status() != psutil.STATUS_ZOMBIE)
+    return found

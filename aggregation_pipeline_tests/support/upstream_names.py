@@ -4,9 +4,13 @@ from typing import Final
 
 # What the package imports that is private, by module: who needs it, and what for.
 IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "dagster._core.definitions.asset_checks.asset_check_evaluation": (
+        ("AssetCheckEvaluationPlanned",),
+        "instance: the event log keeps a row for each check that a run is going to evaluate",
+    ),
     "dagster._core.definitions.freshness": (
         ("CronFreshnessPolicy", "FreshnessState", "TimeWindowFreshnessPolicy"),
-        "alerts: an asset that is overdue, and the words for its policy",
+        "alerts: an asset that is overdue, and the words for its policy. metrics: which tables are late",
     ),
     "dagster._core.definitions.repository_definition": (
         ("SINGLETON_REPOSITORY_NAME",),
@@ -18,7 +22,11 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "dagster._core.errors": (
         ("DagsterUserCodeProcessError", "DagsterUserCodeUnreachableError"),
-        "services: tells a code server that does not answer from code that cannot be loaded",
+        "health, launching, services: tells a code server that does not answer from code that cannot be loaded",
+    ),
+    "dagster._core.events": (
+        ("ASSET_EVENTS",),
+        "instance: which events the event log also keeps by asset",
     ),
     "dagster._core.execution.context.system": (
         ("PlanOrchestrationContext",),
@@ -30,6 +38,10 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("StepDependencyConfig",),
         "automation: the type of Executor.step_dependency_config",
     ),
+    "dagster._core.execution.submit_asset_runs": (
+        ("RunRequestExecutionData", "get_job_execution_data_from_run_request", "submit_asset_run"),
+        "launching: runs whose ids are ours, by the function by which the daemon launches them",
+    ),
     "dagster._core.instance.config": (
         ("dagster_instance_config",),
         "local: `plan` reads dagster.yaml as Dagster will, without opening its storage",
@@ -38,57 +50,88 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("RegisteredCodeLocationOrigin", "RemoteRepositoryOrigin"),
         "local: the origin by which the UI shows a run of this process and can execute it again",
     ),
+    "dagster._core.remote_representation.code_location": (
+        ("GrpcServerCodeLocation",),
+        "health: the code location that has a server, which can be asked",
+    ),
     "dagster._core.scheduler.instigation": (
         ("InstigatorState", "InstigatorStatus", "InstigatorTick", "InstigatorType", "TickStatus"),
-        "alerts: schedules and sensors that fail, or that somebody has stopped",
+        "alerts, health, overview: schedules and sensors that fail, or that somebody has stopped",
     ),
     "dagster._core.storage.asset_check_execution_record": (
         ("AssetCheckExecutionRecord", "AssetCheckExecutionRecordStatus"),
-        "alerts: checks that failed, and that pass again",
+        "alerts: checks that failed, and that pass again; instance: how the event log names their outcomes",
+    ),
+    "dagster._core.storage.event_log.base": (
+        ("AssetEntry", "AssetRecord"),
+        "instance: what Dagster gets when it asks for what a step has stored; overview: what assets published last",
     ),
     "dagster._core.storage.event_log.schema": (
-        ("SqlEventLogStorageTable",),
-        "runs: reads only the events that a row needs; DagsterInstance would fetch a hundred others too",
+        ("SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
+        "instance: makes the tables. runs: reads only the events that a row needs, where DagsterInstance fetches more",
     ),
     "dagster._core.storage.event_log.sql_event_log": (
         ("SqlEventLogStorage",),
         "runs: only this storage has the table above",
     ),
+    "dagster._core.storage.runs.schema": (("RunStorageSqlMetadata",), "instance: makes the tables"),
     "dagster._core.storage.runs.sql_run_storage": (
         ("SqlRunStorage",),
         "batch_jobs: the id of Dagster's storage says which rows are ours",
     ),
+    "dagster._core.storage.schedules.schema": (("ScheduleStorageSqlMetadata",), "instance: makes the tables"),
+    "dagster._core.storage.sql": (("stamp_alembic_rev",), "instance: notes the version of new tables"),
     "dagster._core.workspace.context": (
         ("WorkspaceProcessContext", "WorkspaceRequestContext"),
-        "web: what Dagster's webserver serves",
+        "health, launching, web: what Dagster's webserver serves, and which code it has loaded",
     ),
     "dagster._core.workspace.load_target": (("WorkspaceFileTarget",), "web: the workspace.yaml to serve"),
+    "dagster._core.workspace.workspace": (("CodeLocationEntry",), "health: a code location, or why it is not loaded"),
     "dagster._grpc.__generated__": (
         ("dagster_api_pb2",),
         "services: the question for repositories; the client's own method takes no time limit",
     ),
     "dagster._grpc.client": (("DagsterGrpcClient",), "services: asks the code server, and tells it to reload or end"),
-    "dagster._serdes": (("ConfigurableClassData",), "instance: what a class of dagster.yaml is opened with"),
+    "dagster._serdes": (
+        ("ConfigurableClassData", "serialize_value"),
+        "instance: what a class of dagster.yaml is opened with; an event as the event log has it",
+    ),
     "dagster._utils.interrupts": (
         ("check_captured_interrupt",),
         "instance: Ctrl-C while a process waits for PostgreSQL; Dagster only notes it until its threads run",
     ),
+    "dagster._core.workspace.permissions": (
+        ("PermissionResult", "Permissions", "get_location_scoped_user_permissions", "get_user_permissions"),
+        "launching, web: the map of permissions that Dagster's GraphQL and UI ask",
+    ),
     "dagster._utils.log": (("configure_loggers",), "web: logs as `dagster-webserver` does"),
     "dagster._utils.schedules": (
-        ("get_latest_completed_cron_tick",),
-        "alerts, automation: the last tick of a cron expression, as Dagster's scheduler counts it",
+        ("get_latest_completed_cron_tick", "schedule_execution_time_iterator"),
+        "alerts, automation, overview: the last and the next tick of cron expressions, as Dagster's scheduler counts",
     ),
     "dagster_postgres.utils": (
-        ("DagsterPostgresException",),
-        "instance: raised when PostgreSQL does not answer after its retries",
+        ("DagsterPostgresException", "pg_alembic_config"),
+        "health, instance: raised when PostgreSQL does not answer after its retries; how new tables are stamped",
     ),
     "dagster_shared.error": (("SerializableErrorInfo",), "services: the code server's answer for code with an error"),
+    "dagster_shared.serdes": (("serialize_value",), "instance: the text of a record of an event"),
+    "dagster_graphql.schema.errors": (
+        ("GrapheneUnauthorizedError",),
+        "web: Dagster's answer where a role is not enough",
+    ),
+    "dagster_graphql.schema.roots.mutation": (
+        ("GrapheneLogTelemetrySuccess",),
+        "web: the answer to a mutation that does nothing here",
+    ),
     "dagster_webserver.version": (("__version__",), "web: the version that the UI shows"),
     "dagster_webserver.webserver": (("DagsterWebserver",), "web: Dagster's UI, served behind our gate"),
     "dotenv.parser": (("parse_stream",), "settings: what Dagster's services, which use it, make of a line of .env"),
     "dotenv.variables": (("parse_variables",), "settings: how they expand ${NAME} in it"),
     "openpyxl.xml.constants": (("ARC_CORE", "DCTERMS_NS"), "formats: where the workbook keeps the time it was made"),
     "openpyxl.xml.functions": (("fromstring", "tostring"), "formats: takes that time out: same data, same bytes"),
+    "pandas._libs.missing": (("NA",), "export: what pyarrow has to know of pandas to work without it"),
+    "pandas._libs.tslibs": (("NaT", "Timedelta", "Timestamp"), "export: the same"),
+    "pandas._libs.tslibs.offsets": (("DateOffset",), "export: the same"),
 }
 # Modules that a file or a command line names.
 NAMED: Final = {
@@ -101,20 +144,22 @@ NAMED: Final = {
 INSTANCE: Final = {
     "add_event_listener": "batch_jobs: a run's row is written in the run's own process",
     "add_run_tags": "automation, runs: the heartbeat's tag, and which run replaced a lost one",
-    "all_instigator_state": "alerts: schedules and sensors that were stopped",
+    "all_instigator_state": "alerts, health, overview: schedules and sensors that were stopped",
     "create_run": "automation: the copy of a run that was lost",
     "create_run_for_job": "local: replaced while a run of this process is made",
     "event_log_storage": "alerts, runs: checks of all assets at once, and a run's events by type",
     "from_config": "local: a dagster.yaml in the working folder",
+    "get_daemon_heartbeats": "health: whether the daemon lives",
     "get_execution_plan_snapshot": "runs: which steps a run was going to execute",
     "get_freshness_state_records": "alerts: assets that are overdue",
     "get_job_snapshot": "automation: the copy of a run that was lost",
     "get_records_for_run": "assets: what earlier attempts of a run have finished",
+    "get_required_daemon_types": "health: which threads the daemon should have",
     "get_runs": "automation: whether a schedule's earlier run still goes on",
     "get_runs_count": "batch_jobs: how much the reconciler has to look at",
     "get_ticks": "alerts: the last ticks of a schedule or sensor",
     "optimize_for_webserver": "web: one pool of connections, as `dagster-webserver` has it",
     "report_run_failed": "runs: a run whose process is gone",
     "run_storage": "batch_jobs: the id of Dagster's storage",
-    "submit_run": "automation: the copy of a run that was lost",
+    "submit_run": "automation: the copy of a run that was lost, and runs that were created and not submitted",
 }

@@ -5,6 +5,7 @@ touched.
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
@@ -119,3 +122,35 @@ def test_a_claim_can_be_taken_over_when_it_ends_and_not_before(tmp_path: Path):
     with take_over(tmp_path / "file") or pytest.fail("it is nobody's now"):
         assert take_over(tmp_path / "file") is None
     assert take_over(tmp_path / "missing") is None
+
+
+def test_when_the_disk_is_full_the_room_that_is_named_is_what_is_free_without_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    left: list[list[Path]] = []
+    disk_usage = shutil.disk_usage
+
+    def look(path: Path) -> Any:
+        left.append(list(tmp_path.rglob("*.csv")))
+        return disk_usage(path)
+
+    def fill(directory: Path) -> None:
+        (directory / "orders.csv").write_bytes(b"a")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "disk_usage", look)
+    with pytest.raises(StorageError, match="bytes are free without it"), working_directory(tmp_path) as directory:
+        fill(directory)
+    assert left == [[]]
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path):
+    occupied = tmp_path / "temp"
+    occupied.write_text("a file")
+    for place in (occupied, occupied / "below", Path("/proc/none")):
+        with (
+            pytest.raises(StorageError, match=r"TEMP_DIR \(.*Set TEMP_DIR to a folder") as raised,
+            working_directory(place),
+        ):
+            pass
+        assert str(place) in str(raised.value)

@@ -1,6 +1,7 @@
 """UTC offsets of zones, and the local times of a column of instants."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -24,6 +25,19 @@ def test_an_offset_is_constant_only_between_two_changes_of_the_clock():
     offsets = offsets_of(BERLIN)
     assert offsets.constant_between(second, second + 86_400) == 7200
     assert offsets.constant_between(second - 1, second) is None
+
+
+# Each has kept an offset for less than a week.
+@pytest.mark.parametrize("name", ["America/Recife", "Asia/Gaza"])
+def test_no_change_of_the_clock_is_missed(name: str):
+    zone = ZoneInfo(name)
+    changes = [
+        after
+        for before, after in pairwise(datetime.fromtimestamp(day * 86_400, zone) for day in range(25_000))
+        if before.utcoffset() != after.utcoffset()
+    ]
+    starts = offsets_of(zone).starts.tolist()[1 : len(changes) + 1]
+    assert all(0 <= change.timestamp() - start < 86_400 for change, start in zip(changes, starts, strict=True))
 
 
 def test_local_times_keep_microseconds_and_nulls():

@@ -5,17 +5,25 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from starlette.types import ASGIApp
 
+from aggregation_pipeline.health.probes import open_probes
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.web.api import build_api
+from aggregation_pipeline.web.dagster_loop import second_loop
+from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.server import Webserver
+from aggregation_pipeline.web.sign_in.access import open_access
 from aggregation_pipeline_tests.support.waiting import until
 
 
@@ -67,17 +75,62 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(instance: DagsterInstance, workspace: Path, prefix: str = "") -> Iterator[int]:
-    """Serve Dagster's UI behind the gate, in a thread of this process; yields the port."""
+def building(
+    instance: DagsterInstance,
+    workspace: Path,
+    port: int,
+    prefix: str = "",
+    settings: Settings | None = None,
+    *,
+    access: Settings | None = None,
+    judge_seconds: float = 30.0,
+) -> Iterator[Webserver]:
+    """Build the webserver. `settings` name what to probe, and `access` who signs in how; without it nobody has to."""
+    own = OwnHosts.of("127.0.0.1", port, ["dagster.example"])
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context, ExitStack() as stack:
+        probes = () if settings is None else stack.enter_context(open_probes(settings, context))
+        routers = () if settings is None else stack.enter_context(open_endpoints(settings, context, probes))
+        loop = stack.enter_context(second_loop())
+        access = access or settings or access_settings(instance, workspace.parent)
+        opened = stack.enter_context(open_access(access, "127.0.0.1"))
+        api = build_api(probes, own, routers)
+        yield Webserver(context, own, api, loop, opened, prefix, judge_seconds)
+
+
+@contextmanager
+def serving(
+    instance: DagsterInstance,
+    workspace: Path,
+    prefix: str = "",
+    settings: Settings | None = None,
+    *,
+    access: Settings | None = None,
+    judge_seconds: float = 30.0,
+) -> Iterator[int]:
+    """Serve the UI behind gate and sign-in, in a thread of this process; yields the port."""
     port = free_port()
-    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context:
-        app = Webserver(context, OwnHosts.of("127.0.0.1", port, ["dagster.example"]), prefix).create_asgi_app()
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        until("the webserver", lambda: server.started, 30)
-        try:
-            yield port
-        finally:
-            server.should_exit = True
-            thread.join()
+    with (
+        building(instance, workspace, port, prefix, settings, access=access, judge_seconds=judge_seconds) as webserver,
+        serving_app(webserver.create_asgi_app(), port),
+    ):
+        yield port
+
+
+def access_settings(instance: DagsterInstance, folder: Path, **variables: Any) -> Settings:
+    """Return settings with accounts in `folder`, and with sessions where the instance is stored."""
+    storage: Any = instance.run_storage
+    return Settings(dagster_pg_url=storage.postgres_url, auth_file=folder / "auth.json", **variables)
+
+
+@contextmanager
+def serving_app(app: ASGIApp, port: int) -> Iterator[None]:
+    """Serve an app on a port of 127.0.0.1, in a thread of this process."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until("the webserver", lambda: server.started, 30)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

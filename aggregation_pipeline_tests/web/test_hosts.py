@@ -2,9 +2,10 @@
 
 import pytest
 
+from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.hosts import OwnHosts, is_loopback
+from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
 

@@ -188,23 +188,34 @@ def test_the_same_page_does_all_of_it_to_dagsters_own_webserver(postgres: "Postg
         assert result == {"opened": ["websocket"], "read": [], "framed": True, "rebound": 200}
 
 
-def test_people_launch_in_the_ui_and_see_its_log_arrive(gated: Target, page: Page):
+def watched(page: Page) -> tuple[list[str], list[str]]:
+    """Return two lists that grow: what comes over websockets, and answers that are errors."""
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
     faults: list[str] = []
     page.on("response", lambda reply: faults.append(f"{reply.status} {reply.url}") if reply.status >= 400 else None)
-    sockets: list[str] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sockets.append(str(frame))))
-    before = {run.run_id for run in gated.instance.get_runs()}
-    page.goto(f"{gated.base}/locations/victim/jobs/quick")
+    return frames, faults
+
+
+def launch_and_see_the_log_arrive(page: Page, frames: list[str]) -> None:
+    """Launch a run by click on the page of a job, and wait for an event of its log."""
     page.get_by_role("tab", name="Launchpad").click()
     page.get_by_role("button", name="Launch Run").click()
     page.wait_for_url("**/runs/**")
     # It stays in the queue, because no daemon runs here.
     expect(page.get_by_text("This run is queued for execution")).to_be_visible()
     for _ in range(100):
-        if any('"data"' in frame for frame in sockets):
+        if any('"data"' in frame for frame in frames):
             break
         page.wait_for_timeout(200)
     else:
-        pytest.fail(f"no event came over the websocket: {sockets}")
+        pytest.fail(f"no event came over the websocket: {frames}")
+
+
+def test_people_launch_in_the_ui_and_see_its_log_arrive(gated: Target, page: Page):
+    frames, faults = watched(page)
+    before = {run.run_id for run in gated.instance.get_runs()}
+    page.goto(f"{gated.base}/locations/victim/jobs/quick")
+    launch_and_see_the_log_arrive(page, frames)
     assert len({run.run_id for run in gated.instance.get_runs()} - before) == 1
     assert faults == []

@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from pydantic.alias_generators import to_snake
-from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
 
 # Words of other programs, and of people, for our keys and values; written as `_normalize` returns them.
 _SYNONYMS: Final = {
@@ -52,6 +50,8 @@ def nearest_name(word: str, known: Iterable[str]) -> str:
     normalized = {_normalize(name): name for name in known}
     if (synonym := _SYNONYMS.get(_normalize(word))) in normalized.values():
         return str(synonym)
+    from rapidfuzz import process
+
     match = process.extractOne(_normalize(word), normalized.keys(), scorer=_similarity, score_cutoff=0.75)
     return normalized[match[0]] if match else _nearest_chinese(word, normalized.values())
 
@@ -66,6 +66,8 @@ def _similarity(word: str, other: str, **_options: object) -> float:
     Jaro-Winkler finds `select` in `select_fields`; the edit distance finds that `cvs` is `csv` with letters swapped.
     """
 
+    from rapidfuzz.distance import OSA, JaroWinkler
+
     beginning = JaroWinkler.similarity(word, other) if word[:1] == other[:1] else 0.0
     return max(beginning, OSA.normalized_similarity(word, other) + 0.1)
 
@@ -74,5 +76,7 @@ def _nearest_chinese(word: str, known: Iterable[str]) -> str:
     """The only name that differs in one character. A Chinese name has two or three, so one is too much for a ratio."""
     if not _SHORT_NAME.fullmatch(word):
         return ""
+    from rapidfuzz.distance import OSA
+
     near = [name for name in known if OSA.distance(word, name) == 1]
     return near[0] if len(near) == 1 else ""

@@ -4,7 +4,7 @@ sqlglot only checks: the text that it would print is not always what it read.
 """
 
 import logging
-from typing import Final, Literal
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
@@ -12,11 +12,9 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from aggregation_pipeline.config.messages.likely_causes import foreign_comment, template
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
 from aggregation_pipeline.config.sql.tokens import ExpressionError
 
-# What an expression is for.
-Role = Literal["group key", "field", "argument", "condition", "aggregate", "order"]
-DIRECTIONS: Final = ("ASC", "DESC")
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Lock, exp.PropertyEQ)
 
 # It warns of JSON paths that it could not print. Nothing of it is printed here, and MySQL accepts them.

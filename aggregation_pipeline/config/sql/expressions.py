@@ -8,10 +8,8 @@ import re
 import unicodedata
 from typing import Final
 
-from sqlglot import exp
-
-from aggregation_pipeline.config.sql.expression_tree import DIRECTIONS, Role, check_syntax
 from aggregation_pipeline.config.sql.forbidden import refuse_forbidden
+from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
 from aggregation_pipeline.config.sql.tokens import ExpressionError, quote, tokenize, unquote
 
 # Words of MySQL that are values without brackets, and not names.
@@ -34,13 +32,6 @@ def is_plain_word(text: str) -> bool:
 def as_column(text: str) -> str:
     """The text where a plain word is always a column: a word that is a constant of MySQL gets backticks."""
     return quote(text.strip()) if text.strip().lower() in CONSTANTS else text
-
-
-def is_column(node: exp.Expression) -> bool:
-    """Whether a node is a named column; to sqlglot `*` and some of the constants are columns too."""
-    if not isinstance(node, exp.Column) or isinstance(node.this, exp.Star):
-        return False
-    return bool(node.table) or bool(node.this.args.get("quoted")) or node.name.lower() not in CONSTANTS
 
 
 def to_sql(expression: str) -> str:
@@ -89,6 +80,8 @@ def read_expression(text: str, role: Role) -> str:
     if not tokens:
         raise ExpressionError("it is empty; a column or an expression is expected")
     refuse_forbidden(tokens, role)
+    from aggregation_pipeline.config.sql.expression_tree import check_syntax
+
     check_syntax(clean, text, role)
     return clean
 

@@ -7,13 +7,9 @@ may be a certain column counts as that column, wherever it stands in the express
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.sql.name_chains import counted_names, name_chains
 from aggregation_pipeline.config.sql.table_names import TableName
@@ -119,19 +115,6 @@ def references_in(expression: str) -> References:
     )
 
 
-def returns_cell_values(sql: str) -> bool:
-    """Whether an expression returns cells of a column as they are, apart from case and blanks around them."""
-    if not (trees := list(_parsed(sql))):
-        return False
-    node = trees[0].expressions[0]
-    while (
-        isinstance(node, exp.Paren | exp.Lower | exp.Upper | exp.Min | exp.Max | exp.Trim)
-        and len([*node.iter_expressions()]) == 1
-    ):
-        node = node.this
-    return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
-
-
 def _is_star(two_before: Token | None, before: Token | None, token: Token) -> bool:
     """Whether it is the * for all columns. Behind a value it multiplies, and COUNT(*) reads no column."""
     if token.text != "*" or token.kind != "symbol":
@@ -145,28 +128,16 @@ def _is_star(two_before: Token | None, before: Token | None, token: Token) -> bo
 
 
 def _relations(expression: str) -> dict[str, frozenset[TableName | None]]:
-    """The tables behind names and aliases; empty if the expression does not parse, so that nothing is known of them."""
+    """The tables behind names and aliases."""
+    from aggregation_pipeline.config.sql.trees import relations_in
+
     found: dict[str, set[TableName | None]] = {}
-    for tree in _parsed(expression):
-        for node in tree.find_all(exp.Table, exp.TableAlias):
-            named = node.parent if isinstance(node, exp.TableAlias) else node
-            if isinstance(named, exp.Table) and isinstance(named.this, exp.Identifier):
-                found.setdefault(comparable_name(named.alias_or_name), set()).add(
-                    TableName(named.db or None, named.name)
-                )
-            elif isinstance(node, exp.TableAlias):
-                found.setdefault(comparable_name(node.name), set()).add(None)
+    for name, table in relations_in(expression):
+        found.setdefault(comparable_name(name), set()).add(table)
     return {name: frozenset(tables) for name, tables in found.items()}
 
 
-def _column_lists(expression: str) -> Iterator[TableName]:
-    """Aliases with a list of columns, which look like calls of functions: `z(a, b)`."""
-    for tree in _parsed(expression):
-        yield from (TableName(None, node.name) for node in tree.find_all(exp.TableAlias) if node.args.get("columns"))
+def _column_lists(expression: str) -> Iterable[TableName]:
+    from aggregation_pipeline.config.sql.trees import column_lists_in
 
-
-def _parsed(expression: str) -> Iterable[exp.Expr]:
-    try:
-        return [sqlglot.parse_one(f"SELECT ({expression})", read="mysql")]
-    except (SqlglotError, RecursionError):
-        return []
+    return column_lists_in(expression)

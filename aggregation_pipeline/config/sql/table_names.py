@@ -1,5 +1,6 @@
 """Names of tables as a user writes them."""
 
+import functools
 import re
 import unicodedata
 from typing import Final, NamedTuple
@@ -34,9 +35,13 @@ class TableName(NamedTuple):
 
 def has_unprintable(name: str) -> bool:
     """Whether a name holds a character that cannot be seen. Blanks do not count; Chinese names may hold U+3000."""
-    return any(not letter.isprintable() and unicodedata.category(letter) != "Zs" for letter in name)
+    return not name.isprintable() and any(
+        not letter.isprintable() and unicodedata.category(letter) != "Zs" for letter in name
+    )
 
 
+# While a project is loaded, each entry asks a dozen times for the parts of its table's name.
+@functools.lru_cache(maxsize=1_000)
 def split_table(text: str) -> TableName:
     """Split `orders` or `shop.orders`; a name that holds a dot needs backticks: `` shop.`v1.orders` ``.
 
@@ -70,13 +75,15 @@ def checked_table(text: str) -> str:
     return text
 
 
+# Each window asks for the same few names dozens of times.
+@functools.lru_cache(maxsize=1_000)
 def segment_problem(part: str) -> str | None:
     """Why a text can be no part of an object's key, or None. Such texts come from errors or attacks."""
     if not part:
         return "has an empty part (a leading '/', a doubled one, or no text at all)"
     if part in {".", ".."}:
         return f"has the part {part!r}, which would point to another folder"
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
+    if not part.isprintable() and any(unicodedata.category(character) in {"Cc", "Cs"} for character in part):
         return "holds a control character or half of a surrogate pair"
     return None
 

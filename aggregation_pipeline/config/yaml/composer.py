@@ -70,11 +70,11 @@ class Composer:
     def _scalar(self, node: yaml.Node, location: SourceLocation, path: Path) -> str | float | bool | None:
         text = str(node.value)
         # An escape can write half a surrogate pair, which no UTF-8 can hold.
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
             message = "half a surrogate pair is not a character; write the character itself"
             self._add_issue(location, path, message)
             return None
-        return _parse_plain(text) if isinstance(node, yaml.ScalarNode) and node.style is None else text
+        return _parse_plain(text) if isinstance(node, yaml.ScalarNode) and not node.style else text
 
     def _sequence(self, node: yaml.SequenceNode, location: SourceLocation, path: Path) -> list[Any]:
         nodes, split_texts = join_items(node.value) if node.flow_style else (node.value, [])
@@ -95,7 +95,7 @@ class Composer:
                 message = f"this is {{{{ }}}} of a template: {NOT_FILLED_IN}" if is_template else _NO_KEY
                 self._add_issue(key_location, path, message)
                 continue
-            if key_node.value == "<<" and key_node.style is None:
+            if key_node.value == "<<" and not key_node.style:
                 merged.extend(self._merged_pairs(value_node, path))
                 continue
             # A key is its text, so that tables named 2024, no or null need no quotes.

@@ -8,6 +8,7 @@ import yaml
 
 from aggregation_pipeline.config.yaml.composer import Composer
 from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation
+from aggregation_pipeline.config.yaml.parsing import parse
 from aggregation_pipeline.config.yaml.syntax_errors import explain_syntax_error
 from aggregation_pipeline.errors import ConfigError
 
@@ -35,7 +36,7 @@ def read_document(path: Path, content: bytes | None = None) -> Document:
     text = _decoded(path, _read(path) if content is None else content)
     composer = Composer()
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = parse(text)
         if node is None:
             raise ConfigError(
                 f"{path}:1:1: the file is empty; expected tables: and under it a table, as in\n\ntables:\n  users: {{}}"

@@ -86,7 +86,7 @@ def _is_open(text: str) -> bool:
 
 
 def _plain_text(node: yaml.Node) -> str | None:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) and node.style is None else None
+    return str(node.value) if isinstance(node, yaml.ScalarNode) and not node.style else None
 
 
 def _join(first: yaml.Node, key: str | int, texts: Sequence[str | None], joined: list[SplitText]) -> yaml.Node:

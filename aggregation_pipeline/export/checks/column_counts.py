@@ -1,12 +1,13 @@
 """Counts over the columns of a dataset, batch by batch, so that memory does not grow with its rows."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Self
+from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,8 +15,10 @@ from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.column_text import plain_text
 
 AllowedValue = str | int | bool | None
-# Rows whose hashes occur twice are compared in full, if there are no more such hashes than this.
-_MAX_COMPARED_HASHES: Final = 10_000
+# Values that are counted in memory at once; more than that are divided into files, which are open at the same time.
+_PART_BYTES: Final = 16 << 20
+_PARTS: Final = 256
+_SCHEMA: Final = pa.schema([("key", pa.binary())])
 
 
 def nulls(dataset: Dataset, column: str) -> int:
@@ -42,40 +45,94 @@ def unexpected_values(dataset: Dataset, column: str, allowed: Sequence[AllowedVa
 def duplicates(dataset: Dataset, columns: Sequence[str]) -> int:
     """Count the rows that have the same values in `columns` as an earlier row.
 
-    As in a UNIQUE index, a row with a NULL in one of the columns equals no other row. Memory holds eight bytes a row:
-    a hash of its values. Rows whose hash occurs twice are then read again and compared in full.
+    As in a UNIQUE index, a row with a NULL in one of the columns equals no other row. Texts compare by their bytes.
+    The count is exact, and memory does not grow with the rows: beyond 16 MiB the values go to files beside the dataset,
+    divided by a checksum, so that equal values meet in one file, and one file after the other is counted.
     """
-    hashes = [_hashes(_keys(batch, columns)) for batch in dataset.batches()]
-    if not hashes:
-        return 0
-    values, counts = np.unique(np.concatenate(hashes), return_counts=True)
-    suspects = values[counts > 1]
-    if not len(suspects) or len(suspects) > _MAX_COMPARED_HASHES:
-        return int((counts[counts > 1] - 1).sum())
-    seen: Counter[tuple[object, ...]] = Counter()
-    for batch in dataset.batches():
-        keys = _keys(batch, columns)
-        candidates = keys.filter(pa.array(np.isin(_hashes(keys), suspects)))
-        seen.update(tuple(row.values()) for row in candidates.to_pylist())
-    return sum(count - 1 for count in seen.values())
+    rows = size = 0
+    kept: list[pa.Array] = []
+    with _Parts(dataset.path.parent) as parts:
+        for batch in dataset.batches():
+            keys = _keys(batch, columns)
+            rows += len(keys)
+            # Each value once: the most frequent one would fill a part by itself.
+            kept.append(pc.unique(keys))
+            size += kept[-1].nbytes
+            if size > _PART_BYTES:
+                parts.add(kept)
+                kept, size = [], 0
+        if not parts.in_use:
+            return rows - _count_distinct(pa.chunked_array(kept, pa.binary()))
+        parts.add(kept)
+        return rows - sum(_count_distinct(part) for part in parts.read())
 
 
-def _keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
-    """The rows without a NULL, each value as text or bytes: Python has no object for some values of the columns."""
-    complete = batch.select(columns).drop_null()
-    return pa.RecordBatch.from_arrays([_key(column) for column in complete.columns], names=complete.schema.names)
+def _count_distinct(keys: pa.ChunkedArray) -> int:
+    return int(pc.count_distinct(keys).as_py())
 
 
-def _key(column: pa.Array) -> pa.Array:
-    if pa.types.is_binary(column.type):
-        return column
+class _Parts:
+    """Keys in files below `directory`. Equal keys are in one file."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._files = ExitStack()
+        self._paths: list[Path] = []
+        self._writers: list[pa.RecordBatchStreamWriter] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether keys were added."""
+        return bool(self._paths)
+
+    def add(self, keys: Sequence[pa.Array]) -> None:
+        """Write the keys into their files."""
+        if not self.in_use:
+            self._open()
+        for batch in keys:
+            numbers = np.fromiter((crc32(key) % _PARTS for key in batch.to_pylist()), np.int64, len(batch))
+            ordered = batch.take(pa.array(np.argsort(numbers)))
+            ends = np.cumsum(np.bincount(numbers, minlength=_PARTS)).tolist()
+            for writer, start, end in zip(self._writers, [0, *ends], ends, strict=False):
+                if end > start:
+                    writer.write_batch(pa.RecordBatch.from_arrays([ordered[start:end]], schema=_SCHEMA))
+
+    def read(self) -> Iterator[pa.ChunkedArray]:
+        """Yield the keys of one file after the other. None can be added any more."""
+        for writer in self._writers:
+            writer.close()
+        for path in self._paths:
+            with pa.ipc.open_stream(path) as reader:
+                yield reader.read_all().column(0)
+
+    def _open(self) -> None:
+        folder = Path(self._files.enter_context(TemporaryDirectory(dir=self._directory)))
+        self._paths = [folder / str(number) for number in range(_PARTS)]
+        self._writers = [self._files.enter_context(pa.ipc.new_stream(path, _SCHEMA)) for path in self._paths]
+
+
+def _keys(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
+    """The rows without a NULL, each as bytes; equal bytes are equal rows."""
+    cells = [_cells(column) for column in batch.select(columns).drop_null().columns]
+    if len(cells) == 1:
+        return cells[0]
+    # The length before each text tells ("a", "bc") from ("ab", "c").
+    texts = [part for cell in cells for part in (pc.binary_length(cell).cast(pa.string()).cast(pa.binary()), cell)]
+    return pc.binary_join_element_wise(*texts, b":")
+
+
+def _cells(column: pa.Array) -> pa.Array:
+    """Each value as bytes: Python has no object for some values of the columns."""
     if pa.types.is_timestamp(column.type):
         # As text, two moments of the hour that occurs twice in autumn would look alike.
         column = column.cast(pa.int64())
-    return pc.cast(column, pa.string())
-
-
-def _hashes(keys: pa.RecordBatch) -> npt.NDArray[np.uint64]:
-    frame = pd.DataFrame({name: keys.column(name).to_numpy(zero_copy_only=False) for name in keys.schema.names})
-    hashes: npt.NDArray[np.uint64] = pd.util.hash_pandas_object(frame, index=False, categorize=False).to_numpy()  # type: ignore[assignment]
-    return hashes
+    if pa.types.is_floating(column.type):
+        # To the database -0 and 0 are equal.
+        column = pc.add(column, pa.scalar(0, column.type))
+    return column.cast(pa.string()).cast(pa.binary()) if not pa.types.is_binary(column.type) else column

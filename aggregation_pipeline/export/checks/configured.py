@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aggregation_pipeline.config.checks import Checks
 from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.errors import CheckError
-from aggregation_pipeline.export.checks.column_counts import duplicates, nulls, unexpected_values
 from aggregation_pipeline.export.checks.results import CheckResult, counted_rows
-from aggregation_pipeline.extract import Dataset, Extract
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.extract import Dataset, Extract
 
 # The message about an unexpected value lists at most so many of the allowed values.
 _ALLOWED_SHOWN: Final = 20
@@ -34,7 +35,7 @@ class _Outcome(NamedTuple):
 
 class _Kind(NamedTuple):
     expectation: Callable[[Checks], str]
-    evaluate: Callable[[Checks, Extract, RowsBefore], _Outcome]
+    evaluate: "Callable[[Checks, Extract, RowsBefore], _Outcome]"
 
 
 def configured_checks(groups: Sequence[Checks]) -> list[ConfiguredCheck]:
@@ -54,7 +55,7 @@ def expectation(check: ConfiguredCheck) -> str:
     return _KINDS[check.kind].expectation(check.group)
 
 
-def evaluate_configured_check(check: ConfiguredCheck, extract: Extract, rows_before: RowsBefore) -> CheckResult:
+def evaluate_configured_check(check: ConfiguredCheck, extract: "Extract", rows_before: RowsBefore) -> CheckResult:
     """Evaluate one check on the rows that were read.
 
     Raises:
@@ -64,17 +65,17 @@ def evaluate_configured_check(check: ConfiguredCheck, extract: Extract, rows_bef
     return CheckResult(check.name, passed, check.group.severity, check.group.blocking, message, numbers)
 
 
-def _min_rows(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
+def _min_rows(group: Checks, extract: "Extract", _: RowsBefore) -> _Outcome:
     rows, least = counted_rows(extract), group.min_rows or 0
     return _Outcome(rows >= least, f"{rows:,} rows, at least {least:,} expected", {"rows": rows})
 
 
-def _max_rows(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
+def _max_rows(group: Checks, extract: "Extract", _: RowsBefore) -> _Outcome:
     rows, most = counted_rows(extract), group.max_rows or 0
     return _Outcome(rows <= most, f"{rows:,} rows, at most {most:,} expected", {"rows": rows})
 
 
-def _change_percent(group: Checks, extract: Extract, rows_before: RowsBefore) -> _Outcome:
+def _change_percent(group: Checks, extract: "Extract", rows_before: RowsBefore) -> _Outcome:
     rows, before, limit = counted_rows(extract), rows_before(), group.change_percent or 0
     if not before:
         message = f"{rows:,} rows; there is no earlier window with rows to compare with"
@@ -84,7 +85,9 @@ def _change_percent(group: Checks, extract: Extract, rows_before: RowsBefore) ->
     return _Outcome(abs(change) <= limit, message, {"rows": rows, "change percent": round(change, 2)})
 
 
-def _not_null(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
+def _not_null(group: Checks, extract: "Extract", _: RowsBefore) -> _Outcome:
+    from aggregation_pipeline.export.checks.column_counts import nulls
+
     found = {column: _locate(extract, "not_null", [column]) for column in group.not_null}
     counts = {column: nulls(dataset, column) for column, (dataset, _) in found.items()}
     zero_dates = {column: dataset.zero_dates.get(column, 0) for column, (dataset, _) in found.items()}
@@ -96,12 +99,16 @@ def _not_null(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
     return _none_expected(counts, "NULL", remarks)
 
 
-def _unique(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
+def _unique(group: Checks, extract: "Extract", _: RowsBefore) -> _Outcome:
+    from aggregation_pipeline.export.checks.column_counts import duplicates
+
     counts = {columns: duplicates(*_locate(extract, "unique", columns.split(","))) for columns in group.unique}
     return _none_expected(counts, "duplicate")
 
 
-def _values(group: Checks, extract: Extract, _: RowsBefore) -> _Outcome:
+def _values(group: Checks, extract: "Extract", _: RowsBefore) -> _Outcome:
+    from aggregation_pipeline.export.checks.column_counts import unexpected_values
+
     found = {column: _locate(extract, "values", [column])[0] for column in group.values}
     counts = {column: unexpected_values(found[column], column, allowed) for column, allowed in group.values.items()}
     # Allowed values may be quoted: they come from the configuration, not from the data.
@@ -138,7 +145,7 @@ def _none_expected(counts: Mapping[str, int], what: str, remarks: str = "") -> _
     return _Outcome(not bad, message, dict(counts))
 
 
-def _locate(extract: Extract, kind: str, columns: Sequence[str]) -> tuple[Dataset, list[str]]:
+def _locate(extract: "Extract", kind: str, columns: Sequence[str]) -> "tuple[Dataset, list[str]]":
     """Find the dataset that has all the columns: the detail rows if they have them, else the summary."""
     wanted = [column.strip() for column in columns]
     for dataset in sorted(extract.datasets, key=lambda dataset: dataset.name):  # detail first

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aggregation_pipeline.config.checks import Severity
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.extract import Extract
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class CheckResult:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-def counted_rows(extract_or_manifest: Extract | Manifest) -> int:
+def counted_rows(extract_or_manifest: "Extract | Manifest") -> int:
     """Return the number of detail rows, or of summary rows if the entry has no detail.
 
     min_rows, max_rows and change_percent go by this number, and the asset's page shows it.

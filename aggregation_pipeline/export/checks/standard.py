@@ -1,11 +1,13 @@
 """The checks that every table has, whatever its entry says."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aggregation_pipeline.export.checks.results import CheckResult
-from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.manifest import Manifest
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.extract import Extract
 
 NOT_TRUNCATED: Final = "not_truncated"
 SCHEMA_UNCHANGED: Final = "schema_unchanged"
@@ -23,7 +25,7 @@ NAMES_SET: Final = "stable_names_set"
 NAMES_SET_DESCRIPTION: Final = "The files of the window can be reached by their stable names."
 
 
-def evaluate_standard_checks(extract: Extract, reference: Manifest | None) -> tuple[CheckResult, ...]:
+def evaluate_standard_checks(extract: "Extract", reference: Manifest | None) -> tuple[CheckResult, ...]:
     """Evaluate the standard checks that need only the rows.
 
     Args:
@@ -55,18 +57,18 @@ def _warning(name: str, problem: str, message: str | None = None) -> CheckResult
     return CheckResult(name, not problem, "warn", blocking=False, message=text)
 
 
-def _not_truncated(extract: Extract) -> CheckResult:
+def _not_truncated(extract: "Extract") -> CheckResult:
     cut = [dataset.name for dataset in extract.datasets if dataset.truncated]
     return _warning(NOT_TRUNCATED, f"limit cut off rows of {' and '.join(cut)}" if cut else "")
 
 
-def _schema_unchanged(extract: Extract, reference: Manifest | None) -> CheckResult:
+def _schema_unchanged(extract: "Extract", reference: Manifest | None) -> CheckResult:
     changes = [] if reference is None else list(_schema_changes(extract, reference))
     problem = f"{_who_changed(extract, reference)}{'; '.join(changes)}" if reference and changes else ""
     return _warning(SCHEMA_UNCHANGED, problem)
 
 
-def _who_changed(extract: Extract, reference: Manifest) -> str:
+def _who_changed(extract: "Extract", reference: Manifest) -> str:
     if not (extract.columns_fingerprint and reference.columns_fingerprint):
         return ""
     if extract.columns_fingerprint == reference.columns_fingerprint:
@@ -74,7 +76,7 @@ def _who_changed(extract: Extract, reference: Manifest) -> str:
     return "the entry asks for other columns than the last time: "
 
 
-def _schema_changes(extract: Extract, reference: Manifest) -> Iterator[str]:
+def _schema_changes(extract: "Extract", reference: Manifest) -> Iterator[str]:
     before = {dataset.name: {column.name: column.type for column in dataset.columns} for dataset in reference.datasets}
     now = {dataset.name: {column.name: str(column.type) for column in dataset.schema} for dataset in extract.datasets}
     for name in sorted(before.keys() | now.keys()):
@@ -88,7 +90,7 @@ def _schema_changes(extract: Extract, reference: Manifest) -> Iterator[str]:
         )
 
 
-def _snapshot_held(extract: Extract) -> CheckResult:
+def _snapshot_held(extract: "Extract") -> CheckResult:
     if extract.consistency != "snapshot":
         engines = f" (engines: {extract.engines})" if extract.engines else ""
         problem = f"consistency: none in the entry; summary and detail rows may be of different moments{engines}"

@@ -1,10 +1,9 @@
-"""How the formats read an extract: in slices that fit into memory, and ahead where a whole column decides."""
+"""How the formats read an extract: in slices that fit into memory."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset
@@ -37,17 +36,6 @@ def wrong_row_count(dataset: Dataset, rows: int) -> FormatError:
         f"The extract of {dataset.name} was said to hold {dataset.rows} rows and holds {rows}: "
         "it was cut or replaced after it was made. Run the table again, so that it is read anew."
     )
-
-
-def columns_where(dataset: Dataset, tests: Mapping[str, Callable[[pa.Array], bool]]) -> frozenset[str]:
-    """Return the columns whose test holds for any part of them; only columns with a test are read."""
-    found: set[str] = set()
-    if not tests:
-        return frozenset()
-    with pq.ParquetFile(dataset.path, memory_map=False, pre_buffer=False) as file:
-        for batch in file.iter_batches(batch_size=_SLICE_ROWS, columns=list(tests), use_threads=False):
-            found.update(name for name, test in tests.items() if name not in found and test(batch.column(name)))
-    return frozenset(found)
 
 
 def exceeds(column: pa.Array, limit: int) -> bool:

@@ -5,7 +5,6 @@ everything else together.
 """
 
 from decimal import Decimal
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +23,8 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
         FormatError: the column holds what MySQL cannot hold either, or is of a type that no format knows.
     """
     kind = field.type
-    if pa.types.is_string(kind):
-        return column
-    if pa.types.is_integer(kind) or pa.types.is_date32(kind):
-        return pc.cast(column, pa.string())
+    if is_exact(kind):
+        return exact_text(column)
     if pa.types.is_floating(kind):
         if not _are_finite(column):
             raise FormatError(
@@ -35,13 +32,26 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
                 " table again."
             )
         return float_text(column, field)
-    if pa.types.is_decimal(kind):
-        return decimal_text(column)
     if pa.types.is_timestamp(kind):
-        return datetime_text(column, field, style="mysql")
+        clock = clock_of(column)
+        return clock_text(clock, shown_digits(clock, field), " ")
     raise FormatError(
         f"Column {field.name!r} came as Arrow's {kind}, which no format knows; please report it with its MySQL type."
     )
+
+
+def is_exact(kind: pa.DataType) -> bool:
+    """Whether values of a type have one text each: text itself, integers, DECIMAL and DATE."""
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_date32(kind)
+    )
+
+
+def exact_text(column: pa.Array) -> pa.Array:
+    """Write a column of such a type."""
+    if pa.types.is_decimal(column.type):
+        return decimal_text(column)
+    return column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
 
 
 def shown_text(column: pa.Array, field: pa.Field) -> pa.Array:
@@ -83,17 +93,27 @@ def decimal_text(column: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(sign, *unsigned, "")
 
 
-def datetime_text(column: pa.Array, field: pa.Field, *, style: Literal["iso", "mysql"]) -> pa.Array:
-    """Write timestamps with the digits after the second that the type declares.
+def clock_text(clock: pa.Array, digits: int, separator: str) -> pa.Array:
+    """Write timestamp[us] without a zone, none of which has more digits after the second: `2026-11-20 14:00:00.123`."""
+    if digits == 0:
+        text = pc.cast(pc.cast(clock, pa.timestamp("s"), safe=False), pa.string())
+    else:
+        text = pc.cast(clock, pa.string())
+        if digits < 6:
+            text = pc.utf8_slice_codeunits(text, 0, len("2026-11-20 14:00:00.") + digits)
+    return text if separator == " " else pc.binary_replace_slice(text, 10, 11, separator)
 
-    `mysql`: `2026-11-20 14:00:00.123`. `iso`: with a T, and with the UTC offset where the column is an instant.
-    """
-    clock, offsets = (column, None) if column.type.tz is None else to_wall_clock(column)
-    text = _clock_text(clock, fraction_digits(field))
-    if style == "mysql":
-        return text
-    text = pc.binary_replace_slice(text, 10, 11, "T")
-    return text if offsets is None else pc.binary_join_element_wise(text, _offset_texts(offsets), "")
+
+def shown_digits(clock: pa.Array, field: pa.Field) -> int:
+    """Return how many digits after the second to write: as many as the type declares, or six if a value has more."""
+    digits = fraction_digits(field)
+    return digits if digits < 6 and not has_fraction(clock, 10 ** (6 - digits)) else 6
+
+
+def offset_text(offsets: Int64Array) -> pa.Array:
+    """Write UTC offsets in seconds as ISO 8601 does: `+08:00`."""
+    distinct, places = np.unique(offsets, return_inverse=True)
+    return pa.array([format_offset(int(seconds)) for seconds in distinct], pa.string()).take(pa.array(places))
 
 
 def clock_of(column: pa.Array) -> pa.Array:
@@ -103,8 +123,13 @@ def clock_of(column: pa.Array) -> pa.Array:
 
 def has_fraction(column: pa.Array, step: int) -> bool:
     """Whether any timestamp lies between two multiples of `step` microseconds."""
-    microseconds = pc.fill_null(column.cast(pa.int64()), 0)
-    return bool((microseconds.to_numpy() % step).any())
+    items = microseconds(pc.fill_null(column, 0) if column.null_count else column)
+    return not np.array_equal(items // step * step, items)
+
+
+def microseconds(column: pa.Array) -> Int64Array:
+    """Return the items of a column of timestamp[us] without a copy; those of NULL may be anything."""
+    return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)
 
 
 def _are_finite(column: pa.Array) -> bool:
@@ -129,16 +154,3 @@ def _with_fraction_digits(text: pa.Array, digits: int) -> pa.Array:
     return pc.replace_substring_regex(
         pc.binary_join_element_wise(with_point, "0" * digits, ""), rf"(\.[0-9]{{{digits}}})[0-9]*$", r"\1"
     )
-
-
-def _clock_text(clock: pa.Array, digits: int) -> pa.Array:
-    if digits >= 6 or has_fraction(clock, 10 ** (6 - digits)):
-        return pc.cast(clock, pa.string())
-    if digits == 0:
-        return pc.cast(pc.cast(clock, pa.timestamp("s"), safe=False), pa.string())
-    return pc.utf8_slice_codeunits(pc.cast(clock, pa.string()), 0, len("2026-11-20 14:00:00.") + digits)
-
-
-def _offset_texts(offsets: Int64Array) -> pa.Array:
-    distinct, places = np.unique(offsets, return_inverse=True)
-    return pa.array([format_offset(int(seconds)) for seconds in distinct], pa.string()).take(pa.array(places))

@@ -1,7 +1,7 @@
 """What describes a format, and how one of its files comes into being: under a temporary name, then whole or not at all.
 
-A format is one module that ends with its `FileFormat`, and one line in registry.py. Nothing else in the pipeline knows
-endings, media types or Dagster's icons.
+A format is one module that writes it, and its `FileFormat` in registry.py. Nothing else in the pipeline knows endings,
+media types or Dagster's icons.
 """
 
 import hashlib
@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from aggregation_pipeline.config.file_names import file_stem
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.extract import Dataset, Extract
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.extract import Dataset, Extract
 
 # The "dataset" of a file that holds all of them.
 ALL = "all"
@@ -69,7 +71,7 @@ class FileFormat:
     name: str
     dagster_kind: str
     file_types: tuple[FileType, ...]
-    write: Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Mapping[str, int]]
+    write: "Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Mapping[str, int]]"
     choose_type: Callable[[FormatOptions], FileType] | None = None
 
     def file_type(self, options: FormatOptions) -> FileType:
@@ -83,7 +85,7 @@ class FileFormat:
         stems = {part or ALL: file_stem(options.file_names, table, window, self.name, part) for part in parts}
         return {part: f"{stem}{chosen.ending}" for part, stem in stems.items()}
 
-    def render(self, extract: Extract, directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
+    def render(self, extract: "Extract", directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
         """Write the files into `directory`, and yield each when it is whole."""
         media_type = self.file_type(options).media_type
         names = self.file_names(extract.table, extract.window, [dataset.name for dataset in extract.datasets], options)

@@ -47,9 +47,9 @@ class Encoder:
     def __init__(self) -> None:
         self.replaced = 0
 
-    def __call__(self, utf8: bytes) -> bytes:
+    def __call__(self, utf8: bytes | memoryview) -> bytes:
         """Return the same text in GB18030."""
-        text = utf8.decode()
+        text = str(utf8, "utf-8")
         if text.isascii() or _SPECIAL.search(text) is None:
             return text.encode("gb18030")
         # Plain text and special characters take turns.

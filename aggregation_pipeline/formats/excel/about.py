@@ -5,11 +5,14 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.field_metadata import comment, mysql_type
-from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel.cell_text import plain_cell_text
 from aggregation_pipeline.formats.excel.labels import Words
+from aggregation_pipeline.formats.excel.sheets import BOLD
 from aggregation_pipeline.formats.excel.widths import row_height
 
 _WIDTHS = {"A": 20, "B": 110}
+_LABEL = Alignment(vertical="top")
+_VALUE = Alignment(wrap_text=True, vertical="top", horizontal="left")
 
 
 def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
@@ -30,14 +33,14 @@ def fill_about(sheet: Worksheet, extract: Extract, words: Words) -> None:
             (words.sql.format(name), dataset.sql),
         ]
     for row, (label, value) in enumerate(lines, start=1):
-        sheet.cell(row, 1, label).font = BOLD
-        sheet.cell(row, 1).alignment = Alignment(vertical="top")
+        cell = sheet.cell(row, 1, label)
+        cell.font, cell.alignment = BOLD, _LABEL
         cell = sheet.cell(row, 2)
         if isinstance(value, int):
             cell.value = value
         else:
             cell.value, cell.data_type = plain_cell_text(value), "s"
-        cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="left")
+        cell.alignment = _VALUE
         sheet.row_dimensions[row].height = row_height([str(value)], [_WIDTHS["B"]])
     for letter, width in _WIDTHS.items():
         sheet.column_dimensions[letter].width = width

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.common.batches import columns_where, exceeds
+from aggregation_pipeline.formats.common.batches import exceeds
 from aggregation_pipeline.formats.common.column_text import decimal_text, has_fraction
 from aggregation_pipeline.formats.common.field_metadata import float_digits, fraction_digits
 
@@ -34,7 +34,7 @@ TEXT = CellKind("text", "@")
 def cell_kinds(dataset: Dataset, *, thousands: bool) -> tuple[CellKind, ...]:
     """Return each column's kind, by its type and, where the type allows values that Excel would change, its values."""
     tests = {field.name: test for field in dataset.schema if (test := test_for_changes(field.type)) is not None}
-    as_text = columns_where(dataset, tests)
+    as_text = dataset.columns_where(tests)
     return tuple(
         TEXT if field.name in as_text else kind_by_type(field, thousands=thousands) for field in dataset.schema
     )

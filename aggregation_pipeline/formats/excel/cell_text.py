@@ -6,25 +6,25 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from openpyxl.styles import Font
 
-from aggregation_pipeline.formats.common.text_bytes import escaper, utf8_bytes
+from aggregation_pipeline.formats.common.text_bytes import Escapes, utf8_bytes
 
-# Named like the font of other cells. Without a name, some programs take another font.
-BOLD = Font(name="Calibri", sz=11, family=2, bold=True)
 # Excel counts UTF-16 units: an emoji is two.
 CELL_UNITS = 32_767
 # Excel reads _x0041_ as "A". So the first underscore of text that looks like that is itself written as _x005F_. Two
 # such texts may share an underscore.
 _LOOKS_ESCAPED = "_x[0-9A-Fa-f]{4}_"
+_ESCAPED_BYTES = re.compile(_LOOKS_ESCAPED.encode())
 _UNDERSCORE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+# The bytes with which U+FFFE and U+FFFF begin, and U+FFC0 to U+FFFD.
+_NO_CHARACTERS = b"\xef\xbf"
 _CONTROLS = {chr(code): f"_x{code:04X}_" for code in range(32) if chr(code) not in "\t\n\r"}
 # XML turns a bare carriage return into a line feed, but keeps one that is written as a reference.
-_escape = escaper({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", **_CONTROLS})
+ESCAPES = Escapes({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", **_CONTROLS})
 
 
 def cell_text(column: pa.Array) -> tuple[pa.Array, int]:
-    """Return text to stand between <t> and </t>, and how many cells were cut."""
+    """Return text that, with ESCAPES, stands between <t> and </t>, and how many cells were cut."""
     cut = 0
     if (pc.max(pc.binary_length(column)).as_py() or 0) > CELL_UNITS:
         # Counting bytes is cheap. Only values with too many bytes are counted in UTF-16.
@@ -32,16 +32,18 @@ def cell_text(column: pa.Array) -> tuple[pa.Array, int]:
         shortened = _change_where(column, long, shorten)
         cut = pc.sum(pc.not_equal(shortened, column)).as_py() or 0
         column = shortened
+    # Looking through all values at once is cheap. What is found may also lie across the end of a value.
     data = utf8_bytes(column)
-    if b"_x" in data:
+    if _ESCAPED_BYTES.search(data):
         column = _change_where(
             column, pc.match_substring_regex(column, _LOOKS_ESCAPED), lambda text: _UNDERSCORE.sub("_x005F_", text)
         )
     # XML forbids these two characters too, though they are no control characters.
-    for code in (0xFFFE, 0xFFFF):
-        if chr(code).encode() in data:
-            column = pc.replace_substring(column, chr(code), f"_x{code:04X}_")
-    return _escape(column), cut
+    if _NO_CHARACTERS in data:
+        for code in (0xFFFE, 0xFFFF):
+            if chr(code).encode() in data:
+                column = pc.replace_substring(column, chr(code), f"_x{code:04X}_")
+    return column, cut
 
 
 def shorten(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.styles import Alignment, Border, Side
+from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
@@ -15,43 +15,52 @@ from aggregation_pipeline.config.options import ExcelOptions
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.field_metadata import adds_up, comment, has_alias
 from aggregation_pipeline.formats.excel.cell_kinds import TEXT, CellKind, cell_kinds
-from aggregation_pipeline.formats.excel.cell_text import BOLD, plain_cell_text
+from aggregation_pipeline.formats.excel.cell_text import plain_cell_text
 from aggregation_pipeline.formats.excel.labels import WORDS
 from aggregation_pipeline.formats.excel.rows import LINE_HEIGHT, MAX_LINES, CellStyle
 from aggregation_pipeline.formats.excel.widths import Width, column_widths, row_height
 
+# Named like the font of other cells. Without a name, some programs take another font.
+BOLD = Font(name="Calibri", sz=11, family=2, bold=True)
 # Excel's 1,048,576 less the header.
 SHEET_ROWS = 1_048_575
 # An empty row and the totals.
 _TOTALS_ROWS = 2
 _A4 = 9
+_WRAPPED = {side: Alignment(horizontal=side, vertical="top", wrap_text=True) for side in ("left", "right")}
 # How many digits fit on an upright page of A4 at full size.
 _PORTRAIT_WIDTH = 90
 
 
 @dataclass(frozen=True)
-class SheetPart:
-    """The part of a dataset that one sheet holds. `height` counts all its rows, titles and totals included."""
+class Columns:
+    """How the columns of a dataset look, by their types and first rows."""
 
-    dataset: Dataset
+    titles: tuple[str, ...]
     kinds: tuple[CellKind, ...]
+    widths: tuple[Width, ...]
     styles: tuple[CellStyle, ...]
-    rows: int
-    height: int
-    is_last: bool
 
 
-def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> Iterator[SheetPart]:
-    """Add as many sheets as the rows of the dataset need."""
+def columns_of(sheet: Worksheet, dataset: Dataset, options: ExcelOptions) -> Columns:
+    """Choose how the columns look, and add their styles to the workbook that has this sheet, whatever sheet it is.
+
+    No number of rows is asked for.
+    """
     kinds = cell_kinds(dataset, thousands=options.thousands)
     titles = column_titles(dataset.schema, options)
-    summed = _summed(dataset, kinds, options) if dataset.rows else []
+    widths = column_widths(dataset, titles, kinds)
+    looks = [(kind, width.clipped) for kind, width in zip(kinds, widths, strict=True)]
+    styles = {look: _cell_style(sheet, *look) for look in dict.fromkeys(looks)}
+    return Columns(tuple(titles), kinds, widths, tuple(styles[look] for look in looks))
+
+
+def add_sheets(workbook: Workbook, dataset: Dataset, columns: Columns, options: ExcelOptions) -> Iterator[int]:
+    """Add as many sheets as the rows of the dataset need; yield how many rows each has, titles and totals included."""
+    summed = _summed(dataset, columns.kinds, options) if dataset.rows else []
     # A total has more digits than what it adds up.
     extra = {place: len(str(dataset.rows)) + 1 for place in summed}
-    widths = [
-        replace(width, digits=width.digits + extra.get(place, 0))
-        for place, width in enumerate(column_widths(dataset, titles, kinds))
-    ]
+    widths = [width.digits + extra.get(place, 0) for place, width in enumerate(columns.widths)]
     capacity = sheet_capacity(options)
     areas: list[tuple[str, int]] = []
     name = WORDS[options.language].sheets[dataset.name]
@@ -59,13 +68,11 @@ def add_sheets(workbook: Workbook, dataset: Dataset, options: ExcelOptions) -> I
         rows = min(capacity, dataset.rows - start)
         sheet = workbook.create_sheet(f"{name}_{len(areas) + 1}" if areas else name)
         areas.append((sheet.title, rows))
-        _lay_out(sheet, titles, kinds, widths, rows)
-        is_last = start + rows == dataset.rows
-        totals = is_last and bool(summed)
+        _lay_out(sheet, columns, widths, rows)
+        totals = bool(summed) and start + rows == dataset.rows
         if totals:
-            _add_totals(sheet, areas, summed, kinds, WORDS[options.language].total)
-        styles = tuple(_cell_style(sheet, kind, width) for kind, width in zip(kinds, widths, strict=True))
-        yield SheetPart(dataset, kinds, styles, rows, rows + 1 + _TOTALS_ROWS * totals, is_last)
+            _add_totals(sheet, areas, summed, columns.kinds, WORDS[options.language].total)
+        yield rows + 1 + _TOTALS_ROWS * totals
 
 
 def sheet_capacity(options: ExcelOptions) -> int:
@@ -110,31 +117,26 @@ def print_by_width(sheet: Worksheet) -> None:
     sheet.oddFooter.right.text = "&P / &N"
 
 
-def _lay_out(
-    sheet: Worksheet, titles: Sequence[str], kinds: Sequence[CellKind], widths: Sequence[Width], rows: int
-) -> None:
-    for column, (title, kind, width) in enumerate(zip(titles, kinds, widths, strict=True), start=1):
+def _lay_out(sheet: Worksheet, columns: Columns, widths: Sequence[float], rows: int) -> None:
+    titles = columns.titles
+    for column, (title, kind, width) in enumerate(zip(titles, columns.kinds, widths, strict=True), start=1):
         cell = sheet.cell(1, column)
         # openpyxl takes a text that begins with = for a formula unless told otherwise.
         cell.value, cell.data_type = plain_cell_text(title), "s"
         cell.font = BOLD
-        cell.alignment = Alignment(
-            horizontal="right" if kind.kind == "number" else "left", vertical="top", wrap_text=True
-        )
-        sheet.column_dimensions[get_column_letter(column)].width = width.digits
-    sheet.row_dimensions[1].height = min(
-        row_height(titles, [width.digits for width in widths]), MAX_LINES * LINE_HEIGHT
-    )
+        cell.alignment = _WRAPPED["right" if kind.kind == "number" else "left"]
+        sheet.column_dimensions[get_column_letter(column)].width = width
+    sheet.row_dimensions[1].height = min(row_height(titles, widths), MAX_LINES * LINE_HEIGHT)
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = area(len(titles), rows + 1)
     sheet.print_title_rows = "1:1"
     print_by_width(sheet)
 
 
-def _cell_style(sheet: Worksheet, kind: CellKind, width: Width) -> CellStyle:
-    if width.clipped:
-        clipped = _style_number(sheet, kind, Alignment(horizontal="fill"))
-        return CellStyle(clipped, clipped)
+def _cell_style(sheet: Worksheet, kind: CellKind, clipped: bool) -> CellStyle:  # noqa: FBT001 - a part of a look
+    if clipped:
+        number = _style_number(sheet, kind, Alignment(horizontal="fill"))
+        return CellStyle(number, number)
     plain = _style_number(sheet, kind, None)
     if kind is not TEXT:
         return CellStyle(plain, plain)

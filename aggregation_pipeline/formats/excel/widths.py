@@ -4,12 +4,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import pyarrow as pa
 
 from aggregation_pipeline.extract import Dataset
-from aggregation_pipeline.formats.common.batches import slices
 from aggregation_pipeline.formats.common.column_text import plain_text
 from aggregation_pipeline.formats.common.text_bytes import hex_text
 from aggregation_pipeline.formats.excel.cell_kinds import TEXT, CellKind
@@ -40,13 +38,11 @@ class Width:
 def column_widths(dataset: Dataset, titles: Sequence[str], kinds: Sequence[CellKind]) -> tuple[Width, ...]:
     """Return one width a column, by its title and its first 200 rows."""
     headers = [_title_width(title) for title in titles]
-    sample = next(islice(slices(dataset), 1), None)
+    sample = dataset.head(_SAMPLE_ROWS)
     if sample is None:
         return tuple(Width(float(max(header, _MIN_WIDTH))) for header in headers)
     widths = []
-    for column, field, kind, header in zip(
-        sample.slice(0, _SAMPLE_ROWS).columns, dataset.schema, kinds, headers, strict=True
-    ):
+    for column, field, kind, header in zip(sample.columns, dataset.schema, kinds, headers, strict=True):
         texts = [text for text in _shown(column, field, kind) if text]
         if dataset.masks.get(field.name) == "hash" or (texts and all(map(_HASH.fullmatch, texts))):
             widths.append(Width(float(max(header, _HASH_WIDTH)), clipped=True))

@@ -6,36 +6,39 @@ rows, so they are made elsewhere (rows.py) and put into openpyxl's sheets while 
 
 import io
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from openpyxl.utils import get_column_letter
 from openpyxl.workbook import Workbook
+from openpyxl.writer.excel import ExcelWriter
 from openpyxl.xml.constants import ARC_CORE, DCTERMS_NS
 from openpyxl.xml.functions import fromstring, tostring
 
-from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
-from aggregation_pipeline.formats.common.text_bytes import rows_as_bytes
+from aggregation_pipeline.formats.common.rows import row_chunks
 from aggregation_pipeline.formats.excel.about import fill_about
+from aggregation_pipeline.formats.excel.deflated import Packed, Packer, write_zip
 from aggregation_pipeline.formats.excel.labels import WORDS
 from aggregation_pipeline.formats.excel.rows import row_pieces
-from aggregation_pipeline.formats.excel.sheets import SheetPart, add_sheets, area, print_by_width, sheet_capacity
+from aggregation_pipeline.formats.excel.sheets import (
+    Columns,
+    add_sheets,
+    area,
+    columns_of,
+    print_by_width,
+    sheet_capacity,
+)
 
-# The XML of sheets packs to a tenth at any level; level 1 is four times as fast as the usual 6.
-_COMPRESSION_LEVEL = 1
 # Ends the row of titles. What openpyxl wrote behind it are the totals.
 _ROW_END = b"</row>"
-# A sheet of 2 GiB of XML needs the wide (ZIP64) header. It must be written before the size is known, and some versions
-# of Excel do not open it. So it is tried without, and once more with it in the rare case.
-_NARROW_LIMIT = 2_000_000_000
-
-_NumberedBatches = Iterator[tuple[pa.RecordBatch, int]]
 
 
 def write_excel(
@@ -43,72 +46,73 @@ def write_excel(
 ) -> Mapping[str, int]:
     """Write one workbook with all datasets; return how many cells were cut.
 
+    Rows are asked for before their number, so that they can be written while they are read.
+
     Raises:
         FormatError: a text is longer than a cell may be, and `onUnrepresentable` is error.
     """
-    try:
-        cut = _write(extract, datasets, file, options, wide_headers=False)
-    except zipfile.LargeZipFile:
-        file.seek(0)
-        file.truncate()
-        cut = _write(extract, datasets, file, options, wide_headers=True)
+    workbook = Workbook()
+    workbook.properties.creator = "aggregation-pipeline"
+    # Its styles are the workbook's. It is taken away before the sheets of the datasets come.
+    unused = workbook.active
+    # Beside the workbook, where room is looked after, and by a name, so that it is counted there.
+    with tempfile.NamedTemporaryFile(dir=Path(file.name).parent, prefix=".", suffix=".part") as pieces:
+        packer = Packer(pieces)
+        written: list[tuple[Dataset, Columns, list[Packed]]] = []
+        cut = 0
+        for dataset in datasets:
+            columns = columns_of(unused, dataset, options.excel)
+            rows, count = _write_rows(dataset, columns, packer, sheet_capacity(options.excel))
+            written.append((dataset, columns, rows))
+            cut += count
+        if cut and options.on_unrepresentable == "error":
+            raise FormatError(
+                f"{extract.table}: {cut} texts are longer than the 32,767 characters of a cell of Excel. Shorten them"
+                " in the query (LEFT(column, 32767)), leave excel out of this table's formats, or set"
+                " onUnrepresentable to replace, which cuts."
+            )
+        workbook.remove(unused)
+        rows_of: dict[str, tuple[Packed, str]] = {}
+        for dataset, columns, rows in written:
+            for piece, height in zip(rows, add_sheets(workbook, dataset, columns, options.excel), strict=True):
+                rows_of[f"xl/worksheets/sheet{len(rows_of) + 1}.xml"] = piece, area(len(columns.kinds), height)
+        if options.excel.about:
+            _add_about(workbook, extract, options.excel)
+        write_zip(file, _members(workbook, rows_of, packer), pieces)
     return {"excel_cells_cut": cut} if cut else {}
 
 
-def _write(
-    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions, *, wide_headers: bool
-) -> int:
-    """Return how many cells were cut. LargeZipFile when a sheet needs the wide headers that were not allowed."""
-    workbook = Workbook()
-    workbook.properties.creator = "aggregation-pipeline"
-    workbook.remove(workbook.active)
-    parts: list[tuple[SheetPart, _NumberedBatches]] = []
-    for dataset in datasets:
-        # All sheets of a dataset take their rows from one stream, so that it is read once.
-        stream = _numbered(dataset, sheet_capacity(options.excel))
-        parts += [(part, stream) for part in add_sheets(workbook, dataset, options.excel)]
-    if options.excel.about:
-        words = WORDS[options.excel.language]
-        about = workbook.create_sheet(words.about)
-        fill_about(about, extract, words)
-        print_by_width(about)
-    cut = _pack(workbook, parts, file, wide_headers=wide_headers)
-    if cut and options.on_unrepresentable == "error":
-        raise FormatError(
-            f"{extract.table}: {cut} texts are longer than the 32,767 characters of a cell of Excel. Shorten them in"
-            " the query (LEFT(column, 32767)), leave excel out of this table's formats, or set onUnrepresentable to"
-            " replace, which cuts."
-        )
-    return cut
+def _add_about(workbook: Workbook, extract: Extract, options: ExcelOptions) -> None:
+    words = WORDS[options.language]
+    about = workbook.create_sheet(words.about)
+    fill_about(about, extract, words)
+    print_by_width(about)
 
 
-def _pack(
-    workbook: Workbook, parts: Sequence[tuple[SheetPart, _NumberedBatches]], file: BinaryIO, *, wide_headers: bool
-) -> int:
-    """Write openpyxl's workbook with the rows put in and without its clock. Return how many cells were cut."""
+def _members(
+    workbook: Workbook, rows_of: Mapping[str, tuple[Packed, str]], packer: Packer
+) -> Mapping[str, Sequence[Packed]]:
+    """Return the members of openpyxl's file, without its clock, with the rows put in.
+
+    `rows_of` has the rows of each sheet and the area of all that it holds.
+    """
     frame = io.BytesIO()
-    workbook.save(frame)
-    cut = 0
-    rows_of = {f"xl/worksheets/sheet{number}.xml": part for number, part in enumerate(parts, start=1)}
-    with (
-        zipfile.ZipFile(frame) as source,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as target,
-    ):
+    # What `workbook.save` does, which would deflate all that is read again at once.
+    ExcelWriter(workbook, zipfile.ZipFile(frame, "w")).save()
+    members: dict[str, Sequence[Packed]] = {}
+    with zipfile.ZipFile(frame) as source:
         for name in source.namelist():
-            content = _without_dates(source.read(name)) if name == ARC_CORE else source.read(name)
-            # zipfile dates a member 1980 when it is given by name alone: the same each time.
-            with target.open(name, "w", force_zip64=wide_headers and name in rows_of) as member:
-                if name not in rows_of:
-                    member.write(content)
-                    continue
-                part, stream = rows_of[name]
-                covered = area(len(part.kinds), part.height).encode()
-                content = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="' + covered + b'"', content, count=1)
-                before, mark, after = content.partition(_ROW_END)
-                member.write(before + mark)
-                cut += _write_rows(part, stream, member, limit=None if wide_headers else _NARROW_LIMIT)
-                member.write(after)
-    return cut
+            content = source.read(name)
+            if name == ARC_CORE:
+                content = _without_dates(content)
+            if name not in rows_of:
+                members[name] = [packer.add(content)]
+                continue
+            rows, covered = rows_of[name]
+            content = re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{covered}"'.encode(), content, count=1)
+            before, mark, after = content.partition(_ROW_END)
+            members[name] = [packer.add(before + mark), rows, packer.add(after)]
+    return members
 
 
 def _without_dates(properties: bytes) -> bytes:
@@ -120,38 +124,30 @@ def _without_dates(properties: bytes) -> bytes:
     return bytes(tostring(tree))
 
 
-def _write_rows(part: SheetPart, stream: _NumberedBatches, member: IO[bytes], *, limit: int | None) -> int:
-    letters = tuple(get_column_letter(column) for column in range(1, len(part.kinds) + 1))
-    cut = written = size = 0
-    # The last sheet reads to the end of the stream: only there the rows are compared with those promised.
-    while part.is_last or written < part.rows:
-        batch, number = next(stream, (None, 0))
-        if batch is None:
-            break
-        pieces, count = row_pieces(batch, part.dataset.schema, part.kinds, letters, part.styles, number + 2)
-        data = rows_as_bytes(pieces, null="")
-        size += len(data)
-        if limit is not None and size > limit:
-            raise zipfile.LargeZipFile
-        member.write(data)
-        cut += count
+def _write_rows(dataset: Dataset, columns: Columns, packer: Packer, capacity: int) -> tuple[list[Packed], int]:
+    """Return the rows of each sheet, and how many cells were cut."""
+    letters = tuple(get_column_letter(column) for column in range(1, len(columns.kinds) + 1))
+    sheets: list[Packed] = []
+    cut = written = 0
+    for batch in _within_sheets(dataset, capacity):
+        if written == capacity:
+            sheets.append(packer.end())
+            written = 0
+        pieces, count = row_pieces(batch, dataset.schema, columns.kinds, letters, columns.styles, written + 2)
+        for chunk in row_chunks(pieces, null=""):
+            packer.write(chunk)
         written += batch.num_rows
-    return cut
+        cut += count
+    return [*sheets, packer.end()], cut
 
 
-def _numbered(dataset: Dataset, capacity: int) -> _NumberedBatches:
-    """Yield batches that each belong to one sheet, with the number of their first row in it, from 0."""
-    number = 0
+def _within_sheets(dataset: Dataset, capacity: int) -> Iterator[pa.RecordBatch]:
+    """Yield batches that each belong to one sheet."""
+    written = 0
     for batch in slices(dataset):
         start = 0
         while start < batch.num_rows:
-            rows = min(batch.num_rows - start, capacity - number)
-            yield batch.slice(start, rows), number
+            rows = min(batch.num_rows - start, capacity - written)
+            yield batch.slice(start, rows)
             start += rows
-            number = (number + rows) % capacity
-
-
-_WORKBOOK = FileType(
-    ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", one_file_per_dataset=False
-)
-EXCEL = FileFormat("excel", "excel", (_WORKBOOK,), write_excel)
+            written = (written + rows) % capacity

@@ -28,9 +28,10 @@ from pymysql.constants import FIELD_TYPE, FLAG
 
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.mysql.cells import Builder, cell_bytes, cell_text
-from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
-from aggregation_pipeline.source.mysql.timestamps import timestamp_builders
+from aggregation_pipeline.source.mysql.blocks import Block, Cells
+from aggregation_pipeline.source.mysql.cells import Builder, cell_bytes, cell_text, values
+from aggregation_pipeline.source.mysql.row_protocol import Field
+from aggregation_pipeline.source.mysql.timestamps import moments, timestamp_builders
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 
 BINARY_CHARSET: Final = 63
@@ -104,7 +105,7 @@ def _builders(field: Field, arrow: pa.DataType, clock: Clock, zero_dates: ZeroDa
     if pa.types.is_string(arrow) or (zero_dates.policy == "text" and _is_moment(arrow)):
         return _text(name), cell_bytes
     if _is_moment(arrow):
-        return _moments(name, arrow, zero_dates), _valid_date_texts(name, arrow, zero_dates)
+        return moments(name, arrow, zero_dates), _valid_date_texts(name, arrow, zero_dates)
     return _numbers(name, arrow), cell_bytes
 
 
@@ -184,7 +185,7 @@ def _text(name: str) -> Builder:
 def _numbers(name: str, arrow: pa.DataType) -> Builder:
     def build(block: Block, cells: Cells) -> pa.Array:
         try:
-            return cell_text(block, cells).cast(arrow)
+            return values(block, cells, arrow)
         except pa.ArrowInvalid:
             raise SourceError(
                 f"column {name!r} sent a value that is not of its declared type {arrow}. "
@@ -196,7 +197,3 @@ def _numbers(name: str, arrow: pa.DataType) -> Builder:
 
 def _valid_date_texts(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
     return lambda block, cells: zero_dates.clean(name, cell_text(block, cells), kind).cast(pa.binary())
-
-
-def _moments(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
-    return lambda block, cells: zero_dates.read(name, cell_text(block, cells), kind)

@@ -1,11 +1,14 @@
 """Where the source database is, and how a new connection to it begins."""
 
+import contextlib
 import functools
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pymysql
 import sqlalchemy as sa
 from pydantic import SecretStr
 
@@ -45,10 +48,11 @@ class SourceOptions:
 
 @functools.lru_cache(maxsize=8)
 def source_engine(options: SourceOptions) -> sa.Engine:
-    """Return the SQLAlchemy engine of a server, which opens a new connection each time.
+    """Return the SQLAlchemy engine of a server, which keeps one connection if its session was kept.
 
-    A pooled connection would hand one table's session variables (`timestamp`!) to the next. The engine itself is
-    cached: what it asks a server before its first connection would otherwise be asked for every window.
+    A connection that is used again has started over: one table's session variables (`timestamp`!) never reach the next.
+    The engine itself is cached: what it asks a server before its first connection would otherwise be asked for every
+    window.
     """
     url = sa.URL.create(
         "mysql+pymysql",
@@ -67,7 +71,7 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     }
     if options.socket:
         arguments["unix_socket"] = str(options.socket)
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
+    engine = sa.create_engine(url, pool_size=1, max_overflow=-1, connect_args=arguments, hide_parameters=True)
 
     @sa.event.listens_for(engine, "do_connect")
     def _connect(
@@ -81,4 +85,56 @@ def source_engine(options: SourceOptions) -> sa.Engine:
             **{**parameters, **options.tls.driver_arguments, "password": options.password.get_secret_value().encode()},
         )
 
+    @sa.event.listens_for(engine, "checkout")
+    def _start_over(connection: HookedConnection, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info.get("used"):
+            try:
+                connection.start_over()
+            except (pymysql.MySQLError, OSError) as error:
+                # The server does not know how, or is gone: a new connection will do, or tell why it cannot be had.
+                raise sa.exc.DisconnectionError("the session cannot start over") from error
+        record.info["used"] = True
+
     return engine
+
+
+class _Keepers:
+    """How many runs of this process keep their connections."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.engines: set[sa.Engine] = set()
+        self.lock = threading.Lock()
+
+
+_keepers: Final = _Keepers()
+
+
+@contextlib.contextmanager
+def kept_connections() -> Iterator[None]:
+    """Let sessions that end in the body leave their connections to the next; the end closes them."""
+    with _keepers.lock:
+        _keepers.count += 1
+    try:
+        yield
+    finally:
+        with _keepers.lock:
+            _keepers.count -= 1
+            idle = [] if _keepers.count else [_keepers.engines.pop() for _ in range(len(_keepers.engines))]
+        for engine in idle:
+            engine.dispose()
+
+
+def end_session(connection: sa.Connection, *, can_be_kept: bool) -> None:
+    """End the snapshot, and leave the connection to the next session if one is to come; else close it."""
+    with _keepers.lock:
+        keep = can_be_kept and _keepers.count > 0
+        if keep:
+            _keepers.engines.add(connection.engine)
+    if not keep:
+        connection.invalidate()
+        return
+    try:
+        connection.connection.driver_connection.rollback()  # type: ignore[union-attr]
+    except (pymysql.MySQLError, OSError):
+        connection.invalidate()

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import masks_of_star_columns
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
-from aggregation_pipeline.config.sql.references import returns_cell_values
 from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.clock import Clock

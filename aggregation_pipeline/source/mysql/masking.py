@@ -11,8 +11,9 @@ from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.masking import hash_cells, partial_text
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType
+from aggregation_pipeline.source.mysql.blocks import Block, Cells
 from aggregation_pipeline.source.mysql.cells import Builder
-from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
+from aggregation_pipeline.source.mysql.row_protocol import Field
 
 
 def mask_column(

@@ -15,6 +15,8 @@ from pymysql.connections import Connection
 from pymysql.constants import CR
 from pymysql.protocol import MysqlPacket
 
+# COM_RESET_CONNECTION of the protocol, which PyMySQL does not name.
+_RESET_CONNECTION: Final = 0x1F
 # A PyMySQL connection. Its stubs leave out all that is used below.
 PyMySQLConnection = Any
 
@@ -115,6 +117,23 @@ class HookedConnection(Connection):
         self._tls_context = tls_context
         self._first_statement = first_statement
         super().__init__(**parameters)  # type: ignore[call-overload]
+
+    def start_over(self) -> None:
+        """Give the session the state of a new one. connection needs it, to use a connection again.
+
+        Raises:
+            pymysql.err.MySQLError: the server is gone, or too old to know the command (MySQL before 5.7).
+        """
+        itself: PyMySQLConnection = self
+        itself._execute_command(_RESET_CONNECTION, b"")
+        itself._read_ok_packet()
+        if self.db is not None:
+            # MariaDB forgets the collation of the database.
+            self.select_db(self.db)
+        # As connect() does it.
+        self.set_character_set(self.charset, self.collation)
+        if self.autocommit_mode is not None:
+            self.autocommit(self.autocommit_mode)
 
     def _create_ssl_ctx(self, sslp: object) -> ssl.SSLContext:
         """PyMySQL asks this for the context, also where TLS is only preferred and no option of its own names one."""

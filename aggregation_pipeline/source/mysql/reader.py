@@ -5,7 +5,7 @@ Nothing stays on disk after a failure.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.parquet_sink import ParquetSink
-from aggregation_pipeline.source.request import Progress, ReadRequest
+from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 
 # SERVER_STATUS_IN_TRANS, in every reply's status flags.
 _IN_TRANSACTION: Final = 1
@@ -42,6 +42,7 @@ def read_extract(
     progress: Progress,
     warn: Callable[[str], None] = lambda _: None,
     note: Callable[[str], None] = lambda _: None,
+    arrivals: Arrivals = NOBODY,
 ) -> Extract:
     """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
@@ -54,6 +55,7 @@ def read_extract(
         progress: hears how many rows have come.
         warn: hears of scans that ask much of the server, and of deprecated syntax.
         note: hears what cannot be known here and is worth saying once.
+        arrivals: is handed the rows while they are read.
 
     Raises:
         SourceLostError: the server went away; the call can be repeated.
@@ -77,12 +79,14 @@ def read_extract(
     ):
         prepared = prepare_session(session, request)
         queries = _checked_queries(prepared, request, warn, note)
-        reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn)
+        extract = _extract_of(prepared, request)
+        arrivals.begin(extract)
+        reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn, arrivals)
         datasets = []
         for each in queries:
             written.append(directory / f"{each.query.dataset}.parquet")
             datasets.append(reader.read(each, written[-1]))
-    return _extract_of(prepared, request, datasets)
+    return replace(extract, datasets=tuple(datasets))
 
 
 @contextlib.contextmanager
@@ -115,7 +119,8 @@ def _checked_queries(
     return queries
 
 
-def _extract_of(prepared: PreparedSession, request: ReadRequest, datasets: Sequence[Dataset]) -> Extract:
+def _extract_of(prepared: PreparedSession, request: ReadRequest) -> Extract:
+    """Return the extract before a row is read: it has no datasets."""
     entry, engines, clock = request.entry, prepared.engines, prepared.session.clock
     # A view or a stored function may read any table, so what the whole file masks is recorded as well. Without one, the
     # masks of the entry's own tables are enough.
@@ -124,7 +129,7 @@ def _extract_of(prepared: PreparedSession, request: ReadRequest, datasets: Seque
     return Extract(
         table=entry.name,
         window=request.window,
-        datasets=tuple(datasets),
+        datasets=(),
         consistency="snapshot" if prepared.session.snapshot and not engines.without_snapshots else "none",
         comments=_comments(prepared),
         notes=(clock.note,) if clock.note else (),
@@ -148,6 +153,7 @@ class _DatasetReader:
     end: Deadline
     progress: Progress
     warn: Callable[[str], None]
+    arrivals: Arrivals
 
     def read(self, described: DescribedQuery, path: Path) -> Dataset:
         """Read one dataset into a Parquet file; errors tell of the entry what is known."""
@@ -164,7 +170,19 @@ class _DatasetReader:
         _refuse_too_many(query, expected, entry.source_limits.max_rows)
         rows = ArrowRows(session, described, ZeroDates(self.request.zero_dates), self.salt)
         schema = with_column_metadata(rows.schema, entry, query.dataset, _comments(self.prepared))
-        arrived, kept = self._write(rows, query, ParquetSink(path, schema), expected)
+        begun = Dataset(
+            name=query.dataset,
+            path=path,
+            rows=0,
+            schema=schema,
+            truncated=False,
+            sql=query.sql,
+            order=query.order,
+            masks=described.masks,
+        )
+        self.arrivals.begin_dataset(begun)
+        sink = ParquetSink(path, schema, self.arrivals.add_group)
+        arrived, kept = self._write(rows, query, sink, expected)
         # Before any other statement, which would replace these warnings by its own.
         check_warnings(session, rows.stream.warnings, query.dataset, self.warn)
         compare_counts(session, query, arrived, expected, self.prepared.engines)
@@ -175,17 +193,9 @@ class _DatasetReader:
                 " raise the limit."
             )
         self.progress(query.dataset, kept, kept)
-        return Dataset(
-            name=query.dataset,
-            path=path,
-            rows=kept,
-            schema=schema,
-            truncated=arrived > kept,
-            sql=query.sql,
-            order=query.order,
-            zero_dates=rows.zero_dates.counts,
-            masks=described.masks,
-        )
+        dataset = replace(begun, rows=kept, truncated=arrived > kept, zero_dates=rows.zero_dates.counts)
+        self.arrivals.end_dataset(dataset)
+        return dataset
 
     def _write(self, rows: ArrowRows, query: DatasetQuery, sink: ParquetSink, expected: int | None) -> tuple[int, int]:
         """Write the rows, and return how many arrived and how many were kept."""

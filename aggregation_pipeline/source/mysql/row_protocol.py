@@ -2,22 +2,23 @@
 
 PyMySQL connects, authenticates, encrypts, sends the statement and reads the column descriptions. The row packets are
 read here, because PyMySQL makes a Python object of every cell. That is most of what reading MySQL from Python costs,
-and its converters lose digits. A block of packets is kept as it came. numpy computes where each column's cells are, for
-all rows at once, and Arrow builds the columns from them.
+and its converters lose digits. A block of packets is kept as it came; blocks.py finds each column's cells in it.
 
 Protocol: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
 """
 
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pymysql
 from pymysql.constants import CR
 
+from aggregation_pipeline.native.kernels import COMPILED, compiled
+from aggregation_pipeline.source.mysql.blocks import PADDING, Block, find_cells
 from aggregation_pipeline.source.mysql.pymysql_internals import (
     PyMySQLConnection,
     force_close,
@@ -25,15 +26,15 @@ from aggregation_pipeline.source.mysql.pymysql_internals import (
     start_query,
 )
 
-# Large enough that numpy's cost per call does not count, small enough that a block and its columns stay in the cache.
+# A block is small enough that it stays in the cache with its columns, and large enough that what each column of a
+# block costs, however few cells it has, does not count: so a block of many columns is larger.
 BLOCK_BYTES: Final = 1 << 18
+COLUMN_BYTES: Final = 1 << 15
+LARGEST_BLOCK_BYTES: Final = 1 << 21
 _LONGEST_PACKET: Final = 0xFFFFFF
-_EOF, _ERROR, _NULL, _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES = 0xFE, 0xFF, 0xFB, 0xFC, 0xFD, 0xFE
+_LONGEST_HEADER: Final = b"\xff\xff\xff"
+_EOF, _ERROR = 0xFE, 0xFF
 _HEADER: Final = struct.Struct("<I")
-# Room after the last cell, so that fixed-width windows over the block never reach past its end.
-_PADDING: Final = bytes(16)
-
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,42 +51,6 @@ class Field:
     charset: int
     length: int
     scale: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Where one column's cells are: `block[start:start + length]`, each array of shape (rows,)."""
-
-    starts: Places
-    lengths: Places
-    nulls: npt.NDArray[np.bool_] | None  # None: no cell is NULL
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some whole rows.
-
-    Attributes:
-        data: the bytes as they came, shape (n,), with 16 bytes of padding.
-        rows: how many there are.
-        columns: where each column's cells are.
-    """
-
-    data: npt.NDArray[np.uint8]
-    rows: int
-    columns: tuple[Cells, ...]
-
-    def texts(self) -> list[tuple[str | None, ...]]:
-        """Return the rows as text, for small results. Bytes that are not UTF-8 become �."""
-        return list(zip(*(self._texts_of(cells) for cells in self.columns), strict=True))
-
-    def _texts_of(self, cells: Cells) -> list[str | None]:
-        nulls = [False] * self.rows if cells.nulls is None else cells.nulls.tolist()
-        ends = cells.starts + cells.lengths
-        return [
-            None if null else self.data[start:end].tobytes().decode(errors="replace")
-            for start, end, null in zip(cells.starts.tolist(), ends.tolist(), nulls, strict=True)
-        ]
 
 
 class RowStream:
@@ -108,6 +73,7 @@ class RowStream:
         self.fields = tuple(Field(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.columns)
         self._sequence = result.sequence
         self._read = result.read
+        self._block_bytes = min(max(BLOCK_BYTES, COLUMN_BYTES * len(self.fields)), LARGEST_BLOCK_BYTES)
 
     def abort(self) -> None:
         """Close the socket: the only way to stop a server that is sending, and it ends the transaction too."""
@@ -123,46 +89,40 @@ class RowStream:
         data = bytearray()
         try:
             while not self.finished:
-                rows, consumed = self._fill(data)
+                edges, consumed = self._fill(data)
                 rest = data[consumed:]
-                if len(rows) > 1:
-                    data += _PADDING
-                    yield _locate(np.frombuffer(data, np.uint8), np.array(rows, np.int64), len(self.fields))
+                if len(edges) > 1:
+                    data += PADDING
+                    yield find_cells(np.frombuffer(data, np.uint8), np.frombuffer(edges, np.int64), len(self.fields))
                 data = rest
         finally:
             self.abort()
 
-    def _fill(self, data: bytearray) -> tuple[list[int], int]:
+    def _fill(self, data: bytearray) -> tuple["array[int]", int]:
         """Read until `data` holds a block of rows or the end; return the rows' edges, and how many bytes they take.
 
         Rows follow each other: row i, its header included, is `data[edges[i]:edges[i + 1]]`.
         """
-        edges = [0]
+        edges = array("q", [0])
         while True:
             self._scan(data, edges)
             consumed = edges[-1]
             at_end = len(edges) > 1 and self._is_end(data, edges[-2] + 4, consumed)
-            if at_end or consumed >= BLOCK_BYTES:
+            if at_end or consumed >= self._block_bytes:
                 self._expect(data, edges)
                 return edges[:-1] if at_end else edges, consumed
             data += self._receive()
 
-    def _scan(self, data: bytearray, edges: list[int]) -> None:
-        """Add to `edges` where each packet in `data` ends. This is the one loop over all rows, so it is kept bare."""
-        position, last_header = edges[-1], len(data) - 4
-        unpack, append = _HEADER.unpack_from, edges.append
-        while position <= last_header:
-            length = unpack(data, position)[0] & _LONGEST_PACKET
-            if length == _LONGEST_PACKET:
-                position = self._join(data, position)
-                last_header = len(data) - 4
-            else:
-                position += 4 + length
-            append(position)
-        if position > len(data):
-            edges.pop()
+    def _scan(self, data: bytearray, edges: "array[int]") -> None:
+        """Add to `edges` where each packet in `data` ends."""
+        while True:
+            edges.frombytes((compiled.packet_ends if COMPILED else packet_ends)(data, edges[-1]))
+            start = edges[-1]
+            if data[start : start + 3] != _LONGEST_HEADER or (end := self._join(data, start)) > len(data):
+                return
+            edges.append(end)
 
-    def _expect(self, data: bytearray, edges: list[int]) -> None:
+    def _expect(self, data: bytearray, edges: "array[int]") -> None:
         """Compare the last packet's sequence number with how many packets came, which shows one lost or too many."""
         self._sequence = (self._sequence + len(edges) - 1) & 0xFF
         if data[edges[-2] + 3] != (self._sequence - 1) & 0xFF:
@@ -219,27 +179,21 @@ class RowStream:
         return True
 
 
-def _locate(data: npt.NDArray[np.uint8], edges: Places, columns: int) -> Block:
-    """Find every cell of the rows between `edges`, column by column for all rows: cells are length-encoded strings."""
-    at: Places = edges[:-1] + 4
-    cells = []
-    for _ in range(columns):
-        first = data[at].astype(np.int64)
-        at = at + 1
-        if int(first.max(initial=0)) < _NULL:
-            cells.append(Cells(at, first, None))
-            at = at + first
-            continue
-        nulls = first == _NULL
-        lengths = np.where(nulls, 0, first)
-        for mark, width in ((_TWO_BYTES, 2), (_THREE_BYTES, 3), (_EIGHT_BYTES, 8)):
-            long = np.flatnonzero(first == mark)
-            if long.size:
-                digits = data[at[long, None] + np.arange(width)].astype(np.int64)
-                lengths[long] = (digits << (8 * np.arange(width))).sum(axis=1)
-                at[long] += width
-        cells.append(Cells(at, lengths, nulls if nulls.any() else None))
-        at = at + lengths
-    if not np.array_equal(at, edges[1:]):
-        raise pymysql.err.InternalError(CR.CR_MALFORMED_PACKET, "a row's cells do not fill its packet")
-    return Block(data, len(edges) - 1, tuple(cells))
+def packet_ends(data: bytearray, position: int) -> bytes:
+    """Return where each whole packet from `position` on ends, as int64: the twin of the kernel.
+
+    Stops before a packet that has not come whole, and before one of the greatest length, which the next continues. This
+    is the one loop over all rows, so it is kept bare.
+    """
+    ends: list[int] = []
+    last_header = len(data) - 4
+    unpack, append = _HEADER.unpack_from, ends.append
+    while position <= last_header:
+        length = unpack(data, position)[0] & _LONGEST_PACKET
+        if length == _LONGEST_PACKET:
+            break
+        position += 4 + length
+        append(position)
+    if ends and ends[-1] > len(data):
+        ends.pop()
+    return array("q", ends).tobytes()

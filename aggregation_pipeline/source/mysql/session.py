@@ -18,7 +18,7 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine
+from aggregation_pipeline.source.mysql.connection import SourceOptions, end_session, source_engine
 from aggregation_pipeline.source.mysql.errors import translate_errors
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection, force_close
@@ -70,6 +70,8 @@ class Session:
         identity: address and version, which tell this server from others.
         statement_limits: the variables by which this server limits a statement's time.
         quotable: the names that may be repeated from the server's messages.
+        starts_over: whether a session that starts over is like a new one. It is not where the server has statements
+            for new connections (init_connect).
     """
 
     connection: sa.Connection
@@ -79,6 +81,7 @@ class Session:
     identity: str
     statement_limits: tuple[str, ...] = ()
     quotable: QuotableNames = NOTHING_QUOTABLE
+    starts_over: bool = False
 
     def translate_errors(self) -> AbstractContextManager[None]:
         """Turn the driver's errors into ours."""
@@ -224,6 +227,7 @@ def open_session(
         except BaseException:
             session.abort()
             raise
+        end_session(connection, can_be_kept=session.starts_over)
 
 
 def _begin_session(
@@ -260,6 +264,7 @@ def _begin_session(
         identity=f"{options.where} ({version})",
         statement_limits=tuple(PER_SECOND.keys() & variables.keys()),
         quotable=quotable,
+        starts_over=variables.get("init_connect") == "",
     )
 
 

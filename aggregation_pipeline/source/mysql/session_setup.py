@@ -48,7 +48,7 @@ def set_session_variables(connection: sa.Connection, settings: SessionSettings) 
         SourceError: a variable that changes results has a wrong value, and the account may not set it.
         sqlalchemy.exc.DBAPIError: the connection is lost.
     """
-    variables = _read_variables(connection, *FIXED, *_COMPUTED, "version")
+    variables = _read_variables(connection, *FIXED, *_COMPUTED, "version", "init_connect")
     assignments = {
         "time_zone": f"'{settings.time_zone}'",
         "timestamp": repr(settings.logical_time.astimezone(UTC).timestamp()),

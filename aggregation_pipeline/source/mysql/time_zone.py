@@ -24,15 +24,12 @@ from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabl
 from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
-from aggregation_pipeline.timezones.wall_clock import format_offset, offsets_of, utc_offset
+from aggregation_pipeline.timezones.wall_clock import SHORTEST_OFFSET, format_offset, offsets_of, utc_offset
 
 log = logging.getLogger(__name__)
 
 # The last instant that FROM_UNIXTIME accepts on every server.
 _LAST_COMPARED: Final = 2**31 - 1
-# Compared at this distance too: old tables of a server change the clock where tzdata does not, for example in zones
-# that gave up summer time. No change of a clock has ever lasted for a shorter time than this, in seconds.
-_STEP: Final = 6 * 86_400
 # Outputs in one statement; MySQL allows 4,096.
 _OUTPUTS: Final = 1000
 # (server, zone) where the server's tables agree with tzdata. One that does not agree may be corrected at any time, so
@@ -119,7 +116,9 @@ def _compare(session: Session) -> str:
     except SourceError:
         return f"the server does not know the time zone {zone.key} by its name"
     changes = [int(start) for start in offsets_of(zone).starts if 0 < start <= _LAST_COMPARED]
-    moments = [*range(_STEP, _LAST_COMPARED, _STEP), *(moment for change in changes for moment in (change - 1, change))]
+    # Old tables of a server change the clock where tzdata does not, for example in zones that gave up summer time.
+    between = range(SHORTEST_OFFSET, _LAST_COMPARED, SHORTEST_OFFSET)
+    moments = [*between, *(moment for change in changes for moment in (change - 1, change))]
     try:
         shown = [
             text

@@ -1,15 +1,20 @@
-"""Build TIMESTAMP columns: from text if the session has an offset, from seconds since 1970 if it has a named zone."""
+"""Build columns of DATE, DATETIME and TIMESTAMP.
+
+A TIMESTAMP comes as text if the session has an offset, as seconds since 1970 if it has a named zone.
+"""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.source.clock import Clock
-from aggregation_pipeline.source.mysql.cells import Builder, cell_text
-from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
+from aggregation_pipeline.source.mysql.blocks import Block, Cells
+from aggregation_pipeline.source.mysql.cells import Builder, cell_text, plain_values, values
+from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 
 _NAIVE = pa.timestamp("us")
+_SECONDS = pa.decimal128(18, 6)
 
 
 def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tuple[Builder, Builder]:
@@ -39,13 +44,24 @@ def timestamp_builders(field: Field, clock: Clock, zero_dates: ZeroDates) -> tup
 def _instants(name: str, clock: Clock, zero_dates: ZeroDates) -> Builder:
     kind = pa.timestamp("us", tz=clock.zone.key)
     if clock.offset_seconds is None:
-        return lambda block, cells: _from_seconds(name, cell_text(block, cells), zero_dates).view(kind)
+        return lambda block, cells: _from_seconds(name, values(block, cells, _SECONDS), zero_dates).view(kind)
     shift = pa.scalar(clock.offset_seconds * 1_000_000, pa.duration("us"))
-    return lambda block, cells: pc.subtract(zero_dates.read(name, cell_text(block, cells), _NAIVE), shift).view(kind)
+    readings = moments(name, _NAIVE, zero_dates)
+    return lambda block, cells: pc.subtract(readings(block, cells), shift).view(kind)
 
 
-def _from_seconds(name: str, texts: pa.Array, zero_dates: ZeroDates) -> pa.Array:
-    seconds = texts.cast(pa.decimal128(18, 6))
+def moments(name: str, kind: pa.DataType, zero_dates: ZeroDates) -> Builder:
+    """Return the builder of a column of dates, or of timestamps without a zone."""
+
+    def build(block: Block, cells: Cells) -> pa.Array:
+        if (plain := plain_values(block, cells, kind)) is not None:
+            return plain
+        return zero_dates.read(name, cell_text(block, cells), kind)
+
+    return build
+
+
+def _from_seconds(name: str, seconds: pa.Array, zero_dates: ZeroDates) -> pa.Array:
     # The same bytes, read as integers: whole microseconds.
     micro = pa.Array.from_buffers(
         pa.decimal128(18, 0), len(seconds), seconds.buffers(), seconds.null_count, seconds.offset

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
+from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError, StorageMissingError
 from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
+from aggregation_pipeline.storage.content_disposition import content_disposition
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
 from aggregation_pipeline.storage.oss.connection import CRC_HEADER, Connection
@@ -51,6 +52,7 @@ class OssStore:
         media_type: str,
         metadata: Mapping[str, str] = NO_METADATA,
         filename: str | None = None,
+        final: bool = False,
     ) -> StoredObject:
         """Send up to `multipart_above` bytes in one request (and in memory), more in parallel parts.
 
@@ -58,6 +60,7 @@ class OssStore:
         that it states afterwards is compared anyway. Where they differ nothing is deleted: the object may be
         another run's by then.
         """
+        del final  # a file here never becomes one there
         check_key(key)
         self._abort_leftovers_once()
         size, checksum = (len(source), str(crc64(source))) if isinstance(source, bytes) else crc64_of_file(source)
@@ -150,6 +153,9 @@ class OssStore:
                     yield StoredObject(item.key, item.size, None, datetime.fromtimestamp(item.last_modified, UTC))
             token, more = page.next_continuation_token, page.is_truncated
 
+    def local_folder(self) -> None:
+        """Return None: the objects are in the bucket."""
+
     def uri(self, key: str) -> str:
         """Return `oss://bucket/key`, the key as it is."""
         return f"oss://{self.options.bucket}/{check_key(key)}"
@@ -194,6 +200,18 @@ class OssStore:
         with suppress(PipelineError):
             abort_upload(self._connection, key, begun.upload_id)
 
+    def prove_readable(self, prefix: str) -> None:
+        """Ask once for an object that is never there: that it is not found proves endpoint, bucket and key.
+
+        A HEAD would not do. Its answer has no body, which says whether the object or the bucket is not there.
+
+        Raises:
+            StorageError: no object could be read; StorageBusyError where that may pass.
+        """
+        key = check_key("/".join([*([prefix] if prefix else []), "_never_stored"]))
+        with suppress(StorageMissingError):
+            self._connection.without_retries(f"read {key!r}", lambda: self._connection.bucket.get_object(key))
+
     def _abort_leftovers_once(self) -> None:
         """Before the first object is sent, abort the uploads that killed runs left."""
         if not self._leftovers_aborted:
@@ -236,15 +254,3 @@ class OssStore:
         if options.storage_class:
             headers["x-oss-storage-class"] = options.storage_class
         return headers
-
-
-def content_disposition(filename: str) -> str:
-    """Return the header by which a browser names the saved file.
-
-    Today's browsers read the full name (RFC 5987); what does not gets it in ASCII.
-    """
-    plain = "".join(
-        character if character.isascii() and character.isprintable() and character not in '"\\/%' else "_"
-        for character in filename
-    )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,5 +1,6 @@
 """The whole way to OSS on bad days: refused, out of order, killed."""
 
+import logging
 import subprocess
 import sys
 import time
@@ -47,14 +48,21 @@ def test_a_run_that_fails_at_oss_names_the_remedy_and_no_secret(
 
 
 def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the_database(
-    run: Callable[..., ExecuteInProcessResult], instance: DagsterInstance, oss_server: OssServer
+    run: Callable[..., ExecuteInProcessResult],
+    instance: DagsterInstance,
+    oss_server: OssServer,
+    caplog: pytest.LogCaptureFixture,
 ):
+    files = logging.getLogger("aggregation_pipeline.assets.log_observer")
+    caplog.set_level(logging.DEBUG, logger=files.name)
+    files.addHandler(caplog.handler)
     # Two requests in vain are one round of publishing: the third round gets through.
     oss_server.fail("status", method="PUT", matching="manifest.json", times=4)
     result = run()
+    files.removeHandler(caplog.handler)
     assert result.success
     messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
-    assert len([line for line in messages if "reading orders as of" in line]) == 1
+    assert len({id(record) for record in caplog.records if "reading orders as of" in record.getMessage()}) == 1
     assert len([line for line in messages if "publishing again in a moment, from the same extract" in line]) == 2
     # A request of an earlier attempt may still be under way: each has a folder of its own.
     folder = f"daily/orders/{WINDOW}/{result.run_id}"

@@ -25,7 +25,7 @@ def test_a_run_publishes_and_leaves_no_secret_and_no_presigned_link_in_events_an
     assert found["download"] == f"`aggregation-pipeline download --table orders --window {WINDOW}`"
     assert "links" not in found
     written = everything_written(result.run_id)
-    assert f"sent daily/orders/{WINDOW}/{result.run_id}/orders.json" in written
+    assert f"oss://shop-exports/daily/orders/{WINDOW}/orders.json" in written
     assert SECRET not in written
     assert KEY_ID not in written
     assert PRESIGNED.search(written) is None

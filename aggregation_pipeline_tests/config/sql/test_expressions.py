@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from aggregation_pipeline.config.columns import Aggregation
 from aggregation_pipeline.config.masked_columns import source_columns
 from aggregation_pipeline.config.partitions import Partition
-from aggregation_pipeline.config.sql.expression_tree import Role
 from aggregation_pipeline.config.sql.expressions import (
     is_plain_word,
     output_name,
@@ -16,6 +15,7 @@ from aggregation_pipeline.config.sql.expressions import (
     read_order,
     to_sql,
 )
+from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
 from aggregation_pipeline.config.table_entry import TableEntry

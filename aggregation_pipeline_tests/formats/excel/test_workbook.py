@@ -2,7 +2,6 @@ import re
 import shutil
 import subprocess
 import zipfile
-from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +17,6 @@ from python_calamine import CalamineWorkbook
 
 from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats.excel import sheets as excel_sheets
-from aggregation_pipeline.formats.excel import workbook as excel_workbook
 from aggregation_pipeline.formats.registry import RenderedFile, render
 from aggregation_pipeline_tests.formats.cases import ODD_TEXT, TYPES, all_types, column, make_extract
 from aggregation_pipeline_tests.support.servers.missing import missing
@@ -172,37 +169,6 @@ def test_decimals_count_their_digits_and_not_their_zeros(tmp_path: Path, out: Pa
     assert rows[1:] == [[1.5], [None], [-123456789012345]]
 
 
-def test_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(excel_sheets, "SHEET_ROWS", 1500)
-    file = workbook(tmp_path, out, column("n", pa.int32(), "INT", list(range(4000))))
-    assert openpyxl.load_workbook(file.path).sheetnames == ["summary", "detail", "detail_2", "detail_3", "about"]
-    found = [with_calamine(file.path, sheet) for sheet in ("detail", "detail_2", "detail_3")]
-    assert [len(rows) for rows in found] == [1501, 1501, 1001]
-    assert [row[0] for rows in found for row in rows[1:]] == list(range(4000))
-    assert all(rows[0] == ["n"] for rows in found)
-    assert sheet_of(file, "detail_3").auto_filter.ref == "A1:A1001"
-
-
-def test_a_sheet_of_more_than_two_gigabytes_is_packed_with_wide_headers(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-):
-    table = column("n", pa.int32(), "INT", list(range(4000)))
-    narrow = workbook(tmp_path, out, table).path.read_bytes()
-    monkeypatch.setattr(excel_workbook, "_NARROW_LIMIT", 100_000)
-    file = workbook(tmp_path, out, table)
-    assert len(file.path.read_bytes()) > len(narrow)
-    assert [row[0] for row in with_calamine(file.path)[1:]] == list(range(4000))
-    assert list(out.iterdir()) == [file.path]
-
-
-def test_readers_that_trust_the_dimension_see_all_rows(tmp_path: Path, out: Path):
-    file = workbook(tmp_path, out, column("n", pa.int32(), "INT", list(range(300))))
-    with closing(openpyxl.load_workbook(file.path, read_only=True)) as book:
-        sheet = book["detail"]
-        assert (sheet.max_row, sheet.max_column) == (301, 1)
-        assert len(list(sheet.iter_rows())) == 301
-
-
 def test_text_longer_than_a_cell_is_cut_and_counted(tmp_path: Path, out: Path):
     long = ["x" * 32_767, "x" * 32_768, "😀" * 16_383, "😀" * 16_384, "中" * 32_767, None, "short"]
     file = workbook(tmp_path, out, pa.table({"t": long}))
@@ -249,12 +215,6 @@ def test_any_time_with_milliseconds_comes_back_as_it_was(tmp_path: Path, out: Pa
     assert with_openpyxl(file.path)[1:] == [[value] for value in values]
     for (read,), value in zip(with_calamine(file.path)[1:], values, strict=True):
         assert abs(read - value) < timedelta(milliseconds=1)
-
-
-@pytest.mark.slow
-def test_a_million_rows_and_some_need_a_second_sheet(tmp_path: Path, out: Path):
-    file = workbook(tmp_path, out, pa.table({"n": pa.array(range(1_048_580), pa.int32())}))
-    assert [len(with_calamine(file.path, sheet)) for sheet in ("detail", "detail_2")] == [1_048_576, 6]
 
 
 def converted(path: Path, folder: Path) -> Path:

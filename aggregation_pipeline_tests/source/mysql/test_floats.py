@@ -53,7 +53,7 @@ def test_every_way_to_a_float_gives_the_nearest_float32(execute: Execute, read: 
     assert rows_of(summary, "summary") == [{"key": single(1 / 3), "most": single(1 / 3), "sum": single(1 / 3)}]
 
 
-@pytest.mark.parametrize("server", ["seekdb", "mariadb"])
+@pytest.mark.parametrize("server", [pytest.param("seekdb", marks=pytest.mark.slow), "mariadb"])
 def test_any_float_and_double_comes_back_bit_for_bit(
     server: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ):

@@ -13,8 +13,9 @@ from pymysql.constants import FIELD_TYPE
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.arrow_types import ColumnType
+from aggregation_pipeline.source.mysql.blocks import Block, Cells
 from aggregation_pipeline.source.mysql.masking import mask_column
-from aggregation_pipeline.source.mysql.row_protocol import Block, Cells, Field
+from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline_tests.support.reading import SALT, Execute, Read, rows_of
 
 PEOPLE = (

@@ -139,6 +139,17 @@ def test_connection_chooses_the_tls_context(seekdb: MySQLServer):
     assert made == []
 
 
+def test_connection_lets_a_session_start_over(mariadb: MySQLServer):
+    """`_execute_command`, `_read_ok_packet`: PyMySQL has no method of its own for the command."""
+    address = {"unix_socket": mariadb.unix_socket, "user": mariadb.user, "database": mariadb.database}
+    context, first = ssl.create_default_context, "SET @first = 7"
+    with HookedConnection(tls_context=context, first_statement=first, ssl_disabled=True, **address) as opened:
+        opened.query("SET @second = 8")
+        opened.start_over()
+        opened.query("SELECT @first, @second, DATABASE()")
+        assert opened._result.rows == ((7, None, mariadb.database),)  # type: ignore[attr-defined]
+
+
 def test_connection_sends_its_first_statement_before_anybody_can_ask(seekdb: MySQLServer):
     """`set_character_set`: the last thing that connecting calls with a connection that works."""
     address = {"unix_socket": seekdb.unix_socket, "user": seekdb.user}

@@ -77,8 +77,21 @@ def test_rows_are_the_same_however_the_network_cuts_them(
     ]
     # Blocks of a few rows, so that they end everywhere too.
     monkeypatch.setattr(row_protocol, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr(row_protocol, "COLUMN_BYTES", 1)
     with cutting_proxy(port_of(mariadb), largest) as port:
         assert cells_of(mariadb, port, "test", sql) == expected
+
+
+def test_a_block_of_many_columns_is_larger_because_each_has_a_cost_of_its_own(mariadb: MySQLServer):
+    rows: list[int] = []
+    for columns in (1, 200):
+        connection = pymysql.connect(host="127.0.0.1", port=port_of(mariadb), user=mariadb.user)
+        with connection:
+            sql = f"SELECT {', '.join([repr('x' * 9)] * columns)} FROM test.seq_1_to_2000"
+            rows.append(max(block.rows for block in RowStream(connection, sql).blocks()))
+    # 2,000 bytes a row: 256 KiB would hold 130.
+    assert rows[0] == 2000
+    assert rows[1] > 900
 
 
 def test_a_row_that_fills_its_packets_to_the_last_byte_is_whole(mariadb: MySQLServer):

@@ -98,5 +98,6 @@ class PostgresServer:
     def fresh_database(self) -> str:
         """Create an empty database of its own and return its URL."""
         name = f"t_{uuid.uuid4().hex[:12]}"
-        self.server.execute(f"CREATE DATABASE {name}")
+        # The default, a copy by the write-ahead log, takes four times as long where nothing waits for the disk.
+        self.server.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
         return self.server.url(name)

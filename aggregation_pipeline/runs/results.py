@@ -1,8 +1,10 @@
-"""The result of a command's runs, as `run --json` prints it."""
+"""The result of runs that have ended, made of their events: what `run --json` prints, and `/aggregate` answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from aggregation_pipeline.runs.model import Event, Failed, Finished
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of all runs of a command: tables that Dagster cannot run in one job need a run each.
+    """The result of all runs of a command or request: tables that Dagster cannot run in one job need a run each.
 
     Attributes:
         batch_job_id: of a run that ended with `status`: the first that failed, or else the first.
@@ -59,6 +61,34 @@ class RunResult:
             "tables": {name: asdict(table) for name, table in self.tables.items()},
             "files": list(self.files),
         }
+
+
+def result_of_run(
+    run_id: str, names: Mapping[str, str], events: Collection[Event], *, succeeded: bool, seconds: float
+) -> RunResult:
+    """Return the result of a run that has ended.
+
+    Args:
+        run_id: its id.
+        names: of the tables that it was started for, by the segment of their asset keys.
+        events: the run's, as `event_log.run_events` returns them.
+        succeeded: whether Dagster says so.
+        seconds: from its start to its end.
+    """
+    # There is one such event for each partition of a table.
+    finished = [event for event in events if isinstance(event, Finished) and event.segment in names]
+    failures = (event for event in events if isinstance(event, Failed))
+    failed = {names[event.segment]: event for event in failures if event.segment and event.segment in names}
+    tables = {}
+    for part, name in names.items():
+        windows = {event.partition: event for event in finished if event.segment == part}
+        status = "failed" if name in failed and not succeeded else "completed" if windows else "skipped"
+        error = failed[name].error if status == "failed" else None
+        tables[name] = TableResult(status, sum(event.items for event in windows.values()), error)
+    items = sum(table.items for table in tables.values())
+    batch = Batch(run_id, "completed" if succeeded else "failed", items, round(seconds, 3), list(tables))
+    files = {file["uri"]: file for event in finished for file in event.files}
+    return RunResult(run_id, batch.status, batch.total_items, tables, list(files.values()), [batch], seconds)
 
 
 def together(results: Sequence[RunResult], skipped: Mapping[str, TableResult]) -> RunResult:

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregation_pipeline.local.console import show_result
-from aggregation_pipeline.local.results import Batch, RunResult, TableResult, together
+from aggregation_pipeline.runs.results import Batch, RunResult, TableResult, together
 
 
 def result(run_id: str, status: str, *tables: str, error: str | None = None) -> RunResult:

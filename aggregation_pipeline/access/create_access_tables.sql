@@ -1,0 +1,1 @@
+../../sql/access/create_access_tables.sql

@@ -1,0 +1,132 @@
+"""How the tables of a deployment are: what each has published last, how old that is, and how its last batch went.
+
+What is published comes from Dagster's asset records, one question for all tables. How a batch went comes from its row
+of batch_jobs.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dagster import AssetMaterialization, DagsterInstance
+from dagster._core.storage.event_log.base import AssetRecord
+
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.keys import table_key
+from aggregation_pipeline.batch_jobs.mirror import owner_of
+from aggregation_pipeline.batch_jobs.projection import row_id
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
+from aggregation_pipeline.config.durations import parse_duration
+from aggregation_pipeline.overview import values
+from aggregation_pipeline.project import Project
+from aggregation_pipeline.runs.log_query import newest_partitions
+from aggregation_pipeline.storage.keys import DATASETS
+
+
+@dataclass(frozen=True)
+class TableState:
+    """One table.
+
+    Attributes:
+        usable: whether its entry can be used; `aggregation-pipeline plan` says why not.
+        newest_window: the newest window that was ever published.
+        materialized_at: when it was last published, whichever window that was.
+        age_seconds: since then.
+        late_after_seconds: at which age it is late, as `freshness` in its entry says.
+        late: whether it is; None where nothing says when it would be, or nothing was published yet.
+        rows: rows by dataset of what was published last.
+        last_status: how its last batch went for its platform: completed, failed, skipped, in_progress or pending.
+        last_batch: the id of that batch.
+        error: why it failed.
+    """
+
+    name: str
+    platform: str
+    usable: bool
+    newest_window: str | None
+    materialized_at: datetime | None
+    age_seconds: float | None
+    late_after_seconds: float | None
+    late: bool | None
+    rows: Mapping[str, int]
+    last_status: str | None
+    last_batch: str | None
+    error: str | None
+
+
+# Of a batch, by platform: what `metadata.results` says.
+_Results = Mapping[str, Mapping[str, Any]]
+
+
+def table_states(
+    project: Project, instance: DagsterInstance, rows: BatchJobRepository, now: datetime
+) -> tuple[TableState, ...]:
+    """Return the state of each table, in the order of the configuration.
+
+    Raises:
+        MirrorError: batch_jobs or Dagster's events cannot be read.
+    """
+    keys = {table.entry.name: table_key(table.entry.name) for table in project.tables}
+    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records([*keys.values()])}
+    partitioned = [keys[table.entry.name] for table in project.tables if table.partitions is not None]
+    newest = newest_partitions(instance, [key for key in partitioned if key in records])
+    run_ids = {run_id for record in records.values() if (run_id := record.asset_entry.last_run_id)}
+    results = _results_of(run_ids, instance, rows, project.settings.deployment_name)
+    return tuple(
+        _state(table, records.get(key), newest.get(key), results, now)
+        for table in project.tables
+        for key in [keys[table.entry.name]]
+    )
+
+
+def _results_of(
+    run_ids: Collection[str], instance: DagsterInstance, rows: BatchJobRepository, deployment: str
+) -> Mapping[str, _Results]:
+    ids = {row_id(run_id): run_id for run_id in run_ids}
+    found = rows.read_rows(owner_of(instance, deployment), list(ids)) if ids else ()
+    return {ids[row.id]: values.members(values.members(row.metadata).get("results")) for row in found}
+
+
+def _state(
+    table: ConfiguredTable,
+    record: AssetRecord | None,
+    newest_partition: str | None,
+    results: Mapping[str, _Results],
+    now: datetime,
+) -> TableState:
+    entry = table.entry
+    event = record.asset_entry.last_materialization if record else None
+    materialization = event.asset_materialization if event else None
+    at = datetime.fromtimestamp(event.timestamp, UTC) if event else None
+    age = None if at is None else max(0.0, (now - at).total_seconds())
+    late_after = None if entry.freshness is None else parse_duration(entry.freshness.fail_after).total_seconds()
+    run_id = record.asset_entry.last_run_id if record else None
+    result = values.members(results.get(run_id or "", {}).get(entry.platform))
+    # The row may come a little later than the event.
+    published = "completed" if event and event.run_id == run_id else None
+    return TableState(
+        name=entry.name,
+        platform=entry.platform,
+        usable=entry.issues is None,
+        newest_window=newest_partition or _window(materialization),
+        materialized_at=at,
+        age_seconds=None if age is None else round(age, 1),
+        late_after_seconds=late_after,
+        late=None if age is None or late_after is None else age > late_after,
+        rows=_rows(materialization),
+        last_status=values.text(result.get("status")) or published,
+        last_batch=None if run_id is None else str(row_id(run_id)),
+        error=values.text(result.get("error")),
+    )
+
+
+def _window(materialization: AssetMaterialization | None) -> str | None:
+    window = materialization.metadata.get("window") if materialization else None
+    return None if window is None else values.text(window.value)
+
+
+def _rows(materialization: AssetMaterialization | None) -> Mapping[str, int]:
+    metadata = materialization.metadata if materialization else {}
+    found = {name: metadata.get(f"{name} rows") for name in DATASETS}
+    return {name: number for name, each in found.items() if each and (number := values.count(each.value)) is not None}

@@ -1,0 +1,103 @@
+"""An answer that is kept: who waits for whom."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from aggregation_pipeline.errors import MirrorError
+from aggregation_pipeline.overview import kept
+from aggregation_pipeline.overview.kept import Kept
+from aggregation_pipeline_tests.support.waiting import until
+
+
+class Source:
+    """What is read; it hangs while `free` is not set."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.free.set()
+        self.asked = 0
+        self.problem: Exception | None = None
+
+    def __call__(self) -> int:
+        self.asked += 1
+        self.free.wait(60)
+        if self.problem is not None:
+            raise self.problem
+        return self.asked
+
+
+async def together(of: Kept[int], number: int) -> list[int | None]:
+    found = await asyncio.gather(*(of.wait() for _ in range(number)))
+    return [None if known is None else known.value for known in found]
+
+
+def test_many_who_ask_at_once_cost_one_question():
+    source = Source()
+    of = Kept("test", source)
+    assert asyncio.run(together(of, 50)) == [1] * 50
+    assert asyncio.run(together(of, 50)) == [1] * 50
+    assert source.asked == 1
+
+
+def test_what_is_old_is_read_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
+    of = Kept("test", Source())
+    assert [asyncio.run(together(of, 1)) for _ in range(3)] == [[1], [2], [3]]
+
+
+def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    source = Source()
+    of = Kept("test", source)
+    asyncio.run(of.wait())
+    source.free.clear()
+    began = time.monotonic()
+    assert asyncio.run(together(of, 20)) == [1] * 20
+    assert time.monotonic() - began < kept.LIMIT_SECONDS
+    source.free.set()
+    until("the next answer", lambda: (known := of.known()) and known.value == 2, 20)
+
+
+def test_while_it_hangs_the_last_answer_is_given_with_its_age_and_then_none(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "LIMIT_SECONDS", 0.3)
+    source = Source()
+    of = Kept("test", source)
+    asyncio.run(of.wait())
+    source.free.clear()
+    began = time.monotonic()
+    assert asyncio.run(together(of, 20)) == [1] * 20
+    assert asyncio.run(together(of, 20)) == [1] * 20
+    assert time.monotonic() - began < 5
+    known = of.known()
+    assert known is not None
+    assert known.age >= 0.3
+    assert source.asked == 2, "one question hangs, and there is no other"
+    monkeypatch.setattr(kept, "_OLDEST_SECONDS", 0.0)
+    assert of.known() is None
+    source.free.set()
+    monkeypatch.setattr(kept, "_OLDEST_SECONDS", 60.0)
+    until("the answer", lambda: (known := of.known()) and known.value == 2, 20)
+
+
+@pytest.mark.parametrize("problem", [MirrorError("PostgreSQL at db.internal"), ValueError("a secret")])
+def test_a_failure_is_logged_once_without_what_a_library_says(caplog: pytest.LogCaptureFixture, problem: Exception,
+                                                              monkeypatch: pytest.MonkeyPatch):  # fmt: skip
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
+    source = Source()
+    source.problem = problem
+    of = Kept("test", source)
+    assert [asyncio.run(together(of, 1)) for _ in range(3)] == [[None]] * 3
+    source.problem = None
+    assert asyncio.run(together(of, 1)) == [4]
+    words = "PostgreSQL at db.internal" if isinstance(problem, MirrorError) else "unexpected ValueError"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The test: {words}",
+        "The test: it can be read again",
+    ]

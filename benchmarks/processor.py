@@ -1,0 +1,103 @@
+"""Processor seconds and memory of processes, from /proc.
+
+This module imports nothing of the project, so that it runs in the peers' environment too.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
+# The process ids of the servers whose work counts, with commas. In the environment each contender's process finds them.
+_SERVERS: Final = "BENCH_SERVERS"
+
+
+def peak_rss_mb(pid: int | str = "self") -> float:
+    """Return the peak memory of a process in MiB. `ru_maxrss` would include the parent's memory at the fork."""
+    return _status_mb(pid, "VmHWM")
+
+
+def rss_mb() -> float:
+    """Return the memory that this process holds now, in MiB."""
+    return _status_mb("self", "VmRSS")
+
+
+def _status_mb(pid: int | str, key: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextmanager
+def counted(*servers: int) -> Iterator[None]:
+    """Count the processor time of these processes, and of their children, as the servers' part in this block."""
+    before = os.environ.get(_SERVERS, "")
+    os.environ[_SERVERS] = ",".join([*before.split(","), *map(str, servers)]).strip(",")
+    try:
+        yield
+    finally:
+        os.environ[_SERVERS] = before
+
+
+def server_seconds() -> float:
+    """Return the processor seconds, user and system, that the counted servers have used so far."""
+    roots = [int(pid) for pid in os.environ.get(_SERVERS, "").split(",") if pid]
+    return _TICK * _tree_ticks(roots) if roots else 0.0
+
+
+def _tree_ticks(roots: list[int]) -> int:
+    """Add up processes with their children: the living, and those that ended and were waited for."""
+    ticks, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        pid = int(path.parent.name)
+        parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+
+    def belongs(pid: int) -> bool:
+        while pid and pid not in roots:
+            pid = parents.get(pid, 0)
+        return pid in roots
+
+    return sum(count for pid, count in ticks.items() if belongs(pid))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a piece of work took: seconds on the clock, and processor seconds of this process and of the servers."""
+
+    seconds: float
+    client: float
+    server: float
+
+
+class Stopwatch:
+    """Measures from its making on: the threads of this process and its ended children, and the counted servers."""
+
+    def __init__(self) -> None:
+        self._server = server_seconds()
+        self._client = _client_seconds()
+        self._started = time.perf_counter()
+
+    def spent(self) -> Spent:
+        """Return what was spent until now."""
+        seconds, client = time.perf_counter() - self._started, _client_seconds() - self._client
+        return Spent(seconds, client, server_seconds() - self._server)
+
+
+def child_seconds() -> float:
+    """Return the processor seconds of this process's children that ended and were waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
+def _client_seconds() -> float:
+    return time.process_time() + child_seconds()
