@@ -141,12 +141,14 @@ def test_a_daemon_that_starts_before_its_postgresql_waits_for_it(away: Away):
     until("the word", lambda: "PostgreSQL does not answer" in away.log(), 60, said=away.log)
     # It can be stopped meanwhile.
     away.stop()
+    started_at = time.monotonic()
     away.start()
     until("the word", lambda: away.log().count("PostgreSQL does not answer") == 2, 60, said=away.log)
     time.sleep(5)
     away.start_server()
     away.goes_on("the daemon")
-    assert away.log().count("does not answer") == 2
+    minutes = (time.monotonic() - started_at) / 60
+    assert 2 <= away.log().count("does not answer") <= 2 + minutes
     assert "Traceback" not in away.log()
 
 
@@ -167,6 +169,7 @@ def test_the_lines_of_a_tick_are_logged_once(away: Away):
 def test_the_daemon_survives_an_outage_with_one_line_a_minute_and_goes_on(away: Away, how: str):
     away.goes_on("the daemon")
     length = len(away.log())
+    gone_at = time.monotonic()
     taken = []
     pid = away.server.child.pid
     if how == "stopped":
@@ -192,10 +195,11 @@ def test_the_daemon_survives_an_outage_with_one_line_a_minute_and_goes_on(away: 
     else:
         away.start_server()
     away.goes_on("the daemon, again")
+    minutes = (time.monotonic() - gone_at) / 60
     time.sleep(20)
     lines = away.said_since(length)
     assert not [line for line in lines if "Traceback" in line or "Stack Trace" in line or line.startswith("  ")], (
         "\n".join(lines)
     )
     words = [line for line in lines if "PostgreSQL does not answer" in line]
-    assert how == "frozen" or 1 <= len(words) <= 2, "\n".join(lines)
+    assert how == "frozen" or 1 <= len(words) <= 1 + minutes, "\n".join(lines)
