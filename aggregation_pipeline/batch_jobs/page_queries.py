@@ -77,8 +77,8 @@ PAGE: Final = """
 
 FIGURES: Final = """
   SELECT jsonb_build_object(
-    'running', count(*) FILTER (WHERE j.status = 'in_progress'),
-    'queued', count(*) FILTER (WHERE j.status = 'pending'),
+    'running', count(*) FILTER (WHERE j.status = 'in_progress' AND j.is_open),
+    'queued', count(*) FILTER (WHERE j.status = 'pending' AND j.is_open),
     'completed', count(*) FILTER (WHERE j.status = 'completed' AND j.is_recent),
     'failed', count(*) FILTER (WHERE j.status = 'failed' AND j.is_recent),
     'avg_items', avg(j.total_items) FILTER (WHERE j.status = 'completed' AND j.is_recent),
@@ -87,6 +87,8 @@ FIGURES: Final = """
   )
   FROM (
     SELECT status, total_items, created_at, created_at >= CAST(:since AS timestamptz) AS is_recent,
+      CASE WHEN status IN ('in_progress', 'pending')
+        THEN created_at >= now() - interval '1 day' OR metadata #>> '{dagster,deployment}' IS NOT NULL END AS is_open,
       CASE WHEN isfinite(started_at) AND isfinite(completed_at) AND completed_at >= started_at
         THEN extract(epoch FROM completed_at) - extract(epoch FROM started_at) END AS seconds
     FROM public.batch_jobs

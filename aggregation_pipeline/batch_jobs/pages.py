@@ -82,8 +82,8 @@ class Figures:
     """What the newest rows of a job type say.
 
     Attributes:
-        running: jobs that run now.
-        queued: jobs that wait.
+        running: jobs that run now. A row of another program counts for a day: nobody ends it if that program is gone.
+        queued: jobs that wait; likewise.
         completed: jobs since the moment that was asked for, as all that follow.
         avg_items: of completed jobs; None without one.
         avg_seconds: of completed jobs, from start to end; None without one.

@@ -120,6 +120,19 @@ def test_figures_count_what_runs_and_how_the_last_days_went(history: sa.Engine):
         assert (nothing.running, nothing.completed, nothing.avg_items, nothing.oldest) == (0, 0, None, None)
 
 
+def test_what_another_program_has_left_open_counts_as_running_for_a_day_only(engine: sa.Engine):
+    now = datetime.now(UTC)
+    for hours, metadata in ((1, None), (23, {"users_items": 3}), (25, None), (25, "[]"), (900, {"dagster": 1})):
+        for status in ("in_progress", "pending"):
+            created = (now - timedelta(hours=hours)).isoformat()
+            insert(engine, status=status, created_at=created, **({"metadata": metadata} if metadata else {}))
+    for number, status in enumerate(("in_progress", "pending")):
+        write(engine, [our_row(number + 1, now - timedelta(days=3), status)])
+    with opened(engine) as rows:
+        found = rows.figures("data_collection", now - timedelta(days=7))
+    assert (found.running, found.queued) == (3, 3)
+
+
 def test_a_batch_is_found_by_the_beginning_of_its_id(history: sa.Engine):
     with opened(history) as rows:
         for length in (4, 8, 9, 13, 36):
