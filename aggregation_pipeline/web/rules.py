@@ -52,6 +52,9 @@ def refusal(connection: HTTPConnection, own: OwnHosts, open_paths: Collection[st
             " in front of it changes the headers Host or Origin: it has to pass both on, and its name belongs in"
             " ALLOWED_HOSTS.",
         )
+    if b"%00" in connection.scope["query_string"] or "\0" in connection.scope["path"]:
+        # PostgreSQL and the file system take it in no text, and none of our names holds it.
+        return Refusal(400, "The address holds the character U+0000.")
     return _badly_sent(connection) if _is_graphql(connection) and connection.scope["type"] == "http" else None
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext, WorkspaceRequestContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_shared.check import CheckError
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from fastapi import FastAPI
@@ -18,8 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.websockets import WebSocket
 
 from aggregation_pipeline.access.audit import Result
 from aggregation_pipeline.config.hosts_and_urls import bracketed
@@ -31,8 +33,9 @@ from aggregation_pipeline.web.common.principal import principal_of
 from aggregation_pipeline.web.dagster_loop import InSecondLoop, second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.gate import Gate
-from aggregation_pipeline.web.graphql_body import problem_of
+from aggregation_pipeline.web.graphql_body import problem_of, problem_of_report
 from aggregation_pipeline.web.graphql_fields import judge_fields
+from aggregation_pipeline.web.graphql_websocket import ReadableWebSocket
 from aggregation_pipeline.web.health import OPEN_PATHS
 from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.judged import judge
@@ -134,6 +137,18 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         answer: Response = await super().graphql_http_endpoint(request)
         return answer
 
+    async def graphql_ws_endpoint(self, websocket: WebSocket) -> None:
+        """Answer a websocket, until it sends what cannot be read."""
+        await super().graphql_ws_endpoint(ReadableWebSocket(websocket))
+
+    async def download_debug_file_endpoint(self, request: Request) -> Response:
+        """Return all events of a run, or 404 if there is no such run."""
+        with self.request_context(request) as context:
+            if not context.instance.has_run(request.path_params["run_id"]):
+                raise HTTPException(404, "There is no such run.")
+        answer: Response = await super().download_debug_file_endpoint(request)
+        return answer
+
     async def download_captured_logs_endpoint(self, request: Request) -> Response:
         """Return what a run's own code has printed, or 404 if the path leads out of the folder of the logs."""
         try:
@@ -141,6 +156,18 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         except ValueError:
             raise HTTPException(404, "There are no logs at this path.") from None
         return answer
+
+    async def report_asset_materialization_endpoint(self, request: Request) -> JSONResponse:
+        """Take a report, or answer 400."""
+        return await _reported(request, super().report_asset_materialization_endpoint)
+
+    async def report_asset_check_endpoint(self, request: Request) -> JSONResponse:
+        """Take a report, or answer 400."""
+        return await _reported(request, super().report_asset_check_endpoint)
+
+    async def report_asset_observation_endpoint(self, request: Request) -> JSONResponse:
+        """Take a report, or answer 400."""
+        return await _reported(request, super().report_asset_observation_endpoint)
 
     def index_html_endpoint(self, request: Request) -> HTMLResponse:
         """Return the page of Dagster's UI, with a link to the reader's account where people sign in."""
@@ -155,6 +182,14 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         source = context.source
         address = address_of(source) if isinstance(source, HTTPConnection) else "unknown"
         self._access.audit.record(context.principal.name, what, address, result, details)
+
+
+async def _reported(request: Request, take: Callable[[Request], Awaitable[JSONResponse]]) -> JSONResponse:
+    problem = await problem_of_report(request)
+    try:
+        return await take(request) if problem is None else JSONResponse({"error": problem}, 400)
+    except CheckError:
+        return JSONResponse({"error": "A value is of another type than Dagster expects."}, 400)
 
 
 def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int, path_prefix: str = "") -> None:

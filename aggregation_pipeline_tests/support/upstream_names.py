@@ -113,6 +113,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("DagsterPostgresException", "pg_alembic_config"),
         "health, instance: raised when PostgreSQL does not answer after its retries; how new tables are stamped",
     ),
+    "dagster_shared.check": (("CheckError",), "web: raised for a value of another type than Dagster expects"),
     "dagster_shared.error": (("SerializableErrorInfo",), "services: the code server's answer for code with an error"),
     "dagster_shared.serdes": (("serialize_value",), "instance: the text of a record of an event"),
     "dagster_graphql.schema.errors": (
