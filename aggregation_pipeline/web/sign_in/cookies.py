@@ -6,6 +6,7 @@ import secrets
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from aggregation_pipeline.web.sign_in import sealed_attempts
 from aggregation_pipeline.web.sign_in.peers import is_tls
 
 _SESSION = "aggregation_session"
@@ -29,8 +30,7 @@ def set_session(connection: HTTPConnection, response: Response, secret: str) -> 
 
 def forget_session(connection: HTTPConnection, response: Response) -> None:
     """Let the browser forget the secret."""
-    is_secure = is_tls(connection)
-    response.delete_cookie(_name(connection, _SESSION), secure=is_secure, httponly=True, samesite="lax")
+    _forget(connection, response, _SESSION)
 
 
 def form_token(connection: HTTPConnection) -> str:
@@ -50,13 +50,18 @@ def is_own_form(connection: HTTPConnection, sent: str) -> bool:
 
 
 def attempt(connection: HTTPConnection) -> str | None:
-    """Return with which attempt to sign in the browser was sent to the provider."""
-    return _read(connection, _ATTEMPT)
+    """Return the sealed attempt with which the browser was sent to the provider."""
+    return _read(connection, _ATTEMPT, sealed_attempts.LONGEST)
 
 
-def set_attempt(connection: HTTPConnection, response: Response, state: str) -> None:
+def set_attempt(connection: HTTPConnection, response: Response, sealed: str) -> None:
     """Let the browser keep the attempt until it comes back."""
-    _set(connection, response, _ATTEMPT, state)
+    _set(connection, response, _ATTEMPT, sealed)
+
+
+def forget_attempt(connection: HTTPConnection, response: Response) -> None:
+    """Let the browser forget the attempt: each counts once."""
+    _forget(connection, response, _ATTEMPT)
 
 
 def _name(connection: HTTPConnection, name: str) -> str:
@@ -65,12 +70,16 @@ def _name(connection: HTTPConnection, name: str) -> str:
     return f"__Host-{name}" if is_tls(connection) else name
 
 
-def _read(connection: HTTPConnection, name: str) -> str | None:
+def _read(connection: HTTPConnection, name: str, longest: int = _LONGEST) -> str | None:
     value = connection.cookies.get(_name(connection, name), "")
-    return value if 0 < len(value) <= _LONGEST else None
+    return value if 0 < len(value) <= longest else None
 
 
 def _set(connection: HTTPConnection, response: Response, name: str, value: str) -> None:
     response.set_cookie(
         _name(connection, name), value, path="/", secure=is_tls(connection), httponly=True, samesite="lax"
     )
+
+
+def _forget(connection: HTTPConnection, response: Response, name: str) -> None:
+    response.delete_cookie(_name(connection, name), secure=is_tls(connection), httponly=True, samesite="lax")

@@ -7,9 +7,7 @@ gets an account of AUTH_FILE by them.
 import hashlib
 import json
 import re
-import time
 import warnings
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -20,11 +18,9 @@ from aggregation_pipeline.access.names import LONGEST_NAME
 from aggregation_pipeline.access.roles import Principal
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.sign_in import cookies
+from aggregation_pipeline.web.sign_in.sealed_attempts import SealedAttempts
 
 _NAME: Final = "provider"
-# How long somebody may take to sign in there.
-_SECONDS: Final = 600
-_MOST_AT_ONCE: Final = 2000
 _TIMEOUT_SECONDS: Final = 5.0
 # Signed by a key that only the provider has. A provider may offer others too, even none.
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -44,25 +40,6 @@ class NoAccessError(Exception):
         self.name = name
 
 
-class _Attempts:
-    """What Authlib keeps between the way to the provider and the way back, in memory, for a while."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
-
-    async def get(self, key: str) -> str | None:
-        until, value = self._kept.get(key, (0.0, ""))
-        return value if time.monotonic() < until else None
-
-    async def set(self, key: str, value: str, _seconds: int) -> None:
-        self._kept[key] = (time.monotonic() + _SECONDS, value)
-        if len(self._kept) > _MOST_AT_ONCE:
-            self._kept.popitem(last=False)
-
-    async def delete(self, key: str) -> None:
-        self._kept.pop(key, None)
-
-
 class Provider:
     """The provider that OIDC_ISSUER names. Nothing is asked of it before somebody signs in."""
 
@@ -78,7 +55,9 @@ class Provider:
             raise ValueError("OIDC_ISSUER and OIDC_CLIENT_SECRET are needed.")
         self._settings = settings
         self._issuer = settings.oidc_issuer
-        self._client: Any = OAuth(cache=_Attempts()).register(
+        # Known to all web processes of the deployment, and to nobody else.
+        self._sealed = SealedAttempts(settings.oidc_client_secret.get_secret_value())
+        self._client: Any = OAuth().register(
             _NAME,
             client_id=settings.oidc_client_id,
             client_secret=settings.oidc_client_secret.get_secret_value(),
@@ -96,30 +75,28 @@ class Provider:
         Raises:
             ProviderError: it cannot be asked.
         """
-        base = f"{request.url.scheme}://{request.url.netloc}"
-        request.scope["session"] = {}
+        back = f"{request.url.scheme}://{request.url.netloc}{back}"
         try:
             await self._read_metadata()
-            made = await self._client.create_authorization_url(f"{base}{back}")
-            await self._client.save_authorize_data(request, redirect_uri=f"{base}{back}", next=next_path, **made)
+            made = await self._client.create_authorization_url(back)
         except Exception as error:
             raise _explained(error) from error
-        response = RedirectResponse(made["url"], 303, {"Cache-Control": "no-store"})
+        response = RedirectResponse(made.pop("url"), 303, {"Cache-Control": "no-store"})
         # The browser that comes back has to be the one that was sent.
-        cookies.set_attempt(request, response, made["state"])
+        attempt = {**made, "redirect_uri": back, "next": next_path}
+        cookies.set_attempt(request, response, self._sealed.seal(attempt))
         return response
 
     async def come_back(self, request: Request) -> tuple[Principal, str]:
-        """Return who has come back, and where they go on to.
+        """Return who has come back, and where they go on to. The browser has to forget its attempt then.
 
         Raises:
             ProviderError: the provider has not said who it is, or not in answer to us.
             NoAccessError: it is somebody without access.
         """
-        state = cookies.attempt(request) or ""
-        request.scope["session"] = {f"_state_{_NAME}_{state}": {"exp": time.time() + _SECONDS}}
+        attempt = self._sealed.open(cookies.attempt(request) or "")
+        request.scope["session"] = {f"_state_{_NAME}_{attempt.get('state')}": {"data": attempt}} if attempt else {}
         try:
-            kept = await self._client.framework.get_state_data(request.session, request.query_params.get("state"))
             await self._read_metadata()
             options = {
                 "iss": {"essential": True, "values": [self._issuer]},
@@ -129,7 +106,7 @@ class Provider:
             claims = await self._claims(token)
         except Exception as error:
             raise _explained(error) from error
-        return self._principal(claims), str(kept.get("next", ""))
+        return self._principal(claims), attempt.get("next", "")
 
     async def _read_metadata(self) -> None:
         metadata = await self._client.load_server_metadata()

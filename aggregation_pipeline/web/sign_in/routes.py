@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from aggregation_pipeline.access.editing import set_password
+from aggregation_pipeline.access.names import normalized_name
 from aggregation_pipeline.access.roles import Principal
 from aggregation_pipeline.errors import AccessBusyError, AccessError
 from aggregation_pipeline.web.sign_in import cookies
@@ -25,7 +26,8 @@ from aggregation_pipeline.web.sign_in.peers import address_of, is_this_machine, 
 
 _log = logging.getLogger(__name__)
 
-
+# In the audit log, who tried to sign in under a name that no account has.
+UNKNOWN_NAME: Final = "unknown name"
 # Where a provider sends people back to.
 _BACK: Final = "/sign-in/oidc/callback"
 
@@ -97,7 +99,7 @@ class _Pages:
             return _too_often(request, seconds, page)
         principal = await self._verified(request, name, form.get("password", ""))
         if principal is None:
-            await self._access.note(request, name, "sign-in", "failed")
+            await self._access.note(request, await self._known_name(name), "sign-in", "failed")
             return page(status=403, problem="wrong")
         self._access.attempts.succeeded(name, address_of(request))
         response = _go(next_path)
@@ -120,8 +122,13 @@ class _Pages:
         """Begin a session of somebody whom the provider has sent back."""
         if self._provider is None:
             return _go(f"{_prefix(request)}/sign-in")
+        response = await self._come_back(request, self._provider)
+        cookies.forget_attempt(request, response)
+        return response
+
+    async def _come_back(self, request: Request, provider: Provider) -> Response:
         try:
-            principal, next_path = await self._provider.come_back(request)
+            principal, next_path = await provider.come_back(request)
         except ProviderError as error:
             return self._failed_there(request, error)
         except NoAccessError as error:
@@ -194,6 +201,11 @@ class _Pages:
         except AccessBusyError:
             self._access.attempts.not_judged(name, address_of(request))
             raise
+
+    async def _known_name(self, name: str) -> str:
+        """Return the name if there is such an account. Else nobody may read it: people type passwords there too."""
+        user = await self._access.files.run(self._access.accounts.user, name)
+        return UNKNOWN_NAME if user is None else normalized_name(name)
 
     async def _begin_for_account(self, request: Request, response: Response, principal: Principal) -> None:
         user = await self._access.files.run(self._access.accounts.user, principal.name)

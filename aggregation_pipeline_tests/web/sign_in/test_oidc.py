@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import HTTPRedirectHandler, build_opener
 
 import pytest
+from pydantic import SecretStr
 
 from aggregation_pipeline.access.roles import Role
 from aggregation_pipeline_tests.support.runs import open_instance
@@ -141,6 +142,33 @@ def test_only_the_browser_that_was_sent_comes_back_and_once(site: Site):
     assert site.get(fresh).status == 303
     assert site.get(fresh).status == 502
     assert site.get("/sign-in/oidc/callback?error=access_denied").status == 502
+
+
+def test_what_came_back_counts_once_also_if_the_browser_has_kept_its_attempt(site: Site):
+    site.provider.claims = {"sub": "1", "groups": ["data"]}
+    back = site.leave()
+    kept = dict(site.cookies)
+    assert site.get(back).status == 303
+    assert site.cookies["aggregation_attempt"] == '""'
+    site.cookies = kept
+    assert site.get(back).status == 502
+
+
+def test_an_attempt_is_taken_by_another_web_process_of_the_deployment_and_by_no_other_deployment(site: Site):
+    site.provider.claims = {"sub": "1", "groups": ["data"]}
+    people = site.people
+    workspace = people.settings.auth_path.parent / "workspace.yaml"
+    for settings, status in (
+        (people.settings, 303),
+        (people.settings.model_copy(update={"oidc_client_secret": SecretStr("another")}), 502),
+    ):
+        with serving(people.instance, workspace, access=settings) as port:
+            back = site.leave()
+            cookie = f"Cookie: aggregation_attempt={site.cookies['aggregation_attempt']}"
+            # The provider sends people to the address by which they came, behind which there are several processes.
+            answer = ask(port, f"GET {back}", HTML, cookie)
+            assert answer.status == status
+            assert ("aggregation_session" in cookies_of(answer)) is (status == 303)
 
 
 def test_where_to_go_on_is_one_of_our_pages(site: Site):

@@ -15,6 +15,7 @@ from websockets.typing import Subprotocol
 from aggregation_pipeline.access.editing import add_user, set_disabled, set_role
 from aggregation_pipeline.access.roles import Role
 from aggregation_pipeline.web.sign_in.forms import own_path
+from aggregation_pipeline.web.sign_in.routes import UNKNOWN_NAME
 from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.served import ask, open_websocket
 from aggregation_pipeline_tests.web.sign_in.people import (
@@ -115,6 +116,16 @@ def test_nobody_learns_which_names_there_are(people: People):
     failed = [entry for entry in people.audit() if (entry.what, entry.result) == ("sign-in", "failed")]
     assert "ada" in {entry.who for entry in failed}
     assert "wrong" not in str([entry.details for entry in failed])
+
+
+def test_a_password_that_is_typed_into_the_field_of_the_name_is_written_nowhere(
+    people: People, caplog: pytest.LogCaptureFixture
+):
+    assert people.sign_in("My%20Secret-42", "vera").status == 403
+    assert people.sign_in("ＶＥＲＡ", "My%20Secret-42").status == 403
+    newest = people.audit()[:2]
+    assert {entry.who for entry in newest} == {UNKNOWN_NAME, "vera"}
+    assert "Secret" not in f"{newest}{caplog.text}"
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/account/password"])
