@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cheap() -> Iterator[None]:
+    from aggregation_pipeline_tests.support.cheap_passwords import cheap_passwords
+
+    with cheap_passwords():
+        yield
+
+
 @pytest.fixture
 def auth_file(tmp_path: Path) -> Path:
     return tmp_path / "auth.json"

@@ -17,6 +17,11 @@ from aggregation_pipeline_tests.support.waiting import until
 GOOD = "four words 四个词 apart"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cheap() -> None:
+    """Here they cost what they do in production."""
+
+
 @pytest.mark.parametrize(
     ("password", "words"),
     [

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,19 @@ from aggregation_pipeline.access.sessions import Sessions
 from aggregation_pipeline.access.store import AccessStore
 from aggregation_pipeline.access.token_use import TokenUse
 from aggregation_pipeline.cli.main import main
+from aggregation_pipeline_tests.support.cheap_passwords import cheap_passwords
 from aggregation_pipeline_tests.support.deployment import use_environment
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 from aggregation_pipeline_tests.support.waiting import until
 
 PASSWORD = "four words that fit"
 AWAY = "postgresql://nobody:hidden-word@127.0.0.1:1/none"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cheap() -> Iterator[None]:
+    with cheap_passwords():
+        yield
 
 
 @pytest.fixture(scope="module")

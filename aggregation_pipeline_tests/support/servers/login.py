@@ -3,11 +3,13 @@
 https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html
 """
 
+import functools
 import hashlib
 import os
 import ssl
 import struct
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +55,11 @@ class Certificate:
 
     @classmethod
     def make(cls, folder: Path) -> "Certificate":
+        """Write the pair of this process into a folder: a new one takes half a second."""
         made = cls(folder / "key.pem", folder / "certificate.pem")
-        request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=MySQL"]
-        subprocess.run(
-            [*request, "-keyout", str(made.key), "-out", str(made.certificate)], check=True, capture_output=True
-        )
+        key, certificate = _pair()
+        made.key.write_bytes(key)
+        made.certificate.write_bytes(certificate)
         return made
 
     def context(self) -> ssl.SSLContext:
@@ -74,6 +76,16 @@ class Certificate:
         """Decrypt RSA with OAEP padding, by openssl, which shares no code with the driver's encryption."""
         command = ["openssl", "pkeyutl", "-decrypt", "-inkey", str(self.key), "-pkeyopt", "rsa_padding_mode:oaep"]
         return subprocess.run(command, check=True, capture_output=True, input=secret).stdout
+
+
+@functools.cache
+def _pair() -> tuple[bytes, bytes]:
+    """A new key and its certificate, PEM."""
+    with tempfile.TemporaryDirectory() as name:
+        key, certificate = Path(name, "key.pem"), Path(name, "certificate.pem")
+        request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=MySQL"]
+        subprocess.run([*request, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+        return key.read_bytes(), certificate.read_bytes()
 
 
 class LoginRefusedError(Exception):

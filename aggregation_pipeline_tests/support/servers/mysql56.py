@@ -98,7 +98,7 @@ def start_mysql56(home: Path) -> MySQL56:
 def _drop_anonymous_users(sock: Path) -> None:
     """Drop the anonymous `@localhost`, which would match before the tests' own `name@%` accounts."""
     connection: pymysql.Connection[Any] = pymysql.connect(
-        unix_socket=str(sock), user="root", database="mysql", autocommit=True
+        unix_socket=str(sock), user="root", database="mysql", autocommit=True, ssl_disabled=True
     )
     with connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM user WHERE user = ''")

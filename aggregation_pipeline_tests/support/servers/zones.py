@@ -34,7 +34,12 @@ def load_zones(unix_socket: str) -> None:
     zones = re.split(r"^(?=INSERT INTO time_zone \()", script, flags=re.MULTILINE)[1:]
     zones = [zone for zone in zones if not any(name in zone for name in _DUPLICATES)]
     connection: pymysql.Connection[Any] = pymysql.connect(
-        unix_socket=unix_socket, user="root", database="mysql", autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
+        unix_socket=unix_socket,
+        user="root",
+        database="mysql",
+        autocommit=True,
+        client_flag=CLIENT.MULTI_STATEMENTS,
+        ssl_disabled=True,
     )
     with connection, connection.cursor() as cursor:
         for table in _TABLES:

@@ -26,12 +26,8 @@ def people(postgres: "PostgresServer", tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="package", autouse=True)
-def cheap_passwords() -> Iterator[None]:
-    """In production each takes 64 MiB, and a processor for a tenth of a second."""
-    import argon2
+def cheap() -> Iterator[None]:
+    from aggregation_pipeline_tests.support.cheap_passwords import cheap_passwords
 
-    from aggregation_pipeline.access import passwords
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    with cheap_passwords():
         yield
