@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from dagster import (
@@ -26,11 +27,18 @@ _STAGE: Final = " seconds"
 
 @dataclass(frozen=True)
 class WindowStages:
-    """Seconds by stage (`read`, `render`, `publish`) of a window that a run published. `table` is an entry's name."""
+    """How long a window took that a run published.
+
+    Attributes:
+        table: an entry's name.
+        stages: seconds by stage: read, render, publish, in the order in which they follow each other.
+        ended_at: when the last of them had ended, in UTC.
+    """
 
     table: str
     window: str | None
     stages: Mapping[str, float]
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -80,12 +88,13 @@ def _parsed(stored_key: str | None) -> TableAsset | None:
 
 def _windows(rows: Sequence[tuple[str, LogRow]], names: Mapping[str, str]) -> Iterator[WindowStages]:
     for segment, row in rows:
-        event = deserialize_value(row.event, EventLogEntry).asset_materialization
+        entry = deserialize_value(row.event, EventLogEntry)
+        event = entry.asset_materialization
         if event is not None:
-            yield _stages(event, names.get(segment, segment))
+            yield _stages(event, names.get(segment, segment), datetime.fromtimestamp(entry.timestamp, UTC))
 
 
-def _stages(event: AssetMaterialization, table: str) -> WindowStages:
+def _stages(event: AssetMaterialization, table: str, at: datetime) -> WindowStages:
     found = {
         label.removesuffix(_STAGE): values.seconds(each.value)
         for label, each in event.metadata.items()
@@ -96,6 +105,7 @@ def _stages(event: AssetMaterialization, table: str) -> WindowStages:
         table,
         values.text(window.value) if window else None,
         {stage: taken for stage, taken in found.items() if taken is not None},
+        at,
     )
 
 

@@ -1,0 +1,31 @@
+"""The range that a figure usually has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+# With fewer values nothing is called usual.
+LEAST: Final = 7
+
+
+@dataclass(frozen=True)
+class Usual:
+    """The median and the quartiles of a figure over the days before today that had a completed batch.
+
+    Half of these days lay between `low` and `high`. Quartiles as Excel's QUARTILE.INC and numpy's default have them.
+
+    Attributes:
+        low: the first quartile.
+        high: the third quartile.
+        days: of how many days, at least LEAST.
+    """
+
+    low: float
+    median: float
+    high: float
+    days: int
+
+
+def usual(values: Sequence[float]) -> Usual | None:
+    """Return the range of these values; None for fewer than LEAST."""
+    raise NotImplementedError
