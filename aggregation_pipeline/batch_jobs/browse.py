@@ -9,6 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs import page_queries, pages
+from aggregation_pipeline.batch_jobs.bucket_query import BUCKETS
+from aggregation_pipeline.batch_jobs.buckets import BUCKETS_MS, Buckets, buckets_of, parameters_of
 from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
 from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
 from aggregation_pipeline.batch_jobs.table import batch_jobs
@@ -87,6 +89,13 @@ def figures(connection: sa.Connection, job_type: str, since: datetime) -> Figure
     return pages.figures_of(_read_one(connection, page_queries.FIGURES, parameters))
 
 
+def buckets(connection: sa.Connection, job_type: str, deployment: str, bounds: Sequence[datetime]) -> Buckets:
+    """Return what the batches between `bounds` did. Raises MirrorError, MirrorBusyError."""
+    # JIT would take longer to compile it than it runs. Thirty days of many batches take longer than other questions.
+    first = f"SET LOCAL jit = off; SET LOCAL statement_timeout = {BUCKETS_MS}"
+    return buckets_of(_read_one(connection, BUCKETS, parameters_of(job_type, deployment, bounds), first))
+
+
 def trend(connection: sa.Connection, job_type: str, zone: str, days: int) -> Sequence[DayTrend]:
     """Return the days that had jobs, the newest first. Raises MirrorError, MirrorBusyError."""
     return [day_trend(row) for row in _read(connection, _TREND, {"kind": job_type, "zone": zone, "days": days})]
@@ -99,12 +108,19 @@ def day_trend(found: Mapping[Any, Any]) -> DayTrend:
     return DayTrend(found["date"], **numbers, avg_items=None if average is None else round(float(average), 1))
 
 
-def _read_one(connection: sa.Connection, query: str, parameters: Mapping[str, Any]) -> pages.Json:
-    (row,) = _read(connection, page_queries.query(query), parameters)
+def _read_one(
+    connection: sa.Connection, query: str, parameters: Mapping[str, Any], first: str | None = None
+) -> pages.Json:
+    (row,) = _read(connection, page_queries.query(query), parameters, first)
     return pages.read_json(row["answer"])
 
 
-def _read(connection: sa.Connection, query: sa.Executable, arguments: Mapping[str, Any]) -> Sequence[sa.RowMapping]:
+def _read(
+    connection: sa.Connection, query: sa.Executable, arguments: Mapping[str, Any], first: str | None = None
+) -> Sequence[sa.RowMapping]:
+    """Return the rows of a query. `first` is a statement that comes before it, in its transaction."""
     refused = "batch_jobs cannot be read ({reason}). Check that the table is there and that the user may read it"
     with mirror_errors(refused=refused), transaction(connection):
+        if first is not None:
+            connection.exec_driver_sql(first)
         return connection.execute(query, arguments).mappings().all()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs import browse, table, writer
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.buckets import Buckets
 from aggregation_pipeline.batch_jobs.last_day import LastDay, read_last_day
 from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
 from aggregation_pipeline.batch_jobs.postgres_errors import mirror_errors
@@ -72,6 +73,9 @@ class BatchJobRepository(Protocol):
 
     def figures(self, job_type: str, since: datetime) -> Figures:
         """Return how many jobs of a type run and wait, and how those created since then went."""
+
+    def buckets(self, job_type: str, deployment: str, bounds: Sequence[datetime]) -> Buckets:
+        """Return what batches did between each of `bounds` and the next: of the deployment, and of other programs."""
 
 
 # Opens the rows for at most so many seconds.
@@ -161,6 +165,10 @@ class PostgresRepository:
     def figures(self, job_type: str, since: datetime) -> Figures:
         """Return how many jobs of a type run and wait, and how those created since then went."""
         return browse.figures(self.connection, job_type, since)
+
+    def buckets(self, job_type: str, deployment: str, bounds: Sequence[datetime]) -> Buckets:
+        """Return what batches did between each of `bounds` and the next: of the deployment, and of other programs."""
+        return browse.buckets(self.connection, job_type, deployment, bounds)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import requests
 
 from aggregation_pipeline.batch_jobs import pages
 from aggregation_pipeline.batch_jobs.browse import DayTrend, JobRow, RowFilter, day_trend, job_row
+from aggregation_pipeline.batch_jobs.buckets import Buckets, buckets_of, parameters_of
 from aggregation_pipeline.batch_jobs.last_day import LastDay, last_day_of
 from aggregation_pipeline.batch_jobs.pages import Figures, Page, PageFilter, Position
 from aggregation_pipeline.batch_jobs.writer import RowState, column_values, record_each, shortened
@@ -120,6 +121,10 @@ class SupabaseRepository:
         return pages.figures_of(
             self._call("figures_of_batch_jobs", kind=job_type, since=since.isoformat(), scan=pages.FIGURES_ROWS)
         )
+
+    def buckets(self, job_type: str, deployment: str, bounds: Sequence[datetime]) -> Buckets:
+        """Return what batches did between each of `bounds` and the next: of the deployment, and of other programs."""
+        return buckets_of(self._call("buckets_of_batch_jobs", **parameters_of(job_type, deployment, bounds)))
 
     def _record(self, row: BatchJobRow) -> bool:
         values = column_values(row)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from aggregation_pipeline.batch_jobs import page_queries, pages
 from aggregation_pipeline.batch_jobs.browse import RowFilter
+from aggregation_pipeline.batch_jobs.bucket_query import BUCKETS
 from aggregation_pipeline.batch_jobs.pages import PageFilter, Position
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, postgres_repository
 from aggregation_pipeline_tests.batch_jobs.any_rows import ROW, STATUSES, insert, our_row, run_id, write
@@ -182,7 +183,8 @@ def test_rows_of_other_programs_never_break_a_page_a_figure_or_ours(shared: sa.E
 
 def test_supabase_has_the_same_queries():
     text = (REPOSITORY / "sql" / "record_batch_job.sql").read_text(encoding="utf-8")
-    for query, name in ((page_queries.PAGE, "page_of_batch_jobs"), (page_queries.FIGURES, "figures_of_batch_jobs")):
+    queries = {"page": page_queries.PAGE, "figures": page_queries.FIGURES, "buckets": BUCKETS}
+    for name, query in ((f"{word}_of_batch_jobs", query) for word, query in queries.items()):
         body = re.sub(r"(?<![:\w]):([a-z_]+)", r"\1", query)
         found = re.search(rf"FUNCTION public.{name}\(.*?\$\$(.*?)\$\$", text, re.DOTALL)
         assert found is not None

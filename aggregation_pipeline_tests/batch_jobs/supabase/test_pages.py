@@ -46,5 +46,7 @@ def test_rest_and_connection_agree(
                 break
             after = page.end
         assert rest.figures("data_collection", NOON) == direct.figures("data_collection", NOON)
+        bounds = [NOON - timedelta(days=1), NOON, NOON + timedelta(minutes=5)]
+        assert rest.buckets("data_collection", "prod", bounds) == direct.buckets("data_collection", "prod", bounds)
         found = [sorted(each.list_rows(RowFilter(limit=50)), key=lambda row: row["id"]) for each in (rest, direct)]
         assert found[0] == found[1]
