@@ -22,7 +22,7 @@ from aggregation_pipeline.web.aggregate_models import (
     TableOutcome,
 )
 from aggregation_pipeline.web.answers import now_text
-from aggregation_pipeline.web.links import link
+from aggregation_pipeline.web.common.links import link
 from aggregation_pipeline.web.refusals import links_to
 
 _MESSAGES: Mapping[str, str] = {

@@ -1,28 +1,21 @@
-"""`/files/...`: the published files of a folder, and links to published files wherever they are."""
+"""`/files/...`: the published files of a folder."""
 
 import hashlib
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Final
-from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, HTTPException
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from aggregation_pipeline.errors import PipelineError, StorageError
+from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.connections import open_store
-from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.content_disposition import content_disposition
 from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.keys import check_key
 from aggregation_pipeline.storage.published_file import PublishedFile, find_published
 from aggregation_pipeline.web.answers import NAME, PROBLEM
 from aggregation_pipeline.web.common.workers import Workers
-from aggregation_pipeline.web.links import link
 
 # A browser saves the file. Should it ever show one, nothing in it runs, and it may load nothing.
 _HEADERS: Final = {"Content-Security-Policy": "sandbox; default-src 'none'"}
@@ -30,46 +23,6 @@ _LIMIT_SECONDS: Final = 5.0
 _NOT_FOUND: Final = (
     "No published file has this address. Retention may have deleted it; GET /status/{batchJobId} has links."
 )
-
-
-class FileLinks:
-    """Makes links to published files, by their addresses (`uri`) in batch_jobs and in `run --json`.
-
-    A bucket's links are signed and work without sign-in, for OSS_LINK_SECONDS. A folder's are paths on this server,
-    which asks each who follows one whether he may: so they need no signature, and do not expire.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def store(self) -> ObjectStore:
-        """The bucket or the folder. Importing OSS's library takes a second."""
-        return open_store(self._settings)
-
-    def of(self, connection: HTTPConnection, uri: str | None) -> str | None:
-        """Return a link to the file; None for an address outside of the configured bucket or folder."""
-        key = None if uri is None else self._key(uri)
-        if key is None:
-            return None
-        try:
-            if self.store.local_folder() is not None:
-                return link(connection, "files", *check_key(key).split("/"))
-            return self.store.link(key, self._settings.oss_link_seconds)
-        except PipelineError:
-            return None
-
-    def _key(self, uri: str) -> str | None:
-        root = self.store.local_folder()
-        if root is None:
-            beginning = f"oss://{self._settings.oss_bucket}/"
-            return uri.removeprefix(beginning) if uri.startswith(beginning) else None
-        try:
-            address = urlsplit(uri)
-            path = Path(unquote(address.path, errors="strict"))
-            return path.relative_to(root).as_posix() if address.scheme == "file" else None
-        except ValueError:
-            return None
 
 
 class _PublishedFileResponse(FileResponse):

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive
 from aggregation_pipeline.errors import ConfigError, LaunchError, NotReadyError, UnfinishedError
 from aggregation_pipeline.runs.redaction import redacted
 from aggregation_pipeline.web.aggregate_models import AggregateRequest, BatchLinks, OpenBatch, Refused
-from aggregation_pipeline.web.links import batch_link, run_link
+from aggregation_pipeline.web.common.links import batch_link, run_link
 
 _log: Final = logging.getLogger(__name__)
 # The names of thousands of tables have room in it.

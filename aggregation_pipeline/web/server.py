@@ -29,6 +29,7 @@ from aggregation_pipeline.health.probes import open_probes
 from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api, routes_to
+from aggregation_pipeline.web.common.peers import Peers, address_of
 from aggregation_pipeline.web.common.principal import principal_of
 from aggregation_pipeline.web.dagster_loop import InSecondLoop, second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
@@ -45,7 +46,6 @@ from aggregation_pipeline.web.sign_in.access import Access, open_access
 from aggregation_pipeline.web.sign_in.account_link import with_account_link
 from aggregation_pipeline.web.sign_in.authentication import JUDGE_SECONDS, Authentication
 from aggregation_pipeline.web.sign_in.identity import Identification
-from aggregation_pipeline.web.sign_in.peers import Peers, address_of
 from aggregation_pipeline.web.sign_in.routes import sign_in_routes
 from aggregation_pipeline.web.sign_in.start import prepare_access
 

@@ -24,9 +24,9 @@ from aggregation_pipeline.settings.log_once import claim_log_line
 from aggregation_pipeline.web.answers import PROBLEM
 from aggregation_pipeline.web.batch_answers import BatchAnswer
 from aggregation_pipeline.web.batch_query import BatchQuery
+from aggregation_pipeline.web.common.file_links import FileLinks
 from aggregation_pipeline.web.common.workers import Workers
 from aggregation_pipeline.web.current_project import CurrentProject
-from aggregation_pipeline.web.files import FileLinks
 from aggregation_pipeline.web.status_answers import StatusAnswer
 from aggregation_pipeline.web.status_views import SnapshotView, batch_list, whole_answer
 

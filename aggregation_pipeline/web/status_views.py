@@ -19,8 +19,8 @@ from aggregation_pipeline.web.batch_answers import (
     PlatformAnswer,
     StagesAnswer,
 )
-from aggregation_pipeline.web.files import FileLinks
-from aggregation_pipeline.web.links import batch_link, run_link
+from aggregation_pipeline.web.common.file_links import FileLinks
+from aggregation_pipeline.web.common.links import batch_link, run_link
 
 
 class SnapshotView:

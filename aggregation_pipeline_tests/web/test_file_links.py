@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.files import FileLinks
+from aggregation_pipeline.web.common.file_links import FileLinks
 from aggregation_pipeline_tests.web.asgi import ask
 from aggregation_pipeline_tests.web.shop import opened_app
 

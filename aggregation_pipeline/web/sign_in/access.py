@@ -15,8 +15,8 @@ from aggregation_pipeline.access.token_use import TokenUse
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.errors import AccessBusyError
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.web.common.peers import address_of, is_this_machine
 from aggregation_pipeline.web.common.workers import Workers
-from aggregation_pipeline.web.sign_in.peers import address_of, is_this_machine
 
 
 @dataclass(frozen=True)

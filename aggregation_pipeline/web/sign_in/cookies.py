@@ -6,8 +6,8 @@ import secrets
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from aggregation_pipeline.web.common.peers import is_tls
 from aggregation_pipeline.web.sign_in import sealed_attempts
-from aggregation_pipeline.web.sign_in.peers import is_tls
 
 _SESSION = "aggregation_session"
 _FORM = "aggregation_form"

@@ -13,10 +13,10 @@ from aggregation_pipeline.access.names import checked_name
 from aggregation_pipeline.access.roles import Principal
 from aggregation_pipeline.access.sessions import Session
 from aggregation_pipeline.errors import AccessError
+from aggregation_pipeline.web.common.peers import address_of, is_listed
 from aggregation_pipeline.web.common.principal import LOCAL
 from aggregation_pipeline.web.sign_in import cookies
 from aggregation_pipeline.web.sign_in.access import Access
-from aggregation_pipeline.web.sign_in.peers import address_of, is_listed
 
 # A page of Dagster's asks for forty files at once. For so long one answer of PostgreSQL serves them all, and a session
 # that was ended elsewhere goes on.

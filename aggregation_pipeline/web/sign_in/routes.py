@@ -15,14 +15,14 @@ from aggregation_pipeline.access.editing import set_password
 from aggregation_pipeline.access.names import normalized_name
 from aggregation_pipeline.access.roles import Principal
 from aggregation_pipeline.errors import AccessBusyError, AccessError
+from aggregation_pipeline.web.common.peers import address_of, is_this_machine, is_tls
 from aggregation_pipeline.web.sign_in import cookies
 from aggregation_pipeline.web.sign_in.access import Access
 from aggregation_pipeline.web.sign_in.authentication import IDENTITY
 from aggregation_pipeline.web.sign_in.forms import BadFormError, own_path, read_form
 from aggregation_pipeline.web.sign_in.identity import Identification, Identity
 from aggregation_pipeline.web.sign_in.oidc import NoAccessError, Provider, ProviderError
-from aggregation_pipeline.web.sign_in.page import show, show_style, text
-from aggregation_pipeline.web.sign_in.peers import address_of, is_this_machine, is_tls
+from aggregation_pipeline.web.sign_in.page import PAGES, show, text
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def sign_in_routes(access: Access, identification: Identification) -> list[Route
     return [
         Route("/sign-in", pages.show_sign_in),
         Route("/sign-in", _told(pages.sign_in), methods=["POST"]),
-        Route("/sign-in/style.css", show_style),
+        Route(PAGES.style_path, PAGES.show_style),
         Route("/sign-in/oidc", pages.leave_for_provider),
         Route(_BACK, _told(pages.come_back)),
         Route("/sign-out", _told(pages.sign_out), methods=["POST"]),

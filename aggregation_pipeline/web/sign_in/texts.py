@@ -1,20 +1,17 @@
-"""What our pages say, in both languages."""
+"""What the pages of sign-in say, in both languages."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from aggregation_pipeline.access.passwords import SHORTEST_PASSWORD
-from aggregation_pipeline.web.sign_in.language import Language
+from aggregation_pipeline.web.common.page import Texts
 
-_TEXTS: Final[Mapping[str, tuple[str, str]]] = {
-    "service": ("Aggregation pipeline", "数据聚合管道"),
+TEXTS: Final[Texts] = {
     "sign_in": ("Sign in", "登录"),
     "sign_out": ("Sign out", "退出登录"),
     "name": ("Name", "用户名"),
     "password": ("Password", "密码"),
     "sign_in_with_provider": ("Sign in with your company account", "使用企业账号登录"),
     "or": ("or", "或"),
-    "other_language": ("中文", "English"),
     "wrong": ("Name or password is wrong.", "用户名或密码不正确。"),
     "wait": (
         "Too many attempts. Try again in {seconds} s.",
@@ -79,8 +76,3 @@ _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "通过身份提供方登录失败，请重试；服务日志中记录了原因。",
     ),
 }
-
-
-def texts_in(language: Language) -> Mapping[str, str]:
-    """Return all texts of a language by their keys."""
-    return {key: pair[0 if language == "en" else 1] for key, pair in _TEXTS.items()}

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from aggregation_pipeline.web.sign_in.peers import is_tls
+from aggregation_pipeline.web.common.peers import is_tls
 
 Language = Literal["en", "zh"]
 _COOKIE: Final = "aggregation_language"
