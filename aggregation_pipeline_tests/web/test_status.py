@@ -102,7 +102,7 @@ def test_batches_are_listed_and_paged_and_filtered(status: Any, shop: Shop):
     assert listed(f"to={moment}") == {items[2]["batchJobId"], items[3]["batchJobId"]}
 
 
-WRONG = ("status=done", "limit=0", "limit=101", "cursor=x", "from=yesterday", "to=2026-02-30", "table=", "table=%00")
+WRONG = ("status=done", "limit=0", "limit=101", "cursor=x", "from=yesterday", "to=2026-02-30", "table=", "table=%01")
 
 
 @pytest.mark.parametrize("query", [*WRONG, "jobType=%01"])
