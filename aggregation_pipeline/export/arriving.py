@@ -2,19 +2,20 @@
 
 A format writes it with the code that writes a stored extract. Three rules make that possible:
 
-- The reader never waits. One group may wait for a renderer. If the next one comes before it is taken, the renderer is
-  cut off, and reads the rest from the extract when that is finished.
+- The reader never waits. A few groups may wait for a renderer. If one more comes before the first is taken, the
+  renderer is cut off, and reads the rest from the extract when that is finished.
 - What is known only at the end, such as the number of rows, is waited for where it is asked for.
 - `columns_where` is about all rows, and answers from the first group. If a later row proves the answer wrong, the pass
   ends with GuessFailedError, and the file is rendered anew from the finished extract.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
@@ -22,6 +23,9 @@ from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.request import Arrivals
 
 T = TypeVar("T")
+
+# The row groups that may wait for a renderer.
+_MOST_WAITING: Final = 3
 
 
 class GuessFailedError(Exception):
@@ -48,6 +52,11 @@ class ArrivingExtract(Arrivals):
             for name, arrival in self._datasets.items()
         )
         return lambda: replace(self._extract.result(), datasets=datasets)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the last row has been read, or reading has been given up."""
+        return all(arrival.ended.done() for arrival in self._datasets.values())
 
     def begin(self, extract: Extract) -> None:
         """Let the renderers begin."""
@@ -89,20 +98,23 @@ class ArrivingExtract(Arrivals):
 
 
 class _Feed:
-    """The groups of one dataset on their way to one renderer; one of them waits at most."""
+    """The groups of one dataset on their way to one renderer; few of them wait."""
 
     def __init__(self, *, is_open: bool = True) -> None:
         self._changed = threading.Condition()
-        self._waiting: pa.RecordBatch | None = None
+        self._waiting: deque[pa.RecordBatch] = deque()
         self._is_open = is_open
 
     def offer(self, group: pa.RecordBatch) -> None:
-        """Let the group wait. A renderer that has not taken the one before it is cut off."""
+        """Let the group wait. A renderer for which too many wait is cut off."""
         with self._changed:
-            if self._is_open:
-                self._is_open = self._waiting is None
-                self._waiting = group if self._is_open else None
-                self._changed.notify()
+            if not self._is_open:
+                return
+            self._waiting.append(group)
+            if len(self._waiting) > _MOST_WAITING:
+                self._waiting.clear()
+                self._is_open = False
+            self._changed.notify()
 
     def close(self) -> None:
         """Let the renderer have what waits, and nothing more."""
@@ -113,9 +125,8 @@ class _Feed:
     def take(self) -> pa.RecordBatch | None:
         """Wait for the next group; None if no more will come this way."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting is not None or not self._is_open)
-            group, self._waiting = self._waiting, None
-            return group
+            self._changed.wait_for(lambda: self._waiting or not self._is_open)
+            return self._waiting.popleft() if self._waiting else None
 
 
 class _Arrival:

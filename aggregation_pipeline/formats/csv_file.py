@@ -5,7 +5,7 @@ Numbers keep all digits, dates look as MySQL writes them, bytes are 0x00FF.
 """
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +19,7 @@ from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common import gb18030
 from aggregation_pipeline.formats.common.batches import slices
 from aggregation_pipeline.formats.common.field_metadata import is_temporal_text
+from aggregation_pipeline.formats.common.file_format import Writing
 from aggregation_pipeline.formats.common.rows import Escaped, Piece, plain_part, row_chunks, rows_as_bytes
 from aggregation_pipeline.formats.common.text_bytes import Escapes, first_bytes, hex_text
 
@@ -32,9 +33,7 @@ _HARMLESS = r"^'*[+-](?:[.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?\z"
 _FORMULA_BYTES = np.isin(np.arange(256), list(b"'=@+-\t\r\n\xef"))
 
 
-def write_csv(
-    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
-) -> Mapping[str, int]:
+def write_csv(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Writing:
     """Write the one dataset of a file; return how many texts were escaped and how many characters replaced.
 
     Raises:
@@ -42,7 +41,7 @@ def write_csv(
     """
     (dataset,) = datasets
     encode = gb18030.Encoder() if options.csv.encoding == "gb18030" else None
-    escaped = _write(dataset, file, options.csv, encode)
+    escaped = yield from _write(dataset, file, options.csv, encode)
     replaced = encode.replaced if encode else 0
     if replaced and options.on_unrepresentable == "error":
         raise FormatError(
@@ -57,7 +56,9 @@ def write_csv(
     }
 
 
-def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb18030.Encoder | None) -> int:
+def _write(
+    dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb18030.Encoder | None
+) -> Generator[None, None, int]:
     """Write header and rows; return how many texts were escaped."""
     # Most readers take an empty line for no row.
     null = "NULL" if not options.null and len(dataset.schema) == 1 else options.null
@@ -67,6 +68,7 @@ def _write(dataset: Dataset, file: BinaryIO, options: CsvOptions, encode: gb1803
     header = rows_as_bytes([names, options.delimiter], null="").removesuffix(options.delimiter.encode()) + b"\r\n"
     file.write(encode(header) if encode else header)
     for batch in slices(dataset):
+        yield
         pieces: list[Piece] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
             piece, count = csv_column(column, field, options)

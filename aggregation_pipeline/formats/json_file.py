@@ -13,7 +13,7 @@ dataset has a file of its own, as an array or as a row a line. docs/export.schem
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import exceeds, slices
 from aggregation_pipeline.formats.common.column_text import offset_text
+from aggregation_pipeline.formats.common.file_format import Writing
 from aggregation_pipeline.formats.common.rows import Escaped, Part, Piece, clock_part, plain_part, row_chunks
 from aggregation_pipeline.formats.common.text_bytes import Escapes
 from aggregation_pipeline.timezones.wall_clock import to_wall_clock
@@ -32,9 +33,7 @@ _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
 _ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 
 
-def write_json(
-    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
-) -> Mapping[str, int]:
+def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Writing:
     """Write the datasets of a file in the configured shape. JSON holds every value, so nothing is ever changed."""
     if options.json_.shape == "object":
         by_name = {dataset.name: dataset for dataset in datasets}
@@ -42,19 +41,19 @@ def write_json(
         for section in ("summary", "detail"):
             file.write(f',\n"{section}": ['.encode())
             if section in by_name:
-                _write_rows(by_name[section], file, options.json_)
+                yield from _write_rows(by_name[section], file, options.json_)
             file.write(b"\n]")
         file.write(b"}\n")
     elif options.json_.shape == "array":
         file.write(b"[")
-        _write_rows(datasets[0], file, options.json_)
+        yield from _write_rows(datasets[0], file, options.json_)
         file.write(b"\n]\n")
     else:
-        _write_rows(datasets[0], file, options.json_)
+        yield from _write_rows(datasets[0], file, options.json_)
     return {}
 
 
-def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
+def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> Iterator[None]:
     strings: frozenset[str] = frozenset()
     if options.big_integers == "string":
         strings = dataset.columns_where(
@@ -65,6 +64,7 @@ def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> None:
     begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
     skipped = 0 if options.shape == "lines" else 1
     for batch in slices(dataset):
+        yield
         pieces: list[Piece] = []
         for column, field in zip(batch.columns, dataset.schema, strict=True):
             pieces.append(("," if pieces else begin) + _string(field.name) + ":")

@@ -7,7 +7,7 @@ others round it. A column whose values all fit into 38 digits is written with 38
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from aggregation_pipeline.config.options import FormatOptions, ParquetOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import slices, wrong_row_count
 from aggregation_pipeline.formats.common.column_text import decimal_text
+from aggregation_pipeline.formats.common.file_format import Writing
 
 # The most digits of a decimal that every reader takes.
 _PORTABLE_DIGITS = 38
@@ -30,12 +31,12 @@ def write_parquet(
     datasets: Sequence[Dataset],
     file: BinaryIO,
     options: FormatOptions,
-) -> Mapping[str, int]:
+) -> Writing:
     """Write the one dataset of a file; return how many decimals became text."""
     (dataset,) = datasets
     schema = portable_schema(dataset, options.parquet)
     if not schema.equals(dataset.schema) or not _has_compression(dataset, options.parquet):
-        return _rewrite(dataset, schema, file, options.parquet)
+        return (yield from _rewrite(dataset, schema, file, options.parquet))
     with dataset.path.open("rb") as extracted:
         shutil.copyfileobj(extracted, file, 1024 * 1024)
     return {}
@@ -86,13 +87,14 @@ def _has_compression(dataset: Dataset, options: ParquetOptions) -> bool:
         return all(chunk.compression == options.compression.upper() for chunk in chunks)
 
 
-def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> Mapping[str, int]:
+def _rewrite(dataset: Dataset, schema: pa.Schema, file: BinaryIO, options: ParquetOptions) -> Writing:
     pairs = enumerate(zip(schema, dataset.schema, strict=True))
     as_text = {i for i, (new, old) in pairs if new.type != old.type and pa.types.is_string(new.type)}
     group: list[pa.RecordBatch] = []
     count = 0
     with pq.ParquetWriter(file, schema, compression=options.compression) as writer:
         for batch in slices(dataset):
+            yield
             columns = [
                 decimal_text(column) if i in as_text else column.cast(schema.field(i).type)
                 for i, column in enumerate(batch.columns)

@@ -11,7 +11,7 @@ whoever only describes the files of a table needs no library that makes them. Th
 are in config/format_names.py; a test compares the two.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -19,35 +19,35 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from aggregation_pipeline.config.format_names import PARQUET_MEDIA_TYPE
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats.common.file_format import ALL, FileFormat, FileType, RenderedFile
+from aggregation_pipeline.formats.common.file_format import ALL, FileFormat, FileType, RenderedFile, Writing
 
 if TYPE_CHECKING:
     from aggregation_pipeline.extract import Dataset, Extract
 
-__all__ = ["FORMATS", "FileFormat", "RenderedFile", "render"]
-
-_Notes = Mapping[str, int]
+__all__ = ["FORMATS", "FileFormat", "RenderedFile", "render", "render_in_steps"]
 
 
-def _write_json(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> _Notes:
+def _write_json(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> Writing:
     from aggregation_pipeline.formats.json_file import write_json
 
     return write_json(extract, datasets, file, options)
 
 
-def _write_csv(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> _Notes:
+def _write_csv(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> Writing:
     from aggregation_pipeline.formats.csv_file import write_csv
 
     return write_csv(extract, datasets, file, options)
 
 
-def _write_excel(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> _Notes:
+def _write_excel(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> Writing:
     from aggregation_pipeline.formats.excel.workbook import write_excel
 
     return write_excel(extract, datasets, file, options)
 
 
-def _write_parquet(extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions) -> _Notes:
+def _write_parquet(
+    extract: "Extract", datasets: "Sequence[Dataset]", file: BinaryIO, options: FormatOptions
+) -> Writing:
     from aggregation_pipeline.formats.parquet_file import write_parquet
 
     return write_parquet(extract, datasets, file, options)
@@ -82,15 +82,22 @@ def render(format_name: str, extract: "Extract", directory: Path, options: Forma
     Raises:
         FormatError: there is no such format, or a value cannot be written in it.
     """
+    steps = render_in_steps(format_name, extract, directory, options)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            files: tuple[RenderedFile, ...] = end.value
+            return files
+
+
+def render_in_steps(
+    format_name: str, extract: "Extract", directory: Path, options: FormatOptions
+) -> Generator[None, None, tuple[RenderedFile, ...]]:
+    """Do what `render` does, a step for each slice of rows. Each step may run in another thread."""
     if format_name not in FORMATS:
         raise FormatError(f"There is no format {format_name!r}; formats are {', '.join(FORMATS)}.")
-    files: list[RenderedFile] = []
-    try:
-        files.extend(FORMATS[format_name].render(extract, directory, options))
-    except BaseException:
-        for file in files:
-            file.path.unlink(missing_ok=True)
-        raise
+    files = yield from FORMATS[format_name].render(extract, directory, options)
     return tuple(_with_zero_dates(file, extract) for file in files)
 
 

@@ -2,10 +2,12 @@
 
 import io
 import itertools
+import os
+import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,11 +24,12 @@ from hypothesis import strategies as st
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.export import rendering
-from aggregation_pipeline.export.arriving import ArrivingExtract, GuessFailedError, StoppedError
+from aggregation_pipeline.export.arriving import _MOST_WAITING, ArrivingExtract, GuessFailedError, StoppedError
 from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.formats.registry import render
+from aggregation_pipeline.formats.registry import render, render_in_steps
 from aggregation_pipeline_tests.formats.cases import all_types, column
+from aggregation_pipeline_tests.support.waiting import until
 
 OPTIONS = FormatOptions()
 # How the renderers keep up with a group: they take it before the next one comes, they race with it, or they are late
@@ -77,11 +80,12 @@ def read(extract: Extract, arriving: ArrivingExtract, paces: Iterator[Pace]) -> 
 
 
 def cut_off(arriving: ArrivingExtract, group: pa.RecordBatch) -> None:
-    """Offer the group while no renderer can take it, and then something else, which is one too many."""
+    """Offer the group while no renderer can take it, and then so much else that it is too much."""
     for feed in arriving._current.feeds:
         with feed._changed:
             feed.offer(group)
-            feed.offer(group.slice(0, 0))
+            for _ in range(_MOST_WAITING):
+                feed.offer(group.slice(0, 0))
 
 
 def bytes_of(files: Sequence[Any]) -> dict[str, tuple[bytes, int, dict[str, int]]]:
@@ -204,14 +208,14 @@ def test_a_guess_that_the_last_group_proves_wrong_is_rendered_anew(
 ):
     passes: list[object] = []
 
-    def counted(*given: Any) -> Any:
+    def counted(*given: Any) -> Generator[None, None, Any]:
         try:
-            return render(*given)
+            return (yield from render_in_steps(*given))
         except GuessFailedError as error:
             passes.append(error)
             raise
 
-    monkeypatch.setattr(rendering, "render", counted)
+    monkeypatch.setattr(rendering, "render_in_steps", counted)
     groups = [as_table([(1, "a", 1)]), as_table([(2, "b", 2)]), as_table([(2**60, "c", 10**40)])]
     extract = extract_of(tmp_path, [COUNT], groups)
     with rendering.rendering(["summary", "detail"], [name], OPTIONS, tmp_path) as renderers:
@@ -220,6 +224,34 @@ def test_a_guess_that_the_last_group_proves_wrong_is_rendered_anew(
     assert len(passes) == 1
     (tmp_path / "stored").mkdir()
     assert bytes_of(files) == bytes_of(render(name, extract, tmp_path / "stored", OPTIONS))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a thread a priority of its own")
+def test_rendering_has_a_low_priority_only_while_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found: list[int] = []
+
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    def watched(_name: str, extract: Extract, *_: object) -> Generator[None, None, tuple[()]]:
+        (dataset,) = extract.datasets
+        for _batch in dataset.batches():
+            yield
+            found.append(priority())
+        yield
+        found.append(priority())
+        return ()
+
+    monkeypatch.setattr(rendering, "render_in_steps", watched)
+    extract = Extract("orders", "2026-11-20", (dataset_of(tmp_path, "detail", [COUNT]),), "snapshot")
+    with rendering.rendering(["detail"], ["csv"], OPTIONS, tmp_path) as renderers:
+        renderers.arriving.begin(extract)
+        renderers.arriving.begin_dataset(extract.datasets[0])
+        (group,) = groups_of(extract.datasets[0])
+        renderers.arriving.add_group(group)
+        until("the first rows are rendered", lambda: found)
+        renderers.files(extract, SilentObserver())
+    assert found == [min(19, priority() + 10), priority()]
 
 
 def test_a_renderer_that_never_takes_a_group_delays_nobody():
@@ -232,7 +264,7 @@ def test_a_renderer_that_never_takes_a_group_delays_nobody():
         reader.join(30)
     assert not reader.is_alive()
     # It holds on to no group either.
-    assert [feed._waiting for feed in arriving._datasets["detail"].feeds] == [None]
+    assert [list(feed._waiting) for feed in arriving._datasets["detail"].feeds] == [[]]
 
 
 def test_who_waits_for_rows_that_never_come_is_told_so():

@@ -1,6 +1,6 @@
 """A format that was registered a moment ago: nothing besides its description knows its ending, type or icon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import slices
-from aggregation_pipeline.formats.common.file_format import FileFormat, FileType
+from aggregation_pipeline.formats.common.file_format import FileFormat, FileType, Writing
 from aggregation_pipeline.formats.registry import FORMATS, render
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.expiry import RetentionRule
@@ -31,11 +31,10 @@ from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
 DATASETS = ("summary", "detail")
 
 
-def write_pipes(
-    _extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, _options: FormatOptions
-) -> Mapping[str, int]:
+def write_pipes(_extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, _options: FormatOptions) -> Writing:
     (dataset,) = datasets
     for batch in slices(dataset):
+        yield
         file.writelines(("|".join(str(value) for value in row.values()) + "\n").encode() for row in batch.to_pylist())
     return {"pipes_as_they_are": 1}
 

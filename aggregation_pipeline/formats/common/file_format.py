@@ -6,7 +6,7 @@ media types or Dagster's icons.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # The "dataset" of a file that holds all of them.
 ALL = "all"
+# A format at work. It yields before it takes on a slice of rows, so that another thread can go on with it there, and
+# returns `RenderedFile.notes`.
+Writing = Generator[None, None, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,14 @@ class FileFormat:
         name: what aggregation.yaml calls it.
         dagster_kind: the kind by which Dagster chooses the icon of its assets.
         file_types: what its files may be; most formats have one type.
-        write: takes the extract, the datasets of one file, the open file and the options; returns
-            `RenderedFile.notes`.
+        write: takes the extract, the datasets of one file, the open file and the options.
         choose_type: picks one of `file_types` by the options; needed where there are several.
     """
 
     name: str
     dagster_kind: str
     file_types: tuple[FileType, ...]
-    write: "Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Mapping[str, int]]"
+    write: "Callable[[Extract, Sequence[Dataset], BinaryIO, FormatOptions], Writing]"
     choose_type: Callable[[FormatOptions], FileType] | None = None
 
     def file_type(self, options: FormatOptions) -> FileType:
@@ -85,18 +87,27 @@ class FileFormat:
         stems = {part or ALL: file_stem(options.file_names, table, window, self.name, part) for part in parts}
         return {part: f"{stem}{chosen.ending}" for part, stem in stems.items()}
 
-    def render(self, extract: "Extract", directory: Path, options: FormatOptions) -> Iterator[RenderedFile]:
-        """Write the files into `directory`, and yield each when it is whole."""
+    def render(
+        self, extract: "Extract", directory: Path, options: FormatOptions
+    ) -> Generator[None, None, list[RenderedFile]]:
+        """Write the files into `directory`, in the steps of `write`, and return them. A failure leaves no file."""
         media_type = self.file_type(options).media_type
         names = self.file_names(extract.table, extract.window, [dataset.name for dataset in extract.datasets], options)
-        for part, name in names.items():
-            datasets = [dataset for dataset in extract.datasets if part in (ALL, dataset.name)]
-            path = local_path(directory, name)
-            with whole_file(path) as file:
-                notes = self.write(extract, datasets, file, options)
-            held = "all" if part == ALL else datasets[0].name
-            rows = sum(dataset.rows for dataset in datasets)
-            yield RenderedFile(path, name, self.name, held, rows, path.stat().st_size, media_type, notes)
+        files: list[RenderedFile] = []
+        try:
+            for part, name in names.items():
+                datasets = [dataset for dataset in extract.datasets if part in (ALL, dataset.name)]
+                path = local_path(directory, name)
+                with whole_file(path) as file:
+                    notes = yield from self.write(extract, datasets, file, options)
+                held = "all" if part == ALL else datasets[0].name
+                rows = sum(dataset.rows for dataset in datasets)
+                files.append(RenderedFile(path, name, self.name, held, rows, path.stat().st_size, media_type, notes))
+        except BaseException:
+            for rendered in files:
+                rendered.path.unlink(missing_ok=True)
+            raise
+        return files
 
 
 def local_path(directory: Path, name: str) -> Path:

@@ -8,7 +8,7 @@ import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from aggregation_pipeline.config.options import ExcelOptions, FormatOptions
 from aggregation_pipeline.errors import FormatError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import slices
+from aggregation_pipeline.formats.common.file_format import Writing
 from aggregation_pipeline.formats.common.rows import row_chunks
 from aggregation_pipeline.formats.excel.about import fill_about
 from aggregation_pipeline.formats.excel.deflated import Packed, Packer, write_zip
@@ -41,9 +42,7 @@ from aggregation_pipeline.formats.excel.sheets import (
 _ROW_END = b"</row>"
 
 
-def write_excel(
-    extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions
-) -> Mapping[str, int]:
+def write_excel(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Writing:
     """Write one workbook with all datasets; return how many cells were cut.
 
     Rows are asked for before their number, so that they can be written while they are read.
@@ -62,7 +61,7 @@ def write_excel(
         cut = 0
         for dataset in datasets:
             columns = columns_of(unused, dataset, options.excel)
-            rows, count = _write_rows(dataset, columns, packer, sheet_capacity(options.excel))
+            rows, count = yield from _write_rows(dataset, columns, packer, sheet_capacity(options.excel))
             written.append((dataset, columns, rows))
             cut += count
         if cut and options.on_unrepresentable == "error":
@@ -124,12 +123,15 @@ def _without_dates(properties: bytes) -> bytes:
     return bytes(tostring(tree))
 
 
-def _write_rows(dataset: Dataset, columns: Columns, packer: Packer, capacity: int) -> tuple[list[Packed], int]:
+def _write_rows(
+    dataset: Dataset, columns: Columns, packer: Packer, capacity: int
+) -> Generator[None, None, tuple[list[Packed], int]]:
     """Return the rows of each sheet, and how many cells were cut."""
     letters = tuple(get_column_letter(column) for column in range(1, len(columns.kinds) + 1))
     sheets: list[Packed] = []
     cut = written = 0
     for batch in _within_sheets(dataset, capacity):
+        yield
         if written == capacity:
             sheets.append(packer.end())
             written = 0

@@ -71,7 +71,7 @@ def test_what_is_known_after_the_last_row_is_not_asked_for_before(
     whole = expected.path.read_bytes()
     arriving = tuple(Arriving(**vars(dataset)) for dataset in extract.datasets)
     with (out / "arriving.xlsx").open("x+b") as file:
-        write_excel(replace(extract, datasets=arriving), arriving, file, options)
+        list(write_excel(replace(extract, datasets=arriving), arriving, file, options))
     assert (out / "arriving.xlsx").read_bytes() == whole
 
 
