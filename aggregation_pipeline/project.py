@@ -229,8 +229,7 @@ def _refuse_long_keys(entry: TableEntry, prefix: str, path: Path) -> None:
 
 
 def _five_fields(where: str, text: str) -> str:
-    cron, note = to_five_fields(text)
+    cron, note, surprising = to_five_fields(text)
     if note:
-        # A cron that runs each minute is likely a mistake: `0 * * * * *` was meant to be each hour.
-        log_once(log, logging.WARNING if cron.startswith("* ") else logging.INFO, f"{where}: {note}")
+        log_once(log, logging.WARNING if surprising else logging.INFO, f"{where}: {note}")
     return cron

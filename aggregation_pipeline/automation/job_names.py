@@ -4,13 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from aggregation_pipeline.config.cron import DAYS, MONTHS
+from aggregation_pipeline.config.cron_fields import DAYS, MONTHS
 
-_WEEKDAYS: Final = ("sundays", "mondays", "tuesdays", "wednesdays", "thursdays", "fridays", "saturdays", "sundays")
-_MONTHS: Final = (
-    *("", "january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
+_WEEKS: Final = ("first", "second", "third", "fourth", "fifth")
 _PLAIN: Final = re.compile(r"\d+(,\d+)*")
 # Up to so many times of a day are listed one by one.
 _MAX_TIMES: Final = 4
@@ -19,9 +15,9 @@ _MAX_TIMES: Final = 4
 def cron_words(cron: str) -> str:
     """Say when a cron ticks: `at_0200`, `mondays_to_fridays_at_0600`, `day_1_of_january_at_0000`, `every_5_minutes`."""
     minute, hour, day, month, weekday = cron.lower().split()
-    days = [words for words in (_days(day), "" if weekday == "*" else _items(weekday, _weekday)) if words]
+    days = _days(day) if weekday == "*" else _items(weekday, _weekday)
     months = "" if month == "*" else f"{'of' if days else 'in'}_{_items(month, _month)}"
-    return "_".join(filter(None, ("_or_".join(days), months, _times(minute, hour))))
+    return "_".join(filter(None, (days, months, _times(minute, hour))))
 
 
 def _times(minute: str, hour: str) -> str:
@@ -72,8 +68,15 @@ def _two_digits(number: str) -> str:
 
 
 def _weekday(day: str) -> str:
-    return _WEEKDAYS[int(day) if day.isdigit() else DAYS.index(day)]
+    """`mondays`, `first_mondays` for 1#1, `last_mondays` for L1."""
+    name, _, which = day.removeprefix("l").partition("#")
+    week = "last_" if day.startswith("l") else f"{_WEEKS[int(which) - 1]}_" if which else ""
+    return f"{week}{DAYS[int(name) % 7] if name.isdigit() else _named(name, DAYS)}s"
 
 
 def _month(month: str) -> str:
-    return _MONTHS[int(month) if month.isdigit() else MONTHS.index(month) + 1]
+    return MONTHS[int(month) - 1] if month.isdigit() else _named(month, MONTHS)
+
+
+def _named(short: str, names: tuple[str, ...]) -> str:
+    return next(name for name in names if name.startswith(short))

@@ -26,32 +26,56 @@ from aggregation_pipeline.errors import ConfigError
         ("@daily", "0 0 * * *", "runs as '0 0 * * *'"),
         ("@Weekly", "0 0 * * 0", "runs as"),
         ("  0  2 * * *  ", "0 2 * * *", None),
-        # Both days: node-cron means "and", Dagster "or".
+        # Both days, as node-cron means them.
         (
-            "0 0 2 1 * 1",
-            "0 2 1 * 1",
-            "The day of the month '1' and the day of the week '1' are both given: it runs on each day that is one",
+            "0 0 2 1-7 * 1",
+            "0 2 * * 1#1",
+            "It runs on days that are both the day of the month and the weekday, as with node-cron.",
         ),
-        ("0 2 1 * MON", "0 2 1 * MON", "node-cron runs on days that are both"),
-        ("0 2 */2 * 1", "0 2 */2 * 1", "are both given"),
-        ("0 0 2 L * 5", "0 2 L * 5", "are both given"),
+        ("0 0 2 22-31 1 MON", "0 2 * 1 1#4,1#5", "days that are both"),
+        ("0 0 2 25-31 JAN,MAR 5", "0 2 * JAN,MAR L5", "days that are both"),
+        ("0 0 2 */1 * MON-FRI", "0 2 * * MON-FRI", "days that are both"),
+        ("0 0 2 1 * 0-6", "0 2 1 * *", "days that are both"),
+        ("0 0 9 * * 5L", "0 9 * * L5", "node-cron 3 takes the day of the week 'L5' for 5"),
+        ("0 9 * * L5", "0 9 * * L5", None),
+        ("0 9 * * 7#1", "0 9 * * 0#1", "runs as"),
+        ("0 0 1 January *", "0 0 1 Jan *", "runs as"),
+        ("0 9 * * Monday-FRIDAY", "0 9 * * Mon-FRI", "runs as"),
+        (
+            "0 2 */7 * *",
+            "0 2 */7 * *",
+            "node-cron 3 takes the day of the month '*/7' for 7,14,21,28; here, as in node-cron 4, it is 1,8,15,22,29.",
+        ),
         ("0 2 1 * ?", "0 2 1 * *", "runs as"),
         ("0 2 1 * *", "0 2 1 * *", None),
         # Five fields stay as they are.
         ("0 2 * * *", "0 2 * * *", None),
         ("* * * * *", "* * * * *", None),
         ("0 9 * * 7", "0 9 * * 7", None),
-        ("0 9 * * FRI-SUN", "0 9 * * FRI-SUN", None),
+        ("0 9 * * FRI-SUN", "0 9 * * FRI-SUN", "node-cron 3 takes the day of the week 'FRI-SUN' for 0,1,2,3,4,5"),
         ("5/15 * * * *", "5/15 * * * *", None),
         ("0 0 L * *", "0 0 L * *", None),
         ("0 0 29 2 *", "0 0 29 2 *", None),
     ],
 )
 def test_seconds_go_and_the_note_says_so(cron: str, five: str, note: str | None):
-    found, said = to_five_fields(cron)
+    found, said, _ = to_five_fields(cron)
     assert found == five
     assert is_valid_cron_string(found)
     assert (said is None) if note is None else (note in (said or ""))
+
+
+AMBIGUOUS = (
+    "the day of the month '1-7' and the day of the week 'MON' are both given. node-cron runs on days that are both,"
+    " Dagster and crontab on days that are either. Expected is one of the two: for days that are both write"
+    " '0 2 * * 1#1'; for days that are either write a list of two in the entry, schedule: ['0 2 1-7 * *',"
+    " '0 2 * * MON']"
+)
+NO_WEEK = (
+    "are both given. node-cron runs on days that are both, and Dagster can do so only for whole weeks: days 1-7, 8-14,"
+    " 15-21, 22-28 or 29-31 of the month. Expected is one of the two: for days that are either write a list of two in"
+    " the entry, schedule: ['0 2 13 * *', '0 2 * * 5']; for one of the two alone write * for the other"
+)
 
 
 @pytest.mark.parametrize(
@@ -69,10 +93,18 @@ def test_seconds_go_and_the_note_says_so(cron: str, five: str, note: str | None)
         ("0 0 0 * *", "the day of the month '0'"),
         ("0 0 * 13 *", "the month '13' is unknown; expected: numbers from 1 to 12, or names as JAN"),
         ("0 0 * * 8", "the day of the week '8'"),
-        ("0 0 * * monday", "the day of the week 'monday'"),
-        ("0 0 * * 5L", "the day of the week '5l'"),
-        ("50-10 * * * *", "a range goes upwards"),
-        ("*/60 * * * *", "a step is from 1 to 59"),
+        ("0 0 * * tues", "the day of the week 'tues' is unknown; expected: numbers from 0 to 7, or names as MON"),
+        ("0 0 * * 1,2#1", "the day of the week '1' stands beside one that is counted in the month"),
+        ("0 0 L-3 * *", "the day of the month 'l-3' is none that Dagster can run on; expected: numbers, or L alone"),
+        ("0 ? * * *", "the hour '?' is not understood"),
+        ("50-10 * * * *", "a range goes upwards, as 1-5: write 50-59,0-10"),
+        ("0 22-4/2 * * *", "a range goes upwards, as 1-5: write its numbers one by one"),
+        ("0 0 * * FRI-MON", "write fri-6,0-mon"),
+        ("0 0 * * 1-1", "the day of the week '1-1' is a range of one, which Dagster takes for all of them; write 1"),
+        ("0 0 * * 7-SUN", "is a range of one"),
+        ("*/60 * * * *", "a step is from 1 to 59; node-cron takes this one for 0 alone"),
+        ("0 2 1-7 * MON", AMBIGUOUS),
+        ("0 0 2 13 * 5", NO_WEEK),
         ("*/0 * * * *", "a step is from 1 to 59"),
         ("1,,2 * * * *", "is not understood"),
         ("٣ * * * *", "is not understood"),
@@ -86,13 +118,19 @@ def test_what_dagster_cannot_run_is_refused_in_words(cron: str, words: str):
     assert repr(cron) in str(error.value)
 
 
+@pytest.mark.parametrize("cron", ["0 * * * * *", "* 2 * * *", "0 0 2 1-7 * 1"])
+def test_what_is_easily_meant_otherwise_is_surprising(cron: str):
+    assert to_five_fields(cron).surprising
+    assert not to_five_fields("0 0 2 * * *").surprising
+
+
 FIELD = st.from_regex(r"[0-9*,/LlMONSUjan?-]{1,5}", fullmatch=True)
 
 
 @given(st.lists(st.one_of(FIELD, st.integers(0, 31).map(str), st.just("*")), min_size=5, max_size=6).map(" ".join))
 def test_whatever_is_taken_dagster_takes_and_finds_a_next_time_for(cron: str):
     try:
-        five, _ = to_five_fields(cron)
+        five = to_five_fields(cron).cron
     except ConfigError:
         return
     assert is_valid_cron_string(five)
