@@ -47,17 +47,29 @@ class Probe:
     """
 
     def __init__(
-        self, name: str, check: Check, *, required: bool = False, kept_seconds: tuple[float, float] = _KEPT_SECONDS
+        self,
+        name: str,
+        check: Check,
+        *,
+        required: bool = False,
+        kept_seconds: tuple[float, float] = _KEPT_SECONDS,
+        first_limit_seconds: float | None = None,
     ) -> None:
         self.name = name
         self.required = required
         self._good_seconds, self._bad_seconds = kept_seconds
+        self._first_limit = first_limit_seconds
         self._check = check
         self._lock = threading.Lock()
         self._asking: Future[None] | None = None
         self._began = 0.0
         self._found: str | None = "it was not asked yet"
         self._found_at: float | None = None
+
+    @property
+    def limit_seconds(self) -> float:
+        """How long to wait for an answer; for the first one perhaps longer than for others."""
+        return LIMIT_SECONDS if self._first_limit is None or self._found_at is not None else self._first_limit
 
     def ask(self) -> Future[None] | None:
         """Ask the dependency, unless its state is known. Return what is done when it has answered.
@@ -68,7 +80,7 @@ class Probe:
         now = time.monotonic()
         with self._lock:
             if self._asking is not None:
-                return self._asking if now < self._began + LIMIT_SECONDS else None
+                return self._asking if now < self._began + self.limit_seconds else None
             kept = self._good_seconds if self._found is None else self._bad_seconds
             if self._found_at is not None and now < self._found_at + kept:
                 return None
@@ -82,9 +94,9 @@ class Probe:
         """Return what is known now, without waiting."""
         now = time.monotonic()
         with self._lock:
-            late = now - self._began - LIMIT_SECONDS
+            late = now - self._began - self.limit_seconds
             if self._asking is not None and late >= 0:
-                return Outcome(f"no answer within {LIMIT_SECONDS:g} s", late)
+                return Outcome(f"no answer within {self.limit_seconds:g} s", late)
             return Outcome(self._found, 0.0 if self._found_at is None else now - self._found_at)
 
     def _find_out(self, asking: "Future[None]") -> None:

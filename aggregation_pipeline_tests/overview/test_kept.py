@@ -7,6 +7,7 @@ import time
 import pytest
 
 from aggregation_pipeline.errors import MirrorError
+from aggregation_pipeline.health import probe
 from aggregation_pipeline.overview import kept
 from aggregation_pipeline.overview.kept import Kept
 from aggregation_pipeline_tests.support.waiting import until
@@ -57,7 +58,7 @@ def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one(monkeypatc
     source.free.clear()
     began = time.monotonic()
     assert asyncio.run(together(of, 20)) == [1] * 20
-    assert time.monotonic() - began < kept.LIMIT_SECONDS
+    assert time.monotonic() - began < probe.LIMIT_SECONDS
     source.free.set()
     until("the next answer", lambda: (known := of.known()) and known.value == 2, 20)
 
@@ -65,7 +66,7 @@ def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one(monkeypatc
 def test_while_it_hangs_the_last_answer_is_given_with_its_age_and_then_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
     monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
-    monkeypatch.setattr(kept, "LIMIT_SECONDS", 0.3)
+    monkeypatch.setattr(probe, "LIMIT_SECONDS", 0.3)
     source = Source()
     of = Kept("test", source)
     asyncio.run(of.wait())
@@ -98,6 +99,6 @@ def test_a_failure_is_logged_once_without_what_a_library_says(caplog: pytest.Log
     assert asyncio.run(together(of, 1)) == [4]
     words = "PostgreSQL at db.internal" if isinstance(problem, MirrorError) else "unexpected ValueError"
     assert [record.getMessage() for record in caplog.records] == [
-        f"The test: {words}",
-        "The test: it can be read again",
+        f"Health: test: {words}",
+        "Health: test: it works again",
     ]
