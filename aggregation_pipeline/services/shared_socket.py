@@ -1,6 +1,7 @@
-"""The code server's socket where the services of other supervisors find it.
+"""The code server's socket where the services of other supervisors find it, and marks of who runs what.
 
 `serve --only` runs each service under a supervisor of its own, as units or containers do. They meet in one folder.
+There is one code server and one daemon, and any number of web processes.
 """
 
 import os
@@ -17,6 +18,7 @@ from aggregation_pipeline.tempfiles.owner_lock import claim, take_over
 _NAME: Final = "code.sock"
 _SUFFIX: Final = ".sock"
 _IN_USE: Final = "in-use"
+_DAEMON: Final = "daemon-in-use"
 # The path of a unix socket holds about a hundred bytes.
 _LONGEST_FOLDER: Final = 85
 
@@ -58,16 +60,8 @@ def offered_socket(folder: Path) -> Iterator[Path]:
     Raises:
         SettingsError: as for `shared_socket`; or another supervisor offers its code server there.
     """
-    shared, in_use = shared_socket(folder), folder / _IN_USE
-    mark = take_over(in_use)
-    with suppress(FileExistsError):
-        mark = mark or claim(in_use)
-    if mark is None:
-        raise SettingsError(
-            f"Another `aggregation-pipeline serve` runs the code server of {folder.parent}. Stop that one first; if"
-            f" none does, remove {in_use}."
-        )
-    with mark:
+    shared = shared_socket(folder)
+    with _only_one(folder / _IN_USE, "code server"):
         for left in folder.glob(f"*{_SUFFIX}"):
             left.unlink()
         own = folder / f"{secrets.token_hex(4)}{_SUFFIX}"
@@ -76,5 +70,36 @@ def offered_socket(folder: Path) -> Iterator[Path]:
         try:
             yield own
         finally:
-            for path in (shared, own, in_use):
+            for path in (shared, own):
                 path.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_daemon(folder: Path) -> Iterator[None]:
+    """Be the only supervisor that runs a daemon for the services that meet in `folder`.
+
+    Two daemons would each look at every schedule, sensor and run in the queue.
+
+    Raises:
+        SettingsError: as for `shared_socket`; or another supervisor runs a daemon.
+    """
+    shared_socket(folder)
+    with _only_one(folder / _DAEMON, "daemon"):
+        yield
+
+
+@contextmanager
+def _only_one(mark: Path, service: str) -> Iterator[None]:
+    file = take_over(mark)
+    with suppress(FileExistsError):
+        file = file or claim(mark)
+    if file is None:
+        raise SettingsError(
+            f"Another `aggregation-pipeline serve` runs the {service} of {mark.parent.parent}. Stop that one first; if"
+            f" none does, remove {mark}."
+        )
+    with file:
+        try:
+            yield
+        finally:
+            mark.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from aggregation_pipeline.services.changed_config import ChangedConfig
 from aggregation_pipeline.services.end_with_supervisor import command_that_ends, supervisor_lifeline
 from aggregation_pipeline.services.private_folder import claim_path, private_folder
 from aggregation_pipeline.services.service import Service
-from aggregation_pipeline.services.shared_socket import offered_socket, shared_socket
+from aggregation_pipeline.services.shared_socket import offered_socket, only_daemon, shared_socket
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS: Final = 0.3
@@ -79,7 +79,7 @@ def supervise(
         stop_seconds: how long runs may go on after the signal; another signal ends the wait. Then they are interrupted.
 
     Raises:
-        SettingsError: `shared` cannot be used, or another supervisor runs a code server there.
+        SettingsError: `shared` cannot be used, or another supervisor runs a code server or a daemon there.
     """
     say = _never_failing(say)
     with (
@@ -128,13 +128,16 @@ def _never_failing(say: Callable[[str], None]) -> Callable[[str], None]:
 
 @contextmanager
 def _code_socket(private: Path, only: ServiceName | None, shared: Path | None) -> Iterator[Path]:
+    """Yield the code server's socket, and be the only one who runs what there may be once only."""
     if shared is None:
         yield private / "code.sock"
-    elif only in {None, "code"}:
-        with offered_socket(shared) as socket:
-            yield socket
-    else:
-        yield shared_socket(shared)
+        return
+    with nullcontext() if only in {"web", "code"} else only_daemon(shared):
+        if only in {None, "code"}:
+            with offered_socket(shared) as socket:
+                yield socket
+        else:
+            yield shared_socket(shared)
 
 
 def _web(workspace: Path, address: Address, log_level: str) -> list[str]:

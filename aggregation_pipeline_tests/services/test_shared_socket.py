@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.services.shared_socket import offered_socket, shared_socket
+from aggregation_pipeline.services.shared_socket import offered_socket, only_daemon, shared_socket
 
 
 def listen(path: Path) -> socket.socket:
@@ -26,6 +26,20 @@ def test_whoever_asks_for_the_socket_finds_the_code_server_that_offers_it(tmp_pa
             client.connect(str(found))
             with pytest.raises(SettingsError, match=r"Another .* runs the code server of"), offered_socket(folder):
                 pass
+    assert list(folder.iterdir()) == []
+
+
+def test_one_supervisor_at_a_time_runs_a_daemon_beside_any_code_server(tmp_path: Path):
+    folder = tmp_path / ".code-server"
+    for _ in range(2):
+        with only_daemon(folder), offered_socket(folder):
+            with pytest.raises(SettingsError, match=r"Another .* runs the daemon of"), only_daemon(folder):
+                pass
+            assert (folder / "daemon-in-use").exists()
+    # As a killed one leaves it.
+    (folder / "daemon-in-use").touch()
+    with only_daemon(folder):
+        pass
     assert list(folder.iterdir()) == []
 
 
