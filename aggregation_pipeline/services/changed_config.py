@@ -2,6 +2,8 @@
 
 Dagster ends the old server on a reload even if the new one cannot load its code. So the code server is asked for a
 reload only after the proof. Until then, what was loaded before goes on.
+
+Somebody who asks for a reload in the UI may want it with a mistake in an entry, which stops that table only.
 """
 
 import subprocess
@@ -17,6 +19,29 @@ from aggregation_pipeline.services import loaded_config_digests, trial_load
 # As long as a code server may take.
 _TRIAL_SECONDS: Final = 180
 _LONGEST_REASON: Final = 600
+
+
+def why_not_loadable(definitions: tuple[str, str]) -> str | None:
+    """Return why the code server could not load its code now; None if it could. This takes some seconds.
+
+    `definitions` are the module and the name in it. It has to have this process' environment and folder.
+    """
+    try:
+        trial = subprocess.run(
+            [*_command(definitions)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, timeout=_TRIAL_SECONDS, check=False, start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "it takes too long to load"
+    return None if trial.returncode == 0 else _one_line(trial.stdout)
+
+
+def _command(definitions: tuple[str, str]) -> list[str]:
+    return [sys.executable, "-m", trial_load.__name__, *definitions]
+
+
+def _one_line(reason: str) -> str:
+    return "; ".join(line.strip() for line in reason.splitlines() if line.strip())[:_LONGEST_REASON]
 
 
 class ChangedConfig:
@@ -36,7 +61,7 @@ class ChangedConfig:
         say: Callable[[str], None],
     ) -> None:
         self._record = record
-        self._command = [sys.executable, "-m", trial_load.__name__, *definitions]
+        self._command = [*_command(definitions), trial_load.EVERY_ENTRY]
         self._environment, self._folder, self._say = dict(environment), folder, say
         self._trial: subprocess.Popen[str] | None = None
         self._give_up_at = 0.0
@@ -104,6 +129,5 @@ class ChangedConfig:
         if trial.returncode == 0:
             self._say(f"{file} has changed: the code server loads it")
             return True
-        why = "; ".join(line.strip() for line in reason.splitlines() if line.strip())[:_LONGEST_REASON]
-        self._say(f"{file} has changed and cannot be loaded, so what was loaded before goes on: {why}")
+        self._say(f"{file} has changed and cannot be loaded, so what was loaded before goes on: {_one_line(reason)}")
         return False

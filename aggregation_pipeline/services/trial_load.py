@@ -1,9 +1,9 @@
 """Load the configuration and the code once, in a process apart, to see whether the code server could.
 
-    python -m aggregation_pipeline.services.trial_load MODULE NAME
+    python -m aggregation_pipeline.services.trial_load MODULE NAME [--every-entry]
 
-exits with 0 if the definitions that MODULE has under NAME can be loaded and no entry has a mistake. Otherwise it prints
-why not.
+exits with 0 if the definitions that MODULE has under NAME can be loaded, and, with the option, no entry has a mistake.
+Otherwise it prints why not.
 """
 
 import importlib
@@ -16,15 +16,17 @@ from aggregation_pipeline.project import load_project
 from aggregation_pipeline.runs.redaction import redacted
 from aggregation_pipeline.settings.base import load_settings
 
+EVERY_ENTRY: Final = "--every-entry"
 # The supervisor reads it only when this process has ended, so it has to fit into a pipe.
 _LONGEST_REASON: Final = 2000
 
 
 def _main() -> None:
-    module, name = sys.argv[1:]
+    module, name, *options = sys.argv[1:]
     try:
-        # A mistake in one entry would stop its table only. But it works with what was loaded before.
-        load_project(load_settings())
+        if EVERY_ENTRY in options:
+            # A mistake in one entry would stop its table only. But it works with what was loaded before.
+            load_project(load_settings())
         Definitions.validate_loadable(getattr(importlib.import_module(module), name)())
     except Exception as error:  # noqa: BLE001 - whatever it is, the code server would have it too
         # Dagster's own errors are about the configuration here.

@@ -18,6 +18,7 @@ from graphql import GraphQLError, GraphQLField, GraphQLResolveInfo, GraphQLSchem
 from aggregation_pipeline.access.audit import Result
 from aggregation_pipeline.access.roles import Principal, Role
 from aggregation_pipeline.web.permissions import ROLES, PrincipalContext, acting_role, requested_by
+from aggregation_pipeline.web.reloads import refused_reload
 
 MUTATIONS: Final[Mapping[str, Permissions]] = {
     **dict.fromkeys(
@@ -132,7 +133,7 @@ def _mutate(
         return _refusal(field, info, need if permission else None)
     _tag(arguments, requested_by(principal))
     try:
-        answer = resolve(root, info, **arguments)
+        answer = refused_reload(name, context, arguments) or resolve(root, info, **arguments)
     except Exception as error:
         note("failed", {**details, "error": type(error).__name__})
         raise

@@ -108,10 +108,20 @@ def reload(services: Supervised) -> str:
     """Load the code again, as the button Reload does; return the answer, which has the reason of a refusal."""
     answer = services.ask(
         """mutation { reloadRepositoryLocation(repositoryLocationName: "aggregation_pipeline") {
-             ... on WorkspaceLocationEntry { locationOrLoadError { __typename
-               ... on PythonError { message errorChain { error { message } } } } } } }"""
+             ... on PythonError { message }
+             ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"""
     )
-    return json.dumps(answer["data"]["reloadRepositoryLocation"]["locationOrLoadError"])
+    return json.dumps(answer["data"]["reloadRepositoryLocation"])
+
+
+def lose_the_code(services: Supervised) -> None:
+    """Let another code server start, which cannot load the file that is no YAML; return when the UI shows that."""
+    outer = services.service("code-server", "start")
+    outer.kill()
+    until("another code server", lambda: services.found("code-server", "start") not in ([], [outer]), 60)
+    query = """{ workspaceOrError { ... on Workspace { locationEntries {
+                 locationOrLoadError { ... on PythonError { message errorChain { error { message } } } } } } } }"""
+    until("the error", lambda: "this is not YAML" in json.dumps(services.ask(query)), 120, said=services.log)
 
 
 def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded_lets_the_queue_wait(
@@ -126,7 +136,7 @@ def test_a_file_that_is_being_changed_harms_no_run_and_one_that_cannot_be_loaded
         until("the runs", lambda: all_completed(services, [first, second]), 180, said=services.log)
         with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
             first, (second,) = queued_behind_one(services, DAYS[:2])
-            assert "this is not YAML" in reload(services)
+            lose_the_code(services)
             before = enqueued(services, second)
         until("a way back into the queue", lambda: enqueued(services, second) > before + 1, 120, said=services.log)
         config.write_text(good.replace("schedule: none", "shedule: none"), encoding="utf-8")
@@ -156,6 +166,9 @@ def test_a_changed_file_is_loaded_once_it_can_be_and_a_broken_one_stops_nothing(
                 config.write_text(broken, encoding="utf-8")
                 until("the refusal", lambda before=before: log().count(refused) > before, 120)  # type: ignore[misc]
                 assert why in log().rpartition(refused)[2].splitlines()[0]
+                if broken == "tables: [":
+                    assert "what was loaded before goes on: " in (answer := reload(services))
+                    assert why in answer
             assert services.service("api", "grpc") == inner
             config.write_text(good + "  late: {table: orders, select_fields: [id], schedule: none}\n", encoding="utf-8")
             until("the new table", lambda: "late" in shown_jobs_and_assets(services), 120, said=services.log)
@@ -181,7 +194,7 @@ def test_a_file_that_could_not_be_loaded_is_loaded_once_it_is_mended(services: S
         with window_lock(services.url, "", "orders", DAYS[0], holder="the test", on_wait=pytest.fail):
             first, (second,) = queued_behind_one(services, DAYS[:2])
             config.write_text("tables: [", encoding="utf-8")
-            assert "this is not YAML" in reload(services)
+            lose_the_code(services)
             queued = enqueued(services, second)
         until("a way back into the queue", lambda: enqueued(services, second) > queued + 1, 120, said=services.log)
         assert again not in log()

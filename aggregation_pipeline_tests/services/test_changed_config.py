@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.services import code_server, loaded_config_digests
-from aggregation_pipeline.services.changed_config import ChangedConfig
+from aggregation_pipeline.services.changed_config import ChangedConfig, why_not_loadable
 from aggregation_pipeline_tests.support.deployment import environment_without_settings
 
 GOOD = "tables:\n  orders: {aggregations: [{function: COUNT}]}\n"
@@ -28,8 +28,8 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def changed(config: Path, said: list[str]) -> ChangedConfig:
-    environment = {
+def environment(config: Path) -> dict[str, str]:
+    return {
         **environment_without_settings(),
         "AGGREGATION_ENV_FILE": os.devnull,
         "AGGREGATION_CONFIG": str(config),
@@ -38,6 +38,10 @@ def changed(config: Path, said: list[str]) -> ChangedConfig:
         "LOG_DIR": str(config.parent / "logs"),
         "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(Path.cwd())])),
     }
+
+
+@pytest.fixture
+def changed(config: Path, environment: dict[str, str], said: list[str]) -> ChangedConfig:
     return ChangedConfig(
         config.parent / "loading.json", code_server.DEFINITIONS, environment, config.parent, said.append
     )
@@ -96,3 +100,16 @@ def test_a_file_that_somebody_is_writing_is_left_alone(config: Path, changed: Ch
         assert not changed.is_ready()
     assert changed._trial is None
     assert not said
+
+
+@pytest.mark.slow
+def test_a_reload_by_hand_is_asked_only_whether_the_code_can_be_loaded(
+    config: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(config.parent)
+    config.write_text(GOOD.replace("aggregations", "agregations"), encoding="utf-8")
+    assert why_not_loadable(code_server.DEFINITIONS) is None
+    config.write_text("tables: [", encoding="utf-8")
+    assert "this is not YAML" in str(why_not_loadable(code_server.DEFINITIONS))

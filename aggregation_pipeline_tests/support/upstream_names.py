@@ -47,8 +47,8 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "local: `plan` reads dagster.yaml as Dagster will, without opening its storage",
     ),
     "dagster._core.remote_origin": (
-        ("RegisteredCodeLocationOrigin", "RemoteRepositoryOrigin"),
-        "local: the origin by which the UI shows a run of this process and can execute it again",
+        ("GrpcServerCodeLocationOrigin", "RegisteredCodeLocationOrigin", "RemoteRepositoryOrigin"),
+        "local: how the UI shows a run of this process and can execute it again; web: our code server's origin",
     ),
     "dagster._core.remote_representation.code_location": (
         ("GrpcServerCodeLocation",),
@@ -117,8 +117,8 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "dagster_shared.error": (("SerializableErrorInfo",), "services: the code server's answer for code with an error"),
     "dagster_shared.serdes": (("serialize_value",), "instance: the text of a record of an event"),
     "dagster_graphql.schema.errors": (
-        ("GrapheneUnauthorizedError",),
-        "web: Dagster's answer where a role is not enough",
+        ("GraphenePythonError", "GrapheneUnauthorizedError"),
+        "web: Dagster's answers where a role is not enough, and for code that cannot be loaded",
     ),
     "dagster_graphql.schema.roots.mutation": (
         ("GrapheneLogTelemetrySuccess",),
