@@ -61,6 +61,7 @@ def aggregate_router(settings: Settings, context: WorkspaceProcessContext, proje
         The runs go through Dagster's queue, like runs that are launched by hand, and go on if you close the connection.
         """
         _require_launches(request, context)
+        _refuse_unknown(request)
         asked = _launch_request(body or AggregateRequest.model_validate({}))
         if body is not None and body.dry_run:
             response.status_code = 200
@@ -97,6 +98,17 @@ def _launch_request(body: AggregateRequest) -> LaunchRequest:
         body.partition or body.first,
         body.partition or body.to,
     )
+
+
+def _refuse_unknown(request: Request) -> None:
+    """Refuse parameters that there are not: whoever writes ?dryRun=true wants anything but all tables to be run."""
+    unknown = sorted({*request.query_params} - {"wait"})
+    if unknown:
+        raise HTTPException(
+            422, f"{', '.join(unknown)[:200]}: unknown parameter; there is wait. All else belongs into the body"
+        )
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise HTTPException(422, "there are two Idempotency-Keys")
 
 
 def _require_launches(request: Request, context: WorkspaceProcessContext) -> None:

@@ -162,6 +162,12 @@ def test_a_wait_that_is_no_time_is_refused(site: Site, query: str):
     assert "wait" in site.posted(DAY, query=query, status=422)["error"]
 
 
+def test_what_stands_in_the_address_instead_of_the_body_launches_nothing(site: Site):
+    assert "dryRun: unknown parameter" in site.posted(query="?dryRun=true&wait=0", status=422)["error"]
+    assert "two" in site.posted(DAY, "Idempotency-Key: a", "Idempotency-Key: b", status=422)["error"]
+    assert list(site.loaded.instance.get_runs()) == []
+
+
 def test_twenty_at_once_make_one_set_of_runs_with_one_key_and_are_refused_but_one_with_others(site: Site):
     key = f"Idempotency-Key: {uuid4()}"
     with ThreadPoolExecutor(20) as pool:
