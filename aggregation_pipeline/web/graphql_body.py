@@ -13,6 +13,8 @@ _NO_JSON: Final = f"The body is no JSON. {_EXPECTED}"
 _NOT_STORABLE: Final = (
     "A text holds the character U+0000, or half of a character (U+D800 to U+DFFF). PostgreSQL takes neither."
 )
+# Far above what Dagster's pages send. Reading and checking one takes a second for each 100,000 characters.
+_LONGEST_QUERY: Final = 128 * 1024
 # As JSON and GraphQL write it. One that stands behind a second backslash is refused too, and nobody misses it.
 _NUL: Final = re.compile(r"\\u(?:0000|\{0+\})")
 
@@ -28,7 +30,7 @@ async def problem_of(request: Request) -> str | None:
             return _NO_JSON
         return problem_of_values(sent)
     try:
-        return _problem_of_texts((await request.body()).decode())
+        return problem_of_values({"query": (await request.body()).decode()})
     except UnicodeDecodeError:
         return _NO_TEXT
 
@@ -57,6 +59,8 @@ def problem_of_values(sent: object) -> str | None:
     is_text = all(isinstance(sent.get(key), str | None) for key in ("query", "operationName"))
     if not is_text or not isinstance(variables, dict | None):
         return _EXPECTED
+    if len(sent.get("query") or "") > _LONGEST_QUERY:
+        return f"A query may have {_LONGEST_QUERY:,} characters. Values belong into its variables."
     return _problem_of_texts({**sent, "variables": variables})
 
 

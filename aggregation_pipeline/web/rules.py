@@ -19,6 +19,8 @@ from aggregation_pipeline.web.hosts import OwnHosts
 
 _SAFE_METHODS: Final = ("GET", "HEAD")
 _OWN_SITES: Final = ("same-origin", "none")
+# Reading a query takes time, and nobody has signed in yet.
+_LONGEST_QUERY: Final = 8_000
 # A browser asks first (CORS preflight) before it sends these for a page of another site, and we never allow it.
 _GRAPHQL_TYPES: Final = ("application/json", "application/graphql")
 
@@ -100,7 +102,10 @@ def _asks_graphql(connection: HTTPConnection) -> bool:
 def _badly_sent(connection: HTTPConnection) -> Refusal | None:
     """Refuse GraphQL that is sent in a way in which a page of another site can send it too."""
     if connection.scope["method"] in _SAFE_METHODS:
-        return next(filter(None, map(_refuse_mutation, connection.query_params.getlist("query"))), None)
+        queries = connection.query_params.getlist("query")
+        if sum(map(len, queries)) > _LONGEST_QUERY:
+            return Refusal(414, f"An address may hold {_LONGEST_QUERY:,} characters of a query. Send it as POST.")
+        return next(filter(None, map(_refuse_mutation, queries)), None)
     types = [text.partition(";")[0].strip().lower() for text in connection.headers.getlist("content-type")]
     if connection.scope["method"] == "POST" and (len(types) != 1 or types[0] not in _GRAPHQL_TYPES):
         return Refusal(

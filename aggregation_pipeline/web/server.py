@@ -29,8 +29,10 @@ from aggregation_pipeline.health.probes import open_probes
 from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api, routes_to
+from aggregation_pipeline.web.bounded_connection import BoundedConnection, allow_many_connections
 from aggregation_pipeline.web.common.peers import Peers, address_of
 from aggregation_pipeline.web.common.principal import principal_of
+from aggregation_pipeline.web.common.quiet_log import OnceAMinute
 from aggregation_pipeline.web.dagster_loop import InSecondLoop, second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.gate import Gate
@@ -216,8 +218,11 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
             api = build_api(probes, own, routers)
             app = Webserver(context, own, api, loop, access, path_prefix).create_asgi_app()
             _log.info("Dagster's UI: http://%s:%s%s", bracketed(host), port, path_prefix)
+            allow_many_connections()
+            logging.getLogger("uvicorn.error").addFilter(OnceAMinute())
             uvicorn.run(
                 app,
+                http=BoundedConnection,
                 host=host,
                 port=port,
                 log_level="warning",

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from aggregation_pipeline.health.probes import open_probes
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api
+from aggregation_pipeline.web.bounded_connection import BoundedConnection
 from aggregation_pipeline.web.dagster_loop import second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.hosts import OwnHosts
@@ -125,7 +126,9 @@ def access_settings(instance: DagsterInstance, folder: Path, **variables: Any) -
 @contextmanager
 def serving_app(app: ASGIApp, port: int) -> Iterator[None]:
     """Serve an app on a port of 127.0.0.1, in a thread of this process."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, log_level="warning", http=BoundedConnection, proxy_headers=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     until("the webserver", lambda: server.started, 30)

@@ -25,6 +25,13 @@ _TIMEOUT_SECONDS: Final = 5.0
 # Signed by a key that only the provider has. A provider may offer others too, even none.
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _WHO_DIGITS: Final = 16
+# What providers say, by OAuth and OpenID Connect.
+_ERRORS: Final = (
+    *("invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "access_denied"),
+    *("unsupported_grant_type", "unsupported_response_type", "server_error", "temporarily_unavailable"),
+    *("login_required", "consent_required", "interaction_required", "account_selection_required"),
+    "mismatching_state",
+)
 _NO_LETTERS: Final = re.compile(r"[^\w.@-]+")
 
 
@@ -95,7 +102,9 @@ class Provider:
             NoAccessError: it is somebody without access.
         """
         attempt = self._sealed.open(cookies.attempt(request) or "")
-        request.scope["session"] = {f"_state_{_NAME}_{attempt.get('state')}": {"data": attempt}} if attempt else {}
+        if not attempt:
+            raise ProviderError("somebody has come back who was not sent, or too long ago")
+        request.scope["session"] = {f"_state_{_NAME}_{attempt['state']}": {"data": attempt}}
         try:
             await self._read_metadata()
             options = {
@@ -106,7 +115,7 @@ class Provider:
             claims = await self._claims(token)
         except Exception as error:
             raise _explained(error) from error
-        return self._principal(claims), attempt.get("next", "")
+        return self._principal(claims), attempt["next"]
 
     async def _read_metadata(self) -> None:
         metadata = await self._client.load_server_metadata()
@@ -145,6 +154,6 @@ class Provider:
 def _explained(error: Exception) -> ProviderError:
     if isinstance(error, ProviderError):
         return error
-    # Their messages may quote what was sent, which holds codes.
-    said = getattr(error, "error", "") or ""
-    return ProviderError(f"{type(error).__name__}{f' ({said})' if isinstance(said, str) and said else ''}")
+    # Their messages may quote what was sent, which holds codes. And anybody can send an `error` of any words.
+    said = getattr(error, "error", "")
+    return ProviderError(f"{type(error).__name__}{f' ({said})' if said in _ERRORS else ''}")

@@ -16,6 +16,7 @@ from aggregation_pipeline.access.names import normalized_name
 from aggregation_pipeline.access.roles import Principal
 from aggregation_pipeline.errors import AccessBusyError, AccessError
 from aggregation_pipeline.web.common.peers import address_of, is_this_machine, is_tls
+from aggregation_pipeline.web.common.quiet_log import OnceAMinute
 from aggregation_pipeline.web.sign_in import cookies
 from aggregation_pipeline.web.sign_in.access import Access
 from aggregation_pipeline.web.sign_in.authentication import IDENTITY
@@ -25,6 +26,7 @@ from aggregation_pipeline.web.sign_in.oidc import NoAccessError, Provider, Provi
 from aggregation_pipeline.web.sign_in.page import PAGES, show, text
 
 _log = logging.getLogger(__name__)
+_log.addFilter(OnceAMinute())
 
 # In the audit log, who tried to sign in under a name that no account has.
 UNKNOWN_NAME: Final = "unknown name"

@@ -171,6 +171,16 @@ def test_an_attempt_is_taken_by_another_web_process_of_the_deployment_and_by_no_
             assert ("aggregation_session" in cookies_of(answer)) is (status == 303)
 
 
+def test_what_a_stranger_sends_to_the_way_back_is_not_logged(site: Site, caplog: pytest.LogCaptureFixture):
+    for error in ("access_denied", "x%0A2026-11-20 INFO all is well", "y" * 1000):
+        site.leave()
+        answer = site.get(f"/sign-in/oidc/callback?error={error.replace(' ', '%20')}")
+        assert answer.status == 502
+    words = "\n".join(record.getMessage() for record in caplog.records)
+    assert "all is well" not in words
+    assert "yyy" not in words
+
+
 def test_where_to_go_on_is_one_of_our_pages(site: Site):
     site.provider.claims = {"sub": "1", "groups": ["data"]}
     assert site.get(site.leave("//evil.example")).headers["location"] == "/"

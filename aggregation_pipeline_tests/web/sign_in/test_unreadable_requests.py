@@ -45,6 +45,16 @@ def test_logs_outside_of_their_folder(people: People, path: str, caplog: pytest.
     assert not caplog.records
 
 
+def test_a_query_that_would_take_minutes_to_read(people: People):
+    query = "{" + " ".join(f"a{number}:version" for number in range(20_000)) + "}"
+    answer = people.ask("vera", "POST /graphql", JSON, body=json.dumps({"query": query}))
+    assert (answer.status, "may have 131,072 characters" in answer.body) == (400, True)
+    # Nobody has to sign in to send one in an address.
+    asked = urllib.parse.quote(query[:5000])
+    answer = people.ask("nobody", f"GET /graphql?query={asked}&query={asked}")
+    assert answer.status == 414
+
+
 # What PostgreSQL takes in no text: by itself, and as JSON and GraphQL write it.
 NOT_STORABLE: dict[str, dict[str, Any]] = {
     "NUL": {"query": '{ runOrError(runId: "\\u0000") { __typename } }'},
