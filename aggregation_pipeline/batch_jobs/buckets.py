@@ -110,8 +110,12 @@ def buckets_of(found: Mapping[str, Any]) -> Buckets:
 
 
 def _counts(figures: Sequence[Any]) -> Counts:
-    *counts, rows, seconds, size = figures
-    return Counts(*counts, rows=max(0, int(rows or 0)), seconds=_length(seconds), bytes=max(0, int(size or 0)))
+    completed, failed, skipped, unfinished, other, rows, seconds, size = figures
+    return Counts(completed, failed, skipped, unfinished, other, _whole(rows), _length(seconds), _whole(size))
+
+
+def _whole(number: float | None) -> int:
+    return max(0, int(number or 0))
 
 
 def _length(seconds: float | None) -> float:

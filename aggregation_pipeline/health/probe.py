@@ -32,10 +32,12 @@ class Outcome:
     Attributes:
         problem: what is wrong, for people; it may name hosts, and holds no secret. None if the dependency works.
         age: for how many seconds this has been known.
+        is_known: False before the first answer, when nobody has asked yet.
     """
 
     problem: str | None
     age: float
+    is_known: bool = True
 
 
 class Probe:
@@ -97,7 +99,9 @@ class Probe:
             late = now - self._began - self.limit_seconds
             if self._asking is not None and late >= 0:
                 return Outcome(f"no answer within {self.limit_seconds:g} s", late)
-            return Outcome(self._found, 0.0 if self._found_at is None else now - self._found_at)
+            if self._found_at is None:
+                return Outcome(self._found, 0.0, is_known=False)
+            return Outcome(self._found, now - self._found_at)
 
     def _find_out(self, asking: "Future[None]") -> None:
         try:

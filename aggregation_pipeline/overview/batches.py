@@ -12,7 +12,7 @@ from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.overview import values
 
 # Of one batch so many tables and files are shown. Our own rows have fewer files.
-_MOST_TABLES: Final = 1_000
+MOST_TABLES: Final = 1_000
 _MOST_FILES: Final = 2 * FILES_IN_A_ROW
 
 
@@ -144,8 +144,8 @@ def listed_batch(row: Mapping[str, Any]) -> Batch:
         status=values.text(row["status"]),
         **_moments(row),
         items=values.count(row["total_items"]) if rows is None else rows,
-        planned=values.texts(row["planned"], _MOST_TABLES),
-        processed=values.texts(row["processed"], _MOST_TABLES),
+        planned=values.texts(row["planned"], MOST_TABLES),
+        processed=values.texts(row["processed"], MOST_TABLES),
         partition=values.text(row["partition"]),
         schedule=values.text(row["schedule"]),
         deployment=values.text(row["deployment"]),
@@ -192,14 +192,14 @@ def _moments(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _platforms(metadata: Mapping[str, Any]) -> Iterator[BatchPlatform]:
     left = _MOST_FILES
-    for name, value in list(values.members(metadata.get("results")).items())[:_MOST_TABLES]:
+    for name, value in list(values.members(metadata.get("results")).items())[:MOST_TABLES]:
         result = values.members(value)
-        files = tuple(_file(values.members(file)) for file in values.items(result.get("files"), left)) if left else ()
+        files = tuple(file_of(values.members(file)) for file in values.items(result.get("files"), left)) if left else ()
         left -= len(files)
         yield BatchPlatform(
             platform=name,
             status=values.text(result.get("status")),
-            tables=values.texts(result.get("tables"), _MOST_TABLES),
+            tables=values.texts(result.get("tables"), MOST_TABLES),
             **{key: values.count(result.get(key)) for key in ("items", "partitions", "planned_partitions", "bytes")},
             seconds=values.seconds(result.get("seconds")),
             error=values.text(result.get("error")),
@@ -208,7 +208,8 @@ def _platforms(metadata: Mapping[str, Any]) -> Iterator[BatchPlatform]:
         )
 
 
-def _file(file: Mapping[str, Any]) -> BatchFile:
+def file_of(file: Mapping[str, Any]) -> BatchFile:
+    """Make a file of what a row, or a manifest's event, says of it."""
     return BatchFile(
         **{name: values.text(file.get(name)) for name in ("table", "format", "dataset", "uri", "crc64")},
         rows=values.count(file.get("rows")),

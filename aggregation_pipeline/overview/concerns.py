@@ -1,8 +1,14 @@
 """What is wrong now, ordered by weight."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
+
+from aggregation_pipeline.batch_jobs.projection import row_id
+from aggregation_pipeline.health.probe import Outcome, Probe
+from aggregation_pipeline.overview.dagster_state import DagsterState
+from aggregation_pipeline.overview.table_lines import TableLine, current_checks
 
 ConcernCode = Literal[
     "service_failing",
@@ -70,3 +76,47 @@ class Concern:
     def is_warning(self) -> bool:
         """Whether it is one of WARNINGS."""
         return self.code in WARNINGS
+
+
+def find_concerns(
+    tables: Sequence[TableLine], state: DagsterState | None, probes: Sequence[tuple[Probe, Outcome]]
+) -> Sequence[Concern]:
+    """Return what is wrong, the weightiest first; within a code as in the configuration."""
+    found = [*_of_probes(probes), *(concern for line in tables for concern in _of_table(line))]
+    if state is not None:
+        found += _of_state(state)
+    order = {code: place for place, code in enumerate(CODES)}
+    return sorted(found, key=lambda concern: order[concern.code])
+
+
+def _of_probes(probes: Sequence[tuple[Probe, Outcome]]) -> Iterator[Concern]:
+    codes: dict[str, ConcernCode] = {"mirror": "mirror_behind", "sensors": "sensors_stopped"}
+    for probe, outcome in probes:
+        if outcome.is_known and outcome.problem is not None:
+            code = "service_failing" if probe.required else codes.get(probe.name, "dependency_failing")
+            yield Concern(code, subject=probe.name, text=outcome.problem)
+
+
+def _of_table(line: TableLine) -> Iterator[Concern]:
+    last = line.last
+    if last is not None and last.status == "failed":
+        yield Concern("table_failed", line.name, text=last.error, since=last.at, batch=last.id)
+    if line.missed_at is not None:
+        yield Concern("table_missed", line.name, since=line.missed_at, window=line.missed_window)
+    if line.late and line.published_at and line.late_after_seconds is not None:
+        yield Concern("table_late", line.name, since=line.published_at + timedelta(seconds=line.late_after_seconds))
+
+
+def _of_state(state: DagsterState) -> Iterator[Concern]:
+    for table in state.project.tables:
+        if table.entry.issues is not None:
+            yield Concern("table_broken", table.entry.name, text=table.entry.issues)
+    for name, issues in state.project.left_out.items():
+        yield Concern("table_broken", name, text=issues)
+    for name, check in current_checks(state):
+        code: ConcernCode = "check_failed" if check.severity == "error" else "check_warned"
+        batch = str(row_id(check.run_id))
+        yield Concern(code, name, check.name, check.message, check.at, batch, check.partition)
+    for schedule in state.schedules:
+        if schedule.stopped:
+            yield Concern("schedule_stopped", subject=schedule.schedule)

@@ -32,19 +32,38 @@ class Known(Generic[T]):
     age: float
 
 
+@dataclass(frozen=True)
+class Times:
+    """Up to which age in seconds an answer counts as new, is given at once, and is shown at all."""
+
+    fresh: float = _FRESH_SECONDS
+    recent: float = _RECENT_SECONDS
+    oldest: float = _OLDEST_SECONDS
+
+
 class Kept(Generic[T]):
     """Makes an answer by calling `read`, and keeps it. May be used from any thread.
 
     It is asked for as the dependencies of `/health` are. `read` has to end by itself some time; until then nobody calls
-    it again.
+    it again. What has failed is tried again soon, however long its answers are kept.
     """
 
-    def __init__(self, name: str, read: Callable[[], T]) -> None:
+    def __init__(self, name: str, read: Callable[[], T], times: Times | None = None) -> None:
         self._read = read
+        self._times = times or Times()
         self._probe = Probe(
-            name, self._find, kept_seconds=(_FRESH_SECONDS, _FRESH_SECONDS), first_limit_seconds=_FIRST_LIMIT_SECONDS
+            name,
+            self._find,
+            kept_seconds=(self._times.fresh, _FRESH_SECONDS),
+            first_limit_seconds=_FIRST_LIMIT_SECONDS,
         )
         self._known: tuple[T, float] | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last question failed, or has no answer in its time."""
+        outcome = self._probe.outcome()
+        return outcome.is_known and outcome.problem is not None
 
     def ask(self) -> Future[None] | None:
         """Make a new answer, unless there is one; return what is done when it is there, as `Probe.ask` does."""
@@ -53,7 +72,7 @@ class Kept(Generic[T]):
     async def wait(self) -> Known[T] | None:
         """Return an answer that is new, or after a while the last one, as `known` does. For event loops."""
         asking, known = self.ask(), self.known()
-        if known is not None and known.age < _RECENT_SECONDS:
+        if known is not None and known.age < self._times.recent:
             return known
         if asking is not None:
             await asyncio.wait([asyncio.wrap_future(asking)], timeout=self._probe.limit_seconds)
@@ -65,7 +84,7 @@ class Kept(Generic[T]):
             return None
         value, at = self._known
         age = time.monotonic() - at
-        return Known(value, age) if age <= _OLDEST_SECONDS else None
+        return Known(value, age) if age <= self._times.oldest else None
 
     def _find(self) -> None:
         # What is read begins to age now.

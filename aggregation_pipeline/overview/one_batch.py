@@ -1,11 +1,21 @@
 """One batch, with all that is known of it, and what differs from the batch before."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID
 
-from aggregation_pipeline.overview.batches import Batch, BatchDetail
+from aggregation_pipeline.batch_jobs.browse import JobRow, RowFilter
+from aggregation_pipeline.batch_jobs.pages import PageFilter, Position
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
+from aggregation_pipeline.overview import values
+from aggregation_pipeline.overview.batches import MOST_TABLES, Batch, BatchDetail, listed_batch, whole_batch
 from aggregation_pipeline.overview.run_detail import RunDetail
+from aggregation_pipeline.runs.model import STAGES
+
+# So many batches before one are looked at, to find the one that it is compared with.
+_BEFORE: Final = 20
+_ENDED: Final = ("completed", "failed")
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,9 @@ class OneBatch:
 
     Attributes:
         id: as it was asked for.
-        detail: its row, with files and errors; None while batch_jobs cannot be read. `detail.batch.run_id` is for links
-            into Dagster; only if `detail.batch.deployment` is this deployment does Dagster's UI here know the run.
+        detail: its row, with files and errors; None while batch_jobs cannot be read, and where Dagster knows a run that
+            has no row yet. `detail.batch.run_id` is for links into Dagster; only if `detail.batch.deployment` is this
+            deployment does Dagster's UI here know the run.
         tables: what it did for each table; of a row without our metadata, one for each of `platforms_processed`.
         run: what Dagster's events say: stages of each window, with the moment at which it was published, and checks.
             None if Dagster could not be read.
@@ -101,3 +112,117 @@ class OneBatch:
     tables: Sequence[TableInBatch]
     run: RunDetail | None
     difference: Difference | None
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """What batch_jobs knows of a batch."""
+
+    detail: BatchDetail
+    tables: Sequence[TableInBatch]
+    difference: Difference | None
+
+
+def read_batch(rows: BatchJobRepository, batch_id: UUID) -> StoredBatch | None:
+    """Read a batch; None if there is no such row. Raises MirrorError."""
+    row = _row(rows, str(batch_id))
+    if row is None:
+        return None
+    detail, tables = whole_batch(row), tuple(_tables(row))
+    before = _before(rows, detail, tables)
+    return StoredBatch(detail, tables, None if before is None else _difference(detail, tables, before))
+
+
+def _row(rows: BatchJobRepository, row_id: str) -> JobRow | None:
+    return next(iter(rows.list_rows(RowFilter(id=row_id, limit=1))), None)
+
+
+def _tables(row: JobRow) -> Iterator[TableInBatch]:
+    metadata = values.members(row["metadata"])
+    results = metadata.get("results")
+    if not isinstance(results, Mapping):
+        for name in dict.fromkeys(values.texts(list(row["platforms_processed"] or ()), MOST_TABLES)):
+            items = values.count(metadata.get(f"{name}_items"))
+            yield TableInBatch(name, name, values.text(row["status"]), None, None, items, None, {}, None, None)
+        return
+    left = MOST_TABLES
+    for platform, result in results.items():
+        found = values.members(values.members(result).get("by_table")) or {platform: values.members(result)}
+        for name, figures in list(found.items())[:left]:
+            yield _table(name, platform, values.members(figures))
+        left = max(0, left - len(found))
+
+
+def _table(name: str, platform: str, figures: Mapping[str, Any]) -> TableInBatch:
+    stages = values.members(figures.get("stages"))
+    found = {stage: values.seconds(stages.get(stage)) for stage in STAGES}
+    return TableInBatch(
+        table=name,
+        platform=platform,
+        status=values.text(figures.get("status")),
+        windows=values.count(figures.get("partitions")),
+        planned_windows=values.count(figures.get("planned_partitions")),
+        rows=values.count(figures.get("items")),
+        seconds=values.seconds(figures.get("seconds")),
+        stages={stage: taken for stage, taken in found.items() if taken is not None},
+        bytes=values.count(figures.get("bytes")),
+        # Where a row has no figures of tables, this is the list of files.
+        files=values.count(figures.get("files")),
+    )
+
+
+def _before(rows: BatchJobRepository, detail: BatchDetail, tables: Sequence[TableInBatch]) -> JobRow | None:
+    """Return the row of the batch that this one is compared with."""
+    batch = detail.batch
+    if batch.created_at is None or batch.status not in _ENDED or not tables:
+        return None
+    wanted = PageFilter(batch.job_type, _ENDED)
+    if detail.platforms:
+        wanted = replace(wanted, platform=tables[0].platform, entry=tables[0].table)
+    page = rows.read_page(wanted, Position(batch.created_at, UUID(batch.id)), _BEFORE)
+    names = {table.platform for table in tables}
+    earlier = [each for each in map(listed_batch, page.rows) if each.deployment == batch.deployment]
+    alike = [(_likeness(names, {*each.planned, *each.processed}), each) for each in earlier]
+    best = max((likeness for likeness, _ in alike), default=0.0)
+    found = next((each for likeness, each in alike if likeness == best), None)
+    return None if found is None or not best else _row(rows, found.id)
+
+
+def _likeness(one: set[str], other: set[str]) -> float:
+    """Return which part of all names both have."""
+    return len(one & other) / len(one | other)
+
+
+def _difference(detail: BatchDetail, tables: Sequence[TableInBatch], row: JobRow) -> Difference:
+    before, earlier = whole_batch(row), {table.table: table for table in _tables(row)}
+    names = {table.table for table in tables}
+    changes = [_change(table, earlier[table.table]) for table in tables if table.table in earlier]
+    return Difference(
+        before=before.batch,
+        rows=Change(detail.batch.items, before.batch.items),
+        bytes=Change(_bytes(tables), _bytes([*earlier.values()])),
+        seconds=Change(detail.batch.seconds, before.batch.seconds),
+        tables=[change for change in changes if _differs(change)],
+        came=[table.table for table in tables if table.table not in earlier],
+        went=[name for name in earlier if name not in names],
+    )
+
+
+def _bytes(tables: Sequence[TableInBatch]) -> int | None:
+    sizes = [table.bytes for table in tables if table.bytes is not None]
+    return sum(sizes) if sizes else None
+
+
+def _change(table: TableInBatch, before: TableInBatch) -> TableChange:
+    return TableChange(
+        table.table,
+        (table.status, before.status),
+        rows=Change(table.rows, before.rows),
+        bytes=Change(table.bytes, before.bytes),
+        seconds=Change(table.seconds, before.seconds),
+    )
+
+
+def _differs(change: TableChange) -> bool:
+    now, before = change.status
+    return now != before or any(each.now != each.before for each in (change.rows, change.bytes, change.seconds))

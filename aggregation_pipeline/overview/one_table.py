@@ -2,13 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from aggregation_pipeline.overview.batches import Batch, BatchFile
+from dagster import AssetKey, DagsterInstance
+
+from aggregation_pipeline.assets.keys import table_key
+from aggregation_pipeline.batch_jobs.pages import PageFilter
+from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
+from aggregation_pipeline.overview import values
+from aggregation_pipeline.overview.batches import Batch, BatchFile, BatchPage, file_of, read_batches
 from aggregation_pipeline.overview.history import Day
-from aggregation_pipeline.overview.run_detail import CheckOutcome
 from aggregation_pipeline.overview.schedules import NextTick
 from aggregation_pipeline.overview.table_lines import TableLine
 from aggregation_pipeline.overview.usual import Usual
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, segment
+from aggregation_pipeline.runs.latest_checks import LatestCheck, checks_of
+from aggregation_pipeline.runs.tags import FILES_KEY, WINDOW_KEY
+
+_BATCHES: Final = 20
+_MOST_FILES: Final = 500
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,8 @@ class OneTable:
         schedule: its schedule, with the next tick; None for a table that only people start.
         files: of what it published last, by their stable names; they come from Dagster, not from batch_jobs.
         files_window: the window that these files are of; the newest that was published, not the newest in time.
-        checks: each check as it was last evaluated, those that failed first.
+        checks: each check as it was last evaluated, those that failed first. As `files`, None if Dagster could not be
+            read.
         batches: its newest, at most 20, the newest first; None if batch_jobs could not be read.
         more_batches: whether there are older ones.
         days: its figures by day, as `Morning.days`.
@@ -32,11 +45,36 @@ class OneTable:
     line: TableLine
     description: str | None
     schedule: NextTick | None
-    files: Sequence[BatchFile]
+    files: Sequence[BatchFile] | None
     files_window: str | None
-    checks: Sequence[CheckOutcome]
+    checks: Sequence[LatestCheck] | None
     batches: Sequence[Batch] | None
     more_batches: bool
     days: Sequence[Day]
     usual_rows: Usual | None
     usual_seconds: Usual | None
+
+
+@dataclass(frozen=True)
+class TableEvents:
+    """What Dagster's events say of one table."""
+
+    files: Sequence[BatchFile]
+    files_window: str | None
+    checks: Sequence[LatestCheck]
+
+
+def read_table_events(instance: DagsterInstance, name: str) -> TableEvents:
+    """Read them. Raises MirrorError, and the errors of Dagster's storage."""
+    event = instance.get_latest_materialization_event(AssetKey(export_path(segment(name), MANIFEST)))
+    stored: dict[str, Any] = {}
+    if event is not None and event.asset_materialization is not None:
+        stored = {label: each.value for label, each in event.asset_materialization.metadata.items()}
+    checks = sorted(checks_of(instance, table_key(name)), key=lambda check: check.passed)
+    files = [file_of(values.members(file)) for file in values.items(stored.get(FILES_KEY), _MOST_FILES)]
+    return TableEvents(files, values.text(stored.get(WINDOW_KEY)), checks)
+
+
+def read_table_batches(rows: BatchJobRepository, job_type: str, line: TableLine) -> BatchPage:
+    """Read the newest batches of a table. Raises MirrorError."""
+    return read_batches(rows, PageFilter(job_type, platform=line.platform, entry=line.name), None, _BATCHES)

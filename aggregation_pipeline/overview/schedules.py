@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from dagster import DagsterInstance
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from aggregation_pipeline.automation.job_groups import Group
+from aggregation_pipeline.automation.run_requests import at_tick, last_tick
+
+# The daemon looks at schedules each minute, and is late where it has many of them.
+_PATIENCE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class NextTick:
         crons: in five fields each.
         at: its next tick, in its time zone; what a stopped schedule would do.
         stopped: whether somebody has stopped it.
+        due_at: its last tick, in UTC, that is long enough ago for its run to have begun; None for a stopped one.
+        due_partition: the newest partition that its tables should have since that tick; None without partitions.
     """
 
     schedule: str
@@ -30,6 +37,8 @@ class NextTick:
     timezone: str
     at: datetime
     stopped: bool
+    due_at: datetime | None
+    due_partition: str | None
 
 
 def next_ticks(groups: Iterable[Group], instance: DagsterInstance, now: datetime) -> tuple[NextTick, ...]:
@@ -45,6 +54,9 @@ def _ticks(groups: Iterable[Group], stopped: set[str], now: datetime) -> Iterato
             # The iterator begins with `now` itself, if it is a tick.
             ticks = schedule_execution_time_iterator(now.timestamp(), list(group.crons), group.zone.key)
             at = next(tick for tick in ticks if tick > now)
+            is_stopped = f"{group.name}_schedule" in stopped
+            due_at = None if is_stopped else last_tick(group, now - _PATIENCE)
+            due = None if due_at is None else at_tick(group, due_at)
             yield NextTick(
                 schedule=f"{group.name}_schedule",
                 job=group.name,
@@ -52,5 +64,7 @@ def _ticks(groups: Iterable[Group], stopped: set[str], now: datetime) -> Iterato
                 crons=group.crons,
                 timezone=group.zone.key,
                 at=at.astimezone(group.zone),
-                stopped=f"{group.name}_schedule" in stopped,
+                stopped=is_stopped,
+                due_at=due_at,
+                due_partition=None if due is None else due.partition,
             )

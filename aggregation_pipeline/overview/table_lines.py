@@ -1,9 +1,19 @@
 """Each table of the deployment, in one line."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
+
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.batch_jobs.buckets import NewestPart
+from aggregation_pipeline.batch_jobs.projection import JOB_STATUSES, row_id
+from aggregation_pipeline.overview.dagster_state import DagsterState
+from aggregation_pipeline.overview.schedules import NextTick
+from aggregation_pipeline.overview.tables import Published, late_after
+from aggregation_pipeline.runs.latest_checks import LatestCheck
+from aggregation_pipeline.runs.model import RunInfo
 
 # How a table is, in one word; the first that holds.
 TableStateCode = Literal["failed", "missed", "late", "broken", "check_failed", "running", "unknown", "never", "ok"]
@@ -18,6 +28,8 @@ STATES: Final[tuple[TableStateCode, ...]] = (
     "never",
     "ok",
 )
+# A run may have been created a little before the tick that it is for, by another clock.
+_CLOCKS: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,9 @@ class LastBatch:
     """The newest batch of a table that has ended, of any program.
 
     Attributes:
-        status: of the table in it: completed, failed or skipped.
+        status: of the table in it: completed, failed (also if the batch failed before it came to the table) or skipped.
         at: when it ended, else when it was created.
-        error: why the table failed, with the remedy.
+        error: why the table failed, with the remedy; None also while batch_jobs is away.
     """
 
     id: str
@@ -42,8 +54,8 @@ class TableLine:
 
     Attributes:
         state: failed (its newest ended batch has), missed (a tick of its schedule), late (by its freshness), broken
-            (its entry cannot be used), check_failed (an error, no warning), running, unknown (batch_jobs is away, and
-            Dagster says nothing), never (nothing was published yet), ok.
+            (its entry cannot be used), check_failed (an error, no warning), running, unknown (its last run is known to
+            neither batch_jobs nor Dagster, or batch_jobs is away), never (nothing was published yet), ok.
         owners: e-mail addresses or team:name.
         newest_window: the newest window that was ever published; None before the first.
         published_at: when it was last published, whichever window that was, in UTC.
@@ -54,7 +66,7 @@ class TableLine:
         missed_window: the partition that it should have published.
         rows: rows by dataset (summary, detail) of what was published last; a dataset that is unknown is missing.
         running: whether a batch of it runs or waits.
-        last: None before the first within DAYS, and while batch_jobs is not known.
+        last: None before the first that is known. While batch_jobs is away it is what Dagster says of its last run.
         failed_checks: how many checks failed when they were last evaluated, as errors.
         warned_checks: the same, as warnings.
         schedule: the name of its schedule; None for a table that only people start.
@@ -82,3 +94,118 @@ class TableLine:
     schedule: str | None
     next_tick: datetime | None
     stopped: bool
+
+
+def current_checks(state: DagsterState) -> Sequence[tuple[str, LatestCheck]]:
+    """Return the failed checks of the configured tables, with the names of their entries.
+
+    Left out are checks that a later publication did not evaluate: they have been taken out of the configuration.
+    """
+    names = state.project.names
+    found = ((names[check.segment], check) for check in state.checks if check.segment in names)
+    return [(name, check) for name, check in found if not _is_over(check, state.tables[name])]
+
+
+def table_lines(
+    state: DagsterState, newest: Mapping[str, NewestPart] | None, open_tables: Mapping[str, int], now: datetime
+) -> Sequence[TableLine]:
+    """Return a line for each table, in the order of the configuration.
+
+    Args:
+        newest: by table, its newest batch by batch_jobs; None while that is not known.
+        open_tables: by table, how many batches run or wait.
+    """
+    schedules = {name: tick for tick in state.schedules for name in tick.tables}
+    checks = Counter((name, check.severity) for name, check in current_checks(state))
+    lines = []
+    for table in state.project.tables:
+        name = table.entry.name
+        published = state.tables[name]
+        run = state.runs.get(published.last_run_id or "")
+        part = None if newest is None else newest.get(name)
+        lines.append(
+            _line(
+                table,
+                published,
+                schedules.get(name),
+                run=run,
+                part=part,
+                is_open=open_tables.get(name, 0) > 0 or (run is not None and run.completed_at is None),
+                checks=(checks[name, "error"], checks[name, "warn"]),
+                now=now,
+            )
+        )
+    return lines
+
+
+def _line(
+    table: ConfiguredTable,
+    published: Published,
+    schedule: NextTick | None,
+    *,
+    run: RunInfo | None,
+    part: NewestPart | None,
+    is_open: bool,
+    checks: tuple[int, int],
+    now: datetime,
+) -> TableLine:
+    entry, limit = table.entry, late_after(table)
+    age = None if published.at is None else max(0.0, (now - published.at).total_seconds())
+    late = None if age is None or limit is None else age > limit
+    last = _last(published, run, part)
+    begun = [moment for moment in (published.at, run and run.created_at, part and part.created_at) if moment]
+    missed = not is_open and _has_missed(schedule, published, begun)
+    state: dict[TableStateCode, bool] = {
+        "failed": last is not None and last.status == "failed",
+        "missed": missed,
+        "late": late is True,
+        "broken": entry.issues is not None,
+        "check_failed": checks[0] > 0,
+        "running": is_open,
+        "unknown": last is None and published.last_run_id is not None,
+        "never": published.at is None,
+        "ok": True,
+    }
+    return TableLine(
+        name=entry.name,
+        platform=entry.platform,
+        owners=tuple(entry.owners),
+        group=entry.group,
+        state=next(code for code in STATES if state[code]),
+        newest_window=published.newest_window,
+        published_at=published.at,
+        age_seconds=None if age is None else round(age, 1),
+        late_after_seconds=limit,
+        late=late,
+        missed_at=schedule.due_at if missed and schedule else None,
+        missed_window=schedule.due_partition if missed and schedule else None,
+        rows=published.rows,
+        running=is_open,
+        last=last,
+        failed_checks=checks[0],
+        warned_checks=checks[1],
+        schedule=None if schedule is None else schedule.schedule,
+        next_tick=None if schedule is None or schedule.stopped else schedule.at,
+        stopped=schedule is not None and schedule.stopped,
+    )
+
+
+def _last(published: Published, run: RunInfo | None, part: NewestPart | None) -> LastBatch | None:
+    """Return the later one of what batch_jobs and Dagster know; of the same batch batch_jobs knows more."""
+    known = None if part is None else LastBatch(part.id, part.status, part.ended_at or part.created_at, part.error)
+    if run is None or run.completed_at is None or (part is not None and run.created_at <= part.created_at):
+        return known
+    status = "completed" if published.run_id == run.run_id else JOB_STATUSES.get(run.status, "failed")
+    return LastBatch(str(row_id(run.run_id)), status, run.completed_at.astimezone(UTC), None)
+
+
+def _has_missed(schedule: NextTick | None, published: Published, begun: Sequence[datetime]) -> bool:
+    """Whether nothing has begun since the tick that is due, although something had before."""
+    if schedule is None or schedule.due_at is None or not begun or max(begun) >= schedule.due_at - _CLOCKS:
+        return False
+    due, window = schedule.due_partition, published.newest_window
+    return due is None or window is None or window < due
+
+
+def _is_over(check: LatestCheck, published: Published) -> bool:
+    return published.at is not None and published.at > check.at and published.run_id != check.run_id

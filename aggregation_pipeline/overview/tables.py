@@ -55,6 +55,25 @@ class TableState:
     error: str | None
 
 
+@dataclass(frozen=True)
+class Published:
+    """What Dagster knows of a table.
+
+    Attributes:
+        newest_window: the newest window that was ever published.
+        at: when it was last published, whichever window that was.
+        rows: rows by dataset of what was published then.
+        run_id: the run that published it then.
+        last_run_id: the last run that was to publish it.
+    """
+
+    newest_window: str | None
+    at: datetime | None
+    rows: Mapping[str, int]
+    run_id: str | None
+    last_run_id: str | None
+
+
 # Of a batch, by platform: what `metadata.results` says.
 _Results = Mapping[str, Mapping[str, Any]]
 
@@ -67,16 +86,40 @@ def table_states(
     Raises:
         MirrorError: batch_jobs or Dagster's events cannot be read.
     """
+    published = published_tables(project, instance)
+    run_ids = {each.last_run_id for each in published.values() if each.last_run_id}
+    results = _results_of(run_ids, instance, rows, project.settings.deployment_name)
+    return tuple(_state(table, published[table.entry.name], results, now) for table in project.tables)
+
+
+def published_tables(project: Project, instance: DagsterInstance) -> Mapping[str, Published]:
+    """Return what Dagster knows of each configured table, by the name of its entry.
+
+    Raises:
+        MirrorError: Dagster's events cannot be read.
+    """
     keys = {table.entry.name: table_key(table.entry.name) for table in project.tables}
     records = {record.asset_entry.asset_key: record for record in instance.get_asset_records([*keys.values()])}
     partitioned = [keys[table.entry.name] for table in project.tables if table.partitions is not None]
     newest = newest_partitions(instance, [key for key in partitioned if key in records])
-    run_ids = {run_id for record in records.values() if (run_id := record.asset_entry.last_run_id)}
-    results = _results_of(run_ids, instance, rows, project.settings.deployment_name)
-    return tuple(
-        _state(table, records.get(key), newest.get(key), results, now)
-        for table in project.tables
-        for key in [keys[table.entry.name]]
+    return {name: _published(records.get(key), newest.get(key)) for name, key in keys.items()}
+
+
+def late_after(table: ConfiguredTable) -> float | None:
+    """Return at which age in seconds a table is late; None where nothing says."""
+    freshness = table.entry.freshness
+    return None if freshness is None else parse_duration(freshness.fail_after).total_seconds()
+
+
+def _published(record: AssetRecord | None, newest_partition: str | None) -> Published:
+    event = record.asset_entry.last_materialization if record else None
+    materialization = event.asset_materialization if event else None
+    return Published(
+        newest_window=newest_partition or _window(materialization),
+        at=datetime.fromtimestamp(event.timestamp, UTC) if event else None,
+        rows=_rows(materialization),
+        run_id=event.run_id if event else None,
+        last_run_id=record.asset_entry.last_run_id if record else None,
     )
 
 
@@ -88,33 +131,22 @@ def _results_of(
     return {ids[row.id]: values.members(values.members(row.metadata).get("results")) for row in found}
 
 
-def _state(
-    table: ConfiguredTable,
-    record: AssetRecord | None,
-    newest_partition: str | None,
-    results: Mapping[str, _Results],
-    now: datetime,
-) -> TableState:
-    entry = table.entry
-    event = record.asset_entry.last_materialization if record else None
-    materialization = event.asset_materialization if event else None
-    at = datetime.fromtimestamp(event.timestamp, UTC) if event else None
-    age = None if at is None else max(0.0, (now - at).total_seconds())
-    late_after = None if entry.freshness is None else parse_duration(entry.freshness.fail_after).total_seconds()
-    run_id = record.asset_entry.last_run_id if record else None
+def _state(table: ConfiguredTable, found: Published, results: Mapping[str, _Results], now: datetime) -> TableState:
+    entry, limit, run_id = table.entry, late_after(table), found.last_run_id
+    age = None if found.at is None else max(0.0, (now - found.at).total_seconds())
     result = values.members(results.get(run_id or "", {}).get(entry.platform))
     # The row may come a little later than the event.
-    published = "completed" if event and event.run_id == run_id else None
+    published = "completed" if found.at and found.run_id == run_id else None
     return TableState(
         name=entry.name,
         platform=entry.platform,
         usable=entry.issues is None,
-        newest_window=newest_partition or _window(materialization),
-        materialized_at=at,
+        newest_window=found.newest_window,
+        materialized_at=found.at,
         age_seconds=None if age is None else round(age, 1),
-        late_after_seconds=late_after,
-        late=None if age is None or late_after is None else age > late_after,
-        rows=_rows(materialization),
+        late_after_seconds=limit,
+        late=None if age is None or limit is None else age > limit,
+        rows=found.rows,
         last_status=values.text(result.get("status")) or published,
         last_batch=None if run_id is None else str(row_id(run_id)),
         error=values.text(result.get("error")),

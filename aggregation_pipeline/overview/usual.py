@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 from typing import Final
 
 # With fewer values nothing is called usual.
@@ -28,4 +29,7 @@ class Usual:
 
 def usual(values: Sequence[float]) -> Usual | None:
     """Return the range of these values; None for fewer than LEAST."""
-    raise NotImplementedError
+    if len(values) < LEAST:
+        return None
+    low, median, high = quantiles(values, n=4, method="inclusive")
+    return Usual(low, median, high, len(values))

@@ -41,7 +41,7 @@ def test_batches_are_counted_by_time_and_by_table(engine: sa.Engine):
         0: Counts(completed=1, failed=1, rows=21, seconds=20.0),
         1: Counts(completed=1, open=2, rows=7, seconds=10.0),
     }
-    one = {"rows": 7, "seconds": 0.5, "bytes": 70}
+    one: dict[str, Any] = {"rows": 7, "seconds": 0.5, "bytes": 70}
     assert found.tables == {
         "orders": {0: Counts(completed=2, rows=14, seconds=1.0, bytes=140), 1: Counts(open=2)},
         "users": {0: Counts(completed=1, failed=1, **one), 1: Counts(completed=1, open=1, **one)},

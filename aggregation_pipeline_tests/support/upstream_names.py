@@ -67,7 +67,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "instance: what Dagster gets when it asks for what a step has stored; overview: what assets published last",
     ),
     "dagster._core.storage.event_log.schema": (
-        ("SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
+        ("AssetCheckExecutionsTable", "SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
         "instance: makes the tables. runs: reads only the events that a row needs, where DagsterInstance fetches more",
     ),
     "dagster._core.storage.event_log.sql_event_log": (
