@@ -6,14 +6,17 @@ requests that never end.
 
 import asyncio
 import resource
+from collections import deque
 from typing import Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # From the beginning of a connection, or the end of the answer before, to the end of the request.
 REQUEST_SECONDS: Final = 60.0
 # Address, headers, and what stands between the pieces of a body.
 MOST_BYTES: Final = 256 * 1024
+
+_MOST_CONNECTIONS: Final = 10_000
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -25,11 +28,16 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._open: deque[RequestResponseCycle] = deque()
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the wait."""
+        """Answer nothing more. Of several requests that came at once, uvicorn tells only the last one."""
         self._wait_no_more()
+        for cycle in self._open:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -50,6 +58,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._bytes = 0
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """Begin to answer, unless it is a websocket, or another request is answered first."""
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            self._open.append(self.cycle)
+
     def on_body(self, body: bytes) -> None:
         """Leave a body to the app, which has limits of its own."""
         self._bytes = max(0, self._bytes - len(body))
@@ -63,7 +78,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request."""
-        self._wait()
+        # Requests are answered in the order in which they came.
+        self._open.popleft()
+        if not self.transport.is_closing():
+            self._wait()
         super().on_response_complete()
 
     def _wait(self) -> None:
@@ -77,6 +95,8 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def allow_many_connections() -> None:
-    """Let this process have as many connections and files as it may. Where nobody says so, there are 1024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Let this process have thousands of connections and files, if it may. Many systems begin with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, _MOST_CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -44,7 +44,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_connection, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(bounded_connection, "REQUEST_SECONDS", 1.0)
 
 
 def rest(connection: socket.socket) -> bytes:
@@ -94,6 +94,7 @@ def test_a_body_may_be_longer_also_in_pieces_and_several_requests_have_a_connect
 
 
 @pytest.mark.parametrize("first", [b"", b"GET", GET, POST + b"5\r\nab", POST.replace(b"/ H", b"/early H") + b"5\r\nab"])
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_a_request_that_does_not_come_to_its_end_is_cut_off_however_much_comes(port: int, first: bytes):
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
@@ -114,7 +115,19 @@ def test_a_request_that_does_not_come_to_its_end_is_cut_off_however_much_comes(p
     pytest.fail("it was not cut off")
 
 
+def test_who_sends_many_requests_and_goes_away_before_the_answers_costs_no_traceback(
+    port: int, caplog: pytest.LogCaptureFixture
+):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall((b"GET /?seconds=0.2 HTTP/1.1\r\nHost: a\r\n\r\n" + GET + b"\r\n") * 10)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+    assert ask(port, "GET /?seconds=0.5").status == 200
+    assert not caplog.records
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_an_answer_may_take_its_time(port: int):
-    assert ask(port, "GET /?seconds=1.5").body == "0"
-    assert ask(port, "POST /?seconds=1.5", body="abc").body == "3"
+    assert ask(port, "GET /?seconds=2.5").body == "0"
+    assert ask(port, "POST /?seconds=2.5", body="abc").body == "3"

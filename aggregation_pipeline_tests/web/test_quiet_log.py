@@ -20,7 +20,9 @@ def test_the_same_words_are_logged_once_a_minute_and_every_traceback(
             for number in (1, 2):
                 log.warning("Invalid request %s", number)
             log.error("It broke", exc_info=ValueError("x"))
+            log.error("Invalid UTF-8 sequence received from client.", exc_info=ValueError("x"))
     finally:
         log.removeFilter(quiet)
-    expected = ["Invalid request 1", "Invalid request 2", "It broke", "It broke"]
-    assert [record.getMessage() for record in caplog.records] == [*expected, *expected[:3]]
+    first = ["Invalid request 1", "Invalid request 2", "It broke", "Invalid UTF-8 sequence received from client."]
+    assert [record.getMessage() for record in caplog.records] == [*first, "It broke", *first]
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["It broke"] * 3

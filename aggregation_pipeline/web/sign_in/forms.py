@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -67,5 +67,7 @@ def own_path(text: str, prefix: str) -> str:
         and text.isprintable()
         and "\\" not in text
         and len(text) <= 2000
+        # A browser goes up by these, and so below another prefix.
+        and not {".", ".."} & {*unquote(text.partition("?")[0]).split("/")}
     )
     return text if is_ours else first

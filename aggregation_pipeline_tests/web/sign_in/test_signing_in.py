@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -156,12 +156,14 @@ def test_a_form_that_is_not_ours_does_nothing(people: People, path: str):
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30) | st.from_regex(r"[/\\\t\n.:@]{0,6}evil\.example"))
+@example("x/./.%2E/../evil?a=/..")
 def test_a_page_to_go_on_to_is_one_of_ours(text: str):
-    for prefix in ("", "/below"):
-        path = own_path(text, prefix)
+    for prefix, wanted in (("", text), ("/below", text), ("/below", f"/below/{text}")):
+        path = own_path(wanted, prefix)
         assert path.startswith(f"{prefix}/")
         there = urlsplit(urljoin(f"https://ours.example{prefix}/sign-in", path))
         assert (there.scheme, there.netloc) == ("https", "ours.example")
+        assert there.path.startswith(f"{prefix}/")
 
 
 def test_attempts_are_slowed(people: People):
