@@ -1,5 +1,6 @@
 """A file that lost or gained rows on its way through a format: nothing is published, and the check says so."""
 
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,9 +39,14 @@ def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     store = FolderStore(tmp_path / "exports")
-    render = registry.render
+    render = registry.render_in_steps
+
+    def render_other_rows(*given: Any) -> Generator[None, None, tuple[RenderedFile, ...]]:
+        files = yield from render(*given)
+        return tuple(replace(file, rows=9) for file in files)
+
     monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
-    monkeypatch.setattr(rendering, "render", lambda *given: [replace(file, rows=9) for file in render(*given)])
+    monkeypatch.setattr(rendering, "render_in_steps", render_other_rows)
     with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:
         export(store, tmp_path)
     assert [one.name for one in caught.value.check_results if not one.passed] == ["formats_reconciled"]
@@ -53,12 +59,13 @@ def test_an_extract_with_other_rows_than_were_read_is_not_published_though_nothi
     store, extract = FolderStore(tmp_path / "exports"), sample_extract(tmp_path / "extract")
     detail = extract.datasets[1]
 
-    def render_and_cut(*_: object) -> list[RenderedFile]:
+    def render_and_cut(*_: object) -> Generator[None, None, tuple[RenderedFile, ...]]:
         pq.write_table(pq.read_table(detail.path).slice(1), detail.path)
-        return []
+        yield
+        return ()
 
     monkeypatch.setattr(window, "read_extract", lambda *_: extract)
-    monkeypatch.setattr(rendering, "render", render_and_cut)
+    monkeypatch.setattr(rendering, "render_in_steps", render_and_cut)
     with pytest.raises(CheckError, match="the extract of detail holds 2 rows where 3 were read") as caught:
         export(store, tmp_path)
     assert [one.name for one in caught.value.check_results if not one.passed] == ["formats_reconciled"]

@@ -9,8 +9,10 @@ import pytest
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.health import probe
 from aggregation_pipeline.overview import kept
-from aggregation_pipeline.overview.kept import Kept
+from aggregation_pipeline.overview.kept import Kept, Times
 from aggregation_pipeline_tests.support.waiting import until
+
+ALWAYS_ANEW = Times(fresh=0.0, recent=0.0)
 
 
 class Source:
@@ -43,17 +45,14 @@ def test_many_who_ask_at_once_cost_one_question():
     assert source.asked == 1
 
 
-def test_what_is_old_is_read_again(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
-    of = Kept("test", Source())
+def test_what_is_old_is_read_again():
+    of = Kept("test", Source(), ALWAYS_ANEW)
     assert [asyncio.run(together(of, 1)) for _ in range(3)] == [[1], [2], [3]]
 
 
-def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one():
     source = Source()
-    of = Kept("test", source)
+    of = Kept("test", source, Times(fresh=0.0))
     asyncio.run(of.wait())
     source.free.clear()
     began = time.monotonic()
@@ -64,11 +63,9 @@ def test_nobody_waits_for_the_next_answer_while_there_is_a_recent_one(monkeypatc
 
 
 def test_while_it_hangs_the_last_answer_is_given_with_its_age_and_then_none(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
     monkeypatch.setattr(probe, "LIMIT_SECONDS", 0.3)
     source = Source()
-    of = Kept("test", source)
+    of = Kept("test", source, ALWAYS_ANEW)
     asyncio.run(of.wait())
     source.free.clear()
     began = time.monotonic()
@@ -79,10 +76,10 @@ def test_while_it_hangs_the_last_answer_is_given_with_its_age_and_then_none(monk
     assert known is not None
     assert known.age >= 0.3
     assert source.asked == 2, "one question hangs, and there is no other"
-    monkeypatch.setattr(kept, "_OLDEST_SECONDS", 0.0)
+    monkeypatch.setattr(of, "_times", Times(oldest=0.0))
     assert of.known() is None
     source.free.set()
-    monkeypatch.setattr(kept, "_OLDEST_SECONDS", 60.0)
+    monkeypatch.setattr(of, "_times", ALWAYS_ANEW)
     until("the answer", lambda: (known := of.known()) and known.value == 2, 20)
 
 
@@ -90,10 +87,9 @@ def test_while_it_hangs_the_last_answer_is_given_with_its_age_and_then_none(monk
 def test_a_failure_is_logged_once_without_what_a_library_says(caplog: pytest.LogCaptureFixture, problem: Exception,
                                                               monkeypatch: pytest.MonkeyPatch):  # fmt: skip
     monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
-    monkeypatch.setattr(kept, "_RECENT_SECONDS", 0.0)
     source = Source()
     source.problem = problem
-    of = Kept("test", source)
+    of = Kept("test", source, ALWAYS_ANEW)
     assert [asyncio.run(together(of, 1)) for _ in range(3)] == [[None]] * 3
     source.problem = None
     assert asyncio.run(together(of, 1)) == [4]
