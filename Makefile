@@ -33,7 +33,7 @@ test: $(STAMP) ## Everything that fits in five minutes, on real servers
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-all: test ## The long tests too
-	$(BIN)/python -m pytest -m "slow and not alone" -n 3 --dist loadfile --timeout=900
+	$(BIN)/python -m pytest -m "slow and not alone" -n 3 --dist loadfile --no-loadscope-reorder --timeout=900
 	$(BIN)/python -m pytest -m "slow and alone" --timeout=900
 	$(BIN)/python -m pytest -m "" -n 2 --dist worksteal --without-native $(BOTH_WAYS)
 

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# A guess, for those that do not say how long they may take.
+_SECONDS_OF_A_SLOW_TEST = 30
 _SLOW_MODULE = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
 
 
@@ -76,18 +79,30 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On MySQL 5.6, `make test` runs what is marked `sample56` (a test, a module) and `make test-all` everything.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """On seekdb and MySQL 5.6, `make test` runs what is marked `sample` (a test, a module), `make test-all` everything.
 
-    What it answers is mostly what MariaDB answers, so a third of all runs would find little more than a sample does.
+    Most of what they answer is what MariaDB answers: two thirds of all runs would find little more than a sample does.
     """
     for item in items:
         parameters: dict[str, object] = (
             item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         )
-        if parameters.get("mysql") == "mysql56" and item.get_closest_marker("sample56") is None:
+        if parameters.get("mysql") in ("seekdb", "mysql56") and item.get_closest_marker("sample") is None:
             item.add_marker(pytest.mark.slow)
+    yield
+    if config.getoption("markexpr") != "not slow":
+        _begin_with_the_longest(items)
+
+
+def _begin_with_the_longest(items: list[pytest.Item]) -> None:
+    """Sort files by the time that their tests may take: other workers would wait for a long one that came last."""
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        timeout = item.get_closest_marker("timeout")
+        seconds[item.path] += timeout.args[0] if timeout else _SECONDS_OF_A_SLOW_TEST
+    items.sort(key=lambda item: (-seconds[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +182,7 @@ def mysql56(server_folder: Path) -> "Iterator[MySQLServer]":
 
 @pytest.fixture(scope="session", params=["seekdb", "mariadb", "mysql56"])
 def mysql(request: pytest.FixtureRequest) -> "MySQLServer":
-    """Each test that takes this runs on every server; on MySQL 5.6 as a slow test, unless it is marked `sample56`."""
+    """Each test that takes this runs on every server: unless it is marked `sample`, as a slow test on two of them."""
     server: MySQLServer = request.getfixturevalue(request.param)
     return server
 

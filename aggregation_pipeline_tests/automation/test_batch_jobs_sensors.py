@@ -13,13 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from dagster import (
-    DagsterEventType,
-    DagsterInstance,
-    DagsterRun,
-    DefaultSensorStatus,
-    SensorDefinition,
-)
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DefaultSensorStatus, SensorDefinition
 
 from aggregation_pipeline.automation import batch_jobs_sensors as sensors_module
 from aggregation_pipeline.automation.batch_jobs_sensors import build_sensors
@@ -263,6 +257,7 @@ def test_while_dagsters_own_postgresql_is_away_too_no_tick_fails(clean: DagsterI
     assert rows(engine)[run_id].status == "completed"
 
 
+@pytest.mark.slow
 def test_a_frozen_postgresql_holds_a_tick_for_less_than_twenty_seconds(clean: DagsterInstance, server_folder: Path):
     server = start_postgres(server_folder / "frozen", report=print, options=THROWAWAY_OPTIONS)
     try:

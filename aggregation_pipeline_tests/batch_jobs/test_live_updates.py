@@ -77,6 +77,7 @@ def test_a_success_that_is_deleted_before_anybody_looks_stays_completed(
     assert rows(engine)[run.run_id] == written
 
 
+@pytest.mark.slow
 def test_a_batch_jobs_that_hangs_costs_a_run_time_only_at_its_beginning_and_at_its_end(
     dagster_instance: DagsterInstance,
 ):

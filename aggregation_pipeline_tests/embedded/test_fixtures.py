@@ -10,7 +10,7 @@ import sqlalchemy
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_mysql_server_keeps_chinese_and_emoji_and_reads_committed_by_default(mysql: MySQLServer):
     name = mysql.fresh_database()
     with mysql.connect(database=name) as connection, connection.cursor() as cursor:
@@ -38,7 +38,7 @@ def test_the_postgres_server_is_in_shanghai_and_every_url_speaks_utc(postgres: P
     plain.close()
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_mysql_server_says_itself_what_it_has(mysql: MySQLServer):
     everything = {
         "json",

@@ -148,6 +148,7 @@ def test_a_format_that_cannot_write_a_value_says_so_when_all_rows_are_read(
     assert_nothing_is_left(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_mariadb_that_is_killed_in_mid_stream_leaves_nothing(tmp_path: Path, server_folder: Path):
     from aggregation_pipeline_tests.support.servers.mariadb import start_mariadb
 

@@ -63,7 +63,7 @@ def literals(rows: int) -> list[list[str]]:
     return [[value] * len(COLUMNS) for value in VALUES] + [[value] * len(COLUMNS) for value in some]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_files_have_the_digits_that_the_database_shows(mysql: MySQLServer, tmp_path: Path):
     database = mysql.fresh_database()
     with mysql.connect(database=database, conv={}) as connection, connection.cursor() as cursor:

@@ -43,7 +43,7 @@ from aggregation_pipeline_tests.end_to_end.every_type import (
 )
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def expect(folder: Path, names: Sequence[str], datasets: Sequence[str] = ("detai
             assert found == expected, f"{dataset} in {name}"
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @pytest.mark.parametrize("kind", ["INT", "FLOAT"])
 def test_columns_of_any_name_come_out_under_it_by_star_and_by_name(mysql: MySQLServer, tmp_path: Path, kind: str):
     database = mysql.fresh_database()
@@ -90,7 +90,7 @@ def test_columns_of_any_name_come_out_under_it_by_star_and_by_name(mysql: MySQLS
         assert found == list(zip(named, places, strict=True))
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_aliases_of_any_name_come_out_under_it_in_both_datasets(mysql: MySQLServer, tmp_path: Path):
     names = [*(name for name in COLUMNS if name == name.strip() and name.isprintable()), *ALIASES]
     check_aliases(mysql, tmp_path, names)

@@ -33,7 +33,7 @@ from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 TICK = datetime.fromisoformat("2026-11-20T02:00:00+08:00")
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_every_format_says_what_the_database_says(shop: Deployment):
     result = run()
     assert (result.status, {name: (table.status, table.items) for name, table in result.tables.items()}) == (
@@ -167,6 +167,7 @@ if result.status != "completed":
 """
 
 
+@pytest.mark.slow
 @once
 def test_two_runs_of_one_table_at_once_leave_one_consistent_window(
     shop: Deployment, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch

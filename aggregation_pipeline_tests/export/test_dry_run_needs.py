@@ -16,10 +16,12 @@ DOWN = "postgresql://nobody@127.0.0.1:1/none"
     [
         ({"DAGSTER_PG_URL": DOWN}, "DAGSTER_PG_URL", "Dagster's PostgreSQL does not answer"),
         ({"BATCH_JOBS_URL": DOWN}, "batch_jobs", "batch_jobs cannot be reached"),
-        (
+        # It is asked again and again, for four seconds.
+        pytest.param(
             {"SUPABASE_URL": "http://127.0.0.1:1", "SUPABASE_KEY": "key"},
             "batch_jobs",
             "batch_jobs cannot be reached by",
+            marks=pytest.mark.slow,
         ),
         ({"STORAGE_DIR": "{folder}/a file"}, "files", "is no folder"),
         ({"TEMP_DIR": "{folder}/a file/temp"}, "TEMP_DIR", "is not a folder"),

@@ -125,6 +125,7 @@ def test_postgresql_answers_and_keeps_one_connection(postgres: "PostgresServer")
     check.close()
 
 
+@pytest.mark.slow
 def test_a_frozen_postgresql_is_told_of_in_time_and_costs_nothing_that_stays(postgres: "PostgresServer"):
     check = PostgresCheck(postgres.fresh_database())
     assert check() is None

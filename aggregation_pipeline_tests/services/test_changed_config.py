@@ -69,12 +69,19 @@ def test_a_file_is_loaded_once_it_can_be(config: Path, changed: ChangedConfig, s
     assert len(said) == 1, "it is said once"
     config.write_text(GOOD, encoding="utf-8")
     assert not any(changed.is_ready() for _ in range(3))
-    config.write_text(GOOD.replace("aggregations", "agregations"), encoding="utf-8")
-    assert not look(changed, said)
-    assert said[1:] == said[:1], "the same mistake is said again"
     config.write_text(GOOD.replace("orders", "users"), encoding="utf-8")
     assert look(changed, said)
-    assert said[2:] == [f"{config} has changed: the code server loads it"]
+    assert said[1:] == [f"{config} has changed: the code server loads it"]
+
+
+@pytest.mark.slow
+def test_a_mistake_that_is_made_again_is_said_again(config: Path, changed: ChangedConfig, said: list[str]):
+    for content in (GOOD.replace("aggregations", "agregations"), GOOD):
+        config.write_text(content, encoding="utf-8")
+        assert not (look(changed, said) if content != GOOD else any(changed.is_ready() for _ in range(3)))
+    config.write_text(GOOD.replace("aggregations", "agregations"), encoding="utf-8")
+    assert not look(changed, said)
+    assert said[1:] == said[:1]
 
 
 def trials(changed: ChangedConfig) -> int:

@@ -24,6 +24,7 @@ upload_logs(threading.Event(), raise_errors=True)
 """
 
 
+@pytest.mark.slow
 def test_the_log_files_stay_where_dagster_home_is_their_folder(tmp_path: Path):
     log = tmp_path / "logs" / "combined.log"
     log.parent.mkdir()

@@ -19,7 +19,7 @@ SALT = SecretStr("a key that only tests know")
 ZONE = ZoneInfo("Asia/Shanghai")
 
 # seekdb has one storage engine, whatever a table is said to have.
-SERVERS_WITH_STORAGE_ENGINES = ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)]
+SERVERS_WITH_STORAGE_ENGINES = ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample)]
 
 # Types of the fixtures `read` and `execute` in aggregation_pipeline_tests/source/conftest.py.
 Read = Callable[..., Extract]

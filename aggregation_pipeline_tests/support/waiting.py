@@ -15,8 +15,10 @@ def until(what: str, found: Callable[[], Any], seconds: float = 300, *, said: Ca
         said: returns what else the failure should show, such as the end of a log.
     """
     end = time.monotonic() + seconds
+    pause = 0.01
     while not (result := found()):
         if time.monotonic() > end:
             pytest.fail(f"waited {seconds} s in vain for {what}\n{said()[-6000:]}")
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.2)
     return result

@@ -74,6 +74,7 @@ def test_a_store_that_is_out_of_order_for_a_while_costs_no_second_reading_of_the
     assert sent == [f"{folder}{attempt}/orders.json" for attempt in ("", ".2", ".3")]
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_the_last_file_and_the_manifest_is_made_good_by_the_next(
     environment: dict[str, str],
     dagster_url: str,

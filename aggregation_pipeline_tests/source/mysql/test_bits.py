@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 LARGEST = 2**64 - 1
 
 

@@ -20,7 +20,7 @@ from aggregation_pipeline_tests.support.instants import (
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_sub_selects_virtual_columns_and_views_turn_instants_too(mysql, reading, events, execute):
     execute("CREATE VIEW v AS SELECT id, t, DATE(t) AS day FROM ev")
@@ -60,7 +60,7 @@ def test_virtual_columns_over_virtual_ones_and_in_sub_selects_are_seen_through(m
     assert [str(row["day"]) for row in found] == ["2026-01-15", "2026-07-15", "2026-07-16", "2026-10-25", "2026-10-25"]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_sub_select_that_only_selects_an_instant_loses_none(reading, events):
     inner = [
         {"expr": "(SELECT MAX(b.t) FROM ev b WHERE b.id = ev.id)", "alias": "last"},
@@ -72,7 +72,7 @@ def test_a_sub_select_that_only_selects_an_instant_loses_none(reading, events):
     assert found["summary"] == [{"d": 5}]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_figures_of_instants_lose_none_however_they_are_spelt(reading, events, database):
     spelt = {
@@ -91,7 +91,7 @@ def test_figures_of_instants_lose_none_however_they_are_spelt(reading, events, d
     assert [at.astimezone(UTC) if isinstance(at, datetime) else at for at in found] == list(spelt.values())
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_a_stored_function_is_one_whatever_other_dialects_call_theirs(reading, events, execute, database):
     execute("CREATE FUNCTION unix_to_time(n BIGINT) RETURNS DATETIME DETERMINISTIC NO SQL RETURN FROM_UNIXTIME(n)")

@@ -27,7 +27,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_in_expr_a_word_is_its_value_and_in_backticks_or_alone_the_column(execute: Execute, read: Read):
     odd = ", ".join(f"`{word}` INT" for word in VALUES)
     execute(f"CREATE TABLE plain (id INT PRIMARY KEY); CREATE TABLE odd (id INT PRIMARY KEY, {odd})".split("; "))

@@ -84,7 +84,7 @@ def test_any_float_and_double_comes_back_bit_for_bit(
     check()
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_minus_zero_is_what_the_server_says_that_it_is(mysql, database, execute, read):
     execute(
         [

@@ -12,7 +12,7 @@ from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 # Different in each session, or a count of what it did.
 _OWN = {"pseudo_thread_id", "rand_seed1", "rand_seed2", "last_gtid", "gtid_seq_no", "error_count", "warning_count"}

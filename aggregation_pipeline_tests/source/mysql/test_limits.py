@@ -31,7 +31,7 @@ def database(mysql: MySQLServer) -> str:
     return name
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_limits_go_to_the_server_under_its_own_names(mysql: MySQLServer):
     limits = SourceLimits(timeout_seconds=123, lock_wait_seconds=7, max_snapshot_seconds=600)
     expected: dict[str, dict[str, float]] = {

@@ -12,7 +12,7 @@ from aggregation_pipeline.source.mysql import long_keys
 from aggregation_pipeline_tests.support.reading import Read
 from aggregation_pipeline_tests.support.servers.chosen import on
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 KINDS = ("TEXT", "LONGTEXT", "VARCHAR(3000)", "BLOB")
 # 1 and 3 are equal; 5 differs from them in its case, which these collations do not see but bytes do; 6 is short.

@@ -51,7 +51,7 @@ def read(
     )
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_view_over_a_masked_table_is_read_only_where_the_table_is_listed(
     mysql: MySQLServer, shop: str, tmp_path: Path
 ):
@@ -145,7 +145,7 @@ def test_a_stored_function_behind_a_view_is_refused_unless_it_is_listed(mariadb:
     [
         ("mariadb", ["regexp_like"]),
         pytest.param(
-            "mysql56", ["regexp_like", "regexp_replace", "json_extract", "json_value"], marks=pytest.mark.sample56
+            "mysql56", ["regexp_like", "regexp_replace", "json_extract", "json_value"], marks=pytest.mark.sample
         ),
     ],
 )

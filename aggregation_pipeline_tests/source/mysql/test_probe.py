@@ -6,7 +6,7 @@ from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline_tests.support.reading import Execute, Read, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 # What depends on a key is selected beside it: valid SQL, and any server's default lets it pass.
 BY_CUSTOMER = (

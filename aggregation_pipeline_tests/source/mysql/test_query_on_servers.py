@@ -16,7 +16,7 @@ from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.variables import SQL_MODE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 TABLE = """
 CREATE TABLE `订单 v1.2` (
   id INT PRIMARY KEY, `order` INT, `group` VARCHAR(20), `unit price` DECIMAL(10, 2), `状态` VARCHAR(20),

@@ -108,7 +108,7 @@ VIEWS: dict[str, set[str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_views_are_followed_however_a_server_prints_them(mysql: MySQLServer, database: str):
     made = 0
     with mysql.connect(database=database) as connection, connection.cursor() as cursor:

@@ -88,13 +88,13 @@ def test_all_shapes_of_totals_and_groups_are_counted_as_they_arrive(mysql: MySQL
 
 
 @pytest.mark.usefixtures("visits")
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_sample_of_totals_over_no_rows_is_counted_as_it_arrives(mysql: MySQLServer, database: str):
     check(mysql, database, list(shapes())[::29])
 
 
 @pytest.mark.usefixtures("visits")
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_totals_over_no_rows_are_one_row(read: Read):
     figures = [{"function": "COUNT", "alias": "n"}, {"function": "MAX", "field": "id", "alias": "last"}]
     assert rows_of(read(name="empty_", aggregations=figures), "summary") == [{"n": 0, "last": None}]
@@ -108,7 +108,7 @@ def test_totals_over_no_rows_are_one_row(read: Read):
 
 
 @pytest.mark.usefixtures("visits")
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_columns_that_no_derived_table_takes_are_counted_all_the_same(
     mysql: MySQLServer, database: str, session: Session
 ):

@@ -23,7 +23,7 @@ from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE,
 from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 # An extreme that is not a value of the variable is refused, and then it is not tried.
 EXTREMES = (

@@ -32,7 +32,7 @@ def glance(mysql: MySQLServer, database: str) -> Glance:
     return lambda: open_state_session(options_for(mysql, database), ZONE)
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_the_newest_values_are_those_at_the_end_of_an_index(glance: Glance, execute: Execute):
     execute([TABLE.format("t"), ROWS.format("t"), "CREATE VIEW v AS SELECT * FROM t"])
     every = dict.fromkeys(("wall", "MOMENT", "day", "bare", "second", "word", "none"), ZoneInfo("America/New_York"))
@@ -48,7 +48,7 @@ def test_the_newest_values_are_those_at_the_end_of_an_index(glance: Glance, exec
         assert read_table_state(session, TableName(None, "v"), every).newest == {}
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_table_without_rows_or_with_an_odd_name_or_in_another_database_is_told_from_its_neighbours(
     glance: Glance, execute: Execute, mysql: MySQLServer
 ):

@@ -25,7 +25,7 @@ from aggregation_pipeline_tests.support.instants import (
 from aggregation_pipeline_tests.support.reading import ignore_progress, options_for
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @pytest.mark.parametrize("moment", [WINTER, SUMMER])
 @pytest.mark.parametrize("zone", [BERLIN, SHANGHAI, ZoneInfo("America/New_York"), ZoneInfo("Pacific/Kiritimati")])
 def test_instants_stay_instants_on_every_server_whenever_the_run_is(reading, events, zone, moment):
@@ -47,7 +47,7 @@ def test_instants_stay_instants_on_every_server_whenever_the_run_is(reading, eve
     assert [(row["n"], row["d"]) for row in found["summary"]] == [(1, 1)] * 5
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @pytest.mark.parametrize("moment", [WINTER, SUMMER])
 def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, events, moment):
     days = {"group_by": [{"expr": "DATE(t)", "alias": "day"}], "aggregations": [{"function": "COUNT", "alias": "n"}]}
@@ -85,7 +85,7 @@ def test_days_of_instants_are_those_of_the_zone_all_year_round(mysql, reading, e
     assert [row["u"] for row in found["detail"]] == [at.astimezone(BERLIN).replace(tzinfo=None) for at in ROWS]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_in_the_hour_that_comes_twice_no_instant_is_lost_in_a_named_zone(reading, events):
     hour = [
@@ -116,7 +116,7 @@ def test_in_the_hour_that_comes_twice_no_instant_is_lost_in_a_named_zone(reading
     assert both["summary"] == [{"d": 5, "MAX(t)": TWICE[1].astimezone(BERLIN), "years": "2026"}]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_summer_time_of_1988_in_shanghai(mysql, reading, execute):
     execute(
         [
@@ -227,7 +227,7 @@ def test_beyond_thirteen_hours_the_present_is_that_of_the_zone_whatever_asks_for
     assert str(row["x"]) == "2026-11-20 10:00:00"
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, events, execute):
     execute(
@@ -243,7 +243,7 @@ def test_an_hour_that_does_not_exist_is_in_the_way_of_no_partition(reading, even
     assert found == [{"id": 101, "hour": 4}]
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @on_servers_with_names
 def test_the_last_seven_days_work_in_the_night_that_skips_their_hour(extract, events, execute):
     execute(

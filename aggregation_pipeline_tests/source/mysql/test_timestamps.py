@@ -18,7 +18,7 @@ from aggregation_pipeline_tests.support.instants import (
 )
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 @pytest.mark.parametrize("zero", ["null", "text"])
 def test_zero_dates_and_text_are_right_in_a_named_zone_and_at_an_offset(mysql, reading, execute, zero):
     execute(

@@ -10,7 +10,7 @@ from aggregation_pipeline_tests.source.mysql.test_session_setup import NOT_OURS
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
-pytestmark = pytest.mark.sample56
+pytestmark = pytest.mark.sample
 
 
 def test_each_variable_that_a_session_can_set_is_known(mysql: MySQLServer):

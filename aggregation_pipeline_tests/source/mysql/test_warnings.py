@@ -167,7 +167,7 @@ def test_notes_pass_unless_they_tell_of_another_value(mariadb: MySQLServer):
             warn_or_raise(session, "SELECT CAST(-1 AS UNSIGNED)")
 
 
-@pytest.mark.parametrize("name", ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample56)])
+@pytest.mark.parametrize("name", ["mariadb", pytest.param("mysql56", marks=pytest.mark.sample)])
 def test_warnings_that_are_counted_and_not_listed_stop_the_table(name: str, request: pytest.FixtureRequest):
     server: MySQLServer = request.getfixturevalue(name)
     database = server.fresh_database()
@@ -179,7 +179,7 @@ def test_warnings_that_are_counted_and_not_listed_stop_the_table(name: str, requ
             warn_or_raise(session, "SELECT 1 + 'x'")
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_a_warning_of_the_probe_or_of_the_count_stops_the_table_too(read: Read, execute: Execute, session: Session):
     execute("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(10))")
     execute("INSERT INTO t VALUES (1, '1'), (2, '2x')")

@@ -67,7 +67,7 @@ def read(calendar: tuple[MySQLServer, str], tmp_path: Path) -> Read:
     return run
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_null_makes_every_odd_day_null_and_keeps_every_real_one(read: Read):
     extract = read(selectFields=["*"])
     rows = rows_of(extract)
@@ -81,7 +81,7 @@ def test_null_makes_every_odd_day_null_and_keeps_every_real_one(read: Read):
     assert extract.datasets[0].zero_dates == {"d": len(ODD), "m": len(ODD), "m6": len(ODD), "t": 1, "t3": 1}
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_text_keeps_what_the_server_says_of_all_days(read: Read):
     rows = rows_of(read("text", selectFields=["*"]))
     assert [row["d"] for row in rows[:-2]] == [*ODD, *REAL]
@@ -161,7 +161,7 @@ def test_years_before_1_and_after_9999_that_an_expression_gives_are_no_days(read
     assert set(extract.datasets[0].zero_dates) <= {"e"}
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_each_odd_day_stays_a_group_of_its_own(read: Read):
     extract = read(groupBy=["d"], aggregations=[{"function": "COUNT", "alias": "n"}], where="s <> 'x'")
     assert [row["n"] for row in rows_of(extract, "summary")] == [1] * len(ODD + REAL)

@@ -24,7 +24,7 @@ _PROBES: Final[Mapping[str, str]] = {
     "named zones": (
         "SELECT 1 FROM (SELECT CONVERT_TZ('2026-01-01', 'UTC', 'Asia/Shanghai') AS t) AS d WHERE t IS NOT NULL"
     ),
-    "legacy character sets": "SELECT _gbk'x', _latin1'x'",
+    "legacy character sets": "SELECT CONVERT('x' USING gbk), CONVERT('x' USING latin1)",
 }
 
 
