@@ -23,6 +23,8 @@ from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline.web.judged import judge, refusal_for
 from aggregation_pipeline.web.route_table import needs_of
 
+# Beside what /openapi.json describes.
+_FOR_PEOPLE: Final = ("/openapi", "/openapi.json", "/batches")
 _DESCRIPTION: Final = "Beside Dagster's UI, on the same port. docs/http.md says how they are used."
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # For the description only: sign-in has judged the token before.
@@ -71,7 +73,7 @@ async def _judge(request: Request) -> None:
 
 def first_segments(api: FastAPI) -> list[str]:
     """Return with what our paths begin, as `health`: all below it is ours."""
-    return sorted({path.split("/")[1] for path in (*api.openapi()["paths"], "/openapi", "/openapi.json")})
+    return sorted({path.split("/")[1] for path in (*api.openapi()["paths"], *_FOR_PEOPLE)})
 
 
 def routes_to(api: FastAPI) -> list[BaseRoute]:

@@ -1,4 +1,4 @@
-"""Our endpoints that need the configuration, Dagster or PostgreSQL: a router for each group of them."""
+"""Our endpoints and pages that need the configuration, Dagster or PostgreSQL: a router for each group of them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +14,7 @@ from aggregation_pipeline.web.aggregate import aggregate_router
 from aggregation_pipeline.web.current_project import CurrentProject
 from aggregation_pipeline.web.files import files_router
 from aggregation_pipeline.web.metrics import metrics_router
+from aggregation_pipeline.web.pages.routes import open_pages_router
 from aggregation_pipeline.web.status import open_status_router
 
 
@@ -32,4 +33,5 @@ def open_endpoints(
             stack.enter_context(open_status_router(settings, context, project)),
             files_router(settings),
             metrics_router(Metrics(sources, probes)),
+            stack.enter_context(open_pages_router(settings, context, project, probes)),
         )

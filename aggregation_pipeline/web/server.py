@@ -33,6 +33,7 @@ from aggregation_pipeline.web.bounded_connection import BoundedConnection, allow
 from aggregation_pipeline.web.common.peers import Peers, address_of
 from aggregation_pipeline.web.common.principal import principal_of
 from aggregation_pipeline.web.common.quiet_log import OnceAMinute
+from aggregation_pipeline.web.corner_links import with_corner_links
 from aggregation_pipeline.web.dagster_loop import InSecondLoop, second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.gate import Gate
@@ -45,7 +46,6 @@ from aggregation_pipeline.web.judged import judge
 from aggregation_pipeline.web.permissions import PrincipalContext
 from aggregation_pipeline.web.route_table import open_paths
 from aggregation_pipeline.web.sign_in.access import Access, open_access
-from aggregation_pipeline.web.sign_in.account_link import with_account_link
 from aggregation_pipeline.web.sign_in.authentication import JUDGE_SECONDS, Authentication
 from aggregation_pipeline.web.sign_in.identity import Identification
 from aggregation_pipeline.web.sign_in.routes import sign_in_routes
@@ -172,9 +172,9 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         return await _reported(request, super().report_asset_observation_endpoint)
 
     def index_html_endpoint(self, request: Request) -> HTMLResponse:
-        """Return the page of Dagster's UI, with a link to the reader's account where people sign in."""
+        """Return the page of Dagster's UI, with links to our pages."""
         page: HTMLResponse = super().index_html_endpoint(request)
-        return with_account_link(page, principal_of(request), self._prefix)
+        return with_corner_links(page, principal_of(request), self._prefix)
 
     def _make_request_context(self, conn: HTTPConnection) -> WorkspaceRequestContext:
         return PrincipalContext(super()._make_request_context(conn), principal_of(conn))

@@ -91,9 +91,7 @@ class Pages:
 
     async def show_style(self, request: Request) -> Response:
         """Return the style of these pages."""
-        return Response(
-            self._style,
-            media_type="text/css",
-            headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "ETag": self._etag},
-            status_code=200 if request.headers.get("if-none-match") != self._etag else 304,
-        )
+        headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "ETag": self._etag}
+        if request.headers.get("if-none-match") == self._etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self._style, media_type="text/css", headers=headers)

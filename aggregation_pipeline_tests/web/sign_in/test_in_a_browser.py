@@ -193,6 +193,25 @@ def test_the_account_can_be_reached_from_dagsters_pages(service: Service, page: 
     expect(page.get_by_text("operator: reads, launches, cancels, toggles")).to_be_visible()
 
 
+def test_a_viewer_gets_from_dagsters_pages_to_batches_and_back(service: Service, page: Page, tmp_path: Path):
+    """Nothing has run here, and the code is that of another project."""
+    sign_in(page, service, "vera", "/runs")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=tmp_path / "corner.png")
+    page.get_by_role("link", name="Batches").click()
+    page.wait_for_url("**/batches")
+    expect(page.get_by_role("heading", name="Batches", exact=True)).to_be_visible()
+    expect(page.get_by_text("There has been no batch today.")).to_be_visible()
+    page.screenshot(path=tmp_path / "batches.png", full_page=True)
+    page.get_by_role("link", name="vera").click()
+    page.wait_for_url("**/account")
+    page.get_by_role("link", name="To the runs and tables").click()
+    page.wait_for_url(lambda url: "/account" not in url)
+    page.goto(f"{service.base}/batches")
+    page.get_by_role("link", name="All runs in Dagster").click()
+    page.wait_for_url("**/runs**")
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
