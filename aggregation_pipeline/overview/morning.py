@@ -39,7 +39,7 @@ class Morning:
             not known at all is missing.
         away: what cannot be read now. What was read before is shown for five minutes (days before yesterday: three
             hours); after that it is missing, and the rest is shown all the same. "config": aggregation.yaml cannot be
-            read, and the tables are those that were read last.
+            read, and the tables are those that were read last, if any.
         concerns: what is wrong, the weightiest first; empty if nothing is.
         concern_counts: how many of each code there are, in the same order.
         tables: all configured tables, in the order of the configuration; `table_list.select_tables` filters, sorts and

@@ -69,7 +69,9 @@ class Overview:
             probe.ask()
         dagster, recent, past = await asyncio.gather(self._dagster.wait(), self._recent.wait(), self._past.wait())
         failing: dict[Away, bool] = {
-            "dagster": self._dagster.is_failing,
+            # Before the first usable configuration nobody can say which tables there are.
+            "config": self._dagster.is_failing and self._project is None,
+            "dagster": self._dagster.is_failing and self._project is not None,
             "batch_jobs": self._recent.is_failing,
             "history": self._past.is_failing,
         }

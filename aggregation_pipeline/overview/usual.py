@@ -13,7 +13,7 @@ LEAST: Final = 7
 class Usual:
     """The median and the quartiles of a figure over the days before today that had a completed batch.
 
-    Half of these days lay between `low` and `high`. Quartiles as Excel's QUARTILE.INC and numpy's default have them.
+    About half of these days lay between `low` and `high`. Quartiles are those of Excel's QUARTILE.INC.
 
     Attributes:
         low: the first quartile.

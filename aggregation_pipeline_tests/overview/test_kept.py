@@ -98,3 +98,37 @@ def test_a_failure_is_logged_once_without_what_a_library_says(caplog: pytest.Log
         f"Health: test: {words}",
         "Health: test: it works again",
     ]
+
+
+def test_an_answer_with_times_of_its_own_is_kept_by_these_and_a_failure_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    source = Source()
+    of = Kept("test", source, Times(fresh=1000.0, recent=1000.0, oldest=1000.0))
+    assert [asyncio.run(together(of, 1)) for _ in range(3)] == [[1]] * 3
+    assert (source.asked, of.is_failing) == (1, False)
+    of = Kept("test", source, Times(fresh=0.0, recent=0.0, oldest=1000.0))
+    assert asyncio.run(together(of, 1)) == [2]
+    source.problem = MirrorError("away")
+    assert (asyncio.run(together(of, 1)), of.is_failing) == ([2], True)
+    source.problem = None
+    assert (asyncio.run(together(of, 1)), of.is_failing) == ([4], False)
+
+
+def test_a_failure_is_tried_again_soon_however_long_answers_are_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FRESH_SECONDS", 0.0)
+    source = Source()
+    source.problem = MirrorError("away")
+    of = Kept("test", source, Times(fresh=1000.0, recent=1000.0, oldest=1000.0))
+    assert asyncio.run(together(of, 1)) == [None]
+    source.problem = None
+    assert asyncio.run(together(of, 1)) == [2]
+
+
+def test_a_question_without_an_answer_in_its_time_is_a_failure(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "_FIRST_LIMIT_SECONDS", 0.2)
+    source = Source()
+    source.free.clear()
+    of = Kept("test", source)
+    assert (asyncio.run(together(of, 1)), of.is_failing) == ([None], True)
+    source.free.set()
+    until("the answer", lambda: of.known() is not None and not of.is_failing, 20)
