@@ -57,7 +57,7 @@ class Formats:
             return _UNKNOWN
         day, hour, minute, second = ("天", "小时", "分", "秒") if self.language == "zh" else ("d", "h", "min", "s")
         if value < _MINUTE:
-            return f"{value:.1f} {second}" if value < 10 else f"{value:.0f} {second}"
+            return f"{round(value, 2):.2g} {second}" if value < 10 else f"{value:.0f} {second}"
         whole = round(value)
         for large, small, above, below in ((_DAY, _HOUR, day, hour), (_HOUR, _MINUTE, hour, minute)):
             if whole >= large:

@@ -12,7 +12,7 @@ TEXTS: Final[Texts] = {
     "account": ("Account", "账号"),
     "overview": ("Overview", "总览"),
     "times": ("All times are those of {clock}.", "所有时间均为 {clock} 的时间。"),
-    "age": ("Read {age}.", "数据读取于 {age}。"),
+    "age": ("Read {age}.", "数据读取时间：{age}。"),
     # What could not be read.
     "away_dagster": (
         "Dagster's PostgreSQL does not answer: what tables have published, checks and schedules may be missing here.",
