@@ -50,7 +50,7 @@ class Chart:
     Attributes:
         unit: of the values.
         ticks: (y, value) of lines.
-        labels: (x of the middle of a day, its date).
+        labels: (x of the end of a day, its date).
         band: (y, height) of the usual range.
         median: its y.
     """
@@ -119,7 +119,7 @@ def _chart(
         unit=unit,
         ticks=[(round(HEIGHT - value * pixels, 2), value) for value in (top, top / 2)],
         labels=[
-            (round((number + 0.5) * wide, 2), day.date)
+            (round((number + 1) * wide, 2), day.date)
             for number, day in enumerate(days)
             if (last - number) % _LABEL_EVERY == 0
         ],

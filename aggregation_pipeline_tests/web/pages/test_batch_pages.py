@@ -1,5 +1,6 @@
 """The pages of batches, without a browser: what they show, in both languages, whatever names and texts say."""
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from markupsafe import escape
+from starlette.applications import Starlette
 
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.overview.one_batch import OneBatch
@@ -44,8 +46,13 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
+@functools.cache
+def bad_site(tables: int = len(NAMES)) -> Starlette:
+    return site(Reads(bad_morning(tables)))
+
+
 def get(path: str, reads: Reads | None = None, **options: Any) -> Answer:
-    return ask(site(reads or Reads(bad_morning())), path, **options)
+    return ask(site(reads) if reads else bad_site(), path, **options)
 
 
 def text_of(answer: Answer) -> str:
@@ -93,7 +100,7 @@ def test_nothing_wrong_is_said_in_so_many_words():
 
 def test_every_link_below_the_prefix_leads_somewhere():
     """Also those of names with slashes, quotes and markup."""
-    app = site(Reads(bad_morning()))
+    app = bad_site()
     waiting, seen, others = {"/x/batches"}, set[str](), set[str]()
     while waiting:
         path = waiting.pop()
@@ -104,7 +111,8 @@ def test_every_link_below_the_prefix_leads_somewhere():
         for link in links_of(answer):
             assert link.startswith(("/x/", "?", "#")), link
             target = urljoin(path, link).partition("#")[0]
-            (waiting if target.startswith("/x/batches") else others).add(target)
+            # One filter at a time.
+            (waiting if target.startswith("/x/batches") and "&" not in target else others).add(target)
         waiting -= seen
     assert {f"/x/batches/tables/{quote(name, safe='')}" for name in NAMES} <= seen
     assert {"/x/runs", "/x/account", f"/x/runs/{BATCH_IDS[0]}", "/x/assets/aggregation/orders"} <= others
@@ -150,14 +158,13 @@ def test_long_errors_are_whole_on_demand():
     ],
 )
 def test_tables_are_filtered_and_paged_by_plain_forms(query: str, found: int):
-    answer = get(f"/batches?{query}", Reads(bad_morning(60)))
+    answer = ask(bad_site(60), f"/batches?{query}")
     assert answer.status == 200
     assert f"{found} of 60 tables" in text_of(answer)
 
 
 def test_more_is_shown_to_those_who_ask():
-    reads = Reads(bad_morning(500))
-    first, whole = (get(f"/batches{query}", reads).body.decode() for query in ("", "?hours=all&concerns=all"))
+    first, whole = (ask(bad_site(500), f"/batches{query}").body.decode() for query in ("", "?hours=all&concerns=all"))
     assert (first.count('<div class="line'), whole.count('<div class="line')) == (27, 502)
     assert (first.count("<li>"), whole.count("<li>")) == (10, 11)
 
