@@ -3,6 +3,7 @@
 Dagster itself fails at such a message, with thirty lines in the log for each.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -37,7 +38,9 @@ class ReadableWebSocket(WebSocket):
             message = None
         problem = self._problem_of(message)
         if problem is not None:
-            await self.close(_BAD_MESSAGE, problem[:_LONGEST_REASON])
+            # Whoever has sent it may have left already.
+            with suppress(RuntimeError):
+                await self.close(_BAD_MESSAGE, problem[:_LONGEST_REASON])
             raise WebSocketDisconnect(_BAD_MESSAGE, problem)
         return message
 

@@ -1,9 +1,10 @@
 """The judgement before each route: whether the role, or the scope of the token, is enough for it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,7 +61,9 @@ class _Judged:
             await send(message)
 
         if refused is None:
-            await self._app(scope, receive, send_unstored)
+            # Nobody is left to be answered.
+            with suppress(ClientDisconnect):
+                await self._app(scope, receive, send_unstored)
             return
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})

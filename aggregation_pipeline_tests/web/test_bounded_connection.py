@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
@@ -21,7 +21,10 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def answer(request: Request) -> PlainTextResponse:
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect:
+        return PlainTextResponse("")
     await asyncio.sleep(float(request.query_params.get("seconds", "0")))
     return PlainTextResponse(f"{len(body)}")
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,18 @@ def test_a_query_that_would_take_minutes_to_read(people: People):
     asked = urllib.parse.quote(query[:5000])
     answer = people.ask("nobody", f"GET /graphql?query={asked}&query={asked}")
     assert answer.status == 414
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/report_asset_check/a", "/aggregate", "/sign-in", "/account/password"])
+def test_who_leaves_in_the_middle_of_a_body_costs_no_traceback(
+    people: People, path: str, caplog: pytest.LogCaptureFixture
+):
+    head = (f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{people.port}", people.headers["ada"][0], JSON)
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", people.port), timeout=60) as connection:
+            connection.sendall("\r\n".join([*head, "Content-Length: 100", "", '{"query']).encode())
+    assert people.ask("vera", "GET /openapi").status == 200
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 # What PostgreSQL takes in no text: by itself, and as JSON and GraphQL write it.
@@ -142,6 +155,18 @@ def test_a_websocket_that_sends_what_is_no_message_is_told_so_and_closed(
             page.recv(30)
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, words in closed.value.rcvd.reason) == (4400, True)
+    assert not caplog.records
+
+
+def test_a_websocket_that_sends_what_is_no_message_and_leaves_costs_no_traceback(
+    people: People, caplog: pytest.LogCaptureFixture
+):
+    for _ in range(30):
+        with listening(people) as page:
+            for number in range(5):
+                page.send(start(LOG, number=str(number), variables={"id": "none"}))
+            page.send("{")
+    assert people.ask("vera", "GET /openapi").status == 200
     assert not caplog.records
 
 
