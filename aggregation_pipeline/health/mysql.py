@@ -33,7 +33,7 @@ class MySQLCheck:
         # A server or a proxy may have closed the connection since the last question.
         if not self._answers():
             with translate_errors(self._where):
-                self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._connection = self._engine.connect()
                 self._connection.exec_driver_sql("SELECT 1")
 
     def close(self) -> None:

@@ -55,7 +55,8 @@ class ObjectStore(Protocol):
     ) -> StoredObject:
         """Store `source` whole or not at all, replacing what was there; the stored object is verified.
 
-        With `final`, nobody writes into `source` any more, so a folder may take the file itself instead of a copy.
+        With `final`, nobody writes into `source` any more, so a folder may take the file itself instead of a copy, and
+        compute no checksum.
         """
         ...
 

@@ -38,18 +38,19 @@ def copy_content(source: Path | bytes, file: IO[bytes]) -> tuple[int, str]:
     return size, str(value)
 
 
-def write_whole(source: Path | bytes, target: Path, *, final: bool = False) -> tuple[int, str]:
+def write_whole(source: Path | bytes, target: Path, *, final: bool = False) -> tuple[int, str | None]:
     """Copy `source` to a hidden file beside `target`, flush it to the disk, then rename; return size and checksum.
 
     With `final`, nobody writes into `source` any more. Then it is no copy but the file itself, where that shows no
-    difference.
+    difference, and it is not read for a checksum.
     """
+    written: tuple[int, str | None]
     unfinished = _unfinished_beside(target)
     try:
         # Not tempfile, whose mode 0600 would hide published files from everyone else.
         with os.fdopen(_in_folder(target.parent, lambda: os.open(unfinished, _NEW_FILE, _READ_ONLY)), "wb") as file:
             if final and isinstance(source, Path) and _take_place(source, unfinished, file):
-                written = _flushed(source)
+                written = _flushed(source), None
             else:
                 written = copy_content(source, file)
                 file.flush()
@@ -120,10 +121,11 @@ def _attributes(path: Path) -> dict[str, bytes]:
     return {name: os.getxattr(path, name) for name in os.listxattr(path)}
 
 
-def _flushed(path: Path) -> tuple[int, str]:
+def _flushed(path: Path) -> int:
+    """Flush the file to the disk; return its size."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-    return crc64_of_file(path)
+        return os.fstat(file.fileno()).st_size
 
 
 def _unfinished_beside(target: Path) -> Path:

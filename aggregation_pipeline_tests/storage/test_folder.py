@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.storage.crc64 import crc64_of_file
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -75,7 +74,7 @@ def test_a_final_file_on_the_same_disk_becomes_the_object_and_stays_at_hand(tmp_
     try:
         for key in ("t/run/file", "t/other"):
             stored = store.put(key, source, media_type="a/b", final=True)
-            assert (stored.bytes, stored.crc64) == crc64_of_file(source)
+            assert (stored.bytes, stored.crc64) == (3, None)
     finally:
         os.umask(before)
     for path in (tmp_path / "store/t/run/file", tmp_path / "store/t/other"):

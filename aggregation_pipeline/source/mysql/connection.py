@@ -67,11 +67,22 @@ def source_engine(options: SourceOptions) -> sa.Engine:
         "read_timeout": options.stall_timeout,
         "write_timeout": options.stall_timeout,
         "local_infile": False,
+        # A session begins and ends its snapshot by statements of its own.
+        "autocommit": True,
         "program_name": "aggregation_pipeline",
     }
     if options.socket:
         arguments["unix_socket"] = str(options.socket)
-    engine = sa.create_engine(url, pool_size=1, max_overflow=-1, connect_args=arguments, hide_parameters=True)
+    engine = sa.create_engine(
+        url,
+        pool_size=1,
+        max_overflow=-1,
+        connect_args=arguments,
+        hide_parameters=True,
+        # What SQLAlchemy would send for a transaction of its own: eight statements a window.
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )
 
     @sa.event.listens_for(engine, "do_connect")
     def _connect(

@@ -217,7 +217,7 @@ def open_session(
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
         with translate_errors(options.where, quotable):
-            connection = stack.enter_context(engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+            connection = stack.enter_context(engine.connect())
         settings = SessionSettings(
             clock.time_zone, logical_time, limits, options.stall_timeout, order_key(options.mask_salt)
         )
