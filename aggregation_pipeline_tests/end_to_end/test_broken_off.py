@@ -140,7 +140,7 @@ def test_a_format_that_cannot_write_a_value_says_so_when_all_rows_are_read(
     def refuse(*_: object) -> tuple[RenderedFile, ...]:
         raise FormatError("a value that has no place in this format")
 
-    monkeypatch.setattr(rendering, "render", refuse)
+    monkeypatch.setattr(rendering, "render_in_steps", refuse)
     heard = CallsInTheMiddle(lambda: None)
     with pytest.raises(FormatError, match="no place in this format"):
         export(filled, tmp_path, heard)
