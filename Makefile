@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 BOTH_WAYS := $(addprefix aggregation_pipeline_tests/source/mysql/test_,$(addsuffix .py,arrow_types row_protocol zero_dates timestamps bits floats))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all soak mutants mysql56 bench lint format lock clean
+.PHONY: help demo dev check test test-all soak mutants mysql56 bench lint format lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ demo: $(STAMP) ## The main job once, on embedded servers: files to open and a ba
 
 dev: $(STAMP) ## Dagster's UI with the daemon on port 3000, on embedded servers
 	$(BIN)/aggregation-pipeline dev
+
+check: $(STAMP) ## Look at everything that the service needs, and say what to do; ARGS="--fix --send"
+	$(BIN)/aggregation-pipeline check $(ARGS)
 
 test: $(STAMP) ## Everything that fits in five minutes, on real servers
 	$(BIN)/python -m pytest -n 3 --dist worksteal

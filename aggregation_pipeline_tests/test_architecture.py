@@ -35,7 +35,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("project", "automation"),
     ("launching",),
     ("services", "embedded", "overview"),
-    ("definitions", "web", "cli", "local"),
+    ("definitions", "web", "cli", "doctor", "local"),
 )
 # Libraries that can be used and tested alone: no Dagster in them.
 WITHOUT_DAGSTER = (

@@ -8,6 +8,7 @@ from aggregation_pipeline.cli.alerts import alerts
 from aggregation_pipeline.cli.audit import audit
 from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.batch_jobs import batch_jobs
+from aggregation_pipeline.cli.check import check
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
@@ -34,6 +35,7 @@ def main() -> None:
 
     \b
     Use your own MySQL (DB_HOST, DB_USER, ... in .env, tables in aggregation.yaml):
+      aggregation-pipeline check   look at everything that the service needs, and say what to do
       aggregation-pipeline plan    show what a run would do, and what is missing for it
       aggregation-pipeline run     run all tables once
       aggregation-pipeline run --tables orders --formats csv
@@ -68,6 +70,7 @@ for command in (
     demo,
     dev,
     serve,
+    check,
     plan,
     run,
     files,

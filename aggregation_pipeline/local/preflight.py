@@ -50,13 +50,13 @@ def check_needs(project: Project) -> list[Need]:
     """Check one need after the other. If one is missing, its `problem` says so; nothing is raised."""
     settings = project.settings
     return [
-        _checked("definitions", lambda: _definitions(project)),
-        _checked("dagster.yaml", _dagster_yaml),
-        _checked("DAGSTER_PG_URL", lambda: _dagster_storage(settings.require_dagster_url())),
+        _checked("definitions", lambda: validate_definitions(project)),
+        _checked("dagster.yaml", validate_dagster_yaml),
+        _checked("DAGSTER_PG_URL", lambda: prove_dagster_storage(settings.require_dagster_url())),
         _checked("batch_jobs", lambda: _batch_jobs(project)),
         _checked("files", lambda: open_store(settings).prove_writable(settings.oss_prefix)),
-        _checked("TEMP_DIR", lambda: _folder(settings.temp_dir)),
-        _checked("LOG_DIR", lambda: _folder(settings.log_dir)),
+        _checked("TEMP_DIR", lambda: prove_folder(settings.temp_dir)),
+        _checked("LOG_DIR", lambda: prove_folder(settings.log_dir)),
     ]
 
 
@@ -68,7 +68,7 @@ def _checked(name: str, check: Callable[[], None]) -> Need:
     return Need(name)
 
 
-def _definitions(project: Project) -> None:
+def validate_definitions(project: Project) -> None:
     """Refuse what Dagster's services would refuse when they load: a schedule that never ticks, an unknown channel."""
     try:
         Definitions.validate_loadable(build_definitions(project))
@@ -76,7 +76,8 @@ def _definitions(project: Project) -> None:
         raise SettingsError(f"Dagster's services would not load this: {str(error).strip()}") from error
 
 
-def _dagster_yaml() -> None:
+def validate_dagster_yaml() -> None:
+    """Refuse a dagster.yaml that Dagster cannot read."""
     folder = instance_folder()
     try:
         dagster_instance_config(str(folder))
@@ -86,7 +87,8 @@ def _dagster_yaml() -> None:
         ) from error
 
 
-def _dagster_storage(url: str) -> None:
+def prove_dagster_storage(url: str) -> None:
+    """Refuse a PostgreSQL that does not answer, takes no writes, or whose user may not write Dagster's tables."""
     engine = create_engine(url, application_name="aggregation plan")
     try:
         with closing(engine.connect()) as connection, deadline(connection, _TIMEOUT_SECONDS):
@@ -113,7 +115,7 @@ def _batch_jobs(project: Project) -> None:
         rows.prove_writable(Owner(settings.deployment_name, "plan"))
 
 
-def _folder(folder: Path) -> None:
+def prove_folder(folder: Path) -> None:
     """Refuse a folder in which no files can be created. It need not exist yet."""
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not existing.is_dir():

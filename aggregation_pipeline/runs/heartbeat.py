@@ -100,6 +100,11 @@ def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url
 
     Runs without a heartbeat are left alone. Where a lock is free, this waits PATIENCE_SECONDS and looks again.
     """
+    return [run_id for run_id in orphaned_runs(runs, url) if _mark_as_failed(instance, run_id)]
+
+
+def orphaned_runs(runs: Sequence[RunRecord], url: str) -> list[str]:
+    """Return the ids of those of the open `runs` whose process is gone. This may wait as `fail_orphaned_runs` does."""
     watched = [
         run.dagster_run.run_id
         for run in runs
@@ -109,7 +114,7 @@ def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url
     if silent:
         time.sleep(PATIENCE_SECONDS)
         silent = _without_heartbeat(silent, url)
-    return [run_id for run_id in silent if _mark_as_failed(instance, run_id)]
+    return silent
 
 
 class _Interrupt:

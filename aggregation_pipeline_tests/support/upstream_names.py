@@ -55,7 +55,14 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "health: the code location that has a server, which can be asked",
     ),
     "dagster._core.scheduler.instigation": (
-        ("InstigatorState", "InstigatorStatus", "InstigatorTick", "InstigatorType", "TickStatus"),
+        (
+            "InstigatorState",
+            "InstigatorStatus",
+            "InstigatorTick",
+            "InstigatorType",
+            "SensorInstigatorData",
+            "TickStatus",
+        ),
         "alerts, health, overview: schedules and sensors that fail, or that somebody has stopped",
     ),
     "dagster._core.storage.asset_check_execution_record": (

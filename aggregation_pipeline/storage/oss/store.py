@@ -19,6 +19,7 @@ from aggregation_pipeline.storage.base import NO_METADATA, StoredObject
 from aggregation_pipeline.storage.content_disposition import content_disposition
 from aggregation_pipeline.storage.crc64 import crc64, crc64_of_file
 from aggregation_pipeline.storage.keys import check_key
+from aggregation_pipeline.storage.oss.clock import seconds_ahead
 from aggregation_pipeline.storage.oss.connection import CRC_HEADER, Connection
 from aggregation_pipeline.storage.oss.copies_and_links import copy_object, put_symlink
 from aggregation_pipeline.storage.oss.download import download
@@ -190,14 +191,18 @@ class OssStore:
         )
         return str(signed)
 
-    def prove_writable(self, prefix: str) -> None:
-        """Begin an upload and abort it: that takes the same right as a whole one, and no object appears."""
+    def prove_writable(self, prefix: str, *, abortable: bool = False) -> None:
+        """Begin an upload and abort it: that takes the same right as a whole one, and no object appears.
+
+        Raises:
+            StorageError: it could not be begun; with `abortable`, also if it could not be aborted.
+        """
         key = "/".join([*([prefix] if prefix else []), f"_plan_{secrets.token_hex(4)}"])
         headers = self._headers("application/octet-stream", NO_METADATA, None)
         begin = partial(self._connection.bucket.init_multipart_upload, check_key(key), headers=headers)
         begun = self._connection.with_retries(f"begin the upload of {key!r}", begin)
         # A key that may not abort can still publish, and an upload without parts costs nothing.
-        with suppress(PipelineError):
+        with suppress(*([] if abortable else [PipelineError])):
             abort_upload(self._connection, key, begun.upload_id)
 
     def prove_readable(self, prefix: str) -> None:
@@ -211,6 +216,11 @@ class OssStore:
         key = check_key("/".join([*([prefix] if prefix else []), "_never_stored"]))
         with suppress(StorageMissingError):
             self._connection.without_retries(f"read {key!r}", lambda: self._connection.bucket.get_object(key))
+
+    def clock_skew(self, prefix: str) -> float | None:
+        """Return how many seconds this machine's clock is ahead of that of OSS; None if its reply has no date."""
+        key = check_key("/".join([*([prefix] if prefix else []), "_never_stored"]))
+        return seconds_ahead(self._connection, key)
 
     def _abort_leftovers_once(self) -> None:
         """Before the first object is sent, abort the uploads that killed runs left."""

@@ -1,0 +1,72 @@
+"""`check`: look at everything that the service needs, and say what to do."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from aggregation_pipeline.cli import common
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.doctor.findings import Finding
+
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "failure": "red"}
+
+
+@click.command(short_help="Look at everything that the service needs, and say what to do.")
+@click.option("--fix", is_flag=True, help="Put right what is safe: create a missing table, start stopped sensors.")
+@click.option("--send", is_flag=True, help="Send a test message to each channel of ALERT_URLS.")
+@common.json_option
+@common.explained
+def check(*, fix: bool, send: bool, as_json: bool) -> None:
+    """Look at settings, MySQL, PostgreSQL, batch_jobs, the store, Dagster, this machine and the channels for alerts.
+
+    One line each: ok, warning, or failure with what to do about it. Exit code 1 if there is a failure. No row is read,
+    and nothing stays behind: the probe in the store is deleted again. What a run of each table would do, `plan` says.
+
+    \b
+    aggregation-pipeline check
+    aggregation-pipeline check --fix --send
+    aggregation-pipeline check --json | jq '.findings[] | select(.status != "ok")'
+    """
+    from aggregation_pipeline.doctor.examination import examine
+    from aggregation_pipeline.doctor.findings import Case, Finding
+    from aggregation_pipeline.doctor.subjects import SUBJECTS
+    from aggregation_pipeline.errors import PipelineError
+    from aggregation_pipeline.local import console
+    from aggregation_pipeline.project import load_project
+    from aggregation_pipeline.settings.base import load_settings
+
+    findings: list[Finding] = []
+    with console.warnings_shown():
+        try:
+            settings = load_settings()
+        except PipelineError as error:
+            findings = [Finding("environment", "failure", str(error), subject="settings")]
+        else:
+            project = None
+            try:
+                project = load_project(settings)
+            except PipelineError as error:
+                findings = [Finding("aggregation.yaml", "failure", str(error), subject="settings")]
+            findings += examine(Case(settings, project, fix=fix, send=send), SUBJECTS)
+    works = not any(finding.status == "failure" for finding in findings)
+    if as_json:
+        click.echo(
+            json.dumps({"ok": works, "findings": [asdict(each) for each in findings]}, ensure_ascii=False, indent=2)
+        )
+    else:
+        _show(findings)
+    sys.exit(0 if works else 1)
+
+
+def _show(findings: "list[Finding]") -> None:
+    for each in findings:
+        status = click.style(f"{each.status:<8}", fg=_COLOURS[each.status])
+        text = " ".join(each.text.split())
+        remedy = f" -> {each.remedy}" if each.remedy else ""
+        click.echo(f"{status} {each.subject:<10} {each.name}: {text}{remedy}")
+    counts = {status: sum(1 for each in findings if each.status == status) for status in _COLOURS}
+    click.echo(f"{counts['ok']} ok, {counts['warning']} warnings, {counts['failure']} failures")

@@ -1,0 +1,31 @@
+"""The environment and aggregation.yaml: what a run would refuse, and what is easily meant otherwise."""
+
+from collections.abc import Iterator
+
+from aggregation_pipeline.config.cron import to_five_fields
+from aggregation_pipeline.doctor.findings import Case, Finding, ok, warning
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.environment import names_of_set_variables
+from aggregation_pipeline.settings.messages import misspelled_variables
+
+
+def examine_configuration(case: Case) -> Iterator[Finding]:
+    """Look at variables that nobody reads, the tables, and what their schedules mean."""
+    yield ok("environment", f"it can be used; times are those of {case.settings.timezone}")
+    known = [name.upper() for name in Settings.model_fields]
+    for name, meant in misspelled_variables(tuple(names_of_set_variables()), known).items():
+        yield warning(name, "this variable has no meaning here", f"Was {meant} meant? Rename it, or take it out")
+    if case.project is None:
+        return
+    tables = case.project.tables
+    yield ok("aggregation.yaml", f"{len(tables)} tables: {', '.join(table.entry.name for table in tables)}")
+    schedules: dict[str, tuple[str, ...]] = {"CRON_SCHEDULE": (case.settings.cron_schedule,)}
+    schedules |= {f"tables.{table.entry.name}.schedule": table.entry.schedule or () for table in tables}
+    for where, crons in schedules.items():
+        for cron, note, surprising in map(to_five_fields, crons):
+            if surprising and note:
+                yield warning(where, note, "If something else is meant, correct it: docs/configuration.md")
+            elif note:
+                yield ok(where, note)
+            else:
+                yield ok(where, f"it runs at {cron!r}")

@@ -1,0 +1,164 @@
+"""The source database: whether it can be read exactly, by an account that can do no more than that."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.config.hosts_and_urls import is_loopback
+from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
+from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.settings.connections import source_options
+from aggregation_pipeline.source.mysql.session import Session, open_session
+
+_CONNECT_SECONDS: Final = 10
+_STATEMENT_SECONDS: Final = 20
+_KINDS: Final = ("MariaDB", "TiDB", "seekdb", "OceanBase", "StarRocks", "Doris")
+_READS: Final = {
+    *("SELECT", "SHOW VIEW", "SHOW DATABASES", "USAGE", "PROCESS", "REPLICATION CLIENT", "BINLOG MONITOR"),
+    *("SLAVE MONITOR", "REPLICA MONITOR", "EXECUTE", "LOCK TABLES", "CREATE TEMPORARY TABLES", "PROXY"),
+}
+_LAG_SECONDS: Final = 60
+_LEADING: Final = sa.text(
+    "SELECT 1 FROM information_schema.statistics WHERE table_schema = COALESCE(:database, DATABASE())"
+    " AND table_name = :table AND seq_in_index = 1 AND LOWER(column_name) = LOWER(:column) LIMIT 1"
+)
+_VIEW: Final = sa.text(
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = COALESCE(:database, DATABASE())"
+    " AND table_name = :table AND table_type LIKE '%VIEW'"
+)
+
+
+def examine_mysql(case: Case) -> Iterator[Finding]:
+    """Open a session as a run does, and look at server, account and tables through it."""
+    if not case.settings.has_source:
+        yield failure("DB_HOST", "no source database is configured", "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME")
+        return
+    options = replace(source_options(case.settings), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
+    with open_session(
+        options, logical_time=datetime.now(UTC), zone=case.settings.zone, require_snapshot=False
+    ) as session:
+        yield ok("reach", f"{options.where} answers: {_kind(session)}")
+        yield ok("session", "sql_mode, time zone, time limits and REPEATABLE READ could be set")
+        yield _snapshot(session)
+        yield _grants(session)
+        yield _named_zones(session, case.settings.zone.key)
+        yield _tls(session, by_socket=options.socket is not None or is_loopback(options.host or ""))
+        yield _replica(session)
+        for table in case.project.tables if case.project else ():
+            yield _table(session, table)
+
+
+def _kind(session: Session) -> str:
+    (comment,) = session.row("SELECT @@version_comment")
+    said = f"{session.server} {comment}".casefold()
+    kind = next((kind for kind in _KINDS if kind.casefold() in said), "MySQL")
+    return f"{kind}, version {session.server}"
+
+
+def _snapshot(session: Session) -> Finding:
+    if session.snapshot:
+        return ok("snapshot", "one read-only snapshot was opened, at an isolation level that keeps it")
+    return failure(
+        "snapshot",
+        "the server gives no snapshot: summary and detail rows could disagree",
+        "Allow REPEATABLE READ for this user, or write `consistency: none` in the entries",
+    )
+
+
+def _grants(session: Session) -> Finding:
+    """What the account may do besides reading. The statements may hold the hash of its password: only words of rights
+    are taken from them.
+    """
+    _, rows = session.rows("SHOW GRANTS")
+    statements = [str(text) for (text, *_) in rows]
+    listed = [found[1] for text in statements if (found := re.match(r"GRANT (.+?) ON ", text))]
+    rights = {re.sub(r"\(.*?\)", "", right).strip().upper() for text in listed for right in text.split(", ")}
+    rights |= {"GRANT OPTION" for text in statements if text.endswith("WITH GRANT OPTION")}
+    more = sorted(right for right in rights - _READS if re.fullmatch(r"[A-Z_ ]+", right))
+    if not more:
+        return ok("grants", "the account can read, and no more")
+    return warning(
+        "grants",
+        f"the account can do more than read: {', '.join(more[:8])}{', ...' if len(more) > 8 else ''}",
+        "Take an account that has SELECT alone: GRANT SELECT ON your_database.* TO 'exporter'@'%'",
+    )
+
+
+def _named_zones(session: Session, zone: str) -> Finding:
+    (found,) = session.row(f"SELECT CONVERT_TZ('2026-01-01 00:00:00', 'UTC', '{zone}') IS NOT NULL")
+    if found:
+        return ok("time zone", f"the server knows {zone} by name")
+    return warning(
+        "time zone",
+        f"the server does not know {zone} by name, so times that change their offset cannot be converted in SQL",
+        "Load its tables: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql",
+    )
+
+
+def _tls(session: Session, *, by_socket: bool) -> Finding:
+    _, rows = session.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    cipher = rows[0][1] if rows else ""
+    if cipher:
+        return ok("TLS", f"the connection is encrypted ({cipher})")
+    if by_socket:
+        return ok("TLS", "the server is on this machine, and the connection is not encrypted")
+    return warning(
+        "TLS",
+        "the connection goes over the network, and is not encrypted",
+        "Let the server offer TLS, and set DB_SSL_MODE=REQUIRED, or VERIFY_IDENTITY",
+    )
+
+
+def _replica(session: Session) -> Finding:
+    for statement in ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS"):
+        try:
+            names, rows = session.rows(statement)
+        except SourceLostError:
+            raise
+        except SourceError:
+            # Another server's word for it, or the account may not ask.
+            continue
+        if not rows:
+            return ok("replica", "the server is no replica")
+        status = dict(zip([name.casefold() for name in names], rows[0], strict=True))
+        lag = status.get("seconds_behind_source") or status.get("seconds_behind_master")
+        if lag is None or int(lag) > _LAG_SECONDS:
+            what = "is stopped" if lag is None else f"is {int(lag):,} s behind"
+            return warning("replica", f"the server is a replica that {what}: files would show old data", _BEHIND)
+        return ok("replica", f"the server is a replica, {int(lag)} s behind")
+    return ok("replica", "not known: the account may not ask (REPLICATION CLIENT)")
+
+
+_BEHIND: Final = "Let it catch up, or read from the primary"
+
+
+def _table(session: Session, table: ConfiguredTable) -> Finding:
+    source, where = table.entry.source, f"tables.{table.entry.name}"
+    columns = session.columns(source.database, source.name)
+    if not columns:
+        return failure(
+            where,
+            f"there is no table {table.entry.table}, or the account may not read it",
+            "Correct the name, or GRANT SELECT on it",
+        )
+    partition = table.entry.partition
+    if partition is None:
+        return ok(where, f"{table.entry.table} can be read: {len(columns)} columns")
+    given = {"database": source.database, "table": source.name, "column": partition.column}
+    with session.translate_errors():
+        has_index = session.connection.execute(_LEADING, given).first() is not None
+        is_view = session.connection.execute(_VIEW, given).first() is not None
+    if is_view:
+        return ok(where, f"{table.entry.table} can be read; it is a view, so its tables' indexes count")
+    if has_index:
+        return ok(where, f"{table.entry.table} can be read, and an index begins with {partition.column}")
+    return warning(
+        where,
+        f"no index of {table.entry.table} begins with {partition.column}: each window reads the whole table",
+        f"CREATE INDEX ... ON {table.entry.table} ({partition.column})",
+    )

@@ -1,0 +1,85 @@
+"""What the doctor says of a MySQL: on every server, of accounts, tables, replicas and the way to it."""
+
+from pathlib import Path
+
+import pytest
+
+from aggregation_pipeline.doctor.mysql import examine_mysql
+from aggregation_pipeline_tests.doctor.conftest import found_by, new_shop
+from aggregation_pipeline_tests.support.deployment import Deployment
+from aggregation_pipeline_tests.support.servers.handles import MySQLServer
+
+
+@pytest.mark.sample56
+def test_every_server_is_named_and_its_tables_are_looked_at(
+    mysql: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shop = new_shop(mysql, dagster_database, tmp_path, monkeypatch)
+    shop.enter(monkeypatch)
+    found = found_by(examine_mysql)
+    kind = {"seekdb": "seekdb", "mariadb": "MariaDB", "mysql56": "MySQL"}[mysql.name]
+    assert f"answers: {kind}, version " in found["reach"].text
+    assert found["snapshot"].status == "ok"
+    assert found["grants"].status == "warning"
+    assert found["time zone"].status == ("ok" if "named zones" in mysql.capabilities else "warning")
+    assert found["tables.users"].status == "ok"
+    assert found["tables.orders"].remedy == "CREATE INDEX ... ON orders (created_at)"
+    assert found["tables.gone"].status == "failure"
+    shop.execute("CREATE INDEX by_day ON orders (created_at)", "CREATE VIEW gone AS SELECT * FROM orders")
+    found = found_by(examine_mysql)
+    assert found["tables.orders"].text == "orders can be read, and an index begins with created_at"
+    assert found["tables.gone"].status == "ok"
+
+
+def test_an_index_that_begins_with_another_column_does_not_count_and_a_view_has_none(
+    shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    shop.configure("""
+        tables:
+          orders: {partition: {column: created_at, every: day, start: 2026-01-01}}
+          seen: {partition: {column: created_at, every: day, start: 2026-01-01}}
+        """)
+    shop.execute("CREATE INDEX other ON orders (id, created_at)", "CREATE VIEW seen AS SELECT * FROM orders")
+    shop.enter(monkeypatch)
+    found = found_by(examine_mysql)
+    assert found["tables.orders"].status == "warning"
+    assert "it is a view" in found["tables.seen"].text
+
+
+def test_rights_are_told_by_their_words_alone(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    shop.execute("CREATE OR REPLACE USER exporter IDENTIFIED BY 'canary'", "GRANT SELECT, SHOW VIEW ON *.* TO exporter")
+    shop.enter(monkeypatch, DB_USER="exporter", DB_PASSWORD="canary")
+    assert found_by(examine_mysql)["grants"].status == "ok"
+    shop.execute(
+        f"GRANT SELECT (id), UPDATE (id), DELETE ON {shop.database}.users TO exporter",
+        f"GRANT INSERT ON {shop.database}.orders TO exporter WITH GRANT OPTION",
+    )
+    grants = found_by(examine_mysql)["grants"]
+    assert grants.text == "the account can do more than read: DELETE, GRANT OPTION, INSERT, UPDATE"
+    assert "GRANT SELECT ON" in grants.remedy
+
+
+def test_a_replica_that_is_stopped_is_a_warning(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    shop.enter(monkeypatch)
+    assert found_by(examine_mysql)["replica"].text == "the server is no replica"
+    shop.execute("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'nobody'")
+    try:
+        assert "is a replica that is stopped" in found_by(examine_mysql)["replica"].text
+    finally:
+        shop.execute("RESET SLAVE ALL")
+    shop.execute("CREATE OR REPLACE USER exporter", "GRANT SELECT ON *.* TO exporter")
+    shop.enter(monkeypatch, DB_USER="exporter")
+    assert found_by(examine_mysql)["replica"].text == "not known: the account may not ask (REPLICATION CLIENT)"
+
+
+def test_encryption_is_told(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    address = {"DB_SOCKET": "", "DB_HOST": "127.0.0.1", "DB_PORT": str(shop.source.port)}
+    shop.enter(monkeypatch, **address)
+    assert found_by(examine_mysql)["TLS"].text.startswith("the connection is encrypted (")
+    shop.enter(monkeypatch, **address, DB_SSL_MODE="DISABLED")
+    assert "the server is on this machine" in found_by(examine_mysql)["TLS"].text
+
+
+def test_without_a_source_the_variables_are_named(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    shop.enter(monkeypatch, DB_SOCKET="", DB_USER="", DB_NAME="")
+    assert found_by(examine_mysql)["DB_HOST"].remedy == "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"

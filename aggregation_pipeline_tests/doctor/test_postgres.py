@@ -1,0 +1,57 @@
+"""What the doctor says of Dagster's PostgreSQL and of batch_jobs, for users who may do less than the owner."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from aggregation_pipeline.doctor.batch_jobs import examine_batch_jobs
+from aggregation_pipeline.doctor.postgres import examine_postgres
+from aggregation_pipeline.postgres.engine import create_engine
+from aggregation_pipeline_tests.doctor.conftest import found_by
+from aggregation_pipeline_tests.support.deployment import Deployment
+from aggregation_pipeline_tests.support.runs import new_batch_jobs
+from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+
+
+@pytest.fixture
+def limited(postgres: PostgresServer) -> Iterator[str]:
+    """A new database with batch_jobs, by a user who may write the table, but has three connections and no policy."""
+    url = postgres.fresh_database()
+    database = sa.make_url(url).database
+    with new_batch_jobs(url).begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE doctor LOGIN CONNECTION LIMIT 5 PASSWORD 'canary'")
+        connection.exec_driver_sql("GRANT ALL ON public.batch_jobs TO doctor")
+        connection.exec_driver_sql("ALTER TABLE public.batch_jobs ENABLE ROW LEVEL SECURITY")
+        connection.exec_driver_sql(f"ALTER DATABASE {database} SET timezone = 'Asia/Shanghai'")
+    yield sa.make_url(url).set(username="doctor", password="canary").render_as_string(hide_password=False)
+    with create_engine(url, application_name="test").begin() as connection:
+        connection.exec_driver_sql("DROP OWNED BY doctor")
+        connection.exec_driver_sql("DROP ROLE doctor")
+
+
+def test_few_connections_missing_rights_and_row_security_are_told(
+    limited: str, shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    shop.enter(monkeypatch, DAGSTER_PG_URL=limited)
+    found = found_by(examine_postgres)
+    assert found["connections"].status == "warning"
+    assert found["connections"].text.startswith("the user may have 5 connections; four runs at once")
+    assert found["time zone"].text == "sessions are in UTC"
+    assert found["rights"].status == "failure"
+    assert "GRANT CREATE on the schema" in found["rights"].text
+    jobs = found_by(examine_batch_jobs)
+    assert jobs["table"].status == "ok"
+    assert jobs["row security"].status == "warning"
+    assert jobs["rows"].status == "failure"
+
+
+def test_a_database_that_takes_no_writes_is_a_failure(
+    postgres: PostgresServer, shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    url = postgres.fresh_database()
+    with create_engine(url, application_name="test").connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_read_only = on")
+        connection.commit()
+    shop.enter(monkeypatch, DAGSTER_PG_URL=url)
+    assert "takes no writes" in found_by(examine_postgres)["rights"].text
