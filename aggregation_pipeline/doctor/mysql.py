@@ -126,7 +126,7 @@ def _replica(session: Session) -> Finding:
         if not rows:
             return ok("replica", "the server is no replica")
         status = dict(zip([name.casefold() for name in names], rows[0], strict=True))
-        lag = status.get("seconds_behind_source") or status.get("seconds_behind_master")
+        lag = status.get("seconds_behind_source", status.get("seconds_behind_master"))
         if lag is None or int(lag) > _LAG_SECONDS:
             what = "is stopped" if lag is None else f"is {int(lag):,} s behind"
             return warning("replica", f"the server is a replica that {what}: files would show old data", _BEHIND)
