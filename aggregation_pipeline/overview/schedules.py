@@ -26,7 +26,8 @@ class NextTick:
         crons: in five fields each.
         at: its next tick, in its time zone; what a stopped schedule would do.
         stopped: whether somebody has stopped it.
-        due_at: its last tick, in UTC, that is long enough ago for its run to have begun; None for a stopped one.
+        due_at: its last tick, in UTC, that is long enough ago for its run to have begun; None for a stopped one, and
+            where that tick had nothing to start.
         due_partition: the newest partition that its tables should have since that tick; None without partitions.
     """
 
@@ -57,6 +58,9 @@ def _ticks(groups: Iterable[Group], stopped: set[str], now: datetime) -> Iterato
             is_stopped = f"{group.name}_schedule" in stopped
             due_at = None if is_stopped else last_tick(group, now - _PATIENCE)
             due = None if due_at is None else at_tick(group, due_at)
+            if due is None:
+                # No partition was complete then, so the tick had nothing to start.
+                due_at = None
             yield NextTick(
                 schedule=f"{group.name}_schedule",
                 job=group.name,

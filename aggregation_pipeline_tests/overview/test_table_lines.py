@@ -1,20 +1,23 @@
 """How a table is, and what is wrong, by what Dagster and batch_jobs say."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.batch_jobs.buckets import NewestPart
 from aggregation_pipeline.health.probe import Outcome, Probe
 from aggregation_pipeline.overview.concerns import CODES, find_concerns
 from aggregation_pipeline.overview.dagster_state import DagsterState
-from aggregation_pipeline.overview.schedules import next_ticks
+from aggregation_pipeline.overview.schedules import NextTick, next_ticks
 from aggregation_pipeline.overview.table_lines import TableLine, table_lines
 from aggregation_pipeline.overview.tables import Published
-from aggregation_pipeline.project import load_usable_project
+from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.runs.latest_checks import LatestCheck
 from aggregation_pipeline.runs.model import RunInfo
 from aggregation_pipeline.settings.base import Settings
@@ -41,11 +44,14 @@ OLD = Published("2026-11-19", TICK - 24 * HOUR, {"detail": 6}, "old", "old")
 OLD_RUN = RunInfo("old", "aggregate", "SUCCESS", TICK - 25 * HOUR, TICK, TICK - 25 * HOUR, TICK - 24 * HOUR, {})
 
 
-class NoStates:
-    """A Dagster instance in which nobody has stopped a schedule."""
+@dataclass(frozen=True)
+class Schedules:
+    """What is asked of a Dagster instance: which schedules somebody has stopped."""
+
+    stopped: tuple[str, ...] = ()
 
     def all_instigator_state(self, **_: Any) -> list[Any]:
-        return []
+        return [SimpleNamespace(instigator_name=name, status=InstigatorStatus.STOPPED) for name in self.stopped]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +65,12 @@ def configured(folder: Path) -> DagsterState:
     )
     project = load_usable_project(settings, None)
     tables = {table.entry.name: NOTHING for table in project.tables}
-    instance: Any = NoStates()
-    return DagsterState(project, True, tables, {}, (), next_ticks(groups_of(project), instance, NOW))
+    return DagsterState(project, True, tables, {}, (), ticks(project, NOW))
+
+
+def ticks(project: Project, now: datetime, *stopped: str) -> tuple[NextTick, ...]:
+    instance: Any = Schedules(stopped)
+    return next_ticks(groups_of(project), instance, now)
 
 
 def with_tables(
@@ -115,6 +125,23 @@ def test_a_tick_after_which_nothing_began_is_missed(state: DagsterState):
     assert (days.missed_at, days.missed_window) == (TICK + 4.5 * HOUR, "2026-11-19")
     assert lines(old, {}, orders=1)["orders"].missed_at is None, "it runs now"
     assert lines(old, {"orders": part("failed")})["orders"].missed_at is None, "another program has begun it"
+
+
+def test_a_stopped_schedule_is_told_and_misses_nothing(state: DagsterState):
+    stopped = replace(
+        with_tables(state, (OLD_RUN,), orders=OLD), schedules=ticks(state.project, NOW, "aggregate_schedule")
+    )
+    orders = lines(stopped, {})["orders"]
+    assert (orders.state, orders.stopped, orders.next_tick, orders.missed_at) == ("late", True, None, None)
+    concerns = [(each.code, each.subject) for each in find_concerns([orders], stopped, [])]
+    assert ("schedule_stopped", "aggregate_schedule") in concerns
+
+
+def test_a_tick_before_the_first_partition_is_complete_is_not_missed(state: DagsterState):
+    for hour, due in ((1, None), (24, "2026-11-01")):
+        now = datetime(2026, 11, 1, tzinfo=UTC) + hour * HOUR
+        (days,) = (tick for tick in ticks(state.project, now) if tick.tables == ("days",))
+        assert (days.due_partition, days.due_at is None) == (due, due is None)
 
 
 def test_a_failure_is_told_with_its_error_before_anything_else(state: DagsterState):
