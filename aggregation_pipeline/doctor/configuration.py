@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.doctor.findings import Case, Finding, ok, warning
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.environment import names_of_set_variables
+from aggregation_pipeline.settings.environment import env_file, names_of_set_variables
 from aggregation_pipeline.settings.messages import misspelled_variables
 
 
 def examine_configuration(case: Case) -> Iterator[Finding]:
     """Look at variables that nobody reads, the tables, and what their schedules mean."""
-    yield ok("environment", f"it can be used; times are those of {case.settings.timezone}")
+    file = env_file()
+    read = f"with {file}" if file.is_file() else f"without {file}, which is not there"
+    yield ok("environment", f"it can be used, {read}; times are those of {case.settings.timezone}")
     known = [name.upper() for name in Settings.model_fields]
     for name, meant in misspelled_variables(tuple(names_of_set_variables()), known).items():
         yield warning(name, "this variable has no meaning here", f"Was {meant} meant? Rename it, or take it out")

@@ -39,7 +39,7 @@ def examine_dagster(case: Case) -> Iterator[Finding]:
     if not _has_tables(case.settings.require_dagster_url()):
         yield warning("storage", "Dagster's tables are not there yet", "The first run or `serve` makes them")
         return
-    with open_instance(project) as instance:
+    with outage_of_storage(), open_instance(project) as instance:
         yield _storage(instance)
         yield _daemon(instance)
         yield from _schedules(project, instance)

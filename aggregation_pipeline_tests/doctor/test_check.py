@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline_tests.support.deployment import Deployment
+from aggregation_pipeline_tests.support.freezing import frozen
 from aggregation_pipeline_tests.support.oss_deployment import oss_variables
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
 from aggregation_pipeline_tests.support.servers.oss import OssServer
@@ -135,3 +136,17 @@ def test_lines_for_people_end_with_the_counts(shop: Deployment, monkeypatch: pyt
     assert all(line.split()[0] in ("ok", "warning", "failure") for line in lines)
     assert counts.startswith(f"{sum(line.startswith('ok ') for line in lines)} ok, ")
     assert any(line.startswith("failure") and "GRANT SELECT on it" in line for line in lines)
+
+
+@pytest.mark.slow
+def test_frozen_servers_are_failures_of_their_own_subjects(
+    shop: Deployment, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    shop.enter(monkeypatch)
+    with frozen(shop.source.pid), frozen(postgres.server.child.pid):
+        code, found = check()
+    assert code == 1
+    for subject in ("mysql", "postgres", "batch_jobs", "dagster"):
+        assert [each for (of, _), each in found.items() if of == subject and each["status"] == "failure"]
+    assert found["files", "DeleteObject"]["status"] == "ok"
+    assert check()[1]["mysql", "snapshot"]["status"] == "ok"
