@@ -16,7 +16,7 @@ from aggregation_pipeline.health.daemon import daemon_problem
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.instance.schema import count_beginnings
 from aggregation_pipeline.local.instance import instance_folder, open_instance
-from aggregation_pipeline.local.preflight import validate_dagster_yaml, validate_definitions
+from aggregation_pipeline.local.preflight import read_dagster_yaml, validate_definitions
 from aggregation_pipeline.overview.schedules import next_ticks
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import Project
@@ -64,7 +64,7 @@ def _versions() -> Finding:
 
 def _home() -> str:
     folder = instance_folder()
-    validate_dagster_yaml()
+    read_dagster_yaml()
     return f"{folder} has a dagster.yaml that can be read"
 
 

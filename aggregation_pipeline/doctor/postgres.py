@@ -9,13 +9,16 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.local.preflight import prove_dagster_storage
+from aggregation_pipeline.local.preflight import prove_dagster_storage, read_dagster_yaml
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 
 _SECONDS: Final = 15.0
-# Four runs at once with four connections each, and those of Dagster's three services.
-_NEEDED_CONNECTIONS: Final = 4 * 4 + 12
+# Of each run, and of Dagster's three services.
+_CONNECTIONS_OF_RUN: Final = 4
+_CONNECTIONS_OF_SERVICES: Final = 12
+# Dagster's own, where dagster.yaml says nothing.
+_DEFAULT_RUNS: Final = 10
 _POOLER: Final = re.compile(r"\.pooler\.supabase\.(?:com|co)$", re.IGNORECASE)
 # Reserved ones are for superusers. A role may have a limit of its own.
 _CONNECTIONS: Final = sa.text("""
@@ -80,10 +83,23 @@ def _connections(connection: sa.Connection) -> Finding:
         left = limit
     else:
         what = f"{left} connections are left"
-    if left >= _NEEDED_CONNECTIONS:
+    runs = _runs_at_once()
+    needed = _CONNECTIONS_OF_RUN * runs + _CONNECTIONS_OF_SERVICES
+    if left >= needed:
         return ok("connections", what)
     return warning(
         "connections",
-        f"{what}; four runs at once and the services take about {_NEEDED_CONNECTIONS}",
+        f"{what}; {runs} runs at once and the services take about {needed}",
         "Raise max_connections or the user's limit, or lower max_concurrent_runs in dagster.yaml",
     )
+
+
+def _runs_at_once() -> int:
+    """How many runs dagster.yaml lets be at work at once."""
+    try:
+        config = read_dagster_yaml()
+    except PipelineError:
+        # A line of the subject `dagster` says so.
+        return _DEFAULT_RUNS
+    most = config.get("concurrency", {}).get("runs", {}).get("max_concurrent_runs", _DEFAULT_RUNS)
+    return most if isinstance(most, int) and most >= 0 else _DEFAULT_RUNS

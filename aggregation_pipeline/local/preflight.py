@@ -5,11 +5,11 @@ The checks leave nothing behind.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 import yaml
@@ -51,7 +51,7 @@ def check_needs(project: Project) -> list[Need]:
     settings = project.settings
     return [
         _checked("definitions", lambda: validate_definitions(project)),
-        _checked("dagster.yaml", validate_dagster_yaml),
+        _checked("dagster.yaml", read_dagster_yaml),
         _checked("DAGSTER_PG_URL", lambda: prove_dagster_storage(settings.require_dagster_url())),
         _checked("batch_jobs", lambda: _batch_jobs(project)),
         _checked("files", lambda: open_store(settings).prove_writable(settings.oss_prefix)),
@@ -60,7 +60,7 @@ def check_needs(project: Project) -> list[Need]:
     ]
 
 
-def _checked(name: str, check: Callable[[], None]) -> Need:
+def _checked(name: str, check: Callable[[], object]) -> Need:
     try:
         check()
     except PipelineError as error:
@@ -76,15 +76,20 @@ def validate_definitions(project: Project) -> None:
         raise SettingsError(f"Dagster's services would not load this: {str(error).strip()}") from error
 
 
-def validate_dagster_yaml() -> None:
-    """Refuse a dagster.yaml that Dagster cannot read."""
+def read_dagster_yaml() -> Mapping[str, Any]:
+    """Return what dagster.yaml says.
+
+    Raises:
+        SettingsError: there is none, or Dagster cannot read it.
+    """
     folder = instance_folder()
     try:
-        dagster_instance_config(str(folder))
+        config, _ = dagster_instance_config(str(folder))
     except (DagsterError, yaml.YAMLError, OSError) as error:
         raise SettingsError(
             f"{folder / 'dagster.yaml'} cannot be read: {str(error).strip().splitlines()[0]}"
         ) from error
+    return config
 
 
 def prove_dagster_storage(url: str) -> None:

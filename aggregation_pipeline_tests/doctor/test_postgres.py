@@ -36,7 +36,9 @@ def test_few_connections_missing_rights_and_row_security_are_told(
     shop.enter(monkeypatch, DAGSTER_PG_URL=limited)
     found = found_by(examine_postgres)
     assert found["connections"].status == "warning"
-    assert found["connections"].text.startswith("the user may have 5 connections; four runs at once")
+    assert found["connections"].text.startswith(
+        "the user may have 5 connections; 4 runs at once and the services take about 28"
+    )
     assert found["time zone"].text == "sessions are in UTC"
     assert found["rights"].status == "failure"
     assert "GRANT CREATE on the schema" in found["rights"].text
