@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
 from dagster import DagsterInstance
 
+from aggregation_pipeline.batch_jobs.pages import PageFilter, Position
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.health.probe import Probe
-from aggregation_pipeline.overview.batches import Batch
+from aggregation_pipeline.overview.batches import Batch, BatchPage, read_batches
 from aggregation_pipeline.overview.dagster_state import DagsterState, read_dagster
+from aggregation_pipeline.overview.days import end_of, start_of
 from aggregation_pipeline.overview.history import Days, Recent, joined, read_days, read_recent, usual_of
 from aggregation_pipeline.overview.kept import Kept, Times
 from aggregation_pipeline.overview.morning import Away, Morning, Parts, days_of_table, put_together
@@ -29,6 +31,7 @@ from aggregation_pipeline.settings.base import Settings
 _RECENT_SECONDS: Final = 10.0
 _PAST_SECONDS: Final = 30.0
 _PAGE_SECONDS: Final = 4.0
+_BATCHES_OF_A_DAY: Final = 50
 # The days before yesterday hardly change: they are read again after ten minutes, and may be three hours old.
 _PAST_TIMES: Final = Times(fresh=600.0, recent=3600.0, oldest=10_800.0)
 # Whoever loads a page again after a minute waits for nothing, and sees what was true then; the next time, what is now.
@@ -129,6 +132,26 @@ class Overview:
         if problem is not None:
             raise problem
         return None
+
+    def day(
+        self, day: date, status: str | None, table: str | None, after: Position | None, morning: Morning
+    ) -> BatchPage:
+        """Return a page of the batches that were created on a day of the project's clock; of one table if one is named.
+
+        Raises:
+            MirrorError: batch_jobs cannot be read.
+        """
+        platform = next((line.platform for line in morning.tables if line.name == table), table)
+        wanted = PageFilter(
+            self._settings.batch_job_type,
+            None if status is None else (status,),
+            platform,
+            entry=table,
+            since=start_of(day, self._settings.zone),
+            until=end_of(day, self._settings.zone),
+        )
+        with self._open_rows(_PAGE_SECONDS) as rows:
+            return read_batches(rows, wanted, after, _BATCHES_OF_A_DAY)
 
     def _all_days(self, recent: Recent, past: Days | None) -> Days:
         """Join them once, as long as they are the same: 500 tables have 15,000 days."""

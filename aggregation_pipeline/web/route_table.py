@@ -74,6 +74,7 @@ ROUTES: Final[Mapping[str, Need]] = {
     "GET /batches": _READ,
     "GET /batches/style.css": _READ,
     "GET /batches/tables/{:path}": _READ,
+    "GET /batches/days/{}": _READ,
     "GET /batches/{:path}": _READ,
     # Dagster's. GraphQL is judged again field by field: see permissions.py and graphql_fields.py.
     _STATIC: _VIEWER,

@@ -1,7 +1,7 @@
 """The pages of batches, as answers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -37,6 +37,11 @@ class To:
     def batch(self, batch_id: str) -> str:
         """The page of a batch."""
         return link(self._request, "batches", batch_id)
+
+    def day(self, day: date, table: str | None = None) -> str:
+        """The batches of a day, of one table if that is given."""
+        query = f"?{urlencode({'table': table})}" if table is not None else ""
+        return f"{link(self._request, 'batches', 'days', day.isoformat())}{query}"
 
     def run(self, run_id: str) -> str:
         """A run in Dagster's UI."""

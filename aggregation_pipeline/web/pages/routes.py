@@ -4,15 +4,18 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Final, Protocol
 from uuid import UUID
 
 from dagster._core.workspace.context import WorkspaceProcessContext
 from fastapi import APIRouter, Request, Response
 
+from aggregation_pipeline.batch_jobs.pages import Position
 from aggregation_pipeline.batch_jobs.repository import kept_repository
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.health.probe import Probe
+from aggregation_pipeline.overview.batches import BatchPage
 from aggregation_pipeline.overview.morning import Away, Morning
 from aggregation_pipeline.overview.one_batch import OneBatch
 from aggregation_pipeline.overview.one_table import OneTable
@@ -23,6 +26,7 @@ from aggregation_pipeline.settings.log_once import claim_log_line
 from aggregation_pipeline.web.common.file_links import FileLinks
 from aggregation_pipeline.web.common.workers import Workers
 from aggregation_pipeline.web.pages.batch_page import show_batch
+from aggregation_pipeline.web.pages.day_page import DayQuery, show_day
 from aggregation_pipeline.web.pages.morning_page import show_morning
 from aggregation_pipeline.web.pages.page import PAGES, formats_for, show
 from aggregation_pipeline.web.pages.table_page import show_table
@@ -45,6 +49,11 @@ class Reads(Protocol):
 
     def batch(self, batch_id: UUID) -> OneBatch | None:
         """One batch."""
+
+    def day(
+        self, day: date, status: str | None, table: str | None, after: Position | None, morning: Morning
+    ) -> BatchPage:
+        """Batches of one day."""
 
 
 @contextmanager
@@ -72,6 +81,7 @@ def pages_router(overview: Reads, settings: Settings) -> APIRouter:
         ("/batches", pages.first),
         (PAGES.style_path, PAGES.show_style),
         ("/batches/tables/{name:path}", pages.table),
+        ("/batches/days/{day}", pages.day),
         ("/batches/{batch_job_id:path}", pages.batch),
     ):
         router.add_api_route(path, handler)
@@ -120,6 +130,16 @@ class _BatchPages:
         if found is None:
             return self._missing(request, "missing_table")
         return await self._work.run(show_table, request, found, morning, self._links)
+
+    @_told
+    async def day(self, request: Request, day: str) -> Response:
+        """The batches of one day."""
+        query = DayQuery.of(day, request.query_params)
+        if query is None:
+            return self._missing(request, "missing_page")
+        morning = await self._overview.morning()
+        found = await self._work.run(self._overview.day, query.day, query.status, query.table, query.after, morning)
+        return await self._work.run(show_day, request, query, found, self._zone)
 
     @_told
     async def batch(self, request: Request, batch_job_id: str) -> Response:

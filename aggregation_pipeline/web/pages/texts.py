@@ -159,6 +159,11 @@ TEXTS: Final[Texts] = {
     "whole_batch": ("whole batch", "整个批次"),
     "came": ("Only in this batch", "仅本批次有"),
     "went": ("Only in the batch before", "仅上一批次有"),
+    # A day.
+    "batches_of": ("Batches of {day}", "{day} 的批次"),
+    "no_batch_of_day": ("No such batch was created on this day.", "这一天没有符合条件的批次。"),
+    "none_in_page": ("None among those that were looked at so far.", "目前查看过的批次中没有符合条件的。"),
+    "older": ("Older ones of this day", "当天更早的批次"),
     # Tables.
     "table": ("Table", "表"),
     "search": ("Name, group or owner", "名称、分组或负责人"),

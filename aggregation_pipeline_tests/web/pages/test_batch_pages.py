@@ -30,7 +30,8 @@ from aggregation_pipeline_tests.web.pages.mornings import (
 )
 from aggregation_pipeline_tests.web.pages.site import site
 
-PATHS = ["/batches", *(f"/batches/tables/{name}" for name in NAMES), f"/batches/{BATCH_IDS[0]}", "/batches/nothing"]
+PATHS = ["/batches", *(f"/batches/tables/{name}" for name in NAMES), f"/batches/{BATCH_IDS[0]}"]
+PATHS += ["/batches/days/2026-11-20", "/batches/days/2026-10-22", "/batches/nothing"]
 
 
 class Tags(HTMLParser):
@@ -111,8 +112,9 @@ def test_every_link_below_the_prefix_leads_somewhere():
         for link in links_of(answer):
             assert link.startswith(("/x/", "?", "#")), link
             target = urljoin(path, link).partition("#")[0]
-            # One filter at a time.
-            (waiting if target.startswith("/x/batches") and "&" not in target else others).add(target)
+            # One filter at a time, and not from day to day for ever.
+            is_next = target.startswith("/x/batches") and "&" not in target and "/days/" not in path
+            (waiting if is_next else others).add(target)
         waiting -= seen
     assert {f"/x/batches/tables/{quote(name, safe='')}" for name in NAMES} <= seen
     assert {"/x/runs", "/x/account", f"/x/runs/{BATCH_IDS[0]}", "/x/assets/aggregation/orders"} <= others
@@ -161,6 +163,17 @@ def test_tables_are_filtered_and_paged_by_plain_forms(query: str, found: int):
     answer = ask(bad_site(60), f"/batches?{query}")
     assert answer.status == 200
     assert f"{found} of 60 tables" in text_of(answer)
+
+
+def test_a_day_has_its_batches():
+    answer = get("/batches/days/2026-11-20?status=completed&table=orders")
+    assert '<option value="completed" selected>' in answer.body.decode()
+    (more,) = [link for link in links_of(answer) if "cursor=" in link]
+    assert more.startswith("?status=completed&table=orders&cursor=")
+    assert "/batches/days/2026-11-19?table=orders" in list(links_of(answer))
+    second = get(f"/batches/days/2026-11-20{more}")
+    assert [link for link in links_of(second) if "cursor=" in link and "lang=" not in link] == []
+    assert "No such batch" in text_of(get("/batches/days/2026-10-22?status=nonsense&cursor=x"))
 
 
 def test_more_is_shown_to_those_who_ask():
@@ -222,7 +235,10 @@ def test_a_batch_is_shown_as_far_as_it_is_known():
     assert f"/runs/{BATCH_IDS[0]}" in list(links_of(half))
 
 
-@pytest.mark.parametrize("path", ["/batches/x", "/batches/tables/x", f"/batches/{UUID(int=5)}", "/batches/a/b/c"])
+NOTHING = ("x", "tables/x", UUID(int=5), "a/b/c", "days/0001-01-01", "days/2026-11-31", "days/x")
+
+
+@pytest.mark.parametrize("path", [f"/batches/{each}" for each in NOTHING])
 def test_what_there_is_not_has_a_page_that_says_so(path: str):
     answer = get(path)
     assert (answer.status, "There is no such page" in text_of(answer)) == (404, True)

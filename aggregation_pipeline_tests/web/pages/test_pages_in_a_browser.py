@@ -23,6 +23,7 @@ PATHS = {
     "names": f"/batches/tables/{quote(NAMES[4], safe='')}",
     "long": f"/batches/tables/{LONG}",
     "batch": f"/batches/{BATCH_IDS[0]}",
+    "day": "/batches/days/2026-11-20?table=orders",
     "missing": "/batches/nothing",
 }
 WIDTHS = (320, 768, 1440)

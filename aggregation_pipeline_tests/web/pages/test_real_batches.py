@@ -1,5 +1,6 @@
 """The pages of batches over a deployment that has run its tables."""
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -46,6 +47,17 @@ def test_a_batch_has_stages_checks_and_files(shop: Shop):
     assert "not_there" in failed
 
 
+def test_a_day_lists_its_batches(shop: Shop):
+    day = datetime.now(UTC).astimezone(shop.settings.zone).date()
+    found = [shop.get(f"/batches/days/{day - timedelta(days=back)}") for back in (0, 1)]
+    # The tables may have run before midnight.
+    links = {link.rpartition("/")[2] for answer in found for link in links_of(answer)}
+    assert set(shop.runs.values()) <= links
+    one = [shop.get(f"/batches/days/{day - timedelta(days=back)}?table=orders&status=completed") for back in (0, 1)]
+    links = {link.rpartition("/")[2] for answer in one for link in links_of(answer)}
+    assert links & set(shop.runs.values()) == {shop.runs["orders"]}
+
+
 def test_without_batch_jobs_the_rest_is_shown(shop: Shop):
     away = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     changed = shop.settings.model_copy(update={"batch_jobs_url": SecretStr(away)})
@@ -57,4 +69,5 @@ def test_without_batch_jobs_the_rest_is_shown(shop: Shop):
         table = ask(app, "/batches/tables/orders")
         assert "The batches of this table cannot be read now" in text_of(table)
         batch = ask(app, f"/batches/{shop.runs['orders']}")
+        assert ask(app, "/batches/days/2026-11-20").status == 503
         assert (batch.status, "this is what Dagster knows" in text_of(batch)) == (200, True)
