@@ -29,8 +29,12 @@ _DESCRIPTION: Final = "Beside Dagster's UI, on the same port. docs/http.md says 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # For the description only: sign-in has judged the token before.
 _TOKEN: Final = HTTPBearer(auto_error=False, description="A token of `aggregation-pipeline tokens create`.")
+_TEXT: Final = {"text/plain": {"schema": {"type": "string"}}}
+_OF_THE_GATE: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "The address holds the character U+0000.", "content": _TEXT}
+}
 _REFUSALS: Final[Mapping[int | str, dict[str, Any]]] = {
-    401: {"description": "Nobody has signed in.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    401: {"description": "Nobody has signed in.", "content": _TEXT},
     403: {"model": Problem, "description": "The role, or the scope of the token, is not enough."},
 }
 
@@ -49,6 +53,7 @@ def build_api(probes: Sequence[Probe], own: OwnHosts, routers: Sequence[APIRoute
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(_judge)],
+        responses=_OF_THE_GATE,
     )
     # The route of /openapi.json, which is not FastAPI's own kind of route, and has no dependencies.
     for route in api.routes:

@@ -170,6 +170,7 @@ def test_a_websocket_that_sends_what_is_no_message_and_leaves_costs_no_traceback
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_websocket_has_so_many_listeners_and_no_more(people: People, caplog: pytest.LogCaptureFixture):
     with listening(people) as page:
         for number in range(150):
