@@ -26,8 +26,10 @@ DATA_FILES = (
     "native/_kernels.pyi",
     "native/_rows.pyi",
     "py.typed",
+    "web/common/templates/frame.html",
+    *(f"web/pages/templates/{name}.html" for name in ("batch", "macros", "message", "morning", "page", "table")),
     *(f"web/sign_in/templates/{name}.html" for name in ("account", "page", "password", "sign_in")),
-    "web/sign_in/templates/style.css",
+    *(f"web/{room}/templates/style.css" for room in ("common", "pages", "sign_in")),
 )
 KERNELS = {"native/_kernels.abi3.so", "native/_rows.abi3.so"}
 # Everything that is not tracked by git, and caches.

@@ -10,7 +10,7 @@ from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
-@pytest.mark.sample56
+@pytest.mark.sample
 def test_every_server_is_named_and_its_tables_are_looked_at(
     mysql: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
