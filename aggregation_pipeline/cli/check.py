@@ -34,7 +34,7 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
     from aggregation_pipeline.doctor.examination import examine
     from aggregation_pipeline.doctor.findings import Case, Finding
     from aggregation_pipeline.doctor.subjects import SUBJECTS
-    from aggregation_pipeline.errors import PipelineError
+    from aggregation_pipeline.errors import ConfigError, PipelineError
     from aggregation_pipeline.local import console
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
@@ -50,7 +50,8 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
             try:
                 project = load_project(settings)
             except PipelineError as error:
-                findings = [Finding("aggregation.yaml", "failure", str(error), subject="settings")]
+                name = "aggregation.yaml" if isinstance(error, ConfigError) else "variables"
+                findings = [Finding(name, "failure", str(error), subject="settings")]
             findings += examine(Case(settings, project, fix=fix, send=send), SUBJECTS)
     works = not any(finding.status == "failure" for finding in findings)
     if as_json:

@@ -95,6 +95,12 @@ def test_what_cannot_be_loaded_is_one_line_and_the_rest_is_looked_at(shop: Deplo
     assert code == 1
     assert "selct_fields" in found["settings", "aggregation.yaml"]["text"]
     assert found["mysql", "snapshot"]["status"] == "ok"
+    shop.configure("tables: {users: {}}")
+    shop.enter(monkeypatch, DAGSTER_PG_URL="")
+    code, found = check()
+    assert code == 1
+    assert "DAGSTER_PG_URL" in found["settings", "variables"]["text"]
+    assert found["files", "PutObject"]["status"] == "ok"
     shop.enter(monkeypatch, CRON_SCHEDULE="0 2 1-7 * 1")
     code, found = check()
     assert code == 1
