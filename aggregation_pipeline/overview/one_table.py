@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dagster import AssetKey, DagsterInstance
+from dagster import DagsterInstance
 
-from aggregation_pipeline.assets.keys import table_key
+from aggregation_pipeline.assets.keys import manifest_key, table_key
 from aggregation_pipeline.batch_jobs.pages import PageFilter
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
 from aggregation_pipeline.overview import values
@@ -15,7 +15,6 @@ from aggregation_pipeline.overview.history import Day
 from aggregation_pipeline.overview.schedules import NextTick
 from aggregation_pipeline.overview.table_lines import TableLine
 from aggregation_pipeline.overview.usual import Usual
-from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, segment
 from aggregation_pipeline.runs.latest_checks import LatestCheck, checks_of
 from aggregation_pipeline.runs.tags import FILES_KEY, WINDOW_KEY
 
@@ -66,11 +65,13 @@ class TableEvents:
 
 def read_table_events(instance: DagsterInstance, name: str) -> TableEvents:
     """Read them. Raises MirrorError, and the errors of Dagster's storage."""
-    event = instance.get_latest_materialization_event(AssetKey(export_path(segment(name), MANIFEST)))
+    manifest = manifest_key(name)
+    event = instance.get_latest_materialization_event(manifest)
     stored: dict[str, Any] = {}
     if event is not None and event.asset_materialization is not None:
         stored = {label: each.value for label, each in event.asset_materialization.metadata.items()}
-    checks = sorted(checks_of(instance, table_key(name)), key=lambda check: check.passed)
+    # The check of the names for people is the manifest's.
+    checks = sorted(checks_of(instance, [table_key(name), manifest]), key=lambda check: check.passed)
     files = [file_of(values.members(file)) for file in values.items(stored.get(FILES_KEY), _MOST_FILES)]
     return TableEvents(files, values.text(stored.get(WINDOW_KEY)), checks)
 

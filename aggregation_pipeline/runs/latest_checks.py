@@ -52,9 +52,10 @@ def failed_checks(instance: DagsterInstance) -> Sequence[LatestCheck]:
     return _read(instance, sa.true(), failed)
 
 
-def checks_of(instance: DagsterInstance, key: AssetKey) -> Sequence[LatestCheck]:
-    """Return the last evaluation of each check of a table, by name. Raises MirrorError."""
-    return _read(instance, AssetCheckExecutionsTable.c.asset_key == key.to_string(), sa.true())
+def checks_of(instance: DagsterInstance, keys: Sequence[AssetKey]) -> Sequence[LatestCheck]:
+    """Return the last evaluation of each check of these assets, by name. Raises MirrorError."""
+    of_these = AssetCheckExecutionsTable.c.asset_key.in_([key.to_string() for key in keys])
+    return _read(instance, of_these, sa.true())
 
 
 def _read(

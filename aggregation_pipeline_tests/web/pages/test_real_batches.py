@@ -29,6 +29,8 @@ def test_a_table_links_to_its_files(shop: Shop):
     text = text_of(answer)
     assert "Newest window 2026-11-03" in text
     assert "30 6 * * *" in text
+    for check in ("formats_reconciled", "stable_names_set"):
+        assert check in text, check
     files = [link for link in links_of(answer) if link.startswith("/files/")]
     assert {link.rpartition(".")[2] for link in files} == {"csv", "json"}
     for link in files:
