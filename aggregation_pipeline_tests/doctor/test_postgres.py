@@ -12,6 +12,7 @@ from aggregation_pipeline_tests.doctor.conftest import found_by
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.runs import new_batch_jobs
 from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+from aggregation_pipeline_tests.support.servers.transaction_pooler import transaction_pooler
 
 
 @pytest.fixture
@@ -57,3 +58,14 @@ def test_a_database_that_takes_no_writes_is_a_failure(
         connection.commit()
     shop.enter(monkeypatch, DAGSTER_PG_URL=url)
     assert "takes no writes" in found_by(examine_postgres)["rights"].text
+
+
+def test_a_pooler_by_transactions_is_a_failure(
+    postgres: PostgresServer, shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    direct = sa.make_url(postgres.url).difference_update_query(["host"])
+    with transaction_pooler(postgres.server.socket_folder / ".s.PGSQL.5432") as port:
+        shop.enter(monkeypatch, DAGSTER_PG_URL=str(direct.set(host="127.0.0.1", port=port)))
+        found = found_by(examine_postgres)["pooler"]
+    assert found.status == "failure"
+    assert "the pooler's session mode" in found.remedy
