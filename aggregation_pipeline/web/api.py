@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.web import openapi_page
-from aggregation_pipeline.web.answers import Problem
+from aggregation_pipeline.web.common.answers import Problem
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.health import health_router
-from aggregation_pipeline.web.hosts import OwnHosts
-from aggregation_pipeline.web.judged import judge, refusal_for
-from aggregation_pipeline.web.route_table import needs_of
+from aggregation_pipeline.web.roles.judged import judge, refusal_for
+from aggregation_pipeline.web.roles.route_table import needs_of
 
 # Beside what /openapi.json describes.
 _FOR_PEOPLE: Final = ("/openapi", "/openapi.json", "/batches")

@@ -10,12 +10,12 @@ from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.metrics.exposition import Metrics
 from aggregation_pipeline.metrics.sources import open_sources
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.aggregate import aggregate_router
-from aggregation_pipeline.web.current_project import CurrentProject
+from aggregation_pipeline.web.aggregate.routes import aggregate_router
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline.web.files import files_router
 from aggregation_pipeline.web.metrics import metrics_router
 from aggregation_pipeline.web.pages.routes import open_pages_router
-from aggregation_pipeline.web.status import open_status_router
+from aggregation_pipeline.web.status.routes import open_status_router
 
 
 @contextmanager

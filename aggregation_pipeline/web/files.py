@@ -14,7 +14,7 @@ from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.storage.content_disposition import content_disposition
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.published_file import PublishedFile, find_published
-from aggregation_pipeline.web.answers import NAME, PROBLEM
+from aggregation_pipeline.web.common.answers import NAME, PROBLEM
 from aggregation_pipeline.web.common.workers import Workers
 
 # A browser saves the file. Should it ever show one, nothing in it runs, and it may load nothing.

@@ -10,9 +10,9 @@ from pydantic import Field
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.health.probe import Outcome, Probe
 from aggregation_pipeline.health.probes import CODE_LOCATION
-from aggregation_pipeline.web.answers import Answer, now_text
 from aggregation_pipeline.web.asking import ask_all
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.common.answers import Answer, now_text
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 
 # Load balancers and containers ask under the address of this machine, whatever it is. So the gate lets these paths
 # through under every Host. They say only what works and what does not, and they change nothing.

@@ -36,15 +36,15 @@ from aggregation_pipeline.web.common.quiet_log import OnceAMinute
 from aggregation_pipeline.web.corner_links import with_corner_links
 from aggregation_pipeline.web.dagster_loop import InSecondLoop, second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
-from aggregation_pipeline.web.gate import Gate
-from aggregation_pipeline.web.graphql_body import problem_of, problem_of_report
-from aggregation_pipeline.web.graphql_fields import judge_fields
-from aggregation_pipeline.web.graphql_websocket import ReadableWebSocket
+from aggregation_pipeline.web.gate.gate import Gate
+from aggregation_pipeline.web.gate.hosts import OwnHosts
+from aggregation_pipeline.web.graphql.body import problem_of, problem_of_report
+from aggregation_pipeline.web.graphql.fields import judge_fields
+from aggregation_pipeline.web.graphql.websocket import ReadableWebSocket
 from aggregation_pipeline.web.health import OPEN_PATHS
-from aggregation_pipeline.web.hosts import OwnHosts
-from aggregation_pipeline.web.judged import judge
-from aggregation_pipeline.web.permissions import PrincipalContext
-from aggregation_pipeline.web.route_table import open_paths
+from aggregation_pipeline.web.roles.judged import judge
+from aggregation_pipeline.web.roles.permissions import PrincipalContext
+from aggregation_pipeline.web.roles.route_table import open_paths
 from aggregation_pipeline.web.sign_in.access import Access, open_access
 from aggregation_pipeline.web.sign_in.authentication import JUDGE_SECONDS, Authentication
 from aggregation_pipeline.web.sign_in.identity import Identification

@@ -13,7 +13,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from aggregation_pipeline.metrics.exposition import Metrics, encode
 from aggregation_pipeline.metrics.sources import open_sources
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.current_project import CurrentProject
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline_tests.metrics.observed import Observed, observed
 from aggregation_pipeline_tests.metrics.parsed import families, value
 from aggregation_pipeline_tests.support.runs import FakeTable, run

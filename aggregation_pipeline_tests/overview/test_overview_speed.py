@@ -19,7 +19,7 @@ from aggregation_pipeline.batch_jobs.repository import kept_repository
 from aggregation_pipeline.overview.overview import Overview
 from aggregation_pipeline.overview.table_list import TableQuery, select_tables
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.current_project import CurrentProject
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline_tests.overview.large import NAMES, fill
 from aggregation_pipeline_tests.support.runs import new_batch_jobs, open_instance
 

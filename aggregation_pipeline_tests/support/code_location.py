@@ -16,7 +16,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceLoadTarget
 
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.current_project import CurrentProject
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline_tests.support.runs import open_instance
 
 _CODE = """

@@ -7,17 +7,17 @@ import pytest
 
 if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
-    from aggregation_pipeline_tests.web.aggregate_site import Site
+    from aggregation_pipeline_tests.web.aggregate.site import Site
     from aggregation_pipeline_tests.web.shop import Shop
 
 
 @pytest.fixture(scope="module")
 def served(postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Site]":
-    from aggregation_pipeline.web.aggregate import aggregate_router
+    from aggregation_pipeline.web.aggregate.routes import aggregate_router
     from aggregation_pipeline.web.api import build_api
-    from aggregation_pipeline.web.hosts import OwnHosts
+    from aggregation_pipeline.web.gate.hosts import OwnHosts
     from aggregation_pipeline_tests.support.code_location import loaded
-    from aggregation_pipeline_tests.web.aggregate_site import CONFIG, Site
+    from aggregation_pipeline_tests.web.aggregate.site import CONFIG, Site
     from aggregation_pipeline_tests.web.served import free_port, serving_app
 
     port = free_port()

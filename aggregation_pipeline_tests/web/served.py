@@ -22,7 +22,7 @@ from aggregation_pipeline.web.api import build_api
 from aggregation_pipeline.web.bounded_connection import BoundedConnection
 from aggregation_pipeline.web.dagster_loop import second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.server import Webserver
 from aggregation_pipeline.web.sign_in.access import open_access
 from aggregation_pipeline_tests.support.waiting import until

@@ -20,9 +20,9 @@ from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.web.api import build_api, routes_to
 from aggregation_pipeline.web.endpoints import open_endpoints
-from aggregation_pipeline.web.gate import Gate
+from aggregation_pipeline.web.gate.gate import Gate
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.health import OPEN_PATHS
-from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline_tests.support.deployment import Deployment, use_environment
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

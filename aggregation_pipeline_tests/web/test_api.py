@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.web.api import build_api, routes_to
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.web.asgi import ask
 from aggregation_pipeline_tests.web.served import Answer, free_port, serving, serving_app

@@ -13,9 +13,9 @@ from starlette.middleware import Middleware
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.health.probes import CODE_LOCATION
 from aggregation_pipeline.web.api import build_api, routes_to
-from aggregation_pipeline.web.gate import Gate
+from aggregation_pipeline.web.gate.gate import Gate
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.health import OPEN_PATHS
-from aggregation_pipeline.web.hosts import OwnHosts
 from aggregation_pipeline_tests.web.asgi import ask
 
 WHERE = "db.internal:3306 refuses connections"

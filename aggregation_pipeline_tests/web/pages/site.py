@@ -7,8 +7,8 @@ from starlette.middleware import Middleware
 
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api, routes_to
-from aggregation_pipeline.web.gate import Gate
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.gate.gate import Gate
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.pages.routes import Reads, pages_router
 
 

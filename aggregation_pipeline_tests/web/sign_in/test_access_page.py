@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.access.roles import ROLES
-from aggregation_pipeline.web.graphql_fields import IGNORED_MUTATIONS, MUTATIONS
-from aggregation_pipeline.web.permissions import ROLES as PERMISSION_ROLES
-from aggregation_pipeline.web.route_table import ROUTES, Need
+from aggregation_pipeline.web.graphql.fields import IGNORED_MUTATIONS, MUTATIONS
+from aggregation_pipeline.web.roles.permissions import ROLES as PERMISSION_ROLES
+from aggregation_pipeline.web.roles.route_table import ROUTES, Need
 from aggregation_pipeline_tests.support.markdown import CODE_SPAN, read, tables
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 

@@ -24,9 +24,9 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from aggregation_pipeline.access.roles import Principal, Role
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.graphql_fields import IGNORED_MUTATIONS, MUTATIONS
-from aggregation_pipeline.web.permissions import ROLES as PERMISSION_ROLES
-from aggregation_pipeline.web.route_table import ROUTES, keys_of, needs_of
+from aggregation_pipeline.web.graphql.fields import IGNORED_MUTATIONS, MUTATIONS
+from aggregation_pipeline.web.roles.permissions import ROLES as PERMISSION_ROLES
+from aggregation_pipeline.web.roles.route_table import ROUTES, keys_of, needs_of
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.web.served import building, open_websocket
 from aggregation_pipeline_tests.web.sign_in.people import JSON, ROLES, People, empty_workspace

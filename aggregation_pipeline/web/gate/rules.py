@@ -15,7 +15,7 @@ from typing import Final
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from starlette.requests import HTTPConnection
 
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 
 _SAFE_METHODS: Final = ("GET", "HEAD")
 _OWN_SITES: Final = ("same-origin", "none")

@@ -17,8 +17,8 @@ from graphql import GraphQLError, GraphQLField, GraphQLResolveInfo, GraphQLSchem
 
 from aggregation_pipeline.access.audit import Result
 from aggregation_pipeline.access.roles import Principal, Role
-from aggregation_pipeline.web.permissions import ROLES, PrincipalContext, acting_role, requested_by
-from aggregation_pipeline.web.reloads import refused_reload
+from aggregation_pipeline.web.graphql.reloads import refused_reload
+from aggregation_pipeline.web.roles.permissions import ROLES, PrincipalContext, acting_role, requested_by
 
 MUTATIONS: Final[Mapping[str, Permissions]] = {
     **dict.fromkeys(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from aggregation_pipeline.web.answers import Answer
+from aggregation_pipeline.web.common.answers import Answer
 
 # With the constraint, pydantic refuses what is no Unicode: lone surrogates, which no answer could repeat.
 _Text = Annotated[str, Field(min_length=1)]

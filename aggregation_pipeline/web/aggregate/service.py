@@ -13,8 +13,8 @@ from aggregation_pipeline.launching.plan import LaunchRequest, Plan
 from aggregation_pipeline.launching.requests import StoredRequest
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.web.aggregate.run_watch import RunWatch
 from aggregation_pipeline.web.common.workers import Workers
-from aggregation_pipeline.web.run_watch import RunWatch
 
 
 class AggregateService:

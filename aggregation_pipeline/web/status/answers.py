@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from aggregation_pipeline.web.answers import Answer
+from aggregation_pipeline.web.common.answers import Answer
 
 _UTC = "in UTC, as JavaScript's Date has it"
 

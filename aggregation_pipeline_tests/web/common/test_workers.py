@@ -8,8 +8,8 @@ from collections.abc import Collection
 import pytest
 
 from aggregation_pipeline.errors import NotReadyError
+from aggregation_pipeline.web.aggregate.run_watch import RunWatch
 from aggregation_pipeline.web.common.workers import Workers
-from aggregation_pipeline.web.run_watch import RunWatch
 
 
 def test_results_and_errors_are_those_of_the_work():

@@ -18,7 +18,7 @@ from aggregation_pipeline.runs import tags
 from aggregation_pipeline.web.api import routes_to
 from aggregation_pipeline_tests.support.freezing import frozen
 from aggregation_pipeline_tests.support.waiting import until
-from aggregation_pipeline_tests.web.aggregate_site import CONFIG, Site, end
+from aggregation_pipeline_tests.web.aggregate.site import CONFIG, Site, end
 from aggregation_pipeline_tests.web.served import Answer, ask, free_port
 
 JSON = "Content-Type: application/json"

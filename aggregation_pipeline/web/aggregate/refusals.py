@@ -16,7 +16,7 @@ from starlette.types import Message, Receive
 
 from aggregation_pipeline.errors import ConfigError, LaunchError, NotReadyError, UnfinishedError
 from aggregation_pipeline.runs.redaction import redacted
-from aggregation_pipeline.web.aggregate_models import AggregateRequest, BatchLinks, OpenBatch, Refused
+from aggregation_pipeline.web.aggregate.models import AggregateRequest, BatchLinks, OpenBatch, Refused
 from aggregation_pipeline.web.common.links import batch_link, run_link
 
 _log: Final = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from aggregation_pipeline.launching.launcher import Launched
 from aggregation_pipeline.launching.outcome import Outcome
 from aggregation_pipeline.launching.plan import Plan, PlannedRun
 from aggregation_pipeline.runs.results import RunResult
-from aggregation_pipeline.web.aggregate_models import (
+from aggregation_pipeline.web.aggregate.models import (
     AggregateAnswer,
     OldResult,
     OldSummary,
@@ -21,9 +21,9 @@ from aggregation_pipeline.web.aggregate_models import (
     SkippedTable,
     TableOutcome,
 )
-from aggregation_pipeline.web.answers import now_text
+from aggregation_pipeline.web.aggregate.refusals import links_to
+from aggregation_pipeline.web.common.answers import now_text
 from aggregation_pipeline.web.common.links import link
-from aggregation_pipeline.web.refusals import links_to
 
 _MESSAGES: Mapping[str, str] = {
     "pending": "in the queue",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from aggregation_pipeline.web.batch_answers import BatchAnswer
-from aggregation_pipeline.web.status_answers import StatusAnswer
+from aggregation_pipeline.web.status.answers import StatusAnswer
+from aggregation_pipeline.web.status.batch_answers import BatchAnswer
 from aggregation_pipeline_tests.batch_jobs.any_rows import ROW, insert
 from aggregation_pipeline_tests.support.markdown import code_blocks, read
 from aggregation_pipeline_tests.support.paths import REPOSITORY

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from aggregation_pipeline.batch_jobs.pages import POSITION, PageFilter, Position
 from aggregation_pipeline.overview.snapshot import NEWEST_BATCHES
-from aggregation_pipeline.web.answers import NAME
+from aggregation_pipeline.web.common.answers import NAME
 
 _DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # The types of all programs.

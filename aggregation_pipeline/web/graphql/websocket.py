@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from aggregation_pipeline.web.graphql_body import problem_of_values
+from aggregation_pipeline.web.graphql.body import problem_of_values
 
 # A message that is none of the protocol. Its reason may have 123 bytes.
 _BAD_MESSAGE: Final = 4400

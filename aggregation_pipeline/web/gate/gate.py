@@ -11,8 +11,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aggregation_pipeline.web.hosts import OwnHosts
-from aggregation_pipeline.web.rules import Refusal, refusal
+from aggregation_pipeline.web.gate.hosts import OwnHosts
+from aggregation_pipeline.web.gate.rules import Refusal, refusal
 
 # With these, no page of another site can show ours in a frame, where people would click what they do not see, or load
 # parts of it.

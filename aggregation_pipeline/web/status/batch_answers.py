@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from aggregation_pipeline.web.answers import Answer
-from aggregation_pipeline.web.status_answers import BatchSummary
+from aggregation_pipeline.web.common.answers import Answer
+from aggregation_pipeline.web.status.answers import BatchSummary
 
 
 class FileAnswer(Answer):

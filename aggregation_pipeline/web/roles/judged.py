@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregation_pipeline.web.common.principal import found_principal
-from aggregation_pipeline.web.route_table import Need, is_static, method_of, needs_of
+from aggregation_pipeline.web.roles.route_table import Need, is_static, method_of, needs_of
 
 
 def judge(route: BaseRoute, within: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> None:

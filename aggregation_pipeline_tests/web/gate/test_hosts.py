@@ -5,7 +5,7 @@ import pytest
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.web.hosts import OwnHosts
+from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
 

@@ -13,11 +13,11 @@ from aggregation_pipeline.launching.plan import LaunchRequest
 from aggregation_pipeline.launching.requests import KEPT_DAYS
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.base import LONGEST_WAIT_SECONDS, Settings
-from aggregation_pipeline.web.aggregate_answers import answer_plan, answer_request
-from aggregation_pipeline.web.aggregate_models import AggregateAnswer, AggregateRequest, PlanAnswer, Refused
-from aggregation_pipeline.web.aggregate_service import AggregateService
+from aggregation_pipeline.web.aggregate.answers import answer_plan, answer_request
+from aggregation_pipeline.web.aggregate.models import AggregateAnswer, AggregateRequest, PlanAnswer, Refused
+from aggregation_pipeline.web.aggregate.refusals import ANSWERS, RefusingRoute
+from aggregation_pipeline.web.aggregate.service import AggregateService
 from aggregation_pipeline.web.common.principal import principal_of
-from aggregation_pipeline.web.refusals import ANSWERS, RefusingRoute
 
 _WAIT: Final = "Answer after the work, or after so many seconds. AGGREGATE_WAIT_SECONDS is the default."
 _KEY: Final = (

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode, checks
 
 from aggregation_pipeline.web import openapi_page
-from aggregation_pipeline_tests.web.aggregate_site import Site
+from aggregation_pipeline_tests.web.aggregate.site import Site
 from aggregation_pipeline_tests.web.test_api import described
 
 

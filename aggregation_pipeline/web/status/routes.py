@@ -21,14 +21,14 @@ from aggregation_pipeline.overview.tables import TableState
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.log_once import claim_log_line
-from aggregation_pipeline.web.answers import PROBLEM
-from aggregation_pipeline.web.batch_answers import BatchAnswer
-from aggregation_pipeline.web.batch_query import BatchQuery
+from aggregation_pipeline.web.common.answers import PROBLEM
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline.web.common.file_links import FileLinks
 from aggregation_pipeline.web.common.workers import Workers
-from aggregation_pipeline.web.current_project import CurrentProject
-from aggregation_pipeline.web.status_answers import StatusAnswer
-from aggregation_pipeline.web.status_views import SnapshotView, batch_list, whole_answer
+from aggregation_pipeline.web.status.answers import StatusAnswer
+from aggregation_pipeline.web.status.batch_answers import BatchAnswer
+from aggregation_pipeline.web.status.batch_query import BatchQuery
+from aggregation_pipeline.web.status.views import SnapshotView, batch_list, whole_answer
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -9,9 +9,11 @@ from aggregation_pipeline.overview.batches import Batch, BatchDetail, BatchPage
 from aggregation_pipeline.overview.kept import Known
 from aggregation_pipeline.overview.run_detail import RunDetail
 from aggregation_pipeline.overview.snapshot import DAYS, Snapshot
-from aggregation_pipeline.web import status_answers as answers
-from aggregation_pipeline.web.answers import moment_text
-from aggregation_pipeline.web.batch_answers import (
+from aggregation_pipeline.web.common.answers import moment_text
+from aggregation_pipeline.web.common.file_links import FileLinks
+from aggregation_pipeline.web.common.links import batch_link, run_link
+from aggregation_pipeline.web.status import answers
+from aggregation_pipeline.web.status.batch_answers import (
     BatchAnswer,
     CheckAnswer,
     ErrorAnswer,
@@ -19,8 +21,6 @@ from aggregation_pipeline.web.batch_answers import (
     PlatformAnswer,
     StagesAnswer,
 )
-from aggregation_pipeline.web.common.file_links import FileLinks
-from aggregation_pipeline.web.common.links import batch_link, run_link
 
 
 class SnapshotView:
