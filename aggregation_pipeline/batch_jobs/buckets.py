@@ -115,7 +115,8 @@ def _counts(figures: Sequence[Any]) -> Counts:
 
 
 def _whole(number: float | None) -> int:
-    return max(0, int(number or 0))
+    # No more than a bigint holds: sums of greater ones no float holds, and pages write numbers as floats.
+    return max(0, int(min(number or 0, 2**63 - 1)))
 
 
 def _length(seconds: float | None) -> float:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Any, Final, Self, TypeAlias
 from uuid import UUID
 
@@ -164,9 +164,13 @@ def figures_of(found: Mapping[str, Any]) -> Figures:
 
 
 def moment(text: object) -> datetime | None:
-    """Read a moment of PostgreSQL's; None for one that Python has none for: infinity, or beyond the year 9999."""
+    """Read a moment of PostgreSQL's; None for one that Python has none for: infinity, or beyond the year 9999.
+
+    None also in the years 1 and 9999: at their ends some zones' clocks have no time for it.
+    """
     with suppress(ValueError):
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return found if found and MINYEAR < found.year < MAXYEAR else None
     return None
 
 

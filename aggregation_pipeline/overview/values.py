@@ -10,6 +10,9 @@ from aggregation_pipeline.batch_jobs.pages import moment
 
 # As long as the error texts that we write.
 _LONGEST: Final = 2_000
+# What PostgreSQL's bigint holds. Greater numbers count nothing, and make sums that no float holds.
+_MOST: Final = 2**63 - 1
+_DIGITS: Final = len(str(_MOST))
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -19,10 +22,10 @@ def text(value: object) -> str | None:
 
 
 def count(value: object) -> int | None:
-    """A number of things: a whole number from 0 on, also as a text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of things: a whole number from 0 to what a bigint holds, also as a text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
 
 
 def seconds(value: object) -> float | None:
@@ -38,10 +41,7 @@ def instant(value: object) -> datetime | None:
     found = moment(value) if isinstance(value, str) else value
     if not isinstance(found, datetime) or found.tzinfo is None:
         return None
-    try:
-        return found.astimezone(UTC)
-    except OverflowError:
-        return None
+    return found.astimezone(UTC)
 
 
 def members(value: object) -> Mapping[str, Any]:
