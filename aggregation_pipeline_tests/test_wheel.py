@@ -27,7 +27,7 @@ DATA_FILES = (
     "native/_rows.pyi",
     "py.typed",
     "web/common/templates/frame.html",
-    *(f"web/pages/templates/{name}.html" for name in ("batch", "macros", "message", "morning", "page", "table")),
+    *(f"web/pages/templates/{name}.html" for name in ("batch", "day", "macros", "message", "morning", "page", "table")),
     *(f"web/sign_in/templates/{name}.html" for name in ("account", "page", "password", "sign_in")),
     *(f"web/{room}/templates/style.css" for room in ("common", "pages", "sign_in")),
 )
