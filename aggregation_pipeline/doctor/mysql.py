@@ -13,6 +13,8 @@ from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.settings.connections import source_options
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.errors import REPEATABLE
 from aggregation_pipeline.source.mysql.session import Session, open_session
 
 _CONNECT_SECONDS: Final = 10
@@ -39,6 +41,17 @@ def examine_mysql(case: Case) -> Iterator[Finding]:
         yield failure("DB_HOST", "no source database is configured", "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME")
         return
     options = replace(source_options(case.settings), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
+    try:
+        yield from _in_session(case, options)
+    except SourceLostError as error:
+        yield failure(
+            "connection",
+            str(error).removesuffix(REPEATABLE),
+            "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between",
+        )
+
+
+def _in_session(case: Case, options: SourceOptions) -> Iterator[Finding]:
     with open_session(
         options, logical_time=datetime.now(UTC), zone=case.settings.zone, require_snapshot=False
     ) as session:

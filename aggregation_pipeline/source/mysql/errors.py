@@ -38,6 +38,8 @@ _UNKNOWN_NAME: Final = {
 }
 # Names of the error numbers that all servers share.
 _SYMBOLS: Final = {code: name for name, code in vars(ER).items() if isinstance(code, int) and code < 1800}
+# The end of what is said to those whose run met a SourceLostError.
+REPEATABLE: Final = " The run can be repeated; nothing was published."
 _ACCESS_DENIED: Final = 1045
 _UNKNOWN_COLUMN: Final = 1054
 _SYNTAX: Final = 1064
@@ -93,14 +95,9 @@ def to_source_error(error: BaseException, where: str = "", quotable: QuotableNam
     if code is not None and code in RETRYABLE:
         cause = connect_failure(original)
         why = f": {_system_words(cause)}" if isinstance(cause, OSError) else ""
-        return SourceLostError(
-            f"MySQL{at}: {RETRYABLE[code]} (error {code}{why}). The run can be repeated; nothing was published."
-        )
+        return SourceLostError(f"MySQL{at}: {RETRYABLE[code]} (error {code}{why}).{REPEATABLE}")
     if isinstance(original, OSError):
-        return SourceLostError(
-            f"MySQL{at}: the connection broke ({_system_words(original)}). The run can be repeated; nothing was"
-            " published."
-        )
+        return SourceLostError(f"MySQL{at}: the connection broke ({_system_words(original)}).{REPEATABLE}")
     words, remedy = _in_our_words(code, said, quotable)
     number = type(original).__name__ if code is None else f"error {code}"
     symbol = f", ER_{_SYMBOLS[code]}" if code in _SYMBOLS and code not in REFUSALS else ""
