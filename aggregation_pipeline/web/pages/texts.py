@@ -113,6 +113,7 @@ TEXTS: Final[Texts] = {
     "in_dagster": ("Open in Dagster", "在 Dagster 中打开"),
     "run_in_dagster": ("Re-run, cancel and log: the run in Dagster", "重跑、取消、查看日志：在 Dagster 中打开该运行"),
     "asset_in_dagster": ("Run again and backfill: the table in Dagster", "重跑、回填：在 Dagster 中打开该表"),
+    "automation_in_dagster": ("Start again: Automation in Dagster", "重新启动：Dagster 的 Automation 页面"),
     "runs_in_dagster": ("All runs in Dagster", "Dagster 中的全部运行"),
     "errors": ("Errors", "错误"),
     "whole_run": ("whole run", "整个运行"),

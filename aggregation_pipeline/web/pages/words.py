@@ -4,6 +4,11 @@ from typing import Final
 
 from aggregation_pipeline.web.common.page import Texts
 
+_CHECK: Final = (
+    "`aggregation-pipeline check` looks at it, and says what to do.",
+    "运行 `aggregation-pipeline check` 可查看原因和处理办法。",
+)
+
 WORDS: Final[Texts] = {
     "state_failed": ("failed", "失败"),
     "state_missed": ("missed", "漏跑"),
@@ -30,6 +35,13 @@ WORDS: Final[Texts] = {
     "concern_sensors_stopped": ("sensors stopped", "传感器已停"),
     "concern_schedule_stopped": ("schedule stopped", "调度已停"),
     "concern_check_warned": ("check warned", "检查告警"),
+    "about_service_failing": _CHECK,
+    "about_dependency_failing": _CHECK,
+    "about_mirror_behind": _CHECK,
+    "about_sensors_stopped": (
+        "Rows of batch_jobs and alerts may come late while they are stopped.",
+        "停止期间，batch_jobs 的记录和告警可能延迟。",
+    ),
     "about_table_missed": (
         "Its schedule ticked, and no batch has begun since.",
         "调度时间已到，但一直没有批次开始。",

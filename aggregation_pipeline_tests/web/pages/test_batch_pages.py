@@ -250,3 +250,12 @@ def test_the_style_is_sent_once():
     assert style.headers["content-type"].startswith("text/css")
     again = get("/batches/style.css", if_none_match=style.headers["etag"])
     assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.parametrize("root", ["", "/behind/it"])
+def test_what_is_wrong_says_what_to_do_and_leads_to_where_it_is_started(root: str):
+    answer = get("/batches?concerns=all", root=root)
+    assert list(links_of(answer)).count(f"{root}/automation") == 2, "of sensors and of schedules"
+    assert "no answer within 2 s `aggregation-pipeline check` looks at it" in text_of(answer)
+    stopped = next(table.name for table in bad_morning(len(NAMES)).tables if table.stopped)
+    assert f"{root}/automation" in list(links_of(get(f"/batches/tables/{stopped}", root=root)))
