@@ -51,6 +51,8 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # Templates that an upgrade has replaced belong to code that is not loaded yet.
+            auto_reload=False,
         )
         sheets = (resources.files(each).joinpath(_TEMPLATES, _STYLE) for each in (_COMMON, package))
         self._style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)

@@ -15,7 +15,7 @@ MARKUP = "<script>alert(1)</script>\"'&{{7*7}}\u202e\u2066"
 NAMED = {"results": {MARKUP: {"status": MARKUP, "tables": [MARKUP], "by_table": {MARKUP: {"status": MARKUP}}}},
          "errors": [{"error": MARKUP * 30, "platform": MARKUP, "step": MARKUP, "at": "9999-12-31T23:59:59Z"}],
          "dagster": {"run_id": "../../x?y#z", "deployment": "demo", "partition": MARKUP, "schedule": MARKUP},
-         "planned": [MARKUP], "mirror_error": MARKUP}  # fmt: skip
+         "planned": [MARKUP] * 5, "mirror_error": MARKUP}  # fmt: skip
 
 
 def counted(number: object) -> dict[str, Any]:
