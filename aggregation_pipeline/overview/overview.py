@@ -12,9 +12,9 @@ from dagster import DagsterInstance
 from aggregation_pipeline.batch_jobs.pages import PageFilter, Position
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
 from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
-from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.overview.batches import Batch, BatchPage, read_batches
+from aggregation_pipeline.overview.bounded import Bounded
 from aggregation_pipeline.overview.dagster_state import DagsterState, read_dagster
 from aggregation_pipeline.overview.days import end_of, start_of
 from aggregation_pipeline.overview.history import Days, Recent, joined, read_days, read_recent, usual_of
@@ -61,6 +61,7 @@ class Overview:
         self._project: Project | None = None
         self._table_is_there = False
         self._joined: tuple[Recent, Days | None, Days] | None = None
+        self._ask_dagster = Bounded()
         self._dagster = Kept("morning: Dagster", self._read_dagster, _TIMES)
         self._recent = Kept("morning: today's batches", self._read_recent, _TIMES)
         self._past = Kept("morning: batches of the last days", self._read_past, _PAST_TIMES)
@@ -90,8 +91,8 @@ class Overview:
         if line is None:
             return None
         events: TableEvents | None = None
-        with suppress(MirrorError, SettingsError), outage_of_storage():
-            events = read_table_events(self._instance, name)
+        with suppress(MirrorError, SettingsError):
+            events = self._ask_dagster(read_table_events, self._instance, name)
         batches = None
         with suppress(MirrorError), self._open_rows(_PAGE_SECONDS) as rows:
             batches = read_table_batches(rows, self._settings.batch_job_type, line)
@@ -126,9 +127,9 @@ class Overview:
         if stored is not None:
             run = self._run_of(stored.detail.batch)
             return OneBatch(batch_id, stored.detail, stored.tables, run, stored.difference)
-        with outage_of_storage():
-            if self._instance.get_run_by_id(str(batch_id)) is not None:
-                return OneBatch(batch_id, None, (), run_detail(self._instance, str(batch_id), self._names()), None)
+        if self._ask_dagster(self._instance.get_run_by_id, str(batch_id)) is not None:
+            run = self._ask_dagster(run_detail, self._instance, str(batch_id), self._names())
+            return OneBatch(batch_id, None, (), run, None)
         if problem is not None:
             raise problem
         return None
@@ -163,8 +164,8 @@ class Overview:
     def _run_of(self, batch: Batch) -> RunDetail | None:
         if batch.run_id is None or batch.deployment != self._settings.deployment_name:
             return RunDetail()
-        with suppress(MirrorError, SettingsError), outage_of_storage():
-            return run_detail(self._instance, batch.run_id, self._names())
+        with suppress(MirrorError, SettingsError):
+            return self._ask_dagster(run_detail, self._instance, batch.run_id, self._names())
         return None
 
     def _read_dagster(self) -> DagsterState:

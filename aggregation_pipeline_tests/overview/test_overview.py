@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +26,7 @@ from aggregation_pipeline.batch_jobs.buckets import NO_COUNTS, Counts
 from aggregation_pipeline.errors import ConfigError, MirrorError
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.overview import kept, overview
+from aggregation_pipeline.overview.bounded import Bounded
 from aggregation_pipeline.overview.kept import Times
 from aggregation_pipeline.overview.overview import Overview
 from aggregation_pipeline.project import Project
@@ -218,6 +220,27 @@ def test_without_dagster_the_page_shows_what_the_rows_say(site: Site, monkeypatc
     batch = site.overview.batch(UUID(run_id))
     assert batch is not None
     assert (batch.run, [table.rows for table in batch.tables]) == (None, [30])
+
+
+def test_while_dagster_is_frozen_a_table_and_a_batch_show_what_the_rows_say(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    run_id = site.run(BAIDU)
+    morning, thawed = site.morning(), threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        thawed.wait(120)
+
+    monkeypatch.setattr(DagsterInstance, "get_latest_materialization_event", hang)
+    monkeypatch.setattr(overview, "run_detail", hang)
+    monkeypatch.setattr(site.overview, "_ask_dagster", Bounded(0.05))
+    table, batch = site.overview.table("baidu", morning), site.overview.batch(UUID(run_id))
+    thawed.set()
+    assert table is not None
+    assert table.batches is not None
+    assert ([each.id for each in table.batches], table.files, table.checks) == ([run_id], None, None)
+    assert batch is not None
+    assert (batch.run, [each.rows for each in batch.tables]) == (None, [30])
 
 
 def test_what_probes_have_found_is_shown_and_nobody_waits_for_them(site: Site):

@@ -33,7 +33,7 @@ from aggregation_pipeline.web.pages.table_page import show_table
 
 _log = logging.getLogger(__name__)
 _STATEMENT_SECONDS: Final = 3.0
-_LIMIT_SECONDS: Final = 8.0
+_LIMIT_SECONDS: Final = 10.0
 _LOG_EVERY: Final = 60.0
 _Handler = Callable[..., Awaitable[Response]]
 
@@ -110,7 +110,9 @@ class _BatchPages:
         self._zone = settings.zone
         self._deployment = settings.deployment_name
         self._links = FileLinks(settings)
-        self._work = Workers("the pages of batches", threads=4, seconds=_LIMIT_SECONDS, refuse=_AwayError)
+        self._read = Workers("what pages of batches show", threads=4, seconds=_LIMIT_SECONDS, refuse=_AwayError)
+        # Apart, so that a page of what is known waits for no server.
+        self._show = Workers("the pages of batches", threads=2, seconds=_LIMIT_SECONDS, refuse=_AwayError)
 
     @_told
     async def first(self, request: Request) -> Response:
@@ -118,7 +120,7 @@ class _BatchPages:
         morning = await self._overview.morning()
         if not {"dagster", "batch_jobs"} & set(morning.ages):
             return self.away(request, morning.away)
-        return await self._work.run(show_morning, request, morning)
+        return await self._show.run(show_morning, request, morning)
 
     @_told
     async def table(self, request: Request, name: str) -> Response:
@@ -126,10 +128,10 @@ class _BatchPages:
         morning = await self._overview.morning()
         if "dagster" not in morning.ages:
             return self.away(request, morning.away)
-        found = await self._work.run(self._overview.table, name, morning)
+        found = await self._read.run(self._overview.table, name, morning)
         if found is None:
             return self._missing(request, "missing_table")
-        return await self._work.run(show_table, request, found, morning, self._links)
+        return await self._show.run(show_table, request, found, morning, self._links)
 
     @_told
     async def day(self, request: Request, day: str) -> Response:
@@ -138,8 +140,8 @@ class _BatchPages:
         if query is None:
             return self._missing(request, "missing_page")
         morning = await self._overview.morning()
-        found = await self._work.run(self._overview.day, query.day, query.status, query.table, query.after, morning)
-        return await self._work.run(show_day, request, query, found, self._zone)
+        found = await self._read.run(self._overview.day, query.day, query.status, query.table, query.after, morning)
+        return await self._show.run(show_day, request, query, found, self._zone)
 
     @_told
     async def batch(self, request: Request, batch_job_id: str) -> Response:
@@ -148,11 +150,11 @@ class _BatchPages:
             batch_id = UUID(batch_job_id)
         except ValueError:
             return self._missing(request, "missing_page")
-        found = await self._work.run(self._overview.batch, batch_id)
+        found = await self._read.run(self._overview.batch, batch_id)
         if found is None:
             return self._missing(request, "missing_batch")
         known = {each.name for each in (await self._overview.morning()).tables}
-        return await self._work.run(
+        return await self._show.run(
             show_batch,
             request,
             found,

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 
 from aggregation_pipeline.errors import MirrorError
 from aggregation_pipeline.overview.one_batch import OneBatch
+from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.web.asgi import Answer, ask
 from aggregation_pipeline_tests.web.pages.mornings import (
     BATCH_IDS,
@@ -259,3 +261,23 @@ def test_what_is_wrong_says_what_to_do_and_leads_to_where_it_is_started(root: st
     assert "no answer within 2 s `aggregation-pipeline check` looks at it" in text_of(answer)
     stopped = next(table.name for table in bad_morning(len(NAMES)).tables if table.stopped)
     assert f"{root}/automation" in list(links_of(get(f"/batches/tables/{stopped}", root=root)))
+
+
+def test_pages_that_wait_for_a_frozen_server_keep_nobody_from_the_first_one():
+    thawed, waiting = threading.Event(), []
+
+    class Frozen(Reads):
+        def table(self, *_: Any) -> None:
+            waiting.append(1)
+            thawed.wait(60)
+
+    app = site(Frozen(bad_morning(len(NAMES))))
+    threads = [threading.Thread(target=ask, args=(app, "/batches/tables/orders")) for _ in range(4)]
+    for each in threads:
+        each.start()
+    until("all threads to wait", lambda: len(waiting) == 4, 60)
+    answer = ask(app, "/batches")
+    thawed.set()
+    for each in threads:
+        each.join()
+    assert answer.status == 200
