@@ -12,8 +12,8 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from aggregation_pipeline.batch_jobs.browse import RowFilter
 from aggregation_pipeline.batch_jobs.repository import OpenRepository, kept_repository
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.overview.batches import BatchDetail, BatchPage, read_batches, whole_batch
+from aggregation_pipeline.overview.bounded import Bounded
 from aggregation_pipeline.overview.kept import Kept, Known
 from aggregation_pipeline.overview.run_detail import RunDetail, run_detail
 from aggregation_pipeline.overview.snapshot import Snapshot, SnapshotReader
@@ -69,6 +69,7 @@ class _Reader:
         self._settings = settings
         self._instance = context.instance
         self._open_rows = open_rows
+        self._ask_dagster = Bounded()
         self._kept = Kept("status", SnapshotReader(settings, context.instance, project, open_rows))
 
     async def snapshot(self) -> Known[Snapshot]:
@@ -110,13 +111,11 @@ class _Reader:
         if detail.batch.run_id is None or detail.batch.deployment != self._settings.deployment_name:
             return detail, RunDetail()
         names = {segment(table.name): table.name for table in tables}
-        with outage_of_storage():
-            return detail, run_detail(self._instance, detail.batch.run_id, names)
+        return detail, self._ask_dagster(run_detail, self._instance, detail.batch.run_id, names)
 
     def _refuse_new_run(self, run_id: str) -> None:
         """Refuse a run without a row. One that has ended has lost its row; another has it some seconds later."""
-        with outage_of_storage():
-            run = self._instance.get_run_by_id(run_id)
+        run = self._ask_dagster(self._instance.get_run_by_id, run_id)
         if run is not None and not run.is_finished:
             raise HTTPException(
                 503, f"Run {run_id} has no row in batch_jobs yet. Try again in some seconds.", {"Retry-After": "5"}
