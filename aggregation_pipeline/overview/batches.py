@@ -192,7 +192,7 @@ def _moments(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _platforms(metadata: Mapping[str, Any]) -> Iterator[BatchPlatform]:
     left = _MOST_FILES
-    for name, value in list(values.members(metadata.get("results")).items())[:MOST_TABLES]:
+    for name, value in values.entries(metadata.get("results"), MOST_TABLES):
         result = values.members(value)
         files = tuple(file_of(values.members(file)) for file in values.items(result.get("files"), left)) if left else ()
         left -= len(files)

@@ -146,9 +146,9 @@ def _tables(row: JobRow) -> Iterator[TableInBatch]:
             yield TableInBatch(name, name, values.text(row["status"]), None, None, items, None, {}, None, None)
         return
     left = MOST_TABLES
-    for platform, result in results.items():
+    for platform, result in values.entries(results, MOST_TABLES):
         found = values.members(values.members(result).get("by_table")) or {platform: values.members(result)}
-        for name, figures in list(found.items())[:left]:
+        for name, figures in values.entries(found, left):
             yield _table(name, platform, values.members(figures))
         left = max(0, left - len(found))
 

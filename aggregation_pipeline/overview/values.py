@@ -1,8 +1,9 @@
 """Values of JSON that any program may have written: each is what was expected, or None."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -47,6 +48,11 @@ def instant(value: object) -> datetime | None:
 def members(value: object) -> Mapping[str, Any]:
     """An object; an empty one for anything else."""
     return value if isinstance(value, Mapping) else _NOTHING
+
+
+def entries(value: object, most: int) -> Iterator[tuple[str, Any]]:
+    """The first `most` members of an object with their names, which are cut as texts are; none for anything else."""
+    return ((name[:_LONGEST], member) for name, member in islice(members(value).items(), most))
 
 
 def items(value: object, most: int) -> Sequence[Any]:
