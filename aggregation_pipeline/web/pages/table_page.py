@@ -19,6 +19,10 @@ def show_table(request: Request, table: OneTable, morning: Morning, links: FileL
         formats_for(request, morning.zone, morning.at),
         away=morning.away,
         line=table.line,
+        mistake=next(
+            (each.text for each in morning.concerns if (each.code, each.table) == ("table_broken", table.line.name)),
+            None,
+        ),
         description=table.description,
         schedule=table.schedule,
         files=None if table.files is None else shown_files(request, table.files, links),

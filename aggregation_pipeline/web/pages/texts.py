@@ -194,6 +194,7 @@ TEXTS: Final[Texts] = {
     "group": ("Group", "分组"),
     "platform": ("Platform", "平台"),
     "description": ("Description", "说明"),
+    "mistake": ("The entry in aggregation.yaml cannot be used", "aggregation.yaml 中该表的配置无法使用"),
     "last_error": ("Last error", "最近一次错误"),
     "files_of": ("Newest files: window {window}", "最新文件：窗口 {window}"),
     "recent_batches": ("Recent batches", "近期批次"),

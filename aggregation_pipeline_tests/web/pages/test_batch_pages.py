@@ -281,3 +281,8 @@ def test_pages_that_wait_for_a_frozen_server_keep_nobody_from_the_first_one():
     for each in threads:
         each.join()
     assert answer.status == 200
+
+
+def test_a_table_whose_entry_cannot_be_used_says_why():
+    assert "group_by: no such column." in text_of(get(f"/batches/tables/{NAMES[3]}"))
+    assert "cannot be used" not in text_of(get(f"/batches/tables/{NAMES[0]}"))
