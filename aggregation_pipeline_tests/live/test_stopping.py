@@ -18,6 +18,7 @@ from aggregation_pipeline_tests.support.waiting import until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(540)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
 def test_a_run_whose_code_server_was_killed_is_cancelled_within_ten_seconds(services: Supervised, executor: str):
     services.restart(EXECUTOR=executor)
