@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from aggregation_pipeline.batch_jobs.projection import row_id
 from aggregation_pipeline.health.probe import Outcome, Probe
 from aggregation_pipeline.overview.dagster_state import DagsterState
 from aggregation_pipeline.overview.table_lines import TableLine, current_checks
 
+# The weightiest first.
 ConcernCode = Literal[
     "service_failing",
     "dependency_failing",
@@ -24,20 +25,7 @@ ConcernCode = Literal[
     "check_warned",
 ]
 
-# The weightiest first.
-CODES: Final[tuple[ConcernCode, ...]] = (
-    "service_failing",
-    "dependency_failing",
-    "table_failed",
-    "table_missed",
-    "table_late",
-    "table_broken",
-    "check_failed",
-    "mirror_behind",
-    "sensors_stopped",
-    "schedule_stopped",
-    "check_warned",
-)
+CODES: Final[tuple[ConcernCode, ...]] = get_args(ConcernCode)
 # These deserve a look; all others mean that data or the service are not what they should be.
 WARNINGS: Final[frozenset[ConcernCode]] = frozenset({"sensors_stopped", "schedule_stopped", "check_warned"})
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.batch_jobs.buckets import NewestPart
@@ -17,17 +17,7 @@ from aggregation_pipeline.runs.model import RunInfo
 
 # How a table is, in one word; the first that holds.
 TableStateCode = Literal["failed", "missed", "late", "broken", "check_failed", "running", "unknown", "never", "ok"]
-STATES: Final[tuple[TableStateCode, ...]] = (
-    "failed",
-    "missed",
-    "late",
-    "broken",
-    "check_failed",
-    "running",
-    "unknown",
-    "never",
-    "ok",
-)
+STATES: Final[tuple[TableStateCode, ...]] = get_args(TableStateCode)
 # A run may have been created a little before the tick that it is for, by another clock.
 _CLOCKS: Final = timedelta(minutes=1)
 

@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregation_pipeline.overview.one_batch import Change, Difference, OneBatch, TableChange, TableInBatch
+from aggregation_pipeline.runs.model import STAGES
 from aggregation_pipeline.web.common.file_links import FileLinks
 from aggregation_pipeline.web.pages.files import shown_files
 from aggregation_pipeline.web.pages.formats import Formats
 from aggregation_pipeline.web.pages.page import formats_for, show
 
-STAGES: Final = ("read", "render", "publish", "rest")
+# What the stages leave of a table's time is shown as one more.
+_PARTS: Final = (*STAGES, "rest")
 # No two batches take equally long: for a table, only a change of this size is shown.
 _MUCH_SLOWER: Final = 1.5
 # A figure that changed: the key of its word, its values, and how they are written.
@@ -61,7 +63,7 @@ def show_batch(
         mirror_error=detail and detail.mirror_error,
         run_id=run_id,
         errors=detail.errors if detail else (),
-        stages=STAGES,
+        stages=_PARTS,
         known=known,
         tables=[{**vars(table), "bars": bars} for table, bars in _with_bars(one.tables)],
         difference=one.difference,
