@@ -8,6 +8,7 @@ from typing import Final
 
 from aggregation_pipeline.doctor.findings import Case, Finding, attempt, ok, warning
 from aggregation_pipeline.local.preflight import prove_folder
+from aggregation_pipeline.storage.folder_writable import nearest_existing
 
 _PORT: Final = 3000
 _SECONDS: Final = 3.0
@@ -27,8 +28,8 @@ def examine_machine(case: Case) -> Iterator[Finding]:
 
 def _room(folder: Path) -> str:
     prove_folder(folder)
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    return f"{folder.absolute()} can be written to, {shutil.disk_usage(existing).free / 1024**3:,.1f} GiB are free"
+    free = shutil.disk_usage(nearest_existing(folder)).free
+    return f"{folder.absolute()} can be written to, {free / 1024**3:,.1f} GiB are free"
 
 
 def _memory(text: str) -> Finding:

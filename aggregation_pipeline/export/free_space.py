@@ -14,6 +14,7 @@ from typing import Final
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.source.request import Progress
+from aggregation_pipeline.storage.folder_writable import nearest_existing
 from aggregation_pipeline.storage.manifest import Manifest
 
 _SECONDS_BETWEEN_LOOKS: Final = 1.0
@@ -64,7 +65,7 @@ def _require(destination: Destination, temporary: int, stored: int, why: str) ->
         places["STORAGE_DIR"] = (folder, stored)
     disks: dict[int, int] = {}
     for name, (folder, need) in places.items():
-        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        existing = nearest_existing(folder)
         disk = existing.stat().st_dev
         # Both folders may be on one disk, which then has to take both.
         disks[disk] = disks.get(disk, 0) + need

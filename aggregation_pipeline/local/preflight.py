@@ -24,6 +24,7 @@ from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_r
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.connections import open_store
+from aggregation_pipeline.storage.folder_writable import nearest_existing
 
 _TIMEOUT_SECONDS: Final = 15.0
 # Even a small window with its files may take more than this.
@@ -122,7 +123,7 @@ def _batch_jobs(project: Project) -> None:
 
 def prove_folder(folder: Path) -> None:
     """Refuse a folder in which no files can be created. It need not exist yet."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    existing = nearest_existing(folder)
     if not existing.is_dir():
         raise SettingsError(f"{folder} is not a folder: {existing} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):

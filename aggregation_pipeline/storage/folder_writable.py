@@ -10,13 +10,19 @@ from aggregation_pipeline.errors import StorageError
 _MIN_FREE_BYTES: Final = 16 * 1024 * 1024
 
 
+def nearest_existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that is there: what is made at the path lies on its disk."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if each.exists())
+
+
 def prove_folder_writable(root: Path) -> None:
     """Prove that a run could store files in the folder, which need not be there yet.
 
     Raises:
         StorageError: it could not.
     """
-    existing = next(path for path in (root, *root.parents) if path.exists())
+    existing = nearest_existing(root)
     if not existing.is_dir():
         raise StorageError(f"STORAGE_DIR {root} is no folder: {existing} is a file. Set another")
     if not os.access(existing, os.W_OK | os.X_OK):
