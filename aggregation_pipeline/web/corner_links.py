@@ -5,7 +5,7 @@ from html import escape
 from starlette.responses import HTMLResponse
 
 from aggregation_pipeline.access.roles import Principal
-from aggregation_pipeline.web.common.principal import LOCAL
+from aggregation_pipeline.web.common.principal import LOCAL, shown_name
 
 _END = b"</body>"
 _CORNER = '<div style="position:fixed;left:8px;bottom:6px;z-index:15;display:flex;gap:4px">{links}</div>'
@@ -20,9 +20,8 @@ def with_corner_links(page: HTMLResponse, principal: Principal, prefix: str) -> 
     """Return Dagster's page with the links; without that to the account, if nobody has to sign in."""
     links = [("batches", "Batches", "Batches and tables: is anything wrong?")]
     if principal is not LOCAL:
-        # Of the name that a provider gives, what follows # is for machines.
-        name = principal.name.partition("#")[0] or principal.name
-        links.append(("account", name, f"{principal.name} ({principal.role.name.lower()}): your account, sign out"))
+        title = f"{principal.name} ({principal.role.name.lower()}): your account, sign out"
+        links.append(("account", shown_name(principal), title))
     shown = "".join(
         _LINK.format(href=escape(f"{prefix}/{path}"), title=escape(title), name=escape(name))
         for path, name, title in links

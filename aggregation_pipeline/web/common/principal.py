@@ -23,6 +23,11 @@ def found_principal(connection: HTTPConnection) -> Principal | None:
     return found
 
 
+def shown_name(principal: Principal) -> str:
+    """Return the name for people: in one that a provider gives, what follows # is for machines."""
+    return principal.name.partition("#")[0] or principal.name
+
+
 def principal_of(connection: HTTPConnection) -> Principal:
     """Return who sends this request.
 

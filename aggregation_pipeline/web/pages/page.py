@@ -13,7 +13,7 @@ from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.web.common.language import language_of
 from aggregation_pipeline.web.common.links import link, run_link
 from aggregation_pipeline.web.common.page import Pages
-from aggregation_pipeline.web.common.principal import LOCAL, principal_of
+from aggregation_pipeline.web.common.principal import LOCAL, principal_of, shown_name
 from aggregation_pipeline.web.pages.formats import Formats
 from aggregation_pipeline.web.pages.hours import KINDS as PARTS
 from aggregation_pipeline.web.pages.texts import TEXTS
@@ -80,8 +80,8 @@ def show(
         headers=headers,
         f=f,
         to=To(request),
-        # Of the name that a provider gives, what follows # is for machines. Nobody has to sign in as LOCAL.
-        who=None if principal == LOCAL else principal.name.partition("#")[0],
+        # Nobody has to sign in as LOCAL.
+        who=None if principal == LOCAL else shown_name(principal),
         kinds=KINDS,
         parts=PARTS,
         short_id=_SHORT_ID,
