@@ -14,6 +14,8 @@ from aggregation_pipeline.overview import values
 # Of one batch so many tables and files are shown. Our own rows have fewer files.
 MOST_TABLES: Final = 1_000
 _MOST_FILES: Final = 2 * FILES_IN_A_ROW
+# So many batches that have not ended are listed.
+OPEN_BATCHES: Final = 50
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,12 @@ def read_batches(rows: BatchJobRepository, wanted: PageFilter, after: Position |
     """
     page = rows.read_page(wanted, after, limit)
     return BatchPage(tuple(map(listed_batch, page.rows)), page.end)
+
+
+def read_open_batches(rows: BatchJobRepository, job_type: str) -> tuple[Batch, ...]:
+    """Return the newest OPEN_BATCHES that run or wait, the newest first. Raises MirrorError."""
+    wanted = PageFilter(job_type, ("pending", "in_progress"), newest_only=True)
+    return read_batches(rows, wanted, None, OPEN_BATCHES).batches
 
 
 def listed_batch(row: Mapping[str, Any]) -> Batch:

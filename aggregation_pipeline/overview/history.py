@@ -7,14 +7,10 @@ from functools import reduce
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.batch_jobs.buckets import NO_COUNTS, Buckets, Counts, NewestPart
-from aggregation_pipeline.batch_jobs.pages import PageFilter
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
-from aggregation_pipeline.overview.batches import Batch, read_batches
+from aggregation_pipeline.overview.batches import Batch, read_open_batches
 from aggregation_pipeline.overview.days import end_of, hours_of, last_days, start_of
 from aggregation_pipeline.overview.usual import Usual, usual
-
-# So many batches that have not ended are listed.
-OPEN_BATCHES = 50
 
 
 @dataclass(frozen=True)
@@ -98,9 +94,8 @@ def read_recent(rows: BatchJobRepository, job_type: str, deployment: str, now: d
         tables={name: part for name, counts in found.tables.items() if (part := _hours(counts))},
         totals=_hours(found.totals),
     )
-    unfinished = PageFilter(job_type, ("pending", "in_progress"), newest_only=True)
-    open_batches = read_batches(rows, unfinished, None, OPEN_BATCHES).batches
-    return Recent(_by_day(found, [yesterday, *[today] * len(starts)]), hours, open_batches)
+    days = _by_day(found, [yesterday, *[today] * len(starts)])
+    return Recent(days, hours, read_open_batches(rows, job_type))
 
 
 def joined(past: Days | None, recent: Days) -> Days:

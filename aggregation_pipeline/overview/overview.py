@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from aggregation_pipeline.batch_jobs.pages import PageFilter, Position
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
-from aggregation_pipeline.errors import ConfigError, MirrorError, SettingsError
+from aggregation_pipeline.errors import MirrorError, SettingsError
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.overview.batches import Batch, BatchPage, read_batches
 from aggregation_pipeline.overview.bounded import Bounded
@@ -23,6 +23,7 @@ from aggregation_pipeline.overview.morning import Away, Morning, Parts, days_of_
 from aggregation_pipeline.overview.one_batch import OneBatch, read_batch
 from aggregation_pipeline.overview.one_table import OneTable, TableEvents, read_table_batches, read_table_events
 from aggregation_pipeline.overview.run_detail import RunDetail, run_detail
+from aggregation_pipeline.overview.sources import LastProject, with_table
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.settings.base import Settings
@@ -55,11 +56,10 @@ class Overview:
     ) -> None:
         self._settings = settings
         self._instance = instance
-        self._read_project = read_project
+        self._last = LastProject(read_project)
         self._open_rows = open_rows
+        self._open_with_table = with_table(open_rows)
         self._probes = probes
-        self._project: Project | None = None
-        self._table_is_there = False
         self._joined: tuple[Recent, Days | None, Days] | None = None
         self._ask_dagster = Bounded()
         self._dagster = Kept("morning: Dagster", self._read_dagster, _TIMES)
@@ -74,8 +74,8 @@ class Overview:
         dagster, recent, past = await asyncio.gather(self._dagster.wait(), self._recent.wait(), self._past.wait())
         failing: dict[Away, bool] = {
             # Before the first usable configuration nobody can say which tables there are.
-            "config": self._dagster.is_failing and self._project is None,
-            "dagster": self._dagster.is_failing and self._project is not None,
+            "config": self._dagster.is_failing and self._last.project is None,
+            "dagster": self._dagster.is_failing and self._last.project is not None,
             "batch_jobs": self._recent.is_failing,
             "history": self._past.is_failing,
         }
@@ -169,35 +169,28 @@ class Overview:
         return None
 
     def _read_dagster(self) -> DagsterState:
-        config_usable = False
-        with suppress(ConfigError, SettingsError):
-            self._project = self._read_project()
-            config_usable = True
-        if self._project is None:
+        config_usable = self._last.read()
+        if self._last.project is None:
             raise SettingsError("aggregation.yaml cannot be read")
-        return read_dagster(self._project, self._instance, datetime.now(UTC), config_usable=config_usable)
+        return read_dagster(self._last.project, self._instance, datetime.now(UTC), config_usable=config_usable)
 
     def _read_recent(self) -> Recent:
         settings = self._settings
-        with self._open_rows(_RECENT_SECONDS) as rows:
-            if not self._table_is_there:
-                # As the mirror does, which may not have looked yet: nothing has run then, and that is no error.
-                rows.ensure_table()
-                self._table_is_there = True
+        with self._open_with_table(_RECENT_SECONDS) as rows:
             now = datetime.now(UTC)
             return read_recent(rows, settings.batch_job_type, settings.deployment_name, now, settings.zone)
 
     def _read_past(self) -> Days:
         settings = self._settings
-        with self._open_rows(_PAST_SECONDS) as rows:
-            rows.ensure_table()
+        with self._open_with_table(_PAST_SECONDS) as rows:
             now = datetime.now(UTC)
             return read_days(rows, settings.batch_job_type, settings.deployment_name, now, settings.zone)
 
     def _names(self) -> dict[str, str]:
-        project = self._project
+        project = self._last.project
         return {} if project is None else {segment(table.entry.name): table.entry.name for table in project.tables}
 
     def _description(self, name: str) -> str | None:
-        tables = self._project.tables if self._project else ()
+        project = self._last.project
+        tables = project.tables if project else ()
         return next((table.entry.description for table in tables if table.entry.name == name), None)

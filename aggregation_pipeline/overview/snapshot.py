@@ -1,7 +1,6 @@
 """What goes on in a deployment: its batches, tables and schedules, at one moment."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,22 +10,19 @@ from dagster import DagsterInstance
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.batch_jobs.pages import Figures, PageFilter
 from aggregation_pipeline.batch_jobs.repository import OpenRepository
-from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
-from aggregation_pipeline.overview.batches import Batch, BatchPage, read_batches
+from aggregation_pipeline.overview.batches import Batch, BatchPage, read_batches, read_open_batches
 from aggregation_pipeline.overview.schedules import NextTick, next_ticks
+from aggregation_pipeline.overview.sources import LastProject, with_table
 from aggregation_pipeline.overview.tables import TableState, table_states
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.base import Settings
 
 # The success rate and the averages are about so many days.
 DAYS: Final = 7
-# So many batches that have not ended are listed. All of them are counted.
-_OPEN_BATCHES: Final = 50
 # For all questions to batch_jobs together.
 _READ_SECONDS: Final = 10.0
 NEWEST_BATCHES: Final = 20
-_OPEN: Final = ("pending", "in_progress")
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Snapshot:
 
     Attributes:
         figures: of the job type of this deployment, over the last DAYS.
-        open_batches: those that run or wait, the newest first.
+        open_batches: the newest OPEN_BATCHES that run or wait, the newest first. `figures` counts all of them.
         newest: the first NEWEST_BATCHES.
         last_failed: the newest batch that failed.
         config_usable: whether aggregation.yaml can be read. If not, schedules and tables are those that were read last.
@@ -63,10 +59,8 @@ class SnapshotReader:
     ) -> None:
         self._settings = settings
         self._instance = instance
-        self._read_project = read_project
-        self._open_rows = open_rows
-        self._project: Project | None = None
-        self._table_is_there = False
+        self._last = LastProject(read_project)
+        self._open_rows = with_table(open_rows)
 
     def __call__(self) -> Snapshot:
         """Read one.
@@ -75,20 +69,13 @@ class SnapshotReader:
             MirrorError: batch_jobs or Dagster's events cannot be read.
             SettingsError: Dagster's storage cannot be read.
         """
-        config_usable = False
-        with suppress(ConfigError, SettingsError):
-            self._project = self._read_project()
-            config_usable = True
-        project, kind = self._project, self._settings.batch_job_type
+        config_usable = self._last.read()
+        project, kind = self._last.project, self._settings.batch_job_type
         now = datetime.now(UTC)
         with self._open_rows(_READ_SECONDS) as rows:
-            if not self._table_is_there:
-                # As the mirror does, which may not have looked yet: nothing has run then, and that is no error.
-                rows.ensure_table()
-                self._table_is_there = True
             figures = rows.figures(kind, now - timedelta(days=DAYS))
             newest = read_batches(rows, PageFilter(kind), None, NEWEST_BATCHES)
-            unfinished = read_batches(rows, PageFilter(kind, _OPEN, newest_only=True), None, _OPEN_BATCHES)
+            open_batches = read_open_batches(rows, kind)
             failed = read_batches(rows, PageFilter(kind, ("failed",), newest_only=True), None, 1)
             with outage_of_storage():
                 tables = () if project is None else table_states(project, self._instance, rows, now)
@@ -96,7 +83,7 @@ class SnapshotReader:
         return Snapshot(
             at=now,
             figures=figures,
-            open_batches=unfinished.batches,
+            open_batches=open_batches,
             newest=newest,
             last_failed=next(iter(failed.batches), None),
             schedules=schedules,

@@ -11,7 +11,7 @@ from aggregation_pipeline.batch_jobs.buckets import NewestPart
 from aggregation_pipeline.batch_jobs.projection import JOB_STATUSES, row_id
 from aggregation_pipeline.overview.dagster_state import DagsterState
 from aggregation_pipeline.overview.schedules import NextTick
-from aggregation_pipeline.overview.tables import Published, late_after
+from aggregation_pipeline.overview.tables import Published, age_of
 from aggregation_pipeline.runs.latest_checks import LatestCheck
 from aggregation_pipeline.runs.model import RunInfo
 
@@ -139,16 +139,14 @@ def _line(
     checks: tuple[int, int],
     now: datetime,
 ) -> TableLine:
-    entry, limit = table.entry, late_after(table)
-    age = None if published.at is None else max(0.0, (now - published.at).total_seconds())
-    late = None if age is None or limit is None else age > limit
+    entry, age = table.entry, age_of(table, published, now)
     last = _last(published, run, part)
     begun = [moment for moment in (published.at, run and run.created_at, part and part.created_at) if moment]
     missed = not is_open and _has_missed(schedule, published, begun)
     state: dict[TableStateCode, bool] = {
         "failed": last is not None and last.status == "failed",
         "missed": missed,
-        "late": late is True,
+        "late": age.late is True,
         "broken": entry.issues is not None,
         "check_failed": checks[0] > 0,
         "running": is_open,
@@ -164,9 +162,9 @@ def _line(
         state=next(code for code in STATES if state[code]),
         newest_window=published.newest_window,
         published_at=published.at,
-        age_seconds=None if age is None else round(age, 1),
-        late_after_seconds=limit,
-        late=late,
+        age_seconds=age.rounded,
+        late_after_seconds=age.late_after_seconds,
+        late=age.late,
         missed_at=schedule.due_at if missed and schedule else None,
         missed_window=schedule.due_partition if missed and schedule else None,
         rows=published.rows,

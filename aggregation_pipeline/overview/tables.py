@@ -56,6 +56,31 @@ class TableState:
 
 
 @dataclass(frozen=True)
+class Age:
+    """How old is what a table has published.
+
+    Attributes:
+        seconds: since it was last published; None before that.
+        late_after_seconds: at which age it is late, as `freshness` in its entry says; None where that says nothing.
+    """
+
+    seconds: float | None
+    late_after_seconds: float | None
+
+    @property
+    def rounded(self) -> float | None:
+        """The age to a tenth of a second."""
+        return None if self.seconds is None else round(self.seconds, 1)
+
+    @property
+    def late(self) -> bool | None:
+        """Whether it is late; None where nothing says when it would be, or nothing was published yet."""
+        if self.seconds is None or self.late_after_seconds is None:
+            return None
+        return self.seconds > self.late_after_seconds
+
+
+@dataclass(frozen=True)
 class Published:
     """What Dagster knows of a table.
 
@@ -105,10 +130,13 @@ def published_tables(project: Project, instance: DagsterInstance) -> Mapping[str
     return {name: _published(records.get(key), newest.get(key)) for name, key in keys.items()}
 
 
-def late_after(table: ConfiguredTable) -> float | None:
-    """Return at which age in seconds a table is late; None where nothing says."""
+def age_of(table: ConfiguredTable, published: Published, now: datetime) -> Age:
+    """Return how old a table is."""
     freshness = table.entry.freshness
-    return None if freshness is None else parse_duration(freshness.fail_after).total_seconds()
+    return Age(
+        None if published.at is None else max(0.0, (now - published.at).total_seconds()),
+        None if freshness is None else parse_duration(freshness.fail_after).total_seconds(),
+    )
 
 
 def _published(record: AssetRecord | None, newest_partition: str | None) -> Published:
@@ -132,8 +160,7 @@ def _results_of(
 
 
 def _state(table: ConfiguredTable, found: Published, results: Mapping[str, _Results], now: datetime) -> TableState:
-    entry, limit, run_id = table.entry, late_after(table), found.last_run_id
-    age = None if found.at is None else max(0.0, (now - found.at).total_seconds())
+    entry, age, run_id = table.entry, age_of(table, found, now), found.last_run_id
     result = values.members(results.get(run_id or "", {}).get(entry.platform))
     # The row may come a little later than the event.
     published = "completed" if found.at and found.run_id == run_id else None
@@ -143,9 +170,9 @@ def _state(table: ConfiguredTable, found: Published, results: Mapping[str, _Resu
         usable=entry.issues is None,
         newest_window=found.newest_window,
         materialized_at=found.at,
-        age_seconds=None if age is None else round(age, 1),
-        late_after_seconds=limit,
-        late=None if age is None or limit is None else age > limit,
+        age_seconds=age.rounded,
+        late_after_seconds=age.late_after_seconds,
+        late=age.late,
         rows=found.rows,
         last_status=values.text(result.get("status")) or published,
         last_batch=None if run_id is None else str(row_id(run_id)),

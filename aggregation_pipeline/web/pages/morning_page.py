@@ -6,9 +6,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aggregation_pipeline.overview.batches import Batch
+from aggregation_pipeline.overview.batches import OPEN_BATCHES, Batch
 from aggregation_pipeline.overview.concerns import WARNINGS
-from aggregation_pipeline.overview.history import OPEN_BATCHES
 from aggregation_pipeline.overview.morning import Morning
 from aggregation_pipeline.overview.table_lines import STATES
 from aggregation_pipeline.overview.table_list import TableQuery, select_tables
