@@ -24,8 +24,8 @@ BUCKETS: Final = """
       CASE WHEN isfinite(s.completed_at) THEN s.completed_at ELSE s.created_at END AS ended_at,
       CASE WHEN isfinite(s.started_at) AND isfinite(s.completed_at) AND s.completed_at >= s.started_at
         THEN extract(epoch FROM s.completed_at) - extract(epoch FROM s.started_at) END AS seconds,
-      CASE WHEN jsonb_typeof(m.summary -> 'rows') = 'number' THEN (m.summary -> 'rows')::numeric
-        ELSE greatest(s.total_items, 0) END AS items,
+      least(greatest(CASE WHEN jsonb_typeof(m.summary -> 'rows') = 'number' THEN (m.summary -> 'rows')::numeric
+        ELSE s.total_items END, 0), 1e15) AS items,
       left(m.errors #>> '{-1,error}', 2000) AS error
     FROM scanned AS s
     LEFT JOIN LATERAL jsonb_to_record(CASE WHEN jsonb_typeof(s.metadata) = 'object' THEN s.metadata END)
@@ -34,9 +34,9 @@ BUCKETS: Final = """
   ), part AS MATERIALIZED (
     SELECT b.id, b.created_at, b.ended_at, b.has_ended, b.bucket, left(p.name, 200) AS name, p.status,
       b.status = 'failed' AS batch_failed,
-      CASE WHEN jsonb_typeof(p.items) = 'number' THEN p.items::numeric END AS items,
-      CASE WHEN jsonb_typeof(p.seconds) = 'number' THEN p.seconds::numeric END AS seconds,
-      CASE WHEN jsonb_typeof(p.bytes) = 'number' THEN p.bytes::numeric END AS bytes,
+      CASE WHEN jsonb_typeof(p.items) = 'number' THEN least(greatest(p.items::numeric, 0), 1e15) END AS items,
+      CASE WHEN jsonb_typeof(p.seconds) = 'number' THEN least(greatest(p.seconds::numeric, 0), 1e15) END AS seconds,
+      CASE WHEN jsonb_typeof(p.bytes) = 'number' THEN least(greatest(p.bytes::numeric, 0), 1e15) END AS bytes,
       coalesce(left(p.error, 2000), b.error) AS error
     FROM batch AS b
     CROSS JOIN LATERAL (

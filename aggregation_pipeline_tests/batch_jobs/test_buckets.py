@@ -78,6 +78,18 @@ def test_a_row_of_another_program_counts_for_its_platforms(engine: sa.Engine):
     assert failed in ([], ["<b>'; --"]), "both were created at one moment"
 
 
+def test_impossible_figures_of_another_program_are_bounded(engine: sa.Engine):
+    at = {"created_at": NOON.isoformat(), "status": "completed"}
+    for number in (-5, 10**400):
+        result = {"status": "completed", "items": number, "seconds": number, "bytes": number}
+        metadata = {"summary": {"rows": number}, "results": {"shop": result}}
+        insert(engine, **at, metadata=metadata, platforms_processed=["shop"])
+    most: dict[str, Any] = {"rows": 10**15, "seconds": 1e12, "bytes": 10**15}
+    found = read(engine)
+    assert found.totals[0].rows == 10**15
+    assert found.tables == {"shop": {0: Counts(completed=2, **most)}}
+
+
 def test_a_table_that_a_failed_batch_did_not_come_to_has_failed(engine: sa.Engine):
     results = {"shop": {"status": "skipped", "by_table": {"orders": {"status": "skipped", "items": 0}}}}
     errors = [{"error": "No worker is free. Start one."}]
