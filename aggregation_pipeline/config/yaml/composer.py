@@ -74,7 +74,7 @@ class Composer:
             message = "half a surrogate pair is not a character; write the character itself"
             self._add_issue(location, path, message)
             return None
-        return _parse_plain(text) if isinstance(node, yaml.ScalarNode) and not node.style else text
+        return parse_plain(text) if isinstance(node, yaml.ScalarNode) and not node.style else text
 
     def _sequence(self, node: yaml.SequenceNode, location: SourceLocation, path: Path) -> list[Any]:
         nodes, split_texts = join_items(node.value) if node.flow_style else (node.value, [])
@@ -130,7 +130,8 @@ class Composer:
         self.issues.append(location.issue(f"{format_key_path(path) or 'the file'}: {message}"))
 
 
-def _parse_plain(text: str) -> str | float | bool | None:
+def parse_plain(text: str) -> str | float | bool | None:
+    """What a scalar without quotes is: null, true, false, a number, or its text."""
     for pattern, value in ((_NULL, None), (_TRUE, True), (_FALSE, False)):
         if pattern.fullmatch(text):
             return value
