@@ -120,7 +120,7 @@ def test_the_real_dotenv_reads_them_so(tmp_path: Path, version: str):
     path = tmp_path / ".env"
     path.write_text("\n".join(lines), "utf-8", newline="")
     program = "const [p] = process.argv.slice(1); console.log(JSON.stringify(require(p).parse(fs.readFileSync(0))))"
-    asked = [node_path(), "-e", program, package]
+    asked: list[str | Path] = [node_path(), "-e", program, package]
     answered = subprocess.run(asked, input=path.read_bytes(), stdout=subprocess.PIPE, check=True)
     assert json.loads(answered.stdout) == written
     assert len(written) > 2000
