@@ -44,6 +44,8 @@ def _properties(table: ConfiguredTable) -> Iterator[tuple[str, str]]:
     yield "Windows", _windows(table)
     if entry.where is not None:
         yield "Only rows where", _code(entry.where)
+    if entry.having is not None:
+        yield "Only groups having", _code(entry.having)
     crons = ", ".join(_code(cron) for cron in table.crons)
     yield "Runs", f"at {crons} in {table.zone.key}" if crons else "when somebody starts it"
     masks = {name: rule for name, rule in entry.mask.items() if rule != "keep"}

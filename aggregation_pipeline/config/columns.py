@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 
@@ -15,6 +15,8 @@ from aggregation_pipeline.config.sql.expressions import (
     read_column,
     read_expression,
     read_item,
+    read_order,
+    split_items,
 )
 from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import has_unprintable
@@ -172,3 +174,40 @@ AggregationItem = Annotated[Aggregation, BeforeValidator(_refuse_bare_text)]
 
 # The only output of an entry without group_by, aggregations and select_fields.
 COUNT_ROWS: Final = Aggregation(function="COUNT", alias="row_count")
+
+
+def _as_items(value: object) -> object:
+    return tuple(split_items(value)) if isinstance(value, str) else value
+
+
+def _checked_order(items: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if items is None else tuple(map(read_order, items))
+
+
+OrderBy = Annotated[tuple[str, ...] | None, BeforeValidator(_as_items), AfterValidator(_checked_order)]
+
+
+def read_group_condition(text: str, fields: Mapping[str, Any]) -> str:
+    """A checked condition on the groups of an entry.
+
+    Args:
+        text: as the user wrote it.
+        fields: the entry's lists of columns, without those that were refused.
+
+    Raises:
+        ValueError: there are no groups, or the condition names what a group has no single value of.
+    """
+    condition = read_expression(text, "group condition")
+    lists = [fields.get(name) for name in ("group_by", "aggregations", "select_fields")]
+    if None in lists:  # a refused list is an issue of its own
+        return condition
+    keys, figures, selected = (tuple(items or ()) for items in lists)
+    if selected and not keys and not figures:
+        raise ValueError(
+            "it filters the groups of the summary, and this entry has none; write group_by or aggregations, or put the"
+            " condition on rows under where"
+        )
+    from aggregation_pipeline.config.sql.group_conditions import refuse_unknown_names
+
+    refuse_unknown_names(condition, [item.name for item in (*keys, *figures)] or [COUNT_ROWS.name])
+    return condition

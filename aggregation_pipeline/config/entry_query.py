@@ -14,7 +14,10 @@ Output = Column | Aggregation
 
 # The keys of an entry from which an EntryQuery is made.
 QUERY_KEYS: Final = frozenset(
-    ("name", "table", "mask", "group_by", "aggregations", "select_fields", "where", "order_by", "partition", "allow")
+    (
+        *("name", "table", "mask", "group_by", "aggregations", "select_fields", "where", "having", "order_by"),
+        *("partition", "allow"),
+    )
 )
 # What an output is called in a statement when the server does not accept its name, and in the inner statement of one
 # that orders the groups afterwards.
@@ -40,6 +43,7 @@ class EntryQuery:
     aggregations: Sequence[Aggregation]
     select_fields: Sequence[Column]
     where: str | None
+    having: str | None
     order_by: Sequence[str]
     partition: str | None
     allow: Allow
@@ -79,6 +83,7 @@ def query_of_entry(values: Mapping[str, Any]) -> EntryQuery:
         aggregations=(COUNT_ROWS,) if without_columns else values["aggregations"],
         select_fields=values["select_fields"],
         where=values["where"],
+        having=values["having"],
         order_by=values["order_by"] or (),
         partition=values["partition"] and values["partition"].column,
         allow=values["allow"],
@@ -99,5 +104,7 @@ def expressions_of(query: EntryQuery) -> Iterator[tuple[KeyPath, str]]:
     yield from ((place, output_sql(output)) for place, output in query.outputs)
     if query.where is not None:
         yield ("where",), query.where
+    if query.having is not None:
+        yield ("having",), query.having
     for index, item in enumerate(query.order_by):
         yield ("order_by", index), to_sql(split_direction(item)[0])

@@ -87,7 +87,8 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
     name = f"({'|'.join(('all', *FORMAT_NAMES))})"
     formats[0]["items"]["enum"].insert(0, "all")
     formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
-    entry["schedule"]["anyOf"].insert(0, {"type": "string"})
+    for key in ("schedule", "orderBy"):
+        entry[key]["anyOf"].insert(0, {"type": "string"})
     _accept_single_item(entry["checks"], {"$ref": "#/$defs/Checks"})
     for key in ("notNull", "unique"):
         _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})

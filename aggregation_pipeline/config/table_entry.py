@@ -20,7 +20,9 @@ from aggregation_pipeline.config.columns import (
     AggregationItem,
     Column,
     GroupKey,
+    OrderBy,
     SelectedField,
+    read_group_condition,
     refuse_duplicate_names,
 )
 from aggregation_pipeline.config.dagster_labels import GroupName, Owners, Tags
@@ -36,7 +38,7 @@ from aggregation_pipeline.config.messages.located_issues import LocatedIssuesErr
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.scheduling import Freshness, Schedule
-from aggregation_pipeline.config.sql.expressions import read_expression, read_order
+from aggregation_pipeline.config.sql.expressions import read_expression
 from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, checked_table, split_table
 from aggregation_pipeline.timezones.names import ZoneName
 
@@ -92,9 +94,13 @@ class TableEntry(ConfigModel):
     order: Literal["primary_key", "none"] = "primary_key"
     """primary_key: detail rows come in the order of the primary key. none: in the order in which the server gives them.
     """
-    order_by: tuple[str, ...] | None = None
-    """Detail rows in this order, then by primary key: [created_at DESC]. If an alias of select_fields and a column have
-    the same name, the alias is meant.
+    having: str | None = None
+    """One SQL condition on the groups of the summary: COUNT(*) > 5 AND revenue >= 100. A name in an aggregate function
+    is a column, elsewhere an output.
+    """
+    order_by: OrderBy = None
+    """Detail rows in this order, then by primary key: [created_at DESC], or as one text, created_at DESC, id. If an
+    alias of select_fields and a column have the same name, the alias is meant.
     """
     limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
     """At most so many rows in each dataset. A dataset that had more is marked truncated in the manifest."""
@@ -235,6 +241,11 @@ class TableEntry(ConfigModel):
     def _where_is_a_condition(cls, where: str | None) -> str | None:
         return None if where is None else read_expression(where, "condition")
 
+    @field_validator("having")
+    @classmethod
+    def _having_is_a_condition_on_groups(cls, having: str | None, info: ValidationInfo) -> str | None:
+        return None if having is None else read_group_condition(having, info.data)
+
     @field_validator("select_fields")
     @classmethod
     def _fields_differ(cls, fields: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -262,7 +273,7 @@ class TableEntry(ConfigModel):
     def _order_is_unambiguous(cls, order_by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if order_by is not None and info.data.get("order") == "none":
             raise ValueError("order: none and order_by contradict each other; keep one")
-        return None if order_by is None else tuple(read_order(item) for item in order_by)
+        return order_by
 
     @field_validator("mask")
     @classmethod

@@ -54,7 +54,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "|\n  a = 1\n  AND b = 2": "a = 1 AND b = 2",
         "null": None,
     },
-    "tables.order_by": {"[created_at DESC]": ("created_at DESC",), "\n- a\n- b desc": ("a", "b DESC"), "null": None},
+    "tables.having": {
+        "COUNT(*) > 5": "COUNT(*) > 5",
+        "|\n  COUNT(*) > 5\n  OR 1 = 1": "COUNT(*) > 5 OR 1 = 1",
+        "null": None,
+    },
+    "tables.order_by": {
+        "[created_at DESC]": ("created_at DESC",),
+        "\n- a\n- b desc": ("a", "b DESC"),
+        "created_at desc, id": ("created_at DESC", "id"),
+        "\"FIELD(status, 'a,b', ',') ASC,`a,b`\"": ("FIELD(status, 'a,b', ',') ASC", "`a,b`"),
+        "null": None,
+    },
     "tables.mask": {
         "{status: partial}": {"status": "partial"},
         "\nstatus: hash": {"status": "hash"},

@@ -100,6 +100,13 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "a stored function": {"select_fields": ["id", "phone_of(id)"]},
     "a stored function that chooses rows": {"select_fields": ["id"], "where": "phone_of(id) > 0"},
+    "groups chosen by a sub-select": {"group_by": ["id"], "having": "COUNT(*) < (SELECT MAX(u.phone) FROM users u)"},
+    "a stored function that chooses groups": {"group_by": ["id"], "having": "phone_of(MAX(id)) > 0"},
+    "statistics that choose groups": {
+        "group_by": ["id"],
+        "having": "COUNT(*) < (SELECT MAX(max_value) FROM mysql.column_stats)",
+    },
+    "its order in one text": {"select_fields": ["id"], "order_by": "id, phone DESC"},
 }
 # Fields of an entry over another table.
 SUB_SELECTS = {

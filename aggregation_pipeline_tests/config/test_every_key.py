@@ -99,7 +99,8 @@ def written(keys: Keys, value: str, *, camel: bool) -> str:
             spelled(keys[depth]): structure,
         }
         if depth == 1 and keys[0] == "tables":
-            shown = {} if keys[1] == "select_fields" else {spelled("select_fields"): ["*"]}
+            # A condition on groups needs groups, which an entry without lists has.
+            shown = {} if keys[1] in ("select_fields", "having") else {spelled("select_fields"): ["*"]}
             body = {"t": shown | body}
         structure = [body] if parent in LISTS else body
     if keys[0] != "tables":

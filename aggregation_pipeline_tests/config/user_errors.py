@@ -123,7 +123,7 @@ MESSAGES = {
     entry("where: id > 1 ORDER BY id"): "ORDER BY does not belong in it: one expression is expected",
     entry("where: id > 1 LIMIT 5"): "the number of rows belongs under the key limit",
     entry("where: a = 1 GROUP BY b"): "the keys of groups belong under the key group_by",
-    entry("where: a = 1 HAVING b > 1"): "make it a view in the database",
+    entry("where: a = 1 HAVING b > 1"): "conditions on groups belong under the key having",
     entry("where: SELECT id FROM t"): "SELECT begins a statement",
     entry("where: id > 1;"): "and without ; at its end",
     entry("group_by: [GROUP BY status]"): "it is written without the words GROUP BY",

@@ -15,13 +15,19 @@ _REMEDIES: Final = {
     "ORDER BY": "the order of the rows belongs under the key order_by, as in order_by: [created_at DESC]",
     "GROUP BY": "the keys of groups belong under the key group_by",
     "LIMIT": "the number of rows belongs under the key limit",
-    "HAVING": "groups cannot be filtered here; make it a view in the database",
+    "HAVING": "conditions on groups belong under the key having",
     "FROM": "the table is the entry's name, or is named by the key table",
     "JOIN": "an entry reads one table; make the join a view in the database",
     "UNION": "an entry reads one table; make the union a view in the database",
     "DISTINCT": "for distinct rows use group_by without aggregations; values are counted by COUNT DISTINCT",
 }
-_OWN_CLAUSES: Final = {"condition": "WHERE", "order": "ORDER BY", "group key": "GROUP BY", "field": "SELECT"}
+_OWN_CLAUSES: Final = {
+    "condition": "WHERE",
+    "group condition": "HAVING",
+    "order": "ORDER BY",
+    "group key": "GROUP BY",
+    "field": "SELECT",
+}
 _TWO_WORDS: Final = ("order", "group")
 # A value follows these words, so a % behind one of them is no division.
 _BEFORE_A_VALUE: Final = frozenset(

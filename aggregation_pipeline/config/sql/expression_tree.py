@@ -107,9 +107,11 @@ def _check_tree(tree: exp.Expression, role: Role) -> None:
             "it aggregates nothing, so it has no single value for a group; write SUM(...), MAX(...), or make it a"
             " group_by key"
         )
-    if role != "aggregate" and aggregates:
+    if role not in ("aggregate", "group condition") and aggregates:
+        other = "; a condition on groups belongs under having" if role == "condition" else ""
         raise ExpressionError(
             f"an aggregate function has no meaning as {role}; it belongs in aggregations as {{expr: ..., alias: ...}}"
+            f"{other}"
         )
     if windows and role not in ("field", "order"):
         raise ExpressionError(

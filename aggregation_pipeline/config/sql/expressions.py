@@ -98,6 +98,24 @@ def read_order(text: str) -> str:
     return " ".join(filter(None, (read_column(expression, "order"), direction)))
 
 
+def split_items(text: str) -> list[str]:
+    """The items of a list in one text: split at commas outside of parentheses and quotes.
+
+    Raises:
+        ExpressionError: the text holds what no expression can.
+    """
+    tokens, clean = tokenize(text)
+    items, begin, position, depth = [], 0, 0, 0
+    for token in tokens:
+        position = clean.index(token.text, position)  # between tokens are blanks only
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if token.text == "," and depth == 0:
+            items.append(clean[begin:position].strip())
+            begin = position + 1
+        position += len(token.text)
+    return [*items, clean[begin:].strip()]
+
+
 def split_direction(text: str) -> tuple[str, str]:
     """`"created_at desc"` -> `("created_at", "DESC")`; the direction is empty where none is given."""
     head, _, tail = text.rpartition(" ")

@@ -2,5 +2,5 @@
 
 from typing import Final, Literal
 
-Role = Literal["group key", "field", "argument", "condition", "aggregate", "order"]
+Role = Literal["group key", "field", "argument", "condition", "group condition", "aggregate", "order"]
 DIRECTIONS: Final = ("ASC", "DESC")

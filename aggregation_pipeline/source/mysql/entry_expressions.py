@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.query import figure_sql
+from aggregation_pipeline.source.mysql.query import figure_sql, group_condition
 
 
 def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:
@@ -17,6 +17,8 @@ def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:
             yield f"select_fields[{place}]", to_sql(field.expr)
     if entry.where is not None:
         yield "where", entry.where
+    if condition := group_condition(entry):
+        yield "having", condition
     yield from (
         (f"order_by[{place}]", to_sql(split_direction(item)[0])) for place, item in enumerate(entry.order_by or ())
     )

@@ -89,7 +89,7 @@ def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     # The unknown column may be a text without quotes.
     text = (
         f" If it is a text, it has to be in quotes: '{wrong}'."
-        if keys == ["where"] and not hint and "." not in wrong
+        if keys in (["where"], ["having"]) and not hint and "." not in wrong
         else ""
     )
     return f"{place}{hint}{text}"

@@ -37,6 +37,7 @@ class DatasetQuery:
         source: the prefix of the source table's columns in the statement.
         table: the source table with its database.
         clauses: FROM to GROUP BY.
+        having: the condition on groups with its word; empty without one.
         order_terms: the terms of ORDER BY; without any, rows come in the server's order.
         count_sql: counts exactly the rows that `sql` returns in the same snapshot. None for a summary, whose rows only
             FOUND_ROWS() can count without grouping again.
@@ -56,6 +57,7 @@ class DatasetQuery:
     limit: int | None
     order: str
     groups_in_subquery: bool = False
+    having: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -82,8 +84,9 @@ class DatasetQuery:
 
     @property
     def _select_from(self) -> tuple[str, str]:
+        clauses = _join_clauses(self.clauses, self.having)
         if not self.groups_in_subquery:
-            return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", self.clauses)
+            return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", clauses)
         # Plain names inside: a derived table allows neither repeated nor overlong names.
         inner = _select(
             [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)]
@@ -94,7 +97,7 @@ class DatasetQuery:
                 for position, name in enumerate(self.columns, start=1)
             ]
         )
-        return (outer, f"FROM ({_join_clauses(inner, self.clauses)}) AS grouped")
+        return (outer, f"FROM ({_join_clauses(inner, clauses)}) AS grouped")
 
     def with_exact_forms(self, names: Sequence[str], forms: Mapping[int, Form]) -> "DatasetQuery":
         """Return the same query with some outputs in a form that arrives exactly.
@@ -133,7 +136,7 @@ def build_queries(
 
 
 def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
-    figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
+    figures = _figures(entry)
     positions = range(1, len(entry.group_by) + 1)
     rules = {name.casefold(): rule for name, rule in entry.mask.items()}
     # Loading has proved that a key which depends on a masked column is masked, or kept on purpose.
@@ -157,7 +160,27 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
         limit=entry.limit,
         order=("group keys, masked ones by a keyed hash" if any(masked) else "group keys") if terms else "one row",
         groups_in_subquery=any(masked),
+        having=f"HAVING {condition}" if (condition := group_condition(entry)) else "",
     )
+
+
+def _figures(entry: TableEntry) -> Sequence[Aggregation]:
+    return entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
+
+
+def group_condition(entry: TableEntry) -> str:
+    """Return the SQL of the entry's condition on groups, in parentheses; empty without one.
+
+    It names no output: a figure stands there as it is computed, and a key as its MIN, because all rows of a group have
+    the same. So neither the form in which an output is read nor its name decides what the condition means.
+    """
+    if entry.having is None:
+        return ""
+    from aggregation_pipeline.config.sql.group_conditions import with_outputs, with_qualified_columns
+
+    keys = {key.name.casefold(): f"MIN({to_sql(key.expr)})" for key in entry.group_by}
+    meanings = keys | {figure.name.casefold(): f"({figure_sql(figure)})" for figure in _figures(entry)}
+    return f"({with_qualified_columns(with_outputs(entry.having, meanings), quote(entry.source.name), meanings)})"
 
 
 def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
