@@ -22,7 +22,7 @@ ROOT = Path(aggregation_pipeline.__file__).parent
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("native",),
     ("errors",),
-    ("timezones", "tempfiles", "extract"),
+    ("timezones", "tempfiles", "extract", "node_files"),
     ("config",),
     ("source", "formats", "storage", "postgres", "access"),
     ("settings",),
@@ -39,7 +39,19 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 )
 # Libraries that can be used and tested alone: no Dagster in them.
 WITHOUT_DAGSTER = (
-    *("native", "errors", "timezones", "tempfiles", "extract", "config", "source", "formats", "storage", "postgres"),
+    *(
+        "native",
+        "errors",
+        "timezones",
+        "tempfiles",
+        "extract",
+        "node_files",
+        "config",
+        "source",
+        "formats",
+        "storage",
+        "postgres",
+    ),
     "access",
     *("settings", "export", "embedded"),
     *(
