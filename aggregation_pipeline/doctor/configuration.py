@@ -7,6 +7,7 @@ from aggregation_pipeline.doctor.findings import Case, Finding, ok, warning
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.environment import env_file, names_of_set_variables
 from aggregation_pipeline.settings.messages import misspelled_variables
+from aggregation_pipeline.settings.value_files import with_files
 
 
 def examine_configuration(case: Case) -> Iterator[Finding]:
@@ -14,7 +15,7 @@ def examine_configuration(case: Case) -> Iterator[Finding]:
     file = env_file()
     read = f"with {file}" if file.is_file() else f"without {file}, which is not there"
     yield ok("environment", f"it can be used, {read}; times are those of {case.settings.timezone}")
-    known = [name.upper() for name in Settings.model_fields]
+    known = with_files(Settings.model_fields)
     for name, meant in misspelled_variables(tuple(names_of_set_variables()), known).items():
         yield warning(name, "this variable has no meaning here", f"Was {meant} meant? Rename it, or take it out")
     if case.project is None:

@@ -17,6 +17,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
 
 from aggregation_pipeline.instance.event_storage import EventStorage
 from aggregation_pipeline.instance.log_filters import install_log_filters
+from aggregation_pipeline.instance.named_variables import variables_of_dagster_yaml
 from aggregation_pipeline.instance.schema import (
     BEGINNINGS,
     SeenInSchema,
@@ -32,7 +33,7 @@ from aggregation_pipeline.postgres.kept_connection import KEEP_ONE, check_before
 from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings import telemetry
 from aggregation_pipeline.settings.env_precedence import restore_environment
-from aggregation_pipeline.settings.environment import read_environment
+from aggregation_pipeline.settings.environment import read_environment, resolve_value_files
 from aggregation_pipeline.settings.log_once import begin_log_record, log_once
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ os.environ.setdefault(telemetry.VARIABLE, "1")
 # So many events of one output, or of the plan of one run, are stored at once. Dagster's own default is each by itself.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "100")
 restore_environment()
+resolve_value_files(variables_of_dagster_yaml())
 install_log_filters()
 # A service waits for a PostgreSQL that starts later than it. A process that a service has started waits less, because
 # the service waits for it.

@@ -30,6 +30,7 @@ from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.services.supervisor import Address, supervise
 from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.value_files import with_files
 
 # Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
 _KEPT_SETTINGS: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
@@ -80,9 +81,8 @@ def run_dev(root: Path, port: int) -> int:
 def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
     """Write a file that points a shell to the embedded servers, and away from any other. Tables stay selectable."""
     path = root / "dev.env"
-    others = sorted(
-        name.upper() for name in Settings.model_fields if name not in _KEPT_SETTINGS | {"aggregation_config"}
-    )
+    kept = {name.upper() for name in _KEPT_SETTINGS | {"aggregation_config"}}
+    others = sorted({*with_files(Settings.model_fields)} - kept)
     lines = [f"unset {' '.join(others)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
     # Then the commands in README work as they stand there.
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
@@ -157,8 +157,8 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    ours = {name for name in Settings.model_fields if name not in _KEPT_SETTINGS}
-    return {name: value for name, value in (environ or os.environ).items() if name.lower() not in ours}
+    ours = {*with_files(Settings.model_fields)} - {name.upper() for name in _KEPT_SETTINGS}
+    return {name: value for name, value in (environ or os.environ).items() if name.upper() not in ours}
 
 
 def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.instance.storage import PostgresStorage
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.value_files import hand_down
 
 
 def open_instance(project: Project) -> DagsterInstance:
@@ -27,7 +28,7 @@ def open_storage(settings: Settings) -> DagsterInstance:
         SettingsError: there is no dagster.yaml, or DAGSTER_PG_URL is not set.
     """
     # dagster.yaml reads this variable, which may stand only in .env.
-    os.environ["DAGSTER_PG_URL"] = settings.require_dagster_url()
+    hand_down(os.environ, {"DAGSTER_PG_URL": settings.require_dagster_url()})
     folder = instance_folder()
     return DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.from_config(str(folder))
 

@@ -14,6 +14,7 @@ from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.local.instance import instance_folder
 from aggregation_pipeline.services.supervisor import Address, ServiceName, supervise
 from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.settings.value_files import hand_down
 from aggregation_pipeline.web.sign_in.start import refuse_open_host
 
 # In DAGSTER_HOME: where services find the code server that have supervisors of their own.
@@ -42,7 +43,8 @@ def run_serve(address: Address, only: ServiceName | None) -> None:
         url = f"http://{bracketed(address.host)}:{address.port}{address.path_prefix}"
         say(f"Dagster's UI: {url} in about ten seconds (Ctrl-C stops everything)")
     # Services of Dagster's read both from the environment only.
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_PG_URL": settings.require_dagster_url()}
+    environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    hand_down(environment, {"DAGSTER_PG_URL": settings.require_dagster_url()})
     supervise(
         environment,
         Path.cwd(),

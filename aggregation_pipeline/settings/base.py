@@ -31,6 +31,7 @@ from aggregation_pipeline.settings.postgres import PostgresSettings
 from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.settings.supabase import SupabaseSettings
 from aggregation_pipeline.settings.telemetry import folder_problems
+from aggregation_pipeline.settings.value_files import with_files
 from aggregation_pipeline.timezones.names import ZoneName
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -223,7 +224,7 @@ def _validated(model: type[Model], variables: Mapping[str, str]) -> Model:
 @functools.cache
 def _warn_of_misspelled_variables(names: tuple[str, ...]) -> None:
     """Log variables that nobody reads and whose names are close to one of ours."""
-    for name, meant in misspelled_variables(names, [known.upper() for known in Settings.model_fields]).items():
+    for name, meant in misspelled_variables(names, with_files(Settings.model_fields)).items():
         log_once(
             _log,
             logging.WARNING,

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.settings.environment import read_environment
+from aggregation_pipeline.settings.value_files import hand_down
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def pass_on_environment(names: Iterable[str]) -> None:
     Raises:
         SettingsError: as for `read_environment`.
     """
-    os.environ.update({name.upper(): value for name, value in read_environment(names).items()})
+    hand_down(os.environ, read_environment(names))
     os.environ["AGGREGATION_ENV_FILE"] = os.devnull
 
 

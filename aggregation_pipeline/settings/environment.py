@@ -17,6 +17,7 @@ from typing import Final
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.settings.log_once import log_once
+from aggregation_pipeline.settings.value_files import hand_down, read_value_files
 
 _log = logging.getLogger(__name__)
 
@@ -29,25 +30,47 @@ def read_environment(names: Iterable[str]) -> dict[str, str]:
     """The values of the variables `names`, which are in small letters. An empty variable counts as not set.
 
     The case of a variable's name does not matter. The file is `.env` in the working folder, or the one that
-    AGGREGATION_ENV_FILE names.
+    AGGREGATION_ENV_FILE names. NAME_FILE in either of them names a file that holds the value of NAME.
 
     Raises:
-        SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments.
+        SettingsError: the file cannot be read, is not UTF-8, or has lines that are no assignments; NAME and NAME_FILE
+            are both set, or what NAME_FILE names cannot be used.
     """
+    names = list(names)
+    merged, where = _all_variables()
+    return {name: merged[name] for name in names if name in merged} | read_value_files(names, merged, where)
+
+
+def resolve_value_files(names: Iterable[str]) -> None:
+    """Put those of the variables `names`, in capitals, that a file holds into os.environ, for code that looks there.
+
+    Raises:
+        SettingsError: NAME and NAME_FILE are both set, or what NAME_FILE names cannot be used.
+    """
+    try:
+        merged, where = _all_variables()
+    except SettingsError:
+        # load_settings says what is wrong with .env.
+        return
+    hand_down(os.environ, read_value_files([name.lower() for name in names], merged, where))
+
+
+def _all_variables() -> tuple[dict[str, str], dict[str, str]]:
+    """All variables that are set, by their names in small letters, and the place where each is set."""
     path, text, in_file = _read_file()
     environment = {name: value for name, value in os.environ.items() if value}
     readings = dagster_readings(text)
     if is_overlaid(environment, readings):
         environment |= {name: value for name, value in in_file.items() if environment.get(name) in readings[name]}
     _warn_of_other_readings(path, tuple(sorted(name for name, value in in_file.items() if readings[name] != {value})))
+    merged: dict[str, str] = {}
+    where: dict[str, str] = {}
     # Names in small letters come first, so that the usual spelling in capitals wins where both are set.
-    merged = {
-        name.lower(): value
-        for part in (in_file, environment)
-        for name, value in sorted(part.items(), reverse=True)
-        if value
-    }
-    return {name: merged[name] for name in names if name in merged}
+    for place, part in ((str(path), in_file), ("the environment", environment)):
+        set_here = {name.lower(): value for name, value in sorted(part.items(), reverse=True) if value}
+        merged |= set_here
+        where |= dict.fromkeys(set_here, place)
+    return merged, where
 
 
 def env_file() -> Path:

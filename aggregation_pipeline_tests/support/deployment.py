@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.value_files import with_files
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
 def environment_without_settings() -> dict[str, str]:
     """Return this machine's environment without the pipeline's settings and Dagster's variables."""
-    settings = {name.upper() for name in Settings.model_fields}
+    settings = set(with_files(Settings.model_fields))
     return {
         name: value
         for name, value in os.environ.items()
