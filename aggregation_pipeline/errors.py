@@ -109,7 +109,7 @@ class StorageDamagedError(StorageError):
 
 
 class LockError(PipelineError):
-    """The PostgreSQL session that held a window's advisory lock is gone."""
+    """The PostgreSQL session that held an advisory lock is gone, or another holds one that nobody should wait for."""
 
 
 class LaunchError(PipelineError):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from aggregation_pipeline.cli.batch_jobs_test import test
 from aggregation_pipeline.cli.common import explained
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ def batch_jobs() -> None:
     aggregation-pipeline batch-jobs show 1a2b3c4d
     aggregation-pipeline batch-jobs trend --days 14
     aggregation-pipeline batch-jobs backfill --days 90
+    aggregation-pipeline batch-jobs test
     """
+
+
+batch_jobs.add_command(test)
 
 
 @batch_jobs.command("list", short_help="List the latest jobs.")

@@ -1,18 +1,11 @@
 """`check`: look at everything that the service needs, and say what to do."""
 
-import json
 import sys
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
 
 import click
 
 from aggregation_pipeline.cli import common
-
-if TYPE_CHECKING:
-    from aggregation_pipeline.doctor.findings import Finding
-
-_COLOURS: Final = {"ok": "green", "warning": "yellow", "failure": "red"}
+from aggregation_pipeline.cli.findings_view import finish_findings, show_finding
 
 
 @click.command(short_help="Look at everything that the service needs, and say what to do.")
@@ -53,21 +46,7 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
                 name = "aggregation.yaml" if isinstance(error, ConfigError) else "variables"
                 findings = [Finding(name, "failure", str(error), subject="settings")]
             findings += examine(Case(settings, project, fix=fix, send=send), SUBJECTS)
-    works = not any(finding.status == "failure" for finding in findings)
-    if as_json:
-        click.echo(
-            json.dumps({"ok": works, "findings": [asdict(each) for each in findings]}, ensure_ascii=False, indent=2)
-        )
-    else:
-        _show(findings)
-    sys.exit(0 if works else 1)
-
-
-def _show(findings: "list[Finding]") -> None:
-    for each in findings:
-        status = click.style(f"{each.status:<8}", fg=_COLOURS[each.status])
-        text = " ".join(each.text.split())
-        remedy = f" -> {each.remedy}" if each.remedy else ""
-        click.echo(f"{status} {each.subject:<10} {each.name}: {text}{remedy}")
-    counts = {status: sum(1 for each in findings if each.status == status) for status in _COLOURS}
-    click.echo(f"{counts['ok']} ok, {counts['warning']} warnings, {counts['failure']} failures")
+    if not as_json:
+        for each in findings:
+            show_finding(each)
+    sys.exit(finish_findings(findings, as_json=as_json))

@@ -21,7 +21,7 @@ def failing_when_broken_off(instance: DagsterInstance, run_id: str) -> Iterator[
     Dagster sees to that only between the events that it stores, and handles SIGTERM only while steps are executed.
     Without a daemon, nobody else would ever say that the run is over.
     """
-    with _sigterm_like_ctrl_c():
+    with sigterm_like_ctrl_c():
         try:
             yield
         except BaseException:
@@ -34,7 +34,7 @@ def failing_when_broken_off(instance: DagsterInstance, run_id: str) -> Iterator[
 
 
 @contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
+def sigterm_like_ctrl_c() -> Iterator[None]:
     """Let SIGTERM raise KeyboardInterrupt, unless somebody handles it or this is not the main thread."""
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:

@@ -9,13 +9,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-import yaml
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs
 from aggregation_pipeline.definitions import build_definitions
@@ -24,6 +22,7 @@ from aggregation_pipeline.embedded.servers import Servers, start_servers
 from aggregation_pipeline.instance import log_handlers
 from aggregation_pipeline.local.console import bars, console, say, show_files, show_result, show_row, table_bars
 from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.local.private_home import make_home, own_config
 from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.local.serve import require_free
 from aggregation_pipeline.postgres.engine import create_engine
@@ -34,11 +33,6 @@ from aggregation_pipeline.settings.value_files import with_files
 
 # Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
 _KEPT_SETTINGS: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
-# Sections of dagster.yaml with a folder: (module, class, folder).
-_DAGSTER_FOLDERS: Final = {
-    "local_artifact_storage": ("root", "LocalArtifactStorage", "artifacts"),
-    "compute_logs": ("local_compute_log_manager", "LocalComputeLogManager", "compute_logs"),
-}
 
 
 def run_demo(root: Path) -> bool:
@@ -97,7 +91,7 @@ def demo_environment(servers: Servers, root: Path) -> dict[str, str]:
         "OUTPUT_FORMAT": "all",
         "DEPLOYMENT_NAME": "demo",
         "AGGREGATION_ENV_FILE": os.devnull,
-        "DAGSTER_HOME": _home(root),
+        "DAGSTER_HOME": str(make_home(root / "dagster", own_config())),
     }
 
 
@@ -108,24 +102,6 @@ def _folders() -> dict[str, str]:
         for name in ("storage_dir", "temp_dir", "log_dir")
     }
     return {name.upper(): str(Path(folder).absolute()) for name, folder in wanted.items()}
-
-
-def _home(root: Path) -> str:
-    """Make a DAGSTER_HOME for the demo, with the dagster.yaml of the working folder or else of the package."""
-    here = Path("dagster.yaml")
-    text = (here if here.is_file() else resources.files(__package__).joinpath("dagster.yaml")).read_text("utf-8")
-    home = (root / "dagster").absolute()
-    home.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_load(text)
-    # Below the demo's data, wherever the project's own deployment keeps them.
-    for section, (module, kind, folder) in _DAGSTER_FOLDERS.items():
-        config[section] = {
-            "module": f"dagster._core.storage.{module}",
-            "class": kind,
-            "config": {"base_dir": str(home / folder)},
-        }
-    (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return str(home)
 
 
 @contextmanager

@@ -55,6 +55,7 @@ class AdvisoryLock(StrEnum):
     DAGSTER_STORAGE = "aggregation Dagster storage"  # none
     BATCH_JOBS_TABLE = "aggregation batch_jobs table"  # none
     LAUNCHES = "aggregation launches"  # none
+    BATCH_JOBS_TEST = "aggregation batch_jobs test"  # none
     ALERT_TABLES = "aggregation alert tables"  # none
     ACCESS_TABLES = "aggregation access tables"  # none
     ALERT_OUTBOX = "aggregation alerts"  # deployment

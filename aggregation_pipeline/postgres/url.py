@@ -87,6 +87,13 @@ def require_normalized(url: str, *, name: str = "DAGSTER_PG_URL") -> None:
         )
 
 
+def in_schema(url: str, schema: str) -> str:
+    """A normalised URL whose sessions look for tables in this schema alone, and make them there."""
+    parsed = _parse(url, "the PostgreSQL URL")
+    options = f"{_options(parsed)} -c search_path={schema}"
+    return normalize_url(_render(parsed.update_query_dict({"options": options})))
+
+
 def _parse(url: str, name: str) -> "sa.URL":
     import sqlalchemy as sa
 

@@ -5,6 +5,7 @@
     {prefix}/{table}/{window}/{file}                        a stable name, as {prefix}/{table}/latest/{file}
     {prefix}/{table}/latest.json
     {prefix}/_extracts/{table}/{window}/{publication}/{dataset}.parquet
+    {prefix}/_tests/{test}/...                              all of these, for a test of the whole way
 
 Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so two
 names never have the same key. Names with `..` or control characters are refused: they are a mistake or an attack.
@@ -23,6 +24,7 @@ MARK = "publication.json"
 LATEST = "latest.json"
 LATEST_FOLDER = "latest"
 EXTRACTS = "_extracts"
+TESTS = "_tests"
 DATASETS = ("summary", "detail")
 _RESERVED = frozenset(f"{stem}.json" for stem in RESERVED_STEMS)
 
@@ -72,6 +74,11 @@ def mark_key(prefix: str, table: str, window: str, publication: str) -> str:
 def latest_key(prefix: str, table: str) -> str:
     """Return the key of the small object that names the table's newest window."""
     return table_folder(prefix, table) + LATEST
+
+
+def tests_root(prefix: str) -> str:
+    """Return the key prefix, with the closing slash, of all that tests publish. No table has keys there."""
+    return _join(prefix, TESTS) + "/"
 
 
 def extracts_root(prefix: str) -> str:
@@ -128,7 +135,7 @@ def check_key(key: str) -> str:
 def _name(name: str, what: str) -> str:
     """Return a user's name as one path segment. A table has dozens of keys, with few names."""
     _refuse(name_problem(name), what, name)
-    if name == EXTRACTS and what == "table":  # keeps a table of this name out of the extracts' folder
+    if name in (EXTRACTS, TESTS) and what == "table":  # keeps a table of this name out of our own folders
         return "%5F" + name[1:]
     return as_segment(name)
 

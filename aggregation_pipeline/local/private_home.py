@@ -1,0 +1,39 @@
+"""A DAGSTER_HOME for one purpose: nothing of it mixes with the folders of the deployment of this machine."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+# Sections of dagster.yaml with a folder: (module, class, folder).
+_FOLDERS: Final = {
+    "local_artifact_storage": ("root", "LocalArtifactStorage", "artifacts"),
+    "compute_logs": ("local_compute_log_manager", "LocalComputeLogManager", "compute_logs"),
+}
+
+
+def own_config() -> str:
+    """Return the dagster.yaml of the working folder, or else of the package."""
+    here = Path("dagster.yaml")
+    return here.read_text("utf-8") if here.is_file() else packaged_config()
+
+
+def packaged_config() -> str:
+    """Return the dagster.yaml of the package, whose storage is the PostgreSQL that DAGSTER_PG_URL names."""
+    return resources.files(__package__).joinpath("dagster.yaml").read_text("utf-8")
+
+
+def make_home(home: Path, text: str) -> Path:
+    """Make the folder with this dagster.yaml, and return its absolute path. What Dagster stores lies below it."""
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    config = yaml.safe_load(text)
+    for section, (module, kind, folder) in _FOLDERS.items():
+        config[section] = {
+            "module": f"dagster._core.storage.{module}",
+            "class": kind,
+            "config": {"base_dir": str(home / folder)},
+        }
+    (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return home
