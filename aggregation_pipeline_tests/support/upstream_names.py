@@ -134,7 +134,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "dagster_webserver.version": (("__version__",), "web: the version that the UI shows"),
     "dagster_webserver.webserver": (("DagsterWebserver",), "web: Dagster's UI, served behind our gate"),
     "dotenv.parser": (("parse_stream",), "settings: what Dagster's services, which use it, make of a line of .env"),
-    "dotenv.variables": (("parse_variables",), "settings: how they expand ${NAME} in it"),
+    "dotenv.variables": (("Variable", "parse_variables"), "settings: how they expand ${NAME} in it"),
     "openpyxl.xml.constants": (("ARC_CORE", "DCTERMS_NS"), "formats: where the workbook keeps the time it was made"),
     "openpyxl.xml.functions": (("fromstring", "tostring"), "formats: takes that time out: same data, same bytes"),
     "pandas._libs.missing": (("NA",), "export: what pyarrow has to know of pandas to work without it"),
