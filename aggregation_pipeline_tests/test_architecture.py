@@ -26,7 +26,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("source", "formats", "storage", "postgres", "access"),
     ("settings",),
-    ("export", "runs", "instance"),
+    ("export", "runs", "instance", "drafting"),
     ("batch_jobs",),
     ("health",),
     ("metrics",),
@@ -53,7 +53,7 @@ WITHOUT_DAGSTER = (
         "postgres",
     ),
     "access",
-    *("settings", "export", "embedded"),
+    *("settings", "export", "embedded", "drafting"),
     *(
         f"runs.{name}"
         for name in ("asset_keys", "model", "redaction", "results", "tags", "batch_job_text", "error_text")
