@@ -14,6 +14,7 @@
     │   ├── StorageMissingError  there is no object of that key to read
     │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
     │   └── StorageDamagedError  an object was read to its end, and is not what it should be
+    ├── ComparisonError          what the Node service wrote, or what we published, cannot be compared
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── LaunchError              runs that somebody asked for over HTTP are not launched
     │   ├── UnfinishedError      a run that is not finished yet writes one of the windows
@@ -106,6 +107,10 @@ class StorageDeniedError(StorageError):
 
 class StorageDamagedError(StorageError):
     """An object was read to its end and is not what it should be. Only such an object may be replaced as useless."""
+
+
+class ComparisonError(PipelineError):
+    """A file of the Node service, or a published window, cannot be compared with the other side."""
 
 
 class LockError(PipelineError):

@@ -27,7 +27,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("source", "formats", "storage", "postgres", "access"),
     ("settings",),
     ("export", "runs", "instance", "drafting"),
-    ("batch_jobs",),
+    ("batch_jobs", "comparison"),
     ("health",),
     ("metrics",),
     ("alerts",),
@@ -53,7 +53,7 @@ WITHOUT_DAGSTER = (
         "postgres",
     ),
     "access",
-    *("settings", "export", "embedded", "drafting"),
+    *("settings", "export", "embedded", "drafting", "comparison"),
     *(
         f"runs.{name}"
         for name in ("asset_keys", "model", "redaction", "results", "tags", "batch_job_text", "error_text")

@@ -20,6 +20,8 @@ DATA_FILES = (
     "access/create_access_tables.sql",
     "alerts/create_alert_tables.sql",
     "batch_jobs/create_batch_jobs_table.sql",
+    "comparison/templates/report.css",
+    "comparison/templates/report.html",
     "config/aggregation.schema.json",
     "config/aggregation.yaml",
     "local/dagster.yaml",
