@@ -10,6 +10,7 @@ from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.batch_jobs import batch_jobs
 from aggregation_pipeline.cli.check import check
 from aggregation_pipeline.cli.demo import demo, dev
+from aggregation_pipeline.cli.diff import diff
 from aggregation_pipeline.cli.files import download, files
 from aggregation_pipeline.cli.plan import plan
 from aggregation_pipeline.cli.retention import retention
@@ -75,6 +76,7 @@ for command in (
     run,
     files,
     download,
+    diff,
     retention,
     users,
     tokens,
