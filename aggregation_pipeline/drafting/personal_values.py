@@ -1,7 +1,7 @@
 """Of which kind of personal data a value is: by its form, and by its check digit where it has one."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from aggregation_pipeline.drafting.personal_kinds import Kind
@@ -70,4 +70,4 @@ def _is_birthday(digits: str) -> bool:
         day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return False
-    return date(1880, 1, 1) <= day <= date.today()  # noqa: DTZ011 - a day more or less does not matter
+    return date(1880, 1, 1) <= day <= datetime.now(UTC).date()
