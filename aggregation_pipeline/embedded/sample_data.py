@@ -1,6 +1,6 @@
 """Loads the sample shop into a MySQL database: three tables, once a day."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -66,6 +66,11 @@ _TABLES: Mapping[str, tuple[str, Callable[[date], Iterator[str]], int]] = {
         sample_rows.ORDERS,
     ),
 }
+
+
+def foreign_tables(names: Collection[str]) -> list[str]:
+    """Return those of a database's tables that `load_sample_data` would replace, unless it has made them itself."""
+    return [] if "_sample_data" in names else sorted(_TABLES.keys() & names)
 
 
 def load_sample_data(connect: Mapping[str, Any], *, today: date, progress: Callable[[int, int], None]) -> bool:
