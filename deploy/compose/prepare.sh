@@ -1,0 +1,73 @@
+#!/bin/sh
+# Runs as root before the services of docker-compose.yml, each time they are started: gives them their folders and secrets, and ends.
+#
+# /project              the folder with docker-compose.yml: .env, and secrets/ with a file for each secret of yours
+# /run/secrets          what our services read
+# /run/server-secrets   the passwords of the servers that compose brings; they are made once, and stay
+set -eu
+umask 077
+ours=1000
+servers=999
+
+for folder in /srv/aggregation/logs /srv/aggregation/temp /srv/aggregation/exports /srv/aggregation/.code-server /srv/aggregation/.data; do
+    chown "$ours:$ours" "$folder"
+done
+# What the service before this one has left there, as another user.
+find /srv/aggregation/logs /srv/aggregation/temp -xdev ! -user "$ours" -exec chown -h "$ours:$ours" {} +
+
+# Puts standard input into a file that only the group $2 can read. Readers see the old file or the new one.
+keep() {
+    cat > "$1.new"
+    chown "0:$2" "$1.new"
+    chmod 0440 "$1.new"
+    mv "$1.new" "$1"
+}
+
+# Prints the password $1: one of secrets/, or the one that was made here before, or a new one.
+password() {
+    if [ -f "/project/secrets/$1" ]; then
+        keep "/run/server-secrets/$1" "$servers" < "/project/secrets/$1"
+    elif [ ! -s "/run/server-secrets/$1" ]; then
+        od -An -N24 -tx1 /dev/urandom | tr -d ' \n' | keep "/run/server-secrets/$1" "$servers"
+    fi
+    cat "/run/server-secrets/$1"
+}
+
+chown "0:$ours" /run/secrets
+chown "0:$servers" /run/server-secrets
+chmod 0750 /run/secrets /run/server-secrets
+
+postgres=$(password postgres_password)
+case $postgres in
+    *[!A-Za-z0-9._~-]*)
+        echo "secrets/postgres_password goes into a URL: take letters, digits and . _ ~ - only" >&2
+        exit 1
+        ;;
+esac
+password demo_mysql_password | keep /run/secrets/demo_mysql_password "$ours"
+if [ ! -f /project/secrets/dagster_pg_url ]; then
+    printf 'postgresql://aggregation:%s@postgres:5432/aggregation' "$postgres" | keep /run/secrets/dagster_pg_url "$ours"
+fi
+for secret in /project/secrets/*; do
+    if [ -f "$secret" ] && [ "$secret" != /project/secrets/postgres_password ]; then
+        keep "/run/secrets/${secret##*/}" "$ours" < "$secret"
+    fi
+done
+if [ -f /project/.env ]; then
+    if grep -Eq '^[[:space:]]*(export[[:space:]]+)?DAGSTER_PG_URL(_FILE)?[[:space:]]*[=:]' /project/.env; then
+        echo ".env sets DAGSTER_PG_URL, and docker-compose.yml brings a PostgreSQL: take the line out." \
+            "The URL of a PostgreSQL of your own goes into secrets/dagster_pg_url" >&2
+        exit 1
+    fi
+    keep /run/secrets/.env "$ours" < /project/.env
+else
+    keep /run/secrets/.env "$ours" < /dev/null
+fi
+# What is not in secrets/ any more is gone.
+for secret in /run/secrets/*; do
+    case ${secret##*/} in
+        dagster_pg_url | demo_mysql_password) ;;
+        *) [ -f "/project/secrets/${secret##*/}" ] || rm -f "$secret" ;;
+    esac
+done
+echo "Folders and secrets are ready"
