@@ -42,6 +42,7 @@ def test_the_pages_that_users_read_are_translated():
         "http",
         "access",
         "migration",
+        "deployment",
     }
     assert names == {f"{name}{SUFFIX}" for name in read_by_users}
 
