@@ -48,6 +48,8 @@ class SourceColumn:
         virtual: the SQL that computes a virtual column whenever it is read; empty for any other column.
         max_length: of a text in characters, of bytes in bytes; 0 for other types.
         generated: the SQL that computes a generated column, stored or virtual; empty for a column that is written.
+        full_type: with its length and sign: `decimal(10,2) unsigned`.
+        nullable: whether it may hold NULL.
     """
 
     name: str
@@ -56,6 +58,8 @@ class SourceColumn:
     virtual: str = ""
     max_length: int = 0
     generated: str = ""
+    full_type: str = ""
+    nullable: bool = True
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,8 @@ def _column(row: Mapping[str, Any]) -> SourceColumn:
         virtual=generated if "VIRTUAL" in str(row.get("extra")).upper() else "",
         max_length=int(row["character_maximum_length"] or 0),
         generated=generated,
+        full_type=str(row["column_type"]).lower(),
+        nullable=row["is_nullable"] == "YES",
     )
 
 

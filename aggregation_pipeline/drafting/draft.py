@@ -1,0 +1,210 @@
+"""From a live database to drafts of entries: each table in sessions of its own, read-only and under short limits.
+
+A session is kept for one table only: a snapshot that stays open holds back the server, and an ALTER of what it has
+read. What the server would refuse in a run is found here by asking as `plan` does, and such a table is left out.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.loading import load_usable_config
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.config.yaml.writing import Commented, file_text
+from aggregation_pipeline.drafting.entry import Findings, entry_name, entry_of
+from aggregation_pipeline.drafting.roles import find_roles
+from aggregation_pipeline.drafting.sampling import Sample, facts_of_rows
+from aggregation_pipeline.drafting.time_column import first_day, time_columns
+from aggregation_pipeline.drafting.words import Words
+from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
+from aggregation_pipeline.source.mysql.catalogue import (
+    Structure,
+    Table,
+    count_rows,
+    first_rows,
+    least_time,
+    list_tables,
+    read_structure,
+)
+from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.deadline import deadline
+from aggregation_pipeline.source.mysql.read_plan import ReadPlan, plan_read
+from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
+from aggregation_pipeline.source.request import ReadRequest
+from aggregation_pipeline.source.time_range import TimeRange
+
+_ANY_FILE: Final = Path("aggregation.yaml")
+_MOST_DETAIL_ROWS: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class How:
+    """How to look at a database.
+
+    Attributes:
+        limits: of each statement.
+        sample_rows: how many rows of a table are looked at, 0 for none.
+        detail: whether entries list the rows' columns too.
+    """
+
+    options: SourceOptions
+    zone: ZoneInfo
+    limits: SourceLimits
+    words: Words
+    now: datetime
+    sample_rows: int = 500
+    detail: bool = True
+
+    @property
+    def today(self) -> date:
+        """The day in the time zone of the entries."""
+        return self.now.astimezone(self.zone).date()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The entry of one table: as it is written, and as it is read back."""
+
+    name: str
+    table: Table
+    entry: Commented
+    parsed: TableEntry
+
+    @property
+    def needs_salt(self) -> bool:
+        """Whether a column is hashed, for which MASK_SALT has to be set."""
+        return "hash" in self.parsed.mask.values()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A table that cannot be drafted; `reason` is a key of words.py, `cause` says more, without a value."""
+
+    table: Table
+    reason: str
+    cause: str
+
+
+def find_tables(how: How) -> list[Table]:
+    """List the tables of the database, the largest first.
+
+    Raises:
+        SourceError: there is no way to the server.
+    """
+    with _session(how) as session:
+        return list_tables(session)
+
+
+def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]:
+    """Draft each table in turn.
+
+    Raises:
+        SourceLostError: the server went away.
+    """
+    for table in tables:
+        try:
+            yield _draft(how, table)
+        except SourceLostError:
+            raise
+        except SourceError as error:
+            yield Refused(table, "unreadable", str(error))
+        except PipelineError as error:
+            yield Refused(table, "unusable", str(error))
+
+
+def _draft(how: How, table: Table) -> Draft:
+    with _session(how) as session:
+        structure = read_structure(session, table.name)
+        table = count_rows(session, table)
+        can_limit = bool(session.statement_limits)
+    if not structure.columns:
+        raise SourceError("this account sees no columns of it")
+    sample, reason = _sample(how, table, structure, can_limit=can_limit)
+    roles = find_roles(table.name, structure, sample)
+    times = time_columns(structure, sample, frozenset(roles.personal))
+    indexed = [name for name in times if name in structure.leading]
+    found = Findings(table, structure, sample, roles, tuple(indexed or times), not_looked_at=reason)
+    if indexed:
+        found = replace(found, start=_start(how, table.name, indexed[0]))
+    draft = _parsed(how, found)
+    with _session(how) as session:
+        if find_storage_engines(session, draft.parsed).without_snapshots:
+            draft = _parsed(how, replace(found, snapshots=False))
+    _prove(how, draft.parsed)
+    return draft
+
+
+def _sample(how: How, table: Table, structure: Structure, *, can_limit: bool) -> tuple[Sample, str]:
+    """Facts from some rows, or none and why."""
+    reason = "no sample" if not how.sample_rows else "no limit" if table.is_view and not can_limit else ""
+    columns = list(structure.columns.values())
+    if not reason:
+        try:
+            with _session(how) as session, deadline(session, 2 * how.limits.timeout_seconds):
+                return facts_of_rows(first_rows(session, table.name, columns, how.sample_rows)), ""
+        except SourceLostError:
+            raise
+        except SourceError:
+            # If that was no matter of time, the next statement says what it is.
+            reason = "too long"
+    with _session(how) as session:
+        first_rows(session, table.name, columns, 0)
+    return Sample(), reason
+
+
+def _start(how: How, table: str, column: str) -> date:
+    try:
+        with _session(how) as session, deadline(session, 2 * how.limits.timeout_seconds):
+            return first_day(least_time(session, table, column), how.today)
+    except SourceLostError:
+        raise
+    except SourceError:
+        return first_day("", how.today)
+
+
+def _parsed(how: How, found: Findings) -> Draft:
+    """The entry, read as it will be read from the file.
+
+    Raises:
+        ConfigError: the loader refuses it.
+    """
+    rows = found.table.rows if found.table.rows_known == "estimated" else 0
+    detail = how.detail and (found.start is not None or rows <= _MOST_DETAIL_ROWS)
+    name = entry_name(found.table.name)
+    entry = entry_of(found, how.words, detail=detail, today=how.today)
+    config, issues = load_usable_config(_ANY_FILE, file_text([], {name: entry}).encode())
+    if issues or config.tables[0].issues:
+        raise PipelineError("; ".join(issues.values()) or str(config.tables[0].issues))
+    return Draft(name, found.table, entry, config.tables[0])
+
+
+def _prove(how: How, entry: TableEntry) -> None:
+    """Ask the server what `plan` asks.
+
+    Raises:
+        SourceError: a run would fail.
+    """
+    limited = entry.model_copy(update={"source_limits": how.limits})
+    request = ReadRequest(limited, "plan", how.now, how.zone, partition=_yesterday(how, entry))
+    plan = ReadPlan(entry.name, entry.table, "plan")
+    plan_read(request, how.options, plan)
+    if plan.problems:
+        raise SourceError("; ".join(plan.problems))
+
+
+def _yesterday(how: How, entry: TableEntry) -> TimeRange | None:
+    if entry.partition is None:
+        return None
+    end = datetime.combine(how.today, time(), how.zone).astimezone(UTC)
+    start = datetime.combine(how.today - timedelta(days=1), time(), how.zone).astimezone(UTC)
+    return TimeRange("plan", entry.partition.column, start, end, how.zone)
+
+
+def _session(how: How) -> AbstractContextManager[Session]:
+    return open_session(how.options, logical_time=how.now, zone=how.zone, limits=how.limits, require_snapshot=False)

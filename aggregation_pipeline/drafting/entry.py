@@ -1,0 +1,178 @@
+"""The entry of one table, with the comments that say why it is so."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from aggregation_pipeline.config.columns import SelectedField
+from aggregation_pipeline.config.sql.expressions import is_plain_word
+from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, split_table
+from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.yaml.writing import Commented, Node
+from aggregation_pipeline.drafting.personal_kinds import MASKS
+from aggregation_pipeline.drafting.roles import Roles
+from aggregation_pipeline.drafting.sampling import Sample
+from aggregation_pipeline.drafting.words import Words
+from aggregation_pipeline.source.mysql.catalogue import Structure, Table
+
+_FIELD: Final = TypeAdapter(SelectedField)
+_LONGEST_COMMENT: Final = 60
+_NAME_LETTERS: Final = 40
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that is known of a table.
+
+    Attributes:
+        times: columns that say when a row came to be, the best first.
+        start: where the first window begins; None where no index begins with such a column.
+        snapshots: whether its storage engine gives them.
+        not_looked_at: a key of words.py: why no rows were read; empty if some were.
+    """
+
+    table: Table
+    structure: Structure
+    sample: Sample
+    roles: Roles
+    times: tuple[str, ...] = ()
+    start: date | None = None
+    snapshots: bool = True
+    not_looked_at: str = ""
+
+
+def entry_name(table: str) -> str:
+    """The table's own name, or one like it where files could not have that."""
+    try:
+        return checked_entry_name(table)
+    except ValueError:
+        letters = re.sub(r"[^\w-]+", "_", table)[:_NAME_LETTERS].strip("_")
+        return f"{letters or 'table'}_{blake2b(table.encode(), digest_size=3).hexdigest()}"
+
+
+def entry_of(found: Findings, words: Words, *, detail: bool, today: date, name: str = "") -> Commented:
+    """The entry as it is written: keys, values and comments."""
+    table, roles = found.table, found.roles
+    name = name or entry_name(table.name)
+    fields = {column: _as_column(column) for column in found.structure.columns if column not in roles.bytes}
+    refused = [column for column, written in fields.items() if not _is_usable(written)]
+    fields = {column: written for column, written in fields.items() if column not in refused}
+    body: dict[str, Node] = {}
+    if not _means(name, table.name):
+        body["table"] = quote(table.name)
+    if table.comment:
+        body["description"] = table.comment
+    if not found.snapshots:
+        body["consistency"] = Commented("none", (words.say("no snapshots"),))
+    if found.start is not None:
+        window = {"column": fields[found.times[0]], "every": "day", "start": found.start.isoformat()}
+        body["partition"] = Commented(window, (words.say("window", column=found.times[0]),))
+    keys: list[Node] = [fields[key] for key in roles.keys if key in fields]
+    body |= {"group_by": [*_day_key(found, fields), *keys], "aggregations": _aggregations(roles, fields)}
+    if not body["group_by"]:
+        del body["group_by"]
+    if detail and fields:
+        body |= _detail(found, fields, refused, words)
+    return Commented(body, tuple(_above(found, words, today)))
+
+
+def _above(found: Findings, words: Words, today: date) -> list[str]:
+    rows = words.say(found.table.rows_known, rows=found.table.rows)
+    lines = [words.say("drafted", day=today.isoformat(), rows=rows)]
+    if found.not_looked_at:
+        lines.append(words.say("not looked at", why=words.say(found.not_looked_at)))
+    if found.times and found.start is None and not found.table.is_view:
+        column = _as_column(found.times[0])
+        lines.append(words.say("no index", column=found.times[0]))
+        lines.append(f"  partition: {{column: {column}, every: day, start: {today.replace(day=1).isoformat()}}}")
+    return lines
+
+
+def _detail(found: Findings, fields: Mapping[str, str], refused: list[str], words: Words) -> dict[str, Node]:
+    """The keys select_fields and mask."""
+    above = []
+    if found.roles.bytes:
+        above.append(words.say("left out columns", names=", ".join(found.roles.bytes)))
+    if refused:
+        above.append(words.say("refused columns", names=", ".join(refused)))
+    if not found.structure.primary_key:
+        above.append(words.say("no key"))
+    comments = {name: _shortened(column.comment) for name, column in found.structure.columns.items()}
+    items: list[Node] = [
+        Commented(written, beside=comments[name]) if comments[name] else written for name, written in fields.items()
+    ]
+    body: dict[str, Node] = {"select_fields": Commented(items, tuple(above))}
+    if not found.structure.primary_key:
+        body["order"] = "none"
+    masks: dict[str, Node] = {}
+    for name, kind in found.roles.personal.items():
+        why = "by values" if found.sample.of(name).kind == kind else "by name"
+        masks[name] = Commented(MASKS[kind], beside=words.say(why, kind=words.kind(kind)))
+    masks = {name: rule for name, rule in masks.items() if name in fields}
+    return {**body, "mask": Commented(masks, (words.say("hidden"),))} if masks else body
+
+
+def _day_key(found: Findings, fields: Mapping[str, str]) -> list[Node]:
+    """The day, as a key, where the table is not cut into days already and days need no time zone."""
+    if found.start is not None or not found.times:
+        return []
+    column = found.structure.columns[found.times[0]]
+    if column.type == "date":
+        return [fields[column.name]] if column.name in fields else []
+    if column.type != "datetime" or column.name not in fields:
+        return []
+    # No word of SQL that needs backticks has an underscore.
+    written = column.name if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)+", column.name) else quote(column.name)
+    return [{"expr": f"DATE({written})", "alias": "day" if "day" not in fields else f"{_letters(column.name)}_day"}]
+
+
+def _aggregations(roles: Roles, fields: Mapping[str, str]) -> list[Node]:
+    figures: list[tuple[str, str, str]] = [
+        *(("COUNT DISTINCT", name, "distinct") for name in roles.people),
+        *(("SUM", name, "sum") for name in roles.sums),
+        *(("AVG", name, "avg") for name in roles.averages),
+    ]
+    written: list[Node] = [{"function": "COUNT", "alias": "row_count"}]
+    taken = {"row_count", *(key.casefold() for key in roles.keys)}
+    for function, name, prefix in figures:
+        alias = f"{prefix}_{_letters(name)}"
+        if name not in fields or alias.casefold() in taken:
+            continue
+        taken.add(alias.casefold())
+        written.append({"function": function, "field": fields[name], "alias": alias})
+    return written
+
+
+def _as_column(name: str) -> str:
+    """A column as a list or a field holds it."""
+    return name if is_plain_word(name) else quote(name)
+
+
+def _is_usable(written: str) -> bool:
+    try:
+        _FIELD.validate_python(written)
+    except ValidationError:
+        return False
+    return True
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"\W+", "_", name).strip("_") or "column"
+
+
+def _means(text: str, table: str) -> bool:
+    """Whether a text names the table without the key `table`."""
+    try:
+        return split_table(text) == TableName(None, table)
+    except ValueError:
+        return False
+
+
+def _shortened(comment: str) -> str:
+    text = " ".join(comment.split())
+    return text if len(text) <= _LONGEST_COMMENT else f"{text[: _LONGEST_COMMENT - 3]}..."
