@@ -22,7 +22,9 @@ COPY requirements/build.lock requirements/runtime.lock requirements/
 # Nothing that is not in a lock is downloaded, for building neither.
 RUN /opt/aggregation/bin/pip install --require-hashes -r requirements/build.lock \
     && /opt/aggregation/bin/pip install --require-hashes --no-build-isolation --use-pep517 -r requirements/runtime.lock
-COPY pyproject.toml setup.py README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE dagster.yaml ./
+# Files of the package are links to some of these.
+COPY sql sql
 COPY aggregation_pipeline aggregation_pipeline
 # The C files are optional for an installation; an image without them is refused. -P: not those of this folder.
 RUN /opt/aggregation/bin/pip install --no-deps --no-build-isolation . \

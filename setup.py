@@ -4,7 +4,17 @@ They are optional: without a compiler the package is installed without them, and
 slowly. They use Python's limited API of 3.11, so one wheel serves 3.11 and later.
 """
 
+import sys
+from pathlib import Path
+
 from setuptools import Extension, setup
+
+# setuptools silently leaves out a file whose link leads nowhere, and the package could not make its tables.
+_LINKS = [path for path in Path("aggregation_pipeline").rglob("*") if path.is_symlink()]
+if missing := [str(path) for path in _LINKS if not path.exists()]:
+    sys.exit(
+        f"Links that lead nowhere: {', '.join(missing)}. Build from the whole repository, with sql/ and dagster.yaml"
+    )
 
 setup(
     ext_modules=[

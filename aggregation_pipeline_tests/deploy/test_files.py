@@ -197,6 +197,10 @@ def test_the_builder_gets_what_the_dockerfile_copies_and_no_more():
     }
     assert sent == copied
     assert all((REPOSITORY / name).exists() for name in copied)
+    # What a link of the package leads to has to be there too, or the image lacks the file.
+    links = [path for path in (REPOSITORY / "aggregation_pipeline").rglob("*") if path.is_symlink()]
+    assert links
+    assert {path.resolve().relative_to(REPOSITORY).parts[0] for path in links} <= sent
 
 
 def test_setuptools_is_the_one_of_the_other_lock():
