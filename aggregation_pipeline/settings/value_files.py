@@ -26,6 +26,8 @@ def with_files(names: Iterable[str]) -> list[str]:
 
 def hand_down(environment: MutableMapping[str, str], values: Mapping[str, str]) -> None:
     """Set variables in an environment that processes inherit, wherever their values came from."""
+    if not values:
+        return
     marked = {*_marked(environment), *(name.upper() for name in values)}
     environment.update({name.upper(): value for name, value in values.items()})
     environment[MARK] = ",".join(sorted(marked))
