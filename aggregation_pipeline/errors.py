@@ -13,7 +13,8 @@
     │   ├── StorageBusyError     a network fault or a 5xx that may pass                        (retryable)
     │   ├── StorageMissingError  there is no object of that key to read
     │   ├── StorageDeniedError   this key or account may not do it: nothing is known of the object
-    │   └── StorageDamagedError  an object was read to its end, and is not what it should be
+    │   ├── StorageDamagedError  an object was read to its end, and is not what it should be
+    │   └── StorageNewerError    a newer version of this package wrote it, in a format that this one does not know
     ├── ComparisonError          what the Node service wrote, or what we published, cannot be compared
     ├── LockError                the one-at-a-time lock of a table's window was lost
     ├── LaunchError              runs that somebody asked for over HTTP are not launched
@@ -31,8 +32,31 @@ value of a cell. An error is `retryable` if the same call may succeed later with
 for that.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_PROGRAM: Final = re.compile(r"aggregation-pipeline [0-9A-Za-z.+-]{1,40}")
+
+
+def this_program() -> str:
+    """Return name and version of this package, as what it stores says who wrote it."""
+    from importlib.metadata import version
+
+    return f"aggregation-pipeline {version('aggregation-pipeline')}"
+
+
+def newer_format(what: str, found: int, known: int, written_by: object = None) -> str:
+    """Return the message about something stored of a format that this version does not know.
+
+    `written_by` is what the thing itself says of its program; it is repeated only if it looks like one.
+    """
+    said = written_by if isinstance(written_by, str) and _PROGRAM.fullmatch(written_by) else ""
+    return (
+        f"{what} is of format {found}, which {said or 'a newer aggregation-pipeline'} wrote. This is {this_program()},"
+        f" which knows formats up to {known}, so it leaves it as it is. Upgrade this program: docs/operations.md says"
+        " how"
+    )
 
 
 class PipelineError(Exception):
@@ -111,6 +135,10 @@ class StorageDamagedError(StorageError):
 
 class ComparisonError(PipelineError):
     """A file of the Node service, or a published window, cannot be compared with the other side."""
+
+
+class StorageNewerError(StorageError):
+    """An object is of a format that a newer version of this package made. It is neither used nor replaced."""
 
 
 class LockError(PipelineError):

@@ -35,7 +35,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("project", "automation"),
     ("launching",),
     ("services", "embedded", "overview"),
-    ("definitions", "web", "cli", "doctor", "local"),
+    ("definitions", "web", "cli", "doctor", "local", "upgrade"),
 )
 # Libraries that can be used and tested alone: no Dagster in them.
 WITHOUT_DAGSTER = (

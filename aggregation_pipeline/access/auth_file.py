@@ -5,6 +5,7 @@ one, also where the writer was killed.
 """
 
 import fcntl
+import json
 import os
 import stat
 import tempfile
@@ -19,8 +20,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from aggregation_pipeline.access.names import LONGEST_NAME
 from aggregation_pipeline.access.roles import ROLES, Role, RoleName, Scope
-from aggregation_pipeline.errors import AccessBusyError, AccessError
+from aggregation_pipeline.errors import AccessBusyError, AccessError, newer_format
 
+# What the version of the file counts.
+FORMAT: Final = 1
 _LARGEST: Final = 4 * 1024 * 1024
 _LOCK_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.02
@@ -103,8 +106,8 @@ def read_auth_file(path: Path) -> AuthData | None:
     """Read the file; None where there is none.
 
     Raises:
-        AccessError: it cannot be read, belongs to somebody else, others may write it, or it is not what we write. The
-            message holds no value of it.
+        AccessError: it cannot be read, belongs to somebody else, others may write it, or it is not what we write, or
+            not yet. The message holds no value of it.
     """
     try:
         content = _read(path)
@@ -117,9 +120,20 @@ def read_auth_file(path: Path) -> AuthData | None:
     try:
         return AuthData.model_validate_json(content)
     except ValidationError as error:
+        _refuse_newer(content, path)
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise AccessError(f"AUTH_FILE={path} cannot be used: {place or 'JSON'}: {first['msg']}. {_RESTORE}") from None
+
+
+def _refuse_newer(content: bytes, path: Path) -> None:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    found = document.get("version") if isinstance(document, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise AccessError(newer_format(f"AUTH_FILE={path}", found, FORMAT))
 
 
 def _read(path: Path) -> bytes:

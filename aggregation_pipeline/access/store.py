@@ -12,8 +12,11 @@ from sqlalchemy.dialects import postgresql
 from aggregation_pipeline.errors import AccessBusyError, AccessError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
+from aggregation_pipeline.postgres.table_format import newer_tables, note_format
 
 SCHEMA: Final = "aggregation_access"
+# Whatever changes the tables counts it up, and adds a step to `upgrade`.
+FORMAT: Final = 1
 _SECONDS: Final = 3.0
 # Requests that wait for PostgreSQL at once. Others are told so: a frozen server must not take all threads.
 _AT_ONCE: Final = 8
@@ -88,7 +91,7 @@ class AccessStore:
 
         Raises:
             AccessBusyError: PostgreSQL does not answer, or too many wait for it.
-            AccessError: it refuses.
+            AccessError: it refuses, or a newer version of this package made the tables.
         """
         if not self._turns.acquire(timeout=_WAIT_SECONDS):
             raise AccessBusyError("Too many requests wait for Dagster's PostgreSQL")
@@ -117,4 +120,7 @@ class AccessStore:
             wait_in_transaction(connection, lock_key(AdvisoryLock.ACCESS_TABLES))
             if not connection.execute(_EXISTS).scalar_one():
                 connection.exec_driver_sql(create_sql())
+                note_format(connection, SCHEMA, FORMAT)
+        if (newer := newer_tables(connection, SCHEMA, FORMAT)) is not None:
+            raise AccessError(newer)
         self._has_tables = True

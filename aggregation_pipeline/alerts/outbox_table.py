@@ -10,8 +10,11 @@ from sqlalchemy.dialects import postgresql
 from aggregation_pipeline.errors import AlertError
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, wait_in_transaction
 from aggregation_pipeline.postgres.engine import safe_reason, transaction
+from aggregation_pipeline.postgres.table_format import newer_tables, note_format
 
 SCHEMA = "aggregation_alerts"
+# Whatever changes the tables counts it up, and adds a step to `upgrade`.
+FORMAT = 1
 _metadata = sa.MetaData(schema=SCHEMA)
 _MOMENT = sa.DateTime(timezone=True)
 
@@ -76,16 +79,19 @@ def create_sql() -> str:
 def ensure_tables(bind: sa.Engine | sa.Connection) -> bool:
     """Create the outbox where it is missing; returns whether it was. Existing tables are never altered.
 
-    Raises AlertError when PostgreSQL does not answer, or refuses.
+    Raises AlertError when PostgreSQL does not answer, or refuses, or a newer version of this package made the tables.
     """
     try:
         with transaction(bind) as connection:
             if connection.execute(_EXISTS).scalar_one():
+                if (newer := newer_tables(connection, SCHEMA, FORMAT)) is not None:
+                    raise AlertError(newer)
                 return False
             wait_in_transaction(connection, lock_key(AdvisoryLock.ALERT_TABLES))
             missing = not connection.execute(_EXISTS).scalar_one()
             if missing:
                 connection.exec_driver_sql(create_sql())
+                note_format(connection, SCHEMA, FORMAT)
             return missing
     except sa.exc.OperationalError as error:
         raise AlertError(

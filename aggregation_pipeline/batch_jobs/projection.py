@@ -28,6 +28,8 @@ from aggregation_pipeline.runs.tags import (
 )
 
 INTEGER_MAX = 2_147_483_647
+# Of `metadata`. Whatever takes a key away, or gives it another meaning, counts it up.
+FORMAT = 1
 # A run of a thousand partitions has six thousand files. The manifests list them all, the row only the last ones.
 FILES_IN_A_ROW = 500
 ERRORS_IN_A_ROW = 50
@@ -226,6 +228,7 @@ def _dagster(run: RunInfo, owner: Owner, ordered: Sequence[Event]) -> dict[str, 
     last_event = ordered[-1].id if ordered else 0
     rank = STATUS_RANKS[JOB_STATUSES.get(run.status, "pending")]
     return {
+        "format": FORMAT,
         "deployment": owner.deployment,
         "instance": owner.instance,
         "run_id": run.run_id,

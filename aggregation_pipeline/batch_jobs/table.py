@@ -57,13 +57,19 @@ def create_where_missing(connection: sa.Connection) -> bool:
         created = not _columns(connection)
         if created:
             connection.exec_driver_sql(create_sql())
-    missing = sorted({column.name for column in batch_jobs.columns} - _columns(connection))
+    missing = missing_columns(connection)
     if missing:
         raise MirrorError(
             f"public.batch_jobs has no column {', '.join(missing)}. It was not made by sql/create_batch_jobs_table.sql,"
             " and an existing table is never altered. Add the columns, or point BATCH_JOBS_URL to another database"
         )
     return created
+
+
+def missing_columns(connection: sa.Connection) -> list[str] | None:
+    """Return which of its columns the table lacks; None where there is no table."""
+    found = _columns(connection)
+    return sorted({column.name for column in batch_jobs.columns} - found) if found else None
 
 
 def _columns(connection: sa.Connection) -> set[str]:

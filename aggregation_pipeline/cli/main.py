@@ -17,6 +17,7 @@ from aggregation_pipeline.cli.retention import retention
 from aggregation_pipeline.cli.run import run
 from aggregation_pipeline.cli.serve import serve
 from aggregation_pipeline.cli.tokens import tokens
+from aggregation_pipeline.cli.upgrade import upgrade
 from aggregation_pipeline.cli.users import users
 from aggregation_pipeline.native.kernels import ALL_COMPILED
 
@@ -53,6 +54,10 @@ def main() -> None:
       aggregation-pipeline serve
 
     \b
+    Install a newer version:
+      aggregation-pipeline upgrade
+
+    \b
     Say who may use it:
       aggregation-pipeline users add alice --role operator
       aggregation-pipeline tokens create nightly --scopes run --owner alice
@@ -78,6 +83,7 @@ for command in (
     download,
     diff,
     retention,
+    upgrade,
     users,
     tokens,
     audit,

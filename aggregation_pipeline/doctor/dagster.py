@@ -85,7 +85,7 @@ def _storage(instance: DagsterInstance) -> Finding:
     return failure(
         "storage",
         f"its tables are of version {stored}, and this Dagster needs {newest}",
-        "Back up the database, stop the services, and run: dagster instance migrate",
+        "Stop the services, back up the database, and run: aggregation-pipeline upgrade",
     )
 
 

@@ -12,9 +12,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from aggregation_pipeline.errors import LaunchError
 from aggregation_pipeline.launching.plan import Plan
+from aggregation_pipeline.postgres.table_format import newer_tables, note_format
 
 SCHEMA: Final = "aggregation_launches"
+# Whatever changes the table, or what `plan` holds, counts it up, and adds a step to `upgrade`.
+FORMAT: Final = 1
 # How long a repeat is recognized, and GET /aggregate/{id} answers.
 KEPT_DAYS: Final = 7
 
@@ -51,16 +55,28 @@ class StoredRequest:
 
 
 def ensure_table(connection: sa.Connection) -> None:
-    """Create the table if it is missing. The caller holds the lock of launches; the connection is in autocommit."""
+    """Create the table if it is missing. The caller holds the lock of launches; the connection is in autocommit.
+
+    Raises:
+        LaunchError: a newer version of this package made it.
+    """
     if not connection.execute(_EXISTS).scalar_one():
         connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+        note_format(connection, SCHEMA, FORMAT)
         _metadata.create_all(connection)
+    else:
+        _refuse_newer(connection)
 
 
 def find(connection: sa.Connection, request_id: UUID) -> StoredRequest | None:
-    """Return a request; None if nobody has made it, or too long ago."""
+    """Return a request; None if nobody has made it, or too long ago.
+
+    Raises:
+        LaunchError: a newer version of this package made the table.
+    """
     if not connection.execute(_EXISTS).scalar_one():
         return None
+    _refuse_newer(connection)
     row = connection.execute(sa.select(requests).where(requests.c.id == request_id, _is_kept())).one_or_none()
     return None if row is None else StoredRequest.of(row)
 
@@ -78,6 +94,11 @@ def mark_submitted(connection: sa.Connection, request: StoredRequest) -> StoredR
     """Note that all runs of a request are in the queue."""
     connection.execute(sa.update(requests).where(requests.c.id == request.id).values(submitted_at=sa.func.now()))
     return replace(request, is_submitted=True)
+
+
+def _refuse_newer(connection: sa.Connection) -> None:
+    if (newer := newer_tables(connection, SCHEMA, FORMAT)) is not None:
+        raise LaunchError(newer)
 
 
 def _is_kept() -> sa.ColumnElement[bool]:

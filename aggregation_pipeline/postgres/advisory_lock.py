@@ -56,6 +56,7 @@ class AdvisoryLock(StrEnum):
     BATCH_JOBS_TABLE = "aggregation batch_jobs table"  # none
     LAUNCHES = "aggregation launches"  # none
     BATCH_JOBS_TEST = "aggregation batch_jobs test"  # none
+    UPGRADE = "aggregation upgrade"  # none
     ALERT_TABLES = "aggregation alert tables"  # none
     ACCESS_TABLES = "aggregation access tables"  # none
     ALERT_OUTBOX = "aggregation alerts"  # deployment

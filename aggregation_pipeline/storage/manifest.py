@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aggregation_pipeline.errors import StorageDamagedError
 from aggregation_pipeline.storage.parsed_keys import ParsedKey, parse_extract_key, parse_key
+from aggregation_pipeline.storage.stored_format import MANIFEST_FORMAT, refuse_newer
 
 
 class _ManifestModel(BaseModel):
@@ -24,8 +25,12 @@ class ManifestColumn(_ManifestModel):
 
 
 class ManifestExtract(_ManifestModel):
-    """A dataset's extract. Its checksum identifies the data. The object expires after EXTRACT_KEEP_DAYS."""
+    """A dataset's extract. Its checksum identifies the data. The object expires after EXTRACT_KEEP_DAYS.
 
+    `version` is of its format: Parquet with the types and the order of columns that `source/parquet_sink.py` writes.
+    """
+
+    version: Literal[1] = 1
     key: str
     bytes: int
     crc64: str
@@ -79,7 +84,8 @@ class Manifest(_ManifestModel):
     """One window of one table. It holds no clock, so equal content is equal bytes.
 
     Attributes:
-        version: of this format.
+        version: of this format. What adds a field, or gives one another meaning, counts it up.
+        written_by: the program that wrote it, with its version.
         run_id: the Dagster run that wrote the manifest.
         publication: the folder that the manifest was written for. Files that had not changed lie in folders of earlier
             publications of the same window.
@@ -93,6 +99,7 @@ class Manifest(_ManifestModel):
     """
 
     version: Literal[1] = 1
+    written_by: str = ""
     table: str
     window: str
     run_id: str
@@ -125,11 +132,13 @@ class Manifest(_ManifestModel):
         """Read a manifest.
 
         Raises:
+            StorageNewerError: a newer version of this package wrote it, or an extract that it names.
             StorageDamagedError: it is none that this version understands; the message names `where`.
         """
         try:
             return cls.model_validate_json(content)
         except ValidationError as error:
+            refuse_newer(content, MANIFEST_FORMAT, where=where)
             first = error.errors(include_input=False, include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "the document"
             raise _damaged(where, f"{field}: {first['msg']}") from None

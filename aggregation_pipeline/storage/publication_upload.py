@@ -10,6 +10,7 @@ from aggregation_pipeline.storage.keys import manifest_key, mark_key
 from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.publication_plan import Content, Upload
+from aggregation_pipeline.storage.stored_format import MARK_FORMAT
 
 # A window's files are few and mostly small: their round trips overlap.
 _AT_ONCE: Final = 4
@@ -61,7 +62,7 @@ def keys_with_content(store: ObjectStore, wanted: Mapping[str, Content], report:
 def _put_mark(store: ObjectStore, prefix: str, manifest: Manifest, uploads: Sequence[Upload]) -> None:
     sent = {upload.key for upload in uploads}
     mark = {
-        "version": 1,
+        "version": MARK_FORMAT,
         "table": manifest.table,
         "window": manifest.window,
         "publication": manifest.publication,

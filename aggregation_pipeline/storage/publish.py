@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aggregation_pipeline.config.file_names import StableNames
-from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.errors import StorageError, this_program
 from aggregation_pipeline.extract import Extract
 from aggregation_pipeline.storage.base import ObjectStore, Report
 from aggregation_pipeline.storage.keys import publication_id, run_of, window_folder
@@ -205,6 +205,7 @@ def _new_manifest(
     checks: Sequence[ManifestCheck],
 ) -> Manifest:
     return Manifest(
+        written_by=this_program(),
         table=extract.table,
         window=extract.window,
         run_id=run_id,
@@ -222,7 +223,8 @@ def _new_manifest(
 
 def _says_the_same(old: Manifest, new: Manifest) -> bool:
     """Whether `new` differs only in who wrote it and in its checks: results on the same data stay as published."""
-    return old == new.model_copy(update={"run_id": old.run_id, "publication": old.publication, "checks": old.checks})
+    same = ("written_by", "run_id", "publication", "checks")
+    return old == new.model_copy(update={name: getattr(old, name) for name in same})
 
 
 def _delete_other_masks(

@@ -13,6 +13,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, table_folder, tables_prefix
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.parsed_keys import parse_key
+from aggregation_pipeline.storage.stored_format import LATEST_FORMAT, refuse_newer
 from aggregation_pipeline.storage.window_names import is_window
 
 
@@ -30,6 +31,7 @@ def load_manifest(
     """Return the window's manifest in force, or that of a publication; None where there is none.
 
     Raises:
+        StorageNewerError: a newer version of this package wrote it.
         StorageDamagedError: it cannot be understood, or names anything but objects of this window's publications.
     """
     key = manifest_key(prefix, table, window, publication=publication)
@@ -45,12 +47,14 @@ def load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
     """Return what `latest.json` says; None before the first window.
 
     Raises:
+        StorageNewerError: a newer version of this package wrote it.
         StorageDamagedError: it names no window.
     """
     key = latest_key(prefix, table)
     content = read_if_there(store, key)
     if content is None:
         return None
+    refuse_newer(content, LATEST_FORMAT, where=store.uri(key))
     try:
         fields = json.loads(content)
         window, names = str(fields["window"]), fields["names"]

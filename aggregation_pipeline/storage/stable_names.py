@@ -20,6 +20,7 @@ from aggregation_pipeline.storage.lock_protocol import Lock
 from aggregation_pipeline.storage.manifest import Manifest, ManifestFile
 from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.published import Latest, load_latest, load_manifest
+from aggregation_pipeline.storage.stored_format import LATEST_FORMAT
 
 _AT_ONCE = 8  # each is a few round trips without content
 
@@ -162,7 +163,7 @@ def _load_latest(store: ObjectStore, prefix: str, table: str) -> Latest | None:
 
 def _put_latest(store: ObjectStore, prefix: str, table: str, latest: Latest) -> None:
     content = {
-        "version": 1,
+        "version": LATEST_FORMAT,
         "table": table,
         "window": latest.window,
         "manifest": manifest_key(prefix, table, latest.window),

@@ -22,6 +22,7 @@ from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.parsed_keys import parse_extract_key, parse_key
 from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline.storage.stable_names import superseded_names
+from aggregation_pipeline.storage.stored_format import MARK_FORMAT, refuse_newer
 
 # For so long readers may still use the former manifest, and a publication without manifest may still be at work.
 GRACE: Final = timedelta(days=1)
@@ -201,8 +202,10 @@ def _keys_by_mark(
 ) -> frozenset[str]:
     """Return the keys of a publication without manifest, as its mark lists them."""
     key = mark_key(prefix, there.table, there.window, publication)
+    content = store.read(key)
+    refuse_newer(content, MARK_FORMAT, where=store.uri(key))
     try:
-        names = [str(name) for name in json.loads(store.read(key))["files"]]
+        names = [str(name) for name in json.loads(content)["files"]]
     except (ValueError, KeyError, TypeError):
         raise StorageDamagedError(
             f"{store.uri(key)} does not say which files the publication has. Delete its folder by hand."

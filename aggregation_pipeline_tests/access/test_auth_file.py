@@ -99,7 +99,7 @@ BROKEN: dict[str, bytes] = {
     "half a file": b'{"version": 1, "users": {"al',
     "a list": b"[]",
     "no UTF-8": b'{"users": {"\xff": {}}}',
-    "another version": b'{"version": 2}',
+    "another version": b'{"version": 0}',
     "an unknown key": json.dumps({"users": {"a": {**USER, "admin": True}}}).encode(),
     "an unknown role": json.dumps({"users": {"a": {**USER, "role": "root"}}}).encode(),
     "a number as role": json.dumps({"users": {"a": {**USER, "role": 3}}}).encode(),

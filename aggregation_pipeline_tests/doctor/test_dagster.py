@@ -80,4 +80,4 @@ def test_storage_of_another_release_is_a_failure(instance: DagsterInstance):
     assert found["versions"].status == "ok"
     with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
-    assert "dagster instance migrate" in found_by(examine_dagster)["storage"].remedy
+    assert "aggregation-pipeline upgrade" in found_by(examine_dagster)["storage"].remedy

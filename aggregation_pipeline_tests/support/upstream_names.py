@@ -73,6 +73,10 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("AssetEntry", "AssetRecord"),
         "instance: what Dagster gets when it asks for what a step has stored; overview: what assets published last",
     ),
+    "dagster._core.storage.event_log.migration": (
+        ("ASSET_DATA_MIGRATIONS",),
+        "upgrade: which migrations of rows `dagster instance migrate` would make",
+    ),
     "dagster._core.storage.event_log.schema": (
         ("AssetCheckExecutionsTable", "SqlEventLogStorageMetadata", "SqlEventLogStorageTable"),
         "instance: makes the tables. runs: reads only the events that a row needs, where DagsterInstance fetches more",
@@ -81,6 +85,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("SqlEventLogStorage",),
         "runs: only this storage has the table above",
     ),
+    "dagster._core.storage.runs.migration": (("REQUIRED_DATA_MIGRATIONS",), "upgrade: the same of runs"),
     "dagster._core.storage.runs.schema": (("RunStorageSqlMetadata",), "instance: makes the tables"),
     "dagster._core.storage.runs.sql_run_storage": (
         ("SqlRunStorage",),
@@ -170,4 +175,5 @@ INSTANCE: Final = {
     "report_run_failed": "runs: a run whose process is gone",
     "run_storage": "batch_jobs: the id of Dagster's storage",
     "submit_run": "automation: the copy of a run that was lost, and runs that were created and not submitted",
+    "upgrade": "upgrade: what `dagster instance migrate` does",
 }

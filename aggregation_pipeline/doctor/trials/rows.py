@@ -1,7 +1,6 @@
 """The rows of tests in batch_jobs: how they are known, and how they go, also those of a test that was killed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -11,15 +10,8 @@ import sqlalchemy as sa
 from aggregation_pipeline.batch_jobs.browse import RowFilter
 from aggregation_pipeline.batch_jobs.deleted_runs import close_deleted_run
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository
-from aggregation_pipeline.errors import LockError, MirrorError
-from aggregation_pipeline.postgres.advisory_lock import (
-    AdvisoryLock,
-    describe_holder,
-    lock_key,
-    prepare_lock_session,
-    try_in_session,
-)
-from aggregation_pipeline.postgres.engine import create_engine, safe_reason
+from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock
+from aggregation_pipeline.postgres.sole_session import sole_session
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.base import Settings
 
@@ -28,7 +20,6 @@ JOB_TYPE: Final = "batch_jobs_test"
 # How the instance of their owner begins. No Dagster storage has such an id, so no row of a run is ever taken for one.
 _INSTANCE: Final = "batch_jobs_test "
 _MOST: Final = 1_000
-_SECONDS: Final = 15.0
 
 
 def new_owner(deployment: str) -> Owner:
@@ -65,26 +56,11 @@ def _owner(metadata: object, deployment: str) -> Owner | None:
     return Owner(deployment, instance) if isinstance(instance, str) and instance.startswith(_INSTANCE) else None
 
 
-@contextmanager
-def one_test_at_a_time(settings: Settings) -> Iterator[sa.Connection]:
-    """Hold the lock of tests in Dagster's PostgreSQL; yield its connection. It ends with this process, however it does.
-
-    Raises:
-        LockError: another test is at work.
-        MirrorError: PostgreSQL does not answer.
-    """
-    engine = create_engine(settings.require_dagster_url(), application_name="aggregation cli")
-    try:
-        connection = engine.connect()
-    except sa.exc.SQLAlchemyError as error:
-        raise MirrorError(
-            f"Dagster's PostgreSQL does not answer ({safe_reason(error)}). Check DAGSTER_PG_URL and that it runs"
-        ) from None
-    with connection:
-        key = lock_key(AdvisoryLock.BATCH_JOBS_TEST)
-        prepare_lock_session(connection)
-        if not try_in_session(connection, key):
-            holder, since = describe_holder(connection, key) or ("one that has just ended", "")
-            raise LockError(f"another test of batch_jobs is at work: {holder}{since}. Wait for its end, and try again")
-        connection.commit()
-        yield connection
+def one_test_at_a_time(settings: Settings) -> AbstractContextManager[sa.Connection]:
+    """Hold the lock of tests, as `sole_session` does."""
+    return sole_session(
+        settings.require_dagster_url(),
+        AdvisoryLock.BATCH_JOBS_TEST,
+        what="test of batch_jobs",
+        application_name="aggregation cli",
+    )
