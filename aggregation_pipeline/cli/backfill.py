@@ -3,18 +3,24 @@
 import click
 
 from aggregation_pipeline.cli import common
+from aggregation_pipeline.cli.complete_names import complete_table, complete_window
 
 
 @click.command(short_help="Fill partitions of a table.")
-@click.option("--table", required=True, help="A table of the configuration that has a partition.")
+@click.option(
+    "--table", required=True, shell_complete=complete_table, help="A table of the configuration that has a partition."
+)
 @click.option(
     "--from",
     "first",
     required=True,
     metavar="KEY",
+    shell_complete=complete_window,
     help="The first partition, such as 2026-11-01. For hourly partitions a date means all its hours.",
 )
-@click.option("--to", "last", required=True, metavar="KEY", help="The last partition, included.")
+@click.option(
+    "--to", "last", required=True, metavar="KEY", shell_complete=complete_window, help="The last partition, included."
+)
 @common.formats_option
 @common.json_option
 @common.explained

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import click
 
+from aggregation_pipeline.cli.complete_names import complete_formats, complete_tables
 from aggregation_pipeline.cli.late_imports import import_late
 from aggregation_pipeline.runs.redaction import redacted
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
@@ -85,10 +86,18 @@ def _formats(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 tables_option = click.option(
-    "--tables", callback=_names, metavar="A,B", help="Only these tables of the configuration, separated by commas."
+    "--tables",
+    callback=_names,
+    shell_complete=complete_tables,
+    metavar="A,B",
+    help="Only these tables of the configuration, separated by commas.",
 )
 formats_option = click.option(
-    "--formats", callback=_formats, metavar="F,G", help="Only these formats: json, csv, excel, parquet, or all."
+    "--formats",
+    callback=_formats,
+    shell_complete=complete_formats,
+    metavar="F,G",
+    help="Only these formats: json, csv, excel, parquet, or all.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 

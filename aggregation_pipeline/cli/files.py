@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aggregation_pipeline.cli import common
+from aggregation_pipeline.cli.complete_names import complete_table, complete_window_or_latest
 from aggregation_pipeline.errors import PipelineError, StorageBusyError, StorageError
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ _DIGIT: Final = re.compile("[0-9]")
 
 
 @click.command()
-@click.option("--table", metavar="T", help="Only this table.")
-@click.option("--window", metavar="W", help="Only this window, such as 2026-11-20, or `latest`.")
+@click.option("--table", metavar="T", shell_complete=complete_table, help="Only this table.")
+@click.option(
+    "--window",
+    metavar="W",
+    shell_complete=complete_window_or_latest,
+    help="Only this window, such as 2026-11-20, or `latest`.",
+)
 @click.option(
     "--links",
     is_flag=True,
@@ -72,9 +78,14 @@ def files(table: str | None, window: str | None, *, links: bool, as_json: bool) 
 
 
 @click.command(short_help="Download the files of a window.")
-@click.option("--table", metavar="T", required=True, help="The table.")
+@click.option("--table", metavar="T", shell_complete=complete_table, required=True, help="The table.")
 @click.option(
-    "--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20, or `latest`."
+    "--window",
+    metavar="W",
+    shell_complete=complete_window_or_latest,
+    default="latest",
+    show_default=True,
+    help="The window, such as 2026-11-20, or `latest`.",
 )
 @click.option(
     "--to",

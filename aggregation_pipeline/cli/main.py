@@ -9,6 +9,7 @@ from aggregation_pipeline.cli.audit import audit
 from aggregation_pipeline.cli.backfill import backfill
 from aggregation_pipeline.cli.batch_jobs import batch_jobs
 from aggregation_pipeline.cli.check import check
+from aggregation_pipeline.cli.completion import completion
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.diff import diff
 from aggregation_pipeline.cli.files import download, files
@@ -87,5 +88,6 @@ for command in (
     users,
     tokens,
     audit,
+    completion,
 ):
     main.add_command(command)
