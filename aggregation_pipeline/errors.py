@@ -41,9 +41,14 @@ _PROGRAM: Final = re.compile(r"aggregation-pipeline [0-9A-Za-z.+-]{1,40}")
 
 def this_program() -> str:
     """Return name and version of this package, as what it stores says who wrote it."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
-    return f"aggregation-pipeline {version('aggregation-pipeline')}"
+    try:
+        number = version("aggregation-pipeline")
+    except PackageNotFoundError:
+        # It runs from a folder, or is being installed anew: no reason for a run to fail.
+        number = "unknown"
+    return f"aggregation-pipeline {number}"
 
 
 def newer_format(what: str, found: int, known: int, written_by: object = None) -> str:

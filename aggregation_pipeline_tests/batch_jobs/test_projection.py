@@ -70,6 +70,7 @@ def test_the_metadata_says_where_a_run_came_from():
     }
     dagster = row(run_info(tags=tags), *planned("baidu")).metadata["dagster"]
     assert dagster == {
+        "format": 1,
         "deployment": "prod",
         "instance": "one",
         "run_id": RUN_ID,

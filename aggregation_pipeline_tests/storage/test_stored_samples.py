@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,19 @@ def test_a_manifest_of_the_future_is_refused_and_not_replaced(tmp_path: Path):
     assert not refused.value.retryable
     after = {each.key: store.read(each.key) for each in store.list("")}
     assert {key: after[key] for key in before} == before
+
+
+def test_a_package_without_a_version_publishes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def not_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", not_installed)
+    store = sample_store(tmp_path)
+    manifest = load_manifest(store, PREFIX, TABLE, WINDOW)
+    assert manifest is not None
+    extract = fetch_extract(store, manifest, tmp_path / "extract")
+    store.delete(KEY)
+    assert publish_again(store, extract, tmp_path).written_by == "aggregation-pipeline unknown"
 
 
 def test_an_extract_of_the_future_is_refused(tmp_path: Path):
