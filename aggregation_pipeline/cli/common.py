@@ -69,7 +69,8 @@ def readable(uri: str) -> str:
     return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
-def _names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+def read_names(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Read an option that names tables, with commas between."""
     found = None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
     if found == ():
         raise click.BadParameter("it names no table; leave it out for all of them")
@@ -87,7 +88,7 @@ def _formats(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 tables_option = click.option(
     "--tables",
-    callback=_names,
+    callback=read_names,
     shell_complete=complete_tables,
     metavar="A,B",
     help="Only these tables of the configuration, separated by commas.",

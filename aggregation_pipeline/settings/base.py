@@ -213,6 +213,22 @@ def load_log_settings() -> LogSettings:
     return _validated(LogSettings, read_environment(LogSettings.model_fields))
 
 
+def load_source_settings(**given: str) -> SourceSettings:
+    """Read only the variables DB_..., those that are given here before the others. Some may be missing.
+
+    Raises:
+        SettingsError: as for `load_settings`.
+    """
+    restore_environment()
+    variables = read_environment(SourceSettings.model_fields) | given
+    if "db_host" in given:
+        variables.pop("db_socket", None)
+    settings = _validated(SourceSettings, variables)
+    if problems := settings.tls_problems():
+        raise SettingsError("; ".join(problems))
+    return settings
+
+
 def _validated(model: type[Model], variables: Mapping[str, str]) -> Model:
     try:
         return model.model_validate(variables)

@@ -1,16 +1,19 @@
 """Makes of the settings the source options and the object store. Nothing is opened here."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import SecretStr
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.source import SourceSettings
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 
 if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.connection import SourceOptions
+
+_NO_SALT: Final = SecretStr("")
 
 
 def source_options(settings: Settings) -> "SourceOptions":
@@ -24,6 +27,11 @@ def source_options(settings: Settings) -> "SourceOptions":
             "No source database is configured. Set DB_HOST (or DB_SOCKET), DB_USER, DB_PASSWORD and DB_NAME in the"
             " environment or .env; `make demo` needs none of them."
         )
+    return options_of_source(settings, settings.mask_salt or _NO_SALT)
+
+
+def options_of_source(settings: SourceSettings, mask_salt: SecretStr = _NO_SALT) -> "SourceOptions":
+    """Return the same of the variables DB_... alone, all of which have to be there."""
     from aggregation_pipeline.source.mysql.connection import SourceOptions
 
     return SourceOptions(
@@ -34,7 +42,7 @@ def source_options(settings: Settings) -> "SourceOptions":
         port=settings.db_port,
         socket=settings.db_socket,
         tls=settings.tls,
-        mask_salt=settings.mask_salt or SecretStr(""),
+        mask_salt=mask_salt,
     )
 
 

@@ -1,0 +1,162 @@
+"""What `init` asks on a terminal: where the database is, which tables, formats, when, and in which time zone."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.settings.source import SourceSettings
+    from aggregation_pipeline.source.mysql.catalogue import Table
+
+Answer = TypeVar("Answer")
+_TABLES_SHOWN: Final = 200
+
+
+def given_by_url(url: str) -> dict[str, str]:
+    """Read mysql://user@host:port/database as variables.
+
+    Raises:
+        click.BadParameter: it is another kind of URL, or holds a password, which all users of the machine could see.
+    """
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise click.BadParameter(
+            "leave the password out, everybody on this machine can read a command line; it is asked for, or taken from"
+            " DB_PASSWORD, from the file DB_PASSWORD_FILE names, or by --password-stdin"
+        )
+    database = unquote(parts.path.removeprefix("/"))
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if (
+        parts.scheme.partition("+")[0] not in {"mysql", "mariadb"}
+        or not parts.hostname
+        or "/" in database
+        or port == -1
+    ):
+        raise click.BadParameter("mysql://user@host:3306/database is expected")
+    found = {"db_host": parts.hostname, "db_port": str(port or ""), "db_user": unquote(parts.username or "")}
+    return {name: value for name, value in {**found, "db_name": database}.items() if value}
+
+
+def connection(given: Mapping[str, str], *, ask: bool, from_stdin: bool) -> "tuple[SourceSettings, bool]":
+    """Complete the settings of the source; the second value is whether the password came from nowhere but here.
+
+    Raises:
+        SettingsError: something is missing and may not be asked for, or is wrong.
+    """
+    from aggregation_pipeline.errors import SettingsError
+    from aggregation_pipeline.settings.base import load_source_settings
+
+    values = dict(given)
+    if from_stdin:
+        values["db_password"] = sys.stdin.readline().rstrip("\r\n")
+    settings = load_source_settings(**values)
+    missing = [
+        name
+        for name, found in (
+            ("db_host", settings.db_host or settings.db_socket),
+            ("db_user", settings.db_user),
+            ("db_name", settings.db_name),
+        )
+        if not found
+    ]
+    if missing and not ask:
+        raise SettingsError(
+            f"{', '.join(map(str.upper, missing))}: not set. Set them in the environment or .env, or say"
+            " --url mysql://user@host:3306/database"
+        )
+    questions = {"db_host": "Host of the database", "db_user": "User, one that may only read", "db_name": "Database"}
+    for name in missing:
+        values[name] = click.prompt(questions[name], err=True)
+    # An empty password is one, too, but rarely meant.
+    if ask and not settings.db_password.get_secret_value() and not from_stdin:
+        values["db_password"] = click.prompt("Password", hide_input=True, default="", show_default=False, err=True)
+    return (load_source_settings(**values) if len(values) > len(given) else settings), "db_password" in values
+
+
+def chosen_tables(tables: "Sequence[Table]", usual: "Sequence[Table]") -> "list[Table]":
+    """Let somebody choose among the tables; those that would be taken anyway are marked."""
+    from aggregation_pipeline.drafting.left_out import tables_named
+    from aggregation_pipeline.errors import ConfigError
+
+    for number, table in enumerate(tables[:_TABLES_SHOWN], start=1):
+        mark = "*" if table in usual else " "
+        click.echo(f"{mark}{number:>4}  {table.name}  {_size(table)}", err=True)
+    if len(tables) > _TABLES_SHOWN:
+        click.echo(f"      and {len(tables) - _TABLES_SHOWN:,} more, which can be given by name", err=True)
+
+    def read(text: str) -> "list[Table]":
+        if not text.strip():
+            return list(usual)
+        if text.strip().lower() == "all":
+            return list(tables)
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        numbers = {str(number): table.name for number, table in enumerate(tables, start=1)}
+        try:
+            return tables_named([numbers.get(part, part) for part in parts], tables)
+        except ConfigError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return asked("Tables, by number or name with commas between, or all; Enter for those with *", "", read)
+
+
+def asked(question: str, default: str, read: Callable[[str], Answer]) -> Answer:
+    """Ask until the answer can be used."""
+    while True:
+        text = click.prompt(question, default=default, show_default=bool(default), err=True)
+        try:
+            return read(str(text))
+        except click.BadParameter as error:
+            click.echo(f"  {error.message}", err=True)
+
+
+def _size(table: "Table") -> str:
+    from aggregation_pipeline.drafting.words import Words
+
+    return "view" if table.is_view else Words("en").say(table.rows_known, rows=table.rows)
+
+
+def checked_formats(value: str) -> str:
+    """Return OUTPUT_FORMAT, if it can be used."""
+    from aggregation_pipeline.settings.output_format import parse_formats
+
+    try:
+        parse_formats(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
+def checked_cron(value: str) -> str:
+    """Return CRON_SCHEDULE, if it can be used."""
+    from aggregation_pipeline.config.cron import to_five_fields
+    from aggregation_pipeline.errors import ConfigError
+
+    try:
+        to_five_fields(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
+def checked_zone(value: str) -> str:
+    """Return TIMEZONE by its usual name, if there is such a zone."""
+    from aggregation_pipeline.timezones.names import checked_zone
+
+    try:
+        return checked_zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+# What is asked, how the answer is read, and of which variable.
+QUESTIONS: Final[tuple[tuple[str, str, Callable[[str], str]], ...]] = (
+    ("output_format", "Formats: json, csv, excel, parquet, several with commas, or all", checked_formats),
+    ("cron_schedule", "When, as a cron expression of 6 fields (second first) or 5", checked_cron),
+    ("timezone", "Time zone of the schedule, of days and of NOW()", checked_zone),
+)

@@ -1,0 +1,50 @@
+"""What `init` shows of its work: names and counts, never a value."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.drafting.draft import Draft, Refused
+    from aggregation_pipeline.drafting.files import Written
+    from aggregation_pipeline.drafting.written import Existing
+    from aggregation_pipeline.source.mysql.catalogue import Table
+
+
+def show(
+    drafts: "Sequence[Draft]",
+    refused: "Sequence[Refused]",
+    written: "Written",
+    existing: "Existing",
+    tables: "Sequence[Table]",
+) -> None:
+    """Show the new entries on stdout, and what else there is to know on stderr."""
+    from aggregation_pipeline.drafting.words import Words
+
+    words = Words("en")
+    for draft in drafts:
+        entry = draft.parsed
+        parts = [
+            words.say(draft.table.rows_known, rows=draft.table.rows),
+            f"a window a day by {entry.partition.column}" if entry.partition else "read whole",
+            f"keys: {len(entry.group_by)}, figures: {len(entry.aggregations)}, masked: {len(entry.mask)}",
+        ]
+        click.echo(f"{draft.name}: {'; '.join(parts)}")
+    for each in refused:
+        click.echo(f"{each.table.name} is left out: {each.cause}", err=True)
+    names = {table.name for table in tables}
+    for entry_name, table_name in existing.entries.items():
+        if table_name and table_name not in names:
+            click.echo(
+                f"{entry_name}: there is no table {table_name} any more, or no right to read it. The entry stays.",
+                err=True,
+            )
+    for note in written.notes:
+        click.echo(note, err=True)
+    for path in written.files:
+        click.echo(f"Written: {path}", err=True)
+    if not written.files:
+        click.echo("Nothing is new, and nothing was written.", err=True)
+    else:
+        click.echo("Look at what it says, masks above all. Then: aggregation-pipeline plan", err=True)
