@@ -138,12 +138,12 @@ class StorageDamagedError(StorageError):
     """An object was read to its end and is not what it should be. Only such an object may be replaced as useless."""
 
 
-class ComparisonError(PipelineError):
-    """A file of the Node service, or a published window, cannot be compared with the other side."""
-
-
 class StorageNewerError(StorageError):
     """An object is of a format that a newer version of this package made. It is neither used nor replaced."""
+
+
+class ComparisonError(PipelineError):
+    """A file of the Node service, or a published window, cannot be compared with the other side."""
 
 
 class LockError(PipelineError):
