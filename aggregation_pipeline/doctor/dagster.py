@@ -11,7 +11,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
-from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.errors import PipelineError, this_program
 from aggregation_pipeline.health.daemon import daemon_problem
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.instance.schema import count_beginnings
@@ -21,6 +21,7 @@ from aggregation_pipeline.overview.schedules import next_ticks
 from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.heartbeat import orphaned_runs
+from aggregation_pipeline.services.running_versions import installed_versions, running_services
 
 # These are released together, under one version.
 _TOGETHER: Final = ("dagster", "dagster-webserver", "dagster-graphql")
@@ -35,6 +36,7 @@ def examine_dagster(case: Case) -> Iterator[Finding]:
     yield home
     if project is None or home.status == "failure":
         return
+    yield _running()
     yield attempt("definitions", lambda: _definitions(project))
     if not _has_tables(case.settings.require_dagster_url()):
         yield warning("storage", "Dagster's tables are not there yet", "The first run or `serve` makes them")
@@ -66,6 +68,25 @@ def _home() -> str:
     folder = instance_folder()
     read_dagster_yaml()
     return f"{folder} has a dagster.yaml that can be read"
+
+
+def _running() -> Finding:
+    """Whether the services of this machine run what is installed, and so the same."""
+    installed, services = installed_versions(), running_services(instance_folder())
+    if not services:
+        return ok("services", "none of them runs on this machine with this DAGSTER_HOME")
+    others = [
+        f"the {each.name} (process {each.pid}) runs {package} {number}, and installed is {installed.get(package)}"
+        for each in services
+        for package, number in each.versions.items()
+        if installed.get(package) != number
+    ]
+    if others:
+        return failure(
+            "services", "; ".join(others), "Stop `serve`, run `aggregation-pipeline upgrade`, and start it again"
+        )
+    names = ", ".join(dict.fromkeys(each.name for each in services))
+    return ok("services", f"{names}: of the version that is installed, {this_program()}")
 
 
 def _definitions(project: Project) -> str:
@@ -100,7 +121,9 @@ def _schedules(project: Project, instance: DagsterInstance) -> Iterator[Finding]
     for tick in next_ticks(groups_of(project), instance, datetime.now(UTC)):
         if tick.stopped:
             yield failure(
-                tick.schedule, "somebody has stopped it, so its tables do not run", "Start it in the UI: Automation"
+                tick.schedule,
+                "somebody has stopped it, so its tables do not run",
+                "Start it in the UI: Automation. `--fix` leaves it stopped: it may have been stopped for a reason",
             )
         else:
             yield ok(tick.schedule, f"next at {tick.at:%Y-%m-%d %H:%M} {tick.timezone}")

@@ -45,6 +45,7 @@ def examine_files(case: Case) -> Iterator[Finding]:
     yield from _clock(bucket, settings.oss_prefix)
     yield from _rights(bucket, settings.oss_prefix)
     yield attempt("AbortMultipartUpload", lambda: _parts(bucket, settings.oss_prefix))
+    yield _list_parts(bucket, settings.oss_prefix)
     problem = bucket.lifecycle_warning(settings.oss_prefix)
     yield warning("lifecycle", problem, "") if problem else ok("lifecycle", "abandoned parts of uploads are removed")
 
@@ -57,6 +58,17 @@ def _room(folder: FolderStore, prefix: str) -> str:
 def _parts(bucket: "OssStore", prefix: str) -> str:
     bucket.prove_writable(prefix, abortable=True)
     return "an upload in parts was begun and aborted"
+
+
+def _list_parts(bucket: "OssStore", prefix: str) -> Finding:
+    try:
+        bucket.prove_parts_listable(prefix)
+    except StorageError as error:
+        return warning("ListParts", f"no run needs it, but people who look for parts left over: {error}", _POLICY)
+    return ok("ListParts", "the parts of an upload could be listed")
+
+
+_POLICY: Final = "Give the key the whole policy of docs/oss.md"
 
 
 def _endpoint(bucket: "OssStore") -> Finding:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from aggregation_pipeline.services.running_versions import note_versions
 from aggregation_pipeline.tempfiles.owner_lock import claim
 
 
@@ -46,6 +47,7 @@ def _main() -> None:
     claimed = claim(own_claim)
     if claimed is None:
         return
+    note_versions(claimed)
     supervisor = os.dup(0)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)

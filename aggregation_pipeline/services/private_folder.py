@@ -46,10 +46,21 @@ def private_folder(say: Callable[[str], None], *, grace: float, patient: str) ->
         _remove_left_folders(lambda left: not _running_services(left))
 
 
+def claims_of_running_services() -> Iterator[tuple[str, int, Path]]:
+    """Yield name, process id and claim of each service of any supervisor whose folder this user may enter."""
+    for folder in _all_folders():
+        for pid, name in _running_services(folder).items():
+            yield name, pid, Path(f"{claim_path(folder, name)}.{pid}")
+
+
+def _all_folders() -> list[Path]:
+    bases = {Path(tempfile.gettempdir()), _SHORT_BASE}
+    return [folder for base in bases for folder in base.glob(f"{_PREFIX}*")]
+
+
 def _remove_left_folders(is_free: Callable[[Path], bool]) -> None:
     """Remove the folders of killed supervisors in which no service runs any more."""
-    bases = {Path(tempfile.gettempdir()), _SHORT_BASE}
-    for left in [left for base in bases for left in base.glob(f"{_PREFIX}*")]:
+    for left in _all_folders():
         if (mark := take_over(left / _IN_USE)) is not None:
             with mark:
                 if is_free(left):

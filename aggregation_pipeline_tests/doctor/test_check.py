@@ -118,6 +118,7 @@ def test_what_cannot_be_loaded_is_one_line_and_the_rest_is_looked_at(shop: Deplo
         ("oss:ListObjects", "ListObjects"),
         ("oss:DeleteObject", "DeleteObject"),
         ("oss:AbortMultipartUpload", "AbortMultipartUpload"),
+        ("oss:ListParts", "ListParts"),
         ("oss:GetBucketLifecycle", "lifecycle"),
     ],
 )
@@ -129,7 +130,7 @@ def test_a_right_that_the_key_lacks_is_named_and_hides_no_other(
     code, found = check()
     assert code == 1
     bad = found["files", name]
-    assert bad["status"] == ("warning" if name == "lifecycle" else "failure")
+    assert bad["status"] == ("warning" if name in ("lifecycle", "ListParts") else "failure")
     assert right in bad["text"]
     others = {each["name"] for (of, _), each in found.items() if of == "files" and each["status"] == "failure"}
     assert others <= {name, "AbortMultipartUpload"}

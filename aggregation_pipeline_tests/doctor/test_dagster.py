@@ -16,9 +16,12 @@ from dagster._daemon.daemon import MonitoringDaemon
 from dagster._daemon.types import DaemonHeartbeat
 
 from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR
+from aggregation_pipeline.doctor import dagster as doctor
 from aggregation_pipeline.doctor.dagster import examine_dagster
+from aggregation_pipeline.errors import this_program
 from aggregation_pipeline.runs import heartbeat
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG
+from aggregation_pipeline.services.running_versions import RunningService, installed_versions
 from aggregation_pipeline_tests.doctor.conftest import found_by
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, create, open_instance
@@ -81,3 +84,22 @@ def test_storage_of_another_release_is_a_failure(instance: DagsterInstance):
     with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
     assert "aggregation-pipeline upgrade" in found_by(examine_dagster)["storage"].remedy
+
+
+def test_a_service_that_runs_another_version_than_is_installed_is_a_failure(
+    instance: DagsterInstance, shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    found = found_by(examine_dagster)["services"]
+    assert (found.status, "none of them runs" in found.text) == ("ok", True)
+    monkeypatch.setattr(doctor, "running_services", lambda _: [RunningService("daemon", 42, installed_versions())])
+    found = found_by(examine_dagster)["services"]
+    assert (found.status, found.text) == ("ok", f"daemon: of the version that is installed, {this_program()}")
+    old = {**installed_versions(), "dagster": "1.0.0"}
+    services = [RunningService("web process", 41, installed_versions()), RunningService("daemon", 42, old)]
+    monkeypatch.setattr(doctor, "running_services", lambda _: services)
+    found = found_by(examine_dagster)["services"]
+    assert found.status == "failure"
+    assert (
+        found.text == f"the daemon (process 42) runs dagster 1.0.0, and installed is {installed_versions()['dagster']}"
+    )
+    assert "start it again" in found.remedy

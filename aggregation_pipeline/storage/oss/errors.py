@@ -76,6 +76,7 @@ _RIGHTS = {
     "abort": "oss:AbortMultipartUpload",
     "delete": "oss:DeleteObject",
     "list": "oss:ListObjects",
+    "inspect": "oss:ListParts",
     "copy": "oss:GetObject and oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
     "link": "oss:GetObject and oss:PutObject (and oss:PutObjectAcl, unless OSS_ACL=default)",
 }

@@ -205,6 +205,23 @@ class OssStore:
         with suppress(*([] if abortable else [PipelineError])):
             abort_upload(self._connection, key, begun.upload_id)
 
+    def prove_parts_listable(self, prefix: str) -> None:
+        """Begin an upload, list its parts, of which there is none, and abort it. No run needs this.
+
+        Raises:
+            StorageError: they could not be listed.
+        """
+        key = check_key("/".join([*([prefix] if prefix else []), f"_plan_{secrets.token_hex(4)}"]))
+        bucket = self._connection.bucket
+        begun = self._connection.with_retries(f"begin the upload of {key!r}", lambda: bucket.init_multipart_upload(key))
+        try:
+            self._connection.with_retries(
+                f"inspect the upload of {key!r}", lambda: bucket.list_parts(key, begun.upload_id)
+            )
+        finally:
+            with suppress(PipelineError):
+                abort_upload(self._connection, key, begun.upload_id)
+
     def prove_readable(self, prefix: str) -> None:
         """Ask once for an object that is never there: that it is not found proves endpoint, bucket and key.
 
