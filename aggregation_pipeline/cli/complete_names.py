@@ -82,7 +82,8 @@ def _configured(variables: dict[str, str]) -> list[str]:
 
 def _windows(context: click.Context) -> list[str]:
     """The windows of the table that was named before, the newest first."""
-    table = context.params.get("table")
+    named = context.params.get("table") or context.params.get("tables")
+    table = named[-1] if isinstance(named, tuple) and named else named
     if not isinstance(table, str):
         return []
     variables = _variables()

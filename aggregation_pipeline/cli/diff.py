@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from aggregation_pipeline.cli import common
+from aggregation_pipeline.cli.complete_names import complete_table, complete_window_or_latest
 
 if TYPE_CHECKING:
     from aggregation_pipeline.assets.configured_table import ConfiguredTable
@@ -67,8 +68,22 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str | Non
 
 
 @click.command(short_help="Compare published files with those of the Node service.")
-@click.option("--table", "tables", metavar="T", multiple=True, help="Only this table; may be given several times.")
-@click.option("--window", metavar="W", default="latest", show_default=True, help="The window, such as 2026-11-20.")
+@click.option(
+    "--table",
+    "tables",
+    metavar="T",
+    multiple=True,
+    shell_complete=complete_table,
+    help="Only this table; may be given several times.",
+)
+@click.option(
+    "--window",
+    metavar="W",
+    shell_complete=complete_window_or_latest,
+    default="latest",
+    show_default=True,
+    help="The window, such as 2026-11-20.",
+)
 @click.option("--old", metavar="PATH|oss://BUCKET/PREFIX", help="Where the Node service's files lie.")
 @click.option("--file", "file", metavar="FILE", help="Compare with this file of it instead of the nearest in time.")
 @click.option(

@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 import aggregation_pipeline
 from aggregation_pipeline.cli import complete_names
+from aggregation_pipeline.cli.commands_page import all_commands
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline_tests.support.deployment import environment_without_settings, use_environment
 from aggregation_pipeline_tests.support.oss_deployment import oss_variables
@@ -61,11 +63,25 @@ def offered(*words: str) -> list[str]:
         (["files", "--table", "users", "--window", ""], ["latest", "2026-11-20"]),
         (["files", "--table", "orders", "--window", ""], ["latest"]),
         (["files", "--window", "2"], []),
+        (["diff", "--table", "users", "--window", "2"], ["2026-11-20"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
     ],
 )
 def test_what_is_offered(words: Sequence[str], expected: Sequence[str], folder: Path):
     assert offered(*words) == expected
+
+
+# Tables of a live database, of which nobody has asked yet what it holds.
+OF_THE_DATABASE = "aggregation-pipeline init"
+
+
+def test_every_option_that_takes_a_table_or_a_window_offers_some(folder: Path):
+    for path, command in all_commands():
+        context = click.Context(command, info_name=path)
+        context.params["table"] = "users"
+        for option in command.params:
+            if option.opts[0] in {"--table", "--tables", "--window"} and path != OF_THE_DATABASE:
+                assert option.shell_complete(context, ""), f"{path} {option.opts[0]}: set shell_complete"
 
 
 def test_windows_of_a_bucket_are_offered(folder: Path, oss_server: OssServer, monkeypatch: pytest.MonkeyPatch):
