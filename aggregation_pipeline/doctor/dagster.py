@@ -22,6 +22,7 @@ from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.heartbeat import orphaned_runs
 from aggregation_pipeline.services.running_versions import installed_versions, running_services
+from aggregation_pipeline.upgrade.dagster_storage import NEWER_DAGSTER, is_known
 
 # These are released together, under one version.
 _TOGETHER: Final = ("dagster", "dagster-webserver", "dagster-graphql")
@@ -103,6 +104,8 @@ def _storage(instance: DagsterInstance) -> Finding:
     stored, newest = instance.run_storage.alembic_version() or (None, None)
     if stored == newest:
         return ok("storage", f"its tables are of this version ({stored})")
+    if stored is not None and not is_known(stored):
+        return failure("storage", f"its tables are of version {stored}, which {NEWER_DAGSTER}")
     return failure(
         "storage",
         f"its tables are of version {stored}, and this Dagster needs {newest}",

@@ -16,6 +16,10 @@ from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.upgrade.parts import Part
 
 _NAME = "Dagster's tables"
+NEWER_DAGSTER = (
+    "the Dagster that is installed does not know: a newer one made them. Install requirements/runtime.lock of the"
+    " version that was at work before, or of a newer one"
+)
 
 
 def dagster_part(instance: DagsterInstance, url: str) -> Part:
@@ -24,11 +28,26 @@ def dagster_part(instance: DagsterInstance, url: str) -> Part:
     waiting = _data_migrations(instance)
     if stored == newest and not waiting:
         return Part(_NAME, "current", f"of version {stored}")
+    if stored is not None and not is_known(stored):
+        return Part(_NAME, "unusable", f"of version {stored}, which {NEWER_DAGSTER}")
     if stored == newest:
         what = f"of version {stored}; what is in them has to be migrated: {', '.join(waiting)}"
     else:
         what = f"of version {stored}, and the Dagster that is installed needs {newest}"
     return Part(_NAME, "pending", what, functools.partial(_migrate, instance, url))
+
+
+def is_known(revision: str) -> bool:
+    """Return whether the Dagster that is installed has this version of the tables, or had it once."""
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+    from dagster_postgres import run_storage
+    from dagster_postgres.utils import pg_alembic_config
+
+    try:
+        return ScriptDirectory.from_config(pg_alembic_config(run_storage.__file__)).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def _data_migrations(instance: DagsterInstance) -> list[str]:

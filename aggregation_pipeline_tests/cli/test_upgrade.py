@@ -129,6 +129,16 @@ def test_tables_of_a_newer_version_stop_it_before_anything_is_changed(old: str):
 
 
 @pytest.mark.slow
+def test_tables_of_a_newer_dagster_are_left_alone(old: str):
+    with create_engine(old, application_name="test").begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'fedcba987654'")
+    result = call("--yes")
+    assert result.exit_code == 1
+    assert "of version fedcba987654, which the Dagster that is installed does not know" in result.output
+    assert "Nothing was changed" in result.output
+
+
+@pytest.mark.slow
 def test_one_upgrade_at_a_time(old: str):
     with sole_session(old, AdvisoryLock.UPGRADE, what="upgrade", application_name="aggregation upgrade"):
         result = call("--yes")

@@ -82,8 +82,12 @@ def test_storage_of_another_release_is_a_failure(instance: DagsterInstance):
     assert found["storage"].status == "ok"
     assert found["versions"].status == "ok"
     with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
-    assert "aggregation-pipeline upgrade" in found_by(examine_dagster)["storage"].remedy
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '16e3655b4d9b'")
+        assert "aggregation-pipeline upgrade" in found_by(examine_dagster)["storage"].remedy
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'fedcba987654'")
+    newer = found_by(examine_dagster)["storage"]
+    assert (newer.status, newer.remedy) == ("failure", "")
+    assert "a newer one made them" in newer.text
 
 
 def test_a_service_that_runs_another_version_than_is_installed_is_a_failure(
