@@ -235,7 +235,8 @@ def _as_of_tick(project: "Project", table: "ConfiguredTable", window: str) -> "R
     from aggregation_pipeline.storage.window_names import is_window
 
     group = next(group for group in groups_of(project) if table in group.tables)
-    if not is_window(window):
+    # Only partitions have hours.
+    if not is_window(window) or (table.partitions is None and ":" in window):
         raise ComparisonError(f"--window {window}: a day such as 2026-11-20, 2026-11-20T1400 or `latest` is expected.")
     if table.partitions is not None:
         (partition,) = partition_windows(table, [window])

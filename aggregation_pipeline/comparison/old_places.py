@@ -118,7 +118,6 @@ class _Bucket:
             yield stored.key
 
     def fetch(self, key: str, directory: Path) -> Path:
-        key = key.removeprefix(self._store.uri(""))
         target = directory / key.rpartition("/")[2]
         self._store.get(key, target)
         return target

@@ -1,4 +1,7 @@
-"""`diff` on a whole deployment: a run's files against those that the Node service left."""
+"""`diff` on a whole deployment: a run's files against those that the Node service left.
+
+One test, because a deployment takes seconds to make.
+"""
 
 import json
 from pathlib import Path
@@ -25,6 +28,8 @@ def shop(mariadb: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatc
         "CREATE TABLE users (id INT PRIMARY KEY, status VARCHAR(20), phone VARCHAR(20), age INT, born DATE)",
         "INSERT INTO users VALUES (1, 'active', '13812345678', 20, '2000-01-01'), (2, 'active', '13912345678', 31,"
         " '1995-05-05'), (3, '停用', NULL, 40, NULL)",
+        "CREATE TABLE orders (id INT PRIMARY KEY, created_at DATETIME, total DECIMAL(10,2))",
+        "INSERT INTO orders VALUES (1, '2026-11-19 10:00:00', 1.5), (2, '2026-11-20 01:00:00', 2.5)",
     )
     shop.configure("""
         tables:
@@ -35,6 +40,9 @@ def shop(mariadb: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatc
             table: users
             select_fields: [id, phone, born, age]
             mask: {phone: partial}
+          orders:
+            select_fields: [id, total]
+            partition: {column: created_at, every: day, start: 2026-11-01}
     """)
     shop.enter(monkeypatch, DAGSTER_HOME=str(tmp_path), OUTPUT_FORMAT="json")
     monkeypatch.chdir(tmp_path)
@@ -69,21 +77,61 @@ PEOPLE: list[dict[str, Any]] = [
 ]
 
 
+ORDERS: list[dict[str, Any]] = [{"id": 1, "total": "1.50"}]
+
+
 def test_equal_files_are_equal_and_differences_are_asked_of_the_database(shop: Deployment):
     old = shop.folder / "old"
-    write_old(old, users=USERS, people=PEOPLE)
+    write_old(old, users=USERS, people=PEOPLE, orders=ORDERS)
     result = diff("--old", str(old))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "2 equal, 0 different, 0 not compared" in result.stdout
+    assert "3 equal, 0 different, 0 not compared" in result.stdout
+    assert "orders 2026-11-19: equal" in result.stdout
 
+    people = [PEOPLE[0] | {"phone": "13800005679"}, *PEOPLE[1:]]
     write_old(
-        old, users=[USERS[0] | {"user_count": 3}, USERS[1]], people=[PEOPLE[0] | {"phone": "13800005679"}, *PEOPLE[1:]]
+        old, users=[USERS[0] | {"user_count": 3}, USERS[1]], people=people, orders=[ORDERS[0] | {"total": "1.51"}]
     )
     page = shop.folder / "diff.html"
-    result = diff("--old", str(old), "--window", WINDOW, "--html", str(page), "--language", "zh")
+    result = diff("--old", str(old), "--html", str(page), "--language", "zh")
     assert result.exit_code == 1
-    assert 'status = "active": user_count is "2" in ours, "3" in the old file (the database agrees with ours)' in (
-        result.stdout
-    )
-    assert "13800005679" not in result.stdout + page.read_text("utf-8")
-    assert "5679" not in result.stdout + page.read_text("utf-8")
+    for words in (
+        'status = "active": user_count is "2" in ours, "3" in the old file (the database agrees with ours)',
+        'id = "1": total is "1.50" in ours, "1.51" in the old file (the database agrees with ours)',
+        'phone is "138****5678" in ours, "(masked)" in the old file (the database agrees with ours)',
+    ):
+        assert words in result.stdout
+    html = page.read_text("utf-8")
+    assert "数据库与新文件一致" in html
+    assert "5679" not in result.stdout + html
+
+    # A table without a file is not compared; the others are.
+    write_old(old, users=USERS, people=PEOPLE)
+    result = diff("--old", str(old), "--json")
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["exit_code"], document["equal"]) == (2, 2, False)
+    assert [(table["table"], table["status"]) for table in document["tables"]] == [
+        ("users", "equal"),
+        ("people", "equal"),
+        ("orders", "not_compared"),
+    ]
+    assert "has no table 'orders'; it has users, people" in document["tables"][2]["problem"]
+    result = diff("--old", str(old), "--table", "users", "--window", WINDOW, "--ask", "0")
+    assert result.exit_code == 0
+    assert "1 equal, 0 different, 0 not compared" in result.stdout
+
+    for arguments, words in (
+        (("--old", str(old / "none")), "there is no such file or folder"),
+        (("--old", str(old), "--table", "user"), "users"),
+        (("--old", str(old), "--window", "yesterday"), "a day such as 2026-11-20"),
+        (("--old", "oss://bucket"), "no OSS is configured"),
+        ((), "--old says where"),
+        (("--old", str(old), "--node-timezone", "Shanghai time"), "a time zone such as"),
+        (("--old", str(old), "--within", "soon"), "a length of time"),
+    ):
+        result = diff(*arguments)
+        assert result.exit_code == 2
+        assert words in result.stderr
+    result = diff("--old", str(old), "--table", "users", "--at", "2026-10-01")
+    assert result.exit_code == 2
+    assert "no file within 12 h of 2026-10-01 00:00" in result.stdout
