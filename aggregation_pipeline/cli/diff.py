@@ -79,9 +79,9 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option(
     "--window",
     metavar="W",
-    shell_complete=complete_window_or_latest,
     default="latest",
     show_default=True,
+    shell_complete=complete_window_or_latest,
     help="The window, such as 2026-11-20.",
 )
 @click.option("--old", metavar="PATH|oss://BUCKET/PREFIX", help="Where the Node service's files lie.")

@@ -57,6 +57,10 @@ def main() -> None:
       aggregation-pipeline serve
 
     \b
+    Compare with what the Node.js service wrote, before you switch:
+      aggregation-pipeline diff --old oss://old-bucket/data-aggregation
+
+    \b
     Install a newer version:
       aggregation-pipeline upgrade
 

@@ -124,6 +124,8 @@ class RowComparison:
         )
 
     def _key(self, row: Sequence[str | None], side: Side) -> dict[str, str | None]:
+        if self.matching.one_row:
+            return {}
         places = self.matching.keys or range(len(self.matching.columns))
         return {
             self.matching.columns[place].name: (

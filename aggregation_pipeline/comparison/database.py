@@ -42,7 +42,7 @@ def ask_database(
         return ""
     matching = compared.matching
     keys = [matching.columns[place] for place in matching.keys]
-    if why := _why_not(keys, matching.missing_keys):
+    if not matching.one_row and (why := _why_not(keys, matching.missing_keys)):
         return why
     asked = [each for each in compared.differing if _condition(request.entry, compared, each, zone)][:most]
     if not asked:
@@ -115,6 +115,8 @@ class _Literal:
 
 def _condition(entry: TableEntry, compared: Compared, differing: Differing, zone: ZoneInfo) -> str:
     """The condition that a row has this key; empty if it cannot be written."""
+    if compared.matching.one_row:
+        return "1"
     row = differing.ours or differing.old or []
     parts = []
     for place in compared.matching.keys:

@@ -26,6 +26,7 @@ class Matching:
         only_ours: columns that the old file does not have.
         only_old: columns that ours do not have.
         arbitrary: those of `only_old` that the old query took from any row of a group.
+        one_row: whether each side has one row, which needs no key.
     """
 
     columns: tuple[Column, ...]
@@ -36,6 +37,7 @@ class Matching:
     only_ours: tuple[str, ...]
     only_old: tuple[str, ...]
     arbitrary: tuple[str, ...]
+    one_row: bool = False
 
 
 def match_columns(
@@ -96,6 +98,7 @@ def match_columns(
         only_ours=tuple(c.name for c in ours if comparable(c.name) not in by_name),
         only_old=only_old,
         arbitrary=only_old if groups else (),
+        one_row=entry.datasets[0] == "summary" and not groups and not key,
     )
 
 

@@ -35,6 +35,8 @@ def _of_differences(entry: TableEntry, result: TableResult) -> Iterator[Reason]:
     cut = result.old_rows == SILENT_LIMIT and result.our_rows > SILENT_LIMIT and result.only_ours > 0
     if cut:
         yield Reason("silent_limit", values={"limit": SILENT_LIMIT, "rows": f"{result.only_ours:,}"})
+    if result.truncated and result.our_rows == result.old_rows and result.only_ours:
+        yield Reason("both_cut", values={"limit": f"{result.our_rows:,}"})
     for name, found in result.columns.items():
         if found.differing:
             yield from _of_column(name, found)

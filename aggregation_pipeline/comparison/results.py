@@ -71,6 +71,8 @@ class TableResult:
         old_file: the address of the old file.
         old_moment: when it was written by its name, in ISO form.
         dataset: which of our datasets was compared.
+        truncated: whether a limit cut ours.
+        one_row: whether there is one row, which needs no key.
         keys: the columns by which rows were brought together; empty if all columns were.
         duplicates: how many further rows of each side have a key that was there already.
         examples: a bounded number of differences.
@@ -86,6 +88,8 @@ class TableResult:
     dataset: str | None = None
     our_rows: int = 0
     old_rows: int = 0
+    truncated: bool = False
+    one_row: bool = False
     equal_rows: int = 0
     differing_rows: int = 0
     only_ours: int = 0

@@ -104,7 +104,7 @@ def compare_table(
         sides = _Sides(matching, keys, store, progress)
         result.old_rows = sides.add_old(first, rows, old_format, OldMasks(options.salt))
         _refuse_cut(old, result, name)
-        result.our_rows = sides.add_ours(ours)
+        result.our_rows, result.truncated = sides.add_ours(ours), ours.dataset.truncated
         comparison = RowComparison(matching, judge, result, options.examples)
         total = result.our_rows + result.old_rows
         comparison.compare(store, lambda done: progress("compared", done, total))
@@ -156,11 +156,12 @@ def _say_columns(result: TableResult, matching: Matching) -> None:
     result.columns_only_ours = matching.only_ours
     result.columns_only_old = matching.only_old
     result.arbitrary = matching.arbitrary
+    result.one_row = matching.one_row
 
 
 def _keys(matching: Matching, old_format: NodeFormat, zone: ZoneInfo) -> Keys:
     # Without any column of the key, all columns are it: then rows are there or not, and never differ.
-    places = matching.keys or tuple(range(len(matching.columns)))
+    places = matching.keys or (() if matching.one_row else tuple(range(len(matching.columns))))
     return Keys([(place, matching.columns[place]) for place in places], old_format, zone)
 
 

@@ -38,7 +38,7 @@ def _table(table: TableResult) -> Iterator[str]:
 
 def _found(table: TableResult) -> Iterator[str]:
     keys = ", ".join(table.keys) or "all columns: the old file has no column of the key"
-    yield f"  compared   {table.dataset}, by {keys}"
+    yield f"  compared   {table.dataset}, {'which is one row' if table.one_row else f'by {keys}'}"
     yield (
         f"  rows       ours {table.our_rows:,}, old {table.old_rows:,}: {table.equal_rows:,} equal,"
         f" {table.differing_rows:,} different, {table.only_ours:,} only in ours, {table.only_old:,} only in the old"
@@ -68,7 +68,7 @@ def _example(example: Example) -> str:
 
 
 def _key(key: Mapping[str, str | None]) -> str:
-    return ", ".join(f"{name} = {_value(value)}" for name, value in key.items())
+    return ", ".join(f"{name} = {_value(value)}" for name, value in key.items()) or "the only row"
 
 
 def _value(value: str | None) -> str:

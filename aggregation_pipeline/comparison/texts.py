@@ -40,6 +40,13 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
             "请写 `limit: {limit}`。"
         ),
     ),
+    "both_cut": (
+        (
+            "Both sides stop at {limit} rows. Without the same order these are different rows: write order_by, or"
+            " compare without a limit."
+        ),
+        "两边都截断在 {limit} 行。如果排序不同，截到的就是不同的行：请写 order_by，或者去掉 limit 再比较。",
+    ),
     "time_zone_later": (
         (
             "{column}: {count} values are {hours} h later in the old file. A time zone is meant otherwise: try"
@@ -148,6 +155,7 @@ PAGE: Final[Mapping[str, tuple[str, str]]] = {
     "dataset": ("Dataset", "数据集"),
     "keys": ("Brought together by", "对应方式"),
     "all_columns": ("all columns", "所有列"),
+    "only_row": ("the only row", "唯一的一行"),
     "duplicates": ("Rows with a key that was there before", "键重复的行"),
     "why": ("Why it may differ", "可能的原因"),
     "notes": ("Equal, but not kept as it is", "一致，但旧文件未能原样保存"),

@@ -123,6 +123,22 @@ def test_what_is_no_key_is_refused(tmp_path: Path):
     assert "--key m: neither side has such a column" in str(result.problem)
 
 
+def test_the_only_row_of_a_summary_needs_no_key(tmp_path: Path):
+    entry = {"aggregations": [{"function": "COUNT", "alias": "n"}, {"function": "SUM", "field": "m", "alias": "sum"}]}
+    result = compare(tmp_path, {"n": [2], "sum": [5]}, [{"n": 2, "sum": "6"}], entry)
+    assert (result.one_row, result.differing_rows, result.only_ours) == (True, 1, 0)
+    assert 'the only row: sum is "5" in ours, "6" in the old file' in all_words(result)
+
+
+def test_two_sides_that_a_limit_cut_may_have_other_rows(tmp_path: Path):
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old_json([{"id": 1}, {"id": 2}])), encoding="utf-8")
+    extract = extract_of(tmp_path, pa.table({"id": [2, 3]}))
+    cut = replace(extract, datasets=(replace(extract.datasets[0], truncated=True),))
+    result = compared(tmp_path, entry_of(select_fields=["id"], limit=2), cut, path, file=str(path))
+    assert codes(result) == ["both_cut", "only_in_ours", "only_in_old"]
+
+
 def test_no_rows_at_all(tmp_path: Path):
     nothing = {"id": pa.array([], pa.int64())}
     assert compare(tmp_path, nothing, []).status == "equal"

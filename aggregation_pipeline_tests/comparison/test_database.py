@@ -104,6 +104,12 @@ def test_the_old_side_may_be_right_and_both_may_be_wrong(mariadb: MySQLServer, d
     assert {(each.column, each.database) for each in result.examples} == {("price", "old"), ("status", "neither")}
 
 
+def test_the_only_row_is_asked_for_too(mariadb: MySQLServer, database: str, tmp_path: Path):
+    entry = entry_of(aggregations=[{"function": "COUNT", "alias": "n"}])
+    result = compare(mariadb, database, tmp_path, entry, [{"n": 7}], {})
+    assert [(each.column, each.database) for each in result.examples] == [("n", "ours")]
+
+
 def test_masks_hold_and_masked_keys_are_not_asked_for(mariadb: MySQLServer, database: str, tmp_path: Path):
     entry = entry_of(select_fields=["id", "phone"], mask={"phone": "partial"})
     old: Rows = [
