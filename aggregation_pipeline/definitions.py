@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dagster import DagsterInstance, DagsterRun, Definitions, SensorDefinition, definitions
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.node_files import build_node_files
 from aggregation_pipeline.assets.source_assets import build_sources
 from aggregation_pipeline.assets.tables import build_table
 from aggregation_pipeline.automation.batch_jobs_retention import build_prune_job, build_prune_schedule
@@ -17,6 +18,7 @@ from aggregation_pipeline.automation.executors import build_executor
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
+from aggregation_pipeline.automation.node_files import build_node_files_job, build_node_files_sensor, ticks_of
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.tables_of_run import executes_the_plan, tables_of_run
@@ -54,6 +56,8 @@ def build_definitions(
     groups = groups_of(project, tables)
     tables = project.tables if tables is None else tables
     jobs = [build_job(group) for group in groups]
+    ticks = ticks_of(project, tables)
+    node_files = [build_node_files_job(ticks)] if ticks else []
     retention = build_retention_job(project)
     kept = settings.batch_jobs_retention_days
     pruning = (
@@ -62,8 +66,12 @@ def build_definitions(
         else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
     )
     return Definitions(
-        assets=[*build_sources(tables), *(build_table(table, observer) for table in tables)],
-        jobs=[*jobs, retention, *pruning],
+        assets=[
+            *build_sources(tables),
+            *(build_table(each, observer) for each in tables),
+            *map(build_node_files, ticks),
+        ],
+        jobs=[*jobs, *node_files, retention, *pruning],
         schedules=[
             *(build_schedule(group) for group in groups if group.crons),
             build_retention_schedule(retention, project),
@@ -82,6 +90,7 @@ def build_definitions(
                 locks_url=settings.require_dagster_url(),
             ),
             build_lost_runs(),
+            *(build_node_files_sensor(ticks, job) for job in node_files),
             *_alert_sensors(project),
         ],
         resources=_resources(project),

@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import partitions_of
+from aggregation_pipeline.config.compat import NodeFiles
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG, load_config, load_usable_config
 from aggregation_pipeline.config.messages.located_issues import format_key_path
@@ -44,12 +45,14 @@ class Project:
         tables: the selected entries, each with what its op needs; placeholders for those that cannot be used.
         cron: CRON_SCHEDULE in five fields.
         left_out: by name, why an entry has not even a placeholder.
+        node_files: the files in the shape of the Node.js service, if they are wanted.
     """
 
     settings: Settings
     tables: tuple[ConfiguredTable, ...]
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
+    node_files: NodeFiles | None = None
 
     @property
     def platforms(self) -> Mapping[str, str]:
@@ -124,7 +127,8 @@ def load_project(settings: Settings) -> Project:
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     settings.require_dagster_url()
-    return Project(settings, tuple(_configured_table(entry, settings, cron, path) for entry in entries), cron)
+    tables = tuple(_configured_table(entry, settings, cron, path) for entry in entries)
+    return Project(settings, tables, cron, node_files=config.node_files)
 
 
 @garbage_collection_paused()
@@ -152,7 +156,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             tables.append(_placeholder(entry, issues, settings, path))
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
-    return Project(settings, tuple(tables), cron, left_out)
+    return Project(settings, tuple(tables), cron, left_out, config.node_files)
 
 
 def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:

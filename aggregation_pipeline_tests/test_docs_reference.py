@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from aggregation_pipeline.config.compat import Compat
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.settings.base import Settings
@@ -57,8 +58,9 @@ def test_every_variable_has_its_row(page: Path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_key_has_its_row(page: Path):
     # What may stand beside `tables:` is explained where it stands in an entry.
-    assert sorted(named_first(page, "[a-z_.]+")) == sorted({"tables", *dict(fields_of(TableEntry))})
-    assert {*PipelineConfig.model_fields} - {"tables"} <= TableEntry.model_fields.keys()
+    compat = ("compat", *dict(fields_of(Compat, "compat.")))
+    assert sorted(named_first(page, "[a-z_.]+")) == sorted({"tables", *compat, *dict(fields_of(TableEntry))})
+    assert {*PipelineConfig.model_fields} - {"tables", "compat"} <= TableEntry.model_fields.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -8,7 +8,6 @@ The id of the new run is derived from the id of the old one, so a second attempt
 No postponed annotations here: Dagster reads the annotation of a sensor's context.
 """
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
@@ -28,8 +27,8 @@ from dagster import (
 )
 
 from aggregation_pipeline.automation import internal_sensors
+from aggregation_pipeline.automation.changed_runs import runs_since_last_tick
 from aggregation_pipeline.runs.logical_time import logical_time
-from aggregation_pipeline.runs.run_records import run_info, runs_since
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
     AUTO_RETRY_RUN_ID_TAG,
@@ -49,33 +48,21 @@ SENSOR: Final = f"{internal_sensors.PREFIX}lost_runs"
 # Tags of the failed run alone. By some of them a schedule or a sensor finds the run that it has launched, which has to
 # be the first one.
 _NOT_COPIED: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
-# Events are stored a while after they happened, so each tick looks back a little. Runs that were handled before are
-# recognized by the id of their replacement.
-_OVERLAP: Final = timedelta(minutes=5)
 # A request queues its runs within seconds after they are created.
 _ABANDONED_AFTER: Final = timedelta(minutes=2)
 _INTERVAL_SECONDS: Final = 10
-_PAGE: Final = 100
 
 
 def build_lost_runs() -> SensorDefinition:
     """Build the sensor, running from the start."""
 
     def evaluate(context: SensorEvaluationContext) -> SkipReason:
-        # Runs that failed before the service was first started are left alone.
-        first = datetime.now(UTC)
-        newest = first
-        if context.cursor:
-            first, newest = map(datetime.fromisoformat, json.loads(context.cursor))
-        started = 0
-        for page in runs_since(
-            context.instance, [DagsterRunStatus.FAILURE], max(first, newest - _OVERLAP), limit=_PAGE
-        ):
-            for record in page:
-                started += _is_lost(record, context) and _try_to_replace(context, record.dagster_run)
-                newest = max(newest, run_info(record).updated_at)
+        # Runs that were handled before are recognized by the id of their replacement.
+        started = sum(
+            _is_lost(record, context) and _try_to_replace(context, record.dagster_run)
+            for record in runs_since_last_tick(context, [DagsterRunStatus.FAILURE])
+        )
         submit_abandoned(context.instance)
-        context.update_cursor(json.dumps([first.isoformat(), newest.isoformat()]))
         return SkipReason(f"{started} runs that failed before they began are started once more")
 
     return SensorDefinition(

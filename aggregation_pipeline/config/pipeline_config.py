@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
+from aggregation_pipeline.config.compat import CompatOrName, NodeFiles
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
@@ -26,8 +27,15 @@ class PipelineConfig(ConfigModel):
     """How the files of all tables get their stable names: copy, symlink or none."""
     keep_versions: KeepVersions = 1
     """How many versions of a window are kept, the published one included, or all."""
+    compat: CompatOrName = None
+    """node: besides, files as the Node.js service wrote them, for consumers that still read those."""
     tables: tuple[TableEntry, ...] = ()
     """What is made of each table, by name. An entry's own options and limits go before those of the project."""
+
+    @property
+    def node_files(self) -> NodeFiles | None:
+        """The files in the shape of the Node.js service, if they are wanted."""
+        return None if self.compat is None else self.compat.node
 
     @field_validator("tables")
     @classmethod

@@ -93,6 +93,10 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
     for key in ("notNull", "unique"):
         _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})
     models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
+    models["Compat"] = {"anyOf": [{"enum": ["node"]}, models["Compat"]]}
+    node_formats = models["NodeFiles"]["properties"]["formats"]["anyOf"]
+    node_formats[0]["items"]["enum"].insert(0, "all")
+    node_formats.insert(0, {"type": "string"})
     zero_dates = models["FormatOptions"]["properties"]["zeroDates"]
     zero_dates["enum"].append(None)
     del zero_dates["type"]

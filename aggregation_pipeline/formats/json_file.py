@@ -30,7 +30,7 @@ from aggregation_pipeline.timezones.wall_clock import to_wall_clock
 # Number.MAX_SAFE_INTEGER: JavaScript rounds integers beyond it.
 _SAFE_INTEGER = 2**53 - 1
 _CONTROLS = {chr(code): json.dumps(chr(code))[1:-1] for code in range(32)}
-_ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **_CONTROLS})
+JSON_ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **_CONTROLS})
 
 
 def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, options: FormatOptions) -> Writing:
@@ -84,7 +84,7 @@ def json_column(column: pa.Array, field: pa.Field, options: JsonOptions, *, quot
     """Return values as JSON tokens; NULL stays NULL and becomes `null` when rows are joined."""
     kind = field.type
     if pa.types.is_string(kind):
-        return '"', Escaped(column, _ESCAPES), '"'
+        return '"', Escaped(column, JSON_ESCAPES), '"'
     if pa.types.is_binary(kind):
         return '"', _base64(column), '"'
     if pa.types.is_timestamp(kind) and options.datetimes == "iso":

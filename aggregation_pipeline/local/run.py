@@ -3,17 +3,20 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from dagster import DagsterInstance, Definitions
+from dagster import AssetKey, DagsterInstance, Definitions
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from aggregation_pipeline.automation.job_groups import groups_of
+from aggregation_pipeline.automation.node_files import NODE_FILES_JOB, ticks_of
 from aggregation_pipeline.automation.run_requests import (
     Launch,
+    LaunchSpec,
     backfill_launches,
     describe_launch,
     launches,
@@ -28,7 +31,7 @@ from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.logical_time import require_past
 from aggregation_pipeline.runs.results import RunResult, TableResult, result_of_run, together
-from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
+from aggregation_pipeline.runs.tags import IN_PROCESS_TAG, TICK_RUN_TAG
 
 # The code location's name, as in workspace.yaml and pyproject.toml.
 _LOCATION: Final = "aggregation_pipeline"
@@ -47,6 +50,9 @@ def run_tables(
     report: Callable[[str], object] = lambda _: None,
 ) -> RunResult:
     """Run `tables` (None: all) in this process, and keep the rows of batch_jobs up to date meanwhile.
+
+    After a run over all tables of a job come the files of `compat: node`, in a run of their own, which has no row. If
+    they cannot be written, `report` is told, and the result is failed.
 
     With a `moment`, the runs stand for the schedule's tick at that time and write that tick's window; otherwise they
     stand for now. For a partitioned table that is the newest window that is complete then, and `report` is told which.
@@ -71,7 +77,9 @@ def run_tables(
     for launch in planned.runs:
         if moment is not None:
             report(describe_launch(launch, moment))
-        results.append(_run_job(project, definitions, instance, launch, formats))
+        result = _run_job(project, definitions, instance, launch, formats)
+        is_whole = _write_node_files(project, definitions, instance, launch, result.batch_job_id, report)
+        results.append(result if is_whole else replace(result, status="failed"))
     skipped = {table.entry.name: TableResult("skipped", 0, no_partition_yet(table)) for table in planned.waiting}
     return together(results, skipped)
 
@@ -107,6 +115,42 @@ def _run_job(
     job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
     project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
+    assets = select_assets(project, launch.names, formats)
+    succeeded = _execute(project, definitions, instance, run_id, job, assets, spec)
+    record = instance.get_run_record_by_id(run_id)
+    seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
+    names = {segment(name): name for name in launch.names}
+    events = run_events(instance, run_id, names) or []
+    return result_of_run(run_id, names, events, succeeded=succeeded, seconds=seconds)
+
+
+def _write_node_files(
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    launch: Launch,
+    tick_run: str,
+    report: Callable[[str], object],
+) -> bool:
+    """Write the files of `compat: node` if the launch was over all tables of its job; return whether all is well."""
+    for tick in ticks_of(project, launch.tables):
+        run_id, spec = str(uuid4()), LaunchSpec(tags={TICK_RUN_TAG: tick_run})
+        if not _execute(project, definitions, instance, run_id, NODE_FILES_JOB, [tick.key], spec):
+            report(f"the files of compat: node were not written; the log of run {run_id} says why")
+            return False
+    return True
+
+
+def _execute(
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    run_id: str,
+    job: str,
+    assets: Sequence[AssetKey],
+    spec: LaunchSpec,
+) -> bool:
+    """Execute a run in this process; return whether it succeeded."""
     with (
         hold_heartbeat(project.settings.require_dagster_url(), run_id),
         of_code_location(instance, job),
@@ -118,14 +162,10 @@ def _run_job(
             run_id=run_id,
             tags={**spec.tags, IN_PROCESS_TAG: run_id},
             partition_key=spec.partition,
-            asset_selection=select_assets(project, launch.names, formats),
+            asset_selection=assets,
             raise_on_error=False,
         )
-    record = instance.get_run_record_by_id(run_id)
-    seconds = (record.end_time - record.start_time) if record and record.end_time and record.start_time else 0.0
-    names = {segment(name): name for name in launch.names}
-    events = run_events(instance, run_id, names) or []
-    return result_of_run(run_id, names, events, succeeded=result.success, seconds=seconds)
+    return result.success
 
 
 @contextmanager

@@ -18,7 +18,9 @@ OP_PREFIX: Final = "aggregate_"
 MANIFEST: Final = "manifest"
 OUTPUTS: Final = (*FORMAT_NAMES, MANIFEST)
 SOURCES_GROUP: Final = "sources"
-_TABLE, _EXPORT, _SOURCE = "aggregation", "export", "mysql"
+# The group of the files in the shape of the Node.js service, which belong to a tick and to no one table.
+NODE_FILES_GROUP: Final = "node_files"
+_TABLE, _EXPORT, _SOURCE, _NODE_FILES = "aggregation", "export", "mysql", "node_files"
 
 
 class TableAsset(NamedTuple):
@@ -59,6 +61,11 @@ def export_path(table: str, output: str) -> tuple[str, ...]:
     Dagster's lineage labels a node with the last part only, so the last part names the table.
     """
     return (_EXPORT, f"{table}_{output}")
+
+
+def node_files_path(job: str) -> tuple[str, ...]:
+    """Key of the files of a job's ticks in the shape of the Node.js service: `node_files/<job>`."""
+    return (_NODE_FILES, job)
 
 
 def parse_asset_key(path: Sequence[str]) -> TableAsset | None:

@@ -31,6 +31,8 @@ REPLACED_RUN_TAG: Final = "aggregation/replaced_run"
 REQUESTED_BY_TAG: Final = "aggregation/requested_by"
 # On a run that was asked for by POST /aggregate: the id of the request.
 REQUEST_ID_TAG: Final = "aggregation/request_id"
+# On a run that writes the files of a tick in the shape of the Node.js service: the id of the run of the tick.
+TICK_RUN_TAG: Final = "aggregation/tick_run"
 # On a run whose process holds its heartbeat; the value is the run's own id, because a re-execution copies its tags.
 # Dagster's UI hides tags that begin with ".dagster/". The first is set on a run that was created with the heartbeat
 # already held (`aggregation-pipeline run`), the second on a run of a worker, once it has started.

@@ -9,6 +9,17 @@ COLUMNS = {"status": ("status",), "[status]": ("status",), "\n- status": ("statu
 # By the path of a key: its value in each spelling, and the loaded value.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "tables": {"{a: {}}": ("a",), "\na:\nb: {}": ("a", "b"), "{a: null}": ("a",), "{}": (), "": (), "null": ()},
+    "compat": {"node": {"node": {}}, "{node: {csv: json2csv}}": {"node": {"csv": "json2csv"}}, "null": None},
+    "compat.node": {"{}": {}, "{formats: [csv]}": {"formats": ("csv",)}, "null": None},
+    "compat.node.formats": {
+        "csv": ("csv",),
+        "[json, excel]": ("json", "excel"),
+        "all": ("json", "csv", "excel"),
+        "json, csv": ("json", "csv"),
+        "[json, json]": ("json",),
+        "null": None,
+    },
+    "compat.node.keys": {'"old/{name}_{stamp}.{ext}"': "old/{name}_{stamp}.{ext}"},
     "tables.table": {"orders": "orders", "shop.orders": "shop.orders", "'`v1.orders`'": "`v1.orders`"},
     "tables.description": {
         "two words": "two words",

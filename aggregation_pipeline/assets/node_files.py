@@ -1,0 +1,175 @@
+"""The files of a tick in the shape of the Node.js service, as an asset behind the tables of the tick's job.
+
+A run of its own writes them, after the run of the tick: in that run Dagster would leave the asset out as soon as one
+table fails, and the service wrote its files all the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    DagsterInstance,
+    DagsterRun,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    RetryRequested,
+    asset,
+)
+
+from aggregation_pipeline.assets import retries
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.keys import table_key
+from aggregation_pipeline.assets.windows_of_run import whole_table_window
+from aggregation_pipeline.config.compat import NodeFiles
+from aggregation_pipeline.errors import PipelineError, StorageError
+from aggregation_pipeline.node_files.names import NodeFormat
+from aggregation_pipeline.resources.heartbeat import HEARTBEAT
+from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
+from aggregation_pipeline.runs.asset_keys import NODE_FILES_GROUP, node_files_path, segment
+from aggregation_pipeline.runs.batch_job_text import first_lines, without_secrets
+from aggregation_pipeline.runs.logical_time import logical_time
+from aggregation_pipeline.runs.redaction import redact_errors
+from aggregation_pipeline.runs.tags import ROW_COUNT_KEY, TICK_RUN_TAG
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.export.node_tick import TickTable, WrittenFile
+
+
+@dataclass(frozen=True)
+class NodeTick:
+    """What is written for the ticks of one job.
+
+    Attributes:
+        job: the job that computes the tables.
+        tables: those of the job; none has partitions.
+        broken: why other tables cannot be used, by name; the files say so.
+        name: of the files with all tables.
+        options: of aggregation.yaml.
+        formats: which files there are.
+        zone: that of the service's process.
+        secrets: must not show in the errors of tables.
+    """
+
+    job: str
+    tables: Sequence[ConfiguredTable]
+    broken: Mapping[str, str]
+    name: str
+    options: NodeFiles
+    formats: Sequence[NodeFormat]
+    zone: ZoneInfo
+    secrets: Sequence[str] = ()
+
+    @property
+    def key(self) -> AssetKey:
+        """The key of the asset."""
+        return AssetKey(node_files_path(self.job))
+
+    def covers(self, run: DagsterRun) -> bool:
+        """Whether a run is over all tables of the job, so that its end is that of a tick."""
+        keys = {table_key(table.entry.name) for table in self.tables}
+        # Without a selection it is over all assets of the job.
+        is_whole = not run.resolved_op_selection and (not run.asset_selection or keys <= run.asset_selection)
+        return run.job_name == self.job and is_whole
+
+
+def build_node_files(tick: NodeTick) -> AssetsDefinition:
+    """Build the asset. Materialized by hand, it is made of the newest window of each table."""
+
+    @asset(
+        key=tick.key,
+        deps=[table_key(table.entry.name) for table in tick.tables],
+        group_name=NODE_FILES_GROUP,
+        kinds=set(tick.formats),
+        description=(
+            f"All tables of {tick.job} as the Node.js service wrote them ({', '.join(tick.formats)}), under"
+            f" `{tick.options.keys}`: made of what the tables have published, also where some of them failed."
+        ),
+        required_resource_keys={PUBLISHER, HEARTBEAT},
+    )
+    def write(context: AssetExecutionContext) -> MaterializeResult[Any]:
+        try:
+            return _write(context, tick, getattr(context.resources, PUBLISHER))
+        except PipelineError as error:
+            if retries.will_be_retried(error, context.retry_number):
+                pause = retries.seconds_to_wait(context.retry_number)
+                raise RetryRequested(retries.MAX_RETRIES, seconds_to_wait=pause) from error
+            raise Failure(str(error)) from error
+
+    return write
+
+
+@redact_errors
+def _write(context: AssetExecutionContext, tick: NodeTick, publisher: Publisher) -> MaterializeResult[Any]:
+    from aggregation_pipeline.export.node_tick import NodeDestination, TickTable, publish_tick
+
+    run_id = context.run.tags.get(TICK_RUN_TAG)
+    if run_id is None:
+        stamp = logical_time(context.run, context.instance)
+        tables = [_newest(table, publisher) for table in tick.tables]
+    else:
+        stamp, tables = _of_run(context.instance, run_id, tick, publisher)
+    entries = {table.entry.name: table.entry for table in tick.tables}
+    broken = [TickTable(name, None, None, why) for name, why in tick.broken.items() if name not in entries]
+    destination = NodeDestination(publisher.store, publisher.temp_dir, tick.options, tick.formats, tick.name, tick.zone)
+    files = publish_tick([*tables, *broken], stamp, destination, context.log.info)
+    return MaterializeResult(metadata=_metadata(files, publisher, stamp))
+
+
+def _of_run(
+    instance: DagsterInstance, run_id: str, tick: NodeTick, publisher: Publisher
+) -> "tuple[datetime, list[TickTable]]":
+    """The moment of the tick, and what its run has published of each table."""
+    from aggregation_pipeline.export.node_tick import TickTable
+    from aggregation_pipeline.runs.event_log import run_events
+    from aggregation_pipeline.runs.results import result_of_run
+    from aggregation_pipeline.storage.published import load_manifest
+
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        raise StorageError(f"the run {run_id} is not there any more, so nobody knows which windows it published")
+    moment = logical_time(run, instance)
+    names = {segment(table.entry.name): table.entry.name for table in tick.tables}
+    events = run_events(instance, run_id, names) or []
+    results = result_of_run(run_id, names, events, succeeded=run.is_success, seconds=0.0).tables
+    found = []
+    for table in tick.tables:
+        name, error = table.entry.name, results[table.entry.name].error
+        window = whole_table_window(table, run.tags, moment).name
+        manifest = None if error else load_manifest(publisher.store, publisher.prefix, name, window)
+        safe = None if error is None else first_lines(without_secrets(error, tick.secrets))
+        found.append(TickTable(name, table.entry, manifest, safe))
+    return moment, found
+
+
+def _newest(table: ConfiguredTable, publisher: Publisher) -> "TickTable":
+    from aggregation_pipeline.export.node_tick import TickTable
+
+    name = table.entry.name
+    try:
+        return TickTable(name, table.entry, publisher.latest_manifest(name))
+    except StorageError as error:
+        if error.retryable:
+            raise
+        return TickTable(name, table.entry, None, str(error))
+
+
+def _metadata(files: "Sequence[WrittenFile]", publisher: Publisher, stamp: datetime) -> dict[str, Any]:
+    shown = [
+        {"uri": publisher.store.uri(file.key), "format": file.format, "table": file.table, "rows": file.rows}
+        | {"bytes": file.bytes}
+        for file in files
+    ]
+    whole = max((file.rows for file in files if file.table is None), default=0)
+    return {
+        ROW_COUNT_KEY: whole or sum(file.rows for file in files),
+        "tick": stamp.isoformat(),
+        "bytes": sum(file.bytes for file in files),
+        "files": MetadataValue.json(shown),
+    }
