@@ -3,6 +3,7 @@
     PipelineError
     ├── ConfigError              aggregation.yaml: all issues of the file in one message
     ├── SettingsError            the environment or .env: missing, half-configured or malformed
+    ├── ImportNodeError          a Node project, or its rules, cannot be read
     ├── SourceError              MySQL refused a statement, and would refuse it again
     │   ├── SourceLostError      the connection or the server went away: worth a retry        (retryable)
     │   ├── SnapshotError        no consistent snapshot is to be had for two datasets
@@ -76,6 +77,10 @@ class ConfigError(PipelineError):
 
 class SettingsError(PipelineError):
     """The environment cannot be used; the message names the variables."""
+
+
+class ImportNodeError(PipelineError):
+    """A Node project cannot be taken over; the message names its file and says what to do instead."""
 
 
 class SourceError(PipelineError):

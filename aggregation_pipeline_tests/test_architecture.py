@@ -26,7 +26,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("source", "formats", "storage", "postgres", "access"),
     ("settings",),
-    ("export", "runs", "instance", "drafting"),
+    ("export", "runs", "instance", "drafting", "node_import"),
     ("batch_jobs", "comparison"),
     ("health",),
     ("metrics",),
@@ -53,7 +53,7 @@ WITHOUT_DAGSTER = (
         "postgres",
     ),
     "access",
-    *("settings", "export", "embedded", "drafting", "comparison"),
+    *("settings", "export", "embedded", "drafting", "node_import", "comparison"),
     *(
         f"runs.{name}"
         for name in ("asset_keys", "model", "redaction", "results", "tags", "batch_job_text", "error_text")

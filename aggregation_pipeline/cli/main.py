@@ -13,6 +13,7 @@ from aggregation_pipeline.cli.completion import completion
 from aggregation_pipeline.cli.demo import demo, dev
 from aggregation_pipeline.cli.diff import diff
 from aggregation_pipeline.cli.files import download, files
+from aggregation_pipeline.cli.import_node import import_node
 from aggregation_pipeline.cli.init import init
 from aggregation_pipeline.cli.plan import plan
 from aggregation_pipeline.cli.retention import retention
@@ -40,6 +41,7 @@ def main() -> None:
     \b
     Use your own MySQL (DB_HOST, DB_USER, ... in .env, tables in aggregation.yaml):
       aggregation-pipeline init    draft both files from the database
+      aggregation-pipeline import-node ../old-service   take both from the Node.js service
       aggregation-pipeline check   look at everything that the service needs, and say what to do
       aggregation-pipeline plan    show what a run would do, and what is missing for it
       aggregation-pipeline run     run all tables once
@@ -84,6 +86,7 @@ for command in (
     dev,
     serve,
     init,
+    import_node,
     check,
     plan,
     run,

@@ -1,0 +1,195 @@
+"""Turns the folder of the Node service into the texts of two files, with a list of what became of what."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aggregation_pipeline.config.yaml.writing import file_text
+from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.code_defaults import code_defaults
+from aggregation_pipeline.node_import.entries import (
+    DEFAULT_TABLES,
+    Draft,
+    entry_of_rules,
+    entry_without_rules,
+    with_comments,
+)
+from aggregation_pipeline.node_import.report import Item
+from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file, rules_of_json
+from aggregation_pipeline.node_import.sources import NodeProject, open_project, read_source
+from aggregation_pipeline.node_import.variables import secrets_of, variables_of
+from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
+from aggregation_pipeline.settings.messages import split_list
+
+_YAML_HEAD: Final = (
+    "Made by `aggregation-pipeline import-node`; docs/configuration.md has every key.",
+    "Try it with: aggregation-pipeline plan",
+)
+_ENV_HEAD: Final = (
+    "# Made by `aggregation-pipeline import-node`. Node's dotenv and Dagster's services read each line alike.\n"
+    "# docs/configuration.md has every variable. New is Dagster's own storage, which `serve` and `run` need:\n"
+    '# DAGSTER_PG_URL="postgresql://user:password@localhost:5432/dagster"\n'
+)
+
+
+@dataclass
+class Imported:
+    """What the new project consists of.
+
+    Attributes:
+        rules_from: the files whose rules were taken, and those that have rules which are not in force.
+        tables: the entries that were made.
+    """
+
+    yaml: str
+    env: str
+    items: list[Item]
+    tables: list[str]
+    start: str = ""
+    rules_from: list[str] = field(default_factory=list)
+    not_in_force: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was carried over, changed or not."""
+        return not any(item.kind == "not carried" for item in self.items)
+
+
+def import_rules(text: str, name: str) -> Imported:
+    """Take rules that are JSON, without a project.
+
+    Raises:
+        ImportNodeError: they are no rules.
+    """
+    return _imported(None, rules_of_json(_json(text, name), name), {}, "")
+
+
+def import_project(folder: Path, *, rules: Path | None = None, rules_json: tuple[str, str] | None = None) -> Imported:
+    """Take a project.
+
+    Args:
+        folder: of the Node service.
+        rules: a file of the project whose rules to take, whether it is loaded or not.
+        rules_json: JSON to take the rules from, and what it is called.
+
+    Raises:
+        ImportNodeError: there is no project, or its rules cannot be evaluated.
+        SettingsError: its `.env` cannot be read.
+    """
+    project = open_project(folder)
+    path = project.root / ".env"
+    try:
+        text = read_env_file(path)
+    except FileNotFoundError:
+        text = ""
+    env = parse_env_file(text, path)
+    try:
+        if rules_json is not None:
+            found = rules_of_json(_json(*rules_json), rules_json[1])
+        else:
+            found = rules_in_force(project, env) if rules is None else _chosen(project, rules, env)
+    except ImportNodeError as error:
+        raise ImportNodeError(_hidden(str(error), secrets_of(env))) from None
+    imported = _imported(project, found, env, text)
+    others = sorted(
+        each.name for each in project.root.glob(".env.*") if each.name not in {".env.example", ".env.sample"}
+    )
+    if others:
+        imported.items.append(
+            Item("not carried", ", ".join(others), "only .env is read: set what differs there by hand", "")
+        )
+    return imported
+
+
+def _json(text: str, name: str) -> object:
+    try:
+        return json.loads(text.removeprefix("\ufeff"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ImportNodeError(f"{name}{line}: this is no JSON. It is what JSON.stringify prints of the rules") from None
+
+
+def _chosen(project: NodeProject, rules: Path, env: Mapping[str, str]) -> FoundRules:
+    path = (rules if rules.exists() else project.root / rules).resolve()
+    if not path.is_relative_to(project.root):
+        raise ImportNodeError(f"{rules} lies outside of {project.root}; a file of the project is expected, or JSON")
+    found = rules_of_file(project, read_source(project, path), env)
+    found.not_in_force = []
+    return found
+
+
+def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, str], text: str) -> Imported:
+    secrets = secrets_of(env)
+    listed, place = _tables(project, found, env)
+    drafts = [entry_of_rules(rules, secrets) for rules in found.tables.values()]
+    by_name = {draft.table: draft for draft in drafts}
+    for table in listed:
+        if table not in by_name:
+            by_name[table] = entry_without_rules(table, "")
+    ordered = [*(by_name[table] for table in listed), *(draft for name, draft in by_name.items() if name not in listed)]
+    made = [draft for draft in ordered if draft.values is not None]
+    variables = variables_of(env, text, project, [each.table for each in made if each.table in listed], place)
+    items = [item for draft in ordered for item in draft.items]
+    items += [_idle(draft) for draft in made if draft.table not in listed]
+    items += _of_project(project, found)
+    imported = Imported(
+        yaml=file_text(_YAML_HEAD, {draft.table: with_comments(draft) for draft in made}),
+        env=_ENV_HEAD + "\n".join([*variables.lines, ""]),
+        items=[
+            Item(each.kind, each.what, _hidden(each.text, secrets), each.place) for each in (*items, *variables.items)
+        ],
+        tables=[draft.table for draft in made],
+        start=project.name_of(project.start) if project else "",
+        rules_from=found.taken_from,
+        not_in_force=found.not_in_force,
+    )
+    if not made:
+        reasons = "\n".join(f"  - {item.what}: {item.text}" for item in imported.items if item.kind == "not carried")
+        raise ImportNodeError(f"No table can be carried over:\n{reasons}")
+    return imported
+
+
+def _tables(project: NodeProject | None, found: FoundRules, env: Mapping[str, str]) -> tuple[list[str], str]:
+    """The tables that the service runs, and where that is said."""
+    if names := split_list(env.get("AGGREGATION_TABLES", "")):
+        return list(dict.fromkeys(names)), ".env"
+    if found.listed:
+        return list(dict.fromkeys(found.listed)), found.taken_from[0] if found.taken_from else ""
+    default = code_defaults(project).get("AGGREGATION_TABLES") if project else None
+    if default and (names := split_list(default.value)):
+        return list(dict.fromkeys(names)), default.place
+    if project is None or not set(DEFAULT_TABLES) & found.tables.keys():
+        return list(found.tables), ""
+    return list(DEFAULT_TABLES), ""
+
+
+def _idle(draft: Draft) -> Item:
+    return Item(
+        "carried", draft.table, "its entry is there and does not run: AGGREGATION_TABLES did not name it", draft.place
+    )
+
+
+def _of_project(project: NodeProject | None, found: FoundRules) -> list[Item]:
+    items = [
+        Item("changed", name, "it has rules, and nothing loads it: they were not in force and are not taken", name)
+        for name in found.not_in_force
+    ]
+    items += [
+        Item("not carried", place, f"this looks like rules and cannot be evaluated: {why}", place)
+        for place, why in found.failed
+    ]
+    if project and project.not_followed and not found.tables:
+        items += [
+            Item("not carried", "rules", f"{each}; name the file of the rules with --rules")
+            for each in project.not_followed
+        ]
+    return items
+
+
+def _hidden(text: str, secrets: Sequence[str]) -> str:
+    """An error of the old code may quote what it was given."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
