@@ -132,13 +132,18 @@ def _unusable(rules: TableRules, secrets: Sequence[str]) -> str:
         )
     for path, kind in rules.odd:
         if not path or _SPELLINGS.get(str(path[0]), path[0]) in _DECIDES_ROWS:
-            remedy = (
-                "install its packages there (npm install), or" if kind.startswith("package") else "write the entry, or"
-            )
             return (
-                f"{_path(path)} is a {kind}, which no file can hold: {remedy} print the rules as JSON and take --rules"
+                f"{_path(path)} {_odd(kind)}: install its packages there (npm install), write the entry, or print"
+                " the rules as JSON and take --rules"
             )
     return ""
+
+
+def _odd(kind: str) -> str:
+    """What a value is that is no JSON."""
+    if kind.startswith("package "):
+        return f"comes of {kind}, which is not installed there or does not run while rules are read"
+    return f"is a {kind}, which no file can hold"
 
 
 def _entry_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,7 +170,7 @@ def _entry_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_odd_items(draft: Draft, rules: TableRules) -> None:
     for path, kind in rules.odd:
-        draft.say("not carried", f"{_path(path)} is a {kind}, which no file can hold")
+        draft.say("not carried", f"{_path(path)} {_odd(kind)}")
         key = _SPELLINGS.get(str(path[0]), str(path[0]))
         if draft.values and key in _LISTS and key in draft.values:
             draft.values[key] = [

@@ -16,6 +16,7 @@ from aggregation_pipeline.node_import.entries import (
     entry_without_rules,
     with_comments,
 )
+from aggregation_pipeline.node_import.node import ASK_FOR_JSON
 from aggregation_pipeline.node_import.report import Item
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file, rules_of_json
 from aggregation_pipeline.node_import.sources import NodeProject, open_project, read_source
@@ -123,7 +124,10 @@ def _chosen(project: NodeProject, rules: Path, env: Mapping[str, str]) -> FoundR
 def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, str], text: str) -> Imported:
     secrets = secrets_of(env)
     listed, place = _tables(project, found, env)
+    if not listed:
+        raise ImportNodeError(_nothing(project, found))
     drafts = [entry_of_rules(rules, secrets) for rules in found.tables.values()]
+    _refuse_names_that_differ_in_case(drafts)
     by_name = {draft.table: draft for draft in drafts}
     for table in listed:
         if table not in by_name:
@@ -163,6 +167,26 @@ def _tables(project: NodeProject | None, found: FoundRules, env: Mapping[str, st
     if project is None or not set(DEFAULT_TABLES) & found.tables.keys():
         return list(found.tables), ""
     return list(DEFAULT_TABLES), ""
+
+
+def _nothing(project: NodeProject | None, found: FoundRules) -> str:
+    """Why there is no table at all."""
+    unused = f"; {', '.join(found.not_in_force)} has some, which nothing loads" if found.not_in_force else ""
+    lost = f"; {'; '.join(project.not_followed[:5])}" if project and project.not_followed else ""
+    return (
+        f"No rules are in force in the project{unused}{lost}. And AGGREGATION_TABLES names no table. Name the file that"
+        f" has the rules with --rules, or give them as JSON. {ASK_FOR_JSON}"
+    )
+
+
+def _refuse_names_that_differ_in_case(drafts: Sequence[Draft]) -> None:
+    seen: dict[str, str] = {}
+    for draft in drafts:
+        first = seen.setdefault(draft.table.casefold(), draft.table)
+        if first != draft.table and draft.values is not None:
+            draft.give_up(
+                f"it differs from {first} in case only, and names of entries have to differ in more than that"
+            )
 
 
 def _idle(draft: Draft) -> Item:

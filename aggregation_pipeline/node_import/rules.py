@@ -137,7 +137,8 @@ def _take(
     known = starts and not pairs
     literals = list(_outermost(candidate, now["literals"], later["literals"], found.failed)) if known else []
     if error and candidate.has_rules and not (starts and (pairs or now["literals"])):
-        found.failed.append((_place(candidate, error), _words(error)))
+        garbled = ". The file is not UTF-8, as Node expects it: save it so" if candidate.source.garbled else ""
+        found.failed.append((_place(candidate, error), f"{_words(error)}{garbled}"))
     for each, then in pairs:
         _add(found, candidate, each, then, lambda table: _place_of(table, candidate, candidates))
     for literal, each, then in literals:

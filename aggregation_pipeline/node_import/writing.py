@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from aggregation_pipeline.config.loading import load_config
-from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.errors import ConfigError, ImportNodeError
 from aggregation_pipeline.node_import.importing import Imported
 
 _PRIVATE: Final = 0o600
@@ -38,11 +38,20 @@ def write_project(imported: Imported, folder: Path, *, force: bool, node_project
         with tempfile.TemporaryDirectory(prefix=".import-node-", dir=folder) as temporary:
             made = _prepared(Path(temporary), paths)
             # What could not be loaded is not put in force.
-            load_config(made[folder / "aggregation.yaml"])
+            _load(made[folder / "aggregation.yaml"], folder / "aggregation.yaml")
             _replace(Path(temporary), made)
     except OSError as error:
         raise ImportNodeError(f"{folder} cannot be written ({error.strerror})") from None
     return list(paths)
+
+
+def _load(new: Path, place: Path) -> None:
+    try:
+        load_config(new)
+    except ConfigError as error:
+        raise ImportNodeError(
+            f"What the rules come to cannot be used, and nothing is written. {str(error).replace(str(new), str(place))}"
+        ) from None
 
 
 def _prepared(temporary: Path, paths: Mapping[Path, tuple[str, int]]) -> dict[Path, Path]:

@@ -144,6 +144,35 @@ def test_an_error_of_the_old_code_shows_no_secret(tmp_path: Path):
     assert "Error: ***" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            {"server.js": "require('./a')", "a.js": "", "b.js": "exports.users = { groupBy: ['a'] };"},
+            "No rules are in force in the project; b.js has some, which nothing loads. And AGGREGATION_TABLES names no",
+        ),
+        (
+            {"server.js": "module.exports = { 表: { groupBy: ['列'] } };".encode("gbk")},
+            "The file is not UTF-8, as Node",
+        ),
+        ({"server.js": "", ".env": "# 数据库".encode("gbk")}, "line 1: the file is not UTF-8"),
+    ],
+)
+def test_what_gives_no_table_is_refused_in_words(files: dict[str, str | bytes], words: str, tmp_path: Path):
+    node_path()
+    result = run(written(tmp_path / "service", files), "--output", tmp_path / "new")
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_names_that_differ_in_case_only_are_said(tmp_path: Path):
+    rules = {"users": {"groupBy": ["a"]}, "Users": {"groupBy": ["b"]}}
+    result = run("-", "--output", tmp_path / "new", stdin=json.dumps(rules))
+    assert result.exit_code == 3
+    assert "Users: it differs from users in case only" in result.stdout
+
+
 SHOP = (
     """CREATE TABLE users (id INT PRIMARY KEY, username VARCHAR(50), email VARCHAR(100), status VARCHAR(9), age INT,
     created_at DATETIME, KEY (created_at))""",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.errors import ConfigError, ImportNodeError
+from aggregation_pipeline.errors import ImportNodeError
 from aggregation_pipeline.node_import.importing import Imported
 from aggregation_pipeline.node_import.writing import write_project
 
@@ -55,7 +55,7 @@ def test_the_folder_of_the_old_service_is_never_written_to(tmp_path: Path):
 
 
 def test_a_configuration_that_cannot_be_loaded_is_not_put_in_place(tmp_path: Path):
-    with pytest.raises(ConfigError):
+    with pytest.raises(ImportNodeError, match="cannot be used, and nothing is written"):
         write_project(Imported("tables: {users: {limit: x}}\n", "", [], []), tmp_path, force=True, node_project=None)
     assert list(tmp_path.iterdir()) == []
 
