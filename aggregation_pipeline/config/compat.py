@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from aggregation_pipeline.config.base_model import ConfigModel
+from aggregation_pipeline.config.messages.found_values import unexpected
 from aggregation_pipeline.node_files.names import (
     DEFAULT_TEMPLATE,
     NODE_FORMATS,
@@ -54,6 +55,8 @@ class NodeFiles(ConfigModel):
 
 
 def _as_mapping(value: object) -> object:
+    if isinstance(value, str) and value != "node":
+        raise unexpected(value, "node, or {node: {formats: [json, csv]}}")
     return {"node": {}} if value == "node" else value
 
 

@@ -17,7 +17,7 @@ def test_nothing_is_written_unasked(tmp_path: Path):
 @pytest.mark.parametrize(
     ("compat", "words"),
     [
-        ("nodejs", "compat: "),
+        ("nodejs", r"compat: .*node, or \{node: \{formats: \[json, csv\]\}\}"),
         ("{nod: {}}", "compat.nod: unknown key.* Was node meant"),
         ("{node: {formats: [parquet]}}", r"compat.node.formats\[0\]: "),
         ("{node: {formats: []}}", "at least one format is expected"),
