@@ -24,8 +24,11 @@ def packaged_config() -> str:
     return resources.files(__package__).joinpath("dagster.yaml").read_text("utf-8")
 
 
-def make_home(home: Path, text: str) -> Path:
-    """Make the folder with this dagster.yaml, and return its absolute path. What Dagster stores lies below it."""
+def make_home(home: Path, text: str, *, url_variable: str | None = None) -> Path:
+    """Make the folder with this dagster.yaml, and return its absolute path. What Dagster stores lies below it.
+
+    `url_variable` holds the URL of its storage, if that is not to be DAGSTER_PG_URL.
+    """
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load(text)
@@ -35,5 +38,7 @@ def make_home(home: Path, text: str) -> Path:
             "class": kind,
             "config": {"base_dir": str(home / folder)},
         }
+    if url_variable is not None:
+        config["storage"]["custom"]["config"]["postgres_url"] = {"env": url_variable}
     (home / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return home

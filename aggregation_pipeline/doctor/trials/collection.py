@@ -63,8 +63,13 @@ def _tables(result: RunResult) -> Iterator[Finding]:
             yield ok(where, f"{table.items:,} rows, {files} files")
         elif table.status == "failed":
             yield failure(where, table.error or "it failed, and left no error", _SEE)
+        elif table.error:
+            # It has no partition that is complete.
+            yield warning(where, table.error, "")
         else:
-            yield warning(where, table.error or "it was skipped", "")
+            yield failure(
+                where, "its run ended before it was done: it was interrupted, or its process lacked something"
+            )
 
 
 _SEE: Final = "`aggregation-pipeline check` and `plan` look at each part of it alone"

@@ -34,6 +34,8 @@ SCHEMA: Final = "aggregation_batch_jobs_test"
 _MARK: Final = "Made by aggregation-pipeline batch-jobs test, which drops it again"
 _FOUND: Final = sa.text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name")
 _NAME: Final = "aggregation cli"
+# Not DAGSTER_PG_URL: that one goes on to name the deployment's storage, and may be given as a file.
+_VARIABLE: Final = "AGGREGATION_TEST_PG_URL"
 _ID: Final = sa.text("INSERT INTO instance_info (run_storage_id) VALUES (:id)")
 
 
@@ -63,7 +65,7 @@ def place_of_test(
             remove_objects(store, root)
             stack.callback(remove_objects, store, root)
             changes["oss_prefix"] = f"{root}{owner.instance[-12:]}"
-        home = make_home(folder / "dagster", packaged_config())
+        home = make_home(folder / "dagster", packaged_config(), url_variable=_VARIABLE)
         yield settings.model_copy(update=changes), functools.partial(_open_instance, home, url, owner)
 
 
@@ -109,8 +111,7 @@ def _open_instance(home: Path, url: str, owner: Owner) -> Iterator[DagsterInstan
     """Open Dagster's storage in the schema, as that of this owner."""
     _refuse_other_schema(url)
     PostgresStorage.patience = 0.0
-    before = os.environ.get("DAGSTER_PG_URL")
-    os.environ["DAGSTER_PG_URL"] = url
+    os.environ[_VARIABLE] = url
     try:
         with DagsterInstance.from_config(str(home)) as instance:
             with create_engine(url, application_name=_NAME).begin() as connection:
@@ -118,10 +119,7 @@ def _open_instance(home: Path, url: str, owner: Owner) -> Iterator[DagsterInstan
                 connection.execute(_ID, {"id": owner.instance})
             yield instance
     finally:
-        if before is None:
-            del os.environ["DAGSTER_PG_URL"]
-        else:
-            os.environ["DAGSTER_PG_URL"] = before
+        del os.environ[_VARIABLE]
 
 
 def _refuse_other_schema(url: str) -> None:

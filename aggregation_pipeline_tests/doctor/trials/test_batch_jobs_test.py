@@ -182,6 +182,18 @@ def test_a_full_collection_leaves_nothing(small: Deployment, monkeypatch: pytest
     assert os.environ["DAGSTER_PG_URL"] == small.postgres_url
 
 
+@pytest.mark.slow
+def test_secrets_in_files_are_used_as_they_are(small: Deployment, monkeypatch: pytest.MonkeyPatch):
+    secret = small.folder / "dagster_pg_url"
+    secret.write_text(small.postgres_url, encoding="utf-8")
+    small.enter(monkeypatch, DAGSTER_PG_URL="", DAGSTER_PG_URL_FILE=str(secret))
+    assert CliRunner().invoke(main, ["run", "--tables", "users"]).exit_code == 0
+    before = left_by(small)
+    code, found = outcome("--connection", "--full")
+    assert code == 0, found
+    assert left_by(small) == before
+
+
 def left_by(shop: Deployment) -> tuple[object, ...]:
     """All that a test might leave: files, rows, runs, events, schemas."""
     url = shop.postgres_url
@@ -231,6 +243,8 @@ def test_what_a_killed_test_leaves_is_removed_by_the_next(
         code, found = outcome("--full")
         assert code == 0, found
         assert found["full", "left over"]["text"] == "1 rows of earlier tests were deleted"
+    else:
+        assert "failure  full       tables.slowly: its run ended before it was done: it was interrupted" in output
     assert process.returncode != 0, output
     assert left_by(small) == before
     assert [key for key in oss_server.bucket.objects if "_tests" in key] == []
