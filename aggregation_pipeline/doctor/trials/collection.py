@@ -1,6 +1,7 @@
 """A full collection of what is configured, by the code of `run` and `collect_all`, in a place of its own."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from aggregation_pipeline.automation.selected_assets import chosen_tables
@@ -37,7 +38,7 @@ def try_collection(settings: Settings, tables: Sequence[str] | None) -> Iterator
         yield ok("left over", f"{left} rows of earlier tests were deleted" if left else "nothing of an earlier test")
         try:
             with place_of_test(settings, connection, owner) as (inside, open_instance):
-                project = load_project(inside)
+                project = _with_all_files_inside(load_project(inside))
                 where = f"the prefix {inside.oss_prefix}" if inside.oss_options else "a folder in TEMP_DIR"
                 yield ok(
                     "place", f"files go to {where}, runs into tables of Dagster of their own; all of it is deleted"
@@ -53,6 +54,16 @@ def try_collection(settings: Settings, tables: Sequence[str] | None) -> Iterator
             with open_rows(_SECONDS) as rows:
                 removed = remove_rows(rows, settings.deployment_name)
     yield ok("clean up", f"{removed} rows of job type {JOB_TYPE}, the files and Dagster's tables were deleted")
+
+
+def _with_all_files_inside(project: Project) -> Project:
+    """The project with the files of `compat: node`, which lie outside of OSS_PREFIX, below the prefix of the test."""
+    files, prefix = project.node_files, project.settings.oss_prefix
+    if files is None or not prefix:
+        return project
+    # Their keys are a template. A prefix with braces would be read as a part of it.
+    inside = None if "{" in prefix else files.model_copy(update={"keys": f"{prefix}/{files.keys}"})
+    return replace(project, node_files=inside)
 
 
 def _tables(result: RunResult) -> Iterator[Finding]:
