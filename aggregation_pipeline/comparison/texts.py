@@ -153,7 +153,7 @@ PAGE: Final[Mapping[str, tuple[str, str]]] = {
     "old_file": ("Old file", "旧文件"),
     "old_moment": ("written at", "写入时刻"),
     "dataset": ("Dataset", "数据集"),
-    "keys": ("Brought together by", "对应方式"),
+    "by_key": ("Brought together by", "对应方式"),
     "all_columns": ("all columns", "所有列"),
     "only_row": ("the only row", "唯一的一行"),
     "duplicates": ("Rows with a key that was there before", "键重复的行"),

@@ -1,5 +1,6 @@
 """What is found in one table, what may explain it, and what is never shown."""
 
+import hmac
 import json
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -36,6 +37,8 @@ def codes(result: TableResult) -> list[str]:
 def all_words(result: TableResult) -> str:
     comparison = Comparison([result])
     pages = [html_page(comparison, "en"), html_page(comparison, "zh")]
+    # What a template takes for a text may be a method.
+    assert not [page for page in pages if "object at 0x" in page]
     return "\n".join([*text_report(comparison), *pages, json.dumps(comparison.to_dict())])
 
 
@@ -221,3 +224,22 @@ def test_the_file_nearest_to_the_tick_is_taken(tmp_path: Path):
     (folder / names[2]).unlink()
     result = compared(tmp_path, entry, extract, folder, within=timedelta(hours=2))
     assert f"no file within 2 h of 2026-11-21 02:00 (Asia/Shanghai). The nearest are {names[0]}" in str(result.problem)
+
+
+def test_a_hash_is_compared_by_the_same_key(tmp_path: Path):
+    """Without the key nothing is known, and nothing is said to differ."""
+    entry = {"select_fields": ["id", "phone"], "mask": {"phone": "hash"}}
+    model, key = entry_of(**entry), b"a key that only tests know"
+    digests = [hmac.digest(key, phone.encode(), "sha256").hex() for phone in ("13812345678", "13912345678")]
+    extract = extract_of(tmp_path, pa.table({"id": [1, 2], "phone": digests}))
+    masked = replace(extract.datasets[0], masks={"phone": "hash"})
+    extract = replace(extract, datasets=(masked,), masks_fingerprints=model.masks_fingerprints[0])
+    path = tmp_path / "old.json"
+    path.write_text(
+        json.dumps(old_json([{"id": 1, "phone": "13812345678"}, {"id": 2, "phone": "13999999999"}])), encoding="utf-8"
+    )
+    known = compared(tmp_path, model, extract, path, file=str(path), salt=key)
+    assert (known.problem, known.equal_rows, known.columns["phone"].differing) == (None, 1, 1)
+    assert "13999999999" not in all_words(known)
+    unknown = compared(tmp_path, model, extract, path, file=str(path))
+    assert (unknown.status, dict(unknown.notes)) == ("equal", {("phone", "not_compared"): 2})
