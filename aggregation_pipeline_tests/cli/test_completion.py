@@ -20,6 +20,7 @@ from aggregation_pipeline.cli.commands_page import all_commands
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline_tests.support.deployment import environment_without_settings, use_environment
 from aggregation_pipeline_tests.support.oss_deployment import oss_variables
+from aggregation_pipeline_tests.support.servers.missing import missing
 from aggregation_pipeline_tests.support.servers.oss import OssServer
 from aggregation_pipeline_tests.upgrade.first_format import sample_store
 
@@ -159,7 +160,7 @@ ASK = {
 @pytest.mark.parametrize("shell", ASK)
 def test_a_real_shell_completes_a_table(shell: str, folder: Path):
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+        missing(f"{shell} is missing: apt-get install {shell} (Debian, Ubuntu)")
     program = folder / "bin" / "aggregation-pipeline"
     program.parent.mkdir()
     program.write_text(
