@@ -159,12 +159,14 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
     """Draft, write and show; return the exit code."""
     from aggregation_pipeline.drafting.draft import Draft, Refused
     from aggregation_pipeline.drafting.files import write_files
+    from aggregation_pipeline.drafting.written import read_existing
 
     source, typed = init_questions.connection(wishes.address, ask=wishes.asks, from_stdin=wishes.password_stdin)
     followed, set_already = _followed(wishes.followed)
     path = _config_path(wishes.output)
-    how = _how(source, wishes)
-    existing, choice, tables = _choose(path, how, wishes)
+    existing = read_existing(path, source.db_name or "")
+    how = _how(source, wishes, existing.timeout_seconds)
+    choice, tables = _choose(how, existing, wishes)
     for name, question, read in init_questions.QUESTIONS if wishes.asks and choice.taken else ():
         if name not in set_already:
             followed[name] = init_questions.asked(question, followed[name], read)
@@ -213,13 +215,13 @@ def _followed(given: Mapping[str, str | None]) -> tuple[dict[str, str], set[str]
     return {**_DEFAULTS, **there, **options}, {*there, *options, *(name.upper() for name in there)}
 
 
-def _how(source: "SourceSettings", wishes: _Wishes) -> "How":
+def _how(source: "SourceSettings", wishes: _Wishes, limit: int | None) -> "How":
     from aggregation_pipeline.config.limits import SourceLimits
     from aggregation_pipeline.drafting.draft import How
     from aggregation_pipeline.drafting.words import Words
     from aggregation_pipeline.settings.connections import options_of_source
 
-    seconds = wishes.timeout
+    seconds = min(wishes.timeout, limit or wishes.timeout)
     return How(
         options_of_source(source),
         # Another is chosen when the tables are: it matters to days only.
@@ -238,13 +240,11 @@ def _language() -> "Language":
     return "zh" if found.startswith("zh") else "en"
 
 
-def _choose(path: Path, how: "How", wishes: _Wishes) -> "tuple[Existing, Choice, list[Table]]":
-    """Read what is there, and choose the tables that come to it; all tables come last."""
+def _choose(how: "How", existing: "Existing", wishes: _Wishes) -> "tuple[Choice, list[Table]]":
+    """Choose the tables that come to what is there; all tables come second."""
     from aggregation_pipeline.drafting.draft import find_tables
     from aggregation_pipeline.drafting.left_out import Choice, tables_named, usual_choice
-    from aggregation_pipeline.drafting.written import read_existing
 
-    existing = read_existing(path, how.options.database)
     tables = find_tables(how)
     free = [table for table in tables if table.name not in existing.entries.values()]
     choice = usual_choice(tables, existing.knows, wishes.most) if existing.knows_all else Choice([], {})
@@ -256,7 +256,7 @@ def _choose(path: Path, how: "How", wishes: _Wishes) -> "tuple[Existing, Choice,
         choice = choice.instead([table for table in wanted if table in free])
     elif wishes.asks and free:
         choice = choice.instead(init_questions.chosen_tables(free, choice.taken))
-    return existing, choice, tables
+    return choice, tables
 
 
 def _draft(how: "How", tables: "Sequence[Table]") -> "list[Draft | Refused]":

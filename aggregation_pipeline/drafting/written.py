@@ -50,6 +50,13 @@ class Existing:
     remembered: frozenset[str] = field(default_factory=frozenset)
     knows_all: bool = True
 
+    @property
+    def timeout_seconds(self) -> int | None:
+        """How long a statement may take by the file's own `source_limits`; None where it does not say."""
+        limits = self.data.get("source_limits") if isinstance(self.data, dict) else None
+        seconds = limits.get("timeout_seconds") if isinstance(limits, dict) else None
+        return seconds if isinstance(seconds, int) and seconds > 0 else None
+
     def knows(self, table: str) -> bool:
         """Whether there is an entry over the table, or there was one."""
         return table in self.entries.values() or table in self.remembered

@@ -121,3 +121,12 @@ def test_more_names_than_a_file_should_list_are_counted():
     lines = remember(Words("en"), {"smaller": [f"t{n}" for n in range(5_000)], "taken": ["a"]}, Existing())
     assert lines[-1] == "# [init] and 3,001 more tables, which are not listed"
     assert all(len(line) <= 120 for line in lines)
+
+
+def test_the_limit_of_a_file_holds_for_init_too(tmp_path: Path):
+    path = tmp_path / "aggregation.yaml"
+    found = []
+    for limits in ("{timeout_seconds: 3}", "{}", "5", "{timeout_seconds: soon}"):
+        path.write_text(f"source_limits: {limits}\ntables: {{}}\n", encoding="utf-8")
+        found.append(read_existing(path, "shop").timeout_seconds)
+    assert found == [3, None, None, None]
