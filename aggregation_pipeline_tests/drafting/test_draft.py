@@ -100,7 +100,9 @@ def test_tables_and_columns_of_any_name_are_drafted(mysql: MySQLServer):
     assert refused.keys() == {"{{ x }}"}
     assert "this is a template" in refused["{{ x }}"]
     entries = [draft for draft in drafts.values() if isinstance(draft, Draft)]
-    assert {draft.parsed.source.name for draft in entries} == {*HOSTILE, "odd_columns"}
+    # Some servers keep names in small letters.
+    found = {draft.parsed.source.name.casefold() for draft in entries}
+    assert found == {name.casefold() for name in (*HOSTILE, "odd_columns")}
     assert len({draft.name.casefold() for draft in entries}) == len(HOSTILE) + 1
 
 
@@ -204,6 +206,7 @@ def test_tables_of_the_machinery_are_left_out_and_the_rest_is_bounded():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_of_thousands_of_tables_only_the_taken_ones_are_asked_about(mariadb: MySQLServer):
     database = mariadb.fresh_database()
     run_on(
