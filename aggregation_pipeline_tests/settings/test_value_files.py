@@ -151,14 +151,6 @@ def test_a_file_that_cannot_be_used_is_named_with_its_variable_and_without_its_c
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else_is_named(folder, monkeypatch):
-    (folder / "password").touch(mode=0)
-    monkeypatch.setenv("DB_PASSWORD_FILE", "password")
-    with pytest.raises(SettingsError, match=r"DB_PASSWORD_FILE: password cannot be read \(Permission denied\)"):
-        load_settings()
-
-
 def test_a_wrong_value_in_a_file_is_reported_as_that_variables(folder, monkeypatch):
     (folder / "port").write_text(SECRET, encoding="utf-8")
     monkeypatch.setenv("DB_PORT_FILE", "port")
