@@ -92,7 +92,11 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str | Non
 @click.option("--within", metavar="6h", default="12h", show_default=True, callback=_duration, help="How far from then.")
 @click.option("--format", "old_format", type=click.Choice(["json", "csv", "excel"]), help="Only files of this format.")
 @click.option(
-    "--node-timezone", "zone", metavar="Z", callback=_zone, help="The Node process's zone.  [default: TIMEZONE]"
+    "--node-timezone",
+    "zone",
+    metavar="Z",
+    callback=_zone,
+    help="The Node process's zone.  [default: the variable TZ, else TIMEZONE]",
 )
 @click.option(
     "--key", metavar="A", multiple=True, help="A column that rows are brought together by.  [default: the key]"
@@ -158,7 +162,7 @@ def diff(
     with console.warnings_shown():
         project = load_project(settings)
     options = Options(
-        zone=zone or settings.zone,
+        zone=zone or _zone_of_node(settings),
         within=within,
         tolerance=tolerance,
         only=only,
@@ -175,6 +179,26 @@ def diff(
         _write_page(page, comparison, language)
     _show(comparison, as_json=as_json)
     sys.exit(comparison.exit_code)
+
+
+def _zone_of_node(settings: "Settings") -> ZoneInfo:
+    """The variable TZ, which is what Node goes by: of the environment or of `.env`; TIMEZONE where it is not set."""
+    from aggregation_pipeline.settings.environment import read_environment
+    from aggregation_pipeline.timezones.names import checked_zone
+
+    name = read_environment(["tz"]).get("tz", "").removeprefix(":")
+    if not name or name == settings.timezone:
+        return settings.zone
+    try:
+        zone = ZoneInfo(checked_zone(name))
+    except ValueError as error:
+        raise click.ClickException(f"TZ: {error}. Or give the Node process's zone with --node-timezone.") from None
+    click.echo(
+        f"The Node process's zone is taken from TZ: {name}. TIMEZONE is {settings.timezone}; --node-timezone goes"
+        " before both.",
+        err=True,
+    )
+    return zone
 
 
 def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) -> "Sides":

@@ -71,7 +71,8 @@ def _fetched(store: ObjectStore, manifest: Manifest, described: ManifestDataset,
     if file is None:
         raise ComparisonError(
             f"table {manifest.table!r}, window {manifest.window}: its extract has expired (EXTRACT_KEEP_DAYS), and no"
-            " Parquet is published. Compare a newer window, or let the entry write parquet too."
+            " Parquet is published; JSON, CSV and Excel do not say which text is a DATE, a DECIMAL or JSON in MySQL."
+            " Compare a newer window, or let the entry write parquet too."
         )
     (path,) = fetch_window(store, manifest.model_copy(update={"files": (file,)}), directory)
     return Dataset(

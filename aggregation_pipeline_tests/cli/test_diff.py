@@ -1,9 +1,10 @@
 """`diff` on a whole deployment: a run's files against those that the Node service left.
 
-One test, because a deployment takes seconds to make.
+Few tests, because a deployment takes seconds to make.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,32 @@ def test_equal_files_are_equal_and_differences_are_asked_of_the_database(shop: D
     result = diff("--old", str(old), "--table", "users", "--at", "2026-10-01")
     assert result.exit_code == 2
     assert "no file within 12 h of 2026-10-01 00:00" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_variable_tz_says_how_old_moments_are_read(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    old, env = shop.folder / "old", shop.folder / ".env"
+    write_old(old, people=PEOPLE)
+    monkeypatch.setenv("AGGREGATION_ENV_FILE", str(env))
+    in_shanghai = ("--old", str(old), "--table", "people", "--node-timezone", "Asia/Shanghai")
+
+    env.write_text("TZ=UTC\n", encoding="utf-8")
+    result = diff("--old", str(old), "--file", "aggregated_20261120_020004.json", "--table", "people")
+    assert result.exit_code == 1
+    assert "Node process's zone is taken from TZ: UTC. TIMEZONE is Asia/Shanghai" in result.stderr
+    assert 'born is "2000-01-01" in ours, "1999-12-31T16:00:00.000Z" in the old file' in result.stdout
+    result = diff(*in_shanghai)
+    assert (result.exit_code, result.stderr) == (0, "")
+
+    env.write_text("TZ=CST-8\n", encoding="utf-8")
+    result = diff("--old", str(old), "--table", "people")
+    assert result.exit_code == 2
+    assert "TZ: an IANA time zone such as Asia/Shanghai is expected, 'CST-8' is none" in result.stderr
+    assert "--node-timezone" in result.stderr
+
+    # What JSON has published does not tell a date from a text.
+    for extract in shop.exports.rglob("_extracts"):
+        shutil.rmtree(extract)
+    result = diff(*in_shanghai)
+    assert result.exit_code == 2
+    assert "its extract has expired (EXTRACT_KEEP_DAYS), and no Parquet is published" in result.stdout
