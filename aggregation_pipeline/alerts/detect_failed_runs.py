@@ -1,4 +1,4 @@
-"""Detects runs that failed, and tables that are published again.
+"""Detects runs that failed, of tables or of the files of `compat: node`, and what is published again.
 
 It reads Dagster's records of runs, so it does not matter which events a sensor missed.
 """
@@ -14,8 +14,8 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun, D
 from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.incidents import Incident, IncidentDetails, MonitoredTable, OpenIncident
 from aggregation_pipeline.alerts.monitored import Detected, last_good_files
-from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, parse_asset_key, table_path
-from aggregation_pipeline.runs.event_log import run_events
+from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, is_node_files, parse_asset_key, table_path
+from aggregation_pipeline.runs.event_log import node_files_events, run_events
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo
 from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
@@ -86,13 +86,14 @@ def detect_failed_runs(
 
 
 def published_again_at(instance: DagsterInstance, incident: OpenIncident) -> datetime | None:
-    """When the table and partition of an incident was published after it; None while it was not."""
-    key = parse_asset_key((incident.details.asset or "").split("/"))
-    if key is None:
+    """When what an incident is about was published after it: a table, its partition; None while it was not."""
+    path = (incident.details.asset or "").split("/")
+    key = parse_asset_key(path)
+    if key is None and not is_node_files(path):
         return None
     partition = incident.details.partition
     wanted = AssetRecordsFilter(
-        AssetKey(export_path(key.segment, MANIFEST)),
+        AssetKey(path if key is None else export_path(key.segment, MANIFEST)),
         after_timestamp=incident.at.timestamp(),
         asset_partitions=[partition] if partition else None,
     )
@@ -151,7 +152,7 @@ def _incidents(
     """One incident for each table that the run did not finish; none for a run that planned none of our assets."""
     events = run_events(instance, run.run_id, dict.fromkeys(tables, ""))
     if events is None:
-        return []
+        return _node_files_incidents(instance, run, secrets)
     at, partition = run.completed_at or run.updated_at, run.tags.get(PARTITION_NAME_TAG)
     incidents = []
     for segment, failure in _unfinished_tables(events).items():
@@ -173,6 +174,22 @@ def _incidents(
         error = one_line(failure.error, secrets) if failure else None
         details = IncidentDetails(name=run.job, run_id=run.run_id, error=error, partition=partition)
         incidents.append(Incident(f"run_failed:{run.run_id}:", "run_failed", None, at, details))
+    return incidents
+
+
+def _node_files_incidents(instance: DagsterInstance, run: RunInfo, secrets: Sequence[str]) -> list[Incident]:
+    """One incident for each job whose files of `compat: node` were to be written."""
+    keys, events = node_files_events(instance, run.run_id)
+    failures = [event for event in events if isinstance(event, Failed)]
+    # The run's own failure says only which step failed.
+    failure = next((each for each in failures if each.step is not None), failures[-1] if failures else None)
+    error = one_line(failure.error, secrets) if failure else None
+    incidents = []
+    for key in keys:
+        name = "/".join(key.path)
+        details = IncidentDetails(name=name, run_id=run.run_id, asset=name, error=error)
+        at = run.completed_at or run.updated_at
+        incidents.append(Incident(f"run_failed:{run.run_id}:{name}", "run_failed", f"asset {name}", at, details))
     return incidents
 
 

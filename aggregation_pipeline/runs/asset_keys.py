@@ -68,6 +68,11 @@ def node_files_path(job: str) -> tuple[str, ...]:
     return (_NODE_FILES, job)
 
 
+def is_node_files(path: Sequence[str]) -> bool:
+    """Whether a key is that of the files of a job's ticks."""
+    return len(path) == 2 and path[0] == _NODE_FILES
+
+
 def parse_asset_key(path: Sequence[str]) -> TableAsset | None:
     """Return what a key stands for; None for a key that is not ours.
 

@@ -20,7 +20,7 @@ from dagster import (
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from sqlalchemy import func, select
 
-from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, parse_asset_key, segment_of_step
+from aggregation_pipeline.runs.asset_keys import MANIFEST, TableAsset, is_node_files, parse_asset_key, segment_of_step
 from aggregation_pipeline.runs.error_text import innermost_message
 from aggregation_pipeline.runs.log_query import LogRow, ask_log
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, Started
@@ -100,10 +100,34 @@ def event_counts(instance: DagsterInstance, run_ids: Sequence[str]) -> Mapping[s
     return dict.fromkeys(run_ids, 0) | dict(map(tuple, ask_log(instance, query)))
 
 
+def node_files_events(instance: DagsterInstance, run_id: str) -> tuple[list[AssetKey], list[Event]]:
+    """Return the files of `compat: node` that a run planned, as assets, and the run's events.
+
+    Raises:
+        MirrorError: the event log cannot be read.
+    """
+    rows = read_logs(instance, [run_id])[run_id]
+    planned = (
+        AssetKey.from_db_string(row.asset_key)
+        for row in rows
+        if row.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
+    )
+    keys = [key for key in planned if key is not None and is_node_files(key.path)]
+    return keys, _all_events(instance, run_id, rows, {})[0] if keys else []
+
+
 def events_of(
     instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
 ) -> list[Event] | None:
     """Return the events of a run, whose rows are given, as `run_events` does."""
+    events, ours = _all_events(instance, run_id, rows, platforms)
+    return events if ours else None
+
+
+def _all_events(
+    instance: DagsterInstance, run_id: str, rows: Sequence[LogRow], platforms: Mapping[str, str]
+) -> tuple[list[Event], set[str]]:
+    """The events of a run, and the segments of the tables that it planned."""
     events: list[Event] = []
     ours: set[str] = set()
     for planned in _planned_without_event(instance, run_id, rows, platforms):
@@ -134,7 +158,7 @@ def events_of(
                 )
             case _:
                 events.append(Event(row.id))
-    return events if ours else None
+    return events, ours
 
 
 def segment_of_asset(key: AssetKey | None, platforms: Mapping[str, str]) -> str | None:

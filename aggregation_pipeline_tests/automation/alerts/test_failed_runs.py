@@ -86,6 +86,29 @@ def test_runs_of_other_peoples_assets_and_cancelled_runs_are_not_ours_to_tell(
     assert runner.titles() == []
 
 
+def test_the_files_of_compat_node_that_were_not_written_are_told_and_recover(
+    runner: SensorRunner, instance: DagsterInstance
+):
+    broken = [True]
+
+    @asset(key=["node_files", "aggregate"])
+    def write() -> None:
+        if broken:
+            raise ValueError("the store is full\nsecond line")
+
+    # Whatever job writes them: that of the sensor, or the one that Dagster's page of the asset starts.
+    job = Definitions(assets=[write]).resolve_implicit_global_asset_job_def()
+    failed = job.execute_in_process(instance=instance, raise_on_error=False).run_id
+    assert runner.titles() == ["[default] 1 failed: node_files/aggregate"]
+    text = runner.sink.received[-1].body["message"]
+    assert "ValueError: the store is full\n" in text
+    assert f"run: {failed}" in text
+    assert runner.titles() == [], "once is enough"
+    broken.clear()
+    job.execute_in_process(instance=instance)
+    assert runner.titles() == ["[default] 1 recovered: node_files/aggregate"]
+
+
 def test_a_look_that_runs_out_of_time_goes_on_from_there(
     runner: SensorRunner, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ):
