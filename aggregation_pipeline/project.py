@@ -22,12 +22,13 @@ from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.selection import select_tables
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
+from aggregation_pipeline.node_files.names import DEFAULT_TEMPLATE, prefix_of
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 from aggregation_pipeline.settings.log_once import log_once
-from aggregation_pipeline.storage.keys import refuse_long_names
+from aggregation_pipeline.storage.keys import refuse_folder_of_tables, refuse_long_names
 
 if TYPE_CHECKING:
     from aggregation_pipeline.batch_jobs.live_updates import LiveUpdates
@@ -128,7 +129,8 @@ def load_project(settings: Settings) -> Project:
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     settings.require_dagster_url()
     tables = tuple(_configured_table(entry, settings, cron, path) for entry in entries)
-    return Project(settings, tables, cron, node_files=config.node_files)
+    node_files = _apart_from_tables(config, entries, settings, path)
+    return Project(settings, tables, cron, node_files=node_files)
 
 
 @garbage_collection_paused()
@@ -156,7 +158,8 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             tables.append(_placeholder(entry, issues, settings, path))
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
-    return Project(settings, tuple(tables), cron, left_out, config.node_files)
+    node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
+    return Project(settings, tuple(tables), cron, left_out, node_files)
 
 
 def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
@@ -219,6 +222,22 @@ def _configured_table(entry: TableEntry, settings: Settings, cron: str, path: Pa
         # A schedule would fail each night with issues that have been reported already.
         crons=() if entry.issues else crons,
     )
+
+
+def _apart_from_tables(
+    config: PipelineConfig, entries: Sequence[TableEntry], settings: Settings, path: Path
+) -> NodeFiles | None:
+    """The files of `compat: node`, if they are wanted, after proof that no table has the folder that they lie in."""
+    files = config.node_files
+    if files is None:
+        return None
+    names = [entry.name for entry in (*config.tables, *entries)]
+    try:
+        refuse_folder_of_tables(settings.oss_prefix, prefix_of(files.keys), names)
+    except StorageError as error:
+        default = "" if files.keys != DEFAULT_TEMPLATE else f" than the default, {DEFAULT_TEMPLATE}"
+        raise ConfigError(f"{path}: compat.node.keys: {error}{default}") from None
+    return files
 
 
 def _location(entry: TableEntry, path: Path) -> str:

@@ -28,8 +28,9 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.keys import table_key
 from aggregation_pipeline.assets.windows_of_run import whole_table_window
 from aggregation_pipeline.config.compat import NodeFiles
+from aggregation_pipeline.config.sql.table_names import as_segment
 from aggregation_pipeline.errors import PipelineError, StorageError
-from aggregation_pipeline.node_files.names import NodeFormat
+from aggregation_pipeline.node_files.names import NodeFile, NodeFormat, key_of
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.runs.asset_keys import NODE_FILES_GROUP, node_files_path, segment
@@ -70,6 +71,14 @@ class NodeTick:
     def key(self) -> AssetKey:
         """The key of the asset."""
         return AssetKey(node_files_path(self.job))
+
+    def planned_keys(self, stamp: datetime) -> list[str]:
+        """The keys of the files of the tick at `stamp`, if each table has rows."""
+        forms = [form for form in self.formats if form != "csv"]
+        files = [NodeFile(self.name, stamp, form) for form in forms]
+        if "csv" in self.formats:
+            files += [NodeFile(as_segment(table.entry.name), stamp, "csv") for table in self.tables]
+        return [key_of(file, self.zone, self.options.keys) for file in files]
 
     def covers(self, run: DagsterRun) -> bool:
         """Whether a run is over all tables of the job, so that its end is that of a tick."""

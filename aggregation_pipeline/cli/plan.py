@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,11 +20,30 @@ if TYPE_CHECKING:
     from aggregation_pipeline.project import Project
     from aggregation_pipeline.source.mysql.read_plan import DatasetPlan
     from aggregation_pipeline.source.request import ReadRequest
+    from aggregation_pipeline.storage.base import ObjectStore
 
 _STATUS: Final = {"problem": "[red]would fail[/]", "warning": "[yellow]ready, with warnings[/]", "": "[green]ready[/]"}
 _SNAPSHOT: Final = {True: "one snapshot for all datasets", False: "no snapshot", None: "not asked"}
 # Below the first column of what is shown of a table.
 _INDENT: Final = " " * 12
+
+
+@dataclass(frozen=True)
+class NodeFilesPlan:
+    """The files of `compat: node` that follow a run which begins now.
+
+    Attributes:
+        job: the one whose runs they follow.
+        tables: those of the job; a run over only some of them writes none of the files.
+        crons: when the job runs by itself, read in `timezone`.
+        files: by key, the address. A table without rows has no CSV.
+    """
+
+    job: str
+    tables: Sequence[str]
+    crons: Sequence[str]
+    timezone: str
+    files: Sequence[dict[str, str]]
 
 
 @click.command(short_help="Show what a run would do, without running anything.")
@@ -35,8 +54,9 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Show what a run would do now: SQL, columns, estimated rows, index, snapshot and files of each table.
 
     The command asks everything that a run needs: source, Dagster's PostgreSQL, batch_jobs, the store, local disk,
-    schedules and salt. It reads no row and leaves nothing behind. Exit code 1 if something is missing or a table would
-    fail: an unknown table or column, a missing grant, no snapshot, a scan that source_limits forbid.
+    schedules and salt. It reads no row and leaves nothing behind. Below the tables stand the files of `compat: node`,
+    if they are wanted. Exit code 1 if something is missing or a table would fail: an unknown table or column, a missing
+    grant, no snapshot, a scan that source_limits forbid.
 
     \b
     aggregation-pipeline plan --tables orders
@@ -67,11 +87,12 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     ok = not any(each.problems for each in plans) and not any(need.problem for need in needs)
     # If the store does not answer, `needs` says so already.
     warning = store.lifecycle_warning(settings.oss_prefix) if ok and isinstance(store, OssStore) else None
+    node_files = _node_files(project, wanted, store)
     if as_json:
-        answer = {"ok": ok, "needs": needs, "store_warning": warning, "tables": plans}
+        answer = {"ok": ok, "needs": needs, "store_warning": warning, "tables": plans, "node_files": node_files}
         click.echo(json.dumps(answer, ensure_ascii=False, indent=2, default=_as_object))
     else:
-        _show_all(plans, needs, warning)
+        _show_all(plans, node_files, needs, warning)
     sys.exit(0 if ok else 1)
 
 
@@ -105,13 +126,44 @@ def _requests(
     return requests, planned.waiting
 
 
-def _show_all(plans: "Sequence[TablePlan]", needs: "Sequence[Need]", warning: str | None) -> None:
+def _node_files(
+    project: "Project", wanted: Sequence[str] | None, store: "ObjectStore"
+) -> Sequence[NodeFilesPlan] | None:
+    """What is written for `compat: node` after a run over the tables `wanted`; None where that is not configured."""
+    from aggregation_pipeline.automation.job_groups import groups_of
+    from aggregation_pipeline.automation.node_files import ticks_of
+
+    if project.node_files is None:
+        return None
+    now = datetime.now(UTC)
+    tables = [table for table in project.tables if wanted is None or table.entry.name in wanted]
+    groups = {group.name: group for group in groups_of(project)}
+    return [
+        NodeFilesPlan(
+            job=tick.job,
+            tables=groups[tick.job].names,
+            crons=groups[tick.job].crons,
+            timezone=groups[tick.job].zone.key,
+            files=[{"key": key, "uri": store.uri(key)} for key in tick.planned_keys(now)],
+        )
+        for tick in ticks_of(project, tables)
+    ]
+
+
+def _show_all(
+    plans: "Sequence[TablePlan]",
+    node_files: Sequence[NodeFilesPlan] | None,
+    needs: "Sequence[Need]",
+    warning: str | None,
+) -> None:
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(highlight=False, soft_wrap=True)
     for plan in plans:
         _show_table(console, plan)
+    if node_files is not None:
+        _show_node_files(console, node_files)
     for need in needs:
         if need.problem:
             console.print(f"[red]missing[/]  {escape(f'{need.name}: {need.problem}')}")
@@ -137,6 +189,24 @@ def _show_table(console: "Console", plan: "TablePlan") -> None:
     for file in plan.files:
         console.print(f"  file      {escape(common.readable(file.uri))}")
     console.print()
+
+
+def _show_node_files(console: "Console", plans: Sequence[NodeFilesPlan]) -> None:
+    from rich.markup import escape
+
+    if not plans:
+        console.print(
+            "[bold]compat: node[/]  no files: they follow a run over all tables of a job that has a schedule and no"
+            " partitions"
+        )
+        console.print()
+    for plan in plans:
+        console.print(f"[bold]compat: node[/]  after each run over all tables of {escape(plan.job)}")
+        console.print(f"  tables    {escape(', '.join(plan.tables))}")
+        console.print(f"  schedule  {escape(' and '.join(plan.crons))} ({escape(plan.timezone)})")
+        for file in plan.files:
+            console.print(f"  file      {escape(common.readable(file['uri']))}")
+        console.print()
 
 
 def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:

@@ -12,6 +12,7 @@ names never have the same key. Names with `..` or control characters are refused
 """
 
 import functools
+from collections.abc import Iterable
 
 from aggregation_pipeline.config.file_names import RESERVED_STEMS
 from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
@@ -107,6 +108,25 @@ def refuse_long_names(prefix: str, table: str) -> None:
     window, publication = "2026-11-20-14:00+0100", "00000000-0000-0000-0000-000000000000.100"
     window_key(prefix, table, window, f"{table}.summary.parquet", publication=publication)
     extract_key(prefix, table, window, publication, "summary")
+
+
+def refuse_folder_of_tables(prefix: str, begin: str, tables: Iterable[str]) -> None:
+    """Prove that keys with this beginning, which holds a whole folder, lie apart from those of the tables.
+
+    Raises:
+        StorageError: they do not.
+    """
+    root = tables_prefix(prefix)
+    owners = {f"{as_segment(table)}/": f"of the table {table!r}" for table in tables}
+    owners |= {f"{folder}/": "of this package's own files" for folder in (EXTRACTS, TESTS)}
+    folder = begin[: begin.index("/") + 1]
+    if root and begin.startswith(root):
+        problem = f"{root} is OSS_PREFIX, below which the tables have their folders"
+    elif not root and folder in owners:
+        problem = f"{folder} is the folder {owners[folder]}"
+    else:
+        return
+    raise StorageError(f"{problem}. Begin with a folder of another name")
 
 
 def tables_prefix(prefix: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,23 @@ def as_written(text: str, table: dict[str, Any], run_id: str, exports: Path) -> 
     return text.replace("<run>", run_id).replace("%3Crun%3E", run_id).replace(f"/{table['window']}/", f"/{folder}/")
 
 
+def check_node_files(planned: list[dict[str, Any]], exports: Path) -> None:
+    """A partitioned table is in none of the files of compat: node; a run over some tables of a job writes none."""
+    (job,) = planned
+    assert (job["job"], job["tables"], job["timezone"]) == ("aggregate", ["copied", "whole"], "Asia/Shanghai")
+    written = {
+        re.sub(r"\d+", "0", path.relative_to(exports).as_posix()) for path in exports.glob("data-aggregation/**/*.*")
+    }
+    assert {re.sub(r"\d+", "0", file["key"]) for file in job["files"]} == written
+    assert len(written) == 4
+    shown = CliRunner().invoke(main, ["plan"]).stdout
+    assert "compat: node  after each run over all tables of aggregate\n  tables    copied, whole\n" in shown
+    assert "  schedule  0 2 * * * (Asia/Shanghai)\n" in shown
+    assert shown.count(f"  file      {exports}/data-aggregation/") == 4
+    assert json_of("plan", "--tables", "whole")["node_files"] == []
+    assert "compat: node  no files: they follow a run" in CliRunner().invoke(main, ["plan", "--tables", "whole"]).stdout
+
+
 def test_plan_names_the_objects_that_a_run_writes(
     mariadb: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -65,6 +84,7 @@ def test_plan_names_the_objects_that_a_run_writes(
     )
     partition = "partition: {column: created_at, every: month, start: 2026-01-01}"
     shop.configure(f"""
+        compat: {{node: {{formats: all}}}}
         options: {{fileNames: '{{dataset}}-{{table}}'}}
         tables:
           orders: {{select_fields: [id], formats: [csv, excel], {partition}}}
@@ -74,8 +94,10 @@ def test_plan_names_the_objects_that_a_run_writes(
         """)
     shop.enter(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    planned = json_of("plan")["tables"]
+    plan = json_of("plan")
+    planned = plan["tables"]
     result = json_of("run")
+    check_node_files(plan["node_files"], shop.exports)
     runs = {table: batch["batch_job_id"] for batch in result["batches"] for table in batch["tables"]}
     assert [len(table["files"]) for table in planned] == [3, 3, 3, 7]
     uris, keys = (
@@ -89,6 +111,7 @@ def test_plan_names_the_objects_that_a_run_writes(
     )
     assert uris == {file["uri"] for file in result["files"]}
     assert [key for key in keys if not (shop.exports / key).is_file()] == []
+    shutil.rmtree(shop.exports / "data-aggregation")
     # Beside them are only the folders of the runs, and what keeps up with the newest window.
     ids = {*runs.values(), "latest", "latest.json", "_extracts"}
     rest = {path.relative_to(shop.exports) for path in shop.exports.rglob("*") if path.is_file()} - set(map(Path, keys))
