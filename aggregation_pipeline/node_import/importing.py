@@ -34,6 +34,13 @@ _ENV_HEAD: Final = (
     '# DAGSTER_PG_URL="postgresql://user:password@localhost:5432/dagster"\n'
 )
 
+_FILES: Final = Item(
+    "changed",
+    "files",
+    "here they have other names and another shape: docs/files.md. Where others read those of the old service, write"
+    " compat: node above tables: in aggregation.yaml; each tick then writes both",
+)
+
 
 @dataclass
 class Imported:
@@ -142,7 +149,8 @@ def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, 
         yaml=file_text(_YAML_HEAD, {draft.table: with_comments(draft) for draft in made}),
         env=_ENV_HEAD + "\n".join([*variables.lines, ""]),
         items=[
-            Item(each.kind, each.what, _hidden(each.text, secrets), each.place) for each in (*items, *variables.items)
+            Item(each.kind, each.what, _hidden(each.text, secrets), each.place)
+            for each in (*items, *variables.items, _FILES)
         ],
         tables=[draft.table for draft in made],
         start=project.name_of(project.start) if project else "",

@@ -53,6 +53,7 @@ def test_the_old_service_is_carried_over_and_listed(service: Path, tmp_path: Pat
         "orders: limit: 1000 is written out",
         "OUTPUT_FORMAT: csv alone uploaded nothing there",
         "DB_PASSWORD: Node's dotenv and python-dotenv",
+        "files: here they have other names and another shape: docs/files.md. Where others read those of the old",
         "Not carried over, and what to do:\n  WEBHOOK_TOKEN: nothing here reads it",
     ):
         assert words in result.stdout
