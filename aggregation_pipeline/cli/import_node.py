@@ -49,7 +49,8 @@ def import_node(path: Path, output: Path, rules: Path | None, *, force: bool, as
 
     The rules are those that take effect: what the start file of package.json loads, directly or not, is searched, and
     evaluated by your own Node.js (20 or later), which may read the project and nothing else. Nothing in PATH changes.
-    Without such a Node.js, or where the rules cannot be evaluated, give them as JSON.
+    Without such a Node.js, mini-racer (the extra `import`) runs files that are no ES modules. Where the rules cannot be
+    evaluated, give them as JSON.
 
     Exit code 0 if everything was carried over, 3 if something is left for you to do, 1 if nothing was written.
 

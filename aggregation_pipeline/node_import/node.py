@@ -1,5 +1,7 @@
 """The user's own Node.js: finds it, and lets it run files of a project with as few rights as it can be given.
 
+Where there is none, V8 of the extra `import` takes its place: `racer.py`.
+
 Node's permission flags deny writing, reading elsewhere, programs and threads. They do not deny the network before
 version 25: where Linux lets us, the process gets a network of its own without any device.
 """
@@ -16,15 +18,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.racer import MEMORY_MIB, find_racer
 
 _EVALUATOR, _SANDBOX = (Path(__file__).with_name(name) for name in ("evaluate.cjs", "sandbox.cjs"))
 _OLDEST: Final = 20
 # From here on the flag has left its trial, in the line of releases that has long support and in the next one.
 _PERMISSION: Final = ((22, 13), (23, 5))
-_MEMORY_MIB: Final = 256
 _PROCESS_MIB: Final = 1024
 _MOST_ANSWERED: Final = 16 * 2**20
 SECONDS: Final = 20.0
@@ -41,6 +43,20 @@ SERVICE_PACKAGES: Final = (
 )
 
 
+class Engine(Protocol):
+    """What runs the project's code, in a process that can be ended."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    def command(self, root: Path, descriptor: int) -> Sequence[str]:
+        """The program that answers on the descriptor."""
+
+    def needs(self, root: Path) -> Mapping[str, Any]:
+        """What it is told besides what was asked."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A Node.js that can be used.
@@ -52,6 +68,16 @@ class Node:
     program: str
     version: tuple[int, int]
     wrapper: Sequence[str]
+    name: str = "Node"
+
+    def command(self, root: Path, descriptor: int) -> Sequence[str]:
+        """Node with our loader, which may read the project."""
+        allowed = [f"--allow-fs-read={path}" for path in (_EVALUATOR, _SANDBOX, f"{root}/*")]
+        return [*self.wrapper, self.program, *self.flags, *allowed, str(_EVALUATOR), str(descriptor)]
+
+    def needs(self, _root: Path) -> Mapping[str, Any]:
+        """Nothing: it reads the project itself."""
+        return {}
 
     @property
     def flags(self) -> list[str]:
@@ -63,7 +89,7 @@ class Node:
             "--experimental-vm-modules",
             "--no-warnings",
             "--disable-proto=throw",
-            f"--max-old-space-size={_MEMORY_MIB}",
+            f"--max-old-space-size={MEMORY_MIB}",
         ]
 
 
@@ -74,6 +100,20 @@ class Question:
     path: Path
     is_module: bool
     literals: Sequence[str]
+
+
+def find_engine() -> Engine:
+    """The Node.js on the PATH, else V8 of the extra `import`.
+
+    Raises:
+        ImportNodeError: there is neither.
+    """
+    try:
+        return find_node()
+    except ImportNodeError as error:
+        if (racer := find_racer()) is not None:
+            return racer
+        raise ImportNodeError(f"{error}. Or pip install mini-racer, which can run rules without ES modules") from None
 
 
 @functools.cache
@@ -103,7 +143,7 @@ def find_node() -> Node:
 
 
 def evaluate(
-    node: Node, root: Path, questions: Sequence[Question], env: Mapping[str, str], now: float
+    engine: Engine, root: Path, questions: Sequence[Question], env: Mapping[str, str], now: float
 ) -> list[dict[str, Any]]:
     """Run the files; what each holds, in their order. `now` is the time that the code sees, in seconds.
 
@@ -116,8 +156,9 @@ def evaluate(
         "env": dict(env),
         "service": SERVICE_PACKAGES,
         "files": [{"path": str(each.path), "esm": each.is_module, "literals": each.literals} for each in questions],
+        **engine.needs(root),
     }
-    lines, status, in_time = _run(node, root, json.dumps(asked).encode())
+    lines, status, in_time = _run(engine, root, json.dumps(asked).encode())
     answers: list[dict[str, Any]] = []
     at = ""
     for line in lines.splitlines():
@@ -128,7 +169,8 @@ def evaluate(
         if "loading" in answer:
             at = os.path.relpath(str(answer["loading"]), root)
         elif "failed" in answer:
-            raise ImportNodeError(f"{at or root}: Node could not run the project ({answer['failed'].get('name')})")
+            name = answer["failed"].get("name")
+            raise ImportNodeError(f"{at or root}: {engine.name} could not run the project ({name})")
         elif answer.get("done"):
             return answers
         elif "file" in answer:
@@ -138,20 +180,18 @@ def evaluate(
     elif not in_time:
         why = f"it did not end within {SECONDS:.0f} seconds"
     else:
-        why = f"Node ended with status {status}; it may have run out of its {_MEMORY_MIB} MiB of memory"
+        why = f"{engine.name} ended with status {status}; it may have run out of its {MEMORY_MIB} MiB of memory"
     raise ImportNodeError(f"{at or root} cannot be evaluated: {why}. {ASK_FOR_JSON}")
 
 
-def _run(node: Node, root: Path, asked: bytes) -> tuple[bytes, int, bool]:
-    """What Node wrote, its exit status, and whether it ended in time."""
+def _run(engine: Engine, root: Path, asked: bytes) -> tuple[bytes, int, bool]:
+    """What the engine wrote, its exit status, and whether it ended in time."""
     # On a descriptor of its own: nothing that the project prints is taken for the answer.
     reading, writing = os.pipe()
-    allowed = [f"--allow-fs-read={path}" for path in (_EVALUATOR, _SANDBOX, f"{root}/*")]
-    command = [*node.wrapper, node.program, *node.flags, *allowed, str(_EVALUATOR), str(writing)]
     with os.fdopen(reading, "rb") as answers:
         try:
             process = subprocess.Popen(
-                command,
+                engine.command(root, writing),
                 cwd=root,
                 env={},
                 stdin=subprocess.PIPE,
@@ -168,7 +208,7 @@ def _run(node: Node, root: Path, asked: bytes) -> tuple[bytes, int, bool]:
         try:
             _limit(process.pid)
             if process.stdin is None:
-                raise ImportNodeError(f"{node.program} cannot be given the project")
+                raise ImportNodeError(f"{engine.name} cannot be given the project")
             try:
                 process.stdin.write(asked)
                 process.stdin.close()

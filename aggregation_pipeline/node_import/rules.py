@@ -1,4 +1,4 @@
-"""Finds the aggregation rules that are in force in a Node project, and evaluates them with Node.
+"""Finds the aggregation rules that are in force in a Node project, and evaluates them with Node, or with V8 alone.
 
 They are what the files export that the service loads, or object literals in these files. Rules in a file that nothing
 loads are not in force: they are only named.
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aggregation_pipeline.errors import ImportNodeError
 from aggregation_pipeline.node_import.candidates import Candidate, Literal
-from aggregation_pipeline.node_import.node import ASK_FOR_JSON, Question, evaluate, find_node
+from aggregation_pipeline.node_import.node import ASK_FOR_JSON, Question, evaluate, find_engine
 from aggregation_pipeline.node_import.sources import NodeProject, SourceFile, other_sources
 
 # Two moments that share no part of their dates.
@@ -112,12 +112,12 @@ def _evaluated(project: NodeProject, candidates: Sequence[Candidate], env: Mappi
     found = FoundRules()
     if not candidates:
         return found
-    node = find_node()
+    engine = find_engine()
     questions = [
         Question(each.source.path, each.source.is_module, [literal.text for literal in each.literals])
         for each in candidates
     ]
-    first, second = ([*evaluate(node, project.root, questions, env, moment)] for moment in _MOMENTS)
+    first, second = ([*evaluate(engine, project.root, questions, env, moment)] for moment in _MOMENTS)
     for candidate, now, later in zip(candidates, first, second, strict=True):
         _take(found, candidate, now, later, candidates)
     return found

@@ -115,7 +115,9 @@ const HARMLESS = new Set(
 function builtin(name) {
   const bare = name.replace(/^node:/, "");
   if (bare === "module") return { createRequire: (from) => api.requireFrom(String(from).replace(/^file:\/\//, "")) };
-  return HARMLESS.has(bare.split("/")[0]) ? require(bare) : standIn(`node:${bare}`);
+  // V8 without Node has only some of them.
+  const found = HARMLESS.has(bare.split("/")[0]) ? require(bare) : undefined;
+  return found ?? standIn(`node:${bare}`);
 }
 
 function packageOf(from, name) {

@@ -84,7 +84,7 @@ def test_the_network_is_out_of_reach(
     if not own_network:
         found = find_node()
         monkeypatch.setattr(
-            "aggregation_pipeline.node_import.rules.find_node", lambda: Node(found.program, found.version, ())
+            "aggregation_pipeline.node_import.rules.find_engine", lambda: Node(found.program, found.version, ())
         )
     port, asked = calls
     code = f"""{TRY}const url = 'http://127.0.0.1:{port}/';
