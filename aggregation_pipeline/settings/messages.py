@@ -20,7 +20,7 @@ _CHOICE: Final = "literal_error"
 _SHORTEST_NAME: Final = 6
 _LONG_NAME: Final = 11
 # Variables of every program that resemble one of ours.
-_NOT_OURS: Final = frozenset({"TMPDIR"})
+_NOT_OURS: Final = frozenset({"TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -211,7 +211,7 @@ def test_a_misspelled_variable_is_a_warning_with_the_right_name(read, caplog: py
     path.write_text(
         "DB_SSLMODE=VERIFY_CA\nAGGREGATION_TABLE=users\nDB_POOL_SIZE=5\nLOG_FILE=x\nDAGSTER_PG_HOST=h\nDB_NAME_=\n"
     )
-    read(AGGREGATION_ENV_FILE=str(path), OUTPUT_FORMATS="csv", DB_SSL="hush-hush", TMPDIR="/tmp")
+    read(AGGREGATION_ENV_FILE=str(path), OUTPUT_FORMATS="csv", DB_SSL="hush-hush", TMPDIR="/tmp", SSL_CERT_FILE="x")
     assert [record.getMessage() for record in caplog.records if "no meaning" in record.getMessage()] == [
         f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?"
         for name, meant in (
