@@ -50,6 +50,9 @@ def try_collection(settings: Settings, tables: Sequence[str] | None) -> Iterator
                 with open_rows(_SECONDS) as rows:
                     yield from (_row(rows, owner, batch) for batch in result.batches)
                 yield _files(project)
+        except KeyboardInterrupt:
+            say("Broken off. What the test has made is deleted")
+            raise
         finally:
             with open_rows(_SECONDS) as rows:
                 removed = remove_rows(rows, settings.deployment_name)
