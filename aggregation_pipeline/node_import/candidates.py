@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from aggregation_pipeline.node_import.javascript import Token, keys_in, matching_marks, starts_expression
+from aggregation_pipeline.node_import.scopes import with_constants
 from aggregation_pipeline.node_import.sources import SourceFile
 
 _KEYS_OF_RULES: Final = frozenset(("groupBy", "group_by", "aggregations", "selectFields", "select_fields"))
@@ -14,6 +15,7 @@ _KEYS_OF_MAPS: Final = frozenset(("tableConfigs", "table_configs"))
 _NAMED_LIKE_RULES: Final = re.compile(r"config|rule|aggregat|tables?\b", re.IGNORECASE)
 # const defaultConfig = {...}, which is no table's.
 _NO_TABLE: Final = re.compile(r"(const|let|var) \S*(config|default|option|rule|setting)\S* =", re.IGNORECASE)
+_NO_KEY_OF_TABLE: Final = re.compile(r"conf|opt|param|rule|query|default|setting|body|arg|spec|filter", re.IGNORECASE)
 _THIS: Final = re.compile(r"\bthis\b")
 # More literals than this in one file are no rules.
 _MOST_LITERALS: Final = 400
@@ -24,9 +26,10 @@ class Literal:
     """An object literal, by its first and last token.
 
     Attributes:
-        text: the code of it.
+        text: the code of it, with the constants of the function around it.
         needs_this: whether it asks an object that exists only while the service runs.
         is_written_out: whether a key of rules has a value there, and not a variable, as in a call of a function.
+        is_under_key: whether it stands under a key that may be a table.
         table: the table that it is about, where it is the rules of one: the key, or what it is assigned to.
     """
 
@@ -35,6 +38,7 @@ class Literal:
     text: str
     needs_this: bool
     is_written_out: bool
+    is_under_key: bool
     table: str | None
 
     def holds(self, other: "Literal") -> bool:
@@ -66,7 +70,7 @@ class Candidate:
         return tuple(self._literals())
 
     def _literals(self) -> Iterator[Literal]:
-        tokens, text = self.source.tokens, self.source.text
+        tokens = self.source.tokens
         matches = matching_marks(tokens)
         keyed = [index for key, index in keys_in(tokens, 0, len(tokens)) if key in _KEYS_OF_RULES | _KEYS_OF_MAPS]
         found = 0
@@ -80,9 +84,10 @@ class Candidate:
             found += 1
             if found > _MOST_LITERALS:
                 return
-            code = text[token.start : tokens[end].end]
+            code = with_constants(self.source, matches, index, end)
             filled = any(map(self._has_value, inside))
-            yield Literal(index, end, code, _THIS.search(code) is not None, filled, self._table_before(index))
+            named = tokens[index - 1].text == ":" and not _NO_KEY_OF_TABLE.search(tokens[index - 2].value)
+            yield Literal(index, end, code, _THIS.search(code) is not None, filled, named, self._table_before(index))
 
     def _has_value(self, key: int) -> bool:
         match self.source.tokens[key + 1 : key + 4]:

@@ -65,7 +65,12 @@ def _constant(tokens: Sequence[Token], place: int) -> str | None:
     token = tokens[place]
     if token.is_constant or token.kind == "number":
         return token.value
-    if token.text != "[":
+    return list_at(tokens, place)
+
+
+def list_at(tokens: Sequence[Token], place: int) -> str | None:
+    """An array of texts, with commas between them; None where there is something else."""
+    if tokens[place].text != "[":
         return None
     items: list[str] = []
     for each in tokens[place + 1 : place + 400]:

@@ -21,7 +21,6 @@ from aggregation_pipeline.node_import.rules import TableRules
 
 # What the old service took where a rule had none.
 SILENT_LIMIT: Final = 1000
-DEFAULT_TABLES: Final = ("users", "orders", "products")
 _SPELLINGS: Final = {
     "groupBy": "group_by",
     "selectFields": "select_fields",
@@ -36,6 +35,7 @@ _DISTINCT: Final = re.compile(r"DISTINCT\s+(.+)", re.IGNORECASE | re.DOTALL)
 _DECIDES_ROWS: Final = frozenset(("where", "having", "limit", "group_by", "table", "name"))
 _LISTS: Final = ("group_by", "aggregations", "select_fields", "order_by")
 _WIDTH: Final = 100
+_NO_RULES: Final = "It had no rules: all its columns are taken, personal ones too."
 _SILENT: Final = f"the old service cut here at {SILENT_LIMIT} rows without a word; take the line out for all rows"
 
 
@@ -91,9 +91,16 @@ def entry_without_rules(table: str, place: str) -> Draft:
     if draft.values is not None:
         draft.say(
             "carried",
-            f"it has no rules: SELECT * ... ORDER BY id LIMIT {SILENT_LIMIT}, as before. To count its rows only, write"
-            f" {table}: {{}}",
+            f"it has no rules: SELECT * ... ORDER BY id LIMIT {SILENT_LIMIT}, as before; that takes all columns,"
+            f" personal ones too. To count its rows only, write {table}: {{}}",
         )
+    return draft
+
+
+def entry_not_read(table: str, place: str, why: str) -> Draft:
+    """A table whose rules are not known: no entry, since one without rules would take all its rows and columns."""
+    draft = Draft(table, place)
+    draft.give_up(f"{why}. It gets no entry: write one by hand, or give the rules as JSON with --rules")
     return draft
 
 
@@ -102,7 +109,7 @@ def with_comments(draft: Draft) -> Node:
     values: dict[str, Node] = dict(draft.values or {})
     if any("without a word" in item.text or "has no rules" in item.text for item in draft.items):
         values["limit"] = Commented(SILENT_LIMIT, above=(_SILENT,))
-    above = [f"From {draft.place}." if draft.place else "It had no rules."]
+    above = [f"From {draft.place}." if draft.place else _NO_RULES]
     above += [item.text for item in draft.items if item.kind != "carried" and "without a word" not in item.text]
     lines = [line for text in above for line in wrap(_sentence(" ".join(text.split())), _WIDTH)]
     return Commented(values, above=tuple(lines))

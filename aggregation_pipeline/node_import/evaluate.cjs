@@ -50,6 +50,14 @@ function isModule(file) {
   }
 }
 
+// Which file loaded which: some do so by a name that is computed.
+const loads = new Map();
+function foundAndNoted(from, wanted) {
+  const file = found(from, wanted);
+  loads.set(`${from}\0${file}`, [path.relative(asked.root, from), path.relative(asked.root, file)]);
+  return file;
+}
+
 const isPath = (name) => /^(\.{0,2}\/|\.{1,2}$|file:)/.test(name);
 const commons = new Map();
 function common(file) {
@@ -73,7 +81,7 @@ function common(file) {
 function requireFrom(file) {
   const load = (wanted) => {
     if (isBuiltin(wanted)) return builtin(wanted);
-    return isPath(wanted) ? common(found(file, wanted)) : packageOf(file, wanted);
+    return isPath(wanted) ? common(foundAndNoted(file, wanted)) : packageOf(file, wanted);
   };
   // What asks whether it is the program itself would start the service.
   return Object.assign(load, { resolve: (wanted) => (isPath(wanted) ? found(file, wanted) : wanted), cache: {}, main: null });
@@ -98,7 +106,7 @@ function moduleOf(file) {
 
 function linked(wanted, { identifier }) {
   if (isPath(wanted)) {
-    const file = found(identifier, wanted);
+    const file = foundAndNoted(identifier, wanted);
     if (!file.endsWith(".json") && isModule(file)) return moduleOf(file);
   }
   return wrapped(requireFrom(identifier)(wanted), namesOf(identifier, wanted));
@@ -281,7 +289,7 @@ async function main() {
         told.literals.push({ error: failure(error, file) });
       }
     }
-    answer({ ...told, missing: [...missing] });
+    answer({ ...told, missing: [...missing], loads: [...loads.values()] });
   }
   answer({ done: true });
   sandbox.end();

@@ -8,21 +8,20 @@ from typing import Final
 
 from aggregation_pipeline.config.yaml.writing import file_text
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import.code_defaults import code_defaults
 from aggregation_pipeline.node_import.entries import (
-    DEFAULT_TABLES,
     Draft,
+    entry_not_read,
     entry_of_rules,
     entry_without_rules,
     with_comments,
 )
 from aggregation_pipeline.node_import.node import ASK_FOR_JSON
-from aggregation_pipeline.node_import.report import Item
+from aggregation_pipeline.node_import.report import Item, Kind
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file, rules_of_json
 from aggregation_pipeline.node_import.sources import NodeProject, open_project, read_source
+from aggregation_pipeline.node_import.table_lists import Listed, tables_of
 from aggregation_pipeline.node_import.variables import secrets_of, variables_of
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
-from aggregation_pipeline.settings.messages import split_list
 
 _YAML_HEAD: Final = (
     "Made by `aggregation-pipeline import-node`; docs/configuration.md has every key.",
@@ -130,21 +129,23 @@ def _chosen(project: NodeProject, rules: Path, env: Mapping[str, str]) -> FoundR
 
 def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, str], text: str) -> Imported:
     secrets = secrets_of(env)
-    listed, place = _tables(project, found, env)
+    listing = tables_of(project, found, env)
+    listed = listing.names
     if not listed:
         raise ImportNodeError(_nothing(project, found))
     drafts = [entry_of_rules(rules, secrets) for rules in found.tables.values()]
     _refuse_names_that_differ_in_case(drafts)
     by_name = {draft.table: draft for draft in drafts}
+    by_name |= {table: entry_not_read(table, place, why) for table, (place, why) in found.lost.items()}
     for table in listed:
         if table not in by_name:
-            by_name[table] = entry_without_rules(table, "")
+            by_name[table] = _without_rules(table, project, found)
     ordered = [*(by_name[table] for table in listed), *(draft for name, draft in by_name.items() if name not in listed)]
     made = [draft for draft in ordered if draft.values is not None]
-    variables = variables_of(env, text, project, [each.table for each in made if each.table in listed], place)
+    variables = variables_of(env, text, project, [each.table for each in made if each.table in listed], listing.place)
     items = [item for draft in ordered for item in draft.items]
-    items += [_idle(draft) for draft in made if draft.table not in listed]
-    items += _of_project(project, found)
+    items += [_idle(draft, listing) for draft in made if draft.table not in listed]
+    items += [*listing.items, *_of_project(project, found)]
     imported = Imported(
         yaml=file_text(_YAML_HEAD, {draft.table: with_comments(draft) for draft in made}),
         env=_ENV_HEAD + "\n".join([*variables.lines, ""]),
@@ -155,26 +156,12 @@ def _imported(project: NodeProject | None, found: FoundRules, env: Mapping[str, 
         tables=[draft.table for draft in made],
         start=project.name_of(project.start) if project else "",
         rules_from=found.taken_from,
-        not_in_force=found.not_in_force,
+        not_in_force=[] if found.unknown_loads else found.not_in_force,
     )
     if not made:
         reasons = "\n".join(f"  - {item.what}: {item.text}" for item in imported.items if item.kind == "not carried")
         raise ImportNodeError(f"No table can be carried over:\n{reasons}")
     return imported
-
-
-def _tables(project: NodeProject | None, found: FoundRules, env: Mapping[str, str]) -> tuple[list[str], str]:
-    """The tables that the service runs, and where that is said."""
-    if names := split_list(env.get("AGGREGATION_TABLES", "")):
-        return list(dict.fromkeys(names)), ".env"
-    if found.listed:
-        return list(dict.fromkeys(found.listed)), found.taken_from[0] if found.taken_from else ""
-    default = code_defaults(project).get("AGGREGATION_TABLES") if project else None
-    if default and (names := split_list(default.value)):
-        return list(dict.fromkeys(names)), default.place
-    if project is None or not set(DEFAULT_TABLES) & found.tables.keys():
-        return list(found.tables), ""
-    return list(DEFAULT_TABLES), ""
 
 
 def _nothing(project: NodeProject | None, found: FoundRules) -> str:
@@ -197,17 +184,32 @@ def _refuse_names_that_differ_in_case(drafts: Sequence[Draft]) -> None:
             )
 
 
-def _idle(draft: Draft) -> Item:
-    return Item(
-        "carried", draft.table, "its entry is there and does not run: AGGREGATION_TABLES did not name it", draft.place
-    )
+def _without_rules(table: str, project: NodeProject | None, found: FoundRules) -> Draft:
+    """The entry of a table for which no rules were found; none where its rules may be what was not read."""
+    unread = [place for place, _ in (*found.failed, *found.lost.values())] + found.unknown_loads
+    if project and project.not_followed and not found.tables:
+        unread += project.not_followed
+    if unread:
+        return entry_not_read(table, "", f"no rules of it were found, and they may be what was not read: {unread[0]}")
+    return entry_without_rules(table, "")
+
+
+def _idle(draft: Draft, listing: Listed) -> Item:
+    where = f", at {listing.place}," if listing.place not in {"", ".env"} else ""
+    text = f"its entry is there and does not run: AGGREGATION_TABLES, or the list in the code{where} did not name it"
+    return Item("carried", draft.table, text, draft.place)
 
 
 def _of_project(project: NodeProject | None, found: FoundRules) -> list[Item]:
-    items = [
-        Item("changed", name, "it has rules, and nothing loads it: they were not in force and are not taken", name)
-        for name in found.not_in_force
-    ]
+    kind: Kind = "changed"
+    text = "it has rules, and nothing loads it: they were not in force and are not taken"
+    if found.unknown_loads:
+        kind = "not carried"
+        text = (
+            f"it has rules, and whether they are in force cannot be known: {found.unknown_loads[0]}. They are not"
+            " taken; if they should be, name the file with --rules"
+        )
+    items = [Item(kind, name, text, name) for name in found.not_in_force]
     items += [
         Item("not carried", place, f"this looks like rules and cannot be evaluated: {why}", place)
         for place, why in found.failed

@@ -7,9 +7,11 @@ loads are not in force: they are only named.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.by_table import by_table, index_of, not_evaluated
 from aggregation_pipeline.node_import.candidates import Candidate, Literal
 from aggregation_pipeline.node_import.node import ASK_FOR_JSON, Question, evaluate, find_engine
 from aggregation_pipeline.node_import.sources import NodeProject, SourceFile, other_sources
@@ -47,6 +49,9 @@ class FoundRules:
         taken_from: the files whose rules were taken.
         not_in_force: files with rules that nothing loads.
         failed: what looks like rules and cannot be evaluated, as (place, why).
+        lost: the tables among these, with place and reason; also those of code that only may be rules.
+        loads: which file loaded which while rules were evaluated.
+        unknown_loads: where a file is loaded by a name that is computed, and that did not happen then.
     """
 
     tables: dict[str, TableRules] = field(default_factory=dict)
@@ -54,6 +59,16 @@ class FoundRules:
     taken_from: list[str] = field(default_factory=list)
     not_in_force: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    lost: dict[str, tuple[str, str]] = field(default_factory=dict)
+    loads: set[tuple[Path, Path]] = field(default_factory=set)
+    unknown_loads: list[str] = field(default_factory=list)
+
+    def fail(self, place: str, why: str, table: str | None = None) -> None:
+        """Keep what looks like rules and cannot be evaluated."""
+        if table is None:
+            self.failed.append((place, why))
+        else:
+            self.lost.setdefault(table, (place, why))
 
 
 def rules_in_force(project: NodeProject, env: Mapping[str, str]) -> FoundRules:
@@ -62,11 +77,18 @@ def rules_in_force(project: NodeProject, env: Mapping[str, str]) -> FoundRules:
     Raises:
         ImportNodeError: they cannot be evaluated, or two files disagree on a table.
     """
-    candidates = [each for each in map(Candidate, project.loaded.values()) if each.is_worth_running]
+    computing = {path for path, _ in project.computed}
+    loaded = map(Candidate, project.loaded.values())
+    candidates = [each for each in loaded if each.is_worth_running or each.source.path in computing]
     found = _evaluated(project, candidates, env)
-    found.not_in_force = [each.name for each in other_sources(project) if Candidate(each).has_rules]
-    if found.failed and not found.tables:
-        places = "; ".join(f"{place}: {why}" for place, why in found.failed)
+    ran = {path for _, path in found.loads}
+    others = (each for each in other_sources(project) if each.path not in ran)
+    found.not_in_force = [each.name for each in others if Candidate(each).has_rules]
+    seen = {one for one, other in found.loads if other not in project.loaded}
+    found.unknown_loads = [text for path, text in project.computed if path not in seen]
+    failed = [*found.failed, *found.lost.values()]
+    if failed and not found.tables:
+        places = "; ".join(f"{place}: {why}" for place, why in dict.fromkeys(failed))
         raise ImportNodeError(f"The rules cannot be evaluated: {places}. {ASK_FOR_JSON}")
     return found
 
@@ -79,7 +101,8 @@ def rules_of_file(project: NodeProject, source: SourceFile, env: Mapping[str, st
     """
     found = _evaluated(project, [Candidate(source)], env)
     if not found.tables:
-        why = "; ".join(why for _, why in found.failed) or "no object in it has groupBy, aggregations or selectFields"
+        failed = dict.fromkeys((*found.failed, *found.lost.values()))
+        why = "; ".join(why for _, why in failed) or "no object in it has groupBy, aggregations or selectFields"
         raise ImportNodeError(f"{source.name} holds no rules: {why}. {ASK_FOR_JSON}")
     return found
 
@@ -99,7 +122,7 @@ def rules_of_json(value: object, name: str) -> FoundRules:
             if isinstance(value.get(key), dict):
                 value = value[key]
                 break
-    tables = _by_table(value)
+    tables = by_table(value)
     if not tables:
         raise ImportNodeError(
             f'{name}: a JSON object is expected such as {{"users": {{"groupBy": ["status"], "limit": 1000}}}}, or'
@@ -118,8 +141,10 @@ def _evaluated(project: NodeProject, candidates: Sequence[Candidate], env: Mappi
         for each in candidates
     ]
     first, second = ([*evaluate(engine, project.root, questions, env, moment)] for moment in _MOMENTS)
+    found.loads = {(project.root / one, project.root / other) for one, other in first[-1]["loads"]}
     for candidate, now, later in zip(candidates, first, second, strict=True):
         _take(found, candidate, now, later, candidates)
+    found.lost = {table: why for table, why in found.lost.items() if table not in found.tables}
     return found
 
 
@@ -135,10 +160,10 @@ def _take(
     pairs = list(zip(now["exports"], later["exports"], strict=False))
     starts = error is None or not error["final"]
     known = starts and not pairs
-    literals = list(_outermost(candidate, now["literals"], later["literals"], found.failed)) if known else []
+    literals = list(_outermost(candidate, now["literals"], later["literals"], found)) if known else []
     if error and candidate.has_rules and not (starts and (pairs or now["literals"])):
         garbled = ". The file is not UTF-8, as Node expects it: save it so" if candidate.source.garbled else ""
-        found.failed.append((_place(candidate, error), f"{_words(error)}{garbled}"))
+        found.fail(_place(candidate, error), f"{_words(error)}{garbled}")
     for each, then in pairs:
         _add(found, candidate, each, then, lambda table: _place_of(table, candidate, candidates))
     for literal, each, then in literals:
@@ -148,7 +173,7 @@ def _take(
         elif not any(each["value"].values()):
             continue
         elif literal.table is None:
-            found.failed.append((place, "it is not known which table it is about"))
+            found.fail(place, "it is not known which table it is about")
         else:
             single, later_single = (_under(literal.table, rules) for rules in (each, then))
             _add(found, candidate, single, later_single, partial(_always, place))
@@ -158,7 +183,7 @@ def _outermost(
     candidate: Candidate,
     now: Sequence[Mapping[str, Any]],
     later: Sequence[Mapping[str, Any]],
-    failed: list[tuple[str, str]],
+    found: FoundRules,
 ) -> Iterator[tuple[Literal, dict[str, Any], dict[str, Any]]]:
     """The literals that are rules, without those inside of another one."""
     taken: list[Literal] = []
@@ -176,8 +201,8 @@ def _outermost(
     # Of a literal that fails, its parts may do; what matters is the innermost one that does not.
     for literal, why in wrong:
         inside = [*taken, *(other for other, _ in wrong)]
-        if literal.is_written_out and not any(literal.holds(other) for other in inside):
-            failed.append((candidate.source.place(literal.start), why))
+        if not any(literal.holds(other) for other in inside) and (literal.is_written_out or literal.is_under_key):
+            found.fail(candidate.source.place(literal.start), why, literal.table)
 
 
 def _add(
@@ -193,12 +218,14 @@ def _add(
         ImportNodeError: another file has other rules for one of them.
     """
     name = candidate.source.name
-    after = _by_table(later["value"])
-    for table, value in _by_table(now["value"]).items():
+    tables, after = by_table(now["value"]), by_table(later["value"])
+    for table, why in not_evaluated(now, tables):
+        found.fail(place_of(table) or name, why, table)
+    for table, value in tables.items():
         own = [
             (tuple(each["at"][1:]), each["kind"])
             for each in now["odd"]
-            if each["at"][:1] in ([table], [_index(now["value"], table)])
+            if each["at"][:1] in ([table], [index_of(now["value"], table)])
         ]
         rules = TableRules(table, value, place_of(table) or name, own, tuple(_differences(value, after.get(table))))
         before = found.tables.setdefault(table, rules)
@@ -210,33 +237,6 @@ def _add(
         if name not in found.taken_from:
             found.taken_from.append(name)
     found.listed = found.listed or now.get("tables")
-
-
-def _by_table(value: object) -> dict[str, dict[str, Any]]:
-    """The rules by table, from a mapping or from a list of rules that name their table."""
-    if isinstance(value, dict):
-        return {str(table): rules for table, rules in value.items() if isinstance(rules, dict)}
-    if isinstance(value, list):
-        named = ((each.get("table") or each.get("name"), each) for each in value if isinstance(each, dict))
-        return {
-            name: {key: part for key, part in rules.items() if key not in {"table", "name"}}
-            for name, rules in named
-            if isinstance(name, str)
-        }
-    return {}
-
-
-def _index(value: object, table: str) -> int | None:
-    if not isinstance(value, list):
-        return None
-    return next(
-        (
-            i
-            for i, each in enumerate(value)
-            if isinstance(each, dict) and table in (each.get("table"), each.get("name"))
-        ),
-        None,
-    )
 
 
 def _under(table: str, single: Mapping[str, Any]) -> dict[str, Any]:

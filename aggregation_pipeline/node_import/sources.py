@@ -49,6 +49,7 @@ class NodeProject:
         start: the file with which the service starts, and how that is known.
         loaded: the files that it loads, by their paths.
         not_followed: what could not be followed, with its place.
+        computed: what of it has a name that is computed, by file.
     """
 
     root: Path
@@ -57,6 +58,7 @@ class NodeProject:
     start_known_by: str
     loaded: dict[Path, SourceFile] = field(default_factory=dict)
     not_followed: list[str] = field(default_factory=list)
+    computed: list[tuple[Path, str]] = field(default_factory=list)
 
     def name_of(self, path: Path) -> str:
         """The path of a file in the project, with slashes."""
@@ -233,7 +235,8 @@ def _follow(project: NodeProject) -> None:
         project.loaded[path] = source
         for index, wanted in _loads(source.tokens):
             if wanted is None:
-                project.not_followed.append(f"{source.place(index)} loads a file by a name that is computed")
+                project.computed.append((path, f"{source.place(index)} loads a file by a name that is computed"))
+                project.not_followed.append(project.computed[-1][1])
                 continue
             if not wanted.startswith((".", "/")):
                 continue

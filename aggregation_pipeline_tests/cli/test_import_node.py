@@ -174,6 +174,20 @@ def test_names_that_differ_in_case_only_are_said(tmp_path: Path):
     assert "Users: it differs from users in case only" in result.stdout
 
 
+def test_a_table_that_could_not_be_read_gets_no_entry(tmp_path: Path):
+    node_path()
+    code = (
+        "const TABLES = ['users', 'orders', 'logs'];\nfunction rules(day) { return {\n"
+        "users: { groupBy: ['a'], where: day },\norders: { groupBy: ['b'] } }; }"
+    )
+    result = run(written(tmp_path / "service", {"server.js": code}), "--output", tmp_path / "new")
+    assert result.exit_code == 3, result.output
+    assert [entry.name for entry in load_config(tmp_path / "new" / "aggregation.yaml").tables] == ["orders"]
+    _, left = result.stdout.split("Not carried over, and what to do:")
+    assert "users: ReferenceError: day is not defined. It gets no entry" in left
+    assert "logs: no rules of it were found, and they may be what was not read: server.js:3" in left
+
+
 SHOP = (
     """CREATE TABLE users (id INT PRIMARY KEY, username VARCHAR(50), email VARCHAR(100), status VARCHAR(9), age INT,
     created_at DATETIME, KEY (created_at))""",

@@ -1,6 +1,7 @@
 """Rules are found where they take effect, and evaluated by a real Node.js."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,13 @@ SHAPES = {
     "constants of the module": {
         "server.js": "const DAYS = 7;\nconst users = () => ({ limit: 1 });\nfunction f(t) { const tables = { users: "
         + USERS.replace('INTERVAL 7 DAY)"', "INTERVAL " + '" + DAYS + " DAY)"') + " }; }",
+    },
+    "constants of the function": {
+        "server.js": "function f() {\n const days = 7\n"
+        " const where = `created_at >= DATE_SUB(NOW(), INTERVAL ${days} DAY)`;\n"
+        " const { limit, ...more } = { limit: 1000 }\n return { users: "
+        + re.sub('"where": "[^"]*"', "where", USERS).replace(": 1000", ": limit")
+        + " };\n}",
     },
     "a list that names its tables": {
         "server.js": "require('./rules')",
@@ -217,3 +225,67 @@ def test_a_file_that_the_user_names_is_taken_though_nothing_loads_it(tmp_path: P
     assert list(rules_of_file(project, source, {}).tables) == ["users", "ghosts"]
     with pytest.raises(ImportNodeError, match=r"config/database\.js holds no rules: no object in it has groupBy"):
         rules_of_file(project, read_source(project, project.root / "config/database.js"), {})
+
+
+RUN = "class S {{ async rules(today) {{ {before}; return {{ users: {users}, orders: {{ groupBy: ['status'] }} }}; }} }}"
+
+
+@pytest.mark.parametrize(
+    ("before", "users", "why"),
+    [
+        ("", "{ groupBy: ['a'], where: today }", "ReferenceError: today is not defined"),
+        ("", "{ groupBy: today, limit: 5 }", "ReferenceError: today is not defined"),
+        ("const w = today", "{ groupBy: ['a'], where: w }", "ReferenceError: today is not defined"),
+        ("let w = 'a'", "{ groupBy: ['a'], where: w }", "ReferenceError: w is not defined"),
+        ("const w = {}; w.a = 1", "{ groupBy: ['a'], ...w }", "ReferenceError: w is not defined"),
+        ("const w = await db()", "{ groupBy: ['a'], where: w }", "ReferenceError: w is not defined"),
+        ("const w = this.w", "{ groupBy: ['a'], where: w }", "it asks `this`"),
+    ],
+)  # fmt: skip
+def test_a_table_whose_rules_cannot_be_evaluated_is_lost_and_not_without_rules(
+    tmp_path: Path, before: str, users: str, why: str
+):
+    found = found_in(tmp_path, {"server.js": RUN.format(before=before, users=users)})
+    assert list(found.tables) == ["orders"]
+    assert list(found.lost) == ["users"]
+    assert found.lost["users"][0] == "server.js:1"
+    assert found.lost["users"][1].startswith(why)
+
+
+def test_what_stands_for_rules_and_is_no_object_is_lost(tmp_path: Path):
+    code = (
+        "module.exports = { users: () => ({ groupBy: ['a'] }), logs: 'SELECT 1', none: null,"
+        " orders: { groupBy: ['b'] } }"
+    )
+    found = found_in(tmp_path, {"server.js": code})
+    assert list(found.tables) == ["orders"]
+    assert {table: why for table, (_, why) in found.lost.items()} == {
+        "users": "its rules are a function, which is not evaluated",
+        "logs": "what stands for its rules is no object",
+    }
+
+
+FOLDER = {
+    "rules/users.js": "module.exports = { groupBy: ['a'] };",
+    "rules/old.txt": "",
+    "unused.js": "module.exports = { groupBy: ['b'] };",
+}
+
+
+def test_files_that_are_loaded_by_a_computed_name_are_in_force(tmp_path: Path):
+    code = (
+        "const fs = require('fs'); const tables = {};\n"
+        "for (const f of fs.readdirSync(__dirname + '/rules')) if (f.endsWith('.js')) "
+        "tables[f.slice(0, -3)] = require('./rules/' + f);\nmodule.exports = { tables };"
+    )
+    found = found_in(tmp_path, {**FOLDER, "server.js": code})
+    assert list(found.tables) == ["users"]
+    assert found.not_in_force == ["unused.js"]
+    assert found.unknown_loads == []
+
+
+def test_what_a_computed_name_stands_for_cannot_be_known_where_that_does_not_run(tmp_path: Path):
+    code = f"exports.load = (name) => require('./rules/' + name);\nexports.tables = {RULES};"
+    found = found_in(tmp_path, {**FOLDER, "server.js": code})
+    assert found.not_in_force == ["unused.js", "rules/users.js"]
+    assert found.unknown_loads == ["server.js:1 loads a file by a name that is computed"]
