@@ -1,4 +1,4 @@
-"""What the code says where `.env` does not: `process.env.NAME || 'value'`, and a cron expression in a call."""
+"""What the code says where `.env` does not: `process.env.NAME || 'value'`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -24,19 +24,6 @@ def code_defaults(project: NodeProject) -> Mapping[str, Default]:
     for source in project.loaded.values():
         for name, default in _defaults_in(source):
             found.setdefault(name, default)
-    return found
-
-
-def scheduled_crons(project: NodeProject) -> list[Default]:
-    """The cron expressions that stand in calls as texts: `cron.schedule('0 0 2 * * *', ...)`."""
-    found = []
-    for source in project.loaded.values():
-        tokens = source.tokens
-        for index in range(len(tokens) - 3):
-            before, name, bracket, text = tokens[index : index + 4]
-            called = before.text == "." and name.text in {"schedule", "scheduleJob"} and bracket.text == "("
-            if called and text.is_constant and len(text.value.split()) in (5, 6):
-                found.append(Default(text.value, source.place(index + 3)))
     return found
 
 

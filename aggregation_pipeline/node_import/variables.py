@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.errors import ConfigError, SettingsError
-from aggregation_pipeline.node_import.code_defaults import Default, code_defaults, scheduled_crons
+from aggregation_pipeline.node_import.code_defaults import Default, code_defaults
 from aggregation_pipeline.node_import.crons import cron_of_node, scheduler_of
 from aggregation_pipeline.node_import.report import Item, Kind
+from aggregation_pipeline.node_import.schedules import Call, scheduler_calls
 from aggregation_pipeline.node_import.sources import NodeProject
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.env_text import env_assignment, env_assignment_for_node
@@ -85,7 +86,6 @@ def variables_of(
     made.say("carried", "AGGREGATION_TABLES", ", ".join(tables), tables_place)
     _formats(made, env, defaults)
     _schedule(made, env, defaults, project)
-    _zone(made, env, defaults)
     _port(made, env, defaults)
     unknown = sorted(env.keys() - made.values.keys() - _OWN)
     for name in unknown:
@@ -145,14 +145,20 @@ def _formats(made: Variables, env: Mapping[str, str], defaults: Mapping[str, Def
 def _schedule(
     made: Variables, env: Mapping[str, str], defaults: Mapping[str, Default], project: NodeProject | None
 ) -> None:
-    in_code = scheduled_crons(project) if project else []
-    value, place = _value("CRON_SCHEDULE", env, defaults, _OLD_CRON)
-    if place == "" and in_code:
-        value, place = in_code[0]
-        for other in in_code[1:]:
-            made.say(
-                "not carried", "schedule", "a second schedule: give the tables it is for the key schedule", other.place
-            )
+    """The schedule and its zone."""
+    calls = scheduler_calls(project, env) if project else []
+    known = [call for call in calls if call.cron]
+    _say_of_calls(made, calls, known[:1])
+    _zone(made, env, defaults, (known or calls)[:1], is_project=project is not None)
+    value, place = known[0].cron if known and known[0].cron else _value("CRON_SCHEDULE", env, defaults, _OLD_CRON)
+    if env.get("CRON_SCHEDULE") and place != ".env":
+        text = "the scheduler is not given it there, and what it is given counts: see that this is right"
+        made.say("not carried", "CRON_SCHEDULE", text)
+    if not place:
+        made.values["CRON_SCHEDULE"] = value
+        text = f"no schedule is found there; {value!r} is written: set it before you switch"
+        made.say("not carried" if project else "changed", "CRON_SCHEDULE", text, "")
+        return
     scheduler, version = scheduler_of(project) if project else ("node-cron", None)
     named = f"{scheduler} {version or '(version unknown)'}"
     try:
@@ -168,11 +174,23 @@ def _schedule(
         return
     if _runs_as(value) == five.cron:
         made.values["CRON_SCHEDULE"] = value.strip()
-        text = "the same" if place else f"{value!r}, the old service's default"
-        made.say("carried", "CRON_SCHEDULE", f"{text}. {five.note}".removesuffix(". None"), place)
+        made.say("carried", "CRON_SCHEDULE", f"the same. {five.note}".removesuffix(". None"), place)
     else:
         made.values["CRON_SCHEDULE"] = five.cron
         made.say("changed", "CRON_SCHEDULE", f"{value!r} as {named} reads it is {five.cron!r} here", place)
+
+
+def _say_of_calls(made: Variables, calls: Sequence[Call], taken: Sequence[Call]) -> None:
+    """Say which calls of a scheduler are left to do."""
+    for call in calls:
+        if call.cron is None:
+            text = (
+                "the schedule of this call is not found in the code: set it here, or as the key schedule of its tables"
+            )
+            made.say("not carried", "CRON_SCHEDULE", text, call.place)
+        elif call not in taken:
+            text = "a second schedule: give the tables it is for the key schedule"
+            made.say("not carried", "schedule", text, call.place)
 
 
 def _runs_as(cron: str) -> str:
@@ -189,15 +207,22 @@ def to_five(cron: str) -> str:
     return to_five_fields(cron).cron
 
 
-def _zone(made: Variables, env: Mapping[str, str], defaults: Mapping[str, Default]) -> None:
+def _zone(
+    made: Variables, env: Mapping[str, str], defaults: Mapping[str, Default], call: Sequence[Call], *, is_project: bool
+) -> None:
     value, place = _value("TZ", env, defaults, _OLD_ZONE)
+    if call and call[0].zone:
+        value, place = call[0].zone
+    elif call and call[0].has_zone:
+        text = f"the zone of this call is not found in the code; TIMEZONE is {value}: put it right before you switch"
+        made.say("not carried", "TZ", text, call[0].place)
+    elif not place:
+        text = f"nobody set a zone, so it was that of the machine; TIMEZONE is {value}: put it right before you switch"
+        made.say("not carried" if is_project else "changed", "TZ", text, "")
     made.values["TIMEZONE"] = value.removeprefix(":")
-    made.say(
-        "changed" if "TZ" in env else "carried",
-        "TZ",
-        "TIMEZONE has it now: the zone of schedules, windows and NOW()",
-        place,
-    )
+    if place:
+        text = "TIMEZONE has it now: the zone of schedules, windows and NOW()"
+        made.say("changed" if "TZ" in env else "carried", "TZ", text, place)
 
 
 def _port(made: Variables, env: Mapping[str, str], defaults: Mapping[str, Default]) -> None:

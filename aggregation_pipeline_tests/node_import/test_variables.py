@@ -132,3 +132,44 @@ def test_what_this_project_would_refuse_is_said(project: NodeProject):
     made = made_of("DB_HOST=db:3307\nDB_USER=me\nDB_NAME=shop\nOSS_BUCKET=b\n", project)
     left = "; ".join(f"{item.what}: {item.text}" for item in made.items if item.kind == "not carried")
     assert "DB_HOST: the port goes into DB_PORT" in left
+
+
+CRON = "const cron = require('node-cron');"
+OF_CONFIG = {
+    "server.js": CRON + "const c = require('./c'); cron.schedule(c.every, run)",
+    "c.js": "exports.every = '0 5 * * *'",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "cron", "zone"),
+    [
+        ({"server.js": CRON + "const C = '0 5 * * *'; cron.schedule(C, run, { timezone: 'Europe/Berlin' })"},
+         True, True),
+        (OF_CONFIG, True, False),
+        ({"server.js": "const { CronJob } = require('cron'); new CronJob('0 5 * * *', f, null, true, 'Europe/Berlin')"},
+         True, True),
+        ({"server.js": "const cron_1 = require('cron'); new cron_1.CronJob('0 5 * * *', f, null, 1, 'Europe/Berlin')"},
+         True, True),
+        ({"server.js": "import s from 'node-schedule'; s.scheduleJob({ rule: '0 5 * * *', tz: 'Europe/Berlin' }, run)"},
+         True, True),
+        ({"server.js": "const s = require('node-schedule'); s.scheduleJob('daily', '0 5 * * *', run)"}, True, False),
+        ({"server.js": CRON + "cron.schedule(of(day), run, { timezone: zone() })"}, False, False),
+        ({"server.js": ""}, False, False),
+    ],
+)  # fmt: skip
+def test_schedule_and_zone_are_those_of_the_call_or_said_to_be_unknown(
+    tmp_path: Path, files: dict[str, str], cron: bool, zone: bool
+):
+    made = made_of(SOURCE, open_project(written(tmp_path, files)))
+    kinds = {item.what: item.kind for item in made.items}
+    assert (kinds["CRON_SCHEDULE"], kinds["TZ"]) == tuple("carried" if each else "not carried" for each in (cron, zone))
+    assert made.values["CRON_SCHEDULE"] == ("0 5 * * *" if cron else "0 0 2 * * *")
+    assert made.values["TIMEZONE"] == ("Europe/Berlin" if zone else "Asia/Shanghai")
+
+
+def test_a_variable_that_the_scheduler_is_not_given_decides_nothing(tmp_path: Path):
+    project = open_project(written(tmp_path, {"server.js": CRON + "cron.schedule('0 5 * * *', run)"}))
+    made = made_of(SOURCE + "CRON_SCHEDULE=0 9 * * *\n", project)
+    assert made.values["CRON_SCHEDULE"] == "0 5 * * *"
+    assert said(made, "CRON_SCHEDULE")[0][0] == "not carried"
