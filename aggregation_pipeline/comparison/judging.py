@@ -26,12 +26,16 @@ Note = Literal[
     "invalid_date",
     "bytes_as_text",
     "object_object",
+    "json_value",
     "not_in_sheet",
     "not_compared",
 ]
 # JSON keeps no integer beyond it exactly, because JavaScript has none.
 _SAFE: Final = 2**53
 _OBJECT: Final = "[object Object]"
+# With these begins a text that can be one of MariaDB's JSON columns, which are LONGTEXT. mysql2 makes values of them.
+_OBJECTS: Final = ("{", "[")
+_DOCUMENTS: Final = (*_OBJECTS, '"')
 _MINUTE: Final = timedelta(minutes=1)
 # A double holds days to about this.
 _SHEET_STEP: Final = timedelta(milliseconds=2)
@@ -94,7 +98,8 @@ class Judge:
         if not ours or (column.kind == "bytes" and ours == "0x") or column.mask == "hash":
             # The hash of an empty text is known to who has the salt, and NULL would be NULL in ours.
             return EQUAL if not ours or not column.mask else _equal_but("not_compared")
-        if self.old_format == "excel" and column.kind in OBJECTS:
+        is_object = column.kind in OBJECTS or (column.kind == "text" and not column.mask and _is_object(ours))
+        if self.old_format == "excel" and is_object:
             return _equal_but("not_in_sheet")
         return _equal_but("invalid_date") if _is_invalid(column, ours, None) else DIFFERENT
 
@@ -115,10 +120,15 @@ class Judge:
         }
         return judges[column.kind](column, ours, old)
 
-    def _texts(self, _: Column, ours: str, old: str) -> Verdict:
+    def _texts(self, column: Column, ours: str, old: str) -> Verdict:
         # XML has one way to end a line.
-        same_lines = self.old_format == "excel" and ours.replace("\r\n", "\n") == old.replace("\r\n", "\n")
-        return EQUAL if same_lines else DIFFERENT
+        if self.old_format == "excel" and ours.replace("\r\n", "\n") == old.replace("\r\n", "\n"):
+            return EQUAL
+        if column.mask or not ours.lstrip().startswith(_DOCUMENTS):
+            return DIFFERENT
+        # A cell that was an object is `canonical_json` by now; of CSV's cells nobody knows what they were.
+        found = _documents(column, ours, old) if self.old_format == "csv" else _same_document(ours, old)
+        return _equal_but(found.note or "json_value") if found.equal else DIFFERENT
 
     def _floats(self, column: Column, ours: str, old: str) -> Verdict:
         mine, theirs = float(ours), _number(old)
@@ -241,6 +251,24 @@ def _bytes(column: Column, ours: str, old: str) -> Verdict:
     else:
         mine = bytes.fromhex(ours.removeprefix("0x"))
     return _equal_but("bytes_as_text") if mine.decode(errors="replace") == old else DIFFERENT
+
+
+def _is_object(text: str) -> bool:
+    if not text.lstrip().startswith(_OBJECTS):
+        return False
+    try:
+        read_json(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_document(ours: str, old: str) -> Verdict:
+    try:
+        mine = read_json(ours)
+    except ValueError:
+        return DIFFERENT
+    return EQUAL if old == (mine if isinstance(mine, str) else canonical_json(mine)) else DIFFERENT
 
 
 def _documents(_: Column, ours: str, old: str) -> Verdict:

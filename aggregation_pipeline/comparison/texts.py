@@ -121,6 +121,10 @@ NOTES: Final[Mapping[str, tuple[str, str]]] = {
         "the old file has [object Object] in place of the value",
         "旧文件里只有 [object Object]，没有值",
     ),
+    "json_value": (
+        "the old file has a JSON value where ours has its text, as mysql2 reads MariaDB's JSON columns",
+        "旧文件里是 JSON 的值，新文件里是它的文本：mysql2 会解析 MariaDB 的 JSON 列",
+    ),
     "not_in_sheet": (
         "SheetJS leaves JSON and bytes out, so they were not compared",
         "SheetJS 不写 JSON 和二进制，所以没有比较",

@@ -39,11 +39,26 @@ def old_text(column: Column, cell: Cell, old_format: NodeFormat) -> str | None:
     if isinstance(cell, Number):
         serial = of_serial(float(cell)) if old_format == "excel" and column.kind in TEMPORAL else None
         return serial or str(cell)
+    if column.mask and _is_object(cell, old_format):
+        return UNKNOWN
     if isinstance(cell, bool):
         return str(int(cell)) if column.kind in NUMERIC else str(cell).lower()
     if isinstance(cell, str):
         return _object_text(column, cell) if column.kind in {"bytes", "bits", "json"} else cell
     return _buffer_text(cell) or canonical_json(cell)
+
+
+def _is_object(cell: Cell, old_format: NodeFormat) -> bool:
+    """Whether an object stands there, of which nobody knows the text that a mask took."""
+    if not isinstance(cell, str):
+        return isinstance(cell, (Mapping, list))
+    if old_format != "csv" or not cell.startswith(("{", "[")):
+        return False
+    try:
+        read_json(cell)
+    except ValueError:
+        return cell == "[object Object]"
+    return True
 
 
 def _object_text(column: Column, text: str) -> str:
@@ -86,5 +101,7 @@ class OldMasks:
         whole = [text if text is None else text.encode(errors="replace").decode() for text in texts]
         array = pa.array(whole, pa.string())
         if column.mask == "hash":
-            return list(hash_cells(array.cast(pa.binary()), self._salt).to_pylist())
-        return list(partial_text(array, addresses=column.is_plain).to_pylist())
+            masked: Texts = hash_cells(array.cast(pa.binary()), self._salt).to_pylist()
+        else:
+            masked = partial_text(array, addresses=column.is_plain).to_pylist()
+        return [UNKNOWN if text == UNKNOWN else each for text, each in zip(texts, masked, strict=True)]

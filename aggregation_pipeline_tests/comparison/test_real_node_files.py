@@ -36,14 +36,23 @@ ROWS = (
 )
 DOCUMENTS = ("""'{"a": [1, 2.50, "z"], "b": null}'""", "'[1, [2, null]]'", "NULL", """'"text"'""")
 
+# How many of the documents are equal with a word of why. SheetJS leaves objects out.
+EXPLAINED = {
+    ("mariadb", "json"): 3,
+    ("mariadb", "csv-writer"): 3,
+    ("mariadb", "json2csv"): 3,
+    ("mariadb", "excel"): 3,
+    ("seekdb", "json"): 0,
+    ("seekdb", "csv-writer"): 1,
+    ("seekdb", "json2csv"): 0,
+    ("seekdb", "excel"): 2,
+}
 
-def prepared(server: MySQLServer, *, with_json: bool) -> str:
+
+def prepared(server: MySQLServer) -> str:
     database = server.fresh_database()
-    rows = [
-        f"{row.removesuffix(')')}, {document})" if with_json else row
-        for row, document in zip(ROWS, DOCUMENTS, strict=True)
-    ]
-    create = f"CREATE TABLE orders ({COLUMNS}{', doc JSON' if with_json else ''})"
+    rows = [f"{row.removesuffix(')')}, {document})" for row, document in zip(ROWS, DOCUMENTS, strict=True)]
+    create = f"CREATE TABLE orders ({COLUMNS}, doc JSON)"
     run_on(server, database, ["SET time_zone = '+08:00'", create, f"INSERT INTO orders VALUES {', '.join(rows)}"])
     return database
 
@@ -60,7 +69,7 @@ def test_every_type_is_equal_in_every_way_to_write(
     kind: str, zone: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     server: MySQLServer = request.getfixturevalue(kind)
-    database = prepared(server, with_json=kind == "seekdb")
+    database = prepared(server)
     old = write_old_files(server, database, {"orders": "SELECT * FROM orders"}, tmp_path / "old", zone)
     entry = entry_of(select_fields=["*"])
     # Of a TIMESTAMP mysql2 gets a reading of the session's clock, and takes it for one of its own. seekdb's sessions
@@ -71,6 +80,8 @@ def test_every_type_is_equal_in_every_way_to_write(
         folder, ours = tmp_path / f"{way}-compared", ZoneInfo(zone)
         result = compared(folder, entry, extract, old / way, zone=ours, within=timedelta(days=1))
         found = {name for name, column in result.columns.items() if column.differing}
+        # MariaDB's JSON columns are LONGTEXT, of which mysql2 makes values all the same.
+        assert result.columns["doc"].notes.total() == EXPLAINED[kind, way]
         assert (result.problem, found) == (None, set() if same_clock else {"seen"}), result
         assert [reason.column for reason in result.reasons] == ([] if same_clock else ["seen"])
         assert same_clock or result.reasons[0].code.startswith("time_zone")
