@@ -3,8 +3,8 @@
 import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -15,17 +15,13 @@ from aggregation_pipeline.cli import common
 from aggregation_pipeline.cli.complete_names import complete_table, complete_window_or_latest
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.assets.configured_table import ConfiguredTable
     from aggregation_pipeline.comparison.compare import Sides
     from aggregation_pipeline.comparison.results import Comparison
-    from aggregation_pipeline.project import Project
     from aggregation_pipeline.settings.base import Settings
-    from aggregation_pipeline.source.request import ReadRequest
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _SCHEME: Final = "oss://"
-_SECOND: Final = timedelta(seconds=1)
 
 
 class _CannotCompareError(click.ClickException):
@@ -82,7 +78,7 @@ def _zone(_context: click.Context, _parameter: click.Parameter, value: str | Non
     default="latest",
     show_default=True,
     shell_complete=complete_window_or_latest,
-    help="The window, such as 2026-11-20.",
+    help="The window, such as 2026-11-20; `latest` has to be of the last tick or later.",
 )
 @click.option("--old", metavar="PATH|oss://BUCKET/PREFIX", help="Where the Node service's files lie.")
 @click.option("--file", "file", metavar="FILE", help="Compare with this file of it instead of the nearest in time.")
@@ -152,6 +148,7 @@ def diff(
     aggregation-pipeline diff --old ./temp --table orders --window 2026-11-20 --html diff.html
     aggregation-pipeline diff --old ./temp --json | jq '.tables[] | select(.status != "equal")'
     """
+    from aggregation_pipeline.cli.diff_windows import requested_windows
     from aggregation_pipeline.comparison.compare import compare_tables
     from aggregation_pipeline.comparison.tables import Options
     from aggregation_pipeline.local import console
@@ -173,11 +170,10 @@ def diff(
         old_format=old_format,
     )
     sides = _sides(settings, old, file, ask)
+    requests = requested_windows(project, sides, tables, window, moment)
     with console.table_bars() as bars:
-        comparison = compare_tables(_requests(project, sides, tables, window, moment), sides, options, bars.progress)
-    if page is not None:
-        _write_page(page, comparison, language)
-    _show(comparison, as_json=as_json)
+        comparison = compare_tables(requests, sides, options, bars.progress)
+    _report(comparison, page, language, as_json=as_json)
     sys.exit(comparison.exit_code)
 
 
@@ -223,64 +219,6 @@ def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) ->
     )
 
 
-def _requests(
-    project: "Project", sides: "Sides", tables: Sequence[str], window: str, moment: datetime | None
-) -> "list[ReadRequest]":
-    """Return the window of each table, as of the tick near which the Node service wrote its file."""
-    from dataclasses import replace
-
-    from aggregation_pipeline.config.selection import select_names
-    from aggregation_pipeline.errors import ComparisonError
-    from aggregation_pipeline.storage.published import latest_window
-
-    names = [table.entry.name for table in project.tables]
-    wanted = select_names(tables, names) if tables else names
-    found = []
-    for table in project.tables:
-        name = table.entry.name
-        if name not in wanted:
-            continue
-        chosen = latest_window(sides.store, sides.prefix, name) if window == "latest" else window
-        if chosen is None:
-            raise ComparisonError(f"table {name!r}: nothing is published yet. `aggregation-pipeline run` does it.")
-        request = _as_of_tick(project, table, chosen)
-        if moment is not None:
-            at = moment if moment.tzinfo else moment.replace(tzinfo=table.zone)
-            request = replace(request, logical_time=at.astimezone(UTC))
-        found.append(request)
-    return found
-
-
-def _as_of_tick(project: "Project", table: "ConfiguredTable", window: str) -> "ReadRequest":
-    from aggregation_pipeline.assets.windows_of_run import RequestedWindow, partition_windows
-    from aggregation_pipeline.automation.job_groups import groups_of
-    from aggregation_pipeline.automation.run_requests import last_tick
-    from aggregation_pipeline.errors import ComparisonError
-    from aggregation_pipeline.storage.window_names import is_window
-
-    group = next(group for group in groups_of(project) if table in group.tables)
-    # Only partitions have hours.
-    if not is_window(window) or (table.partitions is None and ":" in window):
-        raise ComparisonError(f"--window {window}: a day such as 2026-11-20, 2026-11-20T1400 or `latest` is expected.")
-    if table.partitions is not None:
-        (partition,) = partition_windows(table, [window])
-        begin, end = partition.logical_time, partition.logical_time
-        if partition.partition is not None:
-            end += partition.partition.end - partition.partition.start
-    else:
-        day, _, minute = window.partition("T")
-        begin = datetime.strptime(f"{day} {minute or '0000'}", "%Y-%m-%d %H%M").replace(tzinfo=table.zone)
-        end = begin + (_SECOND if minute else timedelta(days=1))
-        partition = RequestedWindow(window, begin, table.zone)
-    tick = last_tick(group, end - _SECOND)
-    if tick is None or tick < begin:
-        tick = begin
-    request = partition.read_request(table.entry, table.entry.options.zero_dates)
-    from dataclasses import replace
-
-    return replace(request, logical_time=tick.astimezone(UTC))
-
-
 def _write_page(path: Path, comparison: "Comparison", language: Literal["en", "zh"]) -> None:
     from aggregation_pipeline.comparison.page import html_page
 
@@ -290,9 +228,11 @@ def _write_page(path: Path, comparison: "Comparison", language: Literal["en", "z
         raise click.ClickException(f"--html {path}: the page cannot be written there ({error.strerror}).") from None
 
 
-def _show(comparison: "Comparison", *, as_json: bool) -> None:
+def _report(comparison: "Comparison", page: Path | None, language: Literal["en", "zh"], *, as_json: bool) -> None:
     from aggregation_pipeline.comparison.text_report import text_report
 
+    if page is not None:
+        _write_page(page, comparison, language)
     if as_json:
         click.echo(json.dumps(comparison.to_dict(), ensure_ascii=False, indent=2))
         return

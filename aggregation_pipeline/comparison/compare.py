@@ -41,20 +41,24 @@ class Sides:
 
 
 def compare_tables(
-    requests: Sequence[ReadRequest],
+    requests: Sequence[ReadRequest | TableResult],
     sides: Sides,
     options: Options,
     progress: Callable[[str, str, int, int | None], None],
 ) -> Comparison:
     """Compare each table. One that cannot be compared raises nothing: its result says why.
 
-    The logical time of a request is the tick near which the old file was written.
+    The logical time of a request is the tick near which the old file was written. A result stands for a table of which
+    there is nothing to compare, and stays as it is.
 
     `progress` hears the table, what is done with it, how many rows of how many.
     """
-    files = _old_files(requests, sides, options)
+    files = _old_files([each for each in requests if not isinstance(each, TableResult)], sides, options)
     results = []
     for request in requests:
+        if isinstance(request, TableResult):
+            results.append(request)
+            continue
         result = TableResult(request.entry.name, request.window)
         try:
             _compare(request, result, files, sides, options, _of_table(progress, request.entry.name))

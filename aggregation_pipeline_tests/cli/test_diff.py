@@ -5,12 +5,14 @@ Few tests, because a deployment takes seconds to make.
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from aggregation_pipeline.cli import diff_windows
 from aggregation_pipeline.cli.main import main
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -46,6 +48,7 @@ def shop(mariadb: MySQLServer, dagster_database: str, tmp_path: Path, monkeypatc
             partition: {column: created_at, every: day, start: 2026-11-01}
     """)
     shop.enter(monkeypatch, DAGSTER_HOME=str(tmp_path), OUTPUT_FORMAT="json")
+    monkeypatch.setattr(diff_windows, "current_time", lambda: datetime.fromisoformat(f"{TICK}:40+08:00"))
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["run", "--at", TICK])
     assert result.exit_code == 0, result.output
@@ -136,6 +139,42 @@ def test_equal_files_are_equal_and_differences_are_asked_of_the_database(shop: D
     result = diff("--old", str(old), "--table", "users", "--at", "2026-10-01")
     assert result.exit_code == 2
     assert "no file within 12 h of 2026-10-01 00:00" in result.stdout
+
+
+def test_a_table_whose_runs_fail_is_not_equal_and_does_not_hide_the_others(
+    shop: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    old, page = shop.folder / "old", shop.folder / "diff.html"
+    write_old(old, users=USERS, people=PEOPLE, orders=ORDERS)
+    # The next day people could not be read, and nothing of orders was ever published.
+    monkeypatch.setattr(diff_windows, "current_time", lambda: datetime.fromisoformat("2026-11-21T02:05+08:00"))
+    for folder in shop.exports.glob("**/users/2026-11-20"):
+        shutil.copytree(folder, folder.with_name("2026-11-21"))
+    for folder in shop.exports.glob("**/orders"):
+        shutil.rmtree(folder)
+    for latest in shop.exports.glob("**/users/latest.json"):
+        latest.write_text(latest.read_text("utf-8").replace("2026-11-20", "2026-11-21T0100"), encoding="utf-8")
+    for manifest in shop.exports.glob("**/users/2026-11-21/**/manifest.json"):
+        manifest.write_text(manifest.read_text("utf-8").replace("2026-11-20", "2026-11-21"), encoding="utf-8")
+    write_old(old, users=USERS, people=PEOPLE, orders=ORDERS).rename(old / "aggregated_20261121_020004.json")
+
+    result = diff("--old", str(old), "--json", "--html", str(page))
+    assert result.exit_code == 2
+    users, people, orders = json.loads(result.stdout)["tables"]
+    # A run by hand at 01:00 has the later name; the tick's window is compared.
+    assert (users["table"], users["window"], users["status"]) == ("users", "2026-11-21", "equal")
+    assert (people["table"], people["status"]) == ("people", "not_compared")
+    assert "no window of the last tick, 2026-11-21 02:00 (Asia/Shanghai), is published" in people["problem"]
+    assert "`aggregation-pipeline batch-jobs list` shows which" in people["problem"]
+    assert (orders["table"], orders["window"], orders["status"]) == ("orders", "latest", "not_compared")
+    assert "nothing is published yet" in orders["problem"]
+    assert "nothing is published yet" in page.read_text("utf-8")
+
+    write_old(old, users=USERS, people=PEOPLE)
+    result = diff("--old", str(old), "--table", "people", "--window", WINDOW)
+    assert (result.exit_code, "1 equal, 0 different, 0 not compared" in result.stdout) == (0, True)
+    result = diff("--old", str(old), "--table", "people", "--window", "2026-11-20-14:00")
+    assert (result.exit_code, "has no partitions" in result.stdout) == (2, True)
 
 
 @pytest.mark.slow
