@@ -26,10 +26,10 @@ from aggregation_pipeline.source.mysql.catalogue import (
     Structure,
     Table,
     count_rows,
-    first_rows,
     least_time,
     list_tables,
     read_structure,
+    some_rows,
 )
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.deadline import deadline
@@ -143,18 +143,17 @@ def _draft(how: How, table: Table) -> Draft:
 def _sample(how: How, table: Table, structure: Structure, *, can_limit: bool) -> tuple[Sample, str]:
     """Facts from some rows, or none and why."""
     reason = "no sample" if not how.sample_rows else "no limit" if table.is_view and not can_limit else ""
-    columns = list(structure.columns.values())
     if not reason:
         try:
             with _session(how) as session, deadline(session, 2 * how.limits.timeout_seconds):
-                return facts_of_rows(first_rows(session, table.name, columns, how.sample_rows)), ""
+                return facts_of_rows(some_rows(session, table.name, structure, how.sample_rows)), ""
         except SourceLostError:
             raise
         except SourceError:
             # If that was no matter of time, the next statement says what it is.
             reason = "too long"
     with _session(how) as session:
-        first_rows(session, table.name, columns, 0)
+        some_rows(session, table.name, structure, 0)
     return Sample(), reason
 
 

@@ -110,9 +110,9 @@ def _detail(found: Findings, fields: Mapping[str, str], refused: list[str], word
     if not found.structure.primary_key:
         body["order"] = "none"
     masks: dict[str, Node] = {}
-    for name, kind in found.roles.personal.items():
-        why = "by values" if found.sample.of(name).kind == kind else "by name"
-        masks[name] = Commented(MASKS[kind], beside=words.say(why, kind=words.kind(kind)))
+    for name, personal in found.roles.personal.items():
+        why = words.say(personal.said_by, kind=words.kind(personal.kind))
+        masks[name] = Commented(MASKS[personal.kind], beside=why)
     masks = {name: rule for name, rule in masks.items() if name in fields}
     return {**body, "mask": Commented(masks, (words.say("hidden"),))} if masks else body
 

@@ -1,6 +1,7 @@
 """The kinds of personal data that a draft masks, and by which rule."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from aggregation_pipeline.config.mask_options import MaskRule
@@ -19,6 +20,15 @@ Kind = Literal[
     "free_text",
     "secret",
 ]
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What personal data a column holds, and what said so: its name or comment, its values, or some of them."""
+
+    kind: Kind
+    said_by: Literal["by name", "by values", "by some values"] = "by name"
+
 
 # What is enough to recognize somebody stays. An openid only joins rows, which its hash does too.
 MASKS: Final[Mapping[Kind, MaskRule]] = {

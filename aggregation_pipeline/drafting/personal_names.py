@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from aggregation_pipeline.drafting.people_words import is_person, is_person_in_chinese
 from aggregation_pipeline.drafting.personal_kinds import Kind
 
 # Words joined by underscores, the first kind that fits. `_` stands at both ends of a name.
@@ -18,8 +19,8 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "openid": r"_(open|union)_?id_|_wx_?id_|openid|unionid",
     "email": r"e_?mail|_mail_|youxiang|_dzyx_|_yx_",
     "phone": (
-        r"phone|mobile|_cell_|_tel_|_tel(no|num|number)?_|msisdn|_fax_|shouji|dianhua|_sjh(m)?_|_lx(dh|fs)_|"
-        r"_dhhm_"
+        r"phone|mobile|_cell_|_tel_|_tel(no|num|number)?_|msisdn|_fax_|shouji|dianhua|_sjh(m)?_|_(lx)?(dh|sj)_$|_lx(dh|fs)_|"
+        r"_(dh|sj)hm_|_land_?line_"
     ),
     "id_card": (
         r"id_?card|_ident(ity|ification)_?(card|no|num|number|code)_|_id_?(no|num|number)_|shenfenzheng|"
@@ -27,7 +28,7 @@ _NAMES: Final[Mapping[Kind, str]] = {
         r"citizen_?(id|no)|passport|_(driver|driving)_?licen[cs]e"
     ),
     "bank_card": (
-        r"bank_?(card|account|acct)|(credit|debit)_?card|_card_?(no|num|number)_|_iban_|yinhangka|"
+        r"bank_?(card|account|acct)|(credit|debit)_?card|_card_?(no|num|number)_|_iban_|yinhangka|kahao|"
         r"_yhk(h|hm)?_|_account_?(no|num|number)_|_acct_?no_"
     ),
     "ip": r"_ip_|_ip(v4|v6)?_?addr(ess)?_|_(client|login|last|remote|register|reg|user)_?ip_",
@@ -43,10 +44,10 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "address": (
         r"(?<!_ip)(?<!_mac)(?<!_web)(?<!_url)(?<!_site)(?<!_http)_addr(ess)?(es)?(_?(1|2|line|detail|info))*_|"
         r"_(detail|full|home|street|shipping|delivery|receiver|user)_?addr(ess)?_|_street_|dizhi|zhuzhi|"
-        r"_jtzz_|_(lx|tx)dz_"
+        r"_jtzz_|_(sh|jt|xx|jz|tx|lx|zz|fh|sj|jj|kh|ps|hk|hj|xz)?dz_$|_domicile_"
     ),
     "contact": (
-        r"wechat|weixin|_wx_?(no|num|number|account|hao)_|_wxh_|_qq_?(no|num|number|hao)?_|_skype_|whatsapp|"
+        r"wechat|weixin|_wx_?(no|num|number|account|hao)_|_wx_$|_wxh_|_qq_?(no|num|number|hao)?_|_skype_|whatsapp|"
         r"_telegram_|_dingtalk_|plate_?(no|num|number)|licen[cs]e_?plate|_car_?(no|plate)_|chepai|_imei_|"
         r"_idfa_"
     ),
@@ -67,13 +68,13 @@ _CHINESE: Final[Mapping[Kind, str]] = {
     "birthday": r"生日|出生",
     "name": (
         r"姓名|真实名|昵称|用户名|收[货件]人$|收[货件]人名|联系人$|联系人名|持卡人|法人|户名|"
-        r"登[录陆]名|(客户|会员|患者|员工|司机|顾客|买家)(名称|名)"
+        r"登[录陆]名|登[录陆]账号|(客户|会员|患者|员工|司机|顾客|买家)(名称|名)"
     ),
     "address": (
         r"(?<!图片)(?<!链接)(?<!回调)(?<!接口)(?<!网站)(?<!MAC)(?<!物理)(?<!请求)(?<!文件)地址|"
         r"住址|门牌"
     ),
-    "contact": r"微信号|微信$|QQ|钉钉号|车牌",
+    "contact": r"微信号|微信$|^微信|QQ|钉钉号|车牌",
     "free_text": r"备注|留言|个性签名|自我介绍|反馈内容|投诉内容|附言",
 }
 # A column that ends so is about such data, and holds none.
@@ -91,7 +92,8 @@ _NAME_IN_CHINESE: Final = re.compile(r"^(名字|名称|姓名)$")
 _OF_PEOPLE: Final = re.compile(
     r"_(users?|members?|customers?|clients?|employees?|staffs?|persons?|people|contacts?|drivers?|patients?|students?|"
     r"teachers?|doctors?|visitors?|accounts?|buyers?|applicants?|candidates?|guests?|residents?|receivers?|"
-    r"recipients?|consignees?|admins?|yonghu|huiyuan|kehu|yuangong)_|用户|会员|客户|员工|人员|患者|学生|教师|司机|联系人|顾客|居民"
+    r"recipients?|consignees?|admins?|cust|passengers?|sales(man|men|person)|agents?|operators?|couriers?|owners?|"
+    r"yonghu|huiyuan|kehu|yuangong)_|用户|会员|客户|员工|人员|患者|学生|教师|司机|联系人|顾客|居民|乘客|业务员|操作员|医生|业主"
 )
 _HEAD: Final = re.compile(r"[^,，;；:：(（。.、/|\[【\n]*")
 _MOST_WORDS: Final = 4
@@ -112,6 +114,8 @@ def _kind_of_words(words: str, table: str) -> Kind | None:
         # What ends a name may belong to the kind: _open_id_, _id_no_, _birth_date_, but not _phone_type_.
         if found and (not about or found.end() == len(words) or kind == "birthday"):
             return kind
+    if is_person(words):
+        return "name"
     return "name" if _NAME_ALONE.fullmatch(words) and _OF_PEOPLE.search(joined_words(table)) else None
 
 
@@ -123,6 +127,8 @@ def _kind_in_chinese(text: str, table: str) -> Kind | None:
     for kind, pattern in _CHINESE.items():
         if re.search(pattern, text, re.IGNORECASE):
             return kind
+    if is_person_in_chinese(text):
+        return "name"
     return "name" if _NAME_IN_CHINESE.search(text) and _OF_PEOPLE.search(joined_words(table)) else None
 
 

@@ -7,13 +7,18 @@ from typing import Final
 from aggregation_pipeline.drafting.personal_kinds import Kind
 
 _PHONE: Final = re.compile(r"(?:(?:\+|00)?86[ -]?)?1[3-9]\d(?:[ -]?\d{4}){2}", re.ASCII)
+# A landline with its area code set off, and what begins with the code of a country.
+_LANDLINE: Final = re.compile(
+    r"\(?0(?:10|2\d|[3-9]\d{2})(?:\)[ -]?|[ -])[2-9]\d{2,3}[ -]?\d{4}(?:[ -]\d{1,6})?|\+\d{1,3}(?:[ -]?\d){7,12}",
+    re.ASCII,
+)
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,18}")
 _ID_CARD: Final = re.compile(r"[1-9]\d{16}[\dXx]|[1-9]\d{14}", re.ASCII)
 _BANK_CARD: Final = re.compile(r"[2-9]\d{3}(?:[ -]?\d{4}){2,3}(?:[ -]?\d{1,4})?", re.ASCII)
 _OPENID: Final = re.compile(r"o[A-Za-z0-9_-]{27}")
 # Where something of the kind stands in a longer text: nothing that would go on before or after it.
 _INSIDE: Final = re.compile(
-    rf"(?<![\w.@-])(?:{_PHONE.pattern}|{_EMAIL.pattern}|{_ID_CARD.pattern})(?![\w@-])|(?<!\d)1[3-9]\d{{9}}(?!\d)",
+    rf"(?<![\w.@-])(?:{_PHONE.pattern}|{_LANDLINE.pattern}|{_EMAIL.pattern}|{_ID_CARD.pattern})(?![\w@-])|(?<!\d)1[3-9]\d{{9}}(?!\d)",
     re.ASCII,
 )
 # The weights and letters of GB 11643, by which an ID card's number is checked.
@@ -24,9 +29,9 @@ _LONGEST_BANK_CARD: Final = 19
 
 
 def kind_of_value(text: str) -> Kind | None:
-    """The kind of a whole value; None where its form is of none. Names and addresses have no form."""
+    """The kind of a whole value; None where its form is of none. Addresses have none; names: chinese_names.py."""
     text = text.strip()
-    if _PHONE.fullmatch(text):
+    if _PHONE.fullmatch(text) or _LANDLINE.fullmatch(text):
         return "phone"
     if _EMAIL.fullmatch(text):
         return "email"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aggregation_pipeline.drafting.personal_kinds import Kind
+from aggregation_pipeline.drafting.personal_kinds import Kind, Personal
 from aggregation_pipeline.drafting.personal_names import joined_words, kind_of_column
 from aggregation_pipeline.drafting.sampling import Sample
 from aggregation_pipeline.source.mysql.catalogue import BYTES, Structure
@@ -17,6 +17,8 @@ _FRACTIONS: Final = frozenset(("decimal", "numeric", "float", "double", "real"))
 # Numbers that can hold a phone number.
 _WIDE: Final = frozenset(("bigint", "decimal", "numeric", "double"))
 _KINDS_OF_NUMBERS: Final = frozenset(("phone", "id_card", "bank_card"))
+# What names say of these is less than what values do.
+_VAGUE: Final[frozenset[Kind]] = frozenset(("contact", "name", "address", "free_text"))
 _DAYS: Final = frozenset(("date", "datetime", "year"))
 
 _IDENTIFIER: Final = re.compile(
@@ -64,11 +66,11 @@ class Roles:
     """Names of columns, in the order of their use.
 
     Attributes:
-        personal: by column, which kind of personal data it holds.
+        personal: by column, what personal data it holds.
         bytes: columns that hold no text that a file could show.
     """
 
-    personal: Mapping[str, Kind] = field(default_factory=dict)
+    personal: Mapping[str, Personal] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     averages: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class Roles:
 def find_roles(table: str, structure: Structure, sample: Sample) -> Roles:
     """Give the columns of a table their roles; a column that is hidden has no other, except that people are counted."""
     columns = structure.columns.values()
-    personal = {column.name: kind for column in columns if (kind := _personal(table, column, sample)) is not None}
+    personal = {column.name: found for column in columns if (found := _personal(table, column, sample)) is not None}
     alone = {*structure.unique, *(structure.primary_key if len(structure.primary_key) == 1 else ())}
     people = [c.name for c in columns if _PEOPLE.search(joined_words(c.name)) and c.name not in alone]
     tied = {*structure.unique, *structure.primary_key, *structure.foreign_keys, *personal}
@@ -98,16 +100,20 @@ def find_roles(table: str, structure: Structure, sample: Sample) -> Roles:
     )
 
 
-def _personal(table: str, column: SourceColumn, sample: Sample) -> Kind | None:
+def _personal(table: str, column: SourceColumn, sample: Sample) -> Personal | None:
     if column.type in BYTES:
         return None
     facts = sample.of(column.name)
     named = kind_of_column(table, column.name, column.comment)
-    if named is not None and _can_hold(column, named):
-        return named
-    if facts.kind is not None:
-        return facts.kind
-    return "free_text" if facts.holds_personal and column.type in _TEXTS else None
+    if named is not None and not _can_hold(column, named):
+        named = None
+    # Words that look like names are chance in what is no free text: an ENUM, say.
+    told = None if facts.kind == "name" and column.type not in _TEXTS else facts.kind
+    if told is not None and (named in {None, told} or named in _VAGUE):
+        return Personal(told, "by values")
+    if named is not None:
+        return Personal(named)
+    return Personal("free_text", "by some values") if facts.holds_personal and column.type in _TEXTS else None
 
 
 def _can_hold(column: SourceColumn, kind: Kind) -> bool:

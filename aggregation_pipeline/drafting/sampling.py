@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from aggregation_pipeline.drafting.chinese_names import is_chinese_name
 from aggregation_pipeline.drafting.personal_kinds import Kind
 from aggregation_pipeline.drafting.personal_values import holds_personal, kind_of_value
 
 # At least this share of the values has to be of a kind.
 _SHARE: Final = 0.8
+# Of one value alone, a name is chance.
+_FEWEST_NAMES: Final = 2
+# What is written where there is nothing to write.
+_EMPTY: Final = frozenset(
+    ("", "-", "--", "/", "0", "无", "暂无", "未知", "没有", "null", "none", "nil", "n/a", "na", "unknown")
+)
 # One number in ten has the right check digit by chance.
 _FEWEST_BANK_CARDS: Final = 5
 _YEARS: Final = range(1900, 2101)
@@ -58,22 +65,31 @@ def facts_of_rows(cells: Mapping[str, Sequence[str | None]]) -> Sample:
 
 def facts_of(values: Sequence[str | None]) -> ColumnFacts:
     """Look at the values of one column."""
-    filled = [value for value in values if value]
+    filled = [value for value in values if value and not value.isspace()]
     if not filled:
         return ColumnFacts(nulls=values.count(None))
-    kinds = Counter(map(kind_of_value, filled))
-    kinds.pop(None, None)
-    kind, count = kinds.most_common(1)[0] if kinds else (None, 0)
-    # A column may hold a phone number here and an address there.
-    enough = kinds.total() >= _SHARE * len(filled) and (kind != "bank_card" or count >= _FEWEST_BANK_CARDS)
     numbers = [int(value) for value in filled if value.isascii() and value.isdigit() and len(value) < 20]
     return ColumnFacts(
         filled=len(filled),
         nulls=values.count(None),
         distinct=len(set(filled)),
-        kind=kind if enough else None,
+        kind=_kind_of([value for value in filled if value.strip().casefold() not in _EMPTY]),
         holds_personal=any(map(holds_personal, filled)),
         years=len(numbers) == len(filled) and all(number in _YEARS for number in numbers),
         epoch=len(numbers) == len(filled)
         and all(number in _SECONDS or number in _MILLISECONDS for number in numbers if number),
     )
+
+
+def _kind_of(told: Sequence[str]) -> Kind | None:
+    """The kind of most values that say something."""
+    kinds = Counter(map(kind_of_value, told))
+    kinds.pop(None, None)
+    kind, count = kinds.most_common(1)[0] if kinds else (None, 0)
+    # A column may hold a phone number here and an address there.
+    if kinds.total() >= _SHARE * len(told) and (kind != "bank_card" or count >= _FEWEST_BANK_CARDS):
+        return kind
+    # A word that is there often is no more of a name for that.
+    different = {value.strip() for value in told}
+    names = sum(map(is_chinese_name, different))
+    return "name" if names >= max(_FEWEST_NAMES, _SHARE * len(different)) else None

@@ -45,8 +45,9 @@ All keys: docs/configuration.md. What a run would do: aggregation-pipeline plan.
         "该表的存储引擎没有快照：各行可能来自不同时刻。",
     ),
     "hidden": ("Personal data, hidden before anything is written to disk.", "个人信息，写入磁盘之前就已脱敏。"),
-    "by name": ("{kind}, by its name", "{kind}（依据列名或注释）"),
+    "by name": ("{kind}, by its name or comment", "{kind}（依据列名或注释）"),
     "by values": ("{kind}, by its values", "{kind}（依据数据）"),
+    "by some values": ("{kind}, by what stands in some values", "{kind}（部分数据中出现）"),
     "left out columns": ("Left out, because their cells are no text: {names}", "未导出的列（内容不是文本）：{names}"),
     "refused columns": ("Left out, because of their names: {names}", "未导出的列（列名无法使用）：{names}"),
     "no key": (

@@ -1,6 +1,7 @@
 """A database as companies have them, and what is drafted of it."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from aggregation_pipeline.drafting.draft import Draft, How, Refused, draft_table
 from aggregation_pipeline.drafting.left_out import tables_named
 from aggregation_pipeline.drafting.words import Words
 from aggregation_pipeline.source.mysql.connection import kept_connections
+from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline_tests.support.canaries import CORES
 from aggregation_pipeline_tests.support.reading import options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -63,6 +65,11 @@ def how(server: MySQLServer, database: str, **changes: Any) -> How:
     limits = SourceLimits(timeout_seconds=10, lock_wait_seconds=5, max_snapshot_seconds=100)
     given = {"limits": limits, "words": Words("en"), **changes}
     return How(options_for(server, database), ZoneInfo("Asia/Shanghai"), now=NOW, **given)
+
+
+def opened(at: How) -> AbstractContextManager[Session]:
+    """A session as each table has it."""
+    return open_session(at.options, logical_time=at.now, zone=at.zone, limits=at.limits, require_snapshot=False)
 
 
 def drafted(at: How, names: Sequence[str] = ()) -> dict[str, Draft | Refused]:

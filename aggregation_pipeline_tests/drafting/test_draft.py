@@ -2,9 +2,10 @@
 
 import pytest
 
+from aggregation_pipeline.config.yaml.writing import Commented
 from aggregation_pipeline.drafting.draft import Draft, Refused, find_tables
 from aggregation_pipeline.drafting.left_out import reasons_to_leave_out, usual_choice
-from aggregation_pipeline.source.mysql.catalogue import Table
+from aggregation_pipeline.source.mysql.catalogue import Table, read_structure, some_rows
 from aggregation_pipeline_tests.drafting import shop
 from aggregation_pipeline_tests.support.reading import run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -162,11 +163,55 @@ def test_engines_without_snapshots_are_said_to_have_none(mariadb: MySQLServer):
     assert shop.body(shop.drafted(shop.how(mariadb, database))["hits"])["consistency"] == "none"
 
 
+def test_both_ends_of_a_table_are_looked_at_and_what_said_so_is_said(mysql: MySQLServer):
+    """Old rows leave empty what new ones fill; and nobody's name becomes a key."""
+    database = mysql.fresh_database()
+    rows = (
+        f"({n}, '{shop.PHONES[n % 40] if n > 50 else ''}', ELT(1+{n % 3},'张三','李四','王五'))" for n in range(100)
+    )
+    run_on(
+        mysql,
+        database,
+        [
+            "CREATE TABLE late (id INT PRIMARY KEY, f1 VARCHAR(20), region CHAR(9), f2 CHAR(20), cust VARCHAR(9))",
+            f"INSERT INTO late (id, f1, region) VALUES {', '.join(rows)}",
+            f"UPDATE late SET f2 = IF(id % 2, 'call {shop.PHONES[0]}', 'x'), cust = id % 3",
+        ],
+    )
+    draft = shop.drafted(shop.how(mysql, database, sample_rows=20))["late"]
+    assert "group_by" not in shop.body(draft)
+    assert isinstance(draft, Draft)
+    detail = draft.entry.value
+    assert isinstance(detail, dict)
+    masks = detail["mask"]
+    assert isinstance(masks, Commented)
+    assert isinstance(masks.value, dict)
+    assert {name: rule.beside for name, rule in masks.value.items() if isinstance(rule, Commented)} == {
+        "f1": "phone number, by its values",
+        "region": "name of a person, by its values",
+        "f2": "text in which people write such data, by what stands in some values",
+        "cust": "name of a person, by its name or comment",
+    }
+
+
+@pytest.mark.parametrize("limit", [1, 2, 19, 20, 21, 30, 39, 40, 41, 100])
+def test_rows_of_both_ends_are_read_once(mariadb: MySQLServer, limit: int):
+    database = mariadb.fresh_database()
+    numbers = ", ".join(f"({n}, {n})" for n in range(40))
+    run_on(mariadb, database, ["CREATE TABLE t (`a b` INT PRIMARY KEY, n INT)", f"INSERT INTO t VALUES {numbers}"])
+    with shop.opened(shop.how(mariadb, database)) as session:
+        cells = some_rows(session, "t", read_structure(session, "t"), limit)["n"]
+    half = limit // 2
+    assert sorted(map(int, filter(None, cells))) == sorted(
+        {*range(40)[: limit - half], *range(40)[40 - min(half, 40) :]}
+    )
+
+
 def test_without_a_sample_no_row_is_read(mariadb: MySQLServer):
     database = mariadb.fresh_database()
     run_on(mariadb, database, [shop.MEMBERS, *shop.ROWS[:1]])
     draft = shop.drafted(shop.how(mariadb, database, sample_rows=0))["members"]
-    assert shop.body(draft)["mask"].keys() == {"xm", "sfz", "password", "birthday", "addr"}
+    assert shop.body(draft)["mask"].keys() == {"xm", "sfz", "wx", "password", "birthday", "addr"}
 
 
 def test_tables_of_the_machinery_are_left_out_and_the_rest_is_bounded():

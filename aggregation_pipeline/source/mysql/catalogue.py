@@ -5,7 +5,7 @@ rows were inserted: so a small number is counted instead of believed.
 """
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -130,20 +130,35 @@ def read_structure(session: Session, table: str) -> Structure:
     )
 
 
-def first_rows(
-    session: Session, table: str, columns: Iterable[SourceColumn], limit: int
-) -> dict[str, Sequence[str | None]]:
-    """Read the cells of each column, by its name, from the first rows that the server finds; bytes are left out.
+def some_rows(session: Session, table: str, structure: Structure, limit: int) -> dict[str, Sequence[str | None]]:
+    """Read the cells of each column, by its name, from so many rows at most; bytes are left out.
 
-    Nothing is sorted, and of a long text only the beginning is read. With the limit 0 the server only checks that it
-    would give the rows.
+    Half of them are the first by the primary key, half the last: old rows often leave empty what new ones fill.
+    Without such a key they are what the server finds first. Nothing is sorted that an index does not sort, and of a
+    long text only the beginning is read. With the limit 0 the server only checks that it would give the rows.
 
     Raises:
         SourceError: the account may not, the table is broken, or the time limit ended the statement.
     """
-    read = [column for column in columns if column.type not in BYTES]
+    read = [column for column in structure.columns.values() if column.type not in BYTES]
     terms = ", ".join(map(_beginning, read)) or "1"
-    _, rows = session.rows(f"SELECT {terms} FROM {quote(table)} LIMIT {limit}")
+    statement = f"SELECT {terms} FROM {quote(table)}"
+    # Of a key on the beginning of a long text no order follows.
+    ordered = structure.primary_key and not any(
+        structure.columns[key].type.endswith(("text", "blob"))
+        for key in structure.primary_key
+        if key in structure.columns
+    )
+    if not ordered or limit < 2:
+        _, rows = session.rows(f"{statement} LIMIT {limit}")
+    else:
+        last, first = limit // 2, limit - limit // 2
+        up, down = (", ".join(f"{quote(key)} {way}" for key in structure.primary_key) for way in ("ASC", "DESC"))
+        _, rows = session.rows(f"{statement} ORDER BY {up} LIMIT {first}")
+        if len(rows) == first:
+            _, more = session.rows(f"{statement} ORDER BY {down} LIMIT {last}")
+            # Both ends of a small table overlap.
+            rows = list(dict.fromkeys((*rows, *more)))
     cells = list(zip(*rows, strict=True)) or [()] * len(read)
     return {column.name: each for column, each in zip(read, cells, strict=False)}
 
@@ -152,7 +167,7 @@ def least_time(session: Session, table: str, column: str) -> str:
     """Return the least value of a column with which an index begins, so one entry of it is read; empty for none.
 
     Raises:
-        SourceError: as for `first_rows`.
+        SourceError: as for `some_rows`.
     """
     name = quote(column)
     _, rows = session.rows(f"SELECT MIN({name}) FROM {quote(table)} WHERE {name} >= '{_OLDEST}'")
