@@ -185,7 +185,8 @@ def built(column: Field, clock: Clock, policy: str, rows: Sequence[bytes | None]
             found.append((type(error), str(error)))
         else:
             array.validate(full=True)
-            found.append((array.type, array.to_pylist()))
+            # As text: NaN is not equal to itself, and -0.0 is equal to 0.0.
+            found.append((array.type, repr(array.to_pylist())))
     return [*found, zero_dates.counts]
 
 
