@@ -1,5 +1,7 @@
 """What is drafted of a live database, on real servers."""
 
+import dataclasses
+
 import pytest
 
 from aggregation_pipeline.config.yaml.writing import Commented
@@ -11,7 +13,6 @@ from aggregation_pipeline_tests.support.reading import run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
-@pytest.mark.sample
 def test_a_shop_becomes_entries_that_hide_what_is_personal(mysql: MySQLServer):
     database = mysql.fresh_database()
     run_on(mysql, database, [shop.MEMBERS, shop.ORDERS, *shop.ROWS])
@@ -127,7 +128,7 @@ def test_what_this_account_may_not_read_is_left_out_with_the_reason(mariadb: MyS
             f"GRANT SELECT (id), INSERT (hidden) ON {database}.half TO {user}@localhost",
         ],
     )
-    at = shop.how(MySQLServer(**{**vars(mariadb), "user": user}), database)
+    at = shop.how(dataclasses.replace(mariadb, user=user), database)
     drafts = shop.drafted(at)
     assert {name: type(draft).__name__ for name, draft in drafts.items()} == {
         "seen": "Draft",

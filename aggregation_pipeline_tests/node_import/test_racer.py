@@ -99,6 +99,7 @@ module.exports = {{ tableConfigs: {{ ...{RULES}, done: {{ groupBy: done }} }} }}
     assert found.tables["users"].value == RULES_OF_USERS
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_racer")
 @pytest.mark.parametrize(
     ("code", "words"),
@@ -131,6 +132,7 @@ def test_code_that_does_not_end_or_takes_too_much_is_ended(
     assert words in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_racer")
 @pytest.mark.parametrize(
     ("code", "words"),

@@ -93,7 +93,6 @@ def _orders(execute: Execute) -> None:
     execute([f"CREATE TABLE orders (id INT PRIMARY KEY, {columns})", f"INSERT INTO orders VALUES {rows}"])
 
 
-@pytest.mark.sample
 @pytest.mark.usefixtures("_orders")
 def test_the_groups_are_those_that_the_condition_is_true_of(read: Read):
     for column, key, having, keep in CONDITIONS:
@@ -105,7 +104,6 @@ def test_the_groups_are_those_that_the_condition_is_true_of(read: Read):
         assert found == expected(column, keep), having
 
 
-@pytest.mark.sample
 @pytest.mark.usefixtures("_orders")
 def test_it_holds_for_totals_distinct_keys_masked_keys_and_odd_names(read: Read):
     def groups(**keys: Any) -> list[dict[str, Any]]:
