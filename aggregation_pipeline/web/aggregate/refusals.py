@@ -17,6 +17,7 @@ from starlette.types import Message, Receive
 from aggregation_pipeline.errors import ConfigError, LaunchError, NotReadyError, UnfinishedError
 from aggregation_pipeline.runs.redaction import redacted
 from aggregation_pipeline.web.aggregate.models import AggregateRequest, BatchLinks, OpenBatch, Refused
+from aggregation_pipeline.web.common.bounded_body import read_body
 from aggregation_pipeline.web.common.links import batch_link, run_link
 
 _log: Final = logging.getLogger(__name__)
@@ -113,11 +114,9 @@ def _refuse(status: int, error: str, batches: list[OpenBatch] | None = None) -> 
 
 async def _with_bounded_body(request: Request) -> Request:
     """Return the request with its body read. Without a content type, a body counts as JSON: scripts leave it out."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"the body may have {MOST_BYTES:,} bytes")
+    body = await read_body(request, MOST_BYTES)
+    if body is None:
+        raise HTTPException(413, f"the body may have {MOST_BYTES:,} bytes")
     scope = dict(request.scope)
     headers = MutableHeaders(raw=list(scope["headers"]))
     kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -127,7 +126,7 @@ async def _with_bounded_body(request: Request) -> Request:
         )
     headers["content-type"] = "application/json"
     scope["headers"] = headers.raw
-    return Request(scope, _replay(bytes(body.strip()), request.receive))
+    return Request(scope, _replay(body.strip(), request.receive))
 
 
 def _replay(body: bytes, then: Receive) -> Receive:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import ClientDisconnect, Request
 
+from aggregation_pipeline.web.common.bounded_body import read_body
 from aggregation_pipeline.web.sign_in import cookies
 
 _MOST_BYTES: Final = 16_384
@@ -47,11 +48,9 @@ async def read_form(request: Request) -> Mapping[str, str]:
 
 
 async def _read(request: Request) -> bytes:
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise BadFormError(413)
+    body = await read_body(request, _MOST_BYTES)
+    if body is None:
+        raise BadFormError(413)
     return body
 
 
