@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sys
 from aggregation_pipeline.cli.late_imports import import_late
@@ -23,6 +25,7 @@ print(key.decrypt(sent, padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(),
 """
 
 
+@pytest.mark.slow
 def test_migrations_and_encrypted_passwords_work_in_a_command_that_starts_without_their_libraries():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "True", repr(b"secret\0")]

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from aggregation_pipeline_tests.batch_jobs.any_rows import ROW, STATUSES, insert
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(
     others=st.lists(ROW, max_size=4),

@@ -41,6 +41,7 @@ def test_a_row_goes_there_and_back_as_it_is(engine: sa.Engine, rest: SupabaseRep
     assert set(rest.open_row_states(PROD)) == {row_id(RUN_ID)}
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(order=st.lists(st.integers(1, len(HISTORY)), min_size=1, max_size=8))
 def test_readings_in_any_order_leave_the_newest_by_rest_too(

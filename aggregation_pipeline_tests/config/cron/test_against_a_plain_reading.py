@@ -110,6 +110,7 @@ def test_days_of_six_fields_tick_where_all_of_them_match(day: Part, month: Part,
     assert list(islice(backwards, len(ticks[-4:]))) == ticks[:-5:-1]
 
 
+@pytest.mark.slow
 @given(DAY, MONTH, WEEKDAY)
 def test_two_days_in_five_fields_are_refused_with_what_to_write(day: Part, month: Part, weekday: Part):
     assume(day.text not in ("*", "?") and weekday.text != "*")

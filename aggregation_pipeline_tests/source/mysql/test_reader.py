@@ -53,6 +53,7 @@ def test_zero_dates_become_null_and_are_counted_or_stay_text_or_stop_the_table(m
         read("error")
 
 
+@pytest.mark.slow
 def test_a_row_of_several_packets_is_put_together(mariadb: MySQLServer, tmp_path: Path):
     with mariadb.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SET GLOBAL max_allowed_packet = 67108864")

@@ -22,6 +22,7 @@ def test_results_and_errors_are_those_of_the_work():
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_while_a_server_is_frozen_no_more_threads_wait_than_there_are_workers():
     async def work() -> None:
         thaw, begun = threading.Event(), []

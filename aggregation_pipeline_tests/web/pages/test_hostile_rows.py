@@ -4,6 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from pydantic import SecretStr
 
 from aggregation_pipeline_tests.batch_jobs.any_rows import insert
@@ -55,6 +56,7 @@ MOMENTS = (
 )
 
 
+@pytest.mark.slow
 def test_no_row_breaks_a_page(shop: Shop, postgres: Any):
     url = postgres.fresh_database()
     ids = _hostile_rows(new_batch_jobs(url))
