@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from aggregation_pipeline.access.names import LONGEST_NAME
 from aggregation_pipeline.access.roles import ROLES, Role, RoleName, Scope
 from aggregation_pipeline.errors import AccessBusyError, AccessError, newer_format
+from aggregation_pipeline.tempfiles.whole_file import give_to_owner_of, leftovers, write_whole
 
 # What the version of the file counts.
 FORMAT: Final = 1
@@ -28,6 +28,7 @@ _LARGEST: Final = 4 * 1024 * 1024
 _LOCK_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.02
 _SUPERUSER: Final = 0
+_PRIVATE: Final = 0o600
 _RESTORE: Final = "It is written by `aggregation-pipeline users` and `tokens`: put back a copy that works, or remove it"
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 
@@ -186,7 +187,7 @@ def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        _give_to_owner_of(path, descriptor)
+        give_to_owner_of(path, descriptor)
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
@@ -204,34 +205,10 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    pattern = f".{path.name}.", ".new"
     # Whoever holds the lock is the only writer: these are of killed ones.
-    for left in path.parent.glob(f"{pattern[0]}*{pattern[1]}"):
+    for left in leftovers(path):
         left.unlink(missing_ok=True)
-    # Made with mode 0600.
-    descriptor, name = tempfile.mkstemp(prefix=pattern[0], suffix=pattern[1], dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _give_to_owner_of(path, file.fileno())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _give_to_owner_of(path: Path, descriptor: int) -> None:
-    """Let the service read what the superuser writes: the file belongs to whom the former one, or the folder, does."""
-    if os.geteuid() == _SUPERUSER:
-        like = path.stat() if path.exists() else path.parent.stat()
-        os.fchown(descriptor, like.st_uid, like.st_gid)
+    write_whole(path, content, new_mode=_PRIVATE, keep_mode=False)
 
 
 def _refuse_link_of_others(path: Path) -> None:
