@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from aggregation_pipeline.comparison.kinds import Column, column_of
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import output_sql
@@ -15,7 +13,7 @@ from aggregation_pipeline.export.published import refuse_other_masks
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import Manifest, ManifestDataset
-from aggregation_pipeline.storage.published import fetch_extract, fetch_window, load_manifest
+from aggregation_pipeline.storage.published import dataset_in, fetch_extract, fetch_window, load_manifest
 
 
 @dataclass(frozen=True)
@@ -75,16 +73,7 @@ def _fetched(store: ObjectStore, manifest: Manifest, described: ManifestDataset,
             " Compare a newer window, or let the entry write parquet too."
         )
     (path,) = fetch_window(store, manifest.model_copy(update={"files": (file,)}), directory)
-    return Dataset(
-        name=described.name,
-        path=path,
-        rows=described.rows,
-        schema=pq.read_schema(path),
-        truncated=described.truncated,
-        sql=described.sql,
-        order=described.order,
-        masks=described.masks,
-    )
+    return dataset_in(path, described)
 
 
 def _plain_outputs(entry: TableEntry) -> frozenset[str] | None:

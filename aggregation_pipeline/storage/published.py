@@ -11,7 +11,7 @@ from aggregation_pipeline.errors import StorageBusyError, StorageDamagedError, S
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import MANIFEST, latest_key, manifest_key, table_folder, tables_prefix
-from aggregation_pipeline.storage.manifest import Manifest
+from aggregation_pipeline.storage.manifest import Manifest, ManifestDataset
 from aggregation_pipeline.storage.parsed_keys import parse_key
 from aggregation_pipeline.storage.stored_format import LATEST_FORMAT, refuse_newer
 from aggregation_pipeline.storage.window_names import is_window
@@ -107,6 +107,21 @@ def fetch_window(store: ObjectStore, manifest: Manifest, directory: Path) -> tup
     )
 
 
+def dataset_in(path: Path, described: ManifestDataset) -> Dataset:
+    """The dataset that a manifest describes, in a Parquet file on the local disk."""
+    return Dataset(
+        name=described.name,
+        path=path,
+        rows=described.rows,
+        schema=pq.read_schema(path),
+        truncated=described.truncated,
+        sql=described.sql,
+        order=described.order,
+        zero_dates=described.zero_dates,
+        masks=described.masks,
+    )
+
+
 def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Extract:
     """Download the stored extract of a window, from which other formats are rendered without the database.
 
@@ -123,19 +138,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
                 " longer stored (extracts expire): materialize the table itself to read it from the database again."
             )
         path = _fetch(store, stored.key, stored.bytes, stored.crc64, directory / f"{dataset.name}.parquet")
-        datasets.append(
-            Dataset(
-                name=dataset.name,
-                path=path,
-                rows=dataset.rows,
-                schema=pq.read_schema(path),
-                truncated=dataset.truncated,
-                sql=dataset.sql,
-                order=dataset.order,
-                zero_dates=dataset.zero_dates,
-                masks=dataset.masks,
-            )
-        )
+        datasets.append(dataset_in(path, dataset))
     return Extract(
         manifest.table,
         manifest.window,
