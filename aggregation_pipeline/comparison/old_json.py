@@ -126,31 +126,28 @@ class _Text:
 
     def members(self) -> Iterator[str]:
         """Yield the keys of an object; the caller takes each value."""
-        self._take("{")
-        if self.peek() == "}":
-            self._take("}")
-            return
-        while True:
+        for _ in self._items("{", "}"):
             key = self.value()
             if type(key) is not str:
                 raise self.error("a key in quotes was expected")
             self._take(":")
             yield key
-            if self.peek() == "}":
-                self._take("}")
-                return
-            self._take(",")
 
     def elements(self) -> Iterator[object]:
         """Yield the values of an array."""
-        self._take("[")
-        if self.peek() == "]":
-            self._take("]")
+        for _ in self._items("[", "]"):
+            yield self.value()
+
+    def _items(self, begin: str, end: str) -> Iterator[None]:
+        """Yield before each item between the brackets; the caller takes it."""
+        self._take(begin)
+        if self.peek() == end:
+            self._take(end)
             return
         while True:
-            yield self.value()
-            if self.peek() == "]":
-                self._take("]")
+            yield
+            if self.peek() == end:
+                self._take(end)
                 return
             self._take(",")
 
