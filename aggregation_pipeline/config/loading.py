@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from aggregation_pipeline.config.entry_keys import INTERNAL_FIELDS
 from aggregation_pipeline.config.invalid_entries import TABLES, with_placeholders
 from aggregation_pipeline.config.issues import to_issues
 from aggregation_pipeline.config.messages.found_values import found
 from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.one_or_more import with_tuples
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.unknown_keys import unknown_key
 from aggregation_pipeline.config.yaml.document import Document, read_document
 from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation, report_issues

@@ -6,6 +6,7 @@ from pydantic import ValidationInfo, field_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.compat import CompatOrName, NodeFiles
+from aggregation_pipeline.config.entry_keys import KeepVersions
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
@@ -13,7 +14,7 @@ from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.config.table_entry import KeepVersions, TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 
 
 class PipelineConfig(ConfigModel):

@@ -14,10 +14,11 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core.core_schema import ModelSchema
 
+from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.columns import FUNCTIONS
+from aggregation_pipeline.config.entry_keys import INTERNAL_FIELDS
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS
 
 SCHEMA_FILE: Final = Path(__file__).with_name("aggregation.schema.json")
 
@@ -55,7 +56,10 @@ class _WithDocstrings(GenerateJsonSchema):
     def model_schema(self, schema: ModelSchema) -> Schema:
         """Make the schema of a model."""
         made = super().model_schema(schema)
-        texts = _attribute_docstrings(schema["cls"])
+        models = [
+            cls for cls in reversed(schema["cls"].__mro__) if issubclass(cls, ConfigModel) and cls is not ConfigModel
+        ]
+        texts = {key: text for cls in models for key, text in _attribute_docstrings(cls).items()}
         for name, field in made.get("properties", {}).items():
             if name in texts:
                 field["description"] = texts[name]

@@ -1,55 +1,33 @@
-"""An entry of aggregation.yaml as a frozen model; editors show the text under each field.
-
-A rule about one field stands on that field, so that one issue does not hide another in the same entry.
-"""
+"""An entry of aggregation.yaml as a frozen model: its keys, what they mean together, and what follows from them."""
 
 import hashlib
 import json
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Self
 
-from pydantic import AfterValidator, Field, SkipValidation, ValidationError, ValidationInfo, field_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import ValidationError, ValidationInfo, field_validator
 
-from aggregation_pipeline.config.base_model import ConfigModel, merge_models
-from aggregation_pipeline.config.checks import CheckGroups, Checks, refuse_unknown_columns
+from aggregation_pipeline.config.base_model import merge_models
+from aggregation_pipeline.config.checks import Checks, refuse_unknown_columns
 from aggregation_pipeline.config.columns import (
     ALL_COLUMNS,
     COUNT_ROWS,
     Aggregation,
-    AggregationItem,
     Column,
-    GroupKey,
-    OrderBy,
-    SelectedField,
     read_group_condition,
     refuse_duplicate_names,
 )
-from aggregation_pipeline.config.dagster_labels import GroupName, Owners, Tags
-from aggregation_pipeline.config.durations import DaysOrWeeks, DurationOrNone, parse_duration
+from aggregation_pipeline.config.durations import parse_duration
+from aggregation_pipeline.config.entry_keys import EntryKeys
 from aggregation_pipeline.config.entry_query import QUERY_KEYS, EntryQuery, query_of_entry
-from aggregation_pipeline.config.file_names import StableNames
-from aggregation_pipeline.config.format_names import Formats
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.config.mask_options import Allow, MaskRule
+from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
-from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedColumns, masked_columns_of
+from aggregation_pipeline.config.masked_columns import MaskedColumns, masked_columns_of
 from aggregation_pipeline.config.messages.located_issues import LocatedIssuesError
 from aggregation_pipeline.config.options import FormatOptions
-from aggregation_pipeline.config.partitions import Backfill, Partition
-from aggregation_pipeline.config.scheduling import Freshness, Schedule
 from aggregation_pipeline.config.sql.expressions import read_expression
-from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, checked_table, split_table
-from aggregation_pipeline.timezones.names import ZoneName
-
-KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
-# Set by the loader: from the place of the entry in the file, or from the rest of the file. A user may not write them.
-INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues"))
-
-
-def _name_of_entry(values: dict[str, Any]) -> str:
-    # A refused name is missing here; the issue is reported for the name alone.
-    return str(values.get("name", "refused"))
+from aggregation_pipeline.config.sql.table_names import TableName, split_table
 
 
 def _fingerprint(value: object) -> str:
@@ -60,111 +38,11 @@ def _as_json(masked: MaskedColumns) -> list[tuple[str, list[str]]]:
     return sorted((str(table), sorted(columns)) for table, columns in masked.items())
 
 
-class TableEntry(ConfigModel):
+class TableEntry(EntryKeys):
     """What is made of one table: a summary (`group_by`, `aggregations`), detail rows (`select_fields`), or both.
 
     An entry with none of the three counts the table's rows, as `row_count`.
     """
-
-    name: Annotated[str, AfterValidator(checked_entry_name)]
-    """The entry's key, and the name of its files."""
-    table: Annotated[str, AfterValidator(checked_table), Field(default_factory=_name_of_entry, validate_default=True)]
-    """The source table, if its name is not the entry's: orders, shop.orders. A name that holds a dot stands in
-    backticks: `v1.orders`.
-    """
-    description: str | None = None
-    """Shown in Dagster."""
-    platform: Annotated[str, Field(default_factory=_name_of_entry, min_length=1)]
-    """Its name in batch_jobs.platforms_processed. Default: the entry's name."""
-    group: GroupName | None = None
-    """The box in Dagster's lineage that holds the table and its files: sales, shop/sales. Default: a box of its own."""
-    owners: Owners = ()
-    """E-mail addresses or team:name."""
-    tags: Tags
-    """Shown and searched in Dagster: letters, digits, . _ - only, at most 63."""
-    group_by: tuple[GroupKey, ...] = ()
-    """Keys of the summary. Without aggregations: the distinct keys."""
-    aggregations: tuple[AggregationItem, ...] = ()
-    """Aggregated columns of the summary. Without group_by: one row."""
-    select_fields: tuple[SelectedField, ...] = ()
-    """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""
-    where: str | None = None
-    """One SQL condition on the rows of both datasets. NOW() is the run's logical time, also when the run is repeated.
-    """
-    order: Literal["primary_key", "none"] = "primary_key"
-    """primary_key: detail rows come in the order of the primary key. none: in the order in which the server gives them.
-    """
-    having: str | None = None
-    """One SQL condition on the groups of the summary: COUNT(*) > 5 AND revenue >= 100. A name in an aggregate function
-    is a column, elsewhere an output.
-    """
-    order_by: OrderBy = None
-    """Detail rows in this order, then by primary key: [created_at DESC], or as one text, created_at DESC, id. If an
-    alias of select_fields and a column have the same name, the alias is meant.
-    """
-    limit: Annotated[int, Field(ge=1, le=10**15)] | None = None
-    """At most so many rows in each dataset. A dataset that had more is marked truncated in the manifest."""
-    formats: Formats = None
-    """Files to write, or all. Default: OUTPUT_FORMAT."""
-    consistency: Literal["snapshot", "none"] = "snapshot"
-    """snapshot: all rows are of one moment, or the run fails. none: for servers, and storage engines such as MyISAM,
-    that have no snapshots; the manifest says so.
-    """
-    partition: Partition | None = None
-    """Divide the table into windows of time, each with files of its own: {column: created_at, every: day, start:
-    2026-01-01}.
-    """
-    schedule: Schedule | None = None
-    """When it runs, instead of CRON_SCHEDULE: one cron expression, a list of them, or none."""
-    timezone: ZoneName | None = None
-    """The time zone of its schedule, its windows and NOW(), instead of TIMEZONE."""
-    catch_up: DurationOrNone = "7d"
-    """For partitioned tables: how far back to fill windows that were missed while the service was down; none turns this
-    off. Windows from before the first start, or from before the entry was added, are filled by a backfill only.
-    """
-    backfill: Backfill = Backfill()
-    """How a backfill of many windows is divided into runs."""
-    allow: Allow = Allow()
-    """What sub-selects may read and which stored functions may be called where the file masks columns:
-    {tables: [users], functions: [net_price]}.
-    """
-    mask: Annotated[dict[str, MaskRule], Field(default_factory=dict)]
-    """Personal data, by output column, hidden before anything is written to disk: {email: partial, phone: hash,
-    id_card: drop}. partial leaves l****@example.com, 138****5678, 张****. hash is HMAC-SHA-256 with the key MASK_SALT,
-    equal for equal values. drop takes the column out. keep shows an output that depends on a masked column; without
-    keep it is refused, in every entry over the table. NULL stays NULL.
-    """
-    checks: CheckGroups = ()
-    """What must be true of the rows: {min_rows: 1, not_null: [id], blocking: true}, or a list of such groups."""
-    freshness: Freshness | None = None
-    """How old the newest data may be before Dagster marks the table: {fail_after: 26h}."""
-    options: FormatOptions = FormatOptions()
-    """How this table's files are written, where it differs from the project's options."""
-    source_limits: SourceLimits = SourceLimits()
-    """What this table may ask of the database, where it differs from the project's source_limits."""
-    names: StableNames = "copy"
-    """Stable names of the files, such as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys in
-    the manifest. copy: copies made by the store; hard links in a folder. symlink: OSS symlinks. none: no stable names.
-    Default: the project's names.
-    """
-    keep_versions: KeepVersions = 1
-    """How many versions of a window are kept when it is computed again, the published one included, or all. A replaced
-    version stays for a day in any case, unless masks have changed since. Default: the project's keep_versions.
-    """
-    keep: DaysOrWeeks | None = None
-    """The job retention deletes windows whose date is longer ago than this: 90d or 12w. The newest window always stays.
-    Default: none are deleted.
-    """
-    keep_last: Annotated[int, Field(ge=1)] | None = None
-    """The job retention keeps this many of the newest windows. With keep, it deletes a window only if both allow it."""
-    line: Annotated[int | None, Field(exclude=True)] = None
-    """Line of the entry in the YAML; None for one that was not read from a file."""
-    issues: Annotated[str | None, Field(exclude=True)] = None
-    """Why the entry cannot be used, one issue per line after the first. Such an entry is a placeholder: nothing may run
-    it.
-    """
-    masked: Annotated[SkipValidation[MaskedColumns], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
-    """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""
 
     @property
     def source(self) -> TableName:

@@ -7,10 +7,11 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
 
+from aggregation_pipeline.config.entry_keys import INTERNAL_FIELDS
 from aggregation_pipeline.config.messages.likely_causes import likely_cause
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
-from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 
 # Keys of an entry that have a variable for all tables.
 _VARIABLES: Final = {"formats": "OUTPUT_FORMAT", "schedule": "CRON_SCHEDULE", "timezone": "TIMEZONE"}

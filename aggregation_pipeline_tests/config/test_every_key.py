@@ -15,10 +15,11 @@ import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
+from aggregation_pipeline.config.entry_keys import INTERNAL_FIELDS
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.schema import SCHEMA_FILE
-from aggregation_pipeline.config.table_entry import INTERNAL_FIELDS, TableEntry
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline_tests.config.examples_of_keys import EXAMPLES
