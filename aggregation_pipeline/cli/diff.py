@@ -199,7 +199,7 @@ def _zone_of_node(settings: "Settings") -> ZoneInfo:
 
 def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) -> "Sides":
     from aggregation_pipeline.comparison.compare import Sides
-    from aggregation_pipeline.comparison.old_places import old_place
+    from aggregation_pipeline.comparison.old.places import old_place
     from aggregation_pipeline.settings.connections import open_store, source_options
 
     if old is None and file is None:
@@ -220,7 +220,7 @@ def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) ->
 
 
 def _write_page(path: Path, comparison: "Comparison", language: Literal["en", "zh"]) -> None:
-    from aggregation_pipeline.comparison.page import html_page
+    from aggregation_pipeline.comparison.report.page import html_page
 
     try:
         path.write_text(html_page(comparison, language), encoding="utf-8")
@@ -229,7 +229,7 @@ def _write_page(path: Path, comparison: "Comparison", language: Literal["en", "z
 
 
 def _report(comparison: "Comparison", page: Path | None, language: Literal["en", "zh"], *, as_json: bool) -> None:
-    from aggregation_pipeline.comparison.text_report import text_report
+    from aggregation_pipeline.comparison.report.text_report import text_report
 
     if page is not None:
         _write_page(page, comparison, language)

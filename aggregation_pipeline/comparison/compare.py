@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from aggregation_pipeline.comparison.database import ask_database
-from aggregation_pipeline.comparison.old_files import OldFile, named_file, nearest_file, parse_old_key
-from aggregation_pipeline.comparison.old_places import OldPlace
+from aggregation_pipeline.comparison.old.names import OldFile, named_file, nearest_file, parse_old_key
+from aggregation_pipeline.comparison.old.places import OldPlace
 from aggregation_pipeline.comparison.ours import our_dataset
 from aggregation_pipeline.comparison.results import Comparison, TableResult
 from aggregation_pipeline.comparison.tables import Options, Progress, compare_table

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final, Literal
 
-from aggregation_pipeline.comparison.judging import Judge, Verdict
 from aggregation_pipeline.comparison.matching import Matching
 from aggregation_pipeline.comparison.results import MASKED, ColumnResult, Example, TableResult, shown
 from aggregation_pipeline.comparison.row_store import RowStore, TextRow
+from aggregation_pipeline.comparison.values.judging import Judge, Verdict
 
 Side = Literal["ours", "old"]
 # Rows of one key are paired with care up to here, and in their order beyond it.

@@ -12,12 +12,12 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.comparison.comparing_rows import Differing
-from aggregation_pipeline.comparison.kinds import Column
-from aggregation_pipeline.comparison.moments import read_old
 from aggregation_pipeline.comparison.results import Agreement, Example
 from aggregation_pipeline.comparison.row_store import TextRow
 from aggregation_pipeline.comparison.tables import Compared
-from aggregation_pipeline.comparison.texts_of_cells import our_texts
+from aggregation_pipeline.comparison.values.kinds import Column
+from aggregation_pipeline.comparison.values.moments import read_old
+from aggregation_pipeline.comparison.values.texts_of_cells import our_texts
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import Output
 from aggregation_pipeline.config.sql.expressions import to_sql

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aggregation_pipeline.comparison.kinds import Column
+from aggregation_pipeline.comparison.values.kinds import Column
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ComparisonError
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregation_pipeline.comparison.kinds import Column, column_of
+from aggregation_pipeline.comparison.values.kinds import Column, column_of
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import output_sql
 from aggregation_pipeline.config.sql.trees import returns_cell_values

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.comparison.cells import Row
 from aggregation_pipeline.comparison.comparing_rows import Differing, RowComparison
-from aggregation_pipeline.comparison.judging import Judge
-from aggregation_pipeline.comparison.keys import Keys
 from aggregation_pipeline.comparison.matching import Matching, match_columns
-from aggregation_pipeline.comparison.old_csv import read_csv_table
-from aggregation_pipeline.comparison.old_excel import excel_tables, read_excel_table
-from aggregation_pipeline.comparison.old_json import json_tables, read_json_table
-from aggregation_pipeline.comparison.old_table import OldTable
+from aggregation_pipeline.comparison.old.cells import Row
+from aggregation_pipeline.comparison.old.csv_file import read_csv_table
+from aggregation_pipeline.comparison.old.excel_file import excel_tables, read_excel_table
+from aggregation_pipeline.comparison.old.json_file import json_tables, read_json_table
+from aggregation_pipeline.comparison.old.table import OldTable
 from aggregation_pipeline.comparison.ours import Ours
 from aggregation_pipeline.comparison.reasons import reasons_of
 from aggregation_pipeline.comparison.results import TableResult
 from aggregation_pipeline.comparison.row_store import OLD, OURS, RowStore, row_store
-from aggregation_pipeline.comparison.texts_of_cells import OldMasks, Texts, old_text, our_texts
+from aggregation_pipeline.comparison.values.judging import Judge
+from aggregation_pipeline.comparison.values.keys import Keys
+from aggregation_pipeline.comparison.values.texts_of_cells import OldMasks, Texts, old_text, our_texts
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ComparisonError
 from aggregation_pipeline.node_files.names import NodeFormat

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aggregation_pipeline.comparison.compare import Sides, compare_tables
-from aggregation_pipeline.comparison.old_places import old_place
+from aggregation_pipeline.comparison.old.places import old_place
 from aggregation_pipeline.comparison.results import TableResult
 from aggregation_pipeline.comparison.tables import Options
 from aggregation_pipeline.config.table_entry import TableEntry

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from aggregation_pipeline.comparison.page import html_page
+from aggregation_pipeline.comparison.report.page import html_page
+from aggregation_pipeline.comparison.report.text_report import text_report
 from aggregation_pipeline.comparison.results import Comparison, TableResult
-from aggregation_pipeline.comparison.text_report import text_report
 from aggregation_pipeline_tests.comparison.comparing import compared, entry_of, extract_of, old_json
 
 SUMMARY = {"group_by": ["status", "DATE(created_at)"], "aggregations": [{"function": "COUNT", "alias": "n"}]}

@@ -7,8 +7,8 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from aggregation_pipeline.comparison.cells import Number, Row
-from aggregation_pipeline.comparison.old_table import OldTable
+from aggregation_pipeline.comparison.old.cells import Number, Row
+from aggregation_pipeline.comparison.old.table import OldTable
 from aggregation_pipeline.errors import ComparisonError
 
 _CHUNK: Final = 1024 * 1024

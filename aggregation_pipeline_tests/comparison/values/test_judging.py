@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.comparison.cells import Cell, Number, javascript_number, read_json
-from aggregation_pipeline.comparison.judging import Judge, Verdict
-from aggregation_pipeline.comparison.keys import Keys
-from aggregation_pipeline.comparison.kinds import Column, Kind, column_of
-from aggregation_pipeline.comparison.moments import as_javascript, of_serial
-from aggregation_pipeline.comparison.texts_of_cells import old_text, our_texts
+from aggregation_pipeline.comparison.old.cells import Cell, Number, javascript_number, read_json
+from aggregation_pipeline.comparison.values.judging import Judge, Verdict
+from aggregation_pipeline.comparison.values.keys import Keys
+from aggregation_pipeline.comparison.values.kinds import Column, Kind, column_of
+from aggregation_pipeline.comparison.values.moments import as_javascript, of_serial
+from aggregation_pipeline.comparison.values.texts_of_cells import old_text, our_texts
 from aggregation_pipeline.node_files.names import NodeFormat
 
 ZONES = tuple(map(ZoneInfo, ("Asia/Shanghai", "UTC", "America/New_York", "Australia/Lord_Howe")))

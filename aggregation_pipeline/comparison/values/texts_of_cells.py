@@ -6,9 +6,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from aggregation_pipeline.comparison.cells import Cell, Number, canonical_json, read_json
-from aggregation_pipeline.comparison.kinds import NUMERIC, TEMPORAL, Column
-from aggregation_pipeline.comparison.moments import of_serial
+from aggregation_pipeline.comparison.old.cells import Cell, Number, canonical_json, read_json
+from aggregation_pipeline.comparison.values.kinds import NUMERIC, TEMPORAL, Column
+from aggregation_pipeline.comparison.values.moments import of_serial
 from aggregation_pipeline.node_files.names import NodeFormat
 
 Texts = list[str | None]

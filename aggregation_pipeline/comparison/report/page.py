@@ -7,11 +7,11 @@ from dataclasses import asdict
 from importlib import resources
 from typing import Any, Final
 
+from aggregation_pipeline.comparison.report.text_report import differences
+from aggregation_pipeline.comparison.report.texts import DATABASE, NOTES, PAGE, Language, reason_words, words
 from aggregation_pipeline.comparison.results import Comparison, TableResult
-from aggregation_pipeline.comparison.text_report import differences
-from aggregation_pipeline.comparison.texts import DATABASE, NOTES, PAGE, Language, reason_words, words
 
-_PACKAGE: Final = "aggregation_pipeline.comparison"
+_PACKAGE: Final = "aggregation_pipeline.comparison.report"
 
 
 def html_page(comparison: Comparison, language: Language) -> str:

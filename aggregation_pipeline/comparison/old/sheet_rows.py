@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from aggregation_pipeline.comparison.cells import Cell, Number
+from aggregation_pipeline.comparison.old.cells import Cell, Number
 from aggregation_pipeline.errors import ComparisonError
 
 _PLACE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")

@@ -8,8 +8,8 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.comparison.kinds import NUMERIC, TEMPORAL, Column
-from aggregation_pipeline.comparison.moments import as_javascript, milliseconds, read_old, sheet_errors
+from aggregation_pipeline.comparison.values.kinds import NUMERIC, TEMPORAL, Column
+from aggregation_pipeline.comparison.values.moments import as_javascript, milliseconds, read_old, sheet_errors
 from aggregation_pipeline.node_files.names import NodeFormat
 
 _SAFE: Final = 2**53

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from aggregation_pipeline.comparison import old_places
 from aggregation_pipeline.comparison.compare import Sides, compare_tables
-from aggregation_pipeline.comparison.old_places import old_place
+from aggregation_pipeline.comparison.old import places
+from aggregation_pipeline.comparison.old.places import old_place
 from aggregation_pipeline.comparison.tables import Options
 from aggregation_pipeline.errors import ComparisonError, SettingsError
 from aggregation_pipeline.source.request import ReadRequest
@@ -58,7 +58,7 @@ def test_a_place_that_is_not_there_is_named(tmp_path: Path, oss_server: OssServe
 
 
 def test_a_folder_with_too_many_files_is_not_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(old_places, "MOST_NAMES", 3)
+    monkeypatch.setattr(places, "MOST_NAMES", 3)
     for number in range(4):
         (tmp_path / f"{number}.json").touch()
     with pytest.raises(ComparisonError, match="holds over 3 files"):

@@ -12,10 +12,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from aggregation_pipeline.comparison.cells import canonical_json, javascript_text, read_json
-from aggregation_pipeline.comparison.kinds import OBJECTS, TEMPORAL, Column, Kind
-from aggregation_pipeline.comparison.moments import INVALID, Moment, as_javascript, milliseconds, read_old, sheet_errors
-from aggregation_pipeline.comparison.texts_of_cells import UNKNOWN
+from aggregation_pipeline.comparison.old.cells import canonical_json, javascript_text, read_json
+from aggregation_pipeline.comparison.values.kinds import OBJECTS, TEMPORAL, Column, Kind
+from aggregation_pipeline.comparison.values.moments import (
+    INVALID,
+    Moment,
+    as_javascript,
+    milliseconds,
+    read_old,
+    sheet_errors,
+)
+from aggregation_pipeline.comparison.values.texts_of_cells import UNKNOWN
 from aggregation_pipeline.node_files.names import NodeFormat
 
 Note = Literal[

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO, Final
 from xml.parsers import expat
 
-from aggregation_pipeline.comparison.cells import Cell, Row
-from aggregation_pipeline.comparison.old_table import OldTable
-from aggregation_pipeline.comparison.sheet_rows import SharedTexts, SheetRows
+from aggregation_pipeline.comparison.old.cells import Cell, Row
+from aggregation_pipeline.comparison.old.sheet_rows import SharedTexts, SheetRows
+from aggregation_pipeline.comparison.old.table import OldTable
 from aggregation_pipeline.errors import ComparisonError
 
 _WORKBOOK: Final = "xl/workbook.xml"

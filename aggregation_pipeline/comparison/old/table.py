@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from aggregation_pipeline.comparison.cells import Row
+from aggregation_pipeline.comparison.old.cells import Row
 
 
 @dataclass

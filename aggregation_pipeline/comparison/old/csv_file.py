@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TextIO
 
-from aggregation_pipeline.comparison.cells import Row
-from aggregation_pipeline.comparison.old_table import OldTable
+from aggregation_pipeline.comparison.old.cells import Row
+from aggregation_pipeline.comparison.old.table import OldTable
 from aggregation_pipeline.errors import ComparisonError
 
 # No cell is longer.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from aggregation_pipeline.comparison.report.texts import DATABASE, NOTES, reason_words, words
 from aggregation_pipeline.comparison.results import Comparison, Example, TableResult
-from aggregation_pipeline.comparison.texts import DATABASE, NOTES, reason_words, words
 
 
 def text_report(comparison: Comparison) -> Iterator[str]:
