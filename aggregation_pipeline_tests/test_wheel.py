@@ -27,7 +27,7 @@ DATA_FILES = (
     "local/dagster.yaml",
     "native/_kernels.pyi",
     "native/_rows.pyi",
-    *(f"node_import/{name}.cjs" for name in ("evaluate", "racer", "sandbox")),
+    *(f"node_import/evaluating/{name}.cjs" for name in ("evaluate", "racer", "sandbox")),
     "py.typed",
     "web/common/templates/frame.html",
     *(f"web/pages/templates/{name}.html" for name in ("batch", "day", "macros", "message", "morning", "page", "table")),

@@ -7,7 +7,7 @@ from typing import Final
 
 from aggregation_pipeline.config.cron import FiveFields, to_five_fields
 from aggregation_pipeline.config.cron_fields import FIELDS, Field, FieldError
-from aggregation_pipeline.node_import.sources import NodeProject
+from aggregation_pipeline.node_import.code.sources import NodeProject
 
 _SCHEDULERS: Final = ("node-cron", "cron", "node-schedule", "croner")
 _LARGEST_LOCK: Final = 64 * 2**20

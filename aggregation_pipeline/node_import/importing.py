@@ -8,6 +8,7 @@ from typing import Final
 
 from aggregation_pipeline.config.yaml.writing import file_text
 from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.code.sources import NodeProject, open_project, read_source
 from aggregation_pipeline.node_import.entries import (
     Draft,
     entry_not_read,
@@ -15,10 +16,9 @@ from aggregation_pipeline.node_import.entries import (
     entry_without_rules,
     with_comments,
 )
-from aggregation_pipeline.node_import.node import ASK_FOR_JSON
+from aggregation_pipeline.node_import.evaluating.node import ASK_FOR_JSON
 from aggregation_pipeline.node_import.report import Item, Kind
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file, rules_of_json
-from aggregation_pipeline.node_import.sources import NodeProject, open_project, read_source
 from aggregation_pipeline.node_import.table_lists import Listed, tables_of
 from aggregation_pipeline.node_import.variables import secrets_of, variables_of
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from aggregation_pipeline.errors import ImportNodeError
 from aggregation_pipeline.node_import.by_table import by_table, index_of, not_evaluated
-from aggregation_pipeline.node_import.candidates import Candidate, Literal
-from aggregation_pipeline.node_import.node import ASK_FOR_JSON, Question, evaluate, find_engine
-from aggregation_pipeline.node_import.sources import NodeProject, SourceFile, other_sources
+from aggregation_pipeline.node_import.code.candidates import Candidate, Literal
+from aggregation_pipeline.node_import.code.sources import NodeProject, SourceFile, other_sources
+from aggregation_pipeline.node_import.evaluating.node import ASK_FOR_JSON, Question, evaluate, find_engine
 
 # Two moments that share no part of their dates.
 _MOMENTS: Final = (1_772_600_767.0, 1_950_370_729.0)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from aggregation_pipeline.node_import.code_defaults import Default, code_defaults, list_at
+from aggregation_pipeline.node_import.code.code_defaults import Default, code_defaults, list_at
+from aggregation_pipeline.node_import.code.sources import NodeProject
 from aggregation_pipeline.node_import.report import Item
 from aggregation_pipeline.node_import.rules import FoundRules
-from aggregation_pipeline.node_import.sources import NodeProject
 from aggregation_pipeline.settings.messages import split_list
 
 _NAME: Final = "AGGREGATION_TABLES"

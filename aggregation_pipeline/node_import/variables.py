@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
 from aggregation_pipeline.errors import ConfigError, SettingsError
-from aggregation_pipeline.node_import.code_defaults import Default, code_defaults
+from aggregation_pipeline.node_import.code.code_defaults import Default, code_defaults
+from aggregation_pipeline.node_import.code.schedules import Call, scheduler_calls
+from aggregation_pipeline.node_import.code.sources import NodeProject
 from aggregation_pipeline.node_import.crons import cron_of_node, scheduler_of
 from aggregation_pipeline.node_import.report import Item, Kind
-from aggregation_pipeline.node_import.schedules import Call, scheduler_calls
-from aggregation_pipeline.node_import.sources import NodeProject
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.env_text import env_assignment, env_assignment_for_node
 from aggregation_pipeline.settings.messages import describe_problem

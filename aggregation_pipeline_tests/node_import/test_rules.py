@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import ImportNodeError
+from aggregation_pipeline.node_import.code.sources import open_project, read_source
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force, rules_of_file
-from aggregation_pipeline.node_import.sources import open_project, read_source
 from aggregation_pipeline_tests.node_import.projects import OLD_SERVICE, RULES, RULES_OF_USERS, USERS, written
 from aggregation_pipeline_tests.support.npm_packages import node_path
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from aggregation_pipeline.node_import.code.sources import open_project
 from aggregation_pipeline.node_import.rules import FoundRules, TableRules
-from aggregation_pipeline.node_import.sources import open_project
 from aggregation_pipeline.node_import.table_lists import Listed, tables_of
 from aggregation_pipeline_tests.node_import.projects import written
 

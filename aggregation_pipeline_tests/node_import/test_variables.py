@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from aggregation_pipeline.node_import.sources import NodeProject, open_project
+from aggregation_pipeline.node_import.code.sources import NodeProject, open_project
 from aggregation_pipeline.node_import.variables import Variables, variables_of
 from aggregation_pipeline.settings.env_file import parse_env_file
 from aggregation_pipeline_tests.node_import.projects import OLD_SERVICE, written

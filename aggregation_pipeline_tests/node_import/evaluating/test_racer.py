@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import import node as of_node
-from aggregation_pipeline.node_import.node import find_engine, find_node
-from aggregation_pipeline.node_import.racer import Racer, find_racer
+from aggregation_pipeline.node_import.code.sources import open_project
+from aggregation_pipeline.node_import.evaluating import node as of_node
+from aggregation_pipeline.node_import.evaluating.node import find_engine, find_node
+from aggregation_pipeline.node_import.evaluating.racer import Racer, find_racer
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force
-from aggregation_pipeline.node_import.sources import open_project
 from aggregation_pipeline_tests.node_import.projects import OLD_SERVICE, RULES, RULES_OF_USERS, written
 from aggregation_pipeline_tests.node_import.test_rules import SHAPES
 from aggregation_pipeline_tests.support.servers.missing import missing

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import import node as of_node
-from aggregation_pipeline.node_import.node import Node, find_node
+from aggregation_pipeline.node_import.code.sources import open_project
+from aggregation_pipeline.node_import.evaluating import node as of_node
+from aggregation_pipeline.node_import.evaluating.node import Node, find_node
 from aggregation_pipeline.node_import.rules import FoundRules, rules_in_force
-from aggregation_pipeline.node_import.sources import open_project
 from aggregation_pipeline_tests.node_import.projects import RULES, written
 from aggregation_pipeline_tests.support.npm_packages import node_path
 

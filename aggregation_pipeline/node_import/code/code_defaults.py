@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.node_import.javascript import Token
-from aggregation_pipeline.node_import.sources import NodeProject, SourceFile
+from aggregation_pipeline.node_import.code.javascript import Token
+from aggregation_pipeline.node_import.code.sources import NodeProject, SourceFile
 
 _ELSE: Final = frozenset(("||", "??", ":"))
 # So far behind the variable its default may stand: process.env.X ? process.env.X.split(',') : ['a', 'b'].

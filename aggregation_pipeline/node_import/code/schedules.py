@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.node_import.code_defaults import Default
-from aggregation_pipeline.node_import.javascript import Token, matching_marks
-from aggregation_pipeline.node_import.sources import NodeProject, SourceFile
+from aggregation_pipeline.node_import.code.code_defaults import Default
+from aggregation_pipeline.node_import.code.javascript import Token, matching_marks
+from aggregation_pipeline.node_import.code.sources import NodeProject, SourceFile
 
 _PACKAGES: Final = frozenset(("node-cron", "cron", "node-schedule", "croner"))
 _METHODS: Final = frozenset(("schedule", "scheduleJob", "CronJob", "Cron", "createTask", "from"))

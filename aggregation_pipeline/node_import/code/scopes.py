@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from aggregation_pipeline.node_import.javascript import Token, line_of
-from aggregation_pipeline.node_import.sources import SourceFile
+from aggregation_pipeline.node_import.code.javascript import Token, line_of
+from aggregation_pipeline.node_import.code.sources import SourceFile
 
 _STATEMENTS: Final = frozenset(
     ("const", "let", "var", "return", "if", "for", "while", "do", "switch", "try", "throw", "function", "class")

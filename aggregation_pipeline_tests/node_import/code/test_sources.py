@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import.sources import open_project, other_sources
+from aggregation_pipeline.node_import.code.sources import open_project, other_sources
 from aggregation_pipeline_tests.node_import.projects import OLD_SERVICE, written
 
 

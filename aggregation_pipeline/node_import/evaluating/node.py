@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import.racer import MEMORY_MIB, find_racer
+from aggregation_pipeline.node_import.evaluating.racer import MEMORY_MIB, find_racer
 
 _EVALUATOR, _SANDBOX = (Path(__file__).with_name(name) for name in ("evaluate.cjs", "sandbox.cjs"))
 _OLDEST: Final = 20

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from aggregation_pipeline.node_import.javascript import Token, keys_in, matching_marks, starts_expression
-from aggregation_pipeline.node_import.scopes import with_constants
-from aggregation_pipeline.node_import.sources import SourceFile
+from aggregation_pipeline.node_import.code.javascript import Token, keys_in, matching_marks, starts_expression
+from aggregation_pipeline.node_import.code.scopes import with_constants
+from aggregation_pipeline.node_import.code.sources import SourceFile
 
 _KEYS_OF_RULES: Final = frozenset(("groupBy", "group_by", "aggregations", "selectFields", "select_fields"))
 _KEYS_OF_MAPS: Final = frozenset(("tableConfigs", "table_configs"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aggregation_pipeline.errors import ImportNodeError
-from aggregation_pipeline.node_import.javascript import Token, line_of, tokenize
+from aggregation_pipeline.node_import.code.javascript import Token, line_of, tokenize
 
 _ENDINGS: Final = ("", ".js", ".cjs", ".mjs", ".json", "/index.js", "/index.cjs", "/index.mjs")
 _USUAL_STARTS: Final = ("server.js", "index.js", "app.js", "src/server.js", "src/index.js", "src/app.js")
