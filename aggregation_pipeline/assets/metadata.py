@@ -63,7 +63,7 @@ def window_metadata(
     entry = table.entry
     by_asset: dict[AssetKey, Metadata] = {}
     if table_key(entry.name) in selected:
-        source = source_key(entry.source.database or table.database, entry.source.name)
+        source = source_key(entry.source_table.database or table.database, entry.source_table.name)
         by_asset[table_key(entry.name)] = _table_metadata(exported, entry, source)
     for name in dict.fromkeys(file.format for file in exported.files):
         by_asset[export_key(entry.name, name)] = _format_metadata(exported, name, publisher)
@@ -117,7 +117,7 @@ def _column_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetK
     columns = [
         column
         for dataset, schema in exported.schemas.items()
-        for column in _columns(dataset, schema, origins, exported.comments, entry.source.name)
+        for column in _columns(dataset, schema, origins, exported.comments, entry.source_table.name)
     ]
     lineage = {name: [TableColumnDep(source, column) for column in found] for name, found in origins.items() if found}
     return {COLUMN_SCHEMA_KEY: TableSchema(columns), COLUMN_LINEAGE_KEY: TableColumnLineage(lineage)}

@@ -82,7 +82,7 @@ def _read_state(table: ConfiguredTable) -> "TableState":
     from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
 
     with open_state_session(table.source(), table.zone) as session:
-        return read_table_state(session, table.entry.source, table.partition_columns, table.entry.all_masked)
+        return read_table_state(session, table.entry.source_table, table.partition_columns, table.entry.all_masked)
 
 
 @redact_errors
@@ -100,7 +100,7 @@ def _read_states(
             columns = {column: zone for table in tables for column, zone in table.partition_columns.items()}
             masked = merge_masked(table.entry.all_masked for table in tables)
             try:
-                states[key] = read_table_state(session, tables[0].entry.source, columns, masked)
+                states[key] = read_table_state(session, tables[0].entry.source_table, columns, masked)
             except SourceLostError:
                 raise
             except SourceError as error:

@@ -21,7 +21,7 @@ def source_of(entry: TableEntry, database: str) -> tuple[AssetKey, str]:
 
     `database` is the connection's own, for a source table that is named without one.
     """
-    named, table = entry.source
+    named, table = entry.source_table
     schema = named or database
     return source_key(schema, table), f"{schema}.{table}"
 
@@ -35,13 +35,13 @@ def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -
         readers: the names of all entries that read the table.
     """
     key, name = source_of(entry, database)
-    schema = entry.source.database or database
+    schema = entry.source_table.database or database
     read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
         key,
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
-        description=f"The MySQL table {entry.source.name} of {schema}, read and never written.{read_by}",
+        description=f"The MySQL table {entry.source_table.name} of {schema}, read and never written.{read_by}",
         metadata={TABLE_NAME_KEY: name},
     )
 

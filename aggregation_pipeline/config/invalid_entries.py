@@ -127,7 +127,7 @@ class _EntryByEntry:
             else:
                 readable.append(entry)
                 # A key that it should not have may name another table.
-                possible[name] = self._possible_tables(name) - {entry.source} if entry.mask else frozenset()
+                possible[name] = self._possible_tables(name) - {entry.source_table} if entry.mask else frozenset()
         self.masked = merge_masked(masked_by(entry.query) for entry in readable)
         for name, entry in list(self.valid.items()):
             if shown := list(exposures(entry.query, self.masked)):
@@ -248,7 +248,7 @@ class _EntryByEntry:
         for other, tables in possible.items():
             for table in sorted(tables, key=str):
                 any_column = {table: {"?": MaskedColumn("?", other)}}
-                if same_table(entry.source, table) or any(exposures(entry.query, any_column)):
+                if same_table(entry.source_table, table) or any(exposures(entry.query, any_column)):
                     yield other, table
 
     def _is_cut_off(self, name: str) -> bool:

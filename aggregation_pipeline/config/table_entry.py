@@ -45,7 +45,7 @@ class TableEntry(EntryKeys):
     """
 
     @property
-    def source(self) -> TableName:
+    def source_table(self) -> TableName:
         """The source table: its database (None for the connection's own) and its bare name."""
         return split_table(self.table)
 
@@ -74,7 +74,7 @@ class TableEntry(EntryKeys):
     @property
     def hidden_columns(self) -> frozenset[str]:
         """The masked columns of its own table, by their comparable names."""
-        return frozenset(masked_columns_of(self.source, self.all_masked))
+        return frozenset(masked_columns_of(self.source_table, self.all_masked))
 
     @property
     def columns_fingerprint(self) -> str:

@@ -151,7 +151,7 @@ _BEHIND: Final = "Let it catch up, or read from the primary"
 
 
 def _table(session: Session, table: ConfiguredTable) -> Finding:
-    source, where = table.entry.source, f"tables.{table.entry.name}"
+    source, where = table.entry.source_table, f"tables.{table.entry.name}"
     columns = session.columns(source.database, source.name)
     if not columns:
         return failure(

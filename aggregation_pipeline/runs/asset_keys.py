@@ -112,7 +112,7 @@ def require_unique(entries: Iterable[TableEntry], database: str) -> None:
     """
     seen: dict[tuple[str, ...], str] = {}
     for entry in entries:
-        name, source = entry.name, (entry.source.database or database, entry.source.name)
+        name, source = entry.name, (entry.source_table.database or database, entry.source_table.name)
         # Names of steps become names of folders, and some file systems ignore case.
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}

@@ -103,7 +103,7 @@ def test_tables_and_columns_of_any_name_are_drafted(mysql: MySQLServer):
     assert "this is a template" in refused["{{ x }}"]
     entries = [draft for draft in drafts.values() if isinstance(draft, Draft)]
     # Some servers keep names in small letters.
-    found = {draft.parsed.source.name.casefold() for draft in entries}
+    found = {draft.parsed.source_table.name.casefold() for draft in entries}
     assert found == {name.casefold() for name in (*HOSTILE, "odd_columns")}
     assert len({draft.name.casefold() for draft in entries}) == len(HOSTILE) + 1
 

@@ -92,7 +92,7 @@ def describe_queries(
     Raises:
         SourceError: the server refuses a statement, a mask names a missing column, or every column would be dropped.
     """
-    queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=condition)
+    queries = build_queries(entry, primary_key=session.primary_key(*entry.source_table), condition=condition)
     instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
     with add_hints(session, entry):
         probed = zip(queries, probe(session, queries), strict=True)

@@ -45,7 +45,7 @@ def _hint(session: Session, entry: TableEntry, query: DatasetQuery | None, error
         return _column_hint(session, entry, error.named[0])
     if error.code == _OUT_OF_RANGE and query is not None:
         return _overflow_hint(query, error.named)
-    database, table = entry.source
+    database, table = entry.source_table
     if error.code in _UNKNOWN_FUNCTION and error.named:
         return did_you_mean(error.named[0].rpartition(".")[2], FUNCTIONS)
     if error.code in _UNKNOWN_TABLE:
@@ -81,7 +81,7 @@ def _table_hint(session: Session, database: str | None, table: str) -> str:
 
 def _column_hint(session: Session, entry: TableEntry, wrong: str) -> str:
     bare = wrong.rpartition(".")[2]
-    known = session.columns(*entry.source)
+    known = session.columns(*entry.source_table)
     keys = [key for key, text in expressions_of(entry) if bare.casefold() in _names_in(text)]
     place = f" It is used in {', '.join(keys)}." if keys else ""
     # If the entry's table has the column, another table of a sub-select lacks it.

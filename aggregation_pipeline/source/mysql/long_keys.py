@@ -119,7 +119,7 @@ def _in_sub_selects(session: Session, entry: TableEntry) -> Iterator[_SortKeys]:
 
 def _keys(entry: TableEntry, described: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]) -> Iterator[str]:
     """The SQL of every key that the server may sort by and that may be long."""
-    table = quote(entry.source.name)
+    table = quote(entry.source_table.name)
     texts = {f"{table}.{quote(column.name)}": column.max_length > _SHORT for column in columns.values()}
     for each in described:
         if each.query.dataset == "summary":

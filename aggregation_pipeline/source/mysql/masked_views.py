@@ -62,7 +62,7 @@ def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: Stor
                 f"{function}() is a stored function, which can show masked columns of any table. Leave it out, or, if"
                 f" it shows none, write allow: {{functions: [{function}]}} in the entry."
             )
-    others = any(not same_table(table, entry.source) for table in masked)
+    others = any(not same_table(table, entry.source_table) for table in masked)
     for view in sorted(engines.unreadable_views, key=str):
         if others and not entry.allow.table(view):
             yield (
@@ -75,7 +75,7 @@ def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: Stor
 def _generated_columns(
     session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], masked: MaskedColumns
 ) -> Iterator[str]:
-    own = entry.source
+    own = entry.source_table
     in_sub_selects = {
         table
         for _, sql in expressions_of(entry)

@@ -51,7 +51,7 @@ def partition_condition(
         )
     if found.type == "date":
         _refuse_hours_of_days(entry)
-    return time_range_condition(partition, entry.source.name, found.type, clock)
+    return time_range_condition(partition, entry.source_table.name, found.type, clock)
 
 
 def time_range_condition(time_range: TimeRange, table: str, column_type: str, clock: Clock) -> str:

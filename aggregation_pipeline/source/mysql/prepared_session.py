@@ -35,7 +35,7 @@ def prepare_session(session: Session, request: ReadRequest) -> PreparedSession:
             column.
     """
     entry, partition = request.entry, request.partition
-    columns = session.columns(*entry.source)
+    columns = session.columns(*entry.source_table)
     engines = find_storage_engines(session, entry)
     found_names = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
     session = replace(session, quotable=session.quotable.plus((*columns, *found_names)))

@@ -152,8 +152,8 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
             [(to_sql(key.expr), key.name) for key in entry.group_by]
             + [(figure_sql(figure), figure.name) for figure in figures]
         ),
-        source=quote(entry.source.name),
-        table=entry.source.sql,
+        source=quote(entry.source_table.name),
+        table=entry.source_table.sql,
         clauses=_join_clauses(rows, positions and f"GROUP BY {', '.join(map(str, positions))}"),
         order_terms=tuple(terms),
         count_sql=None,
@@ -180,7 +180,7 @@ def group_condition(entry: TableEntry) -> str:
 
     keys = {key.name.casefold(): f"MIN({to_sql(key.expr)})" for key in entry.group_by}
     meanings = keys | {figure.name.casefold(): f"({figure_sql(figure)})" for figure in _figures(entry)}
-    return f"({with_qualified_columns(with_outputs(entry.having, meanings), quote(entry.source.name), meanings)})"
+    return f"({with_qualified_columns(with_outputs(entry.having, meanings), quote(entry.source_table.name), meanings)})"
 
 
 def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
@@ -192,8 +192,8 @@ def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> Dataset
     return DatasetQuery(
         dataset="detail",
         outputs=outputs,
-        source=quote(entry.source.name),
-        table=entry.source.sql,
+        source=quote(entry.source_table.name),
+        table=entry.source_table.sql,
         clauses=rows,
         order_terms=tuple(terms),
         count_sql=_join_clauses("SELECT COUNT(*)", counted),
@@ -209,7 +209,7 @@ def _order(entry: TableEntry, primary_key: Sequence[str], columns: Sequence[str]
     positions = {name.casefold(): position for position, name in enumerate(columns, start=1)}
     terms = [_order_term(entry, item, positions) for item in entry.order_by or ()]
     # The table's name keeps an alias that equals a key column from taking its place.
-    keys = {column: f"{quote(entry.source.name)}.{quote(column)}" for column in primary_key}
+    keys = {column: f"{quote(entry.source_table.name)}.{quote(column)}" for column in primary_key}
     hidden_columns = entry.hidden_columns
     hidden = [column for column in keys if comparable_name(column) in hidden_columns]
     terms += [_hashed(term) if column in hidden else term for column, term in keys.items()]
@@ -228,7 +228,7 @@ def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
     if name.casefold() in positions:
         term = str(positions[name.casefold()])
     elif name != expression or is_plain_word(expression):
-        term = f"{quote(entry.source.name)}.{quote(name)}"
+        term = f"{quote(entry.source_table.name)}.{quote(name)}"
     else:
         term = to_sql(expression)
     return f"{term} {direction}".rstrip()
@@ -273,7 +273,7 @@ def _survives_servers(name: str) -> bool:
 def _rows(entry: TableEntry, condition: str | None) -> str:
     """FROM and WHERE, the same for both datasets."""
     conditions = " AND ".join(filter(None, (condition, entry.where and f"({entry.where})")))
-    return _join_clauses(f"FROM {entry.source.sql}", conditions and f"WHERE {conditions}")
+    return _join_clauses(f"FROM {entry.source_table.sql}", conditions and f"WHERE {conditions}")
 
 
 def _limit(limit: int | None) -> str:

@@ -88,7 +88,9 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
         prepared = prepare_session(opened, request)
         session = prepared.session
         plan.warnings += filter(None, [session.clock.note])
-        queries = build_queries(entry, primary_key=session.primary_key(*entry.source), condition=prepared.condition)
+        queries = build_queries(
+            entry, primary_key=session.primary_key(*entry.source_table), condition=prepared.condition
+        )
         # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
         described = describe_queries(session, entry, prepared.columns, prepared.condition)

@@ -37,7 +37,7 @@ _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 def references_of_entry(entry: TableEntry) -> References:
     """Return what an entry reads: its table, and what its expressions name."""
-    found = References(frozenset({TableName(*entry.source)}))
+    found = References(frozenset({TableName(*entry.source_table)}))
     for _, sql in expressions_of(entry):
         found |= references_of_expression(sql)
     return found

@@ -75,10 +75,10 @@ def choose_clock(
 def _conversions(
     session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: StorageEngines
 ) -> ClockConversions:
-    others = references_of_entry(entry).tables - {entry.source}
+    others = references_of_entry(entry).tables - {entry.source_table}
     known = {table: _table_columns(table, session.columns(*table).values(), engines) for table in others}
     return find_clock_conversions(
-        entry, _table_columns(entry.source, columns, engines), known, engines.stored_functions
+        entry, _table_columns(entry.source_table, columns, engines), known, engines.stored_functions
     )
 
 
@@ -210,7 +210,7 @@ def _converted_range(
     found: list[int] = []
     for table, expressions in conversions.ranges.items():
         outputs = ", ".join(f"MIN({one}), MAX({one})" for one in expressions)
-        rows = f"{table} WHERE {condition}" if condition and table == entry.source.sql else table
+        rows = f"{table} WHERE {condition}" if condition and table == entry.source_table.sql else table
         with full_group_by_disabled(session.driver_connection):
             row = session.row(f"SELECT {outputs} FROM {rows}")
         found += [int(float(value)) for value in row if value is not None]
