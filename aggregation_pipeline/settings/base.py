@@ -28,6 +28,7 @@ from aggregation_pipeline.settings.messages import describe_problem, half_config
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
 from aggregation_pipeline.settings.postgres import PostgresSettings
+from aggregation_pipeline.settings.runner import RunnerSettings
 from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.settings.supabase import SupabaseSettings
 from aggregation_pipeline.settings.telemetry import folder_problems
@@ -43,7 +44,14 @@ LONGEST_WAIT_SECONDS: Final = 3600
 
 
 class Settings(
-    SourceSettings, OssSettings, PostgresSettings, SupabaseSettings, AlertSettings, AccessSettings, LogSettings
+    SourceSettings,
+    OssSettings,
+    PostgresSettings,
+    SupabaseSettings,
+    RunnerSettings,
+    AlertSettings,
+    AccessSettings,
+    LogSettings,
 ):
     """Every variable with its default; those of one service are in its own module. Secrets are `SecretStr`."""
 
@@ -129,6 +137,7 @@ class Settings(
             *self.tls_problems(),
             *self.oss_problems(),
             *self.access_problems(),
+            *self.runner_problems(executor=self.executor, folder_store=self.oss_bucket is None),
             *half_configured(
                 "Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]
             ),
@@ -180,7 +189,7 @@ class Settings(
         from sqlalchemy import make_url
 
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
-        urls = [make_url(value) for value in values if value.startswith("postgres")]
+        urls = [make_url(value) for value in values if value.startswith(("postgres", "redis"))]
         passwords = [url.password for url in urls]
         in_query = [str(value) for url in urls for key, value in url.query.items() if "password" in key.lower()]
         return tuple(value for value in (*values, *passwords, *in_query, *self.alert_secrets) if value)
