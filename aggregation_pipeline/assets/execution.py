@@ -24,6 +24,7 @@ from aggregation_pipeline.assets.table_run import TableRun
 from aggregation_pipeline.assets.windows_of_run import windows_of_run
 from aggregation_pipeline.export.observer import RunObserver
 from aggregation_pipeline.export.published import check_published
+from aggregation_pipeline.instance.log_context import working_on
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.redaction import redact_errors
 
@@ -40,6 +41,13 @@ def run_table(
         PartitionsFailedError: names the windows that failed. Those that are published are recorded as materialized.
         PipelineError: the only window of a table without partitions failed.
     """
+    with working_on(context.run.run_id, table.entry.name):
+        yield from _publish_windows(context, table, publisher, observer)
+
+
+def _publish_windows(
+    context: AssetExecutionContext, table: ConfiguredTable, publisher: Publisher, observer: RunObserver
+) -> OpEvents:
     name, partitioned = table.entry.name, table.partitions is not None
     outcome = RunOutcome(recorded_by_earlier_attempts(context, name, partitioned=partitioned))
     windows = windows_of_run(context, table, publisher)
@@ -59,10 +67,12 @@ def run_checks(context: AssetExecutionContext, table: ConfiguredTable, publisher
     Raises:
         PipelineError: nothing is published yet, or the stored extract has expired.
     """
-    entry = table.entry
-    window = publisher.latest_manifest(entry.name).window
-    context.log.info("%s %s: checking what is published", entry.name, window)
-    results = check_published(entry, window, publisher.unlocked(entry, context.run.run_id))
+    entry, run_id = table.entry, context.run.run_id
+    with working_on(run_id, entry.name):
+        window = publisher.latest_manifest(entry.name).window
+    with working_on(run_id, entry.name, window):
+        context.log.info("%s %s: checking what is published", entry.name, window)
+        results = check_published(entry, window, publisher.unlocked(entry, run_id))
     key = None if table.partitions is None else window
     yield from check_results(entry, context.selected_asset_check_keys, {key: results})
 

@@ -20,6 +20,7 @@ from aggregation_pipeline.export.observer import RunObserver
 from aggregation_pipeline.export.published import render_window
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.export.window import export_window
+from aggregation_pipeline.instance.log_context import working_on
 from aggregation_pipeline.resources.publisher import Publisher
 
 
@@ -51,13 +52,14 @@ class TableRun:
         """
         failures = self.outcome.failures
         for number, window in enumerate(windows, start=1):
-            error = self._try(window, number, len(windows))
-            if error is None:
-                continue
-            if window.partition_key is None:
-                raise error
-            failures[window.partition_key] = error
-            self.context.log.error("%s %s: %s", self.table.entry.name, window.name, error)
+            with working_on(self.context.run.run_id, self.table.entry.name, window.name):
+                error = self._try(window, number, len(windows))
+                if error is None:
+                    continue
+                if window.partition_key is None:
+                    raise error
+                failures[window.partition_key] = error
+                self.context.log.error("%s %s: %s", self.table.entry.name, window.name, error)
             if is_hopeless(list(failures.values()), self.context.retry_number):
                 break
         if failures:

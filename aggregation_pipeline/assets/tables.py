@@ -25,6 +25,7 @@ from aggregation_pipeline.assets.placeholders import build_placeholder
 from aggregation_pipeline.assets.specs import table_specs
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.export.observer import RunObserver
+from aggregation_pipeline.instance.log_context import name_step
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.runs.asset_keys import op_name, segment
@@ -43,6 +44,7 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
     `observer` gets the progress of runs in this process.
     """
     entry = table.entry
+    name_step(op_name(entry.name), entry.name)
     if entry.issues is not None:
         return build_placeholder(entry.name, table_specs(table), table.partitions, entry.issues)
 

@@ -17,6 +17,7 @@ from typing import Final, TextIO
 from concurrent_log_handler import ConcurrentRotatingFileHandler
 from dagster import BetaWarning, DagsterEvent
 
+from aggregation_pipeline.instance.log_context import current_work, work_of_step
 from aggregation_pipeline.settings.base import load_log_settings
 from aggregation_pipeline.settings.logs import LogSettings
 
@@ -27,6 +28,7 @@ warnings.filterwarnings("ignore", message=".*yaml-defined logging configuration.
 _MAX_BYTES: Final = 20 << 20
 _BACKUPS: Final = 5
 _OURS: Final = "aggregation_pipeline"
+_PARTITION_TAG: Final = "dagster/partition"
 
 
 class _LogFile(ConcurrentRotatingFileHandler):
@@ -91,19 +93,17 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, with `run_id`, `job` and `step` where there is a run."""
+    """One JSON object a line, with `run_id`, `job`, `step`, `table` and `window` as far as the line belongs to them."""
 
     def format(self, record: LogRecord) -> str:
         """Lay out one record."""
-        meta = _meta(record)
-        known = {"run_id": meta.get("run_id"), "job": meta.get("job_name"), "step": meta.get("step_key")}
         line = {
             "time": _timestamp(record),
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
         }
-        line |= {key: str(value) for key, value in known.items() if value}
+        line |= {key: str(value) for key, value in _belongs_to(record).items() if value}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -152,6 +152,25 @@ def _meta(record: LogRecord) -> dict[str, object]:
     # Dagster adds what it knows of the run to the record.
     meta = getattr(record, "dagster_meta", None)
     return meta if isinstance(meta, dict) else {}
+
+
+def _belongs_to(record: LogRecord) -> dict[str, object]:
+    meta = _meta(record)
+    run_id, step = meta.get("run_id"), meta.get("step_key")
+    if not run_id:
+        work = current_work()
+        return {"run_id": work.run_id, "table": work.table, "window": work.window}
+    work = work_of_step(str(step) if step else None)
+    event, tags = meta.get("dagster_event"), meta.get("job_tags")
+    of_event = event.partition if isinstance(event, DagsterEvent) else None
+    of_run = tags.get(_PARTITION_TAG) if isinstance(tags, dict) else None
+    return {
+        "run_id": run_id,
+        "job": meta.get("job_name"),
+        "step": step,
+        "table": work.table,
+        "window": of_event or work.window or of_run,
+    }
 
 
 def _message(record: LogRecord) -> str:

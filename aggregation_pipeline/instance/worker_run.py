@@ -64,6 +64,11 @@ def run_of_this_process() -> WorkerRun | None:
     return _read(starts[0])
 
 
+def run_id_of_this_process() -> str | None:
+    """Return the id of the run that this process works for; the newest, where it has worked for several."""
+    return next((start.run_id for start in reversed(_starts) if start.process == os.getpid()), None)
+
+
 @functools.lru_cache(maxsize=1)
 def _read(start: _Start) -> WorkerRun | None:
     run = next(iter(start.runs.get_runs(RunsFilter(run_ids=[start.run_id]))), None)
