@@ -22,8 +22,9 @@ def merge_models(base: Model, override: Model) -> Model:
     Raises:
         pydantic.ValidationError: the two contradict each other, such as a `null` that holds the other's `delimiter`.
     """
-    values = {name: getattr(base, name) for name in type(base).model_fields}
+    # Only what was given to one of them, so that the result can be merged over others in its turn.
+    values = {name: getattr(base, name) for name in base.model_fields_set}
     for name in override.model_fields_set:
         value = getattr(override, name)
-        values[name] = merge_models(values[name], value) if isinstance(value, ConfigModel) else value
+        values[name] = merge_models(getattr(base, name), value) if isinstance(value, ConfigModel) else value
     return type(base).model_validate(values)

@@ -245,3 +245,10 @@ def test_a_misspelt_key_that_is_near_another_than_mask_leaves_others_of_the_same
 def test_an_issue_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_table(tmp_path: Path, entry: str):
     entries, _ = load_usable(tmp_path, f"tables:\n  users: {entry}\n{SHOWING}{NESTED}")
     assert invalid(entries) == {"users"}
+
+
+def test_limits_of_the_project_hold_for_the_other_entries(tmp_path: Path):
+    text = "source_limits: {timeout_seconds: 7}\ntables:\n  users: {limt: 3}\n  orders: {source_limits: {max_rows: 5}}\n"
+    entries, _ = load_usable(tmp_path, text)
+    limits = entries["orders"].source_limits
+    assert (limits.timeout_seconds, limits.max_rows) == (7, 5)
