@@ -14,12 +14,16 @@ from logging import LogRecord
 from pathlib import Path
 from typing import Final, TextIO
 
-from concurrent_log_handler import ConcurrentRotatingFileHandler
 from dagster import BetaWarning, DagsterEvent
 
 from aggregation_pipeline.instance.log_context import current_work, work_of_step
 from aggregation_pipeline.settings.base import load_log_settings
+from aggregation_pipeline.settings.left_out import left_out
 from aggregation_pipeline.settings.logs import LogSettings
+
+# It locks files by portalocker, which also has a lock in Redis, and imports its client wherever that is installed.
+with left_out("redis"):
+    from concurrent_log_handler import ConcurrentRotatingFileHandler
 
 # Handlers in dagster.yaml have been the documented way for years. A warning in the terminal of every run, that they are
 # beta, helps nobody.

@@ -248,7 +248,9 @@ def test_an_issue_that_has_nothing_to_do_with_masks_leaves_others_of_the_same_ta
 
 
 def test_limits_of_the_project_hold_for_the_other_entries(tmp_path: Path):
-    text = "source_limits: {timeout_seconds: 7}\ntables:\n  users: {limt: 3}\n  orders: {source_limits: {max_rows: 5}}\n"
+    text = (
+        "source_limits: {timeout_seconds: 7}\ntables:\n  users: {limt: 3}\n  orders: {source_limits: {max_rows: 5}}\n"
+    )
     entries, _ = load_usable(tmp_path, text)
     limits = entries["orders"].source_limits
     assert (limits.timeout_seconds, limits.max_rows) == (7, 5)
