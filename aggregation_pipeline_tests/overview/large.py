@@ -1,4 +1,4 @@
-"""200,000 rows of batch_jobs over ninety days, of 500 tables: small batches, and one of all tables each day."""
+"""Rows of batch_jobs, of 500 tables: small batches, and one of all tables each day. Usually 200,000 over ninety days."""
 
 from datetime import UTC, datetime
 
@@ -32,15 +32,15 @@ FROM (SELECT * FROM batch_jobs ORDER BY length(metadata::text) DESC LIMIT 1) AS 
 """
 
 
-def fill(engine: sa.Engine) -> None:
-    """Write them."""
+def fill(engine: sa.Engine, rows: int = ROWS, days: int = DAYS) -> None:
+    """Write so many rows, evenly over the days before now."""
     now = datetime.now(UTC)
     write(engine, [our_row(1, now, tables=NAMES[:2]), our_row(2, now, tables=NAMES)])
     with engine.begin() as connection:
         # On a busy machine it takes longer than our engines allow.
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        connection.execute(sa.text(_WHOLE), {"days": DAYS})
-        connection.execute(sa.text(_SMALL), {"rows": ROWS - DAYS - 2, "days": DAYS})
+        connection.execute(sa.text(_WHOLE), {"days": days})
+        connection.execute(sa.text(_SMALL), {"rows": rows - days - 2, "days": days})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM ANALYZE batch_jobs")
