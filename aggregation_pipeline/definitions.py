@@ -30,7 +30,7 @@ from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
 from aggregation_pipeline.services import loaded_config_digests
-from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
@@ -171,7 +171,7 @@ def _load() -> Project:
     config = settings.aggregation_config or DEFAULT_CONFIG
     loaded_config_digests.write_record(variables, config.absolute())
     loaded_config_digests.forget_record()
-    pass_on_environment(Settings.model_fields)
+    pass_on_environment(settings.variable_names)
     log_handlers.configure(settings)
     content = loaded_config_text(config, settings.temp_dir)
     return load_usable_project(settings, content)

@@ -25,9 +25,10 @@ from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.node_files.names import DEFAULT_TEMPLATE, prefix_of
 from aggregation_pipeline.runs.asset_keys import require_unique, segment
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.connections import source_options
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 from aggregation_pipeline.settings.log_once import log_once
+from aggregation_pipeline.settings.misspelled import warn_of_misspelled
+from aggregation_pipeline.settings.named_sources import NamedSources
 from aggregation_pipeline.storage.keys import refuse_folder_of_tables, refuse_long_names
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Project:
     """Everything that definitions are built from.
 
     Attributes:
+        sources: where the tables are.
         tables: the selected entries, each with what its op needs; placeholders for those that cannot be used.
         cron: CRON_SCHEDULE in five fields.
         left_out: by name, why an entry has not even a placeholder.
@@ -50,6 +52,7 @@ class Project:
     """
 
     settings: Settings
+    sources: NamedSources
     tables: tuple[ConfiguredTable, ...]
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -122,15 +125,16 @@ def load_project(settings: Settings) -> Project:
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
-    config = load_config(path)
+    config = load_config(path, settings.sources_by_variables)
+    sources = _sources(config, settings)
     entries = _select_entries(config, settings)
-    require_unique(entries, settings.db_name or "default")
+    require_unique(entries, sources.database)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     settings.require_dagster_url()
-    tables = tuple(_configured_table(entry, settings, cron, path) for entry in entries)
+    tables = tuple(_configured_table(entry, sources, cron, path) for entry in entries)
     node_files = _apart_from_tables(config, entries, settings, path)
-    return Project(settings, tables, cron, node_files=node_files)
+    return Project(settings, sources, tables, cron, node_files=node_files)
 
 
 @garbage_collection_paused()
@@ -145,21 +149,29 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
-    config, left_out = load_usable_config(path, content)
+    config, left_out = load_usable_config(path, content, settings.sources_by_variables)
+    sources = _sources(config, settings)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     settings.require_dagster_url()
     tables: list[ConfiguredTable] = []
-    for entry in _with_distinct_assets(_select_entries(config, settings, left_out), settings, path, left_out):
+    for entry in _with_distinct_assets(_select_entries(config, settings, left_out), sources, path, left_out):
         try:
             settings.require_mask_salt([entry])
-            tables.append(_configured_table(entry, settings, cron, path))
+            tables.append(_configured_table(entry, sources, cron, path))
         except (ConfigError, SettingsError) as error:
             issues = str(error) if str(path) in str(error) else f"{_location(entry, path)}: {error}"
-            tables.append(_placeholder(entry, issues, settings, path))
+            tables.append(_placeholder(entry, issues, sources, path))
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
     node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
-    return Project(settings, tuple(tables), cron, left_out, node_files)
+    return Project(settings, sources, tuple(tables), cron, left_out, node_files)
+
+
+def _sources(config: PipelineConfig, settings: Settings) -> NamedSources:
+    """The sources; variables that nearly are those of one are named in the log."""
+    used = (entry.source for entry in config.tables if entry.source)
+    warn_of_misspelled(Settings.model_fields, dict.fromkeys([*config.sources, *used]))
+    return NamedSources(settings, config.sources)
 
 
 def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collection[str] = ()) -> Sequence[TableEntry]:
@@ -174,17 +186,16 @@ def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collec
 
 
 def _with_distinct_assets(
-    entries: Sequence[TableEntry], settings: Settings, path: Path, left_out: dict[str, str]
+    entries: Sequence[TableEntry], sources: NamedSources, path: Path, left_out: dict[str, str]
 ) -> Sequence[TableEntry]:
     """The entries, without those whose asset keys an entry before them has; these are added to `left_out`."""
-    database = settings.db_name or "default"
     with suppress(ConfigError):
-        require_unique(entries, database)
+        require_unique(entries, sources.database)
         return entries
     kept: list[TableEntry] = []
     for entry in entries:
         try:
-            require_unique([*kept, entry], database)
+            require_unique([*kept, entry], sources.database)
         except ConfigError as error:
             left_out[entry.name] = f"{_location(entry, path)}: {error}"
         else:
@@ -192,17 +203,20 @@ def _with_distinct_assets(
     return kept
 
 
-def _placeholder(entry: TableEntry, issues: str, settings: Settings, path: Path) -> ConfiguredTable:
+def _placeholder(entry: TableEntry, issues: str, sources: NamedSources, path: Path) -> ConfiguredTable:
     """A table that is shown and never run. It has no partitions if these are what is wrong with it."""
     entry = entry.model_copy(update={"issues": issues, "schedule": ()})
     try:
-        return _configured_table(entry, settings, "", path)
+        return _configured_table(entry, sources, "", path)
     except ConfigError:
-        return _configured_table(entry.model_copy(update={"partition": None}), settings, "", path)
+        return _configured_table(entry.model_copy(update={"partition": None}), sources, "", path)
 
 
-def _configured_table(entry: TableEntry, settings: Settings, cron: str, path: Path) -> ConfiguredTable:
-    zone = ZoneInfo(entry.timezone) if entry.timezone else settings.zone
+def _configured_table(entry: TableEntry, sources: NamedSources, cron: str, path: Path) -> ConfiguredTable:
+    settings, source = sources.settings, entry.source
+    if source and entry.issues is None and (problem := sources.problem(source)):
+        raise SettingsError(problem)
+    zone = ZoneInfo(entry.timezone) if entry.timezone else sources.zone(None if entry.issues else source)
     where = f"tables.{entry.name}.schedule"
     if entry.issues is None:
         _refuse_long_keys(entry, settings.oss_prefix, path)
@@ -214,8 +228,8 @@ def _configured_table(entry: TableEntry, settings: Settings, cron: str, path: Pa
     return ConfiguredTable(
         entry,
         entry.formats or settings.output_format,
-        source=functools.partial(source_options, settings),
-        database=settings.db_name or "default",
+        source=functools.partial(sources.options, source),
+        database=sources.database(source),
         config=path,
         zone=zone,
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from aggregation_pipeline.config.compat import Compat
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.sources import Source
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline_tests.support.markdown import CODE_SPAN, anchors, links, read, tables
@@ -59,8 +60,9 @@ def test_every_variable_has_its_row(page: Path):
 def test_every_key_has_its_row(page: Path):
     # What may stand beside `tables:` is explained where it stands in an entry.
     compat = ("compat", *dict(fields_of(Compat, "compat.")))
-    assert sorted(named_first(page, "[a-z_.]+")) == sorted({"tables", *compat, *dict(fields_of(TableEntry))})
-    assert {*PipelineConfig.model_fields} - {"tables", "compat"} <= TableEntry.model_fields.keys()
+    sources = ("sources", *(f"sources.{key}" for key in Source.model_fields))
+    assert sorted(named_first(page, "[a-z_.]+")) == sorted({"tables", *compat, *sources, *dict(fields_of(TableEntry))})
+    assert {*PipelineConfig.model_fields} - {"tables", "compat", "sources"} <= TableEntry.model_fields.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -41,6 +41,8 @@ def _lay_out(first: str, properties: Iterable[tuple[str, str]]) -> str:
 
 def _properties(table: ConfiguredTable) -> Iterator[tuple[str, str]]:
     entry = table.entry
+    if entry.source is not None:
+        yield "Source", _code(entry.source)
     yield "Windows", _windows(table)
     if entry.where is not None:
         yield "Only rows where", _code(entry.where)

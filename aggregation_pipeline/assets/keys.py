@@ -7,9 +7,9 @@ from dagster import AssetKey
 from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, segment, source_path, table_path
 
 
-def source_key(database: str, table: str) -> AssetKey:
-    """Key of a source table: `mysql/<db>/<table>`."""
-    return AssetKey(source_path(database, table))
+def source_key(database: str, table: str, source: str | None = None) -> AssetKey:
+    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name."""
+    return AssetKey(source_path(database, table, source))
 
 
 def table_key(name: str) -> AssetKey:

@@ -10,7 +10,8 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.display import markdown_cell, markdown_table, readable_size
-from aggregation_pipeline.assets.keys import export_key, manifest_key, source_key, table_key
+from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
+from aggregation_pipeline.assets.source_specs import source_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.results import counted_rows
 from aggregation_pipeline.export.publishing import ExportedWindow
@@ -26,6 +27,7 @@ from aggregation_pipeline.runs.tags import (
     PLATFORM_KEY,
     ROW_COUNT_KEY,
     SECONDS_KEY,
+    SOURCE_KEY,
     STAGE_SECONDS_KEY,
     TABLE_KEY,
     URI_KEY,
@@ -63,13 +65,14 @@ def window_metadata(
     entry = table.entry
     by_asset: dict[AssetKey, Metadata] = {}
     if table_key(entry.name) in selected:
-        source = source_key(entry.source_table.database or table.database, entry.source_table.name)
+        source, _ = source_of(entry, table.database)
         by_asset[table_key(entry.name)] = _table_metadata(exported, entry, source)
     for name in dict.fromkeys(file.format for file in exported.files):
         by_asset[export_key(entry.name, name)] = _format_metadata(exported, name, publisher)
     by_asset[manifest_key(entry.name)] = {
         **_manifest_metadata(exported, publisher),
         PLATFORM_KEY: entry.platform,
+        **({SOURCE_KEY: entry.source} if entry.source else {}),
         SECONDS_KEY: round(seconds, 3),
         STAGE_SECONDS_KEY: MetadataValue.json({stage: round(took, 3) for stage, took in exported.seconds.items()}),
         ATTEMPT_KEY: attempt,

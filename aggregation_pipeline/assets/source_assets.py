@@ -90,9 +90,29 @@ def _read_states(
     readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
 ) -> "tuple[dict[AssetKey, TableState], list[str]]":
     """The state of each source table, and why some could not be read."""
+    states: dict[AssetKey, TableState] = {}
+    problems: list[str] = []
+    by_source: dict[str | None, dict[AssetKey, Sequence[ConfiguredTable]]] = {}
+    for key, tables in readers.items():
+        by_source.setdefault(tables[0].entry.source, {})[key] = tables
+    for source, of_source in by_source.items():
+        try:
+            problems += _read_states_of(of_source, states)
+        except PipelineError as error:
+            if len(by_source) == 1:
+                raise
+            # The other servers answer for themselves.
+            problems.append(f"{source}: {error}" if source else str(error))
+    return states, problems
+
+
+def _read_states_of(
+    readers: Mapping[AssetKey, Sequence[ConfiguredTable]], states: "dict[AssetKey, TableState]"
+) -> list[str]:
+    """Add the states of one source's tables to `states`; return why some could not be read."""
     from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
 
-    states, problems = {}, []
+    problems = []
     # All tables are read through the same connection.
     first = next(iter(readers.values()))[0]
     with open_state_session(first.source(), first.zone) as session:
@@ -105,4 +125,4 @@ def _read_states(
                 raise
             except SourceError as error:
                 problems.append(f"{'.'.join(key.path[1:])}: {error}")
-    return states, problems
+    return problems

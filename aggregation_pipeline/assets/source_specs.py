@@ -9,7 +9,7 @@ from dagster import AssetKey, AssetSpec, MetadataValue
 from aggregation_pipeline.assets.keys import source_key
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
-from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, TABLE_NAME_KEY
+from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, SOURCE_KEY, TABLE_NAME_KEY
 from aggregation_pipeline.storage.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def source_of(entry: TableEntry, database: str) -> tuple[AssetKey, str]:
     """
     named, table = entry.source_table
     schema = named or database
-    return source_key(schema, table), f"{schema}.{table}"
+    return source_key(schema, table, entry.source), f"{schema}.{table}"
 
 
 def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
@@ -36,13 +36,14 @@ def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -
     """
     key, name = source_of(entry, database)
     schema = entry.source_table.database or database
+    where = f"{schema}, in the source {entry.source}" if entry.source else schema
     read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
         key,
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
-        description=f"The MySQL table {entry.source_table.name} of {schema}, read and never written.{read_by}",
-        metadata={TABLE_NAME_KEY: name},
+        description=f"The MySQL table {entry.source_table.name} of {where}, read and never written.{read_by}",
+        metadata={TABLE_NAME_KEY: name} | ({SOURCE_KEY: entry.source} if entry.source else {}),
     )
 
 

@@ -15,7 +15,7 @@ from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
 from aggregation_pipeline.runs.asset_keys import group_of
-from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, TABLE_KEY, TABLE_NAME_KEY
+from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, SOURCE_KEY, TABLE_KEY, TABLE_NAME_KEY
 
 
 def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
@@ -69,6 +69,8 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
 def _definition_metadata(table: ConfiguredTable) -> dict[str, Any]:
     entry = table.entry
     metadata: dict[str, Any] = {TABLE_KEY: entry.name, PLATFORM_KEY: entry.platform}
+    if entry.source is not None:
+        metadata[SOURCE_KEY] = entry.source
     if table.config is not None and entry.line is not None:
         metadata[CODE_REFERENCES_KEY] = _code_reference(entry.name, table.config, entry.line)
     return metadata

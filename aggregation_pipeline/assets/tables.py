@@ -72,13 +72,16 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
         specs=table_specs(table),
         can_subset=True,
         required_resource_keys={PUBLISHER, HEARTBEAT},
-        pool=source_pool(table.database),
+        pool=source_pool(table.database, entry.source),
         check_specs=check_specs(entry),
         backfill_policy=None if table.partitions is None else backfill_policy(entry.backfill),
     )
     return build(aggregate)
 
 
-def source_pool(database: str) -> str:
-    """Return the pool of all tables that are read through one connection: a slot is an open snapshot on its server."""
-    return f"source_{segment(database)}"
+def source_pool(database: str, source: str | None = None) -> str:
+    """Return the pool of all tables that are read through one connection: a slot is an open snapshot on its server.
+
+    The dot keeps a source by name apart from a database without one, no segment has it.
+    """
+    return f"source_{source}.{segment(database)}" if source else f"source_{segment(database)}"

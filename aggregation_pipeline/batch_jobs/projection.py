@@ -157,8 +157,10 @@ def _result(
 
 def _figures_of_table(table: TableEvents, run_status: str) -> dict[str, Any]:
     windows = list(table.windows.values())
+    source = max(windows, key=lambda window: window.id).source if windows else None
     return {
         "status": table.status(run_status),
+        **({"source": source} if source else {}),
         "items": sum(window.items for window in windows),
         "partitions": len(windows),
         "planned_partitions": len(table.planned),

@@ -27,6 +27,7 @@ from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedCol
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.scheduling import Freshness, Schedule
+from aggregation_pipeline.config.sources import SourceName
 from aggregation_pipeline.config.sql.table_names import checked_entry_name, checked_table
 from aggregation_pipeline.timezones.names import ZoneName
 
@@ -48,6 +49,10 @@ class EntryKeys(ConfigModel):
     table: Annotated[str, AfterValidator(checked_table), Field(default_factory=_name_of_entry, validate_default=True)]
     """The source table, if its name is not the entry's: orders, shop.orders. A name that holds a dot stands in
     backticks: `v1.orders`.
+    """
+    source: SourceName | None = None
+    """The database that its table is in: one of sources, or one that variables DB_<NAME>_... make. Default: that of
+    DB_HOST and DB_NAME.
     """
     description: str | None = None
     """Shown in Dagster."""

@@ -47,6 +47,33 @@ def is_full_width(text: str) -> bool:
     return _FULL_WIDTH.search(text) is not None
 
 
+def read_host(text: str) -> str:
+    """Read DB_HOST: a name or an address, without the brackets of IPv6 and the dot at the end of a full name.
+
+    Raises:
+        ValueError: no host can have that name. The message repeats the value only where it cannot hold a password.
+    """
+    host = text.strip()
+    whole = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]/@]+))(?::(\d+))?", host)
+    if whole and whole[3]:
+        raise ValueError(f"the port goes into DB_PORT: write DB_HOST={whole[1] or whole[2]} and DB_PORT={whole[3]}")
+    for found, remedy in (
+        (
+            re.match(r"(jdbc:)?[A-Za-z][\w+.-]*:/", host),
+            "a URL goes into DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME",
+        ),
+        ("@" in host, "the user goes into DB_USER, the password into DB_PASSWORD, and the host is what follows the @"),
+        (host.startswith("/"), "the path of a socket goes into DB_SOCKET"),
+        ("/" in host, "what follows the / does not belong to the host; the database goes into DB_NAME"),
+    ):
+        if found:
+            raise ValueError(f"a host's name or address alone is expected; {remedy}")
+    host = ((whole and whole[1]) or host).removesuffix(".")
+    if problem := host_problem(host):
+        raise ValueError(f"a host's name or address is expected, such as db.internal or 10.0.0.5; {problem}")
+    return host
+
+
 def split_host_and_port(text: str) -> tuple[str, int | None]:
     """Split `NAME` or `NAME:PORT`. An IPv6 address with a port is in brackets; it is returned without them.
 

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
 from aggregation_pipeline.config.issues import locate_issues
-from aggregation_pipeline.config.mask_rules import exposures, masked_by
-from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns, merge_masked
+from aggregation_pipeline.config.mask_rules import exposures
+from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, format_key_path
 from aggregation_pipeline.config.one_or_more import with_tuples
 from aggregation_pipeline.config.option_conflicts import find_option_conflicts
-from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.pipeline_config import PipelineConfig, masked_by_source
 from aggregation_pipeline.config.possible_masks import (
     MASKING_KEYS,
     has_readable_masks,
@@ -25,6 +25,7 @@ from aggregation_pipeline.config.possible_masks import (
     may_mask,
     possible_tables,
 )
+from aggregation_pipeline.config.sources import limits_of_source
 from aggregation_pipeline.config.sql.references import same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -36,7 +37,7 @@ from aggregation_pipeline.errors import ConfigError
 TABLES: Final = ("tables", "tableConfigs", "table_configs")
 # What decides which assets an entry has, and how Dagster shows them. A placeholder keeps those that are valid.
 _ASSET_KEYS: Final = ("formats", "partition", "timezone")
-_LABEL_KEYS: Final = ("table", "platform", "description", "owners", "tags", "group")
+_LABEL_KEYS: Final = ("table", "source", "platform", "description", "owners", "tags", "group")
 
 Validate = Callable[[Document], tuple[PipelineConfig | None, list[ConfigIssue]]]
 
@@ -66,6 +67,8 @@ class _EntryByEntry:
         alone: the entries that are valid by themselves, without the project's options.
         valid: the entries without issues, with the project's options.
         issues: those of all other entries, by name.
+        sources: of those other entries whose masks are known, by name; None is the database without a name.
+        masked: what is masked, by source.
     """
 
     def __init__(self, document: Document, key: str, validate: Validate) -> None:
@@ -75,7 +78,8 @@ class _EntryByEntry:
         self.alone: dict[str, TableEntry] = {}
         self.valid: dict[str, TableEntry] = {}
         self.issues: dict[str, list[ConfigIssue]] = {}
-        self.masked: MaskedColumns = {}
+        self.sources: dict[str, str | None] = {}
+        self.masked: Mapping[str | None, MaskedColumns] = {}
         project, issues = validate(self._document_with([], ()))
         if project is None or issues:
             raise ConfigError(report_issues(document.path, issues))
@@ -94,7 +98,8 @@ class _EntryByEntry:
                 continue
             try:
                 self.valid[name] = self.alone[name].with_project_defaults(
-                    self.project.options, self.project.source_limits
+                    self.project.options,
+                    limits_of_source(self.project.source_limits, self.project.sources, self.alone[name].source),
                 )
             except ValueError as error:
                 self._refuse(name, [LocatedIssue((), str(error))])
@@ -126,11 +131,12 @@ class _EntryByEntry:
                 possible[name] = self._possible_tables(name) if self._may_mask(name) else frozenset()
             else:
                 readable.append(entry)
+                self.sources[name] = entry.source
                 # A key that it should not have may name another table.
                 possible[name] = self._possible_tables(name) - {entry.source_table} if entry.mask else frozenset()
-        self.masked = merge_masked(masked_by(entry.query) for entry in readable)
+        self.masked = masked_by_source(readable)
         for name, entry in list(self.valid.items()):
-            if shown := list(exposures(entry.query, self.masked)):
+            if shown := list(exposures(entry.query, self.masked[entry.source])):
                 self._refuse(name, shown)
             elif (found := next(self._reads_of(entry, possible), None)) is not None:
                 other, table = found
@@ -146,7 +152,8 @@ class _EntryByEntry:
         for name in self.bodies:
             if name in self.valid:
                 entry = self.valid[name]
-                tables.append(entry.model_copy(update={"masked": self.masked}) if self.masked else entry)
+                masked = self.masked[entry.source]
+                tables.append(entry.model_copy(update={"masked": masked}) if masked else entry)
             elif (placeholder := self._placeholder(name)) is not None:
                 tables.append(placeholder)
             else:
@@ -246,6 +253,9 @@ class _EntryByEntry:
         The masked columns of such a table are not known, so any column counts.
         """
         for other, tables in possible.items():
+            # One whose masks are not known may have any source.
+            if self.sources.get(other, entry.source) != entry.source:
+                continue
             for table in sorted(tables, key=str):
                 any_column = {table: {"?": MaskedColumn("?", other)}}
                 if same_table(entry.source_table, table) or any(exposures(entry.query, any_column)):

@@ -1,5 +1,6 @@
 """aggregation.yaml -> PipelineConfig. One ConfigError lists all issues of the file, each with its place and remedy."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,44 +22,46 @@ from aggregation_pipeline.errors import ConfigError
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
 
 
-def load_config(path: Path = DEFAULT_CONFIG) -> PipelineConfig:
-    """Read the file, or the one shipped with the package.
+def load_config(path: Path = DEFAULT_CONFIG, sources: Collection[str] = ()) -> PipelineConfig:
+    """Read the file, or the one shipped with the package. `sources` are the names of those that variables make.
 
     Raises:
         ConfigError: lists every issue as `file:line:column: tables.users.aggregations[0].function: ...`.
     """
     document = read_document(path)
-    config, issues = _validate(document)
+    config, issues = _validate(document, sources)
     if config is None or issues:
         raise ConfigError(report_issues(path, issues))
     return config
 
 
-def load_usable_config(path: Path, content: bytes | None = None) -> tuple[PipelineConfig, dict[str, str]]:
+def load_usable_config(
+    path: Path, content: bytes | None = None, sources: Collection[str] = ()
+) -> tuple[PipelineConfig, dict[str, str]]:
     """Read the file, and keep valid entries usable when others are invalid.
 
     An invalid entry becomes a placeholder, with the report of its issues in `issues`. Entries whose names nothing can
     have are left out; their reports are returned beside the config, by name. `content` is that of the file, if it has
-    been read already.
+    been read already. `sources` are the names of those that variables make.
 
     Raises:
         ConfigError: lists the issues outside of the entries.
     """
     document = read_document(path, content)
-    config, issues = _validate(document)
+    config, issues = _validate(document, sources)
     if config is None or issues:
-        return with_placeholders(document, issues, _validate)
+        return with_placeholders(document, issues, lambda part: _validate(part, sources))
     return config, {}
 
 
-def _validate(document: Document) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
+def _validate(document: Document, sources: Collection[str]) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
     """The config, if the models accept the document; and all issues."""
     issues = list(document.issues)
     entries, spellings = _in_shape_of_model(document, issues)
     data = with_tuples(entries)
     config = None
     try:
-        config = PipelineConfig.model_validate(data, strict=True)
+        config = PipelineConfig.model_validate(data, strict=True, context=sources)
     except ValidationError as error:
         # What could not be read as YAML has been reported already.
         reported = {issue.key for issue in document.issues}

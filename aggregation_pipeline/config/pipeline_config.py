@@ -1,8 +1,10 @@
 """The whole of aggregation.yaml: the options of the project, and its entries."""
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.compat import CompatOrName, NodeFiles
@@ -10,11 +12,16 @@ from aggregation_pipeline.config.entry_keys import KeepVersions
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_rules import exposures, masked_by
-from aggregation_pipeline.config.masked_columns import merge_masked
+from aggregation_pipeline.config.masked_columns import MaskedColumns, merge_masked
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.messages.suggestions import existing_names
 from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.sources import Sources, limits_of_source, variable_of
 from aggregation_pipeline.config.table_entry import TableEntry
+
+# What entries are completed with, or checked against.
+_OF_PROJECT: Final = {"options", "source_limits", "names", "keep_versions", "sources"}
 
 
 class PipelineConfig(ConfigModel):
@@ -30,6 +37,10 @@ class PipelineConfig(ConfigModel):
     """How many versions of a window are kept, the published one included, or all."""
     compat: CompatOrName = None
     """node: besides, files as the Node.js service wrote them, for consumers that still read those."""
+    sources: Sources = Field(default_factory=dict)
+    """Several databases, by names that entries give as their source. One needs none of this: the variables DB_... say
+    where it is.
+    """
     tables: tuple[TableEntry, ...] = ()
     """What is made of each table, by name. An entry's own options and limits go before those of the project."""
 
@@ -43,17 +54,53 @@ class PipelineConfig(ConfigModel):
     def _complete_entries(cls, tables: tuple[TableEntry, ...], info: ValidationInfo) -> tuple[TableEntry, ...]:
         """Give each entry the project's defaults, and check what concerns several entries."""
         project: dict[str, Any] = info.data
-        if not {"options", "source_limits", "names", "keep_versions"} <= project.keys():  # refused, and reported
+        if (
+            not {"options", "source_limits", "names", "keep_versions", "sources"} <= project.keys()
+        ):  # refused, and reported
             return tables
         defaults = {key: project[key] for key in ("names", "keep_versions")}
         complete = tuple(
-            entry.with_project_defaults(project["options"], project["source_limits"], **defaults) for entry in tables
+            entry.with_project_defaults(
+                project["options"],
+                limits_of_source(project["source_limits"], project["sources"], entry.source),
+                **defaults,
+            )
+            for entry in tables
         )
-        masked = merge_masked(masked_by(entry.query) for entry in complete)
+        masked = masked_by_source(complete)
         issues = find_option_conflicts(project["options"], tables, complete)
+        issues += unknown_sources(tables, {*project["sources"], *(info.context or ())})
         for index, entry in enumerate(complete):
-            for exposure in exposures(entry.query, masked):
+            for exposure in exposures(entry.query, masked[entry.source]):
                 issues.append(LocatedIssue(("tables", index, *exposure.path), exposure.message))
         if issues:
             raise LocatedIssuesError(issues)
-        return tuple(entry.model_copy(update={"masked": masked}) for entry in complete) if masked else complete
+        return tuple(
+            entry.model_copy(update={"masked": masked[entry.source]}) if masked[entry.source] else entry
+            for entry in complete
+        )
+
+
+def masked_by_source(entries: Iterable[TableEntry]) -> Mapping[str | None, MaskedColumns]:
+    """The columns that entries mask, by source: tables of two servers are two tables, whatever they are called."""
+    by_source: dict[str | None, list[MaskedColumns]] = defaultdict(list)
+    for entry in entries:
+        by_source[entry.source].append(masked_by(entry.query))
+    return defaultdict(dict, {source: merge_masked(parts) for source, parts in by_source.items()})
+
+
+def unknown_sources(entries: Sequence[TableEntry], known: Collection[str]) -> list[LocatedIssue]:
+    """An issue for each entry whose source is configured neither in the file nor by variables."""
+    return [
+        LocatedIssue(("tables", index, "source"), _unknown_source(entry.source, known))
+        for index, entry in enumerate(entries)
+        if entry.source is not None and entry.source not in known
+    ]
+
+
+def _unknown_source(name: str, known: Collection[str]) -> str:
+    there = f"; {existing_names(name, sorted(known))}" if known else ""
+    return (
+        f"no source is called {name}: write it under sources, or set {variable_of(name, 'host')} and the rest of its"
+        f" variables{there}"
+    )

@@ -16,7 +16,7 @@ from aggregation_pipeline.config.sql.table_names import TableName, split_table
 from aggregation_pipeline.config.table_entry import TableEntry
 
 # The keys that decide which columns of the database an entry masks.
-MASKING_KEYS: Final = ("table", "group_by", "aggregations", "select_fields", "mask")
+MASKING_KEYS: Final = ("table", "source", "group_by", "aggregations", "select_fields", "mask")
 _RULES: Final = frozenset(("partial", "hash", "drop"))
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
@@ -42,9 +42,13 @@ def is_misplaced_mask(name: str, body: object) -> bool:
 
 
 def possible_tables(name: str, body: object) -> frozenset[TableName]:
-    """The tables that an entry may be about: by its name, its key `table`, and any text under an unknown key."""
+    """The tables that an entry may be about: by its name, its key `table`, and any text under an unknown key.
+
+    Who writes a table as the `source` may mean that one.
+    """
     given = body if isinstance(body, Mapping) else {}
-    texts = [given.get("table", name), *(text for _, value in _unknown_keys(body) for text in _texts(value))]
+    unknown = (text for _, value in _unknown_keys(body) for text in _texts(value))
+    texts = [given.get("table", name), given.get("source"), *unknown]
     return frozenset(filter(None, map(_table, texts)))
 
 

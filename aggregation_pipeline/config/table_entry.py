@@ -80,7 +80,10 @@ class TableEntry(EntryKeys):
     def columns_fingerprint(self) -> str:
         """A fingerprint of everything in the entry that decides names and types of the columns."""
         keys = {"table", "group_by", "aggregations", "select_fields", "mask", "timezone"}
-        return _fingerprint(self.model_dump(mode="json", include=keys) | {"zero_dates": self.options.zero_dates})
+        # An entry without a source has the fingerprint that it had before there were sources.
+        source = {} if self.source is None else {"source": self.source}
+        values = self.model_dump(mode="json", include=keys)
+        return _fingerprint(values | source | {"zero_dates": self.options.zero_dates})
 
     @property
     def masks_fingerprints(self) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.health.probe import LIMIT_SECONDS
 from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine
-from aggregation_pipeline.source.mysql.errors import translate_errors
+from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
 
 _ANY_ERROR: Final = (sa.exc.SQLAlchemyError, pymysql.MySQLError, OSError)
 
@@ -19,7 +19,7 @@ class MySQLCheck:
 
     def __init__(self, options: SourceOptions) -> None:
         seconds = int(LIMIT_SECONDS)
-        self._where = options.where
+        self._where, self._name = options.where, options.name
         # Other time limits than those of runs: so this is another engine.
         self._engine = source_engine(replace(options, connect_timeout=seconds, stall_timeout=seconds))
         self._connection: sa.Connection | None = None
@@ -32,7 +32,7 @@ class MySQLCheck:
         """
         # A server or a proxy may have closed the connection since the last question.
         if not self._answers():
-            with translate_errors(self._where):
+            with named_variables(self._name), translate_errors(self._where):
                 self._connection = self._engine.connect()
                 self._connection.exec_driver_sql("SELECT 1")
 

@@ -7,7 +7,7 @@ them. This is the only place where the form of a key is written or parsed.
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
@@ -45,9 +45,9 @@ def segment(name: str) -> str:
     return f"{slug}_{digest}" if slug else f"t_{digest}"
 
 
-def source_path(database: str, table: str) -> tuple[str, ...]:
-    """Key of a source table: `mysql/<db>/<table>`."""
-    return (_SOURCE, segment(database), segment(table))
+def source_path(database: str, table: str, source: str | None = None) -> tuple[str, ...]:
+    """Key of a source table: `mysql/<db>/<table>`, or `mysql/<source>/<db>/<table>` where the source has a name."""
+    return (_SOURCE, *([source] if source else []), segment(database), segment(table))
 
 
 def table_path(table: str) -> tuple[str, ...]:
@@ -102,22 +102,24 @@ def group_of(entry: TableEntry) -> str:
     return entry.group or segment(entry.name)
 
 
-def require_unique(entries: Iterable[TableEntry], database: str) -> None:
+def require_unique(entries: Iterable[TableEntry], database: Callable[[str | None], str]) -> None:
     """Check that no two entries, and no two source tables, have the same name in Dagster.
 
-    `database` is the database of the connection, for sources that name none.
+    `database` returns that of a source's connection, for tables that are named without one.
 
     Raises:
         ConfigError: two have; it names both.
     """
     seen: dict[tuple[str, ...], str] = {}
     for entry in entries:
-        name, source = entry.name, (entry.source_table.database or database, entry.source_table.name)
+        name, source = entry.name, entry.source
+        place = (entry.source_table.database or database(source), entry.source_table.name)
+        described = f"the source table {'.'.join((source, *place) if source else place)!r}"
         # Names of steps become names of folders, and some file systems ignore case.
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
-        for path, description in (paths | {source_path(*source): f"the source table {'.'.join(source)!r}"}).items():
+        for path, description in (paths | {source_path(*place, source): described}).items():
             other = seen.setdefault(path, description)
             if other != description:
                 raise ConfigError(

@@ -31,6 +31,7 @@ from aggregation_pipeline.runs.tags import (
     PARTITION_NAME_TAG,
     PLATFORM_KEY,
     SECONDS_KEY,
+    SOURCE_KEY,
     STAGE_SECONDS_KEY,
     TABLE_KEY,
     WINDOW_KEY,
@@ -51,7 +52,10 @@ _TYPES = {
     DagsterEventType.RUN_CANCELED.value,
 }
 # What a manifest's materialization carries for its run's row, and how Dagster stores such values.
-_FIGURES = {TABLE_KEY, PLATFORM_KEY, WINDOW_KEY, ITEMS_KEY, SECONDS_KEY, STAGE_SECONDS_KEY, BYTES_KEY, FILES_KEY}
+_FIGURES = {
+    *(TABLE_KEY, PLATFORM_KEY, SOURCE_KEY, WINDOW_KEY, ITEMS_KEY),
+    *(SECONDS_KEY, STAGE_SECONDS_KEY, BYTES_KEY, FILES_KEY),
+}
 _PLAIN_METADATA = {
     "TextMetadataEntryData": "text",
     "IntMetadataEntryData": "value",
@@ -248,6 +252,7 @@ def _finished(row: LogRow, ours: set[str]) -> Event:
         items=int(values[ITEMS_KEY]),
         table=str(values.get(TABLE_KEY, key.segment)),
         platform=values.get(PLATFORM_KEY),
+        source=values.get(SOURCE_KEY),
         window=values.get(WINDOW_KEY),
         seconds=float(values.get(SECONDS_KEY, 0.0)),
         stage_seconds=dict(values.get(STAGE_SECONDS_KEY) or {}),

@@ -63,9 +63,9 @@ class Started(Event):
 class Finished(Event):
     """One window of one table is published.
 
-    `items` counts the rows of both datasets. `table` is the entry's name, `platform` what it counts as in batch_jobs.
-    `stage_seconds` says how long each of `STAGES` took; the rest of `seconds` is waiting for the window's lock, and
-    checks.
+    `items` counts the rows of both datasets. `table` is the entry's name, `platform` what it counts as in batch_jobs,
+    `source` the database that it was read from, if that has a name. `stage_seconds` says how long each of `STAGES`
+    took; the rest of `seconds` is waiting for the window's lock, and checks.
     """
 
     segment: str
@@ -73,6 +73,7 @@ class Finished(Event):
     items: int
     table: str
     platform: str | None = None
+    source: str | None = None
     window: str | None = None
     seconds: float = 0.0
     stage_seconds: Mapping[str, float] = field(default_factory=dict)

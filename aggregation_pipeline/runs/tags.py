@@ -55,6 +55,8 @@ LAST_UPDATED_KEY: Final = "dagster/last_updated_timestamp"
 # Our keys of metadata: a manifest's materialization carries them, and the projection reads them.
 TABLE_KEY: Final = "aggregation/table"
 PLATFORM_KEY: Final = "aggregation/platform"
+# The source by name that the table is read from; missing where it is the database without one.
+SOURCE_KEY: Final = "aggregation/source"
 WINDOW_KEY: Final = "aggregation/window"
 ITEMS_KEY: Final = "aggregation/items"
 SECONDS_KEY: Final = "aggregation/seconds"

@@ -5,13 +5,22 @@ wrong in itself is refused here; what only a server can tell is refused where th
 """
 
 import functools
-import logging
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.config.format_names import FormatName
@@ -21,23 +30,22 @@ from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.settings.access import AccessSettings
 from aggregation_pipeline.settings.alerts import AlertSettings
 from aggregation_pipeline.settings.env_precedence import restore_environment
-from aggregation_pipeline.settings.environment import names_of_set_variables, read_environment
-from aggregation_pipeline.settings.log_once import log_once
+from aggregation_pipeline.settings.environment import read_environment
 from aggregation_pipeline.settings.logs import LogSettings
-from aggregation_pipeline.settings.messages import describe_problem, half_configured, misspelled_variables, split_list
+from aggregation_pipeline.settings.messages import describe_problem, half_configured, split_list
+from aggregation_pipeline.settings.misspelled import warn_of_misspelled
 from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
 from aggregation_pipeline.settings.postgres import PostgresSettings
 from aggregation_pipeline.settings.runner import RunnerSettings
 from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSettings
+from aggregation_pipeline.settings.source_variables import SourceVariables, read_source_variables, readable_variables
 from aggregation_pipeline.settings.supabase import SupabaseSettings
 from aggregation_pipeline.settings.telemetry import folder_problems
-from aggregation_pipeline.settings.value_files import with_files
 from aggregation_pipeline.timezones.names import ZoneName
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_log = logging.getLogger(__name__)
 _SHORTEST_SALT: Final = 16
 # Proxies and clients give up earlier.
 LONGEST_WAIT_SECONDS: Final = 3600
@@ -84,6 +92,9 @@ class Settings(
     stop_seconds: int = Field(default=600, ge=0, le=86_400)
 
     storage_dir: Path = Path("exports")
+
+    # Those of the sources by name, which are known when the environment is read: DB_SHOP_HOST.
+    _source_variables: Mapping[str, SourceVariables] = PrivateAttr(default_factory=dict)
 
     @field_validator("aggregation_tables", mode="before")
     @classmethod
@@ -171,6 +182,26 @@ class Settings(
         """Whether a source database is configured at all."""
         return self.db_user is not None
 
+    def with_source_variables(self, found: Mapping[str, SourceVariables]) -> Self:
+        """Take the variables of sources by name."""
+        self._source_variables = found
+        return self
+
+    @property
+    def source_variables(self) -> Mapping[str, SourceVariables]:
+        """The variables DB_<NAME>_..., by the name of the source."""
+        return self._source_variables
+
+    @property
+    def variable_names(self) -> list[str]:
+        """The names of all variables that may be set, in small letters, without those that cannot be read."""
+        return [*type(self).model_fields, *readable_variables(self._source_variables)]
+
+    @property
+    def sources_by_variables(self) -> tuple[str, ...]:
+        """The sources by name that variables alone make: those that say where a server is."""
+        return tuple(name for name, variables in self._source_variables.items() if variables.is_source)
+
     def require_mask_salt(self, entries: Iterable[TableEntry]) -> None:
         """Raise SettingsError where an entry hashes a column and MASK_SALT is not set."""
         file = self.aggregation_config.name if self.aggregation_config else "aggregation.yaml"
@@ -189,7 +220,13 @@ class Settings(
         from sqlalchemy import make_url
 
         values = [value.get_secret_value() for value in dict(self).values() if isinstance(value, SecretStr)]
-        urls = [make_url(value) for value in values if value.startswith(("postgres", "redis"))]
+        values += [
+            variables.values["password"].get_secret_value()
+            for variables in self._source_variables.values()
+            if "password" in variables.values
+        ]
+        # A password may begin with these words too.
+        urls = [make_url(value) for value in values if re.match(r"(postgres|redis)[^:]*://", value)]
         passwords = [url.password for url in urls]
         in_query = [str(value) for url in urls for key, value in url.query.items() if "password" in key.lower()]
         return tuple(value for value in (*values, *passwords, *in_query, *self.alert_secrets) if value)
@@ -208,8 +245,8 @@ def load_settings() -> Settings:
     """
     restore_environment()
     variables = read_environment(Settings.model_fields)
-    _warn_of_misspelled_variables(tuple(names_of_set_variables()))
-    return _validated(Settings, variables)
+    warn_of_misspelled(Settings.model_fields)
+    return _validated(Settings, variables).with_source_variables(read_source_variables(Settings.model_fields))
 
 
 def load_log_settings() -> LogSettings:
@@ -244,14 +281,3 @@ def _validated(model: type[Model], variables: Mapping[str, str]) -> Model:
     except ValidationError as error:
         lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
     raise SettingsError("The environment (or .env) cannot be used:\n" + "\n".join(f"  - {line}" for line in lines))
-
-
-@functools.cache
-def _warn_of_misspelled_variables(names: tuple[str, ...]) -> None:
-    """Log variables that nobody reads and whose names are close to one of ours."""
-    for name, meant in misspelled_variables(names, with_files(Settings.model_fields)).items():
-        log_once(
-            _log,
-            logging.WARNING,
-            f"The environment (or .env) sets {name}, which has no meaning here. Was {meant} meant?",
-        )

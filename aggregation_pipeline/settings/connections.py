@@ -13,7 +13,7 @@ from aggregation_pipeline.storage.folder import FolderStore
 if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.connection import SourceOptions
 
-_NO_SALT: Final = SecretStr("")
+NO_SALT: Final = SecretStr("")
 
 
 def source_options(settings: Settings) -> "SourceOptions":
@@ -27,11 +27,13 @@ def source_options(settings: Settings) -> "SourceOptions":
             "No source database is configured. Set DB_HOST (or DB_SOCKET), DB_USER, DB_PASSWORD and DB_NAME in the"
             " environment or .env; `make demo` needs none of them."
         )
-    return options_of_source(settings, settings.mask_salt or _NO_SALT)
+    return options_of_source(settings, settings.mask_salt or NO_SALT)
 
 
-def options_of_source(settings: SourceSettings, mask_salt: SecretStr = _NO_SALT) -> "SourceOptions":
-    """Return the same of the variables DB_... alone, all of which have to be there."""
+def options_of_source(
+    settings: SourceSettings, mask_salt: SecretStr = NO_SALT, name: str | None = None
+) -> "SourceOptions":
+    """Return the same of the variables DB_... alone, all of which have to be there; `name` is that of a source."""
     from aggregation_pipeline.source.mysql.connection import SourceOptions
 
     return SourceOptions(
@@ -43,6 +45,7 @@ def options_of_source(settings: SourceSettings, mask_salt: SecretStr = _NO_SALT)
         socket=settings.db_socket,
         tls=settings.tls,
         mask_salt=mask_salt,
+        name=name,
     )
 
 

@@ -19,6 +19,7 @@ _CHOICE: Final = "literal_error"
 # Shorter names resemble too many others; longer ones may have two slips.
 _SHORTEST_NAME: Final = 6
 _LONG_NAME: Final = 11
+_TLS_MODE: Final = "SSLMODE"
 # Variables of every program that resemble one of ours.
 _NOT_OURS: Final = frozenset({"TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"})
 
@@ -64,9 +65,10 @@ def misspelled_variables(names: Iterable[str], known: Iterable[str]) -> dict[str
 
 
 def _nearest_name(letters: str, by_letters: Mapping[str, str]) -> str:
-    if letters.startswith("DBSSL"):
-        # People set such a variable to protect the connection, so any such name gets a warning.
-        return by_letters.get(letters, "DB_SSL_MODE")
+    for mode in by_letters:
+        if mode.endswith(_TLS_MODE) and letters.startswith(mode.removesuffix("MODE")):
+            # People set such a variable to protect the connection, so any such name gets a warning.
+            return by_letters.get(letters, by_letters[mode])
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 

@@ -1,14 +1,14 @@
 """The variables DB_...: where the source database is, and how its certificate is verified."""
 
-import re
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from aggregation_pipeline.config.hosts_and_urls import host_problem
+from aggregation_pipeline.config.hosts_and_urls import read_host
+from aggregation_pipeline.config.sources import TlsMode, normalized_mode
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.source.mysql.tls import Tls, TlsMode, tls_context
+from aggregation_pipeline.source.mysql.tls import Tls, tls_context
 
 SOURCE_VARIABLES: Final = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
 # The longest that Linux and macOS both take.
@@ -46,12 +46,15 @@ class SourceSettings(BaseModel):
     @field_validator("db_ssl_mode", mode="before")
     @classmethod
     def _normalize_mode(cls, value: object) -> object:
-        return value.strip().upper().replace("-", "_") if isinstance(value, str) else value
+        return normalized_mode(value)
 
     @property
     def tls(self) -> Tls:
-        """How connections are encrypted and verified."""
-        return Tls(self.db_ssl_mode, self.db_ssl_ca, self.db_ssl_cert, self.db_ssl_key)
+        """How connections are encrypted and verified. Who gives an authority's certificate wants it to be used."""
+        mode = self.db_ssl_mode
+        if self.db_ssl_ca is not None and "db_ssl_mode" not in self.model_fields_set:
+            mode = "VERIFY_IDENTITY" if self.db_socket is None else "VERIFY_CA"
+        return Tls(mode, self.db_ssl_ca, self.db_ssl_cert, self.db_ssl_key)
 
     def tls_problems(self) -> list[str]:
         """Name the TLS variables that exclude each other, or whose files cannot be read."""
@@ -98,30 +101,3 @@ def _rules(tls: Tls, *, by_socket: bool) -> tuple[tuple[bool, str], ...]:
             "DB_SSL_MODE=VERIFY_IDENTITY compares the host's name, and DB_SOCKET has none: take VERIFY_CA or REQUIRED",
         ),
     )
-
-
-def read_host(text: str) -> str:
-    """Read DB_HOST: a name or an address, without the brackets of IPv6 and the dot at the end of a full name.
-
-    Raises:
-        ValueError: no host can have that name. The message repeats the value only where it cannot hold a password.
-    """
-    host = text.strip()
-    whole = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]/@]+))(?::(\d+))?", host)
-    if whole and whole[3]:
-        raise ValueError(f"the port goes into DB_PORT: write DB_HOST={whole[1] or whole[2]} and DB_PORT={whole[3]}")
-    for found, remedy in (
-        (
-            re.match(r"(jdbc:)?[A-Za-z][\w+.-]*:/", host),
-            "a URL goes into DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME",
-        ),
-        ("@" in host, "the user goes into DB_USER, the password into DB_PASSWORD, and the host is what follows the @"),
-        (host.startswith("/"), "the path of a socket goes into DB_SOCKET"),
-        ("/" in host, "what follows the / does not belong to the host; the database goes into DB_NAME"),
-    ):
-        if found:
-            raise ValueError(f"a host's name or address alone is expected; {remedy}")
-    host = ((whole and whole[1]) or host).removesuffix(".")
-    if problem := host_problem(host):
-        raise ValueError(f"a host's name or address is expected, such as db.internal or 10.0.0.5; {problem}")
-    return host

@@ -20,6 +20,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "null": None,
     },
     "compat.node.keys": {'"old/{name}_{stamp}.{ext}"': "old/{name}_{stamp}.{ext}"},
+    "sources": {
+        "{shop: {host: db}}": {"shop": {"host": "db"}},
+        "{CRM-eu: {}}": {"crm_eu": {}},
+        "\nshop: {user: u}\ncrm: {user: v}": {"shop": {"user": "u"}, "crm": {"user": "v"}},
+        "{}": {},
+    },
+    "sources.host": {"db.internal": "db.internal", "'[::1]'": "::1", "null": None},
+    "sources.port": {"3307": 3307, "null": None},
+    "sources.socket": {"/run/mysqld/mysqld.sock": "/run/mysqld/mysqld.sock", "null": None},
+    "sources.user": {"reader": "reader", "null": None},
+    "sources.database": {"shop": "shop", "订单": "订单", "null": None},
+    "sources.timezone": {"Europe/Berlin": "Europe/Berlin", "null": None},
+    "sources.ssl_mode": {"VERIFY_CA": "VERIFY_CA", "null": None},
+    "sources.ssl_ca": {"/etc/ssl/ca.pem": "/etc/ssl/ca.pem", "null": None},
+    "sources.ssl_cert": {"/etc/ssl/cert.pem": "/etc/ssl/cert.pem", "null": None},
+    "sources.ssl_key": {"/etc/ssl/key.pem": "/etc/ssl/key.pem", "null": None},
+    "tables.source": {"shop": "shop", "SHOP": "shop", "null": None},
     "tables.table": {"orders": "orders", "shop.orders": "shop.orders", "'`v1.orders`'": "`v1.orders`"},
     "tables.description": {
         "two words": "two words",
@@ -161,3 +178,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 for shared in [key for key in EXAMPLES if key.split(".")[0] in ("options", "source_limits")]:
     EXAMPLES[f"tables.{shared}"] = EXAMPLES[shared]
+for shared in [key for key in EXAMPLES if key.split(".")[0] == "source_limits"]:
+    EXAMPLES[f"sources.{shared}"] = EXAMPLES[shared]

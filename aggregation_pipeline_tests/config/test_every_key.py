@@ -103,7 +103,11 @@ def written(keys: Keys, value: str, *, camel: bool) -> str:
             # A condition on groups needs groups, which an entry without lists has.
             shown = {} if keys[1] in ("select_fields", "having") else {spelled("select_fields"): ["*"]}
             body = {"t": shown | body}
+        if depth == 1 and keys[0] == "sources":
+            body = {"shop": body}
         structure = [body] if parent in LISTS else body
+    if keys == ("tables", "source"):
+        structure = {"sources": {"shop": {}}} | structure
     if keys[0] != "tables":
         structure = {"tables": {"t": {}}} | structure
     text = yaml.safe_dump(structure, sort_keys=False, allow_unicode=True, width=1000)
@@ -115,12 +119,14 @@ def written(keys: Keys, value: str, *, camel: bool) -> str:
 def meaning(config: PipelineConfig, keys: Keys) -> Any:
     found: Any = config
     for key in keys:
-        found = found[0] if isinstance(found, tuple) else found
+        found = found[0] if isinstance(found, tuple) else found["shop"] if isinstance(found, dict) else found
         found = getattr(found, "json_" if key == "json" else key)
     return plainly(found)
 
 
 def plainly(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: plainly(inner) for key, inner in value.items()}
     if isinstance(value, tuple):
         return tuple(getattr(item, "name", None) or plainly(item) for item in value)
     return value.model_dump(exclude_unset=True, by_alias=False) if isinstance(value, BaseModel) else value

@@ -21,6 +21,10 @@ from aggregation_pipeline.runs.asset_keys import (
 )
 
 
+def own_database(source: str | None) -> str:
+    return "shop"
+
+
 def test_a_plain_name_stays_itself():
     assert segment("users") == "users"
     assert table_key("users").path == ["aggregation", "users"]
@@ -83,24 +87,34 @@ def entries(*names: str) -> list[TableEntry]:
 def test_entries_that_dagster_could_not_tell_apart_are_refused():
     require_unique(
         entries("a.b", "a-b", "a b", "订单", "orders", "orders_csv", "orders_csv_csv", "orders_manifest", "manifests"),
-        "shop",
+        own_database,
     )
     with pytest.raises(
         ConfigError,
         match=r"the table 'Users' and the table 'users' would have the same name in Dagster, aggregation/users\.",
     ):
-        require_unique(entries("Users", "users"), "shop")
+        require_unique(entries("Users", "users"), own_database)
     with pytest.raises(ConfigError, match=r"the table 'a\.b' and the table 'a_b_.*' would have"):
-        require_unique(entries("a.b", segment("a.b")), "shop")
+        require_unique(entries("a.b", segment("a.b")), own_database)
 
 
 def test_source_tables_that_dagster_could_not_tell_apart_are_refused():
     # Case counts in the names of MySQL's tables on most servers, and nothing is stored by a source's name.
     fine = [TableEntry(name="a", table="shop.T"), TableEntry(name="b", table="shop.t"), TableEntry(name="c", table="t")]
-    require_unique(fine, "shop")
+    require_unique(fine, own_database)
     twins = [TableEntry(name="a", table="shop.`v1.t`"), TableEntry(name="b", table=segment("v1.t"))]
     with pytest.raises(
         ConfigError,
         match=r"the source table 'shop\.v1\.t' and the source table 'shop\.v1_t_.*' would have the same name",
     ):
-        require_unique(twins, "shop")
+        require_unique(twins, own_database)
+
+
+def test_tables_of_two_servers_are_two_assets_whatever_they_are_called():
+    shop, crm, unnamed = (
+        TableEntry(name=name, table="users", source=source)
+        for name, source in (("a", "shop"), ("b", "crm"), ("c", None))
+    )
+    require_unique([shop, crm, unnamed], own_database)
+    keys = [source_key("shop", "users", entry.source).path for entry in (shop, crm, unnamed)]
+    assert keys == [["mysql", "shop", "shop", "users"], ["mysql", "crm", "shop", "users"], ["mysql", "shop", "users"]]

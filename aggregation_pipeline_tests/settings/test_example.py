@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from aggregation_pipeline.config.sources import split_variable
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -15,7 +16,9 @@ def test_every_variable_of_the_example_is_one_of_ours_and_is_read(tmp_path: Path
     everything = re.sub(r"(?m)^# (?=[A-Z_]+=)", "", text)
     values = parse_env_file(everything, EXAMPLE)
     assert values.keys() >= parse_env_file(text, EXAMPLE).keys() | {"DB_SSL_MODE", "DB_SSL_CA", "MASK_SALT"}
-    assert {name.lower() for name in values} <= Settings.model_fields.keys()
+    ours = {name for name in values if not split_variable(name)}
+    assert {name.lower() for name in ours} <= Settings.model_fields.keys()
+    assert {split_variable(name) for name in values.keys() - ours} >= {("crm", "host"), ("crm", "password")}
     assert values["CRON_SCHEDULE"] == "0 0 2 * * *"
 
 

@@ -27,6 +27,7 @@ class SourceOptions:
     Attributes:
         stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
         mask_salt: the key of hashes that stand for personal data; empty if there are none.
+        name: that of the source, which its variables are called by; None for the database without a name.
     """
 
     database: str
@@ -39,6 +40,7 @@ class SourceOptions:
     stall_timeout: int = 600
     mask_salt: SecretStr = NO_PASSWORD
     tls: Tls = IF_OFFERED
+    name: str | None = None
 
     @property
     def where(self) -> str:
@@ -46,7 +48,7 @@ class SourceOptions:
         return str(self.socket) if self.socket else f"{self.host}:{self.port}"
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def source_engine(options: SourceOptions) -> sa.Engine:
     """Return the SQLAlchemy engine of a server, which keeps one connection if its session was kept.
 

@@ -19,7 +19,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.connection import SourceOptions, end_session, source_engine
-from aggregation_pipeline.source.mysql.errors import translate_errors
+from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection, force_close
 from aggregation_pipeline.source.mysql.quotable import NOTHING_QUOTABLE, QuotableNames
@@ -222,6 +222,7 @@ def open_session(
     quotable = QuotableNames.of(user=options.user, database=options.database, entry=entry)
     engine = source_engine(options)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(named_variables(options.name))
         with translate_errors(options.where, quotable):
             connection = stack.enter_context(engine.connect())
         settings = SessionSettings(

@@ -4,11 +4,10 @@ import functools
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from aggregation_pipeline.config.sources import TlsMode
 from aggregation_pipeline.errors import SettingsError
-
-TlsMode = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"]
 
 
 @dataclass(frozen=True)

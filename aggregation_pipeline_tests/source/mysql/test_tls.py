@@ -211,7 +211,7 @@ def test_mysqls_words_are_read_in_any_case_and_reach_the_connection(load: Load, 
             ),
         ),
         (
-            {"DB_SSL_CA": "ca"},
+            {"DB_SSL_CA": "ca", "DB_SSL_MODE": "PREFERRED"},
             "DB_SSL_CA is set, but DB_SSL_MODE=PREFERRED verifies nothing: set DB_SSL_MODE=VERIFY_IDENTITY",
         ),
         ({"DB_SSL_CA": "ca", "DB_SSL_MODE": "REQUIRED"}, "DB_SSL_MODE=REQUIRED verifies nothing"),
