@@ -1,4 +1,4 @@
-"""Rows of batch_jobs, of 500 tables: small batches, and one of all tables each day. Usually 200,000 over ninety days."""
+"""Rows of batch_jobs, of 500 tables: small batches, and one of all tables each day. Usually 200,000 of 90 days."""
 
 from datetime import UTC, datetime
 
