@@ -90,6 +90,27 @@ def delete_expired_files(
     )
 
 
+@redact_errors
+def delete_expired_logs(
+    project: Project, *, report: Callable[[str], None], dry_run: bool, now: datetime
+) -> tuple[str, ...]:
+    """Delete what runs printed more than COMPUTE_LOG_KEEP_DAYS ago and is in the store; return the keys.
+
+    With `dry_run`, only report it.
+
+    Raises:
+        StorageError: the store refuses, or does not work.
+    """
+    from aggregation_pipeline.storage.run_logs import RunLogs
+
+    settings = project.settings
+    days = settings.compute_log_keep_days
+    logs = RunLogs(open_store(settings), settings.oss_prefix)
+    gone = logs.delete_written_before(now - timedelta(days=days), dry_run=dry_run)
+    report(f"logs of runs older than {days} days: {len(gone)} objects{' would go' if dry_run else ''}")
+    return gone
+
+
 def is_alive(instance: DagsterInstance, run_id: str) -> bool:
     """Whether a run has not ended, as far as Dagster knows. The reconciler fails runs whose process is gone."""
     run = instance.get_run_by_id(run_id)
@@ -107,7 +128,7 @@ def build_retention_job(project: Project) -> JobDefinition:
 
     @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
     def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
-        """Delete expired windows (`keep`, `keep_last`), superseded versions, and extracts (EXTRACT_KEEP_DAYS)."""
+        """Delete expired windows (`keep`, `keep_last`), superseded versions, extracts and logs of runs."""
         holder = f"retention run {context.run_id[:8]}"
         try:
             swept = delete_expired_files(
@@ -117,6 +138,9 @@ def build_retention_job(project: Project) -> JobDefinition:
                 report=context.log.info,
                 dry_run=config.dry_run,
                 now=datetime.now(project.settings.zone),
+            )
+            logs = delete_expired_logs(
+                project, report=context.log.info, dry_run=config.dry_run, now=datetime.now(project.settings.zone)
             )
         except PipelineError as error:
             if error.retryable:
@@ -130,12 +154,16 @@ def build_retention_job(project: Project) -> JobDefinition:
                 "objects of superseded versions": sum(len(window.keys) for window in swept.versions),
                 "extracts": sum(len(window.keys) for window in swept.extracts),
                 "half-written files": len(swept.half_written),
+                "logs of runs": len(logs),
             }
         )
         if swept.problems:
             raise Failure(description="\n".join(swept.problems), allow_retries=False)
 
-    @job(name=RETENTION_JOB, description="Delete windows, superseded versions and stored extracts that have expired.")
+    @job(
+        name=RETENTION_JOB,
+        description="Delete windows, superseded versions, stored extracts and logs that have expired.",
+    )
     def retention() -> None:
         delete_expired()
 

@@ -15,6 +15,8 @@ from aggregation_pipeline.cli import common
 def retention(*, dry_run: bool, as_json: bool) -> None:
     """Delete windows beyond `keep` and `keep_last` of their tables, and extracts older than EXTRACT_KEEP_DAYS.
 
+    What runs have printed goes after COMPUTE_LOG_KEEP_DAYS, where COMPUTE_LOGS=store keeps it in the store.
+
     Of windows that stay, versions are deleted that were replaced more than a day ago (`keep_versions`), and files that
     a dead run has left. A table without `keep` and `keep_last` keeps all its windows, and the newest window always
     stays. Only files that this pipeline has named are deleted. The Dagster job `retention` does the same every day.
@@ -27,7 +29,7 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
-    from aggregation_pipeline.automation.retention import delete_expired_files, is_alive
+    from aggregation_pipeline.automation.retention import delete_expired_files, delete_expired_logs, is_alive
     from aggregation_pipeline.local.instance import open_instance
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
@@ -45,6 +47,7 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
     swept = delete_expired_files(
         project, holder="retention", alive=alive, report=report, dry_run=dry_run, now=datetime.now(UTC)
     )
+    logs = delete_expired_logs(project, report=report, dry_run=dry_run, now=datetime.now(UTC))
     if as_json:
-        click.echo(json.dumps({"dry_run": dry_run, **asdict(swept)}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(swept), "logs": logs}, ensure_ascii=False, indent=2))
     sys.exit(1 if swept.problems else 0)

@@ -67,6 +67,14 @@ class _RunStorage(PostgresRunStorage):
         """Return whether the table has the columns of times. No release of Dagster takes them away."""
         return self._seen.once("columns of times", super().has_run_stats_index_cols)
 
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run, and what it has printed, which Dagster would leave."""
+        super().delete_run(run_id)
+        if self.has_instance:
+            from aggregation_pipeline.instance.compute_logs import delete_logs_of_run
+
+            delete_logs_of_run(self._instance, run_id)
+
 
 class PostgresStorage(DagsterPostgresStorage):
     """`DagsterPostgresStorage` with its `postgres_url` normalised first.

@@ -8,8 +8,8 @@ import yaml
 
 # Sections of dagster.yaml with a folder: (module, class, folder).
 _FOLDERS: Final = {
-    "local_artifact_storage": ("root", "LocalArtifactStorage", "artifacts"),
-    "compute_logs": ("local_compute_log_manager", "LocalComputeLogManager", "compute_logs"),
+    "local_artifact_storage": ("dagster._core.storage.root", "LocalArtifactStorage", "artifacts"),
+    "compute_logs": ("aggregation_pipeline.instance.compute_logs", "ComputeLogs", "compute_logs"),
 }
 
 
@@ -34,7 +34,7 @@ def make_home(home: Path, text: str, *, url_variable: str | None = None) -> Path
     config = yaml.safe_load(text)
     for section, (module, kind, folder) in _FOLDERS.items():
         config[section] = {
-            "module": f"dagster._core.storage.{module}",
+            "module": module,
             "class": kind,
             "config": {"base_dir": str(home / folder)},
         }

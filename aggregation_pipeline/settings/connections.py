@@ -1,5 +1,6 @@
 """Makes of the settings the source options and the object store. Nothing is opened here."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import SecretStr
@@ -12,8 +13,12 @@ from aggregation_pipeline.storage.folder import FolderStore
 
 if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.storage.run_logs import RunLogs
 
 NO_SALT: Final = SecretStr("")
+_LOG_CONNECT_SECONDS: Final = 5.0
+_LOG_READ_SECONDS: Final = 10.0
+_LOG_ATTEMPTS: Final = 2
 
 
 def source_options(settings: Settings) -> "SourceOptions":
@@ -57,3 +62,26 @@ def open_store(settings: Settings) -> ObjectStore:
     from aggregation_pipeline.storage.oss.store import OssStore
 
     return OssStore(settings.oss_options)
+
+
+def open_run_logs(settings: Settings) -> "RunLogs":
+    """Return the logs of runs in that store.
+
+    A run waits for them when it ends, so less patience is had than for its files; and they are read by people, so they
+    are never archived.
+    """
+    from aggregation_pipeline.storage.run_logs import RunLogs
+
+    options = settings.oss_options
+    if options is None:
+        return RunLogs(FolderStore(settings.storage_dir), settings.oss_prefix)
+    from aggregation_pipeline.storage.oss.store import OssStore
+
+    hurried = replace(
+        options,
+        connect_timeout=min(options.connect_timeout, _LOG_CONNECT_SECONDS),
+        read_timeout=min(options.read_timeout, _LOG_READ_SECONDS),
+        attempts=min(options.attempts, _LOG_ATTEMPTS),
+        storage_class=options.storage_class and "Standard",
+    )
+    return RunLogs(OssStore(hurried), settings.oss_prefix)

@@ -1,9 +1,9 @@
-"""The variables LOG_...: where log lines go, which of them, and in which form."""
+"""The variables of logs: where lines go, which of them, and in which form; and what the processes of runs print."""
 
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -23,6 +23,12 @@ class LogSettings(BaseModel):
     log_dir: Path = Path("logs")
     log_level: LogLevel = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    # Where that stays which the processes of runs print: in a folder of this machine, or in the store of the files. By
+    # default in the store where runs are computed on other machines than the one whose UI shows them.
+    compute_logs: Literal["local", "store"] | None = None
+    # How long those in the store stay.
+    compute_log_keep_days: int = Field(default=30, ge=1, le=3650)
 
     @field_validator("log_level", mode="before")
     @classmethod

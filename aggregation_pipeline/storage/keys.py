@@ -5,6 +5,7 @@
     {prefix}/{table}/{window}/{file}                        a stable name, as {prefix}/{table}/latest/{file}
     {prefix}/{table}/latest.json
     {prefix}/_extracts/{table}/{window}/{publication}/{dataset}.parquet
+    {prefix}/_logs/{run}/...                                what the processes of runs printed
     {prefix}/_tests/{test}/...                              all of these, for a test of the whole way
 
 Names are the user's true names. What no path segment can hold (`/`, `\\`) is percent-encoded, and `%` with it, so two
@@ -12,7 +13,7 @@ names never have the same key. Names with `..` or control characters are refused
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aggregation_pipeline.config.file_names import RESERVED_STEMS
 from aggregation_pipeline.config.sql.table_names import as_segment, name_problem, segment_problem
@@ -26,6 +27,8 @@ LATEST = "latest.json"
 LATEST_FOLDER = "latest"
 EXTRACTS = "_extracts"
 TESTS = "_tests"
+LOGS = "_logs"
+_OWN_FOLDERS = (EXTRACTS, TESTS, LOGS)
 DATASETS = ("summary", "detail")
 _RESERVED = frozenset(f"{stem}.json" for stem in RESERVED_STEMS)
 
@@ -82,6 +85,22 @@ def tests_root(prefix: str) -> str:
     return _join(prefix, TESTS) + "/"
 
 
+def logs_folder(prefix: str, parts: Sequence[str]) -> str:
+    """Return the key prefix, with the closing slash, of all logs whose key has these parts first."""
+    return _join(prefix, LOGS, *(_name(part, "log") for part in parts)) + "/"
+
+
+def log_key(prefix: str, parts: Sequence[str], ending: str) -> str:
+    """Return the key of a log that Dagster knows by these parts.
+
+    Raises:
+        StorageError: they can be no key.
+    """
+    if not parts:
+        raise StorageError("A log without a name can have no key.")
+    return _fits(logs_folder(prefix, parts).removesuffix("/") + ending)
+
+
 def extracts_root(prefix: str) -> str:
     """Return the key prefix, with the closing slash, of all stored extracts."""
     return _join(prefix, EXTRACTS) + "/"
@@ -118,7 +137,7 @@ def refuse_folder_of_tables(prefix: str, begin: str, tables: Iterable[str]) -> N
     """
     root = tables_prefix(prefix)
     owners = {f"{as_segment(table)}/": f"of the table {table!r}" for table in tables}
-    owners |= {f"{folder}/": "of this package's own files" for folder in (EXTRACTS, TESTS)}
+    owners |= {f"{folder}/": "of this package's own files" for folder in _OWN_FOLDERS}
     folder = begin[: begin.index("/") + 1]
     if root and begin.startswith(root):
         problem = f"{root} is OSS_PREFIX, below which the tables have their folders"
@@ -155,7 +174,7 @@ def check_key(key: str) -> str:
 def _name(name: str, what: str) -> str:
     """Return a user's name as one path segment. A table has dozens of keys, with few names."""
     _refuse(name_problem(name), what, name)
-    if name in (EXTRACTS, TESTS) and what == "table":  # keeps a table of this name out of our own folders
+    if name in _OWN_FOLDERS and what == "table":  # keeps a table of this name out of our own folders
         return "%5F" + name[1:]
     return as_segment(name)
 

@@ -27,6 +27,7 @@ from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.keys import manifest_key
 from aggregation_pipeline.storage.published import published_windows
+from aggregation_pipeline.storage.run_logs import RunLogs
 from aggregation_pipeline_tests.storage.publishing import publish
 from aggregation_pipeline_tests.storage.samples import sample_extract
 from aggregation_pipeline_tests.support.runs import open_instance
@@ -105,6 +106,20 @@ def test_the_job_deletes_what_the_config_lets_go_and_nothing_else(
     assert left(store, "users") == [OLD, NEW]
     assert left(store, "products") == [OLDER, OLD, NEW]
     assert f"orders {OLDER}: 7 objects" in said(instance, result)
+
+
+def test_the_job_deletes_what_runs_printed_long_ago(project: Project, instance: DagsterInstance, store: FolderStore):
+    logs = RunLogs(store, "daily")
+    keys = [logs.key([run_id, "compute_logs", "abc"], "err") for run_id in ("old", "new")]
+    for key, days in zip(keys, (31, 29), strict=True):
+        logs.save(key, b"a line")
+        written = time.time() - days * 86_400
+        os.utime(store.root / key, (written, written))
+    assert run(project, instance, dry_run=True).success
+    assert logs.find(keys[0])
+    result = run(project, instance)
+    assert "logs of runs older than 30 days: 1 objects" in said(instance, result)
+    assert [logs.find(key) is None for key in keys] == [True, False]
 
 
 def test_a_table_that_has_to_be_left_alone_fails_the_job_after_the_others_are_done(

@@ -69,6 +69,18 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("AssetCheckExecutionRecord", "AssetCheckExecutionRecordStatus"),
         "alerts: checks that failed, and that pass again; instance: how the event log names their outcomes",
     ),
+    "dagster._core.storage.cloud_storage_compute_log_manager": (
+        ("CloudStorageComputeLogManager", "PollingComputeLogSubscriptionManager"),
+        "instance: logs of runs in our store; Dagster's webserver downloads those of this class",
+    ),
+    "dagster._core.storage.compute_log_manager": (
+        ("CapturedLogContext", "CapturedLogSubscription", "ComputeIOType", "ComputeLogManager"),
+        "instance: the base of what is kept of a run's output",
+    ),
+    "dagster._core.storage.local_compute_log_manager": (
+        ("IO_TYPE_EXTENSION", "LocalComputeLogManager"),
+        "instance: the same in a folder of this machine",
+    ),
     "dagster._core.storage.event_log.base": (
         ("AssetEntry", "AssetRecord"),
         "instance: what Dagster gets when it asks for what a step has stored; overview: what assets published last",
@@ -105,7 +117,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "dagster._grpc.client": (("DagsterGrpcClient",), "services: asks the code server, and tells it to reload or end"),
     "dagster._serdes": (
-        ("ConfigurableClassData", "serialize_value"),
+        ("ConfigurableClass", "ConfigurableClassData", "serialize_value"),
         "instance: what a class of dagster.yaml is opened with; an event as the event log has it",
     ),
     "dagster._utils.interrupts": (
@@ -149,7 +161,6 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 # Modules that a file or a command line names.
 NAMED: Final = {
     "dagster._core.run_coordinator": "dagster.yaml: QueuedRunCoordinator",
-    "dagster._core.storage.local_compute_log_manager": "dagster.yaml and local: LocalComputeLogManager",
     "dagster._core.storage.root": "dagster.yaml and local: LocalArtifactStorage",
     "dagster._daemon": "services: `python -m dagster._daemon run` is what the command dagster-daemon does",
 }
