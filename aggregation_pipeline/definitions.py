@@ -4,8 +4,9 @@ import functools
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from dagster import DagsterInstance, DagsterRun, Definitions, SensorDefinition, definitions
+from dagster import DagsterInstance, DagsterRun, Definitions, JobDefinition, SensorDefinition, definitions
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.node_files import build_node_files
@@ -36,6 +37,9 @@ from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 
+if TYPE_CHECKING:
+    from aggregation_pipeline.batch_jobs.repository import OpenRepository
+
 log = logging.getLogger(__name__)
 
 
@@ -59,12 +63,7 @@ def build_definitions(
     ticks = ticks_of(project, tables)
     node_files = [build_node_files_job(ticks)] if ticks else []
     retention = build_retention_job(project)
-    kept = settings.batch_jobs_retention_days
-    pruning = (
-        []
-        if kept is None
-        else [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=kept)]
-    )
+    pruning = _pruning(settings, open_repository)
     return Definitions(
         assets=[
             *build_sources(tables),
@@ -99,7 +98,15 @@ def build_definitions(
             lambda instance, run_id: project.live_updates("aggregation run").start(instance, run_id),
             lambda instance, run: _heartbeat(instance, run, settings.require_dagster_url()),
         ),
+        metadata=project.rules,
     )
+
+
+def _pruning(settings: Settings, open_repository: "OpenRepository") -> list[JobDefinition]:
+    days = settings.batch_jobs_retention_days
+    if days is None:
+        return []
+    return [build_prune_job(open_repository=open_repository, deployment=settings.deployment_name, days=days)]
 
 
 def _heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> AbstractContextManager[None]:

@@ -18,6 +18,8 @@
     │   └── StorageNewerError    a newer version of this package wrote it, in a format that this one does not know
     ├── ComparisonError          what the Node service wrote, or what we published, cannot be compared
     ├── LockError                the one-at-a-time lock of a table's window was lost
+    ├── BrokerError              Redis, which hands runs to workers, refuses us
+    │   └── BrokerBusyError      it does not answer for the moment                             (retryable)
     ├── LaunchError              runs that somebody asked for over HTTP are not launched
     │   ├── UnfinishedError      a run that is not finished yet writes one of the windows
     │   └── NotReadyError        the code or PostgreSQL does not answer for the moment         (retryable)
@@ -153,6 +155,16 @@ class ComparisonError(PipelineError):
 
 class LockError(PipelineError):
     """The PostgreSQL session that held an advisory lock is gone, or another holds one that nobody should wait for."""
+
+
+class BrokerError(PipelineError):
+    """The broker that hands runs to workers refuses us."""
+
+
+class BrokerBusyError(BrokerError):
+    """The broker does not answer for the moment."""
+
+    retryable = True
 
 
 class LaunchError(PipelineError):

@@ -29,6 +29,7 @@ from aggregation_pipeline.settings.garbage_collection import garbage_collection_
 from aggregation_pipeline.settings.log_once import log_once
 from aggregation_pipeline.settings.misspelled import warn_of_misspelled
 from aggregation_pipeline.settings.named_sources import NamedSources
+from aggregation_pipeline.settings.rules import RULES_METADATA, as_text, rules_of
 from aggregation_pipeline.storage.keys import refuse_folder_of_tables, refuse_long_names
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Project:
         cron: CRON_SCHEDULE in five fields.
         left_out: by name, why an entry has not even a placeholder.
         node_files: the files in the shape of the Node.js service, if they are wanted.
+        rules: metadata of the code location: by which rules runs are planned, where workers on other machines compute
+            them.
     """
 
     settings: Settings
@@ -57,6 +60,7 @@ class Project:
     cron: str
     left_out: Mapping[str, str] = field(default_factory=dict)
     node_files: NodeFiles | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def platforms(self) -> Mapping[str, str]:
@@ -164,7 +168,8 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
     node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
-    return Project(settings, sources, tuple(tables), cron, left_out, node_files)
+    rules = {RULES_METADATA: as_text(rules_of(settings, content))} if settings.runner == "celery" else {}
+    return Project(settings, sources, tuple(tables), cron, left_out, node_files, rules)
 
 
 def _sources(config: PipelineConfig, settings: Settings) -> NamedSources:

@@ -34,7 +34,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("assets", "io_managers", "resources"),
     ("project", "automation"),
     ("launching",),
-    ("services", "embedded", "overview"),
+    ("services", "embedded", "overview", "workers"),
     ("definitions", "web", "cli", "doctor", "local", "upgrade"),
 )
 # Libraries that can be used and tested alone: no Dagster in them.

@@ -22,6 +22,7 @@ from aggregation_pipeline.cli.serve import serve
 from aggregation_pipeline.cli.tokens import tokens
 from aggregation_pipeline.cli.upgrade import upgrade
 from aggregation_pipeline.cli.users import users
+from aggregation_pipeline.cli.worker import worker
 from aggregation_pipeline.native.kernels import ALL_COMPILED
 
 
@@ -57,6 +58,7 @@ def main() -> None:
     \b
     Run the tables by their schedules, with Dagster's UI:
       aggregation-pipeline serve
+      aggregation-pipeline worker  compute runs on one more machine (RUNNER=celery)
 
     \b
     Compare with what the Node.js service wrote, before you switch:
@@ -85,6 +87,7 @@ for command in (
     demo,
     dev,
     serve,
+    worker,
     init,
     import_node,
     check,

@@ -18,6 +18,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
 from aggregation_pipeline.instance.event_storage import EventStorage
 from aggregation_pipeline.instance.log_filters import install_log_filters
 from aggregation_pipeline.instance.named_variables import variables_of_dagster_yaml
+from aggregation_pipeline.instance.run_launcher import refuse_old_dagster_yaml
 from aggregation_pipeline.instance.schema import (
     BEGINNINGS,
     SeenInSchema,
@@ -108,6 +109,7 @@ class PostgresStorage(DagsterPostgresStorage):
             SettingsError: the URL is of another database or driver, PGTZ in the environment would shift Dagster's
                 times, or no server answers.
         """
+        refuse_old_dagster_yaml()
         url = normalize_url(_as_written(config_value["postgres_url"]), name="DAGSTER_PG_URL")
         require_normalized(url)
         return wait_until_available(functools.partial(cls._open, _with_connect_timeout(url), inst_data), cls.patience)

@@ -39,7 +39,7 @@ _STAY_OPEN: Final = sa.text("""
     SELECT set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false),
            set_config('tcp_keepalives_count', '3', false),
            CASE WHEN current_setting('idle_session_timeout', true) IS NOT NULL
-                THEN set_config('idle_session_timeout', '0', false) END
+                THEN set_config('idle_session_timeout', :idle, false) END
 """)
 
 
@@ -114,6 +114,9 @@ def describe_holder(connection: sa.Connection, key: int) -> tuple[str, str] | No
     return holder, f", connected for {row[2]} s" if row[2] is not None else ""
 
 
-def prepare_lock_session(connection: sa.Connection) -> None:
-    """Let an idle session keep its locks for hours, and let the server notice within a minute that its client died."""
-    connection.execute(_STAY_OPEN)
+def prepare_lock_session(connection: sa.Connection, *, silent_seconds: int = 0) -> None:
+    """Let an idle session keep its locks for hours, and let the server notice within a minute that its client died.
+
+    With `silent_seconds` the session ends, and its locks are free, when the client has said nothing for so long.
+    """
+    connection.execute(_STAY_OPEN, {"idle": f"{silent_seconds}s"})

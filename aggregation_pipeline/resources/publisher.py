@@ -57,10 +57,10 @@ class Publisher:
             LockError: PostgreSQL cannot be reached.
         """
         from aggregation_pipeline.postgres.window_lock import window_lock
+        from aggregation_pipeline.runs.heartbeat import session_name
         from aggregation_pipeline.runs.stopped import interrupt_if_stopped
 
-        # The name in PostgreSQL's pg_stat_activity. Those who wait for this run see it.
-        holder = f"aggregation run {run_id[:8]}"
+        holder = session_name(run_id)
         database = self.locks or self.locks_url
         refuse = functools.partial(interrupt_if_stopped, run_id=run_id)
         with window_lock(

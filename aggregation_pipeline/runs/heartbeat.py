@@ -13,19 +13,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
 
 import sqlalchemy as sa
-from dagster import DagsterInstance, DagsterRun, RunRecord
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord
 
 from aggregation_pipeline.errors import LockError
-from aggregation_pipeline.postgres.advisory_lock import (
-    AdvisoryLock,
-    lock_key,
-    prepare_lock_session,
-    release_all,
-    try_in_session,
-)
+from aggregation_pipeline.postgres.advisory_lock import prepare_lock_session, try_in_session
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
+from aggregation_pipeline.postgres.run_lock import TIMEOUT_SECONDS, run_key, runs_without_process
 from aggregation_pipeline.runs.stopped import is_stopped
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 
@@ -34,9 +30,6 @@ PROCESS_GONE = (
     "The process of this run is gone, and left no message: it was killed, ran out of memory, or its machine went down."
     " Run it again"
 )
-# Between two looks at a lock that nobody holds. A process that lost its connection takes the lock again within two
-# beats, and a process releases it a moment before its run has ended.
-PATIENCE_SECONDS = 8.0
 _BEAT_SECONDS = 2.0
 # A stopped run is interrupted at the second beat that finds it so, a second after the first. Dagster's own message has
 # reached it by then if it reaches it at all, and a second interrupt could cut the cleaning up short. One that was lost,
@@ -44,7 +37,21 @@ _BEAT_SECONDS = 2.0
 _STOPPED_BEAT_SECONDS = 1.0
 _INTERRUPT_AT_BEAT = 2
 _INTERRUPT_EVERY_BEATS = 30
-_TIMEOUT_SECONDS = 5.0
+# A process that is frozen (SIGSTOP, a machine that hangs) answers no beat, but its connection stays: PostgreSQL ends it
+# after this time, and the lock with it.
+_FROZEN_SECONDS = 60
+
+_END_SESSIONS: Final = sa.text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = ANY(:names) AND usename = current_user AND datname = current_database()
+""")
+# The runs whose heartbeat this process holds.
+_held: set[str] = set()
+
+
+def session_name(run_id: str) -> str:
+    """The name in pg_stat_activity of the session that holds the window locks of a run. Those who wait see it."""
+    return f"aggregation run {run_id[:8]}"
 
 
 @contextmanager
@@ -69,20 +76,26 @@ def hold_heartbeat(url: str, run_id: str) -> Iterator[None]:
         target=_beat, args=(url, run_id, first, ended, interrupt), name="run heartbeat", daemon=True
     )
     thread.start()
+    _held.add(run_id)
     try:
         yield
     finally:
+        _held.discard(run_id)
         interrupt.forbid()
         ended.set()
-        thread.join(_TIMEOUT_SECONDS)
+        thread.join(TIMEOUT_SECONDS)
 
 
 @contextmanager
 def worker_heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Iterator[None]:
     """Hold the heartbeat of a run of a Dagster worker, and tag the run, so that the reconciler watches it.
 
-    Where the lock cannot be taken, the run goes on without a heartbeat and without the tag.
+    Where the lock cannot be taken, the run goes on without a heartbeat and without the tag. Where this process holds it
+    already, nothing is done.
     """
+    if run.run_id in _held:
+        yield
+        return
     with ExitStack() as stack:
         with suppress(LockError):
             stack.enter_context(hold_heartbeat(url, run.run_id))
@@ -98,9 +111,13 @@ def in_own_process(run: DagsterRun) -> bool:
 def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url: str) -> list[str]:
     """Mark those of the open `runs` as failed whose process is gone, and return their ids.
 
-    Runs without a heartbeat are left alone. Where a lock is free, this waits PATIENCE_SECONDS and looks again.
+    Runs without a heartbeat are left alone. Where a lock is free, this waits PATIENCE_SECONDS and looks again. A run
+    that is being cancelled is marked as cancelled.
     """
-    return [run_id for run_id in orphaned_runs(runs, url) if _mark_as_failed(instance, run_id)]
+    failed = [run_id for run_id in orphaned_runs(runs, url) if _mark_as_failed(instance, run_id)]
+    if failed:
+        _end_sessions(url, failed)
+    return failed
 
 
 def orphaned_runs(runs: Sequence[RunRecord], url: str) -> list[str]:
@@ -110,11 +127,7 @@ def orphaned_runs(runs: Sequence[RunRecord], url: str) -> list[str]:
         for run in runs
         if run.dagster_run.run_id in map(run.dagster_run.tags.get, (IN_PROCESS_TAG, HEARTBEAT_TAG))
     ]
-    silent = _without_heartbeat(watched, url)
-    if silent:
-        time.sleep(PATIENCE_SECONDS)
-        silent = _without_heartbeat(silent, url)
-    return silent
+    return runs_without_process(url, watched)
 
 
 class _Interrupt:
@@ -150,7 +163,7 @@ def _beat(
             connection = connection or _take_lock(url, run_id)
             stopped = False
             while not ended.wait(_STOPPED_BEAT_SECONDS if stopped else _BEAT_SECONDS):
-                with deadline(connection, _TIMEOUT_SECONDS):
+                with deadline(connection, TIMEOUT_SECONDS):
                     stopped = is_stopped(connection, run_id)
                 interrupt.beat(stopped=stopped)
         if connection is not None:
@@ -160,28 +173,24 @@ def _beat(
         ended.wait(_BEAT_SECONDS / 3)
 
 
-def _without_heartbeat(run_ids: Sequence[str], url: str) -> list[str]:
-    """Those of the runs whose lock nobody holds at this moment."""
-    if not run_ids:
-        return []
-    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=_TIMEOUT_SECONDS)
-    with (
-        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-        deadline(connection, _TIMEOUT_SECONDS),
-    ):
-        free = [run_id for run_id in run_ids if try_in_session(connection, _key(run_id))]
-        # At once, so that a process that lost its connection can take its lock again.
-        release_all(connection)
-    return free
-
-
 def _mark_as_failed(instance: DagsterInstance, run_id: str) -> bool:
     # Read again: the run may have ended just before it released the lock.
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    instance.report_run_failed(run, PROCESS_GONE)
+    if run.status == DagsterRunStatus.CANCELING:
+        # Somebody wanted it to end, and it has.
+        instance.report_run_canceled(run, PROCESS_GONE)
+    else:
+        instance.report_run_failed(run, PROCESS_GONE)
     return True
+
+
+def _end_sessions(url: str, run_ids: Sequence[str]) -> None:
+    """End the sessions that runs without a process have left: a frozen process keeps the locks of its windows."""
+    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=TIMEOUT_SECONDS)
+    with suppress(sa.exc.SQLAlchemyError), engine.begin() as connection, deadline(connection, TIMEOUT_SECONDS):
+        connection.execute(_END_SESSIONS, {"names": [session_name(run_id) for run_id in run_ids]})
 
 
 def _take_lock(url: str, run_id: str) -> sa.Connection:
@@ -195,9 +204,9 @@ def _take_lock(url: str, run_id: str) -> sa.Connection:
     engine = create_engine(url, application_name=f"aggregation heartbeat {run_id[:8]}")
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
-        prepare_lock_session(connection)
+        prepare_lock_session(connection, silent_seconds=_FROZEN_SECONDS)
         for _ in range(50):
-            if try_in_session(connection, _key(run_id)):
+            if try_in_session(connection, run_key(run_id)):
                 return connection
             time.sleep(0.1)
     except BaseException:
@@ -205,7 +214,3 @@ def _take_lock(url: str, run_id: str) -> sa.Connection:
         raise
     connection.close()
     raise LockError(f"The heartbeat of run {run_id} cannot begin: another session holds its lock")
-
-
-def _key(run_id: str) -> int:
-    return lock_key(AdvisoryLock.RUN_HEARTBEAT, run_id)

@@ -249,14 +249,19 @@ def load_settings() -> Settings:
     return _validated(Settings, variables).with_source_variables(read_source_variables(Settings.model_fields))
 
 
-def load_log_settings() -> LogSettings:
-    """Read only the variables LOG_..., as `load_settings` does.
+def load_part(model: type[Model]) -> Model:
+    """Read only the variables of one part of the settings, as `load_settings` does.
 
     Raises:
         SettingsError: as for `load_settings`.
     """
     restore_environment()
-    return _validated(LogSettings, read_environment(LogSettings.model_fields))
+    return _validated(model, read_environment(model.model_fields))
+
+
+def load_log_settings() -> LogSettings:
+    """Read only the variables LOG_..., as `load_part` does."""
+    return load_part(LogSettings)
 
 
 def load_source_settings(**given: str) -> SourceSettings:

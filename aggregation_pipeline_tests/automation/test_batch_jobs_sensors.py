@@ -21,8 +21,8 @@ from aggregation_pipeline.batch_jobs.mirror import owner_of
 from aggregation_pipeline.batch_jobs.repository import postgres_repository
 from aggregation_pipeline.embedded.postgres import THROWAWAY_OPTIONS, start_postgres
 from aggregation_pipeline.errors import MirrorBusyError
+from aggregation_pipeline.postgres import run_lock
 from aggregation_pipeline.postgres.engine import create_engine
-from aggregation_pipeline.runs import heartbeat
 from aggregation_pipeline.runs.heartbeat import hold_heartbeat
 from aggregation_pipeline.runs.tags import IN_PROCESS_TAG
 from aggregation_pipeline_tests.support.runs import (
@@ -196,7 +196,7 @@ def in_own_process(instance: DagsterInstance) -> DagsterRun:
 def test_a_run_whose_own_process_died_is_marked_as_failed_and_a_living_one_is_not(
     clean: DagsterInstance, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(run_lock, "PATIENCE_SECONDS", 0.2)
     lives, dead, queued = (in_own_process(clean) for _ in range(3))
     # Executed again from the UI, with a copy of the tags of a run that had a process of its own.
     elsewhere = create(clean, [BAIDU], DagsterEventType.RUN_START, tags={IN_PROCESS_TAG: dead.run_id})

@@ -19,7 +19,7 @@ from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR
 from aggregation_pipeline.doctor import dagster as doctor
 from aggregation_pipeline.doctor.dagster import examine_dagster
 from aggregation_pipeline.errors import this_program
-from aggregation_pipeline.runs import heartbeat
+from aggregation_pipeline.postgres import run_lock
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG
 from aggregation_pipeline.services.running_versions import RunningService, installed_versions
 from aggregation_pipeline_tests.doctor.conftest import found_by
@@ -67,7 +67,7 @@ def test_the_daemon_and_what_somebody_has_stopped(instance: DagsterInstance):
 
 
 def test_runs_whose_process_is_gone_are_named(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(run_lock, "PATIENCE_SECONDS", 0.1)
     run = create(instance, [FakeTable("baidu", 1)], DagsterEventType.RUN_START)
     assert found_by(examine_dagster)["runs"].status == "ok"
     instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: run.run_id})

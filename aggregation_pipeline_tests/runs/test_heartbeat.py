@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.postgres import run_lock
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs import heartbeat
 from aggregation_pipeline.runs.heartbeat import fail_orphaned_runs, worker_heartbeat
@@ -52,7 +53,7 @@ def tags(instance: DagsterInstance, run: DagsterRun) -> dict[str, str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(run_lock, "PATIENCE_SECONDS", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -82,7 +83,7 @@ def test_a_worker_whose_connection_is_cut_takes_its_lock_again(
     instance: DagsterInstance, run: DagsterRun, url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(heartbeat, "_BEAT_SECONDS", 0.3)
-    monkeypatch.setattr(heartbeat, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(run_lock, "PATIENCE_SECONDS", 5.0)
     workers = sa.text(WORKERS.format(run.run_id[:8]))
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with worker_heartbeat(instance, run, url), engine.connect() as connection:

@@ -42,6 +42,15 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("RunRequestExecutionData", "get_job_execution_data_from_run_request", "submit_asset_run"),
         "launching: runs whose ids are ours, by the function by which the daemon launches them",
     ),
+    "dagster._cli.api": (
+        ("_execute_run_command_body",),
+        "workers: executes a run as `dagster api execute_run` does, under a lock of ours",
+    ),
+    "dagster._core.instance": (("InstanceRef",), "instance: Dagster's own defaults for our class of instance"),
+    "dagster._core.launcher": (
+        ("CheckRunHealthResult", "LaunchRunContext", "ResumeRunContext", "RunLauncher", "WorkerStatus"),
+        "instance: what a launcher is, and what it is asked",
+    ),
     "dagster._core.instance.config": (
         ("dagster_instance_config",),
         "local: `plan` reads dagster.yaml as Dagster will, without opening its storage",
@@ -121,8 +130,8 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "instance: what a class of dagster.yaml is opened with; an event as the event log has it",
     ),
     "dagster._utils.interrupts": (
-        ("check_captured_interrupt",),
-        "instance: Ctrl-C while a process waits for PostgreSQL; Dagster only notes it until its threads run",
+        ("capture_interrupts", "check_captured_interrupt"),
+        "instance, workers: Ctrl-C before a process does its work; Dagster only notes it until its threads run",
     ),
     "dagster._core.workspace.permissions": (
         ("PermissionResult", "Permissions", "get_location_scoped_user_permissions", "get_user_permissions"),

@@ -1,0 +1,171 @@
+"""The broker between who launches runs and who computes them: Celery's app on Redis, and what lies in the queues.
+
+A message says the id of a run and nothing else. What the run is, and whether it may begin, is in PostgreSQL.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aggregation_pipeline.errors import BrokerBusyError, BrokerError
+from aggregation_pipeline.settings.runner import broker_place
+
+if TYPE_CHECKING:
+    import redis
+    from celery import Celery
+
+TASK: Final = "aggregation.execute_run"
+# The run tag that names the queue of a run, as dagster-celery has it. Without it: the default queue.
+QUEUE_TAG: Final = "dagster-celery/queue"
+DEFAULT_QUEUE: Final = "default"
+# What workers are asked to say of themselves.
+DESCRIBE: Final = "aggregation_worker"
+# What Redis says where it knows us not.
+_REFUSALS: Final = ("WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "invalid password", "Authentication")
+_ANSWER_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = 5.0
+# kombu keeps the messages of a queue in one list a priority.
+_PRIORITY_LISTS: Final = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Redis, where it is and under which prefix this deployment has its keys. `url` is a secret."""
+
+    url: str
+    deployment: str
+
+    @property
+    def place(self) -> str:
+        """Where it is, as messages may say it."""
+        return broker_place(self.url)
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of every key."""
+        return f"aggregation:{self.deployment}:"
+
+    def _celery_config(self, longest_run_seconds: int) -> dict[str, Any]:
+        return {
+            "broker_url": self.url,
+            "result_backend": None,
+            "task_ignore_result": True,
+            "task_serializer": "json",
+            "accept_content": ["json"],
+            "task_default_queue": DEFAULT_QUEUE,
+            # Whoever has a free slot takes the next run, and nobody keeps others in reserve.
+            "worker_prefetch_multiplier": 1,
+            "worker_disable_prefetch": True,
+            # A message is gone once its run was handed to a process: a run that has begun never begins again. Runs
+            # whose process is gone are found by their locks, and messages that are gone by the sensor `lost_runs`.
+            "task_acks_late": False,
+            "broker_connection_retry_on_startup": True,
+            "broker_connection_max_retries": None,
+            "broker_transport_options": {
+                "global_keyprefix": self.prefix,
+                "visibility_timeout": longest_run_seconds + 3600,
+                "socket_connect_timeout": _TIMEOUT_SECONDS,
+                "socket_timeout": 4 * _TIMEOUT_SECONDS,
+                "socket_keepalive": True,
+                "health_check_interval": 10,
+            },
+            "worker_hijack_root_logger": False,
+            "worker_redirect_stdouts": False,
+        }
+
+    def app(self, longest_run_seconds: int = 0) -> "Celery":
+        """Celery's app, without tasks. `longest_run_seconds` is how long a run may take; workers need it."""
+        from celery import Celery
+
+        app = Celery("aggregation", set_as_current=False)
+        app.conf.update(self._celery_config(longest_run_seconds))
+        return app
+
+    def ping(self) -> None:
+        """Raise BrokerError if Redis does not answer, or refuses us."""
+        with self._client() as client:
+            client.ping()
+
+    def eviction_policy(self) -> str | None:
+        """Redis' maxmemory-policy; None where it may not be asked.
+
+        Raises:
+            BrokerError: Redis does not answer.
+        """
+        import redis
+
+        with self._client() as client:
+            try:
+                return str(client.config_get("maxmemory-policy").get("maxmemory-policy"))
+            except redis.exceptions.ResponseError:
+                return None
+
+    def waiting_runs(self, queues: Iterable[str]) -> set[str]:
+        """The ids of the runs whose message lies in one of the queues.
+
+        Raises:
+            BrokerError: Redis does not answer.
+        """
+        found = set()
+        with self._client() as client:
+            for queue in queues:
+                for part in _PRIORITY_LISTS:
+                    found |= {_run_of(message) for message in client.lrange(f"{self.prefix}{queue}{part}", 0, -1)}
+        return found - {""}
+
+    def workers(self, seconds: float = _ANSWER_SECONDS) -> dict[str, dict[str, Any]]:
+        """What each worker says of itself that answers within `seconds`, by its name.
+
+        Raises:
+            BrokerError: Redis does not answer.
+        """
+        self.ping()
+        with broker_errors(self.place):
+            app = self.app()
+            try:
+                replies = app.control.broadcast(DESCRIBE, reply=True, timeout=seconds) or []
+            finally:
+                app.close()
+        return {name: said for reply in replies for name, said in reply.items() if isinstance(said, dict)}
+
+    @contextmanager
+    def _client(self) -> Iterator["redis.Redis"]:
+        import redis
+
+        with broker_errors(self.place):
+            client = redis.Redis.from_url(
+                self.url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+            )
+            try:
+                yield client
+            finally:
+                client.close()
+
+
+@contextmanager
+def broker_errors(place: str) -> Iterator[None]:
+    """Turn what Redis and Celery raise into BrokerError, or BrokerBusyError where it may pass."""
+    import redis
+    from kombu.exceptions import OperationalError
+
+    try:
+        yield
+    except (redis.exceptions.RedisError, OperationalError, OSError) as error:
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        if any(word in text for word in _REFUSALS):
+            raise BrokerError(
+                f"Redis at {place} refuses the password or the user: correct CELERY_BROKER_URL"
+            ) from error
+        raise BrokerBusyError(
+            f"Redis at {place} does not answer ({text}): check CELERY_BROKER_URL and that Redis runs"
+        ) from error
+
+
+def _run_of(message: bytes | str) -> str:
+    """The id of the run that a message is about; empty for what is no message of ours."""
+    try:
+        return str(json.loads(message)["headers"]["id"])
+    except (ValueError, LookupError, TypeError):
+        return ""

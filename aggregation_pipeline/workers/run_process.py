@@ -1,0 +1,56 @@
+"""The process of one run of a worker: `python -m aggregation_pipeline.workers.run_process RUN_ID`.
+
+It holds the run's lock from its beginning, and looks at the run's status under it. So of two messages about one run
+only one begins it, whatever the broker delivers twice, and cancelling reaches it at any moment.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._cli.api import _execute_run_command_body
+from dagster._utils.interrupts import capture_interrupts
+
+from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.errors import LockError
+from aggregation_pipeline.runs.heartbeat import hold_heartbeat
+from aggregation_pipeline.runs.tags import HEARTBEAT_TAG
+from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.code_snapshot import loaded_config_text
+from aggregation_pipeline.settings.rules import RULES_TAG, differing, rules_of
+
+# The exit code of a process that has left the run alone.
+NOT_OURS = 75
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Execute the run, unless it has begun or ended; return the exit code."""
+    (run_id,) = arguments
+    with capture_interrupts():
+        settings = load_settings()
+        try:
+            with DagsterInstance.get() as instance, hold_heartbeat(settings.require_dagster_url(), run_id):
+                run = instance.get_run_by_id(run_id)
+                if run is None or run.status != DagsterRunStatus.STARTING:
+                    return NOT_OURS
+                return _execute(instance, run, settings)
+        except LockError:
+            # Its process is at work elsewhere, or PostgreSQL does not answer: then the message is sent again.
+            return NOT_OURS
+
+
+def _execute(instance: DagsterInstance, run: DagsterRun, settings: Settings) -> int:
+    instance.add_run_tags(run.run_id, {HEARTBEAT_TAG: run.run_id})
+    content = loaded_config_text(settings.aggregation_config or DEFAULT_CONFIG, settings.temp_dir)
+    if others := differing(run.tags.get(RULES_TAG), rules_of(settings, content)):
+        instance.report_run_failed(
+            run,
+            f"This worker has other rules than the code location that planned the run: {', '.join(others)} differ."
+            " Give all machines the same version, aggregation.yaml and settings, and reload the code location",
+        )
+        return 1
+    return _execute_run_command_body(run.run_id, instance, lambda _event: None, set_exit_code_on_failure=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""One deployment with two workers for the tests of this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aggregation_pipeline_tests.support.dev import make_orders
+from aggregation_pipeline_tests.support.workers import Cluster, cluster
+
+if TYPE_CHECKING:
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
+
+TABLES = [f"t{number:02}" for number in range(40)]
+CONFIG = "tables:\n" + "".join(f"  {name}: {{table: orders, select_fields: [id], schedule: none}}\n" for name in TABLES)
+
+
+@pytest.fixture(scope="package")
+def workers(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Cluster]:
+    """`serve`, and the workers `one` and `two` with two slots each."""
+    source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
+    with cluster(server_folder / "cluster", CONFIG, source, postgres.fresh_database(), OUTPUT_FORMAT="csv") as dev:
+        for name in ("one", "two"):
+            dev.add_worker(name).start()
+        dev.start()
+        for worker in dev.workers.values():
+            worker.ready()
+        yield dev
