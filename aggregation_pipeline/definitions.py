@@ -20,6 +20,7 @@ from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.node_files import build_node_files_job, build_node_files_sensor, ticks_of
+from aggregation_pipeline.automation.refresh import build_refresh
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
 from aggregation_pipeline.automation.tables_of_run import executes_the_plan, tables_of_run
@@ -31,7 +32,7 @@ from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
 from aggregation_pipeline.services import loaded_config_digests
-from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
 from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
@@ -60,6 +61,7 @@ def build_definitions(
     groups = groups_of(project, tables)
     tables = project.tables if tables is None else tables
     jobs = [build_job(group) for group in groups]
+    publisher = _publisher(settings)
     ticks = ticks_of(project, tables)
     node_files = [build_node_files_job(ticks)] if ticks else []
     retention = build_retention_job(project)
@@ -78,6 +80,7 @@ def build_definitions(
         ],
         sensors=[
             *build_catch_up(tables),
+            *build_refresh(groups, jobs, publisher),
             *build_sensors(
                 open_repository=open_repository,
                 deployment=settings.deployment_name,
@@ -92,7 +95,7 @@ def build_definitions(
             *(build_node_files_sensor(ticks, job) for job in node_files),
             *_alert_sensors(project),
         ],
-        resources=_resources(project),
+        resources=_resources(project, publisher),
         executor=build_executor(
             settings.executor,
             lambda instance, run_id: project.live_updates("aggregation run").start(instance, run_id),
@@ -115,15 +118,18 @@ def _heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Abstract
     return worker_heartbeat(instance, run, url)
 
 
-def _resources(project: Project) -> dict[str, object]:
-    settings = project.settings
-    publisher = Publisher(
+def _publisher(settings: Settings) -> Publisher:
+    return Publisher(
         open_store(settings),
         settings.oss_prefix,
         settings.temp_dir,
         settings.require_dagster_url(),
         settings.oss_link_seconds if settings.oss_links_in_metadata else None,
     )
+
+
+def _resources(project: Project, publisher: Publisher) -> dict[str, object]:
+    settings = project.settings
     return {
         PUBLISHER: build_publisher(publisher),
         HEARTBEAT: build_heartbeat(

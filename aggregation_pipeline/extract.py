@@ -82,6 +82,7 @@ class Extract:
         engines: the storage engines of the tables that were read, in words; empty if they are not known.
         columns_fingerprint: fingerprint of the columns that the entry asks for; empty if it is not known.
         masks_fingerprints: fingerprints of the masks under which it was read, one or two with a blank between them.
+        refresh_key: fingerprints of what tells that the partition has changed, and of its value; empty without one.
     """
 
     table: str
@@ -93,3 +94,4 @@ class Extract:
     engines: str = ""
     columns_fingerprint: str = ""
     masks_fingerprints: str = ""
+    refresh_key: str = ""

@@ -1,7 +1,6 @@
 """The schedules of the jobs."""
 
 from dagster import (
-    DagsterRunStatus,
     DefaultScheduleStatus,
     RunRequest,
     RunsFilter,
@@ -14,15 +13,8 @@ from dagster import (
 from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
 from aggregation_pipeline.automation.run_requests import at_tick
 from aggregation_pipeline.config.messages.listing import some_of
+from aggregation_pipeline.runs.run_records import UNFINISHED
 from aggregation_pipeline.runs.tags import PARTITION_NAME_TAG
-
-_UNFINISHED = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 def build_schedule(group: Group) -> ScheduleDefinition:
@@ -50,9 +42,7 @@ def build_schedule(group: Group) -> ScheduleDefinition:
             return SkipReason(f"No partition of {group.name} is complete yet{start}.")
         key = spec.partition
         tags = {} if key is None else {PARTITION_NAME_TAG: key}
-        unfinished = context.instance.get_runs(
-            RunsFilter(job_name=group.name, tags=tags, statuses=_UNFINISHED), limit=1
-        )
+        unfinished = context.instance.get_runs(RunsFilter(job_name=group.name, tags=tags, statuses=UNFINISHED), limit=1)
         if unfinished:
             return SkipReason(
                 f"Run {unfinished[0].run_id} of {group.name} is not finished yet; the next tick comes by the schedule."

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.export.dry_run import TablePlan
     from aggregation_pipeline.local.preflight import Need
     from aggregation_pipeline.project import Project
-    from aggregation_pipeline.source.mysql.read_plan import DatasetPlan
+    from aggregation_pipeline.source.mysql.read_plan import DatasetPlan, KeyPlan
     from aggregation_pipeline.source.request import ReadRequest
     from aggregation_pipeline.storage.base import ObjectStore
 
@@ -186,6 +186,8 @@ def _show_table(console: "Console", plan: "TablePlan") -> None:
     console.print(f"  window    {plan.window}{published}")
     for dataset in plan.datasets:
         _show_dataset(console, dataset)
+    if plan.refresh is not None:
+        _show_refresh(console, plan.refresh)
     for file in plan.files:
         console.print(f"  file      {escape(common.readable(file.uri))}")
     console.print()
@@ -215,10 +217,11 @@ def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
     if not dataset.columns:
         console.print(f"  {dataset.name:<9} [dim]{escape(_indented(dataset.sql))}[/]")
         return
-    rows = "no estimate of rows" if dataset.estimate is None else f"goes through about {dataset.estimate:,} rows"
     index = f"by index {dataset.index}" if dataset.index else "by no index"
     limit = "" if dataset.limit is None else f", at most {dataset.limit:,} kept"
-    console.print(f"  {dataset.name:<9} {rows} {escape(index)}{limit}; ordered by {escape(dataset.order)}")
+    console.print(
+        f"  {dataset.name:<9} {_estimate(dataset.estimate)} {escape(index)}{limit}; ordered by {escape(dataset.order)}"
+    )
     console.print(f"{_INDENT}[dim]{escape(_indented(dataset.sql))}[/]")
     columns = [
         f"{name} {kind}" + (f" ({dataset.masks[name]})" if name in dataset.masks else "")
@@ -226,6 +229,18 @@ def _show_dataset(console: "Console", dataset: "DatasetPlan") -> None:
     ]
     columns += [f"{name} dropped" for name, rule in dataset.masks.items() if rule == "drop"]
     console.print(f"{_INDENT}{escape(', '.join(columns))}")
+
+
+def _show_refresh(console: "Console", plan: "KeyPlan") -> None:
+    from rich.markup import escape
+
+    index = f"by index {plan.index}" if plan.index else "by no index"
+    console.print(f"  refresh   every {plan.every}, {_estimate(plan.estimate)} {escape(index)} for each window")
+    console.print(f"{_INDENT}[dim]{escape(_indented(plan.sql))}[/]")
+
+
+def _estimate(rows: int | None) -> str:
+    return "no estimate of rows" if rows is None else f"goes through about {rows:,} rows"
 
 
 def _indented(sql: str) -> str:

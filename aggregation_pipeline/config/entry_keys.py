@@ -26,6 +26,7 @@ from aggregation_pipeline.config.mask_options import Allow, MaskRule
 from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedColumns
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
+from aggregation_pipeline.config.refresh import Refresh
 from aggregation_pipeline.config.scheduling import Freshness, Schedule
 from aggregation_pipeline.config.sources import SourceName
 from aggregation_pipeline.config.sql.table_names import checked_entry_name, checked_table
@@ -103,6 +104,10 @@ class EntryKeys(ConfigModel):
     catch_up: DurationOrNone = "7d"
     """For partitioned tables: how far back to fill windows that were missed while the service was down; none turns this
     off. Windows from before the first start, or from before the entry was added, are filled by a backfill only.
+    """
+    refresh: Refresh | None = None
+    """For partitioned tables: run windows again whose rows have changed since they were published:
+    {look_back: 14d, key: MAX(updated_at)}.
     """
     backfill: Backfill = Backfill()
     """How a backfill of many windows is divided into runs."""

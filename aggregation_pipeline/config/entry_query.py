@@ -16,7 +16,7 @@ Output = Column | Aggregation
 QUERY_KEYS: Final = frozenset(
     (
         *("name", "table", "mask", "group_by", "aggregations", "select_fields", "where", "having", "order_by"),
-        *("partition", "allow"),
+        *("partition", "refresh", "allow"),
     )
 )
 # What an output is called in a statement when the server does not accept its name, and in the inner statement of one
@@ -34,6 +34,7 @@ class EntryQuery:
         aggregations: COUNT(*) for an entry without any columns.
         select_fields: may hold '*'.
         partition: the column that decides to which window a row belongs.
+        refresh_keys: what tells that the rows of a window have changed.
     """
 
     entry: str
@@ -46,6 +47,7 @@ class EntryQuery:
     having: str | None
     order_by: Sequence[str]
     partition: str | None
+    refresh_keys: Sequence[str]
     allow: Allow
 
     @property
@@ -86,6 +88,7 @@ def query_of_entry(values: Mapping[str, Any]) -> EntryQuery:
         having=values["having"],
         order_by=values["order_by"] or (),
         partition=values["partition"] and values["partition"].column,
+        refresh_keys=values["refresh"].key if values["refresh"] else (),
         allow=values["allow"],
     )
 
@@ -106,5 +109,6 @@ def expressions_of(query: EntryQuery) -> Iterator[tuple[KeyPath, str]]:
         yield ("where",), query.where
     if query.having is not None:
         yield ("having",), query.having
+    yield from ((("refresh", "key", index), key) for index, key in enumerate(query.refresh_keys))
     for index, item in enumerate(query.order_by):
         yield ("order_by", index), to_sql(split_direction(item)[0])

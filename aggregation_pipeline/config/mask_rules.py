@@ -104,6 +104,7 @@ def exposures(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue
     # The aliases are those of the detail rows, which are the rows that order_by sorts.
     yield from _exposing_order(query, masked, aliases)
     yield from _exposing_windows(query, masked)
+    yield from _exposing_keys(query, masked)
 
 
 def _exposing_outputs(
@@ -164,6 +165,17 @@ def _exposing_windows(query: EntryQuery, masked: MaskedColumns) -> Iterator[Loca
             f"the names of the windows show {_list_columns([column], query.entry)}. Partition by another column, or"
             f" write {{{query.partition}: keep}} under mask if it may be seen",
         )
+
+
+def _exposing_keys(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
+    for index, key in enumerate(query.refresh_keys):
+        exposed = exposed_columns(key, query.table, masked, {})
+        if found := [column for column in exposed if query.rules.get(column.column.casefold()) != "keep"]:
+            yield LocatedIssue(
+                ("refresh", "key", index),
+                f"the key {key} shows {_list_columns(found, query.entry)}, and a fingerprint of its value is stored."
+                " Take another column, or COUNT, which shows only where there is none",
+            )
 
 
 def masked_in_reach(query: EntryQuery, masked: MaskedColumns) -> MaskedColumns:

@@ -26,6 +26,7 @@ from aggregation_pipeline.config.mask_rules import check_masks, exposures, maske
 from aggregation_pipeline.config.masked_columns import MaskedColumns, masked_columns_of
 from aggregation_pipeline.config.messages.located_issues import LocatedIssuesError
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.refresh import Refresh, check_refresh
 from aggregation_pipeline.config.sql.expressions import read_expression
 from aggregation_pipeline.config.sql.table_names import TableName, split_table
 
@@ -95,6 +96,15 @@ class TableEntry(EntryKeys):
         named = _as_json(masked_in_reach(self.query, self.all_masked))
         return _fingerprint([own, named]), _fingerprint(_as_json(self.all_masked))
 
+    def refresh_fingerprint(self, zone: str) -> str:
+        """A fingerprint of everything that decides what the keys of `refresh` mean, windows in this zone included.
+
+        Keys under different ones cannot be compared.
+        """
+        key = self.refresh and self.refresh.key
+        cut_by = self.partition and (self.partition.column, self.partition.column_timezone)
+        return _fingerprint([key, self.table, self.where, cut_by, zone])
+
     @property
     def keep_for(self) -> timedelta | None:
         """`keep` as a length of time; None where it is not set."""
@@ -155,6 +165,14 @@ class TableEntry(EntryKeys):
         if order_by is not None and info.data.get("order") == "none":
             raise ValueError("order: none and order_by contradict each other; keep one")
         return order_by
+
+    @field_validator("refresh")
+    @classmethod
+    def _refresh_suits_the_windows(cls, refresh: Refresh | None, info: ValidationInfo) -> Refresh | None:
+        # A refused partition or where is an issue of its own.
+        if refresh is not None and {"partition", "where"} <= info.data.keys():
+            check_refresh(refresh, info.data["partition"], info.data["where"])
+        return refresh
 
     @field_validator("mask")
     @classmethod

@@ -15,6 +15,8 @@ from aggregation_pipeline.config.table_entry import TableEntry
 
 # Keys of an entry that have a variable for all tables.
 _VARIABLES: Final = {"formats": "OUTPUT_FORMAT", "schedule": "CRON_SCHEDULE", "timezone": "TIMEZONE"}
+# A key under more of them, such as alias, may be meant for any.
+_FEW: Final = 2
 _KEYS_OF_VARIABLES: Final = {"output_format": "formats", "cron_schedule": "schedule", "time_zone": "timezone"}
 
 
@@ -27,8 +29,8 @@ def unknown_key(key: str, model: type[BaseModel], *, empty: bool = False) -> str
     known = _keys_of(model)
     if key in known:
         return f"the key is there in two spellings, {key} and {to_camel(key)}; keep one"
-    if len(parents := _keys_that_hold(key, model)) == 1:
-        return f"the key {key} belongs under {parents[0]}, as in {parents[0]}: {{{key}: ...}}"
+    if 1 <= len(parents := _keys_that_hold(key, model)) <= _FEW:
+        return f"the key {key} belongs under {' or '.join(parents)}, as in {parents[0]}: {{{key}: ...}}"
     rest = " If it is the rest of a text that holds a comma, put the whole text in quotes." if empty else ""
     return f"unknown key.{did_you_mean(key, known)}{rest} Known are {', '.join(known)}"
 

@@ -1,29 +1,17 @@
-"""Which runs that are not finished write a window that somebody asks for.
-
-All runs count, whoever has launched them: schedules, backfills, people, other requests, commands. What a run is going
-to write is read from its events, where it stands also for runs over several partitions.
-"""
+"""Which runs that are not finished write a window that somebody asks for."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import DagsterInstance, RunRecord
 
 from aggregation_pipeline.errors import UnfinishedError
 from aggregation_pipeline.launching.plan import PlannedRun
 from aggregation_pipeline.runs.asset_keys import segment
-from aggregation_pipeline.runs.event_log import events_of, read_logs
 from aggregation_pipeline.runs.model import Planned
 from aggregation_pipeline.runs.tags import SCHEDULE_NAME_TAG, WINDOW_TAG
+from aggregation_pipeline.runs.unfinished import planned_by_unfinished_runs
 
-UNFINISHED: Final = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
-_PLANNED: Final = (DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,)
 _NAMED: Final = 10
 
 
@@ -34,17 +22,12 @@ def require_free(instance: DagsterInstance, asked: Sequence[PlannedRun]) -> None
         UnfinishedError: some do; the message names the first of them, and the error has all.
         MirrorError: Dagster's events cannot be read.
     """
-    records = instance.get_run_records(RunsFilter(statuses=UNFINISHED))
-    logs = read_logs(instance, [record.dagster_run.run_id for record in records], _PLANNED) if records else {}
     names = {segment(name): name for run in asked for name in run.tables}
     found: dict[str, list[str]] = {}
-    for record in records:
-        run_id = record.dagster_run.run_id
-        events = events_of(instance, run_id, logs[run_id], names) or []
-        planned = [event for event in events if isinstance(event, Planned) and event.segment in names]
+    for record, planned in planned_by_unfinished_runs(instance, names):
         tables = [names[event.segment] for event in planned if _is_asked(record, event, names, asked)]
         if tables:
-            found[run_id] = list(dict.fromkeys(tables))
+            found[record.dagster_run.run_id] = list(dict.fromkeys(tables))
     if found:
         shown = [f"{', '.join(tables[:_NAMED])} (run {run_id})" for run_id, tables in list(found.items())[:_NAMED]]
         more = f", and {len(found) - _NAMED} more runs" if len(found) > _NAMED else ""

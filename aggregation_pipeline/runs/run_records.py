@@ -11,6 +11,13 @@ from aggregation_pipeline.runs.model import RunInfo
 # workers differ, and a process may stall in between.
 LATE_UPDATES = timedelta(minutes=10)
 _ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 
 def run_info(record: RunRecord) -> RunInfo:

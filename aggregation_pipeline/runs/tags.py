@@ -33,6 +33,8 @@ REQUESTED_BY_TAG: Final = "aggregation/requested_by"
 REQUEST_ID_TAG: Final = "aggregation/request_id"
 # On a run that writes the files of a tick in the shape of the Node.js service: the id of the run of the tick.
 TICK_RUN_TAG: Final = "aggregation/tick_run"
+# On a run of a partition whose rows have changed since it was published: the name of its table.
+REFRESH_TAG: Final = "aggregation/refresh"
 # On a run whose process holds its heartbeat; the value is the run's own id, because a re-execution copies its tags.
 # Dagster's UI hides tags that begin with ".dagster/". The first is set on a run that was created with the heartbeat
 # already held (`aggregation-pipeline run`), the second on a run of a worker, once it has started.

@@ -96,6 +96,8 @@ class Manifest(_ManifestModel):
             has changed.
         masks_fingerprints: of the masks under which the data was read. The first is of the tables that the entry names.
             Where views or stored functions were read, a second follows after a blank, of all masks in the file.
+        refresh_key: of a partition of an entry with `refresh`: a fingerprint of what its key means, a blank, and one of
+            the value that the key had in the snapshot that was read.
     """
 
     version: Literal[1] = 1
@@ -108,6 +110,7 @@ class Manifest(_ManifestModel):
     engines: str = ""
     columns_fingerprint: str = ""
     masks_fingerprints: str = ""
+    refresh_key: str = ""
     datasets: tuple[ManifestDataset, ...]
     files: tuple[ManifestFile, ...]
     notes: tuple[str, ...] = ()

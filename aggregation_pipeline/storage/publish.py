@@ -214,6 +214,7 @@ def _new_manifest(
         engines=extract.engines,
         columns_fingerprint=extract.columns_fingerprint,
         masks_fingerprints=extract.masks_fingerprints,
+        refresh_key=extract.refresh_key,
         datasets=planned.datasets,
         files=planned.files,
         notes=tuple(notes),

@@ -132,6 +132,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "tables.timezone": {"Asia/Shanghai": "Asia/Shanghai", "null": None},
     "tables.catch_up": {"7d": "7d", "none": "none", "2w": "2w"},
+    "tables.refresh": {
+        "{look_back: 14d, key: MAX(updated_at)}": {"look_back": "14d", "key": ("MAX(updated_at)",)},
+        '{look_back: 2w, key: ["COUNT(*)", MAX(updated_at)], every: 30m, allow_scan: true}': {
+            "look_back": "2w",
+            "key": ("COUNT(*)", "MAX(updated_at)"),
+            "every": "30m",
+            "allow_scan": True,
+        },
+    },
+    "tables.refresh.look_back": {"14d": "14d", "36h": "36h", "2w": "2w"},
+    "tables.refresh.key": {
+        "COUNT(*)": ("COUNT(*)",),
+        "MAX(updated_at)": ("MAX(updated_at)",),
+        '["COUNT(*)", SUM(a + b)]': ("COUNT(*)", "SUM(a + b)"),
+        "\n- MAX(updated_at)\n- COUNT(DISTINCT status)": ("MAX(updated_at)", "COUNT(DISTINCT status)"),
+    },
+    "tables.refresh.every": {"1h": "1h", "10m": "10m"},
     "tables.backfill": {
         "{partitions_per_run: all}": {"partitions_per_run": "all"},
         "{partitions_per_run: 31}": {"partitions_per_run": 31},

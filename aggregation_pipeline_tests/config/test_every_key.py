@@ -33,6 +33,7 @@ PLACE = "PLACE"
 BESIDE: dict[str, dict[str, object]] = {
     "partition": {"column": "d", "every": "day", "start": "2026-01-01"},
     "freshness": {"fail_after": "26h"},
+    "refresh": {"look_back": "14d", "key": "COUNT(*)"},
     "aggregations": {"function": "SUM", "field": "price"},
     "group_by": {"expr": "a"},
     "select_fields": {"expr": "a"},
@@ -101,7 +102,9 @@ def written(keys: Keys, value: str, *, camel: bool) -> str:
         }
         if depth == 1 and keys[0] == "tables":
             # A condition on groups needs groups, which an entry without lists has.
-            shown = {} if keys[1] in ("select_fields", "having") else {spelled("select_fields"): ["*"]}
+            shown: dict[str, Any] = {} if keys[1] in ("select_fields", "having") else {spelled("select_fields"): ["*"]}
+            if keys[1] == "refresh":
+                shown["partition"] = BESIDE["partition"]
             body = {"t": shown | body}
         if depth == 1 and keys[0] == "sources":
             body = {"shop": body}

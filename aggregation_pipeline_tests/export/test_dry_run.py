@@ -1,5 +1,6 @@
 """`plan` shows what a run would do, with the files that it would write, and touches nothing."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,29 @@ def test_a_partitioned_table_is_planned_as_its_newest_complete_partition(shop: D
     (detail,) = tables["orders"]["datasets"]
     assert f"'{yesterday} 00:00:00" in detail["sql"]
     assert all(f"/{yesterday}/" in file["key"] for file in tables["orders"]["files"])
+
+
+def test_the_key_of_late_data_is_planned_with_its_scan(mariadb_shop: Deployment):
+    entry = """
+        tables:
+          orders:
+            partition: {column: created_at, every: day, start: 2026-01-01}
+            refresh: {look_back: 14d, key: ["COUNT(*)", MAX(ratio)]}
+    """
+    mariadb_shop.configure(entry)
+    code, tables = planned()
+    found = tables["orders"]["refresh"]
+    assert (code, found["every"], found["index"], tables["orders"]["warnings"]) == (0, "1h", "by_day", [])
+    assert "MAX(ratio)" in found["sql"]
+    shown = plan().stdout
+    assert re.search(r"refresh   every 1h, goes through about \d+ rows by index by_day for each window", shown)
+    mariadb_shop.execute("ALTER TABLE orders DROP KEY by_day")
+    code, tables = planned()
+    (warning,) = [text for text in tables["orders"]["warnings"] if "late rows" in text]
+    assert code == 0
+    assert re.match(
+        r"late rows will not be noticed: refresh\.key: no index leads to the rows.*allow_scan: true", warning
+    )
 
 
 def test_files_without_stable_names_are_planned_in_the_folder_of_the_run(shop: Deployment):

@@ -187,8 +187,15 @@ def rows(engine: sa.Engine) -> dict[str, Any]:
         return {str(row.id): row for row in connection.execute(sa.text("SELECT * FROM batch_jobs ORDER BY created_at"))}
 
 
-def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None) -> Any:
-    """Evaluate a sensor as the daemon does, as one of this code location; returns what its tick came to."""
-    here = {"repository_name": ORIGIN.repository_name, "code_location_origin": ORIGIN.code_location_origin}
-    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=sensor.name, **here) as context:  # type: ignore[arg-type]
+def tick(sensor: SensorDefinition, instance: DagsterInstance, cursor: str | None = None, repository: Any = None) -> Any:
+    """Evaluate a sensor as the daemon does, as one of this code location; returns what its tick came to.
+
+    A sensor that asks for runs needs its `repository`.
+    """
+    here = {
+        "repository_name": ORIGIN.repository_name,
+        "code_location_origin": ORIGIN.code_location_origin,
+        "repository_def": repository,
+    }
+    with SensorEvaluationContext(None, cursor=cursor, instance=instance, sensor_name=sensor.name, **here) as context:
         return sensor.evaluate_tick(context)

@@ -19,6 +19,8 @@ def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:
         yield "where", entry.where
     if condition := group_condition(entry):
         yield "having", condition
+    if entry.refresh is not None:
+        yield from ((f"refresh.key[{place}]", key) for place, key in enumerate(entry.refresh.key))
     yield from (
         (f"order_by[{place}]", to_sql(split_direction(item)[0])) for place, item in enumerate(entry.order_by or ())
     )

@@ -43,7 +43,12 @@ class Scan:
 
 
 def explain_query(session: Session, query: DatasetQuery) -> Scan:
-    """Ask the server how it would run a query.
+    """Ask the server how it would run a query. Raises SourceLostError if it went away."""
+    return explain_sql(session, query.sql)
+
+
+def explain_sql(session: Session, sql: str) -> Scan:
+    """Ask the server how it would run a statement; of several SELECTs in a UNION, the one that reads most counts.
 
     The format is given, because the default differs by version and by `explain_format`.
 
@@ -51,9 +56,9 @@ def explain_query(session: Session, query: DatasetQuery) -> Scan:
         SourceLostError: the server went away.
     """
     try:
-        names, rows = session.rows(f"EXPLAIN FORMAT=TRADITIONAL {query.sql}")
+        names, rows = session.rows(f"EXPLAIN FORMAT=TRADITIONAL {sql}")
         if len(names) == 1:
-            scan = _scan_of_oceanbase(session, query, "\n".join(str(row[0]) for row in rows))
+            scan = _scan_of_oceanbase(session, sql, "\n".join(str(row[0]) for row in rows))
         else:
             scan = _scan_of_mysql([dict(zip((name.lower() for name in names), row, strict=True)) for row in rows])
     except SourceLostError:
@@ -139,7 +144,7 @@ def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan | None:
     return Scan(int(str(largest["rows"])), key, index_usable=index_usable)
 
 
-def _scan_of_oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan | None:
+def _scan_of_oceanbase(session: Session, sql: str, plan: str) -> Scan | None:
     """Read a plan of OceanBase or seekdb: a drawing of operators, with estimates of the rows left after the filter."""
     found = [match for line in plan.splitlines() if (match := _OPERATOR.match(line))]
     if not found:
@@ -155,7 +160,7 @@ def _scan_of_oceanbase(session: Session, query: DatasetQuery, plan: str) -> Scan
     if largest.index_usable:
         return largest
     # Only EXTENDED shows how many rows there are, and which indexes could have been used.
-    extended = "\n".join(str(row[0]) for row in session.rows(f"EXPLAIN EXTENDED {query.sql}")[1])
+    extended = "\n".join(str(row[0]) for row in session.rows(f"EXPLAIN EXTENDED {sql}")[1])
     tables = list(_TABLE.finditer(extended))
     if not tables:
         return Scan(largest.rows, largest.index, index_usable=False)

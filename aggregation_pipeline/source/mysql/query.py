@@ -45,6 +45,7 @@ class DatasetQuery:
         order: what the rows are ordered by, in words for the manifest: "group keys", "primary key (id)", "none", "one
             row".
         groups_in_subquery: group in a derived table, and order outside of it by its columns.
+        unions: further queries whose rows the statement returns too.
     """
 
     dataset: Literal["summary", "detail"]
@@ -58,6 +59,7 @@ class DatasetQuery:
     order: str
     groups_in_subquery: bool = False
     having: str = ""
+    unions: "tuple[DatasetQuery, ...]" = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,7 +73,8 @@ class DatasetQuery:
         The additional row tells a dataset that was cut from one that just fits: the reader keeps `limit` rows, and
         reports `truncated` if one more came.
         """
-        return "\n".join(filter(None, (*self._select_from, self._order_by, _limit(self.limit))))
+        own = "\n".join(filter(None, (*self._select_from, self._order_by, _limit(self.limit))))
+        return "\nUNION ALL\n".join((own, *(each.sql for each in self.unions)))
 
     @property
     def probe_sql(self) -> str:
@@ -129,7 +132,7 @@ def build_queries(
         condition: of the partition, which goes before the entry's own `where`; None for the whole table.
     """
     wants_summary = bool(entry.group_by or entry.aggregations)
-    rows = _rows(entry, condition)
+    rows = rows_clauses(entry, condition)
     summary = (_summary(entry, rows),) if wants_summary or not entry.select_fields else ()
     detail = (_detail(entry, primary_key, rows),) if entry.select_fields else ()
     return summary + detail
@@ -270,8 +273,8 @@ def _survives_servers(name: str) -> bool:
     )
 
 
-def _rows(entry: TableEntry, condition: str | None) -> str:
-    """FROM and WHERE, the same for both datasets."""
+def rows_clauses(entry: TableEntry, condition: str | None) -> str:
+    """FROM and WHERE, the same for everything that is read of a window."""
     conditions = " AND ".join(filter(None, (condition, entry.where and f"({entry.where})")))
     return _join_clauses(f"FROM {entry.source_table.sql}", conditions and f"WHERE {conditions}")
 

@@ -12,6 +12,7 @@ from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, 
 from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
+from aggregation_pipeline.source.mysql.refresh_keys import explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, require_snapshots
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
@@ -42,6 +43,23 @@ class DatasetPlan:
     index: str | None = None
 
 
+@dataclass(frozen=True)
+class KeyPlan:
+    """What tells whether the window has changed once it is published. The sensor asks so for each of its windows.
+
+    Attributes:
+        sql: for this window.
+        every: how often.
+        estimate: how many rows the server expects to examine; None if it does not say.
+        index: the index that the server uses; None if it scans the table.
+    """
+
+    sql: str
+    every: str
+    estimate: int | None = None
+    index: str | None = None
+
+
 @dataclass
 class ReadPlan:
     """What reading one window would do, filled as far as the server answers.
@@ -52,6 +70,7 @@ class ReadPlan:
         engines: the storage engines of the tables that would be read; empty if that is not known.
         warnings: problems that do not stop the run.
         problems: what would fail the table.
+        refresh: how late rows of the window are noticed; None if the entry does not ask for that.
     """
 
     table: str
@@ -63,6 +82,7 @@ class ReadPlan:
     datasets: list[DatasetPlan] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    refresh: KeyPlan | None = None
 
 
 def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
@@ -100,6 +120,12 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
                 "the table has no primary key, so detail rows come in no order: give order_by, or say order: none"
             )
         plan.datasets = [_plan_dataset(session, entry, each, plan) for each in described]
+        if entry.refresh is not None and request.partition is not None:
+            statement = explain_keys(prepared, entry, [request.partition])
+            scan = statement.scan
+            plan.refresh = KeyPlan(statement.query.query.sql, entry.refresh.every, scan.rows, scan.index)
+            if problem := key_scan_problem(entry, scan):
+                plan.warnings.append(f"late rows will not be noticed: refresh.key: {problem}")
 
 
 def _plan_snapshot(entry: TableEntry, engines: StorageEngines, plan: ReadPlan) -> None:

@@ -23,6 +23,7 @@ from aggregation_pipeline.source.mysql.explain import check_scan
 from aggregation_pipeline.source.mysql.long_keys import fit_long_keys
 from aggregation_pipeline.source.mysql.prepared_session import PreparedSession, prepare_session
 from aggregation_pipeline.source.mysql.query import DatasetQuery
+from aggregation_pipeline.source.mysql.refresh_keys import read_key
 from aggregation_pipeline.source.mysql.row_count import compare_counts, count_before
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
@@ -79,7 +80,8 @@ def read_extract(
     ):
         prepared = prepare_session(session, request)
         queries = _checked_queries(prepared, request, warn, note)
-        extract = _extract_of(prepared, request)
+        # Before the rows: where there is no snapshot, a row that comes in between moves the next key.
+        extract = replace(_extract_of(prepared, request), refresh_key=read_key(prepared, request))
         arrivals.begin(extract)
         reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn, arrivals)
         datasets = []
