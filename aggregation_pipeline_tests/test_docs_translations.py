@@ -43,6 +43,7 @@ def test_the_pages_that_users_read_are_translated():
         "access",
         "migration",
         "deployment",
+        "dagster_projects",
     }
     assert names == {f"{name}{SUFFIX}" for name in read_by_users}
 

@@ -1,171 +1,208 @@
-"""The IO manager for users' own assets beside the tables: it stores what they return, and loads what they depend on.
+"""The IO manager for values of assets: one object for each asset or partition, on OSS or in a folder.
 
 It is not a UPathIOManager: that class deletes a local file at the same relative path when it writes a partitioned
-asset, and refuses backfills in a single run. Nor is it configured through Dagster: a bucket's access keys have no place
-in a run's configuration.
+asset, and refuses backfills in a single run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from dagster import InputContext, IOManager, OutputContext
+from dagster import ConfigurableIOManager, InputContext, IOManager, OutputContext, TableColumn, TableSchema
+from pydantic import Field
 
-from aggregation_pipeline.config.format_names import PARQUET_MEDIA_TYPE
 from aggregation_pipeline.config.messages.listing import some_of
-from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.export.published import refuse_other_masks
-from aggregation_pipeline.extract import Extract
+from aggregation_pipeline.errors import StorageError, StorageMissingError
+from aggregation_pipeline.io_managers.tables import PublishedTables, table_of
+from aggregation_pipeline.io_managers.value_keys import bases_of
+from aggregation_pipeline.io_managers.values import (
+    EXTENSIONS,
+    Wanted,
+    Written,
+    annotations,
+    read_value,
+    wanted_by,
+    write_value,
+)
+from aggregation_pipeline.resources.oss import OSSFields
 from aggregation_pipeline.resources.publisher import Publisher
-from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.redaction import redact_errors
-from aggregation_pipeline.runs.tags import ROW_COUNT_KEY, TABLE_KEY, URI_KEY
-from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.published import fetch_extract, load_manifest
+from aggregation_pipeline.runs.tags import COLUMN_SCHEMA_KEY, PARTITION_ROW_COUNT_KEY, ROW_COUNT_KEY, URI_KEY
+from aggregation_pipeline.storage.base import ObjectStore, StoredObject
 from aggregation_pipeline.tempfiles.working_directory import working_directory
 
-# The folder of the values that users' own assets return.
-_ASSETS_FOLDER: Final = "_assets"
 _MISSING_SHOWN: Final = 20
 
 
-class OSSIOManager(IOManager):
-    """Stores and loads the values of assets.
-
-    An asset of your own may return a pandas DataFrame or an Arrow table, which is stored as Parquet. It may depend on a
-    table of the pipeline, or on another such asset, and gets a DataFrame or an Arrow table, as its parameter is
-    annotated (`metadata={"dataset": "detail"}` on its AssetIn asks for the detail rows). A parameter annotated as
-    `Manifest` gets the table's manifest. Of a partitioned table it gets the rows of all partitions that it depends on,
-    one after the other, or the manifest of the last.
+class ValuesIOManager(IOManager):
+    """Stores and loads the values of assets, and loads tables of the pipeline.
 
     Args:
-        publisher: where the tables are published; values of other assets are stored beside them.
-        entries: of the tables, by name: rows that were read before a mask was configured are not handed out.
+        store: where values lie.
+        prefix: the beginning of their keys; empty for none.
+        temp_dir: local folder for files on their way.
+        tables: what loads an upstream asset that is a table.
     """
 
-    def __init__(self, publisher: Publisher, entries: Mapping[str, TableEntry] = MappingProxyType({})) -> None:
-        self._publisher = publisher
-        self._store = publisher.store
-        self._entries = entries
+    def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, tables: PublishedTables) -> None:
+        self._store, self._prefix, self._temp_dir, self._tables = store, prefix, temp_dir, tables
 
     @redact_errors
     def handle_output(self, context: OutputContext, obj: object) -> None:
-        """Store what an asset returned.
+        """Store what an asset or op returned.
 
         Raises:
-            StorageError: it is neither a DataFrame nor an Arrow table.
+            StorageError: it is of a type that is not stored; or several partitions are asked for, and it is no mapping
+                with a value for each.
         """
-        if obj is None:
-            return
-        if not isinstance(obj, pa.Table):
-            # Imported where a value is not Arrow's: every run makes an IO manager, and few runs need pandas.
-            import pandas as pd
-
-            if isinstance(obj, pd.DataFrame):
-                obj = pa.Table.from_pandas(obj, preserve_index=False)
-        if not isinstance(obj, pa.Table):
-            raise StorageError(
-                f"asset {context.asset_key.to_user_string()} returned a {type(obj).__name__}; a pandas DataFrame or a"
-                " pyarrow Table is expected. An asset that stores its result by itself returns None or a"
-                " MaterializeResult."
-            )
-        key = self._object_key(context)
-        with working_directory(self._publisher.temp_dir) as directory:
-            path = directory / "asset.parquet"
-            pq.write_table(obj, path, compression="zstd")
-            stored = self._store.put(key, path, media_type=PARQUET_MEDIA_TYPE)
-        context.add_output_metadata({ROW_COUNT_KEY: obj.num_rows, URI_KEY: self._store.uri(key), "bytes": stored.bytes})
+        bases = bases_of(context, self._prefix)
+        values = dict.fromkeys(bases, obj)
+        if len(bases) != 1 or (isinstance(obj, Mapping) and None not in bases):
+            values = _by_partition(obj, bases, _name(context))
+        stored = [self._put(bases[key], value, _name(context, key)) for key, value in values.items()]
+        context.add_output_metadata(self._metadata(stored, partitioned=None not in bases))
 
     @redact_errors
     def load_input(self, context: InputContext) -> object:
-        """Load what an upstream asset published, as the parameter's annotation asks.
+        """Load what an upstream asset or op has stored, as the parameter's annotation asks.
 
         Raises:
-            StorageError: nothing is published there yet, masks have changed since, or the annotation is of another
-                kind.
+            StorageError: nothing is stored there, something of another kind, or the annotation is none of those that
+                a value can be loaded as.
         """
         annotation = context.dagster_type.typing_type
-        table = _table_of(context)
-        if table is None:
-            rows = self._load_value(context)
-        else:
-            manifests = self._manifests(context, table)
-            if annotation is Manifest:
-                return manifests[-1]
-            rows = self.load_rows(table, manifests, (context.definition_metadata or {}).get("dataset"))
-        if annotation is pa.Table:
-            return rows
-        import pandas as pd
-
-        if annotation in (pd.DataFrame, Any):
-            # Arrow-backed columns: a DECIMAL stays a decimal, and an integer with NULLs stays an integer.
-            return rows.to_pandas(types_mapper=pd.ArrowDtype)
-        raise StorageError(
-            f"input {context.name!r} is annotated as {annotation}; annotate it as pandas.DataFrame, pyarrow.Table or,"
-            " for a table, Manifest."
-        )
-
-    def load_rows(self, table: str, manifests: Sequence[Manifest], dataset: str | None) -> pa.Table:
-        """Load the rows of several windows of an entry, one window after the other.
-
-        Args:
-            table: the name of the entry.
-            manifests: those of the windows.
-            dataset: `summary` or `detail`; None for the first that the entry has.
-
-        Raises:
-            StorageError: there is no such dataset, the stored rows have expired, or masks have changed since they were
-                read.
-        """
-        if table in self._entries:
-            for manifest in manifests:
-                refuse_other_masks(self._entries[table], manifest)
-        with working_directory(self._publisher.temp_dir) as directory:
-            extracts = (
-                fetch_extract(self._store, manifest, directory / str(number))
-                for number, manifest in enumerate(manifests)
+        table = table_of(context)
+        if table is not None:
+            return self._tables.load(context, table, annotation)
+        wanted = wanted_by(annotation)
+        if wanted is None:
+            raise StorageError(f"input {context.name!r} is annotated as {annotation}; annotate it as {annotations()}.")
+        bases = bases_of(context, self._prefix)
+        found: dict[str | None, object] = {}
+        missing: list[str] = []
+        for key, base in bases.items():
+            try:
+                found[key] = self._get(base, wanted, _name(context, key))
+            except StorageMissingError:
+                missing.append(self._store.uri(base + wanted.extension) if key is None else key)
+        if missing and not (context.definition_metadata or {}).get("allow_missing_partitions"):
+            what = "Nothing is stored" if None in bases else f"Nothing is stored for {some_of(missing, _MISSING_SHOWN)}"
+            raise StorageMissingError(
+                f"{what} of {_name(context)}, which input {context.name!r} needs. Materialize it first; one that"
+                " returned its value to another IO manager has to be materialized anew."
             )
-            return pa.concat_tables([pq.read_table(_dataset_path(extract, dataset)) for extract in extracts])
-
-    def _load_value(self, context: InputContext) -> pa.Table:
-        with working_directory(self._publisher.temp_dir) as directory:
-            path = directory / "asset.parquet"
-            self._store.get(self._object_key(context), path)
-            return pq.read_table(path)
-
-    def _manifests(self, context: InputContext, table: str) -> list[Manifest]:
-        """The manifests of the upstream partitions, in order; without partitions, that of the newest window."""
-        if not context.has_asset_partitions:
-            return [self._publisher.latest_manifest(table)]
-        prefix = self._publisher.prefix
-        found = {key: load_manifest(self._store, prefix, table, key) for key in context.asset_partition_keys}
-        missing = [key for key, manifest in found.items() if manifest is None]
         if missing:
-            raise StorageError(
-                f"table {table!r} is not published for {some_of(missing, _MISSING_SHOWN)}. Materialize these"
-                " partitions first."
-            )
-        return [manifest for manifest in found.values() if manifest is not None]
+            context.log.warning("no value of %s for %s", _name(context), some_of(missing, _MISSING_SHOWN))
+        if wanted.by_partition or len(bases) > 1:
+            return _mapping(found, wanted, context)
+        return next(iter(found.values()), None)
 
-    def _object_key(self, context: InputContext | OutputContext) -> str:
-        folders = [*filter(None, [self._publisher.prefix]), _ASSETS_FOLDER]
-        return "/".join([*folders, *map(segment, context.get_asset_identifier())]) + ".parquet"
+    def _put(self, base: str, value: object, name: str) -> tuple[StoredObject, Written]:
+        with working_directory(self._temp_dir) as directory:
+            path = directory / "value"
+            try:
+                written = write_value(value, path)
+            except StorageError as error:
+                problem = f"{name} returned what cannot be stored: {error}."
+            else:
+                begun = datetime.now(UTC)
+                _, media_type = EXTENSIONS[written.extension]
+                stored = self._store.put(base + written.extension, path, media_type=media_type)
+                self._forget_others(base, written.extension, begun)
+                return stored, written
+        raise StorageError(problem)
+
+    def _forget_others(self, base: str, extension: str, begun: datetime) -> None:
+        """Delete a value of another kind that was stored before, so that it is not taken for this one.
+
+        One that was stored in the same second or later is another writer's.
+        """
+        for other in EXTENSIONS.keys() - {extension}:
+            found = self._store.head(base + other)
+            if found is not None and (found.modified is None or found.modified < begun.replace(microsecond=0)):
+                self._store.delete(base + other)
+
+    def _get(self, base: str, wanted: Wanted, name: str) -> object:
+        with working_directory(self._temp_dir) as directory:
+            path = directory / "value"
+            for extension in sorted(EXTENSIONS, key=lambda one: one != wanted.extension):
+                with suppress(StorageMissingError):
+                    self._store.get(base + extension, path)
+                    holds, _ = EXTENSIONS[extension]
+                    if wanted.kind is not None and extension not in (wanted.extension, ".none"):
+                        raise StorageError(
+                            f"{name} holds {holds} ({self._store.uri(base + extension)}), and {wanted.name} is asked"
+                            " for: annotate the input by what the asset returns."
+                        )
+                    return read_value(path, extension, wanted.kind)
+        raise StorageMissingError(f"nothing is stored of {name}")
+
+    def _metadata(self, stored: list[tuple[StoredObject, Written]], *, partitioned: bool) -> dict[str, Any]:
+        objects = [one for one, _ in stored]
+        last_object, last = stored[-1]
+        metadata: dict[str, Any] = {"bytes": sum(one.bytes for one in objects)}
+        if len(objects) == 1:
+            metadata |= {URI_KEY: self._store.uri(last_object.key), "key": last_object.key, "crc64": last_object.crc64}
+        else:
+            metadata["objects"] = len(objects)
+        if last.rows is not None:
+            rows = sum(written.rows or 0 for _, written in stored)
+            metadata[PARTITION_ROW_COUNT_KEY if partitioned and len(objects) == 1 else ROW_COUNT_KEY] = rows
+            metadata[COLUMN_SCHEMA_KEY] = TableSchema([TableColumn(name, kind) for name, kind in last.columns])
+        return metadata
 
 
-def _table_of(context: InputContext) -> str | None:
-    """The entry that the upstream asset belongs to; None for an asset of another kind."""
-    upstream = context.upstream_output
-    return None if upstream is None else (upstream.definition_metadata or {}).get(TABLE_KEY)
+class OSSIOManager(OSSFields, ConfigurableIOManager):
+    """Stores what assets and ops return on Alibaba Cloud OSS, or in a folder, and loads it as parameters are annotated.
+
+    DataFrames of pandas and polars, polars' LazyFrames, Arrow's tables, record batches and their readers are Parquet
+    files; bytes and texts are stored as they are. Nothing is pickled. A parameter that is annotated as another kind of
+    rows than was returned gets that one; without an annotation it gets what was returned. docs/dagster_projects.md has
+    the details.
+    """
+
+    prefix: str = Field(default="", description="The beginning of every key, as reports/daily.")
+
+    def handle_output(self, context: OutputContext, obj: object) -> None:
+        """Store what an asset or op returned; see `ValuesIOManager`."""
+        self._manager().handle_output(context, obj)
+
+    def load_input(self, context: InputContext) -> object:
+        """Load what an upstream asset or op has stored; see `ValuesIOManager`."""
+        return self._manager().load_input(context)
+
+    def _manager(self) -> ValuesIOManager:
+        store = self.open_store()
+        tables = PublishedTables(Publisher(store, self.prefix, self.working_folder, locks_url=""))
+        return ValuesIOManager(store, self.prefix, self.working_folder, tables)
 
 
-def _dataset_path(extract: Extract, wanted: str | None) -> Path:
-    by_name = {dataset.name: dataset.path for dataset in extract.datasets}
-    if wanted is None:
-        return extract.datasets[0].path
-    if wanted not in by_name:
-        raise StorageError(f"table {extract.table!r} has no dataset {wanted!r}; it has {', '.join(by_name)}.")
-    return by_name[wanted]
+def _by_partition(obj: object, bases: Mapping[str | None, str], name: str) -> dict[str | None, object]:
+    """The value of each partition of a run over several."""
+    wanted = set(bases)
+    if isinstance(obj, Mapping) and set(obj) == wanted:
+        return dict(obj)
+    found = f"a dict with the keys {some_of(sorted(map(str, obj)), _MISSING_SHOWN)}" if isinstance(obj, Mapping) else ""
+    raise StorageError(
+        f"{name} was computed for {len(wanted)} partitions, so a dict that is returned has a value for each of"
+        f" them ({some_of(sorted(map(str, wanted)), _MISSING_SHOWN)}); {found or f'a {type(obj).__qualname__}'} was"
+        " returned. With BackfillPolicy.multi_run() each partition has a run of its own."
+    )
+
+
+def _mapping(found: Mapping[str | None, object], wanted: Wanted, context: InputContext) -> object:
+    if not wanted.by_partition and wanted.kind is not None:
+        raise StorageError(
+            f"input {context.name!r} gets {len(found)} partitions, and is annotated as {wanted.name}: annotate it as"
+            f" dict[str, {wanted.name}]."
+        )
+    return dict(found)
+
+
+def _name(context: InputContext | OutputContext, partition: str | None = None) -> str:
+    if not context.has_asset_key:
+        return f"output {'/'.join(context.get_identifier()[1:])}"
+    name = f"asset {context.asset_key.to_user_string()}"
+    return name if partition is None else f"{name}, partition {partition},"

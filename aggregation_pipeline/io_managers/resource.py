@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from dagster import InitResourceContext, IOManager, IOManagerDefinition, io_manager
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import Publisher
+
+# The folder of the values that users' own assets return.
+_ASSETS_FOLDER: Final = "_assets"
 
 
 def build_io_manager(
@@ -25,8 +29,10 @@ def build_io_manager(
         description="Stores what your own assets return, on OSS or in the folder; loads it, and tables, for others.",
     )
     def resource(_context: InitResourceContext) -> IOManager:
-        from aggregation_pipeline.io_managers.oss import OSSIOManager
+        from aggregation_pipeline.io_managers.oss import ValuesIOManager
+        from aggregation_pipeline.io_managers.tables import PublishedTables
 
-        return OSSIOManager(publisher, entries)
+        prefix = "/".join([*filter(None, [publisher.prefix]), _ASSETS_FOLDER])
+        return ValuesIOManager(publisher.store, prefix, publisher.temp_dir, PublishedTables(publisher, entries))
 
     return resource

@@ -12,7 +12,7 @@ from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.published import render_window
 from aggregation_pipeline.export.window import export_window
-from aggregation_pipeline.io_managers.oss import OSSIOManager
+from aggregation_pipeline.io_managers.tables import PublishedTables
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
@@ -69,9 +69,9 @@ def test_nothing_is_made_of_rows_that_were_read_before_a_mask(
         render_window(entry, "2026-11-21", ["csv"], destination, SilentObserver())
     assert not list(exports.rglob("*.csv"))
     publisher = Publisher(destination.store, "", tmp_path / "temp", locks_url="")
-    manager = OSSIOManager(publisher, {entry.name: entry})
+    tables = PublishedTables(publisher, {entry.name: entry})
     with pytest.raises(StorageError, match="the masks have changed"):
-        manager.load_rows(entry.name, [publisher.latest_manifest(entry.name)], None)
+        tables.load_rows(entry.name, [publisher.latest_manifest(entry.name)], None)
 
 
 @pytest.mark.parametrize(

@@ -1,101 +1,208 @@
-"""Assets of one's own beside the tables: what they return is published, and tables are handed to them exactly."""
+"""`OSSIOManager` in a Dagster project that has nothing else of ours: real runs, on the OSS test server."""
 
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
-from dagster import AssetIn, AssetKey, AssetSpec, DagsterInstance, asset, materialize
-
-from aggregation_pipeline.assets.keys import manifest_key, table_key
-from aggregation_pipeline.errors import StorageError
-from aggregation_pipeline.extract import Dataset, Extract
-from aggregation_pipeline.io_managers.oss import OSSIOManager
-from aggregation_pipeline.resources.publisher import Publisher
-from aggregation_pipeline.runs.tags import TABLE_KEY
-from aggregation_pipeline.source.parquet_sink import ParquetSink
-from aggregation_pipeline.storage.folder import FolderStore
-from aggregation_pipeline.storage.manifest import Manifest
-from aggregation_pipeline.storage.publish import publish_window
-
-TABLE = AssetSpec(table_key("orders"), metadata={TABLE_KEY: "orders"})
-MANIFEST = AssetSpec(manifest_key("orders"), metadata={TABLE_KEY: "orders"})
-ROWS = pa.table(
-    {"id": pa.array([1, None], pa.int64()), "price": pa.array([Decimal("1.10"), None], pa.decimal128(10, 2))}
+from dagster import (
+    AssetIn,
+    AssetSpec,
+    DagsterInstance,
+    DailyPartitionsDefinition,
+    Definitions,
+    asset,
+    job,
+    op,
 )
 
+from aggregation_pipeline import OSSIOManager
+from aggregation_pipeline.errors import SettingsError, StorageBusyError, StorageDeniedError, StorageError
+from aggregation_pipeline.runs.tags import TABLE_KEY
+from aggregation_pipeline.storage.base import StoredObject
+from aggregation_pipeline.storage.folder import FolderStore
+from aggregation_pipeline_tests.support.assets import metadata_of, run, stored
+from aggregation_pipeline_tests.support.servers.oss import OssServer
+from aggregation_pipeline_tests.support.servers.oss.faults import Fault
+from aggregation_pipeline_tests.support.servers.oss.server import BUCKET, SECRET
 
-@pytest.fixture
-def manager(tmp_path: Path) -> OSSIOManager:
-    store = FolderStore(tmp_path / "exports")
-    path = tmp_path / "detail.parquet"
-    with ParquetSink(path, ROWS.schema) as sink:
-        for batch in ROWS.to_batches():
-            sink.write(batch)
-    detail = Dataset("detail", path, 2, ROWS.schema, truncated=False, sql="SELECT 1", order="none")
-    publish_window(store, "shop", Extract("orders", "2026-11-20", (detail,), "snapshot"), [], run_id="run-1")
-    return OSSIOManager(Publisher(store, "shop", tmp_path / "temp", locks_url=""))
+pytestmark = pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`:dagster.BetaWarning")
 
-
-def run(manager: OSSIOManager, *assets: Any, raise_on_error: bool = True) -> Any:
-    with DagsterInstance.ephemeral() as instance:
-        return materialize(
-            [TABLE, MANIFEST, *assets],
-            instance=instance,
-            resources={"io_manager": manager},
-            raise_on_error=raise_on_error,
-        )
+DAYS = DailyPartitionsDefinition("2026-01-01", end_date="2026-01-04")
+RANGE = {"dagster/asset_partition_range_start": "2026-01-01", "dagster/asset_partition_range_end": "2026-01-02"}
 
 
-def test_a_table_arrives_as_a_dataframe_with_its_exact_types_and_the_result_is_published(
-    manager: OSSIOManager, tmp_path: Path
+def test_assets_of_every_kind_go_through_a_bucket(
+    instance: DagsterInstance, bucket: OSSIOManager, oss_server: OssServer, tmp_path: Path
 ):
-    @asset(ins={"orders": AssetIn(key=TABLE.key)})
-    def priced(orders: pd.DataFrame) -> pd.DataFrame:
-        assert orders["price"].tolist() == [Decimal("1.10"), pd.NA]
-        assert str(orders["id"].dtype) == "int64[pyarrow]"
-        return orders[orders["id"].notna()]
+    @asset
+    def frame() -> pd.DataFrame:
+        return pd.DataFrame({"n": [1, 2]}, index=["a", "b"])
 
     @asset
-    def counted(priced: pa.Table) -> None:
-        assert priced.to_pylist() == [{"id": 1, "price": Decimal("1.10")}]
+    def unannotated(frame):
+        assert list(frame.index) == ["a", "b"]
+        return pl.LazyFrame({"m": [1]})
 
-    result = run(manager, priced, counted)
-    (event,) = [
-        event for event in result.all_events if event.is_step_materialization and event.asset_key == AssetKey("priced")
+    @asset
+    def content(unannotated: pa.Table, frame: pl.DataFrame) -> bytes:
+        assert (unannotated.to_pydict(), frame.to_dict(as_series=False)) == ({"m": [1]}, {"n": [1, 2]})
+        return b"PAR1 is no Parquet"
+
+    @asset
+    def text(content: bytes) -> str:
+        assert content == b"PAR1 is no Parquet"
+        return "张三\r\n"
+
+    @asset
+    def nothing(text):
+        assert text == "张三\r\n"
+
+    @asset
+    def last(nothing, frame: pa.RecordBatchReader, content: bytes | None) -> None:
+        assert nothing is None
+        assert content
+        assert frame.read_all().to_pydict() == {"n": [1, 2]}
+
+    result = run(instance, bucket, frame, unannotated, content, text, nothing, last)
+    assert sorted(oss_server.bucket.objects) == [
+        f"reports/{name}"
+        for name in ("content.bin", "frame.parquet", "nothing.none", "text.txt", "unannotated.parquet")
     ]
-    metadata = event.materialization.metadata
-    assert metadata["dagster/row_count"].value == 1
-    assert metadata["dagster/uri"].value == (tmp_path / "exports/shop/_assets/priced.parquet").as_uri()
+    metadata = metadata_of(result, "unannotated")
+    assert (metadata["key"], metadata["dagster/uri"]) == (
+        "reports/unannotated.parquet",
+        f"oss://{BUCKET}/reports/unannotated.parquet",
+    )
+    assert (metadata["dagster/row_count"], metadata["dagster/column_schema"].columns[0].name) == (1, "m")
+    assert metadata["crc64"].isdigit()
+    assert metadata["bytes"] > 0
     assert not list((tmp_path / "temp").iterdir())
+    events = "\n".join(str(entry) for entry in instance.all_logs(result.run_id))
+    assert SECRET not in events
+    assert SECRET not in repr(bucket)
 
 
-def test_a_manifest_and_a_named_dataset_can_be_asked_for(manager: OSSIOManager):
-    @asset(ins={"manifest": AssetIn(key=MANIFEST.key), "rows": AssetIn(key=TABLE.key, metadata={"dataset": "detail"})})
-    def looked_at(manifest: Manifest, rows: pa.Table) -> None:
-        assert (manifest.window, manifest.rows, rows.num_rows) == ("2026-11-20", 2, 2)
+def test_what_ops_return_belongs_to_their_run(instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path):
+    @op
+    def first():
+        return pl.DataFrame({"a": [1]})
 
-    assert run(manager, looked_at).success
+    @op
+    def second(rows: pa.Table) -> None:
+        assert rows.num_rows == 1
+
+    @job(resource_defs={"io_manager": folder.get_resource_definition()})
+    def both():
+        second(first())
+
+    result = both.execute_in_process(instance=instance)
+    assert stored(tmp_path) == [f"{result.run_id}.run/first/result.parquet"]
 
 
-def test_what_cannot_be_stored_or_loaded_is_said_with_the_remedy(manager: OSSIOManager):
+def test_what_cannot_be_stored_or_loaded_is_said_with_the_asset_and_the_remedy(
+    instance: DagsterInstance, folder: OSSIOManager
+):
     @asset
-    def wrong() -> Any:
-        return {"a": 1}
+    def listed() -> Any:
+        return [1]
 
-    with pytest.raises(StorageError, match=r"wrong returned a dict; a pandas DataFrame or a pyarrow Table is expected"):
-        run(manager, wrong)
+    @asset
+    def content() -> bytes:
+        return b"x"
 
-    @asset(ins={"orders": AssetIn(key=TABLE.key, metadata={"dataset": "summary"})})
-    def missing(orders: pa.Table) -> None: ...
+    @asset
+    def rows(content: pd.DataFrame): ...
 
-    with pytest.raises(StorageError, match=r"'orders' has no dataset 'summary'; it has detail"):
-        run(manager, missing)
+    @asset
+    def number(content: int): ...
 
-    @asset(ins={"orders": AssetIn(key=TABLE.key)})
-    def annotated(orders: int) -> None: ...
+    @asset
+    def never(listed): ...
 
-    with pytest.raises(StorageError, match=r"annotate it as pandas.DataFrame, pyarrow.Table"):
-        run(manager, annotated)
+    assets = [listed, content, rows, number, never]
+    run(instance, folder, content)
+    for selected, words in {
+        listed: r"asset listed returned what cannot be stored: a builtins.list is not stored: a pandas DataFrame",
+        rows: r"asset content holds bytes \(file://.*content.bin\), and pandas.DataFrame is asked for",
+        number: r"input 'content' is annotated as <class 'int'>; annotate it as .*pyarrow.Table, .*polars.DataFrame",
+        never: r"Nothing is stored of asset listed, which input 'listed' needs. Materialize it first",
+    }.items():
+        with pytest.raises(StorageError, match=words):
+            run(instance, folder, *assets, selection=[selected])
+
+
+def test_a_value_of_another_kind_takes_the_place_of_the_former(
+    instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    values: list[object] = [pd.DataFrame({"a": [1]}), b"bytes"]
+
+    @asset
+    def changing() -> Any:
+        return values.pop(0)
+
+    run(instance, folder, changing)
+    head = FolderStore.head
+
+    def long_ago(store: FolderStore, key: str) -> StoredObject | None:
+        found = head(store, key)
+        return found and StoredObject(found.key, found.bytes, found.crc64, datetime.now(UTC) - timedelta(minutes=1))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "head", long_ago)
+        run(instance, folder, changing)
+    assert stored(tmp_path) == ["changing.bin"]
+    # Of a writer at the same time nothing is deleted.
+    values.append("text")
+    run(instance, folder, changing)
+    assert "changing.txt" in stored(tmp_path)
+
+
+def test_an_upload_that_breaks_leaves_what_was_there(
+    instance: DagsterInstance, bucket: OSSIOManager, oss_server: OssServer, monkeypatch: pytest.MonkeyPatch
+):
+    values = [b"old", b"new" * 100]
+
+    @asset
+    def content() -> bytes:
+        return values.pop(0)
+
+    run(instance, bucket, content)
+    oss_server.faults.order(Fault("cut_up", "PUT", "content.bin", at=50))
+    with pytest.raises(StorageBusyError, match=r"Cannot store 'reports/content.bin' in OSS bucket"):
+        run(instance, bucket, content)
+    assert oss_server.bucket.objects["reports/content.bin"].data == b"old"
+    monkeypatch.setenv("MY_SECRET", "another")
+    values.append(b"")
+    with pytest.raises(StorageDeniedError, match="The secret does not belong to the access key"):
+        run(instance, bucket, content)
+
+
+def test_a_table_of_another_code_location_says_that_it_is_none_yet(instance: DagsterInstance, folder: OSSIOManager):
+    orders = AssetSpec(["aggregation", "orders"], metadata={TABLE_KEY: "orders"})
+
+    @asset(ins={"orders": AssetIn(orders.key)})
+    def report(orders: pd.DataFrame): ...
+
+    with pytest.raises(StorageError, match="table 'orders' has no published window yet"):
+        run(instance, folder, orders, report)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "OSSIOManager needs either a bucket or a folder: neither is given"),
+        ({"bucket": "b", "folder": "f"}, "both are given"),
+        (
+            {"bucket": "b", "access_key_secret": "geheim"},
+            r'got the text of access_key_secret, .*access_key_secret=EnvVar\("OSS_ACCESS_KEY_SECRET"\)',
+        ),
+    ],
+)
+def test_wrong_fields_are_refused_when_the_project_loads(fields: dict[str, Any], words: str):
+    with pytest.raises(SettingsError, match=words) as error:
+        Definitions(resources={"io_manager": OSSIOManager(**fields)}).get_repository_def()
+    assert "geheim" not in str(error.value)

@@ -1,0 +1,240 @@
+"""Frames that are stored and loaded are the frames that were returned, in each library, and as each other's."""
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import polars.testing
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing.parametric import dataframes
+
+from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.io_managers.values import FRAME, read_value, write_value
+
+EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+ZONE = "Asia/Shanghai"
+BETWEEN = (dt.datetime(1700, 1, 1), dt.datetime(2200, 1, 1))
+TZ_NS = pd.DatetimeTZDtype("ns", ZONE)
+
+
+def array(values: Any, dtype: Any) -> Any:
+    return pd.array(values, dtype)
+
+
+# By name, a column of two values, the last of them missing.
+PANDAS: dict[str, Any] = {
+    "int64": np.array([1, 2]),
+    "Int64": array([2**62 + 1, None], "Int64"),
+    "UInt8": array([255, None], "UInt8"),
+    "float32": np.array([1.5, np.nan], "float32"),
+    "boolean": array([True, None], "boolean"),
+    "text": ["张三", None],
+    "bytes": [b"\0x", None],
+    "decimal": [Decimal("1.10"), None],
+    "date": [dt.date(2026, 1, 1), None],
+    "time": [dt.time(1, 2, 3, 4), None],
+    "all null": [None, None],
+    "seconds": array(["2026-01-01", None], "datetime64[s]"),
+    "microseconds": array(["2026-01-01", None], "datetime64[us]"),
+    "zone": array(["2026-11-01 01:30", None], TZ_NS),
+    "offset": array(["2026-01-01T00:00:00.000000001+05:30", None], pd.DatetimeTZDtype("ns", "+05:30")),
+    "timedelta": pd.to_timedelta([1, None], unit="ms"),
+    "period": array(["2026-01", None], "period[M]"),
+    "interval": array([pd.Interval(0, 1), None], "interval"),
+    "categories": pd.Categorical(["b", None], categories=["z", "b", "a"]),
+    "ordered numbers": pd.Categorical([3, None], categories=[3, 1], ordered=True),
+    "decimal categories": pd.Categorical([Decimal("1.1"), None], categories=[Decimal("1.1"), Decimal("2.2")]),
+    "arrow decimal": array([Decimal("1.1"), None], pd.ArrowDtype(pa.decimal128(10, 2))),
+    "arrow list": array([[1, None], None], pd.ArrowDtype(pa.list_(pa.int64()))),
+    "arrow struct": array([{"x": 1}, None], pd.ArrowDtype(pa.struct([("x", pa.int64())]))),
+    "arrow text": array(["a", None], pd.ArrowDtype(pa.string())),
+}
+ARROW = [
+    pa.null(),
+    pa.bool_(),
+    pa.uint64(),
+    pa.float16(),
+    pa.decimal32(5, 2),
+    pa.decimal256(60, 3),
+    pa.string(),
+    pa.large_string(),
+    pa.string_view(),
+    pa.binary(3),
+    pa.date32(),
+    pa.date64(),
+    pa.time32("s"),
+    pa.time64("ns"),
+    pa.timestamp("s"),
+    pa.timestamp("us", ZONE),
+    pa.timestamp("ns", "+05:30"),
+    pa.duration("s"),
+    pa.duration("ns"),
+    pa.list_(pa.timestamp("s")),
+    pa.large_list(pa.int8()),
+    pa.list_(pa.int8(), 2),
+    pa.struct([("a", pa.date64()), ("b", pa.string())]),
+    pa.map_(pa.string(), pa.int8()),
+    pa.dictionary(pa.int8(), pa.string(), ordered=True),
+    pa.dictionary(pa.int32(), pa.int64()),
+    pa.uuid(),
+]
+
+
+def again(value: object, folder: Path, kind: Any = None) -> Any:
+    assert write_value(value, folder / "value").extension == FRAME
+    return read_value(folder / "value", FRAME, kind)
+
+
+@pytest.mark.parametrize("name", PANDAS)
+def test_a_column_of_pandas_keeps_its_dtype_and_its_values(name: str, tmp_path: Path):
+    frame = pd.DataFrame({"column": PANDAS[name]})
+    for part in (frame, frame[:0], frame[1:]):
+        pd.testing.assert_frame_equal(again(part, tmp_path), part)
+
+
+INDEXED = [
+    pd.DataFrame(),
+    pd.DataFrame(index=range(3)),
+    pd.DataFrame({1: [1], 2: [2]}),
+    pd.DataFrame({("a", 1): [1], ("a", 2): [2]}),
+    pd.DataFrame({"a": [1, 2]}, index=[5, 3]),
+    pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("x", 1), ("y", 2)], names=["p", None])),
+    pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2026", periods=2, tz=ZONE, name="t")),
+    pd.DataFrame({"a": [1]}, index=pd.CategoricalIndex(["q"], name="k")),
+]
+
+
+@pytest.mark.parametrize("frame", INDEXED, ids=lambda frame: str(frame.index.names))
+def test_index_and_names_of_columns_come_back(frame: pd.DataFrame, tmp_path: Path):
+    pd.testing.assert_frame_equal(again(frame, tmp_path), frame, check_freq=False)
+
+
+def test_who_knows_no_pandas_gets_an_index_that_has_a_name_as_a_column(tmp_path: Path):
+    frame = pd.DataFrame({"a": [1, 2]}, index=[5, 3])
+    assert again(frame, tmp_path, "arrow").to_pydict() == {"a": [1, 2]}
+    assert again(frame, tmp_path, "batches").read_all().to_pydict() == {"a": [1, 2]}
+    named = frame.rename_axis("id")
+    assert again(named, tmp_path, "polars").to_dict(as_series=False) == {"a": [1, 2], "id": [5, 3]}
+
+
+@EXAMPLES
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "i": st.none() | st.integers(-(2**63), 2**63 - 1),
+                "f": st.floats(allow_nan=False),
+                "s": st.none() | st.text(),
+                "b": st.none() | st.binary(),
+                "d": st.none() | st.decimals(-(10**10), 10**10, places=4),
+                "t": st.datetimes(*BETWEEN, timezones=st.just(dt.UTC)),
+            }
+        )
+    )
+)
+def test_any_frame_of_pandas_round_trips(tmp_path: Path, rows: list[dict[str, Any]]):
+    frame = pd.DataFrame(rows, columns=["i", "f", "s", "b", "d", "t"], dtype=object)
+    frame = frame.astype({"i": "Int64", "f": "float64", "s": "str", "t": "datetime64[us, UTC]"})
+    if frame["s"].notna().any():  # categories of no text have no type
+        frame["s2"] = frame["s"].astype("category")
+    pd.testing.assert_frame_equal(again(frame, tmp_path), frame)
+
+
+@EXAMPLES
+@given(
+    dataframes(max_cols=4, max_size=4, excluded_dtypes=[pl.Object, pl.Categorical, pl.Int128, pl.UInt128, pl.Float16])
+)
+def test_any_frame_of_polars_round_trips(tmp_path: Path, frame: pl.DataFrame):
+    polars.testing.assert_frame_equal(again(frame, tmp_path), frame)
+    polars.testing.assert_frame_equal(again(frame.lazy(), tmp_path, "lazy").collect(), frame)
+
+
+def test_types_that_only_polars_has_come_back_to_polars(tmp_path: Path):
+    frame = pl.DataFrame(
+        {
+            "enum": pl.Series(["a"], dtype=pl.Enum(["b", "a"])),
+            "category": pl.Series(["a"], dtype=pl.Categorical),
+            "big": pl.Series([2**100], dtype=pl.Int128),
+        }
+    )
+    polars.testing.assert_frame_equal(again(frame, tmp_path), frame)
+    with pytest.raises(StorageError, match=r"a type that Arrow does not know .*annotate the input as polars.DataFrame"):
+        again(frame, tmp_path, "arrow")
+    assert str(again(frame.drop("big"), tmp_path, "pandas")["enum"].dtype).startswith("dictionary")
+
+
+@pytest.mark.parametrize("kind", ARROW, ids=str)
+def test_a_column_of_arrow_keeps_its_type(kind: pa.DataType, tmp_path: Path):
+    values = pa.array([None, None], kind)
+    table = pa.table({"column": values}, metadata={"made by": "hand"})
+    for part in (table, table[:0], pa.concat_tables([table, table])):
+        found = again(part, tmp_path)
+        assert found.schema.equals(part.schema, check_metadata=True)
+        assert found.equals(part)
+    streamed = again(table.to_reader(), tmp_path, "batches")
+    assert streamed.schema.equals(table.schema)
+    assert streamed.read_all().to_pylist() == table.to_pylist()
+
+
+def test_values_of_a_dictionary_that_no_row_has_stay_in_their_order(tmp_path: Path):
+    values = pa.DictionaryArray.from_arrays(pa.array([2, None, 0], pa.int8()), pa.array([30, 10, 20]), ordered=True)
+    found = again(pa.table({"column": values}), tmp_path)["column"]
+    assert (found.type, found.chunk(0).dictionary.to_pylist()) == (values.type, [30, 10, 20])
+    assert found.to_pylist() == [20, None, 30]
+
+
+def test_batches_stream_through_files_with_few_of_them_in_memory(tmp_path: Path):
+    alive = most = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal alive, most
+        for number in range(200):
+            before = pa.total_allocated_bytes()
+            yield pa.record_batch({"n": np.full(10_000, number), "text": ["x" * 50] * 10_000})
+            alive = max(alive, pa.total_allocated_bytes() - before)
+
+    schema = pa.schema({"n": pa.int64(), "text": pa.string()})
+    before = pa.total_allocated_bytes()
+    reader = again(pa.RecordBatchReader.from_batches(schema, batches()), tmp_path, "batches")
+    rows = 0
+    for batch in reader:
+        most = max(most, pa.total_allocated_bytes() - before)
+        rows += batch.num_rows
+    assert rows == 2_000_000
+    # 130 MB of rows.
+    assert max(alive, most) < 40_000_000
+
+
+def test_other_programs_read_a_plain_file(tmp_path: Path):
+    again(pd.DataFrame({"a": pd.Categorical([2, 1]), "b": pd.to_datetime(["2026-01-01"] * 2)}), tmp_path)
+    assert pq.read_table(tmp_path / "value").to_pydict() == {"a": [2, 1], "b": [pd.Timestamp("2026-01-01")] * 2}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "several columns of the DataFrame have the same name: a. Rename"),
+        (pd.DataFrame({"ok": [1], "mixed": [object()]}), r"column 'mixed' of the DataFrame \(dtype object\) holds"),
+        (pd.DataFrame({"secret": [7, "geheim"]}), r"column 'secret' .* no one type in Arrow: give it a dtype"),
+        (pa.table({"i": pa.array([None], pa.month_day_nano_interval())}), "column 'i' is of the Arrow type month_day"),
+        (pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}), "hold Python objects: 'o'. Give them a dtype"),
+        (
+            pd.Series([1]),
+            "a pandas.Series is not stored: a pandas DataFrame, .* Nothing is pickled: a pickle runs code",
+        ),
+        ({"a": 1}, "a builtins.dict is not stored"),
+    ],
+)
+def test_what_cannot_be_stored_is_named_without_a_value(value: object, words: str, tmp_path: Path):
+    with pytest.raises(StorageError, match=words) as error:
+        write_value(value, tmp_path / "value")
+    assert "geheim" not in str(error.value)
