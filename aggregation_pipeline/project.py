@@ -63,6 +63,12 @@ class Project:
     rules: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def used_sources(self) -> tuple[str | None, ...]:
+        """The sources that entries read; None, first, is the database of DB_HOST, wherever that is configured."""
+        used = {table.entry.source for table in self.tables}
+        return self.sources.used_by({*used, None} if self.settings.has_source or not used else used)
+
+    @property
     def platforms(self) -> Mapping[str, str]:
         """By segment of the asset key, the platform that a table is in batch_jobs."""
         return {segment(table.entry.name): table.entry.platform for table in self.tables}

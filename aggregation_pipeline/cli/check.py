@@ -26,7 +26,7 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
     """
     from aggregation_pipeline.doctor.examination import examine
     from aggregation_pipeline.doctor.findings import Case, Finding
-    from aggregation_pipeline.doctor.subjects import SUBJECTS
+    from aggregation_pipeline.doctor.subjects import subjects_of
     from aggregation_pipeline.errors import ConfigError, PipelineError
     from aggregation_pipeline.local import console
     from aggregation_pipeline.project import load_project
@@ -45,7 +45,8 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
             except PipelineError as error:
                 name = "aggregation.yaml" if isinstance(error, ConfigError) else "variables"
                 findings = [Finding(name, "failure", str(error), subject="settings")]
-            findings += examine(Case(settings, project, fix=fix, send=send), SUBJECTS)
+            case = Case(settings, project, fix=fix, send=send)
+            findings += examine(case, subjects_of(case))
     if not as_json:
         for each in findings:
             show_finding(each)

@@ -17,6 +17,7 @@ from aggregation_pipeline.cli.complete_names import complete_table, complete_win
 if TYPE_CHECKING:
     from aggregation_pipeline.comparison.compare import Sides
     from aggregation_pipeline.comparison.results import Comparison
+    from aggregation_pipeline.project import Project
     from aggregation_pipeline.settings.base import Settings
 
 P = ParamSpec("P")
@@ -169,7 +170,7 @@ def diff(
         salt=settings.mask_salt.get_secret_value().encode() if settings.mask_salt else b"",
         old_format=old_format,
     )
-    sides = _sides(settings, old, file, ask)
+    sides = _sides(project, old, file, ask)
     requests = requested_windows(project, sides, tables, window, moment)
     with console.table_bars() as bars:
         comparison = compare_tables(requests, sides, options, bars.progress)
@@ -197,11 +198,12 @@ def _zone_of_node(settings: "Settings") -> ZoneInfo:
     return zone
 
 
-def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) -> "Sides":
+def _sides(project: "Project", old: str | None, file: str | None, ask: int) -> "Sides":
     from aggregation_pipeline.comparison.compare import Sides
     from aggregation_pipeline.comparison.old.places import old_place
-    from aggregation_pipeline.settings.connections import open_store, source_options
+    from aggregation_pipeline.settings.connections import open_store
 
+    settings = project.settings
     if old is None and file is None:
         raise click.UsageError("--old says where the Node service's files lie: a folder, or oss://bucket/prefix.")
     place, key = old, file
@@ -213,7 +215,7 @@ def _sides(settings: "Settings", old: str | None, file: str | None, ask: int) ->
         prefix=settings.oss_prefix,
         old=old_place(place or str(file), settings.oss_options),
         file=key,
-        source=functools.partial(source_options, settings) if ask else None,
+        source=project.sources.options if ask else None,
         most_asked=ask,
         temp_dir=settings.temp_dir,
     )

@@ -68,7 +68,7 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     from aggregation_pipeline.local import console, preflight
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
-    from aggregation_pipeline.settings.connections import open_store, source_options
+    from aggregation_pipeline.settings.connections import open_store
     from aggregation_pipeline.storage.oss.store import OssStore
 
     settings = load_settings()
@@ -78,9 +78,9 @@ def plan(tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     requests, waiting = _requests(project, wanted)
     needs = preflight.check_needs(project)
     store = open_store(settings)
-    plans = list(plan_tables(requests, lambda: source_options(settings), store, settings.oss_prefix))
+    plans = list(plan_tables(requests, project.sources.options, store, settings.oss_prefix))
     for table in waiting:
-        left_out = TablePlan(table.entry.name, table.entry.table, "none")
+        left_out = TablePlan(table.entry.name, table.entry.read_from, "none")
         # A run leaves such a table out. If no other table is left, there is no run.
         (left_out.warnings if requests else left_out.problems).append(no_partition_yet(table))
         plans.append(left_out)

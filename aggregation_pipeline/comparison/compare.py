@@ -26,7 +26,7 @@ class Sides:
         store, prefix: where ours is published.
         old: where the Node service's files lie.
         file: the key of the old file, where somebody names it.
-        source: returns how the database is reached; None if it is not asked.
+        source: returns how the database of a source is reached; None if it is not asked.
         most_asked: how many keys of a table the database is asked for.
         temp_dir: for files on their way.
     """
@@ -35,7 +35,7 @@ class Sides:
     prefix: str
     old: OldPlace
     file: str | None
-    source: Callable[[], SourceOptions] | None
+    source: Callable[[str | None], SourceOptions] | None
     most_asked: int
     temp_dir: Path
 
@@ -114,7 +114,7 @@ def _compare(
             again = directory / "database"
             again.mkdir()
             try:
-                source = sides.source()
+                source = sides.source(entry.source)
             except PipelineError as error:
                 result.unasked = str(error)
             else:

@@ -51,6 +51,11 @@ class TableEntry(EntryKeys):
         return split_table(self.table)
 
     @property
+    def read_from(self) -> str:
+        """The table as people write it, with the name of its source, if that has one: `users of crm`."""
+        return f"{self.table} of {self.source}" if self.source else self.table
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """What is made of the table: summary, detail or both."""
         summary = () if self.select_fields and not self.group_by and not self.aggregations else ("summary",)

@@ -6,8 +6,7 @@ from aggregation_pipeline.config.cron import to_five_fields
 from aggregation_pipeline.doctor.findings import Case, Finding, ok, warning
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.environment import env_file, names_of_set_variables
-from aggregation_pipeline.settings.messages import misspelled_variables
-from aggregation_pipeline.settings.value_files import with_files
+from aggregation_pipeline.settings.misspelled import misspelled
 
 
 def examine_configuration(case: Case) -> Iterator[Finding]:
@@ -15,13 +14,17 @@ def examine_configuration(case: Case) -> Iterator[Finding]:
     file = env_file()
     read = f"with {file}" if file.is_file() else f"without {file}, which is not there"
     yield ok("environment", f"it can be used, {read}; times are those of {case.settings.timezone}")
-    known = with_files(Settings.model_fields)
-    for name, meant in misspelled_variables(tuple(names_of_set_variables()), known).items():
+    project = case.project
+    sources = None if project is None else {*project.sources.configured, *filter(None, project.used_sources)}
+    for name, meant in misspelled(names_of_set_variables(), Settings.model_fields, sources).items():
         yield warning(name, "this variable has no meaning here", f"Was {meant} meant? Rename it, or take it out")
-    if case.project is None:
+    if project is None:
         return
-    tables = case.project.tables
+    tables = project.tables
     yield ok("aggregation.yaml", f"{len(tables)} tables: {', '.join(table.entry.name for table in tables)}")
+    for name in project.sources.names:
+        if name not in project.used_sources:
+            yield ok(f"sources.{name}", "this source is configured, and no entry reads it")
     schedules: dict[str, tuple[str, ...]] = {"CRON_SCHEDULE": (case.settings.cron_schedule,)}
     schedules |= {f"tables.{table.entry.name}.schedule": table.entry.schedule or () for table in tables}
     for where, crons in schedules.items():

@@ -7,6 +7,7 @@ from typing import Literal
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.named_sources import NamedSources
 
 Status = Literal["ok", "warning", "failure"]
 
@@ -44,6 +45,11 @@ class Case:
     project: Project | None
     fix: bool = False
     send: bool = False
+
+    @property
+    def sources(self) -> NamedSources:
+        """Where the tables are; those of variables alone where aggregation.yaml cannot be used."""
+        return self.project.sources if self.project else NamedSources(self.settings, {})
 
 
 def ok(name: str, text: str) -> Finding:

@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
+from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
 from aggregation_pipeline.errors import SourceError, SourceLostError
-from aggregation_pipeline.settings.connections import source_options
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import REPEATABLE
 from aggregation_pipeline.source.mysql.session import Session, open_session
@@ -35,35 +36,59 @@ _VIEW: Final = sa.text(
 )
 
 
-def examine_mysql(case: Case) -> Iterator[Finding]:
-    """Open a session as a run does, and look at server, account and tables through it."""
-    if not case.settings.has_source:
+def examine_mysql(case: Case, source: str | None = None) -> Iterator[Finding]:
+    """Open a session as a run does, and look at server, account and tables through it.
+
+    `source` is the name of one of several databases; None is the one without a name.
+    """
+    sources = case.sources
+    if source is None and not case.settings.has_source and not sources.names:
         yield failure("DB_HOST", "no source database is configured", "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME")
         return
-    options = replace(source_options(case.settings), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
+    options = replace(sources.options(source), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
     try:
-        yield from _in_session(case, options)
+        for finding in _in_session(case, options, sources.zone(source)):
+            yield replace(finding, remedy=with_variables_of(source, finding.remedy))
     except SourceLostError as error:
         yield failure(
             "connection",
             str(error).removesuffix(REPEATABLE),
-            "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between",
+            with_variables_of(
+                source, "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between"
+            ),
         )
 
 
-def _in_session(case: Case, options: SourceOptions) -> Iterator[Finding]:
-    with open_session(
-        options, logical_time=datetime.now(UTC), zone=case.settings.zone, require_snapshot=False
-    ) as session:
+def _in_session(case: Case, options: SourceOptions, zone: ZoneInfo) -> Iterator[Finding]:
+    with open_session(options, logical_time=datetime.now(UTC), zone=zone, require_snapshot=False) as session:
         yield ok("reach", f"{options.where} answers: {_kind(session)}")
         yield ok("session", "sql_mode, time zone, time limits and REPEATABLE READ could be set")
         yield _snapshot(session)
         yield _grants(session)
-        yield _named_zones(session, case.settings.zone.key)
+        yield _named_zones(session, zone.key)
         yield _tls(session, by_socket=options.socket is not None or is_loopback(options.host or ""))
         yield _replica(session)
+        yield from _same_server(case, options)
         for table in case.project.tables if case.project else ():
-            yield _table(session, table)
+            if table.entry.source == options.name:
+                yield _table(session, table)
+
+
+def _same_server(case: Case, options: SourceOptions) -> Iterator[Finding]:
+    """Whether a source before this one has the same address: masks of the one say nothing of the other's tables."""
+    tables = case.project.tables if case.project else ()
+    for other in case.project.used_sources if case.project else ():
+        if other == options.name:
+            return
+        if case.sources.where(other) != options.where:
+            continue
+        names = [f"the source {name}" if name else "the database of DB_HOST" for name in (options.name, other)]
+        if any(table.entry.mask for table in tables if table.entry.source in (options.name, other)):
+            yield warning(
+                "masks",
+                f"{' and '.join(names)} are at the same address, {options.where}, and masks hold within one of them",
+                "If they show the same tables, mask the columns in entries of both, or use one source",
+            )
 
 
 def _kind(session: Session) -> str:

@@ -48,24 +48,29 @@ class TablePlan(ReadPlan):
 
 def plan_tables(
     requests: Sequence[tuple[ReadRequest, Sequence[str]]],
-    source: Callable[[], SourceOptions],
+    source: Callable[[str | None], SourceOptions],
     store: ObjectStore,
     prefix: str,
 ) -> Iterator[TablePlan]:
-    """Plan each (request, formats) in turn. A table that would fail raises nothing: its plan has the reason."""
-    unreachable: str | None = None
+    """Plan each (request, formats) in turn. A table that would fail raises nothing: its plan has the reason.
+
+    `source` returns where the database of that name is; None is the one without a name.
+    """
+    # By source, the table for which there was no way to it.
+    unreachable: dict[str | None, str] = {}
     for request, formats in requests:
-        plan = TablePlan(request.entry.name, request.entry.table, request.window)
+        name = request.entry.source
+        plan = TablePlan(request.entry.name, request.entry.read_from, request.window)
         try:
-            if unreachable is None:
-                plan_read(request, source(), plan)
+            if name not in unreachable:
+                plan_read(request, source(name), plan)
             else:
-                plan.problems.append(f"not asked: there is no way to the source database, see {unreachable}")
+                plan.problems.append(f"not asked: there is no way to the source database, see {unreachable[name]}")
         except PipelineError as error:
             plan.problems.append(str(error))
             # Do not wait for the same server once more for each table, nor let it refuse the same login again.
             if isinstance(error, SourceLostError) or (isinstance(error, SourceError) and error.code in _LOGIN_ERRORS):
-                unreachable = request.entry.name
+                unreachable[name] = request.entry.name
         try:
             _plan_files(request, formats, store, prefix, plan)
         except PipelineError as error:

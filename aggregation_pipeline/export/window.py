@@ -49,7 +49,7 @@ def export_window(
         with rendering(request.entry.datasets, formats, destination.options, directory) as renderers:
             with stages.measure("read"):
                 observer.step(
-                    f"reading {request.entry.table} as of {request.logical_time.isoformat(timespec='seconds')}"
+                    f"reading {request.entry.read_from} as of {request.logical_time.isoformat(timespec='seconds')}"
                 )
                 # Remarks appear in the first run of a table and in its plan. Every night they would be a nuisance.
                 note = observer.warn if reference is None else lambda _: None

@@ -1,12 +1,13 @@
 """The probes of one deployment's web process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dagster._core.workspace.context import WorkspaceProcessContext
 
+from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.health.batch_jobs import batch_jobs_check
 from aggregation_pipeline.health.code_location import code_problem
 from aggregation_pipeline.health.daemon import daemon_problem
@@ -15,15 +16,23 @@ from aggregation_pipeline.health.postgres import PostgresCheck
 from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.health.sensors import mirror_problem, stopped_sensors
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.connections import source_options
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 # The name of the probe that says whether the service can be used at all.
 CODE_LOCATION: Final = "codeLocation"
 
 
 @contextmanager
-def open_probes(settings: Settings, context: WorkspaceProcessContext) -> Iterator[tuple[Probe, ...]]:
+def open_probes(
+    settings: Settings,
+    context: WorkspaceProcessContext,
+    sources: Mapping[str | None, Callable[[], "SourceOptions"]],
+) -> Iterator[tuple[Probe, ...]]:
     """Yield a probe for each dependency that is configured. Nothing is asked before somebody wants to know.
+
+    `sources` returns where each source is, by its name; None is the database without a name.
 
     Raises:
         SettingsError: DAGSTER_PG_URL is not set.
@@ -35,7 +44,7 @@ def open_probes(settings: Settings, context: WorkspaceProcessContext) -> Iterato
             Probe("postgres", postgres, required=True),
             Probe(CODE_LOCATION, partial(code_problem, context), required=True),
             Probe("daemon", partial(daemon_problem, context.instance), required=True),
-            *_probes_of_sources(settings, stack.callback),
+            *(_probe_of_source(name, options, stack.callback) for name, options in sources.items()),
             Probe("files", files_check(settings)),
             *_probes_of_batch_jobs(settings, stack.callback),
             Probe("mirror", partial(mirror_problem, context)),
@@ -43,14 +52,22 @@ def open_probes(settings: Settings, context: WorkspaceProcessContext) -> Iterato
         )
 
 
-def _probes_of_sources(settings: Settings, at_end: Callable[[Callable[[], None]], object]) -> list[Probe]:
-    if not settings.has_source:
-        return []
+def probe_name(source: str | None) -> str:
+    """What a source is called among the dependencies: mysql, or mysql_crm for the source crm."""
+    return "mysql" if source is None else f"mysql_{source}"
+
+
+def _probe_of_source(
+    name: str | None, options: Callable[[], "SourceOptions"], at_end: Callable[[Callable[[], None]], object]
+) -> Probe:
     from aggregation_pipeline.health.mysql import MySQLCheck
 
-    check = MySQLCheck(source_options(settings))
+    try:
+        check = MySQLCheck(options())
+    except SettingsError as error:
+        return Probe(probe_name(name), partial(str, error))
     at_end(check.close)
-    return [Probe("mysql", check)]
+    return Probe(probe_name(name), check)
 
 
 def _probes_of_batch_jobs(settings: Settings, at_end: Callable[[Callable[[], None]], object]) -> list[Probe]:

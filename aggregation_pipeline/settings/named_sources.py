@@ -1,6 +1,7 @@
 """The databases of a deployment by name: `sources:` of aggregation.yaml, with the variables DB_<NAME>_... over it."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -63,6 +64,12 @@ class NamedSources:
         if problem := self.problem(name):
             raise SettingsError(problem)
         return options_of_source(self.of(name), self.settings.mask_salt or NO_SALT, name)
+
+    def where(self, name: str | None) -> str:
+        """Return the address of a server, for people; empty where it cannot be told."""
+        with suppress(SettingsError):
+            return self.options(name).where
+        return ""
 
     def database(self, name: str | None) -> str:
         """Return the database that tables are in where an entry names none."""

@@ -30,6 +30,7 @@ from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api, routes_to
 from aggregation_pipeline.web.bounded_connection import BoundedConnection, allow_many_connections
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline.web.common.peers import Peers, address_of
 from aggregation_pipeline.web.common.principal import principal_of
 from aggregation_pipeline.web.common.quiet_log import OnceAMinute
@@ -210,7 +211,7 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
         target = WorkspaceFileTarget(paths=[str(path) for path in workspace])
         with (
             WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="WARNING") as context,
-            open_probes(settings, context) as probes,
+            open_probes(settings, context, CurrentProject(settings).sources()) as probes,
             open_endpoints(settings, context, probes) as routers,
             open_access(settings, host) as access,
             second_loop() as loop,

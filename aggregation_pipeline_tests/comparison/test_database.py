@@ -63,7 +63,7 @@ def compare(
     changed = replace(extract, datasets=(replace(dataset, path=folder / "changed.parquet"),))
     path = folder / "old.json"
     path.write_text(json.dumps(old_json(old)), encoding="utf-8")
-    return compared(folder, entry, changed, path, file=str(path), source=lambda: options_for(server, database))
+    return compared(folder, entry, changed, path, file=str(path), source=lambda _: options_for(server, database))
 
 
 def test_each_value_is_judged_by_the_database(mariadb: MySQLServer, database: str, tmp_path: Path):
@@ -130,6 +130,6 @@ def test_a_database_that_is_away_is_said(mariadb: MySQLServer, database: str, tm
     run_on(mariadb, database, ["DROP TABLE orders"])
     path = tmp_path / "old.json"
     path.write_text(json.dumps(old_json([{"id": 7}])), encoding="utf-8")
-    result = compared(tmp_path, entry, extract, path, file=str(path), source=lambda: options_for(mariadb, database))
+    result = compared(tmp_path, entry, extract, path, file=str(path), source=lambda _: options_for(mariadb, database))
     assert result.status == "differs"
     assert result.unasked.startswith("the database could not be asked: ")

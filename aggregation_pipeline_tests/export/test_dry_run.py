@@ -98,7 +98,7 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     )
     request = ReadRequest(entry, "2026-11-20", LOGICAL_TIME, ZONE)
     source = options_for(mariadb, database)
-    (before,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
+    (before,) = plan_tables([(request, FORMAT_NAMES)], lambda _: source, store, "p")
     destination = Destination(store, "p", "run", entry.options, tmp_path / "temp", NoLock())
     exported = export_window(request, source, FORMAT_NAMES, destination, SilentObserver())
     manifest = exported.manifest
@@ -107,7 +107,7 @@ def test_the_files_of_a_plan_are_those_of_the_run(mariadb: MySQLServer, tmp_path
     )
     assert [dataset.sql for dataset in before.datasets] == [dataset.sql for dataset in manifest.datasets]
     assert [dataset.masks for dataset in manifest.datasets] == [{}, {"phone": "drop"}]
-    (after,) = plan_tables([(request, FORMAT_NAMES)], lambda: source, store, "p")
+    (after,) = plan_tables([(request, FORMAT_NAMES)], lambda _: source, store, "p")
     assert (before.published, after.published) == (False, True)
 
 

@@ -87,7 +87,7 @@ def test_a_missing_grant_is_named(mariadb: MySQLServer, tmp_path: Path):
     source = options_for(mariadb, database)
     requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["json"]) for name in ("open_", "closed")]
     reader = SourceOptions(database=database, user="plan_reader", socket=source.socket)
-    good, bad = plan_tables(requests, lambda: reader, FolderStore(tmp_path), "")
+    good, bad = plan_tables(requests, lambda _: reader, FolderStore(tmp_path), "")
     assert good.problems == []
     assert "1142" in bad.problems[0]
     assert "Grant SELECT on the table" in bad.problems[0]
@@ -97,15 +97,19 @@ def test_a_server_that_is_away_is_waited_for_once(tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    connections: list[str] = []
+    connections: list[str | None] = []
 
-    def source() -> SourceOptions:
-        connections.append(str(port))
-        return SourceOptions(database="x", user="root", host="127.0.0.1", port=port)
+    def source(name: str | None) -> SourceOptions:
+        connections.append(name)
+        return SourceOptions(database="x", user="root", host="127.0.0.1", port=port, name=name)
 
-    requests = [(ReadRequest(TableEntry(name=name), "w", LOGICAL_TIME, ZONE), ["csv"]) for name in ("a", "b")]
+    entries = [TableEntry(name="a"), TableEntry(name="b"), TableEntry(name="c", source="crm")]
+    requests = [(ReadRequest(entry, "w", LOGICAL_TIME, ZONE), ["csv"]) for entry in entries]
     plans = list(plan_tables(requests, source, FolderStore(tmp_path), ""))
-    assert len(connections) == 1
+    # Of another server nothing is known yet.
+    assert connections == [None, "crm"]
+    assert "no server answers" in plans[2].problems[0]
+    assert plans[2].source == "c of crm"
     assert "no server answers" in plans[0].problems[0]
     assert plans[1].problems == ["not asked: there is no way to the source database, see a"]
     assert [file.key for file in plans[1].files] == ["b/w/b.summary.csv", "b/w/manifest.json"]

@@ -4,7 +4,7 @@ import base64
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from starlette.types import ASGIApp
 
+from aggregation_pipeline.health.probe import Probe
 from aggregation_pipeline.health.probes import open_probes
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.web.api import build_api
 from aggregation_pipeline.web.bounded_connection import BoundedConnection
+from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline.web.dagster_loop import second_loop
 from aggregation_pipeline.web.endpoints import open_endpoints
 from aggregation_pipeline.web.gate.hosts import OwnHosts
@@ -89,7 +91,9 @@ def building(
     """Build the webserver. `settings` name what to probe, and `access` who signs in how; without it nobody has to."""
     own = OwnHosts.of("127.0.0.1", port, ["dagster.example"])
     with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context, ExitStack() as stack:
-        probes = () if settings is None else stack.enter_context(open_probes(settings, context))
+        probes: Sequence[Probe] = ()
+        if settings is not None:
+            probes = stack.enter_context(open_probes(settings, context, CurrentProject(settings).sources()))
         routers = () if settings is None else stack.enter_context(open_endpoints(settings, context, probes))
         loop = stack.enter_context(second_loop())
         access = access or settings or access_settings(instance, workspace.parent)

@@ -1,11 +1,19 @@
 """The configured tables, as the web process knows them."""
 
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
+from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.named_sources import NamedSources
+
+if TYPE_CHECKING:
+    from aggregation_pipeline.source.mysql.connection import SourceOptions
 
 
 class CurrentProject:
@@ -17,6 +25,17 @@ class CurrentProject:
         self._lock = threading.Lock()
         self._content: bytes | None = None
         self._project: Project | None = None
+
+    def sources(self) -> "Mapping[str | None, Callable[[], SourceOptions]]":
+        """Return what tells where each source is that entries read now, by its name; None stands for that of DB_HOST.
+
+        If aggregation.yaml cannot be used, there is that one alone.
+        """
+        sources, used = NamedSources(self._settings, {}), tuple[str | None, ...]((None,))
+        with suppress(PipelineError):
+            project = self()
+            sources, used = project.sources, project.used_sources
+        return {name: partial(sources.options, name) for name in used if name is not None or self._settings.has_source}
 
     def __call__(self) -> Project:
         """Return the project of the file as it is now. Entries that cannot be used are placeholders in it.

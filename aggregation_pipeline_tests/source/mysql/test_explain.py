@@ -99,7 +99,7 @@ def test_a_refusal_behind_a_view_is_a_note_of_the_first_run_and_an_error_where_s
     assert read_extract(request, options, tmp_path, ignore_progress, pytest.fail, notes.append).datasets[0].rows == 0
     assert len(notes) == 1
     assert re.search(WORDS, notes[0])
-    (plan,) = plan_tables([(request, list(FORMATS))], lambda: options, FolderStore(tmp_path / "store"), "p")
+    (plan,) = plan_tables([(request, list(FORMATS))], lambda _: options, FolderStore(tmp_path / "store"), "p")
     assert any(re.search(WORDS, warning) for warning in plan.warnings)
     assert any("engines unknown (view v_inn)" in warning for warning in plan.warnings)
     assert plan.problems == []

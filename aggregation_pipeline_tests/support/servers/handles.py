@@ -66,10 +66,11 @@ class MySQLServer:
         """Create an empty utf8mb4 database of its own and return its name. A test's own is dropped after it."""
         name = f"t_{uuid.uuid4().hex[:12]}"
         self._outside(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        endings.append(lambda: self._drop(name))
+        endings.append(lambda: self.drop(name))
         return name
 
-    def _drop(self, database: str) -> None:
+    def drop(self, database: str) -> None:
+        """Drop a database, if the server is there."""
         # A test may have ended a server of its own.
         if socket_accepts(Path(self.unix_socket)):
             self._outside(f"DROP DATABASE IF EXISTS {database}")
