@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.table import batch_jobs
+from aggregation_pipeline.config.sources import split_variable
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.embedded.sample_data import load_sample_data
 from aggregation_pipeline.embedded.servers import Servers, start_servers
@@ -29,7 +30,7 @@ from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.services.supervisor import Address, supervise
 from aggregation_pipeline.settings.base import Settings, load_settings
-from aggregation_pipeline.settings.value_files import with_files
+from aggregation_pipeline.settings.value_files import SUFFIX, with_files
 
 # Folders and logs are where the machine's user wants them. Every other setting belongs to somebody's real servers.
 _KEPT_SETTINGS: Final = {"storage_dir", "temp_dir", "log_dir", "log_level", "log_format"}
@@ -76,7 +77,7 @@ def _write_variables(root: Path, variables: Mapping[str, str]) -> Path:
     """Write a file that points a shell to the embedded servers, and away from any other. Tables stay selectable."""
     path = root / "dev.env"
     kept = {name.upper() for name in _KEPT_SETTINGS | {"aggregation_config"}}
-    others = sorted({*with_files(Settings.model_fields)} - kept)
+    others = sorted({*with_files(Settings.model_fields), *filter(_is_of_source, os.environ)} - kept)
     lines = [f"unset {' '.join(others)}", *(f"export {name}={shlex.quote(value)}" for name, value in variables.items())]
     # Then the commands in README work as they stand there.
     lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
@@ -134,7 +135,16 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 def _without_settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     ours = {*with_files(Settings.model_fields)} - {name.upper() for name in _KEPT_SETTINGS}
-    return {name: value for name, value in (environ or os.environ).items() if name.upper() not in ours}
+    return {
+        name: value
+        for name, value in (environ or os.environ).items()
+        if name.upper() not in ours and not _is_of_source(name)
+    }
+
+
+def _is_of_source(name: str) -> bool:
+    """Whether a variable says where a database by name is."""
+    return split_variable(name.upper().removesuffix(SUFFIX)) is not None
 
 
 def _batch_jobs_row(settings: Settings, run_id: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _SETTINGS: Final = (
     *("timezone", "output_format", "aggregation_tables", "db_name", "mask_salt", "deployment_name"),
     *("oss_bucket", "oss_prefix"),
 )
+_OF_SOURCES: Final = {"DB_<NAME>_NAME": "database", "DB_<NAME>_TIMEZONE": "timezone"}
 _DIGITS: Final = 12
 
 
@@ -37,7 +38,18 @@ def rules_of(settings: "Settings", content: bytes | None = None) -> Mapping[str,
         **{package: _version(package) for package in _PACKAGES},
         "aggregation.yaml": _digest(content if content is not None else _read(path)),
         **{name.upper(): _digest(_text(getattr(settings, name)).encode()) for name in _SETTINGS},
+        " and ".join(_OF_SOURCES): _digest(json.dumps(_of_sources(settings)).encode()),
     }
+
+
+def _of_sources(settings: "Settings") -> list[tuple[str, str, str]]:
+    """What variables of sources by name make of results. What aggregation.yaml says of them is in its own digest."""
+    return [
+        (source, key, value.get_secret_value())
+        for source, variables in sorted(settings.source_variables.items())
+        for key, value in sorted(variables.values.items())
+        if key in _OF_SOURCES.values()
+    ]
 
 
 def as_text(rules: Mapping[str, str]) -> str:

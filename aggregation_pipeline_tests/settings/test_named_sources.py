@@ -1,6 +1,7 @@
 """Databases by name: aggregation.yaml, with the variables DB_<NAME>_... over it key by key."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from aggregation_pipeline.config.sources import Source
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.code_snapshot import pass_on_environment
 from aggregation_pipeline.settings.named_sources import NamedSources
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
@@ -147,3 +149,16 @@ def test_slips_in_the_variables_of_a_source_are_found(
     }.items():
         assert f"sets {wrong}, which has no meaning here. Was {right} meant?" in caplog.text
     assert "DB_OTHER_HOST" not in caplog.text
+
+
+def test_children_inherit_what_env_and_files_say_of_a_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    path, password = tmp_path / ".env", tmp_path / "password"
+    password.write_text(HIDDEN)
+    path.write_text(f"DB_CRM_HOST=h\nDB_CRM_USER=u\nDB_CRM_NAME=d\nDB_CRM_PASSWORD_FILE={password}\n")
+    settings = settings_of(monkeypatch, AGGREGATION_ENV_FILE=str(path))()
+    # What children inherit, and no test after this one.
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    pass_on_environment(settings.variable_names)
+    password.unlink()
+    options = NamedSources(load_settings(), {}).options("crm")
+    assert (options.where, options.password.get_secret_value()) == ("h:3306", HIDDEN)

@@ -56,3 +56,10 @@ def test_other_versions_are_named_with_both(rules):
 def test_a_run_that_says_nothing_of_its_rules_is_not_refused_and_one_with_a_broken_tag_is(rules):
     assert differing(None, rules()) == []
     assert differing("{", rules()) == ["what is stored of the rules"]
+
+
+def test_the_database_of_a_source_by_name_counts_and_its_address_does_not(rules):
+    variables = {"DB_CRM_HOST": "one", "DB_CRM_NAME": "crm"}
+    there = as_text(rules(**variables))
+    assert differing(there, rules(**variables | {"DB_CRM_HOST": "two", "DB_CRM_PASSWORD": "x"})) == []
+    assert differing(there, rules(**variables | {"DB_CRM_NAME": "other"})) == ["DB_<NAME>_NAME and DB_<NAME>_TIMEZONE"]
