@@ -15,6 +15,11 @@ def state(dev: Dev, kind: InstigatorType, name: str) -> InstigatorState | None:
 
 def looks(dev: Dev) -> int:
     """Return how often the sensor catch_up has looked for missed windows."""
-    found = state(dev, InstigatorType.SENSOR, CATCH_UP)
+    return ticks_of(dev, CATCH_UP)
+
+
+def ticks_of(dev: Dev, sensor: str) -> int:
+    """Return how many ticks of a sensor have ended well."""
+    found = state(dev, InstigatorType.SENSOR, sensor)
     ticks = dev.instance.get_ticks(found.instigator_origin_id, found.selector_id) if found else []
     return sum(tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED) for tick in ticks)
