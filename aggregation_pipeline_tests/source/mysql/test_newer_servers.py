@@ -19,7 +19,8 @@ from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, Read, ignore_progress
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import BINARY, Column
-from aggregation_pipeline_tests.support.servers.replay import Forward, Replay, Reply, ResultSet, replaying
+from aggregation_pipeline_tests.support.servers.replay import Replay, replaying
+from aggregation_pipeline_tests.support.servers.replies import Forward, Reply, ResultSet
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,8 @@ def let_in(
 
 
 def _check_native(proof: bytes, nonce: bytes, account: Account) -> str | None:
+    if not account.password:
+        return None if proof else "native"
     stored = _sha1(_sha1(account.password.encode()))
     return "native" if _sha1(_xor(proof, _sha1(nonce + stored))) == stored else None
 

@@ -19,7 +19,9 @@ import pymysql
 from aggregation_pipeline_tests.support.servers import packets
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.login import Account, Certificate, LoginRefusedError, let_in
-from aggregation_pipeline_tests.support.servers.packets import Cell, Column, Wire
+from aggregation_pipeline_tests.support.servers.packets import Column, Wire
+from aggregation_pipeline_tests.support.servers.replayed_variables import ReplayedVariables
+from aggregation_pipeline_tests.support.servers.replies import Done, Error, Forward, Reply, ResultSet
 
 # MySQL 5.6 has none of these, or has them under other names.
 MYSQL_8: Mapping[str, str | None] = {
@@ -39,55 +41,7 @@ MYSQL_8: Mapping[str, str | None] = {
     "internal_tmp_mem_storage_engine": "TempTable",
 }
 
-_RENAMED = {"transaction_isolation": "tx_isolation", "transaction_read_only": "tx_read_only"}
 _QUIT, _INIT_DB, _QUERY, _PING = 1, 2, 3, 14
-
-
-@dataclass(frozen=True)
-class ResultSet:
-    """A result set."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]] = ()
-    warnings: int = 0
-
-
-@dataclass(frozen=True)
-class Done:
-    """A statement without a result."""
-
-    warnings: int = 0
-
-
-@dataclass(frozen=True)
-class Error:
-    """A refused statement, as in `Error(3170, "HY000", "...")`."""
-
-    code: int
-    state: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Forward:
-    """The backend's answer, with changes.
-
-    Attributes:
-        sql: the statement to send instead, in which `\\1` is a group of the pattern.
-        warnings: the warning count to send instead.
-        columns: descriptions to send instead, by position.
-        hidden: rows to leave out, by their first cell.
-        more: rows to add.
-    """
-
-    sql: str | None = None
-    warnings: int | None = None
-    columns: Mapping[int, Column] = field(default_factory=dict)
-    hidden: Sequence[str] = ()
-    more: Sequence[Sequence[Cell]] = ()
-
-
-Reply = ResultSet | Done | Error | Forward
 
 
 @dataclass
@@ -98,7 +52,8 @@ class Replay:
         port: on the loopback address.
         statements: every statement of a client, in order.
         logins: how each client authenticated.
-        variables: values of variables that the backend lacks; None for a variable that only the backend has.
+        variables: its variables.
+        text_charset: of text, if it is not the backend's.
     """
 
     port: int
@@ -108,7 +63,8 @@ class Replay:
     certificate: Certificate
     tls: bool
     script: Sequence[tuple[str, Reply]]
-    variables: dict[str, str | None]
+    variables: ReplayedVariables
+    text_charset: int | None = None
     statements: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
 
@@ -119,39 +75,7 @@ class Replay:
                 return (
                     replace(reply, sql=match.expand(reply.sql)) if isinstance(reply, Forward) and reply.sql else reply
                 )
-        return self._of_variables(sql)
-
-    def _of_variables(self, sql: str) -> Reply:
-        """Answer a statement about variables. They are shared by all connections, which is enough for a test."""
-        if match := re.fullmatch(r"SELECT @@(?:session\.|global\.)?(\w+)", sql):
-            name = match[1].lower()
-            known = name in self.variables and name not in _RENAMED
-            if known and self.variables[name] is None:
-                return Error(1193, "HY000", f"Unknown system variable '{name}'")
-            if known:
-                return ResultSet([Column(match[0][7:])], [[self.variables[name]]])
-        if match := re.fullmatch(r"SHOW VARIABLES WHERE Variable_name IN \((.*)\)", sql):
-            names = match[1].lower()
-            ours = [(name, value) for name, value in self.variables.items() if f"'{name}'" in names]
-            return Forward(
-                hidden=[name for name, _ in ours], more=[(name, value) for name, value in ours if value is not None]
-            )
-        if re.match(r"SET\s+SESSION\s+\w+\s*=", sql):
-            return self._set(sql)
-        return Forward(sql=re.sub(r"@@(session\.|global\.)?transaction_(isolation|read_only)", r"@@\1tx_\2", sql))
-
-    def _set(self, sql: str) -> Reply:
-        """Keep the values of our variables, and forward the other assignments."""
-        rest = []
-        for assignment in re.split(r",\s*(?=SESSION\s|@)", sql.removeprefix("SET ")):
-            name, value = (part.strip() for part in assignment.removeprefix("SESSION ").split("=", 1))
-            if name in _RENAMED:
-                rest.append(f"SESSION {_RENAMED[name]} = {value}")
-            elif name.lower() in self.variables:
-                self.variables[name.lower()] = value.strip("'")
-            else:
-                rest.append(assignment)
-        return Forward(sql=f"SET {', '.join(rest)}") if rest else Done()
+        return self.variables.reply_to(sql)
 
 
 @contextmanager
@@ -163,7 +87,8 @@ def replaying(
     version: str = "8.4.3",
     account: Account | None = None,
     tls: bool = True,
-    variables: Mapping[str, str | None] = MYSQL_8,
+    variables: Mapping[str, str | None] | ReplayedVariables = MYSQL_8,
+    text_charset: int | None = None,
 ) -> Iterator[Replay]:
     """Run such a server.
 
@@ -174,7 +99,8 @@ def replaying(
         version: the version that it reports.
         account: its only account.
         tls: whether it offers TLS.
-        variables: values of variables that the backend lacks; None for a variable that only the backend has.
+        variables: its variables, or the values of those that the backend lacks.
+        text_charset: of text, if it is not the backend's.
     """
 
     class Handler(socketserver.BaseRequestHandler):
@@ -199,7 +125,10 @@ def replaying(
             certificate,
             tls,
             said,
-            {**variables, "version": version},
+            variables
+            if isinstance(variables, ReplayedVariables)
+            else ReplayedVariables({**variables, "version": version}),
+            text_charset,
         )
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -234,7 +163,7 @@ def _answer(wire: Wire, replay: Replay, backend: Any, command: int, said: str) -
             backend.select_db(said)
         elif command == _QUERY:
             replay.statements.append(said)
-            return wire.write(*_packets(replay.reply_to(said), backend, said))
+            return wire.write(*_packets(replay.reply_to(said), backend, said, replay.text_charset))
         else:
             assert command == _PING, f"command {command} is not known here"
         wire.write(packets.ok(backend.server_status))
@@ -243,7 +172,7 @@ def _answer(wire: Wire, replay: Replay, backend: Any, command: int, said: str) -
         wire.write(packets.error(code, getattr(failure, "sqlstate", None) or "HY000", message))
 
 
-def _packets(reply: Reply, backend: Any, said: str) -> list[bytes]:
+def _packets(reply: Reply, backend: Any, said: str, text_charset: int | None) -> list[bytes]:
     status = backend.server_status
     if isinstance(reply, ResultSet):
         return packets.result(reply.columns, reply.rows, status, reply.warnings)
@@ -257,6 +186,8 @@ def _packets(reply: Reply, backend: Any, said: str) -> list[bytes]:
     if result.rows is None:
         return [packets.ok(backend.server_status, warnings)]
     columns = [Column(f.name, f.type_code, f.flags, f.charsetnr, f.length, f.scale) for f in result.fields]
+    if text_charset is not None:
+        columns = [each if each.charset == packets.BINARY else replace(each, charset=text_charset) for each in columns]
     columns = [reply.columns.get(place, column) for place, column in enumerate(columns)]
     rows = (
         [row for row in result.rows if row[0] is None or row[0].decode().lower() not in reply.hidden]
