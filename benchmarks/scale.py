@@ -8,7 +8,9 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -63,6 +65,8 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=1_000, help="small tables of one run")
     given = parser.parse_args()
     progress = Console(stderr=True, highlight=False)
+    # As an exception SIGTERM stops the servers too, which are processes of their own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(", ".join(f"{name}: {value}" for name, value in describe().items()))
     with running_source(10) as source, postgres(source, progress.print) as new_database:
         setup = _Setup(source, new_database, progress.print)
