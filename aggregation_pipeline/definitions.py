@@ -20,6 +20,7 @@ from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.node_files import build_node_files_job, build_node_files_sensor, ticks_of
+from aggregation_pipeline.automation.pools import pool_limits, set_pool_limits
 from aggregation_pipeline.automation.refresh import build_refresh
 from aggregation_pipeline.automation.retention import build_retention_job, build_retention_schedule
 from aggregation_pipeline.automation.schedules import build_schedule
@@ -98,11 +99,17 @@ def build_definitions(
         resources=_resources(project, publisher),
         executor=build_executor(
             settings.executor,
-            lambda instance, run_id: project.live_updates("aggregation run").start(instance, run_id),
+            functools.partial(_begin_run, project),
             lambda instance, run: _heartbeat(instance, run, settings.require_dagster_url()),
         ),
         metadata=project.rules,
     )
+
+
+def _begin_run(project: Project, instance: DagsterInstance, run_id: str) -> None:
+    """What happens in the process of a run before its first table."""
+    set_pool_limits(instance, pool_limits(project))
+    project.live_updates("aggregation run").start(instance, run_id)
 
 
 def _pruning(settings: Settings, open_repository: "OpenRepository") -> list[JobDefinition]:

@@ -119,6 +119,8 @@ class Source(ConfigModel):
     """A file with our own certificate."""
     ssl_key: str | None = None
     """A file with its private key."""
+    pool_limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """At most so many of its tables are read at once, by all runs together. Default: default_limit in dagster.yaml."""
     source_limits: SourceLimits = SourceLimits()
     """What its tables may ask of it, where it differs from the project's source_limits."""
 

@@ -156,6 +156,11 @@ class EventStorage(PostgresEventLogStorage):
                 concurrency_key
             )
 
+    def set_concurrency_slots(self, concurrency_key: str, num: int) -> None:
+        """Give the pool so many slots, one process at a time, for the same reason."""
+        with one_process_at_a_time(self.postgres_url):
+            super().set_concurrency_slots(concurrency_key, num)
+
 
 def _evaluated(event: EventLogEntry) -> EvaluatedCheck | None:
     data = event.dagster_event and event.dagster_event.event_specific_data

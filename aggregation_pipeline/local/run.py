@@ -14,6 +14,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.node_files import NODE_FILES_JOB, ticks_of
+from aggregation_pipeline.automation.pools import pool_limits, set_pool_limits
 from aggregation_pipeline.automation.run_requests import (
     Launch,
     LaunchSpec,
@@ -114,6 +115,7 @@ def _run_job(
 ) -> RunResult:
     job, spec = launch.group.name, launch.spec
     run_id = str(uuid4())
+    set_pool_limits(instance, pool_limits(project))
     project.live_updates(f"aggregation run {run_id[:8]}").start_before_run(instance, run_id)
     assets = select_assets(project, launch.names, formats)
     succeeded = _execute(project, definitions, instance, run_id, job, assets, spec)

@@ -124,7 +124,7 @@ class NamedSources:
         variables = {key: value.get_secret_value() for key, value in self._variables(name).values.items()}
         written: dict[str, object] = {}
         if source is not None:
-            written = source.model_dump(exclude_none=True, exclude={"source_limits"})
+            written = source.model_dump(exclude_none=True, exclude={"source_limits", "pool_limit"})
         if "host" in variables:
             # A socket goes before a host, and the environment before the file.
             written.pop("socket", None)

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "sources.user": {"reader": "reader", "null": None},
     "sources.database": {"shop": "shop", "订单": "订单", "null": None},
     "sources.timezone": {"Europe/Berlin": "Europe/Berlin", "null": None},
+    "sources.pool_limit": {"2": 2, "null": None},
     "sources.ssl_mode": {"VERIFY_CA": "VERIFY_CA", "null": None},
     "sources.ssl_ca": {"/etc/ssl/ca.pem": "/etc/ssl/ca.pem", "null": None},
     "sources.ssl_cert": {"/etc/ssl/cert.pem": "/etc/ssl/cert.pem", "null": None},

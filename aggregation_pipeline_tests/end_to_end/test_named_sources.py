@@ -36,7 +36,7 @@ from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 CONFIG = """
     sources:
       shop: {{socket: {socket}, user: root, database: {shop}}}
-      crm: {{user: nobody, database: {crm}, source_limits: {{max_rows: 1}}}}
+      crm: {{user: nobody, database: {crm}, pool_limit: 2, source_limits: {{max_rows: 1}}}}
       away: {{host: 127.0.0.1, port: {port}, user: root, database: {shop}}}
     tables:
       plain: {{table: users, select_fields: [id, phone]}}
@@ -130,6 +130,7 @@ def prove_apart(scene: Scene, *also: str) -> RunResult:
         tables = ["plain", "shop_users", "crm_users", "crm_orders", *also]
         result = run_tables(project, build_definitions(project), instance, tables=tables, formats=None)
         paths = {name: lineage(instance, name) for name in ("plain", "shop_users", "crm_users")}
+        pools = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
         observed = instance.fetch_observations(source_key(scene.databases["crm"], "users", "crm"), limit=1).records
     assert {name: table.status for name, table in result.tables.items()} == {
         "plain": "completed",
@@ -151,6 +152,7 @@ def prove_apart(scene: Scene, *also: str) -> RunResult:
         "crm_users": {("mysql", "crm", databases["crm"], "users")},
     }
     assert observed
+    assert (pools[f"source_crm.{databases['crm']}"], pools[f"source_shop.{databases['shop']}"]) == (2, 4)
     results = row_of(scene.deployment, result.batch_job_id)["metadata"]["results"]
     sources = {name: each["by_table"][name].get("source") for name, each in results.items()}
     assert {name: source for name, source in sources.items() if source} == {"shop_users": "shop", "crm_users": "crm"}
