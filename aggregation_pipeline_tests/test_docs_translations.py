@@ -44,6 +44,7 @@ def test_the_pages_that_users_read_are_translated():
         "migration",
         "deployment",
         "dagster_projects",
+        "servers",
     }
     assert names == {f"{name}{SUFFIX}" for name in read_by_users}
 

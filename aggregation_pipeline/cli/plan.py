@@ -182,6 +182,8 @@ def _show_table(console: "Console", plan: "TablePlan") -> None:
         console.print(f"  [yellow]warning[/]   {escape(warning)}")
     source = [plan.source, _SNAPSHOT[plan.snapshot], plan.engines, f"server {plan.server}" if plan.server else ""]
     console.print(f"  source    {escape(', '.join(filter(None, source)))}")
+    if plan.server_abilities:
+        console.print(f"  server    {escape(plan.server_abilities)}")
     published = ", published already: a new version if it differs" if plan.published else ""
     console.print(f"  window    {plan.window}{published}")
     for dataset in plan.datasets:

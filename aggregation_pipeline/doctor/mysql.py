@@ -1,7 +1,7 @@
 """The source database: whether it can be read exactly, by an account that can do no more than that."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -62,16 +62,22 @@ def examine_mysql(case: Case, source: str | None = None) -> Iterator[Finding]:
 def _in_session(case: Case, options: SourceOptions, zone: ZoneInfo) -> Iterator[Finding]:
     with open_session(options, logical_time=datetime.now(UTC), zone=zone, require_snapshot=False) as session:
         yield ok("reach", f"{options.where} answers: {_kind(session)}")
-        yield ok("session", "sql_mode, time zone, time limits and REPEATABLE READ could be set")
-        yield _snapshot(session)
-        yield _grants(session)
-        yield _named_zones(session, zone.key)
-        yield _tls(session, by_socket=options.socket is not None or is_loopback(options.host or ""))
+        yield ok(
+            "session", "sql_mode, time zone, time limits and isolation could be set, as far as the server has them"
+        )
+        entries = [
+            table for table in (case.project.tables if case.project else ()) if table.entry.source == options.name
+        ]
+        yield _snapshot(session, needed=not entries or any(one.entry.consistency == "snapshot" for one in entries))
+        yield _abilities(session)
+        by_socket = options.socket is not None or is_loopback(options.host or "")
+        yield _asked("grants", lambda: _grants(session))
+        yield _asked("time zone", lambda: _named_zones(session, zone.key))
+        yield _asked("TLS", lambda: _tls(session, by_socket=by_socket))
         yield _replica(session)
         yield from _same_server(case, options)
-        for table in case.project.tables if case.project else ():
-            if table.entry.source == options.name:
-                yield _table(session, table)
+        for table in entries:
+            yield _table(session, table)
 
 
 def _same_server(case: Case, options: SourceOptions) -> Iterator[Finding]:
@@ -91,21 +97,41 @@ def _same_server(case: Case, options: SourceOptions) -> Iterator[Finding]:
             )
 
 
+def _asked(name: str, question: Callable[[], Finding]) -> Finding:
+    """What a question finds; not every server of MySQL's kin knows each of them."""
+    try:
+        return question()
+    except SourceLostError:
+        raise
+    except SourceError:
+        return ok(name, "not known: the server does not answer that question")
+
+
 def _kind(session: Session) -> str:
-    (comment,) = session.row("SELECT @@version_comment")
+    try:
+        (comment,) = session.row("SELECT @@version_comment")
+    except SourceLostError:
+        raise
+    except SourceError:
+        comment = ""
     said = f"{session.server} {comment}".casefold()
     kind = next((kind for kind in _KINDS if kind.casefold() in said), "MySQL")
     return f"{kind}, version {session.server}"
 
 
-def _snapshot(session: Session) -> Finding:
+def _snapshot(session: Session, *, needed: bool) -> Finding:
+    """Whether there is a snapshot; `needed`: by an entry that does not say `consistency: none`."""
     if session.snapshot:
-        return ok("snapshot", "one read-only snapshot was opened, at an isolation level that keeps it")
-    return failure(
-        "snapshot",
-        "the server gives no snapshot: summary and detail rows could disagree",
-        "Allow REPEATABLE READ for this user, or write `consistency: none` in the entries",
-    )
+        return ok("snapshot", next(session.capabilities.in_words()))
+    text = f"the server {session.capabilities.no_snapshot}: summary and detail rows could disagree"
+    if not needed:
+        return ok("snapshot", f"{text}, which all entries allow (`consistency: none`)")
+    return failure("snapshot", text, "Allow REPEATABLE READ for this user, or write `consistency: none` in the entries")
+
+
+def _abilities(session: Session) -> Finding:
+    _, *others = session.capabilities.in_words()
+    return ok("abilities", "; ".join(others))
 
 
 def _grants(session: Session) -> Finding:

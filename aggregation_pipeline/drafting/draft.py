@@ -122,7 +122,7 @@ def _draft(how: How, table: Table) -> Draft:
     with _session(how) as session:
         structure = read_structure(session, table.name)
         table = count_rows(session, table)
-        can_limit = bool(session.statement_limits)
+        can_limit = bool(session.capabilities.statement_limits)
     if not structure.columns:
         raise SourceError("this account sees no columns of it")
     sample, reason = _sample(how, table, structure, can_limit=can_limit)

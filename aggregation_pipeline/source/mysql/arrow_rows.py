@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pydantic import SecretStr
 
+from aggregation_pipeline.source.mysql.as_of import as_of
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
 from aggregation_pipeline.source.mysql.session import Session
@@ -24,7 +25,7 @@ class ArrowRows:
         self._session = session
         self.zero_dates = zero_dates
         with session.translate_errors():
-            self.stream = RowStream(session.driver_connection, described.query.sql)
+            self.stream = RowStream(session.driver_connection, as_of(described.query.sql, session.capabilities.scn))
         self._columns = described.column_types(self.stream.fields, session.clock, zero_dates, salt)
         self.schema = pa.schema([column.field for column in self._columns if column is not None])
 

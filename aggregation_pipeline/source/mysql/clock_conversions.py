@@ -144,7 +144,7 @@ def _add_conversions_of(
         _add_range(found, columns.table, f"NULLIF(UNIX_TIMESTAMP({quote(name)}), 0)")
     functions = [*sorted(references.called.intersection(stored)), *sorted(map(str, references.stored))]
     found.unknown += [f"{name} is a stored function" for name in functions]
-    found.present = found.present or _uses_current_time(tokens)
+    found.present = found.present or uses_current_time(tokens)
     return bool(converting or converted or functions)
 
 
@@ -197,7 +197,7 @@ def _converting_virtual_columns(
         for column in sorted(converted):
             _add_range(found, columns.table, f"NULLIF(UNIX_TIMESTAMP({quote(column)}), 0)")
         found.unknown += [f"the virtual column {name} calls {function.upper()}" for function in functions]
-        found.present = found.present or _uses_current_time(inner)
+        found.present = found.present or uses_current_time(inner)
         if converted or functions:
             yield name
 
@@ -217,7 +217,8 @@ def _tokens_of_virtual(columns: TableColumns, name: str, seen: frozenset[str]) -
     return found
 
 
-def _uses_current_time(tokens: Sequence[Token]) -> bool:
+def uses_current_time(tokens: Sequence[Token]) -> bool:
+    """Whether an expression depends on when it is computed."""
     return any(token.name in _CURRENT_TIME_FUNCTIONS for token in tokens if token.kind == "word")
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from aggregation_pipeline.source.mysql.pymysql_internals import HookedConnection
+from aggregation_pipeline.source.mysql.quiet_dialect import DRIVER_NAME
 from aggregation_pipeline.source.mysql.session_setup import LIFT_LIMITS
 from aggregation_pipeline.source.mysql.tls import Tls, tls_context
 
@@ -53,11 +54,10 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     """Return the SQLAlchemy engine of a server, which keeps one connection if its session was kept.
 
     A connection that is used again has started over: one table's session variables (`timestamp`!) never reach the next.
-    The engine itself is cached: what it asks a server before its first connection would otherwise be asked for every
-    window.
+    The engine itself is cached, and its connection with it.
     """
     url = sa.URL.create(
-        "mysql+pymysql",
+        DRIVER_NAME,
         username=options.user,
         host=None if options.socket else options.host,
         port=None if options.socket else options.port,
@@ -92,7 +92,7 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     ) -> HookedConnection:
         return HookedConnection(
             tls_context=functools.partial(tls_context, options.tls),
-            # Sent before SQLAlchemy asks its first question, which these limits could spoil.
+            # Sent before the session asks its first question, which these limits could spoil.
             first_statement=LIFT_LIMITS,
             # A password goes out in UTF-8, as MySQL's own clients send it; PyMySQL encodes a str in Latin-1.
             **{**parameters, **options.tls.driver_arguments, "password": options.password.get_secret_value().encode()},

@@ -19,6 +19,7 @@ from aggregation_pipeline.source.mysql.inexact_outputs import exact_forms
 from aggregation_pipeline.source.mysql.masking import mask_column
 from aggregation_pipeline.source.mysql.probe import probe
 from aggregation_pipeline.source.mysql.query import DatasetQuery, build_queries
+from aggregation_pipeline.source.mysql.requirements import require_order_key
 from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
@@ -93,6 +94,7 @@ def describe_queries(
         SourceError: the server refuses a statement, a mask names a missing column, or every column would be dropped.
     """
     queries = build_queries(entry, primary_key=session.primary_key(*entry.source_table), condition=condition)
+    require_order_key(session, queries)
     instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
     with add_hints(session, entry):
         probed = zip(queries, probe(session, queries), strict=True)

@@ -125,6 +125,9 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     ),
     1406: Refusal("Data too long{column}", _ROWS),
     1411: Refusal(f"Incorrect{{type}} value for a function: {_VALUE}", _ROWS),
+    1412: Refusal(
+        "The definition of table{name} changed after the snapshot began", "Nothing was read wrong: run it again."
+    ),
     1441: Refusal("A date or time of a function is out of range", _ROWS),
     1449: Refusal(
         "The definer does not exist",

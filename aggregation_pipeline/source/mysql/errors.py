@@ -119,6 +119,11 @@ def to_source_error(error: BaseException, where: str = "", quotable: QuotableNam
     return refusal
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server refused a statement, and goes on to answer; a retry would be refused as well."""
+    return not isinstance(to_source_error(error), SourceLostError)
+
+
 def describe_warning(code: int, message: str, quotable: QuotableNames = NOTHING_QUOTABLE, words: str = "") -> str:
     """Return a warning in our words.
 

@@ -1,5 +1,6 @@
 """How a server would run a query (EXPLAIN), and whether that is more load than the entry allows."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ _TABLE: Final = re.compile(
     r"avai\w*_index_name:\[(?P<possible>[^\]]*)\](?:\s*pruned_index_name:\[(?P<pruned>[^\]]*)\])?",
     re.MULTILINE | re.DOTALL,
 )
+_IS_OCEANBASE: Final = re.compile(r"^\|ID\|OPERATOR\s*\|", re.MULTILINE)
+_TIDB_SCAN: Final = re.compile(r"(?:Table|Index)(?P<whole>Full|Range|RowID)Scan")
+_TIDB_INDEX: Final = re.compile(r"index:(?P<index>.+?)\(")
+# A privilege is missing.
+_DENIED: Final = (1142, 1143, 1345)
 _NAME: Final = re.compile(r"(?P<table>.*?)(?:\((?P<index>[^()]*)\))?")
 
 
@@ -50,23 +56,45 @@ def explain_query(session: Session, query: DatasetQuery) -> Scan:
 def explain_sql(session: Session, sql: str) -> Scan:
     """Ask the server how it would run a statement; of several SELECTs in a UNION, the one that reads most counts.
 
-    The format is given, because the default differs by version and by `explain_format`.
+    The format is given, because the default differs by version and by `explain_format`. What the answer looks like
+    decides how it is read; an answer that is not understood says nothing.
 
     Raises:
         SourceLostError: the server went away.
     """
     try:
-        names, rows = session.rows(f"EXPLAIN FORMAT=TRADITIONAL {sql}")
-        if len(names) == 1:
-            scan = _scan_of_oceanbase(session, sql, "\n".join(str(row[0]) for row in rows))
-        else:
-            scan = _scan_of_mysql([dict(zip((name.lower() for name in names), row, strict=True)) for row in rows])
+        return _explained(session, sql, "EXPLAIN FORMAT=TRADITIONAL ")
     except SourceLostError:
         raise
     except SourceError as error:
-        # EXPLAIN of a view needs privileges that the query itself does not.
-        return _unknown(f"{error} For a view, EXPLAIN needs SHOW VIEW on it and SELECT on its tables.")
-    return scan or _unknown(f"EXPLAIN answered in a form that is not understood ({', '.join(names)}).")
+        refused = error
+    if refused.code not in _DENIED:
+        # Some servers know no formats, and answer without one in a form that they all have in common.
+        try:
+            return _explained(session, sql, "EXPLAIN ")
+        except SourceLostError:
+            raise
+        except SourceError:
+            return _unknown(f"the server explains no such statement: {refused}")
+    # EXPLAIN of a view needs privileges that the query itself does not.
+    return _unknown(f"{refused} For a view, EXPLAIN needs SHOW VIEW on it and SELECT on its tables.")
+
+
+def _explained(session: Session, sql: str, explain: str) -> Scan:
+    names, rows = session.rows(f"{explain}{sql}")
+    columns = [name.lower() for name in names]
+    lines = [dict(zip(columns, row, strict=True)) for row in rows]
+    scan = None
+    if {"type", "key", "rows"} <= set(columns):
+        scan = _scan_of_mysql(lines)
+    elif {"id", "estrows", "access object", "operator info"} <= set(columns):
+        scan = _scan_of_tidb(lines)
+    elif len(columns) == 1:
+        text = "\n".join(str(row[0]) for row in rows)
+        scan = _scan_of_oceanbase(session, sql, text) if _IS_OCEANBASE.search(text) else None
+    return scan or _unknown(
+        f"EXPLAIN answered in a form that is not understood ({', '.join(names)}), so it cannot be judged."
+    )
 
 
 def _unknown(why: str) -> Scan:
@@ -124,15 +152,13 @@ def check_scan(
         (note if scan.unknown else warn)(problem)
 
 
-def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan | None:
+def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan:
     """Read a plan of MySQL or MariaDB: one line for each table."""
     tables = [
         line
         for line in lines
         if line.get("table") and not str(line["table"]).startswith("<") and line.get("rows") is not None
     ]
-    if not all({"type", "key", "rows"} <= line.keys() for line in lines):
-        return None
     if not tables:
         # "Impossible WHERE", "Select tables optimized away": no row is read.
         return Scan(0, None, index_usable=True)
@@ -142,6 +168,26 @@ def _scan_of_mysql(lines: list[dict[str, str | None]]) -> Scan | None:
     # If the server could use an index and does not, it has found that the condition keeps most rows.
     index_usable = largest.get("possible_keys") is not None or str(largest["type"]) not in ("ALL", "index")
     return Scan(int(str(largest["rows"])), key, index_usable=index_usable)
+
+
+def _scan_of_tidb(lines: list[dict[str, str | None]]) -> Scan | None:
+    """Read a plan of TiDB: a line for each operator. Those that read a table name it as their access object."""
+    scans, points = [], 0
+    for line in lines:
+        operator, place = str(line["id"]), str(line["access object"] or "")
+        if "Point_Get" in operator or "PointGet" in operator or "TableDual" in operator:
+            points += 1
+        elif (found := _TIDB_SCAN.search(operator)) and "table:" in place:
+            if "stats:pseudo" in str(line["operator info"]):
+                return _unknown(f"TiDB has no statistics of {place.partition(',')[0]}: run ANALYZE TABLE there.")
+            index = _TIDB_INDEX.search(place)
+            whole = found["whole"] == "Full"
+            key = index["index"] if index else None if whole else "PRIMARY"
+            # What is read once for each row of another table is read by its key.
+            scans.append(Scan(math.ceil(float(str(line["estrows"]))), key, index_usable=not whole))
+    if not scans:
+        return Scan(points, "PRIMARY" if points else None, index_usable=True) if points else None
+    return max(scans, key=lambda scan: (not scan.index_usable, scan.rows or 0))
 
 
 def _scan_of_oceanbase(session: Session, sql: str, plan: str) -> Scan | None:

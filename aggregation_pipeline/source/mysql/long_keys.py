@@ -71,7 +71,7 @@ def fit_long_keys(
     if own:
         sorted_rows.append(_SortKeys(_source(entry, described[0]), own))
     # OceanBase has the variable and compares whole texts anyway.
-    compares_all = "ob_query_timeout" in session.statement_limits
+    compares_all = session.capabilities.knows_limit("ob_query_timeout")
     if not sorted_rows or compares_all or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
         return
     longest = max(_longest(session, entry, each) for each in sorted_rows)

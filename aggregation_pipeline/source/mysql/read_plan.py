@@ -66,6 +66,7 @@ class ReadPlan:
 
     Attributes:
         server: version of the source database; None if it was not reached.
+        server_abilities: what the server has shown that it can do, in words.
         snapshot: whether both datasets would be of one moment, as far as the server's isolation level says.
         engines: the storage engines of the tables that would be read; empty if that is not known.
         warnings: problems that do not stop the run.
@@ -78,6 +79,7 @@ class ReadPlan:
     window: str
     server: str | None = None
     snapshot: bool | None = None
+    server_abilities: str = ""
     engines: str = ""
     datasets: list[DatasetPlan] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -103,8 +105,10 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
         plan.server, plan.snapshot = opened.server, opened.snapshot
         if not opened.snapshot:
             plan.warnings.append(
-                "the server has no snapshots, and consistency is none: summary and detail may disagree"
+                f"the server {opened.capabilities.no_snapshot}, and consistency is none: summary and detail may"
+                " disagree"
             )
+        plan.server_abilities = "; ".join(opened.capabilities.in_words())
         prepared = prepare_session(opened, request)
         session = prepared.session
         plan.warnings += filter(None, [session.clock.note])

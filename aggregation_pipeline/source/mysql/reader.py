@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from pydantic import SecretStr
 
@@ -15,6 +14,7 @@ from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.lineage import with_column_metadata
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
+from aggregation_pipeline.source.mysql.as_of import state_is_kept
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.deadline import Deadline, deadline
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
@@ -26,14 +26,12 @@ from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.refresh_keys import read_key
 from aggregation_pipeline.source.mysql.row_count import compare_counts, count_before
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.mysql.snapshot import IN_TRANSACTION
 from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
-
-# SERVER_STATUS_IN_TRANS, in every reply's status flags.
-_IN_TRANSACTION: Final = 1
 
 
 def read_extract(
@@ -162,7 +160,7 @@ class _DatasetReader:
         session, entry = self.prepared.session, self.request.entry
         # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
         session.limit_statements(min(entry.source_limits.timeout_seconds, self.end.left() + 1))
-        with add_hints(session, entry, described.query):
+        with state_is_kept(session.capabilities), add_hints(session, entry, described.query):
             return self._read(described, path)
 
     def _read(self, described: DescribedQuery, path: Path) -> Dataset:
@@ -188,7 +186,7 @@ class _DatasetReader:
         # Before any other statement, which would replace these warnings by its own.
         check_warnings(session, rows.stream.warnings, query.dataset, self.warn)
         compare_counts(session, query, arrived, expected, self.prepared.engines)
-        if session.snapshot and not rows.stream.status & _IN_TRANSACTION:
+        if session.capabilities.snapshot == "transaction" and not rows.stream.status & IN_TRANSACTION:
             raise SnapshotError(
                 f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot"
                 " did not hold. A proxy or a limit on transactions ended it: connect to the database itself, or"

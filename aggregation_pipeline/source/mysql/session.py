@@ -12,23 +12,21 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
+from aggregation_pipeline.source.mysql.capabilities import Capabilities
 from aggregation_pipeline.source.mysql.connection import SourceOptions, end_session, source_engine
 from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.pymysql_internals import PyMySQLConnection, force_close
 from aggregation_pipeline.source.mysql.quotable import NOTHING_QUOTABLE, QuotableNames
 from aggregation_pipeline.source.mysql.row_protocol import RowStream
-from aggregation_pipeline.source.mysql.session_setup import PER_SECOND, SessionSettings, set_session_variables
+from aggregation_pipeline.source.mysql.session_setup import SessionSettings, set_session_variables
+from aggregation_pipeline.source.mysql.snapshot import begin_snapshot
 
-# The isolation levels under which a consistent snapshot really is one.
-_SNAPSHOT_LEVELS: Final = {"REPEATABLE-READ", "SERIALIZABLE"}
-_PARSE_ERROR: Final = 1064
 # Functions by their names, in every database of the server.
 _STORED_FUNCTIONS: Final = sa.text(
     "SELECT LOWER(routine_name) FROM information_schema.routines"
@@ -69,10 +67,10 @@ class Session:
     Attributes:
         connection: the only connection, in the only transaction.
         clock: in which the session computes and TIMESTAMP columns arrive.
-        snapshot: whether all statements see the same rows; False only if the entry says `consistency: none`.
+        capabilities: what the server has shown that it can do. It gives no snapshot only if the entry says
+            `consistency: none`.
         server: the server's version, as it reports it.
         identity: address and version, which tell this server from others.
-        statement_limits: the variables by which this server limits a statement's time.
         quotable: the names that may be repeated from the server's messages.
         starts_over: whether a session that starts over is like a new one. It is not where the server has statements
             for new connections (init_connect).
@@ -80,16 +78,20 @@ class Session:
 
     connection: sa.Connection
     clock: Clock
-    snapshot: bool
+    capabilities: Capabilities
     server: str
     identity: str
-    statement_limits: tuple[str, ...] = ()
     quotable: QuotableNames = NOTHING_QUOTABLE
     starts_over: bool = False
 
     def translate_errors(self) -> AbstractContextManager[None]:
         """Turn the driver's errors into ours."""
         return translate_errors(quotable=self.quotable)
+
+    @property
+    def snapshot(self) -> bool:
+        """Whether all statements see the same rows."""
+        return self.capabilities.snapshot != "none"
 
     @property
     def driver_connection(self) -> PyMySQLConnection:
@@ -103,7 +105,8 @@ class Session:
             " AND table_name = :table AND index_name = 'PRIMARY' ORDER BY seq_in_index"
         )
         with self.translate_errors():
-            return tuple(row[0] for row in self.connection.execute(query, {"database": database, "table": table}))
+            rows = self.connection.execute(query, {"database": database, "table": table})
+            return tuple(str(row[0]) for row in rows)
 
     def columns(self, database: str | None, table: str) -> dict[str, SourceColumn]:
         """Return the table's columns by name, in order."""
@@ -159,8 +162,8 @@ class Session:
     def limit_statements(self, seconds: float) -> None:
         """Let the server end every later statement after so many seconds."""
         with self.translate_errors():
-            for name in self.statement_limits:
-                self.connection.exec_driver_sql(f"SET SESSION {name} = {max(1, math.ceil(seconds * PER_SECOND[name]))}")
+            for name, per_second in self.capabilities.statement_limits:
+                self.connection.exec_driver_sql(f"SET {name} = {max(1, math.ceil(seconds * per_second))}")
 
     def warnings(self) -> list[tuple[str, int, str]]:
         """Return (level, code, message) of each warning about the last statement."""
@@ -247,43 +250,27 @@ def _begin_session(
     require_snapshot: bool,
 ) -> Session:
     with translate_errors(options.where, quotable):
-        variables = set_session_variables(connection, settings)
-        _begin_snapshot(connection)
-        # Read back, since START TRANSACTION WITH CONSISTENT SNAPSHOT is silently no snapshot at READ COMMITTED.
-        name = "transaction_isolation" if "transaction_isolation" in variables else "tx_isolation"
-        level, database = connection.exec_driver_sql(f"SELECT UPPER(@@{name}), DATABASE()").one()
+        known = set_session_variables(connection, settings)
+        capabilities, database = begin_snapshot(connection, known, settings.limits.max_snapshot_seconds)
         if str(database).casefold() != options.database.casefold():
             # The server's init_connect has a USE statement.
             connection.connection.driver_connection.select_db(options.database)  # type: ignore[union-attr]
-    snapshot = level in _SNAPSHOT_LEVELS
-    if require_snapshot and not snapshot:
+    if require_snapshot and capabilities.snapshot == "none":
         raise SnapshotError(
-            f"the server at {options.where} stays at isolation level {level}, where the summary and the detail rows"
-            " could disagree. Allow REPEATABLE READ for this user, or write `consistency: none` in the table's entry;"
-            " its manifest will then say so."
+            f"the server at {options.where} {capabilities.no_snapshot}, and the summary and the detail rows could"
+            " disagree. Allow REPEATABLE READ for this user, if it is MySQL; or write `consistency: none` in the"
+            " table's entry; its manifest will then say so."
         )
-    version = str(variables.get("version", "unknown"))
+    version = known.before.get("version", "unknown")
     return Session(
         connection=connection,
         clock=clock,
-        snapshot=snapshot,
+        capabilities=capabilities,
         server=version,
         identity=f"{options.where} ({version})",
-        statement_limits=tuple(PER_SECOND.keys() & variables.keys()),
         quotable=quotable,
-        starts_over=variables.get("init_connect") == "",
+        starts_over=known.before.get("init_connect") == "",
     )
-
-
-def _begin_snapshot(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-    try:
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    except DBAPIError as error:
-        # TiDB's grammar has no READ ONLY here; the session variable above makes the transaction read-only there.
-        if getattr(error.orig, "args", [None])[0] != _PARSE_ERROR:
-            raise
-        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
 def order_key(salt: SecretStr) -> str:

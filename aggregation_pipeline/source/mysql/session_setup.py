@@ -4,7 +4,7 @@ Only variables that the server has are set: kinds and versions differ, and manag
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,11 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SourceError
+from aggregation_pipeline.source.mysql.capabilities import EVIDENCE, StatementLimit, statement_limits
+from aggregation_pipeline.source.mysql.errors import is_refusal
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
+from aggregation_pipeline.source.mysql.server_settings import set_settings
 from aggregation_pipeline.source.mysql.variables import FIXED, NEWER_COLLATION, NO_LIMIT
 
-# The variable that limits a statement's time, and its units per second: MySQL, MariaDB, OceanBase.
-PER_SECOND: Final = {"max_execution_time": 1000, "max_statement_time": 1, "ob_query_timeout": 1_000_000}
 # Sent before any query: under the limits that it lifts, SHOW VARIABLES returns no rows or an error.
 LIFT_LIMITS: Final = f"SET SESSION sql_select_limit = {NO_LIMIT}, SESSION sql_big_selects = 1"
 
@@ -41,19 +42,51 @@ class SessionSettings:
     order_key: str
 
 
-def set_session_variables(connection: sa.Connection, settings: SessionSettings) -> dict[str, str]:
-    """Set the session's variables, and return the values that they had before, by name.
+@dataclass(frozen=True)
+class KnownVariables:
+    """What became of the variables of a session.
+
+    Attributes:
+        before: the values that they had; only variables that the server has are in it.
+        limits: those that limit a statement's time, in units that are known.
+        wanted: what those were set to, for those that have to be read back.
+        unset: variables that the server has not, or did not take without a change of results.
+        read_only: whether a variable of the server has made the session read-only.
+    """
+
+    before: Mapping[str, str]
+    limits: tuple[StatementLimit, ...] = ()
+    wanted: Mapping[str, int] = field(default_factory=dict)
+    unset: frozenset[str] = frozenset()
+    read_only: bool = False
+
+    @property
+    def read_back(self) -> tuple[str, ...]:
+        """The variables whose values are asked for again, because servers may cap or ignore them."""
+        return (*self.wanted, *({"ob_trx_timeout"} & self.before.keys()))
+
+
+def set_session_variables(connection: sa.Connection, settings: SessionSettings) -> KnownVariables:
+    """Set the session's variables, and return the values that they had before.
 
     Raises:
         SourceError: a variable that changes results has a wrong value, and the account may not set it.
         sqlalchemy.exc.DBAPIError: the connection is lost.
     """
-    variables = _read_variables(connection, *FIXED, *_COMPUTED, "version", "init_connect")
-    assignments = {
+    variables = _read_variables(connection, *FIXED, *SET_BY_US, *EVIDENCE, "version", "init_connect")
+    if not variables:
+        return _without_variables(connection, settings)
+    limits = statement_limits(variables)
+    wanted = {limit.variable: settings.limits.timeout_seconds * limit.per_second for limit in limits}
+    moment = {
         "time_zone": f"'{settings.time_zone}'",
         "timestamp": repr(settings.logical_time.astimezone(UTC).timestamp()),
+    }
+    assignments = {
+        **{name: value for name, value in moment.items() if name in variables},
         **{name: fixed.value for name, fixed in FIXED.items() if {name, fixed.only_with or name} <= variables.keys()},
         **{name: str(value(settings)) for name, value in _COMPUTED.items() if name in variables},
+        **{name: str(value) for name, value in wanted.items()},
         ORDER_KEY: f"'{settings.order_key}'",
     }
     newer, collation = NEWER_COLLATION
@@ -65,16 +98,26 @@ def set_session_variables(connection: sa.Connection, settings: SessionSettings) 
         for name, value in assignments.items()
         if name in different or not (name in FIXED and FIXED[name].only_if_different)
     }
-    _assign(connection, usual, different, variables)
-    return variables
+    refused = _assign(connection, usual, different, variables)
+    return KnownVariables(variables, limits, wanted, refused | (_MOMENT - variables.keys()))
+
+
+def _without_variables(connection: sa.Connection, settings: SessionSettings) -> KnownVariables:
+    """Set what a server without MySQL's variables can be told."""
+    limit, read_only = set_settings(connection, settings.limits.timeout_seconds)
+    refused = _assign(connection, order := {ORDER_KEY: f"'{settings.order_key}'"}, order, {})
+    return KnownVariables({}, (limit,) if limit else (), {}, refused | _MOMENT, read_only)
 
 
 def _assign(
     connection: sa.Connection, usual: Mapping[str, str], different: Mapping[str, str], present: Mapping[str, str]
-) -> None:
-    """Set all in one statement; if the account may not, only those that differ; if it may not either, one by one."""
+) -> frozenset[str]:
+    """Set all in one statement; if the account may not, only those that differ; if it may not either, one by one.
+
+    Returns those that stay as they are, none of which changes a result.
+    """
     if _try_to_set(connection, usual) is None or _try_to_set(connection, different) is None:
-        return
+        return frozenset()
     refused = {
         name: error
         for name, value in different.items()
@@ -84,6 +127,7 @@ def _assign(
         raise SourceError(
             "; ".join(_refusal_of(name, different[name], present, refused[name]) for name in wrong) + _REMEDY
         )
+    return frozenset(refused)
 
 
 _REMEDY: Final = (
@@ -95,8 +139,6 @@ _REMEDY: Final = (
 def _refusal_of(name: str, value: str, present: Mapping[str, str], error: DBAPIError) -> str:
     arguments = getattr(error.orig, "args", ())
     code = arguments[0] if arguments else "unknown"
-    if name == ORDER_KEY:
-        return f"DB_USER may not set the variable {name} (error {code})"
     return (
         f"DB_USER may not set {name}, which is {present.get(name, 'not shown')!r} and should be {value} (error {code})"
     )
@@ -104,8 +146,10 @@ def _refusal_of(name: str, value: str, present: Mapping[str, str], error: DBAPIE
 
 def _changes_results(name: str) -> bool:
     # The driver has already asked for the server's own collation with SET NAMES, so nothing is lost where it stays.
-    harmless = name == "collation_connection" or name in _IDLE_TIMEOUTS
-    return not harmless and (name not in FIXED or FIXED[name].changes_results)
+    # Limits are read back; without ORDER_KEY only an entry that orders by it is refused.
+    if name == "collation_connection":
+        return False
+    return name in _MOMENT or (name in FIXED and FIXED[name].changes_results)
 
 
 def _try_to_set(connection: sa.Connection, assignments: Mapping[str, str]) -> DBAPIError | None:
@@ -116,18 +160,22 @@ def _try_to_set(connection: sa.Connection, assignments: Mapping[str, str]) -> DB
     try:
         connection.exec_driver_sql(f"SET {terms}")
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or not is_refusal(error):
             raise
         return error
     return None
 
 
 def _read_variables(connection: sa.Connection, *names: str) -> dict[str, str]:
+    """The values of those variables that the server has; of none if it does not know the question (ClickHouse)."""
     wanted = ", ".join(f"'{name}'" for name in names)
-    return {
-        str(row[0]).lower(): str(row[1])
-        for row in connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({wanted})")
-    }
+    try:
+        rows = connection.exec_driver_sql(f"SHOW VARIABLES WHERE Variable_name IN ({wanted})").all()
+    except DBAPIError as error:
+        if not is_refusal(error):
+            raise
+        return {}
+    return {str(row[0]).lower(): str(row[1]) for row in rows if len(row) > 1}
 
 
 def _snapshot_seconds(settings: SessionSettings) -> int:
@@ -147,13 +195,10 @@ _COMPUTED: Final[dict[str, Callable[[SessionSettings], int]]] = {
     **_IDLE_TIMEOUTS,
     "ob_trx_timeout": lambda settings: _snapshot_seconds(settings) * 1_000_000,
     "lock_wait_timeout": lambda settings: settings.limits.lock_wait_seconds,
-    "max_execution_time": lambda settings: _statement_time(settings, "max_execution_time"),
-    "max_statement_time": lambda settings: _statement_time(settings, "max_statement_time"),
-    "ob_query_timeout": lambda settings: _statement_time(settings, "ob_query_timeout"),
 }
+# When and where the session is.
+_MOMENT: Final = frozenset({"time_zone", "timestamp"})
 # Every variable that a session sets, if the server has it.
-SET_BY_US: Final = frozenset({"time_zone", "timestamp", *FIXED, *_COMPUTED})
-
-
-def _statement_time(settings: SessionSettings, name: str) -> int:
-    return settings.limits.timeout_seconds * PER_SECOND[name]
+SET_BY_US: Final = frozenset(
+    {*_MOMENT, *FIXED, *_COMPUTED, "max_execution_time", "max_statement_time", "ob_query_timeout", "query_timeout"}
+)

@@ -127,7 +127,7 @@ def _leading(session: Session, table: TableName) -> frozenset[str]:
 def _changed(session: Session, status: Mapping[str, Any]) -> datetime | None:
     moment, offset = status.get("update_time"), session.clock.offset_seconds
     # In OceanBase it is the time of the last change of the table's definition.
-    if not isinstance(moment, datetime) or offset is None or "oceanbase" in session.server.lower():
+    if not isinstance(moment, datetime) or offset is None or session.capabilities.knows_limit("ob_query_timeout"):
         return None
     return moment.replace(tzinfo=timezone(timedelta(seconds=offset))).astimezone(UTC)
 

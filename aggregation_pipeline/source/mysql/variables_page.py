@@ -23,7 +23,7 @@ _NOTES = """
 A session also sets `time_zone`, `timestamp` (so that NOW() returns the run's logical time), the limits of
 `source_limits`, and the timeouts that would end an idle session. The character set is utf8mb4, and a `USE` in
 `init_connect` is undone. `max_sort_length` and `sort_buffer_size` are raised if a key is longer. [types.md](types.md)
-says what still depends on the server.
+says what still depends on the server, and [servers.md](servers.md) what other servers than MySQL lack.
 """
 
 
