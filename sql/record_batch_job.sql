@@ -195,6 +195,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
         'run_id', left(m.dagster ->> 'run_id', 200),
         'partition', left(m.dagster ->> 'partition', 200),
         'schedule', left(m.dagster ->> 'schedule', 200),
+        'tick', left(m.dagster ->> 'tick', 200),
         'error', left(m.errors #>> '{-1,error}', 2000),
         'error_table', left(coalesce(m.errors #>> '{-1,table}', m.errors #>> '{-1,platform}'), 200)
       ) ORDER BY j.created_at DESC, j.id DESC), '[]')

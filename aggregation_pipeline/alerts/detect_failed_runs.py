@@ -18,12 +18,19 @@ from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, is_node_
 from aggregation_pipeline.runs.event_log import node_files_events, run_events
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo
 from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
-from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
+from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, TICK_TAG, WILL_RETRY_TAG
 
 # Dagster decides on a retry after the failure, and writes the tag a moment later.
 _UNDECIDED: Final = timedelta(seconds=15)
 # A retry that was promised and has not begun by then may never begin: somebody should look.
 _RETRY_PATIENCE: Final = timedelta(minutes=15)
+# Failures of one tick are told together, at its end. After this time nobody waits for its other runs.
+_TICK_PATIENCE: Final = timedelta(hours=1)
+_UNFINISHED: Final = [
+    status
+    for status in DagsterRunStatus
+    if status not in (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+]
 _PAGE: Final = 200
 
 
@@ -33,11 +40,13 @@ class FailedRuns(Detected):
 
     Attributes:
         watermark: the next look begins there.
-        waiting: ids of failed runs that may still be retried.
+        waiting: ids of failed runs that may still be retried, or whose tick has not ended.
+        ticks: whether a tick goes on, by its tag, as far as it was asked.
     """
 
     watermark: datetime = field(kw_only=True)
     waiting: list[str] = field(default_factory=list)
+    ticks: dict[str, bool] = field(default_factory=dict)
 
 
 class _Decision(Enum):
@@ -125,6 +134,8 @@ def _add(
     run, info = record.dagster_run, run_info(record)
     age = now - (info.completed_at or info.updated_at)
     decision = _decide(run, age)
+    if decision is _Decision.INCIDENT and age < _TICK_PATIENCE and _tick_goes_on(instance, run, found.ticks):
+        decision = _Decision.WAIT
     if decision is _Decision.WAIT:
         found.waiting.append(run.run_id)
         return
@@ -133,6 +144,17 @@ def _add(
     # Dagster stores a run a moment before what it plans, so a new run may only look foreign.
     if not incidents and age > LATE_UPDATES / 2:
         foreign.add(run.run_id)
+
+
+def _tick_goes_on(instance: DagsterInstance, run: DagsterRun, known: dict[str, bool]) -> bool:
+    """Whether other runs of the same tick have not ended. A tick of one run ends with it."""
+    tick = run.tags.get(TICK_TAG)
+    if tick is None:
+        return False
+    if tick not in known:
+        others = RunsFilter(job_name=run.job_name, tags={TICK_TAG: tick}, statuses=_UNFINISHED)
+        known[tick] = bool(instance.get_runs(others, limit=1))
+    return known[tick]
 
 
 def _decide(run: DagsterRun, age: timedelta) -> _Decision:

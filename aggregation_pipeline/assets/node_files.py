@@ -80,12 +80,15 @@ class NodeTick:
             files += [NodeFile(as_segment(table.entry.name), stamp, "csv") for table in self.tables]
         return [key_of(file, self.zone, self.options.keys) for file in files]
 
-    def covers(self, run: DagsterRun) -> bool:
-        """Whether a run is over all tables of the job, so that its end is that of a tick."""
+    def covered_by(self, runs: Sequence[DagsterRun]) -> bool:
+        """Whether runs of the job are over all its tables together, so that the end of the last is that of a tick."""
         keys = {table_key(table.entry.name) for table in self.tables}
-        # Without a selection it is over all assets of the job.
-        is_whole = not run.resolved_op_selection and (not run.asset_selection or keys <= run.asset_selection)
-        return run.job_name == self.job and is_whole
+        covered = set[AssetKey]()
+        for run in runs:
+            if run.job_name == self.job and not run.resolved_op_selection:
+                # Without a selection it is over all assets of the job.
+                covered |= run.asset_selection or keys
+        return keys <= covered
 
 
 def build_node_files(tick: NodeTick) -> AssetsDefinition:
@@ -118,12 +121,12 @@ def build_node_files(tick: NodeTick) -> AssetsDefinition:
 def _write(context: AssetExecutionContext, tick: NodeTick, publisher: Publisher) -> MaterializeResult[Any]:
     from aggregation_pipeline.export.node_tick import NodeDestination, TickTable, publish_tick
 
-    run_id = context.run.tags.get(TICK_RUN_TAG)
-    if run_id is None:
+    run_ids = context.run.tags.get(TICK_RUN_TAG)
+    if run_ids is None:
         stamp = logical_time(context.run, context.instance)
         tables = [_newest(table, publisher) for table in tick.tables]
     else:
-        stamp, tables = _of_run(context.instance, run_id, tick, publisher)
+        stamp, tables = _of_runs(context.instance, run_ids.split(","), tick, publisher)
     entries = {table.entry.name: table.entry for table in tick.tables}
     broken = [TickTable(name, None, None, why) for name, why in tick.broken.items() if name not in entries]
     destination = NodeDestination(publisher.store, publisher.temp_dir, tick.options, tick.formats, tick.name, tick.zone)
@@ -131,30 +134,44 @@ def _write(context: AssetExecutionContext, tick: NodeTick, publisher: Publisher)
     return MaterializeResult(metadata=_metadata(files, publisher, stamp))
 
 
-def _of_run(
-    instance: DagsterInstance, run_id: str, tick: NodeTick, publisher: Publisher
+def _of_runs(
+    instance: DagsterInstance, run_ids: Sequence[str], tick: NodeTick, publisher: Publisher
 ) -> "tuple[datetime, list[TickTable]]":
-    """The moment of the tick, and what its run has published of each table."""
+    """The moment of the tick, and what its runs have published of each table; of two runs over one, the later one."""
     from aggregation_pipeline.export.node_tick import TickTable
-    from aggregation_pipeline.runs.event_log import run_events
-    from aggregation_pipeline.runs.results import result_of_run
     from aggregation_pipeline.storage.published import load_manifest
 
-    run = instance.get_run_by_id(run_id)
-    if run is None:
-        raise StorageError(f"the run {run_id} is not there any more, so nobody knows which windows it published")
-    moment = logical_time(run, instance)
-    names = {segment(table.entry.name): table.entry.name for table in tick.tables}
-    events = run_events(instance, run_id, names) or []
-    results = result_of_run(run_id, names, events, succeeded=run.is_success, seconds=0.0).tables
+    runs = [_existing(instance, run_id) for run_id in run_ids]
+    moment = logical_time(runs[0], instance)
+    errors = {run.run_id: _errors_of(instance, run, tick) for run in runs}
     found = []
     for table in tick.tables:
-        name, error = table.entry.name, results[table.entry.name].error
+        name = table.entry.name
+        run = next(run for run in reversed(runs) if not run.asset_selection or table_key(name) in run.asset_selection)
+        error = errors[run.run_id][name]
         window = whole_table_window(table, run.tags, moment).name
         manifest = None if error else load_manifest(publisher.store, publisher.prefix, name, window)
         safe = None if error is None else first_lines(without_secrets(error, tick.secrets))
         found.append(TickTable(name, table.entry, manifest, safe))
     return moment, found
+
+
+def _existing(instance: DagsterInstance, run_id: str) -> DagsterRun:
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        raise StorageError(f"the run {run_id} is not there any more, so nobody knows which windows it published")
+    return run
+
+
+def _errors_of(instance: DagsterInstance, run: DagsterRun, tick: NodeTick) -> Mapping[str, str | None]:
+    """Why tables failed in a run, by name."""
+    from aggregation_pipeline.runs.event_log import run_events
+    from aggregation_pipeline.runs.results import result_of_run
+
+    names = {segment(table.entry.name): table.entry.name for table in tick.tables}
+    events = run_events(instance, run.run_id, names) or []
+    result = result_of_run(run.run_id, names, events, succeeded=run.is_success, seconds=0.0)
+    return {name: table.error for name, table in result.tables.items()}
 
 
 def _newest(table: ConfiguredTable, publisher: Publisher) -> "TickTable":

@@ -1,4 +1,4 @@
-"""When the files in the shape of the Node.js service are written: after each run that is over all tables of a job.
+"""When the files in the shape of the Node.js service are written: after the runs that are over all tables of a job.
 
 Only jobs whose tables have no partitions have such files: a partition is one day of a table, and the service's files
 held whole tables.
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from dagster import (
     AssetSelection,
+    DagsterInstance,
+    DagsterRun,
     DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
+    RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -26,7 +29,7 @@ from aggregation_pipeline.automation.changed_runs import runs_since_last_tick
 from aggregation_pipeline.automation.job_groups import AGGREGATE_JOB, Group, groups_of
 from aggregation_pipeline.config.compat import NodeFiles
 from aggregation_pipeline.node_files.names import ALL_TABLES, NODE_FORMATS
-from aggregation_pipeline.runs.tags import TICK_RUN_TAG, WILL_RETRY_TAG
+from aggregation_pipeline.runs.tags import TICK_RUN_TAG, TICK_TAG, WILL_RETRY_TAG
 
 if TYPE_CHECKING:
     from aggregation_pipeline.project import Project
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 NODE_FILES_JOB: Final = "node_files"
 SENSOR: Final = f"{internal_sensors.PREFIX}node_files"
 _INTERVAL_SECONDS: Final = 15
-_ENDED: Final = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE)
+_ENDED: Final = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 
 
 def ticks_of(project: "Project", tables: Sequence[ConfiguredTable]) -> list[NodeTick]:
@@ -80,24 +83,39 @@ def build_node_files_job(ticks: Sequence[NodeTick]) -> UnresolvedAssetJobDefinit
     )
 
 
+def _ended_tick(instance: DagsterInstance, run: DagsterRun, tick: NodeTick) -> Sequence[DagsterRun]:
+    """The runs of a tick, the oldest first, whose last one may be `run`; none while one is at work.
+
+    Nor where they are not over all tables: one was left out, because its run of the tick before was still at work.
+    """
+    if TICK_TAG not in run.tags:
+        return [run] if run.status != DagsterRunStatus.CANCELED and tick.covered_by([run]) else []
+    found = instance.get_runs(RunsFilter(job_name=tick.job, tags={TICK_TAG: run.tags[TICK_TAG]}), ascending=True)
+    last = [each for each in found if WILL_RETRY_TAG not in each.tags]
+    has_ended = all(each.is_finished for each in last)
+    was_cancelled = all(each.status == DagsterRunStatus.CANCELED for each in last)
+    return last if has_ended and not was_cancelled and tick.covered_by(last) else []
+
+
 def build_node_files_sensor(ticks: Sequence[NodeTick], job: UnresolvedAssetJobDefinition) -> SensorDefinition:
     """Build the sensor that starts that job after each tick, running from the start."""
 
     def evaluate(context: SensorEvaluationContext) -> SensorResult:
         from aggregation_pipeline.runs.heartbeat import in_own_process
 
-        requests = []
+        requests = {}
         for record in runs_since_last_tick(context, _ENDED):
             run = record.dagster_run
             # The process of `run` writes them itself. A run that is tried again is not the end of the tick.
             if in_own_process(run) or WILL_RETRY_TAG in run.tags:
                 continue
-            requests += [
-                RunRequest(run_key=run.run_id, asset_selection=[tick.key], tags={TICK_RUN_TAG: run.run_id})
-                for tick in ticks
-                if tick.covers(run)
-            ]
-        return SensorResult(run_requests=requests)
+            for tick in ticks:
+                if run.job_name == tick.job and (runs := _ended_tick(context.instance, run, tick)):
+                    ids = ",".join(each.run_id for each in runs)
+                    # Two of its runs may have ended since the last look. One that is executed again is a newer one.
+                    key = runs[-1].run_id
+                    requests[key] = RunRequest(run_key=key, asset_selection=[tick.key], tags={TICK_RUN_TAG: ids})
+        return SensorResult(run_requests=list(requests.values()))
 
     return SensorDefinition(
         name=SENSOR,

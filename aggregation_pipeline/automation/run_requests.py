@@ -69,12 +69,34 @@ class Launches:
             raise ConfigError(f"{names}: {no_partition_yet(self.waiting[0])}")
 
 
+@dataclass(frozen=True)
+class Part:
+    """Tables of one group that one run computes.
+
+    Attributes:
+        name: tells the parts of a group apart, now and when the same tick is evaluated again; empty for the tables
+            that nothing takes out of the group's run.
+    """
+
+    name: str
+    tables: tuple[ConfiguredTable, ...]
+
+
+def divided(tables: Sequence[ConfiguredTable]) -> list[Part]:
+    """Divide tables of one group into those that share a run: each with `runs: per_table` has one of its own."""
+    parts: dict[str, list[ConfiguredTable]] = {}
+    for table in tables:
+        parts.setdefault(table.entry.name if table.entry.runs == "per_table" else "", []).append(table)
+    return [Part(name, tuple(members)) for name, members in parts.items()]
+
+
 def launches(
     groups: Sequence[Group], names: Collection[str] | None, *, now: datetime, tick: datetime | None = None
 ) -> Launches:
     """What a command over the tables `names` (None: all) starts `now`, or, to repeat a schedule's tick, as of `tick`.
 
-    A run belongs to one job, so tables of several groups become several runs.
+    A run belongs to one job, so tables of several groups become several runs; and those of one group, where they are
+    divided (`divided`).
     """
     runs: list[Launch] = []
     waiting: list[ConfiguredTable] = []
@@ -86,7 +108,7 @@ def launches(
         if spec is None:
             waiting += tables
         else:
-            runs.append(Launch(group, tables, spec))
+            runs += [Launch(group, part.tables, spec) for part in divided(tables)]
     return Launches(tuple(runs), tuple(waiting))
 
 
@@ -105,15 +127,18 @@ def backfill_launches(groups: Sequence[Group], name: str, first: str, last: str)
 
 
 def range_launches(groups: Sequence[Group], names: Sequence[str], first: str, last: str) -> Sequence[Launch]:
-    """The runs that fill the partitions from `first` to `last` of several tables; those of one job share its runs.
+    """The runs that fill the partitions from `first` to `last` of several tables.
+
+    Those of one job share its runs, unless they are divided.
 
     Raises:
         ConfigError: as for `backfill_launches`.
     """
-    shared: dict[tuple[str, object, frozenset[tuple[str, str]]], Launch] = {}
+    shared: dict[tuple[str, str, object, frozenset[tuple[str, str]]], Launch] = {}
     for name in names:
         for launch in backfill_launches(groups, name, first, last):
-            key = (launch.group.name, launch.spec.partition, frozenset(launch.spec.tags.items()))
+            (part,) = divided(launch.tables)
+            key = (launch.group.name, part.name, launch.spec.partition, frozenset(launch.spec.tags.items()))
             earlier = shared.get(key)
             shared[key] = launch if earlier is None else replace(earlier, tables=(*earlier.tables, *launch.tables))
     return list(shared.values())

@@ -25,6 +25,7 @@ from aggregation_pipeline.runs.tags import (
     ROOT_RUN_ID_TAG,
     SCHEDULE_NAME_TAG,
     SENSOR_NAME_TAG,
+    TICK_TAG,
 )
 
 INTEGER_MAX = 2_147_483_647
@@ -57,6 +58,7 @@ _TAGS = {
     "parent_run_id": PARENT_RUN_ID_TAG,
     "root_run_id": ROOT_RUN_ID_TAG,
     "logical_time": LOGICAL_TIME_TAG,
+    "tick": TICK_TAG,
     "requested_by": REQUESTED_BY_TAG,
     "request_id": REQUEST_ID_TAG,
 }

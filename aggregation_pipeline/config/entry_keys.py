@@ -6,7 +6,7 @@ keys, and what follows from them, are in config/table_entry.py.
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, SkipValidation
+from pydantic import AfterValidator, Field, SkipValidation, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from aggregation_pipeline.config.base_model import ConfigModel
@@ -27,7 +27,7 @@ from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedCol
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.refresh import Refresh
-from aggregation_pipeline.config.scheduling import Freshness, Schedule
+from aggregation_pipeline.config.scheduling import Freshness, Runs, Schedule, split_schedule
 from aggregation_pipeline.config.sources import SourceName
 from aggregation_pipeline.config.sql.table_names import checked_entry_name, checked_table
 from aggregation_pipeline.timezones.names import ZoneName
@@ -44,6 +44,8 @@ def _name_of_entry(values: dict[str, Any]) -> str:
 
 class EntryKeys(ConfigModel):
     """What a user may write for one table, and the three fields that the loader sets."""
+
+    _schedule_is_split = model_validator(mode="before")(split_schedule)
 
     name: Annotated[str, AfterValidator(checked_entry_name)]
     """The entry's key, and the name of its files."""
@@ -98,7 +100,13 @@ class EntryKeys(ConfigModel):
     2026-01-01}.
     """
     schedule: Schedule | None = None
-    """When it runs, instead of CRON_SCHEDULE: one cron expression, a list of them, or none."""
+    """When it runs, instead of CRON_SCHEDULE: one cron expression, a list of them, or none. With runs beside it:
+    {cron: 0 2 * * *, runs: per_table}.
+    """
+    runs: Runs = "per_tick"
+    """per_tick: a tick of the schedule makes one run of all its tables. per_table: this table has a run of its own,
+    which another machine can take. Default: the project's runs.
+    """
     timezone: ZoneName | None = None
     """The time zone of its schedule, its windows and NOW(), instead of TIMEZONE."""
     catch_up: DurationOrNone = "7d"

@@ -17,6 +17,7 @@ from aggregation_pipeline.config.messages.located_issues import LocatedIssue, Lo
 from aggregation_pipeline.config.messages.suggestions import existing_names
 from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.scheduling import Runs
 from aggregation_pipeline.config.sources import Sources, limits_of_source, variable_of
 from aggregation_pipeline.config.table_entry import TableEntry
 
@@ -35,6 +36,10 @@ class PipelineConfig(ConfigModel):
     """How the files of all tables get their stable names: copy, symlink or none."""
     keep_versions: KeepVersions = 1
     """How many versions of a window are kept, the published one included, or all."""
+    runs: Runs = "per_tick"
+    """per_tick: a tick of a schedule makes one run of all its tables, one after the other. per_table: a run a table, so
+    that several machines share them.
+    """
     compat: CompatOrName = None
     """node: besides, files as the Node.js service wrote them, for consumers that still read those."""
     sources: Sources = Field(default_factory=dict)
@@ -55,10 +60,10 @@ class PipelineConfig(ConfigModel):
         """Give each entry the project's defaults, and check what concerns several entries."""
         project: dict[str, Any] = info.data
         if (
-            not {"options", "source_limits", "names", "keep_versions", "sources"} <= project.keys()
+            not {"options", "source_limits", "names", "keep_versions", "runs", "sources"} <= project.keys()
         ):  # refused, and reported
             return tables
-        defaults = {key: project[key] for key in ("names", "keep_versions")}
+        defaults = {key: project[key] for key in ("names", "keep_versions", "runs")}
         complete = tuple(
             entry.with_project_defaults(
                 project["options"],

@@ -93,6 +93,11 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
     formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
     for key in ("schedule", "orderBy"):
         entry[key]["anyOf"].insert(0, {"type": "string"})
+    schedule = {"cron": dict(entry["schedule"]), "runs": entry["runs"]}
+    entry["schedule"]["anyOf"] = [
+        *entry["schedule"]["anyOf"],
+        {"type": "object", "properties": schedule, "additionalProperties": False},
+    ]
     _accept_single_item(entry["checks"], {"$ref": "#/$defs/Checks"})
     for key in ("notNull", "unique"):
         _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})

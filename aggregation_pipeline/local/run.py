@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from dagster import AssetKey, DagsterInstance, Definitions
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.node_files import NODE_FILES_JOB, ticks_of
 from aggregation_pipeline.automation.pools import pool_limits, set_pool_limits
@@ -74,13 +76,13 @@ def run_tables(
     names = None if tables is None else select_names(tables, [table.entry.name for table in project.tables])
     planned = launches(groups_of(project), names, now=datetime.now(UTC), tick=moment)
     planned.require_any()
-    results = []
-    for launch in planned.runs:
-        if moment is not None:
-            report(describe_launch(launch, moment))
-        result = _run_job(project, definitions, instance, launch, formats)
-        is_whole = _write_node_files(project, definitions, instance, launch, result.batch_job_id, report)
-        results.append(result if is_whole else replace(result, status="failed"))
+    results: list[RunResult] = []
+    for group, of_group in groupby(planned.runs, key=lambda launch: launch.group):
+        done = [_run_launch(project, definitions, instance, launch, formats, moment, report) for launch in of_group]
+        computed = [table for table in group.tables if any(table.entry.name in result.tables for result in done)]
+        if not _write_node_files(project, definitions, instance, computed, done, report):
+            done[-1] = replace(done[-1], status="failed")
+        results += done
     skipped = {table.entry.name: TableResult("skipped", 0, no_partition_yet(table)) for table in planned.waiting}
     return together(results, skipped)
 
@@ -104,6 +106,20 @@ def run_backfill(
     select_assets(project, [table], formats)
     planned = backfill_launches(groups_of(project), table, first, last)
     return together([_run_job(project, definitions, instance, launch, formats) for launch in planned], {})
+
+
+def _run_launch(
+    project: Project,
+    definitions: Definitions,
+    instance: DagsterInstance,
+    launch: Launch,
+    formats: Sequence[str] | None,
+    moment: datetime | None,
+    report: Callable[[str], object],
+) -> RunResult:
+    if moment is not None:
+        report(describe_launch(launch, moment))
+    return _run_job(project, definitions, instance, launch, formats)
 
 
 def _run_job(
@@ -130,13 +146,14 @@ def _write_node_files(
     project: Project,
     definitions: Definitions,
     instance: DagsterInstance,
-    launch: Launch,
-    tick_run: str,
+    tables: Sequence[ConfiguredTable],
+    runs: Sequence[RunResult],
     report: Callable[[str], object],
 ) -> bool:
-    """Write the files of `compat: node` if the launch was over all tables of its job; return whether all is well."""
-    for tick in ticks_of(project, launch.tables):
-        run_id, spec = str(uuid4()), LaunchSpec(tags={TICK_RUN_TAG: tick_run})
+    """Write the files of `compat: node` if the runs were over all tables of their job; return whether all is well."""
+    for tick in ticks_of(project, tables):
+        run_id = str(uuid4())
+        spec = LaunchSpec(tags={TICK_RUN_TAG: ",".join(run.batch_job_id for run in runs)})
         if not _execute(project, definitions, instance, run_id, NODE_FILES_JOB, [tick.key], spec):
             report(f"the files of compat: node were not written; the log of run {run_id} says why")
             return False

@@ -26,6 +26,7 @@ class Batch:
         status: pending, in_progress, completed or failed; other programs may have words of their own.
         items: rows of all tables; None where the row has no number.
         seconds: from start to end; None before the end.
+        tick: what it has in common with the other runs of its tick; None where the tick made one run.
         planned: the platforms that it was to process.
         processed: the platforms that are done.
         deployment: whose run it is; None for the rows of other programs.
@@ -50,6 +51,7 @@ class Batch:
     run_id: str | None
     error: str | None
     error_table: str | None
+    tick: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ def listed_batch(row: Mapping[str, Any]) -> Batch:
         processed=values.texts(row["processed"], MOST_TABLES),
         partition=values.text(row["partition"]),
         schedule=values.text(row["schedule"]),
+        # The functions of Supabase that an earlier version has made do not return it.
+        tick=values.text(row.get("tick")),
         deployment=values.text(row["deployment"]),
         run_id=values.text(row["run_id"]),
         error=values.text(row["error"]),
@@ -175,7 +179,7 @@ def whole_batch(row: JobRow) -> BatchDetail:
             "rows": summary.get("rows"),
             "planned": metadata.get("planned"),
             "processed": row["platforms_processed"],
-            **{name: dagster.get(name) for name in ("partition", "schedule", "deployment", "run_id")},
+            **{name: dagster.get(name) for name in ("partition", "schedule", "tick", "deployment", "run_id")},
             "error": last and last.error,
             "error_table": last and (last.table or last.platform),
         }

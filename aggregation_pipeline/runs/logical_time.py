@@ -71,6 +71,11 @@ def tick_tags(moment: datetime, zone: ZoneInfo, *, more_than_daily: bool) -> dic
     return {LOGICAL_TIME_TAG: moment.astimezone(UTC).isoformat(), WINDOW_TAG: window}
 
 
+def tick_name(job: str, moment: datetime) -> str:
+    """Return what the runs of one tick have in common: `aggregate 2026-11-20T02:00:00+00:00`."""
+    return f"{job} {moment.astimezone(UTC).isoformat()}"
+
+
 def logical_time(run: DagsterRun, instance: DagsterInstance) -> datetime:
     """Return the moment that `run` stands for, in UTC.
 

@@ -31,7 +31,9 @@ REPLACED_RUN_TAG: Final = "aggregation/replaced_run"
 REQUESTED_BY_TAG: Final = "aggregation/requested_by"
 # On a run that was asked for by POST /aggregate: the id of the request.
 REQUEST_ID_TAG: Final = "aggregation/request_id"
-# On a run that writes the files of a tick in the shape of the Node.js service: the id of the run of the tick.
+# On the runs of a tick that makes several: which tick of which job it is. Retries and re-executions keep it.
+TICK_TAG: Final = "aggregation/tick"
+# On a run that writes the files of a tick in the shape of the Node.js service: the ids of the tick's runs, with commas.
 TICK_RUN_TAG: Final = "aggregation/tick_run"
 # On a run of a partition whose rows have changed since it was published: the name of its table.
 REFRESH_TAG: Final = "aggregation/refresh"

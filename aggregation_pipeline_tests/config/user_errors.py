@@ -151,6 +151,11 @@ MESSAGES = {
     entry("platform: true"): "tables.t.platform: text is expected, found the boolean true; put it in quotes",
     # Where the same in quotes would be refused too, what is right is said at once.
     entry("schedule: [5]"): "tables.t.schedule[0]: the cron expression '5' cannot be used: 5 fields",
+    entry(
+        "schedule: {crn: 0 2 * * *}"
+    ): "tables.t.schedule.crn: unknown key. Known are cron and runs, as in {cron: 0 2",
+    entry("schedule: {runs: per_tabel}"): "tables.t.schedule.runs: per_tick or per_table is expected, found the text",
+    entry("runs: per_tick, schedule: {runs: per_table}"): "runs stands in the entry and in its schedule; leave one",
     entry("keep: 90"): "tables.t.keep: a number of days or weeks is expected, such as 90d or 12w (found the number 90)",
     entry("catch_up: 7"): (
         "tables.t.catch_up: a length of time such as 90m, 26h, 7d or 2w is expected (found the number 7)"
@@ -215,7 +220,7 @@ MESSAGES = {
     "timezone: UTC\ntables: {t: {}}": "for all tables set the variable TIMEZONE",
     "keep: 90d\ntables: {t: {}}": "1:1: keep: the key keep belongs to an entry, under tables",
     "name: x\ntables: {t: {}}": (
-        "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, compat, sources, tables"
+        "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, runs,"
     ),
     entry("fileNames: x"): (
         "tables.t.fileNames: the key fileNames belongs under options, as in options: {fileNames: ...}"

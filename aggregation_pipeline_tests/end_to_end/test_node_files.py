@@ -18,7 +18,8 @@ from aggregation_pipeline.local.api import collect_all
 from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.run import run_tables
 from aggregation_pipeline.project import Project, load_project
-from aggregation_pipeline.runs.tags import TICK_RUN_TAG
+from aggregation_pipeline.runs.logical_time import tick_name, tick_tags
+from aggregation_pipeline.runs.tags import TICK_RUN_TAG, TICK_TAG
 from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
@@ -186,3 +187,40 @@ def test_the_sensor_asks_for_the_files_of_each_whole_run_once_it_has_ended(shop:
     # The partial run came later and published its windows anew; the tick's own windows are those of its moment.
     assert document["tables"]["orders"]["recordCount"] == 2
     assert datetime.fromisoformat(document["timestamp"]) <= datetime.now(UTC)
+
+
+def test_of_a_divided_tick_the_files_come_after_its_last_run_and_hold_all_tables(shop: Deployment):
+    shop.configure("runs: per_table\n" + CONFIG.lstrip())
+    project = load_project(load_settings())
+    definitions = build_definitions(project)
+    job = definitions.resolve_job_def("aggregate")
+    with open_instance(project) as instance:
+        asked = evaluate(instance, project, None)
+        tick = tick_tags(TICK, TICK.tzinfo, more_than_daily=False) | {TICK_TAG: tick_name("aggregate", TICK)}  # type: ignore[arg-type]
+        ids = []
+        for name in ("orders", "users", "empty", "gone"):
+            assert asked.run_requests == []
+            keys = [key for key in job.asset_layer.executable_asset_keys if name in key.path[-1].split("_")]
+            done = job.execute_in_process(instance=instance, asset_selection=keys, tags=tick, raise_on_error=False)
+            ids.append(done.run_id)
+            asked = evaluate(instance, project, asked.cursor)
+        assert [(each.run_key, each.tags[TICK_RUN_TAG]) for each in asked.run_requests or ()] == [
+            (ids[-1], ",".join(ids))
+        ]
+        (request,) = asked.run_requests or ()
+        assert (
+            definitions.resolve_job_def("node_files")
+            .execute_in_process(instance=instance, tags=dict(request.tags), asset_selection=request.asset_selection)
+            .success
+        )
+    (document,) = (json.loads(path.read_bytes()) for path in found(shop).values() if path.suffix == ".json")
+    assert (document["summary"]["successCount"], document["summary"]["errorCount"]) == (3, 1)
+    assert "missing" in document["tables"]["gone"]["error"]
+
+
+def test_run_writes_them_of_a_divided_job_too(shop: Deployment):
+    shop.configure("runs: per_table\n" + CONFIG.lstrip())
+    result = collect_all()
+    assert len(result.batches) == 5
+    (document,) = (json.loads(path.read_bytes()) for path in found(shop).values() if path.suffix == ".json")
+    assert document["summary"]["successCount"] == 3

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aggregation_pipeline.overview.ticks import by_tick
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.web.common.language import language_of
 from aggregation_pipeline.web.common.links import link, run_link
@@ -85,5 +86,6 @@ def show(
         kinds=KINDS,
         parts=PARTS,
         short_id=_SHORT_ID,
+        by_tick=by_tick,
         **values,
     )

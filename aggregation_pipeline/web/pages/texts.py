@@ -97,6 +97,10 @@ TEXTS: Final[Texts] = {
     "open_batches": ("Running and waiting", "运行和排队中的批次"),
     "no_open_batch": ("No batch runs or waits.", "没有运行或排队中的批次。"),
     "batch": ("Batch", "批次"),
+    "tick_of": (
+        "Tick of {time}: {count} batches, {completed} completed, {failed} failed, {open} running or waiting",
+        "{time} 这一次定时触发：{count} 个批次，成功 {completed}，失败 {failed}，运行或排队中 {open}",
+    ),
     "created": ("Created", "创建时间"),
     "started": ("Started", "开始时间"),
     "ended": ("Ended", "结束时间"),

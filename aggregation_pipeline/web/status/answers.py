@@ -40,6 +40,7 @@ class BatchSummary(Answer):
     processed: list[str] = Field(description="The platforms that are done, at most 500.")
     partition: str | None = Field(description="The partition of its tables.")
     schedule: str | None = Field(description="The schedule that started it.")
+    tick: str | None = Field(description="What it has in common with the other runs of its tick; null if it has none.")
     deployment: str | None = Field(description="DEPLOYMENT_NAME of who wrote the row.")
     error: str | None = Field(description="Its last error; our own end with what helps.")
     error_table: str | None = Field(description="The table with that error.")

@@ -66,5 +66,5 @@ def boom(_context: Any) -> None:
     raise ValueError("no such column\nsecond line")
 
 
-def fail(instance: DagsterInstance, segments: Sequence[str] = ("users",)) -> str:
-    return run(instance, [FakeTable(segment, action=boom) for segment in segments])
+def fail(instance: DagsterInstance, segments: Sequence[str] = ("users",), **options: Any) -> str:
+    return run(instance, [FakeTable(segment, action=boom) for segment in segments], **options)

@@ -6,6 +6,7 @@ import pytest
 from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, Definitions, asset
 
 from aggregation_pipeline.alerts import detect_failed_runs as runs_module
+from aggregation_pipeline.runs.tags import TICK_TAG
 from aggregation_pipeline_tests.automation.alerts.sensor_runner import TABLES, SensorRunner, fail
 from aggregation_pipeline_tests.support.runs import FakeTable, create, report, run
 
@@ -130,3 +131,23 @@ def test_a_look_that_runs_out_of_time_goes_on_from_there(
         watermark, waiting = look.watermark, look.waiting
         found |= {incident.details.run_id or "" for incident in look.incidents}
     assert found == failed
+
+
+def test_the_failed_runs_of_one_tick_are_one_message_once_the_tick_has_ended(
+    runner: SensorRunner, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+):
+    tick = {TICK_TAG: "aggregate 2026-11-20T18:00:00+00:00"}
+    at_work = create(instance, [FakeTable("users")], DagsterEventType.RUN_START, tags=tick)
+    for _ in range(2):
+        fail(instance, ["orders"], tags=tick)
+    # A tick of another day does not wait.
+    fail(instance, ["users"], tags={TICK_TAG: "aggregate 2026-11-19T18:00:00+00:00"})
+    assert runner.titles() == ["[default] 1 failed: 用户 users"]
+    report(instance, at_work, DagsterEventType.RUN_FAILURE, message="the worker is gone")
+    assert runner.titles() == ["[default] 2 failed: orders, 用户 users"]
+    # Nobody waits for ever for a run that hangs.
+    create(instance, [FakeTable("users")], DagsterEventType.RUN_START, tags=tick)
+    fail(instance, ["orders"], tags=tick)
+    assert runner.titles() == []
+    monkeypatch.setattr(runs_module, "_TICK_PATIENCE", timedelta(0))
+    assert runner.titles() == ["[default] 1 failed: orders"]

@@ -284,5 +284,7 @@ class Reads:
         del table, morning
         if day.month != 11:
             return BatchPage((), None)
+        tick = "daily 2026-11-19T18:00:00+00:00"
         found = [batch(number, status or "failed", error=ERROR) for number in range(3)]
+        found[1:] = [replace(each, tick=tick) for each in found[1:]]
         return BatchPage(tuple(found), None if after else Position(NOW, UUID(BATCH_IDS[2])))

@@ -178,6 +178,13 @@ def test_a_day_has_its_batches():
     assert "No such batch" in text_of(get("/batches/days/2026-10-22?status=nonsense&cursor=x"))
 
 
+def test_the_batches_of_a_tick_have_a_heading_in_both_languages():
+    pages = {name: text_of(get(f"/batches/days/2026-11-20?lang={name}")) for name in ("en", "zh")}
+    assert "Tick of " in pages["en"]
+    assert "2 batches" in pages["en"]
+    assert "这一次定时触发：2 个批次" in pages["zh"]
+
+
 def test_more_is_shown_to_those_who_ask():
     first, whole = (ask(bad_site(500), f"/batches{query}").body.decode() for query in ("", "?hours=all&concerns=all"))
     assert (first.count('<div class="line'), whole.count('<div class="line')) == (27, 502)
