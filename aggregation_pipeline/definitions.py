@@ -18,6 +18,7 @@ from aggregation_pipeline.automation.catch_up import build_catch_up
 from aggregation_pipeline.automation.executors import build_executor
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.jobs import build_job
+from aggregation_pipeline.automation.lost_messages import LostMessages
 from aggregation_pipeline.automation.lost_runs import build_lost_runs
 from aggregation_pipeline.automation.node_files import build_node_files_job, build_node_files_sensor, ticks_of
 from aggregation_pipeline.automation.pools import pool_limits, set_pool_limits
@@ -92,7 +93,7 @@ def build_definitions(
                 history=settings.batch_jobs_history,
                 locks_url=settings.require_dagster_url(),
             ),
-            build_lost_runs(),
+            build_lost_runs(LostMessages(settings.require_dagster_url()) if settings.runner == "celery" else None),
             *(build_node_files_sensor(ticks, job) for job in node_files),
             *_alert_sensors(project),
         ],

@@ -45,6 +45,7 @@ def test_the_pages_that_users_read_are_translated():
         "deployment",
         "dagster_projects",
         "servers",
+        "workers",
     }
     assert names == {f"{name}{SUFFIX}" for name in read_by_users}
 

@@ -28,6 +28,7 @@ from dagster import (
 
 from aggregation_pipeline.automation import internal_sensors
 from aggregation_pipeline.automation.changed_runs import runs_since_last_tick
+from aggregation_pipeline.automation.lost_messages import LostMessages
 from aggregation_pipeline.runs.logical_time import logical_time
 from aggregation_pipeline.runs.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
@@ -36,6 +37,7 @@ from aggregation_pipeline.runs.tags import (
     LOGICAL_TIME_TAG,
     PARENT_RUN_ID_TAG,
     PARTITION_NAME_TAG,
+    PUT_BACK_TAG,
     REPLACED_RUN_TAG,
     REQUEST_ID_TAG,
     ROOT_RUN_ID_TAG,
@@ -47,14 +49,14 @@ from aggregation_pipeline.runs.tags import (
 SENSOR: Final = f"{internal_sensors.PREFIX}lost_runs"
 # Tags of the failed run alone. By some of them a schedule or a sensor finds the run that it has launched, which has to
 # be the first one.
-_NOT_COPIED: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG})
+_NOT_COPIED: Final = frozenset({RUN_KEY_TAG, GRPC_INFO_TAG, RUN_FAILURE_REASON_TAG, PUT_BACK_TAG})
 # A request queues its runs within seconds after they are created.
 _ABANDONED_AFTER: Final = timedelta(minutes=2)
 _INTERVAL_SECONDS: Final = 10
 
 
-def build_lost_runs() -> SensorDefinition:
-    """Build the sensor, running from the start."""
+def build_lost_runs(messages: LostMessages | None = None) -> SensorDefinition:
+    """Build the sensor, running from the start. `messages` looks after runs that wait for workers, if any do."""
 
     def evaluate(context: SensorEvaluationContext) -> SkipReason:
         # Runs that were handled before are recognized by the id of their replacement.
@@ -63,7 +65,11 @@ def build_lost_runs() -> SensorDefinition:
             for record in runs_since_last_tick(context, [DagsterRunStatus.FAILURE])
         )
         submit_abandoned(context.instance)
-        return SkipReason(f"{started} runs that failed before they began are started once more")
+        put_back = messages.put_back(context.instance, context.log) if messages else 0
+        return SkipReason(
+            f"{started} runs that failed before they began are started once more"
+            + (f"; {put_back} that were in no queue are put back" if put_back else "")
+        )
 
     return SensorDefinition(
         name=SENSOR,

@@ -5,13 +5,15 @@ from typing import Final
 
 import click
 
-from aggregation_pipeline.cli.common import explained, read_names
+from aggregation_pipeline.cli.common import explained
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
-def _read_queues(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    names = read_names(context, parameter, value) or ()
+def _read_queues(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not names:
+        raise click.BadParameter("it names no queue; leave it out for the one called default")
     for name in names:
         if not _NAME.fullmatch(name):
             raise click.BadParameter(f"{name!r} is no queue: letters, digits, '_', '-' and '.' make its name")

@@ -14,6 +14,7 @@ from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.doctor.machine import examine_machine
 from aggregation_pipeline.doctor.mysql import examine_mysql
 from aggregation_pipeline.doctor.postgres import examine_postgres
+from aggregation_pipeline.doctor.workers import examine_workers
 from aggregation_pipeline.health.probes import probe_name
 
 _BEFORE: Final[Mapping[str, Subject]] = {"settings": examine_configuration}
@@ -22,6 +23,7 @@ _AFTER: Final[Mapping[str, Subject]] = {
     "batch_jobs": examine_batch_jobs,
     "files": examine_files,
     "dagster": examine_dagster,
+    "workers": examine_workers,
     "machine": examine_machine,
     "alerts": examine_alerts,
 }

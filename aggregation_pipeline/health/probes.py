@@ -49,6 +49,7 @@ def open_probes(
             *_probes_of_batch_jobs(settings, stack.callback),
             Probe("mirror", partial(mirror_problem, context)),
             Probe("sensors", partial(stopped_sensors, context)),
+            *_probes_of_workers(settings, context),
         )
 
 
@@ -68,6 +69,14 @@ def _probe_of_source(
         return Probe(probe_name(name), partial(str, error))
     at_end(check.close)
     return Probe(probe_name(name), check)
+
+
+def _probes_of_workers(settings: Settings, context: WorkspaceProcessContext) -> list[Probe]:
+    if settings.runner != "celery":
+        return []
+    from aggregation_pipeline.health.broker import broker_check
+
+    return [Probe("workers", broker_check(settings, context.instance))]
 
 
 def _probes_of_batch_jobs(settings: Settings, at_end: Callable[[Callable[[], None]], object]) -> list[Probe]:

@@ -4,8 +4,11 @@ While somebody else holds it for a moment, no process can begin the run.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import sqlalchemy as sa
 
 from aggregation_pipeline.postgres.advisory_lock import AdvisoryLock, lock_key, release_all, try_in_session
 from aggregation_pipeline.postgres.engine import create_engine, deadline
@@ -14,11 +17,25 @@ from aggregation_pipeline.postgres.engine import create_engine, deadline
 # beats, and a process releases it a moment before its run has ended.
 PATIENCE_SECONDS = 8.0
 TIMEOUT_SECONDS = 5.0
+# What a run says that was marked as failed.
+PROCESS_GONE = (
+    "The process of this run is gone, and left no message: it was killed, ran out of memory, or its machine went down."
+    " Run it again"
+)
+_END_SESSIONS: Final = sa.text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = ANY(:names) AND usename = current_user AND datname = current_database()
+""")
 
 
 def run_key(run_id: str) -> int:
     """The key of the lock."""
     return lock_key(AdvisoryLock.RUN_HEARTBEAT, run_id)
+
+
+def session_name(run_id: str) -> str:
+    """The name in pg_stat_activity of the session that holds the window locks of a run. Those who wait see it."""
+    return f"aggregation run {run_id[:8]}"
 
 
 @contextmanager
@@ -44,15 +61,15 @@ def runs_without_process(url: str, run_ids: list[str]) -> list[str]:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: PostgreSQL does not answer.
     """
-    free = _free(url, run_ids)
+    free = free_locks(url, run_ids)
     if free:
         time.sleep(PATIENCE_SECONDS)
-        free = _free(url, free)
+        free = free_locks(url, free)
     return free
 
 
-def _free(url: str, run_ids: list[str]) -> list[str]:
-    """Those of the runs whose lock nobody holds at this moment."""
+def free_locks(url: str, run_ids: list[str]) -> list[str]:
+    """Return those of the runs whose lock nobody holds at this moment."""
     if not run_ids:
         return []
     engine = create_engine(url, application_name="aggregation sensors", statement_timeout=TIMEOUT_SECONDS)
@@ -64,3 +81,10 @@ def _free(url: str, run_ids: list[str]) -> list[str]:
         # At once, so that a process that lost its connection can take its lock again.
         release_all(connection)
     return free
+
+
+def end_sessions(url: str, run_ids: Sequence[str]) -> None:
+    """End the sessions that runs without a process have left: a frozen process keeps the locks of its windows."""
+    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=TIMEOUT_SECONDS)
+    with suppress(sa.exc.SQLAlchemyError), engine.begin() as connection, deadline(connection, TIMEOUT_SECONDS):
+        connection.execute(_END_SESSIONS, {"names": [session_name(run_id) for run_id in run_ids]})

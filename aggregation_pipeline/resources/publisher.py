@@ -56,8 +56,8 @@ class Publisher:
         Raises:
             LockError: PostgreSQL cannot be reached.
         """
+        from aggregation_pipeline.postgres.run_lock import session_name
         from aggregation_pipeline.postgres.window_lock import window_lock
-        from aggregation_pipeline.runs.heartbeat import session_name
         from aggregation_pipeline.runs.stopped import interrupt_if_stopped
 
         holder = session_name(run_id)

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Final
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord
@@ -21,15 +20,16 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord
 from aggregation_pipeline.errors import LockError
 from aggregation_pipeline.postgres.advisory_lock import prepare_lock_session, try_in_session
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
-from aggregation_pipeline.postgres.run_lock import TIMEOUT_SECONDS, run_key, runs_without_process
+from aggregation_pipeline.postgres.run_lock import (
+    PROCESS_GONE,
+    TIMEOUT_SECONDS,
+    end_sessions,
+    run_key,
+    runs_without_process,
+)
 from aggregation_pipeline.runs.stopped import is_stopped
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG, IN_PROCESS_TAG
 
-# What a run says that was marked as failed.
-PROCESS_GONE = (
-    "The process of this run is gone, and left no message: it was killed, ran out of memory, or its machine went down."
-    " Run it again"
-)
 _BEAT_SECONDS = 2.0
 # A stopped run is interrupted at the second beat that finds it so, a second after the first. Dagster's own message has
 # reached it by then if it reaches it at all, and a second interrupt could cut the cleaning up short. One that was lost,
@@ -41,17 +41,8 @@ _INTERRUPT_EVERY_BEATS = 30
 # after this time, and the lock with it.
 _FROZEN_SECONDS = 60
 
-_END_SESSIONS: Final = sa.text("""
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = ANY(:names) AND usename = current_user AND datname = current_database()
-""")
 # The runs whose heartbeat this process holds.
 _held: set[str] = set()
-
-
-def session_name(run_id: str) -> str:
-    """The name in pg_stat_activity of the session that holds the window locks of a run. Those who wait see it."""
-    return f"aggregation run {run_id[:8]}"
 
 
 @contextmanager
@@ -116,7 +107,7 @@ def fail_orphaned_runs(instance: DagsterInstance, runs: Sequence[RunRecord], url
     """
     failed = [run_id for run_id in orphaned_runs(runs, url) if _mark_as_failed(instance, run_id)]
     if failed:
-        _end_sessions(url, failed)
+        end_sessions(url, failed)
     return failed
 
 
@@ -184,13 +175,6 @@ def _mark_as_failed(instance: DagsterInstance, run_id: str) -> bool:
     else:
         instance.report_run_failed(run, PROCESS_GONE)
     return True
-
-
-def _end_sessions(url: str, run_ids: Sequence[str]) -> None:
-    """End the sessions that runs without a process have left: a frozen process keeps the locks of its windows."""
-    engine = create_engine(url, application_name="aggregation sensors", statement_timeout=TIMEOUT_SECONDS)
-    with suppress(sa.exc.SQLAlchemyError), engine.begin() as connection, deadline(connection, TIMEOUT_SECONDS):
-        connection.execute(_END_SESSIONS, {"names": [session_name(run_id) for run_id in run_ids]})
 
 
 def _take_lock(url: str, run_id: str) -> sa.Connection:

@@ -42,6 +42,8 @@ REFRESH_TAG: Final = "aggregation/refresh"
 # already held (`aggregation-pipeline run`), the second on a run of a worker, once it has started.
 IN_PROCESS_TAG: Final = ".dagster/aggregation_in_process"
 HEARTBEAT_TAG: Final = ".dagster/aggregation_heartbeat"
+# On a run that was sent to workers a second time, because its message was lost; the value is the run's own id.
+PUT_BACK_TAG: Final = ".dagster/aggregation_put_back"
 
 # On sensors that need no attention of an operator's. In the UI, `not tag:internal=true` leaves them out of the list.
 INTERNAL_TAG: Final = "internal"

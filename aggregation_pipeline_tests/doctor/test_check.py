@@ -30,7 +30,7 @@ def test_each_subject_says_what_it_found(shop: Deployment, monkeypatch: pytest.M
     code, found = check()
     assert code == 1
     assert {subject for subject, _ in found} == {
-        *("settings", "mysql", "postgres", "batch_jobs", "files", "dagster", "machine", "alerts")
+        *("settings", "mysql", "postgres", "batch_jobs", "files", "dagster", "workers", "machine", "alerts")
     }
     assert [each for each in found.values() if each["name"] == "stopped"] == []
     failures = {key for key, each in found.items() if each["status"] == "failure"}

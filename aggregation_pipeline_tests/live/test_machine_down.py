@@ -9,8 +9,8 @@ import psutil
 import pytest
 from dagster import DagsterRunStatus
 
+from aggregation_pipeline.postgres.run_lock import PROCESS_GONE
 from aggregation_pipeline.postgres.window_lock import window_lock
-from aggregation_pipeline.runs.heartbeat import PROCESS_GONE
 from aggregation_pipeline.runs.tags import HEARTBEAT_TAG
 from aggregation_pipeline_tests.support.dev import DAILY_ORDERS, Dev, deployed_dev, make_orders
 from aggregation_pipeline_tests.support.waiting import until

@@ -18,6 +18,7 @@ from aggregation_pipeline_tests.support.servers.redis import redis_server
 from aggregation_pipeline_tests.support.waiting import until
 
 _PROGRAM = "from aggregation_pipeline.cli.main import main; main()"
+_WAITING = "SELECT count(*) FROM information_schema.processlist WHERE db = %s AND state LIKE 'Waiting for table%%'"
 _LAUNCH = """mutation($assets: [AssetKeyInput!], $tags: [ExecutionTag!]) {
     launchRun(executionParams: {
         selector: {repositoryLocationName: "aggregation_pipeline", repositoryName: "__repository__",
@@ -85,6 +86,7 @@ class Cluster(Supervised):
     """The deployment. `workers` are started by the test."""
 
     redis: Any = None
+    source: Any = None
     workers: dict[str, Worker] = field(default_factory=dict)
 
     def add_worker(self, name: str, **variables: str) -> Worker:
@@ -110,6 +112,24 @@ class Cluster(Supervised):
         answer = self.ask(_LAUNCH, assets=[{"path": key} for key in keys], tags=tags)
         run_id: str = answer["data"]["launchRun"]["run"]["runId"]
         return run_id
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """Let every run wait at the source database, in the middle of its statement, until the body ends."""
+        with self.source.connect(database=self.environment["DB_NAME"]) as connection, connection.cursor() as cursor:
+            cursor.execute("LOCK TABLES orders WRITE")
+            yield
+            cursor.execute("UNLOCK TABLES")
+
+    def waits_at_the_source(self, count: int = 1) -> None:
+        """Wait until so many runs wait there."""
+
+        def waiting() -> bool:
+            with self.source.connect() as connection, connection.cursor() as cursor:
+                cursor.execute(_WAITING, (self.environment["DB_NAME"],))
+                return bool(cursor.fetchone()[0] >= count)
+
+        until(f"{count} runs at the source", waiting, 180, said=self.everything)
 
     def in_status(self, run_ids: Sequence[str], *statuses: DagsterRunStatus) -> bool:
         """Return whether all these runs have one of the statuses."""

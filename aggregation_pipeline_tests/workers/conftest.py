@@ -21,6 +21,7 @@ def workers(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: P
     """`serve`, and the workers `one` and `two` with two slots each."""
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
     with cluster(server_folder / "cluster", CONFIG, source, postgres.fresh_database(), OUTPUT_FORMAT="csv") as dev:
+        dev.source = mariadb
         for name in ("one", "two"):
             dev.add_worker(name).start()
         dev.start()

@@ -22,8 +22,11 @@ QUEUE_TAG: Final = "dagster-celery/queue"
 DEFAULT_QUEUE: Final = "default"
 # What workers are asked to say of themselves.
 DESCRIBE: Final = "aggregation_worker"
-# What Redis says where it knows us not.
-_REFUSALS: Final = ("WRONGPASS", "NOAUTH", "NOPERM", "invalid username-password", "invalid password", "Authentication")
+# What Redis says where it refuses us.
+_REFUSALS: Final = (
+    *("WRONGPASS", "NOAUTH", "NOPERM", "Authentication required", "already authenticated"),
+    *("invalid username-password", "invalid password"),
+)
 _ANSWER_SECONDS: Final = 1.0
 _TIMEOUT_SECONDS: Final = 5.0
 # kombu keeps the messages of a queue in one list a priority.

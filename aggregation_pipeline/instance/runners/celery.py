@@ -19,7 +19,12 @@ from typing_extensions import override
 from aggregation_pipeline.errors import BrokerError
 from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TAG, TASK, Broker, broker_errors
 from aggregation_pipeline.postgres.engine import safe_reason
-from aggregation_pipeline.postgres.run_lock import run_lock_if_free, runs_without_process
+from aggregation_pipeline.postgres.run_lock import (
+    PROCESS_GONE,
+    end_sessions,
+    run_lock_if_free,
+    runs_without_process,
+)
 from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.postgres import PostgresSettings
 from aggregation_pipeline.settings.rules import RULES_METADATA, RULES_TAG
@@ -93,7 +98,8 @@ class CeleryLauncher(CeleryRunLauncher):
         except sa.exc.SQLAlchemyError as error:
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"PostgreSQL does not answer: {safe_reason(error)}")
         if gone:
-            return CheckRunHealthResult(WorkerStatus.FAILED, "The process of this run is gone, or its worker is frozen")
+            end_sessions(self._locks_url, gone)
+            return CheckRunHealthResult(WorkerStatus.FAILED, PROCESS_GONE)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
     @override

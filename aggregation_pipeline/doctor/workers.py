@@ -1,0 +1,78 @@
+"""RUNNER=celery: the broker, the workers that answer, the queues that they serve, and the rules that they follow."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dagster import DagsterInstance
+
+from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
+from aggregation_pipeline.errors import PipelineError
+from aggregation_pipeline.health.broker import queues_of_waiting_runs, unserved
+from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, Broker
+from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.settings.rules import as_text, differing, rules_of
+
+_ANSWER_SECONDS: Final = 3.0
+
+
+def examine_workers(case: Case) -> Iterator[Finding]:
+    """Look at Redis, and ask the workers. Where runs are computed by others there is nothing to look at."""
+    settings = case.settings
+    if settings.runner != "celery":
+        yield ok("runner", f"RUNNER={settings.runner}: no workers take runs from a broker")
+        return
+    settings.require_runner()
+    broker = Broker(settings.require_broker_url(), settings.deployment_name)
+    yield attempt("broker", lambda: _answers(broker))
+    yield _policy(broker)
+    workers = broker.workers(_ANSWER_SECONDS)
+    waiting: set[str] = set()
+    limit = None
+    if case.project is not None:
+        with open_instance(case.project) as instance:
+            waiting, limit = queues_of_waiting_runs(instance), _limit(instance)
+    problem = unserved(workers, {DEFAULT_QUEUE, *waiting})
+    yield failure("queues", problem) if problem else ok("queues", "each queue that is needed has a worker")
+    here = rules_of(settings)
+    for name, said in sorted(workers.items()):
+        yield _worker(name, said, here)
+    slots = sum(int(said["slots"]) for said in workers.values())
+    if limit is not None and slots > limit:
+        yield warning(
+            "slots",
+            f"the workers have {slots} slots, and Dagster starts {limit} runs at once",
+            "Raise max_concurrent_runs in dagster.yaml",
+        )
+
+
+def _answers(broker: Broker) -> str:
+    broker.ping()
+    return f"Redis at {broker.place} answers"
+
+
+def _policy(broker: Broker) -> Finding:
+    try:
+        policy = broker.eviction_policy()
+    except PipelineError as error:
+        return failure("eviction", str(error))
+    if policy in {None, "noeviction"}:
+        return ok("eviction", "Redis deletes no message when its memory is full")
+    return warning(
+        "eviction",
+        f"Redis has maxmemory-policy {policy}, and deletes messages when its memory is full",
+        "Set maxmemory-policy noeviction",
+    )
+
+
+def _worker(name: str, said: Mapping[str, Any], here: Mapping[str, str]) -> Finding:
+    text = f"serves {', '.join(said['queues'])}; {len(said['at_work'])} of {said['slots']} slots at work"
+    if others := differing(as_text(said["rules"]), here):
+        return failure(
+            name, f"{text}; {', '.join(others)} differ from here", "Give all machines the same, and restart the worker"
+        )
+    return ok(name, text)
+
+
+def _limit(instance: DagsterInstance) -> int | None:
+    config = instance.get_concurrency_config().run_queue_config
+    return None if config is None else config.max_concurrent_runs
