@@ -48,6 +48,12 @@ def _read_by(
 @click.option(
     "--url", "address", callback=_url, metavar="URL", help="mysql://user@host:3306/database, without the password."
 )
+@click.option(
+    "--source",
+    callback=init_questions.checked_source,
+    metavar="NAME",
+    help="One of several databases, by name: entries say it, and its variables are DB_<NAME>_HOST and so on.",
+)
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 @click.option("--tables", callback=common.read_names, metavar="A,B", help="These tables, whatever else there is.")
 @click.option(
@@ -91,6 +97,7 @@ def _read_by(
 def init(
     output: Path | None,
     address: dict[str, str],
+    source: str | None,
     tables: tuple[str, ...] | None,
     formats: str | None,
     schedule: str | None,
@@ -117,12 +124,14 @@ def init(
     \b
     aggregation-pipeline init --url mysql://reader@db.internal/shop
     aggregation-pipeline init --tables orders,users --formats csv,excel --yes
+    aggregation-pipeline init --source crm --url mysql://reader@crm.internal/crm
     pass show shop | aggregation-pipeline init --url mysql://reader@db.internal/shop --password-stdin --output shop
     """
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not yes and not password_stdin
     wishes = _Wishes(
         output=output,
         address=address,
+        source=source,
         tables=tables,
         followed={"output_format": formats, "cron_schedule": schedule, "timezone": timezone},
         lang=lang or _language(),
@@ -144,6 +153,7 @@ class _Wishes:
 
     output: Path | None
     address: Mapping[str, str]
+    source: str | None
     tables: tuple[str, ...] | None
     followed: Mapping[str, str | None]
     lang: "Language"
@@ -158,14 +168,18 @@ class _Wishes:
 def _carry_out(wishes: _Wishes, env_path: Path) -> int:
     """Draft, write and show; return the exit code."""
     from aggregation_pipeline.drafting.draft import Draft, Refused
+    from aggregation_pipeline.drafting.env import variables_of_source
     from aggregation_pipeline.drafting.files import write_files
     from aggregation_pipeline.drafting.written import read_existing
 
-    source, typed = init_questions.connection(wishes.address, ask=wishes.asks, from_stdin=wishes.password_stdin)
-    followed, set_already = _followed(wishes.followed)
     path = _config_path(wishes.output)
-    existing = read_existing(path, source.db_name or "")
-    how = _how(source, wishes, existing.timeout_seconds)
+    load = init_questions.loader_of(wishes.source, path)
+    source, typed = init_questions.connection(
+        wishes.address, load, wishes.source, ask=wishes.asks, from_stdin=wishes.password_stdin
+    )
+    followed, set_already = _followed(wishes.followed)
+    existing = read_existing(path, source.db_name or "", wishes.source)
+    how = _how(source, wishes, existing)
     choice, tables = _choose(how, existing, wishes)
     for name, question, read in init_questions.QUESTIONS if wishes.asks and choice.taken else ():
         if name not in set_already:
@@ -176,7 +190,10 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
     refused = [each for each in results if isinstance(each, Refused)]
     for each in refused:
         choice.left_out.setdefault(each.reason, []).append(each.table.name)
-    variables = _variables(source, followed, path, env_path, with_password=typed)
+    variables = {
+        **variables_of_source(source, wishes.source, existing.source_keys, with_password=typed),
+        **_variables(followed, path, env_path),
+    }
     written = write_files(path, env_path, existing, drafts, choice.left_out, how, variables, elsewhere=set_already)
     show(drafts, refused, written, existing, tables)
     return 1 if refused and (wishes.tables or not drafts) else 0
@@ -215,15 +232,15 @@ def _followed(given: Mapping[str, str | None]) -> tuple[dict[str, str], set[str]
     return {**_DEFAULTS, **there, **options}, {*there, *options, *(name.upper() for name in there)}
 
 
-def _how(source: "SourceSettings", wishes: _Wishes, limit: int | None) -> "How":
+def _how(source: "SourceSettings", wishes: _Wishes, existing: "Existing") -> "How":
     from aggregation_pipeline.config.limits import SourceLimits
     from aggregation_pipeline.drafting.draft import How
     from aggregation_pipeline.drafting.words import Words
     from aggregation_pipeline.settings.connections import options_of_source
 
-    seconds = min(wishes.timeout, limit or wishes.timeout)
+    seconds = min(wishes.timeout, existing.timeout_seconds or wishes.timeout)
     return How(
-        options_of_source(source),
+        options_of_source(source, name=wishes.source),
         # Another is chosen when the tables are: it matters to days only.
         ZoneInfo("UTC"),
         SourceLimits(timeout_seconds=seconds, lock_wait_seconds=min(seconds, 5), max_snapshot_seconds=10 * seconds),
@@ -231,6 +248,7 @@ def _how(source: "SourceSettings", wishes: _Wishes, limit: int | None) -> "How":
         datetime.now(UTC),
         sample_rows=wishes.sample_rows,
         detail=wishes.detail,
+        taken=frozenset(name.casefold() for name in existing.entries),
     )
 
 
@@ -273,22 +291,10 @@ def _draft(how: "How", tables: "Sequence[Table]") -> "list[Draft | Refused]":
     return results
 
 
-def _variables(
-    source: "SourceSettings", followed: Mapping[str, str], path: Path, env_path: Path, *, with_password: bool
-) -> dict[str, str]:
-    """What .env has to say. A password that the environment holds stays there."""
-    password = source.db_password.get_secret_value() if with_password else ""
-    address = (
-        {"DB_SOCKET": str(source.db_socket)}
-        if source.db_socket
-        else {"DB_HOST": source.db_host or "", "DB_PORT": str(source.db_port)}
-    )
+def _variables(followed: Mapping[str, str], path: Path, env_path: Path) -> dict[str, str]:
+    """What .env has to say besides where the database is."""
     beside = path.absolute().parent == env_path.absolute().parent
     return {
-        **address,
-        "DB_USER": source.db_user or "",
-        "DB_PASSWORD": password,
-        "DB_NAME": source.db_name or "",
         "AGGREGATION_CONFIG": path.name if beside else str(path.absolute()),
         **{name.upper(): followed[name] for name in _DEFAULTS},
     }

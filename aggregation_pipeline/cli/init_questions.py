@@ -2,12 +2,17 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aggregation_pipeline.config.sources import Source
     from aggregation_pipeline.settings.source import SourceSettings
     from aggregation_pipeline.source.mysql.catalogue import Table
 
@@ -43,19 +48,28 @@ def given_by_url(url: str) -> dict[str, str]:
     return {name: value for name, value in {**found, "db_name": database}.items() if value}
 
 
-def connection(given: Mapping[str, str], *, ask: bool, from_stdin: bool) -> "tuple[SourceSettings, bool]":
+def connection(
+    given: Mapping[str, str],
+    load: "Callable[..., SourceSettings]",
+    source: str | None,
+    *,
+    ask: bool,
+    from_stdin: bool,
+) -> "tuple[SourceSettings, bool]":
     """Complete the settings of the source; the second value is whether the password came from nowhere but here.
+
+    `load` reads what is configured of the `source`; what it is called with goes before that.
 
     Raises:
         SettingsError: something is missing and may not be asked for, or is wrong.
     """
+    from aggregation_pipeline.config.sources import with_variables_of
     from aggregation_pipeline.errors import SettingsError
-    from aggregation_pipeline.settings.base import load_source_settings
 
     values = dict(given)
     if from_stdin:
         values["db_password"] = sys.stdin.readline().rstrip("\r\n")
-    settings = load_source_settings(**values)
+    settings = load(**values)
     missing = [
         name
         for name, found in (
@@ -66,9 +80,9 @@ def connection(given: Mapping[str, str], *, ask: bool, from_stdin: bool) -> "tup
         if not found
     ]
     if missing and not ask:
+        names = with_variables_of(source, ", ".join(map(str.upper, missing)))
         raise SettingsError(
-            f"{', '.join(map(str.upper, missing))}: not set. Set them in the environment or .env, or say"
-            " --url mysql://user@host:3306/database"
+            f"{names}: not set. Set them in the environment or .env, or say --url mysql://user@host:3306/database"
         )
     questions = {"db_host": "Host of the database", "db_user": "User, one that may only read", "db_name": "Database"}
     for name in missing:
@@ -76,7 +90,34 @@ def connection(given: Mapping[str, str], *, ask: bool, from_stdin: bool) -> "tup
     # An empty password is one, too, but rarely meant.
     if ask and not settings.db_password.get_secret_value() and not from_stdin:
         values["db_password"] = click.prompt("Password", hide_input=True, default="", show_default=False, err=True)
-    return (load_source_settings(**values) if len(values) > len(given) else settings), "db_password" in values
+    return (load(**values) if len(values) > len(given) else settings), "db_password" in values
+
+
+def loader_of(source: str | None, path: "Path") -> "Callable[..., SourceSettings]":
+    """What reads the settings of a source, which aggregation.yaml at `path` may describe."""
+    from aggregation_pipeline.settings.base import load_source_settings
+
+    if source is None:
+        return load_source_settings
+    from aggregation_pipeline.config.loading import load_usable_config
+    from aggregation_pipeline.errors import ConfigError
+    from aggregation_pipeline.settings.named_sources import load_named_source
+
+    written: Mapping[str, Source] = {}
+    # What is wrong with the file is said where entries are added to it.
+    with suppress(ConfigError):
+        written = load_usable_config(path, sources=[source])[0].sources
+    return partial(load_named_source, source, written)
+
+
+def checked_source(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the name of a source in its one spelling."""
+    from aggregation_pipeline.config.sources import source_name
+
+    try:
+        return None if value is None else source_name(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def chosen_tables(tables: "Sequence[Table]", usual: "Sequence[Table]") -> "list[Table]":

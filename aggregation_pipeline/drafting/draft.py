@@ -51,6 +51,7 @@ class How:
         limits: of each statement.
         sample_rows: how many rows of a table are looked at, 0 for none.
         detail: whether entries list the rows' columns too.
+        taken: names that entries of other sources have, case-folded.
     """
 
     options: SourceOptions
@@ -60,6 +61,7 @@ class How:
     now: datetime
     sample_rows: int = 500
     detail: bool = True
+    taken: frozenset[str] = frozenset()
 
     @property
     def today(self) -> date:
@@ -175,9 +177,11 @@ def _parsed(how: How, found: Findings) -> Draft:
     """
     rows = found.table.rows if found.table.rows_known == "estimated" else 0
     detail = how.detail and (found.start is not None or rows <= _MOST_DETAIL_ROWS)
-    name = entry_name(found.table.name)
-    entry = entry_of(found, how.words, detail=detail, today=how.today)
-    config, issues = load_usable_config(_ANY_FILE, file_text([], {name: entry}).encode())
+    name, source = entry_name(found.table.name), how.options.name
+    if source and name.casefold() in how.taken:
+        name = f"{source}_{name}"
+    entry = entry_of(found, how.words, detail=detail, today=how.today, name=name, source=source)
+    config, issues = load_usable_config(_ANY_FILE, file_text([], {name: entry}).encode(), [source] if source else ())
     if issues or config.tables[0].issues:
         raise PipelineError("; ".join(issues.values()) or str(config.tables[0].issues))
     return Draft(name, found.table, entry, config.tables[0])

@@ -55,14 +55,16 @@ def entry_name(table: str) -> str:
         return f"{letters or 'table'}_{blake2b(table.encode(), digest_size=3).hexdigest()}"
 
 
-def entry_of(found: Findings, words: Words, *, detail: bool, today: date, name: str = "") -> Commented:
+def entry_of(
+    found: Findings, words: Words, *, detail: bool, today: date, name: str = "", source: str | None = None
+) -> Commented:
     """The entry as it is written: keys, values and comments."""
     table, roles = found.table, found.roles
     name = name or entry_name(table.name)
     fields = {column: _as_column(column) for column in found.structure.columns if column not in roles.bytes}
     refused = [column for column, written in fields.items() if not _is_usable(written)]
     fields = {column: written for column, written in fields.items() if column not in refused}
-    body: dict[str, Node] = {}
+    body: dict[str, Node] = {"source": source} if source else {}
     if not _means(name, table.name):
         body["table"] = quote(table.name)
     if table.comment:

@@ -10,6 +10,8 @@ from aggregation_pipeline.drafting.draft import Draft, How
 from aggregation_pipeline.drafting.env import new_salt, other_address, read_env, with_variables
 from aggregation_pipeline.drafting.written import Existing, read_existing, remember, with_entries
 from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.source_variables import read_source_variables
 from aggregation_pipeline.tempfiles.whole_file import write_whole
 
 _READABLE: Final = 0o644
@@ -48,7 +50,7 @@ def write_files(
     Raises:
         ConfigError, SettingsError: a file cannot be read or extended, or was changed meanwhile.
     """
-    written = Written()
+    written, source = Written(), how.options.name
     drafts = list(drafts)
     seen = {**left_out, "taken": [draft.table.name for draft in drafts]}
     content = with_entries(
@@ -61,10 +63,10 @@ def write_files(
     env_text, there = read_env(env_path)
     known = {*there, *elsewhere}
     values = dict(variables)
-    if _hashes(path, content) and "MASK_SALT" not in known:
+    if _hashes(path, content, source) and "MASK_SALT" not in known:
         values["MASK_SALT"] = new_salt()
-    env = with_variables(env_text, there, values, needs_postgres="DAGSTER_PG_URL" not in known)
-    if read_existing(path, how.options.database).content != existing.content:
+    env = with_variables(env_text, there, values, needs_postgres="DAGSTER_PG_URL" not in known, source=source)
+    if read_existing(path, how.options.database, source).content != existing.content:
         raise SettingsError(
             f"{path} was changed while its tables were looked at, so nothing was written. Run init again"
         )
@@ -72,7 +74,7 @@ def write_files(
         _write(path, content, _READABLE, written)
     if env != env_text:
         _write(env_path, env.encode(), _PRIVATE, written)
-    if other := other_address(there, values):
+    if other := other_address(there, values, source):
         written.notes.append(
             f"{env_path} names another database ({', '.join(other)}) than the one that was read. It was left so"
         )
@@ -84,8 +86,9 @@ def write_files(
     return written
 
 
-def _hashes(path: Path, content: bytes) -> bool:
-    config, _ = load_usable_config(path, content)
+def _hashes(path: Path, content: bytes, source: str | None) -> bool:
+    sources = {*read_source_variables(Settings.model_fields), *([source] if source else [])}
+    config, _ = load_usable_config(path, content, sources)
     return any("hash" in entry.mask.values() for entry in config.tables)
 
 

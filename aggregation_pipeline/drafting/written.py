@@ -8,13 +8,16 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic.alias_generators import to_snake
 
 from aggregation_pipeline.config.invalid_entries import TABLES
+from aggregation_pipeline.config.sources import source_name
 from aggregation_pipeline.config.sql.table_names import split_table
 from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.config.yaml.locations import report_issues
@@ -23,9 +26,10 @@ from aggregation_pipeline.config.yaml.writing import Commented, entry_text, file
 from aggregation_pipeline.drafting.words import Words
 from aggregation_pipeline.errors import ConfigError
 
-_MARK: Final = "# [init] "
-_REMEMBERED: Final = re.compile(r"^# \[init\] [^:\n]*: (.*)$", re.MULTILINE)
-_MORE: Final = re.compile(r"^# \[init\] [^:\n]*$", re.MULTILINE)
+# Those of a source by name begin with "# [init crm] ".
+_MARK: Final = "# [init{}] "
+_REMEMBERED: Final = r"^{}[^:\n]*: (.*)$"
+_MORE: Final = r"^{}[^:\n]*$"
 _NAME: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,"]+')
 _WIDTH: Final = 118
 # More names in comments would bury the entries.
@@ -41,6 +45,7 @@ class Existing:
         content: the file as it was read.
         remembered: tables that were looked at before, whatever became of them.
         knows_all: whether the file names every table that was looked at.
+        source: the name of the database that it was read for; None for the one without a name.
     """
 
     text: str = ""
@@ -49,6 +54,7 @@ class Existing:
     entries: Mapping[str, str] = field(default_factory=dict)
     remembered: frozenset[str] = field(default_factory=frozenset)
     knows_all: bool = True
+    source: str | None = None
 
     @property
     def timeout_seconds(self) -> int | None:
@@ -57,13 +63,22 @@ class Existing:
         seconds = limits.get("timeout_seconds") if isinstance(limits, dict) else None
         return seconds if isinstance(seconds, int) and seconds > 0 else None
 
+    @property
+    def source_keys(self) -> Mapping[str, str]:
+        """What the file says of its source, by key."""
+        sources = self.data.get("sources") if isinstance(self.data, dict) else None
+        for name, body in sources.items() if isinstance(sources, dict) else ():
+            if _source_of({"source": name}) == self.source and isinstance(body, dict):
+                return {to_snake(str(key)): str(value) for key, value in body.items()}
+        return {}
+
     def knows(self, table: str) -> bool:
         """Whether there is an entry over the table, or there was one."""
         return table in self.entries.values() or table in self.remembered
 
 
-def read_existing(path: Path, database: str) -> Existing:
-    """Read a file; an empty one is like none.
+def read_existing(path: Path, database: str, source: str | None = None) -> Existing:
+    """Read a file; an empty one is like none. `source` is the name of the database, of several.
 
     Raises:
         ConfigError: it is no file to which entries could be added.
@@ -71,11 +86,11 @@ def read_existing(path: Path, database: str) -> Existing:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Existing()
+        return Existing(source=source)
     except OSError as error:
         raise ConfigError(f"{path}: the file cannot be read: {error.strerror}") from None
     if not content.strip():
-        return Existing(content=content)
+        return Existing(content=content, source=source)
     document = read_document(path, content)
     if document.issues:
         raise ConfigError(report_issues(path, document.issues))
@@ -84,9 +99,12 @@ def read_existing(path: Path, database: str) -> Existing:
     if isinstance(document.data, dict):
         listed = next((document.data[key] for key in document.data if key in TABLES), None)
         for name, body in (listed or {}).items() if isinstance(listed, dict | None) else ():
-            entries[name] = _table_of(name, body, database)
-    remembered = {_unwritten(name) for line in _REMEMBERED.findall(text) for name in _NAME.findall(line)}
-    return Existing(text, content, document.data, entries, frozenset(remembered), not _MORE.search(text))
+            entries[name] = _table_of(name, body, database) if _source_of(body) == source else ""
+    mark = re.escape(_mark(source))
+    lines = re.findall(_REMEMBERED.format(mark), text, re.MULTILINE)
+    remembered = {_unwritten(name) for line in lines for name in _NAME.findall(line)}
+    knows_all = not re.search(_MORE.format(mark), text, re.MULTILINE)
+    return Existing(text, content, document.data, entries, frozenset(remembered), knows_all, source)
 
 
 def with_entries(
@@ -115,11 +133,11 @@ def remember(words: Words, seen: Mapping[str, Iterable[str]], existing: Existing
     names = {reason: [name for name in found if not existing.knows(name)] for reason, found in seen.items()}
     left = _MOST_NAMES
     for reason, found in names.items():
-        lines += _wrapped(words.say(reason), found[:left])
+        lines += _wrapped(_mark(existing.source) + words.say(reason), found[:left])
         left -= len(found[:left])
     hidden = sum(map(len, names.values())) - (_MOST_NAMES - left)
     if hidden > 0:
-        lines.append(f"{_MARK}{words.say('more', count=hidden)}")
+        lines.append(_mark(existing.source) + words.say("more", count=hidden))
     left_out = any(found for reason, found in names.items() if reason != "taken")
     return [f"# {words.say('not taken')}", *lines] if left_out else lines
 
@@ -130,7 +148,7 @@ def _wrapped(label: str, names: Sequence[str]) -> list[str]:
         if lines and len(lines[-1]) + len(name) + 2 <= _WIDTH:
             lines[-1] += f", {name}"
         else:
-            lines.append(f"{_MARK}{label}: {name}")
+            lines.append(f"{label}: {name}")
     return lines
 
 
@@ -200,6 +218,18 @@ def _cannot_be_extended(path: Path) -> ConfigError:
         f"{path}: entries cannot be added to this file without changing what is there. Write the tables below each"
         " other, as in docs/configuration.md, or let init write elsewhere: --output DIR"
     )
+
+
+def _mark(source: str | None) -> str:
+    return _MARK.format(f" {source}" if source else "")
+
+
+def _source_of(body: object) -> str | None:
+    """The source that an entry names, in its one spelling; None for the database without a name."""
+    written = body.get("source") if isinstance(body, dict) else None
+    with suppress(ValueError):
+        return None if written is None else source_name(str(written))
+    return str(written)
 
 
 def _table_of(name: str, body: object, database: str) -> str:

@@ -14,7 +14,7 @@ from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import NO_SALT, options_of_source, source_options
 from aggregation_pipeline.settings.messages import describe_problem
 from aggregation_pipeline.settings.source import SourceSettings
-from aggregation_pipeline.settings.source_variables import SourceVariables
+from aggregation_pipeline.settings.source_variables import SourceVariables, read_source_variables
 from aggregation_pipeline.timezones.names import ZoneName
 
 if TYPE_CHECKING:
@@ -110,14 +110,7 @@ class NamedSources:
         """
         if problem := self._variables(name).problem:
             raise SettingsError(problem)
-        values = {_FIELDS[key]: value for key, value in self._given(name).items()}
-        try:
-            return NamedSourceSettings.model_validate(values)
-        except ValidationError as error:
-            lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
-        raise SettingsError(
-            f"The source {name} cannot be used:\n" + "\n".join(f"  - {with_variables_of(name, line)}" for line in lines)
-        )
+        return _validated(name, {_FIELDS[key]: value for key, value in self._given(name).items()})
 
     def _given(self, name: str) -> Mapping[str, object]:
         source = self.configured.get(name)
@@ -136,3 +129,29 @@ class NamedSources:
     def used_by(self, sources: Collection[str | None]) -> tuple[str | None, ...]:
         """Those of `sources`, each once: the database without a name first, then by their places."""
         return tuple(name for name in (None, *self.names) if name in sources)
+
+
+def load_named_source(name: str, written: Mapping[str, Source], **given: str) -> NamedSourceSettings:
+    """Read what is known of one source: what is `given` here by DB_HOST's names before variables and the file.
+
+    Raises:
+        SettingsError: names each variable that is wrong. It never holds a secret's value.
+    """
+    settings = Settings().with_source_variables(read_source_variables(Settings.model_fields))
+    known = NamedSources(settings, written).of(name).model_dump(exclude_unset=True)
+    if "db_host" in given:
+        known.pop("db_socket", None)
+    source = _validated(name, known | given)
+    if problems := source.tls_problems():
+        raise SettingsError(with_variables_of(name, "; ".join(problems)))
+    return source
+
+
+def _validated(name: str, values: Mapping[str, object]) -> NamedSourceSettings:
+    try:
+        return NamedSourceSettings.model_validate(values)
+    except ValidationError as error:
+        lines = [describe_problem(problem) for problem in error.errors(include_url=False)]
+    raise SettingsError(
+        f"The source {name} cannot be used:\n" + "\n".join(f"  - {with_variables_of(name, line)}" for line in lines)
+    )

@@ -187,3 +187,51 @@ def test_killed_in_the_middle_it_leaves_whole_files_or_none(database: str, tmp_p
             assert path.read_text(encoding="utf-8") == expected
         assert call("--output", str(folder), "--yes").exit_code == 0
         assert (folder / "aggregation.yaml").read_text(encoding="utf-8") == expected
+
+
+def test_a_source_by_name_gets_entries_and_variables_of_its_own(
+    mariadb: MySQLServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert call("--tables", "members").exit_code == 0
+    monkeypatch.delenv("DB_SOCKET")
+    monkeypatch.delenv("DB_NAME")
+    monkeypatch.setenv("DB_CRM_EU_SOCKET", mariadb.unix_socket)
+    result = call("--source", "crm-eu", "--lang", "en")
+    assert result.exit_code == 1
+    assert "DB_CRM_EU_USER, DB_CRM_EU_NAME: not set" in result.stderr
+    monkeypatch.setenv("DB_CRM_EU_USER", mariadb.user)
+    monkeypatch.setenv("DB_CRM_EU_NAME", database)
+    assert call("--source", "crm-eu").exit_code == 0
+    config = load_config(tmp_path / "aggregation.yaml", ["crm_eu"])
+    # The orders were free; the members have an entry, of another source.
+    found = {entry.name: (entry.source, entry.table) for entry in config.tables}
+    assert found == {
+        "members": (None, "members"),
+        "crm_eu_members": ("crm_eu", "`members`"),
+        "orders": ("crm_eu", "orders"),
+    }
+    text, variables = ((tmp_path / name).read_text(encoding="utf-8") for name in ("aggregation.yaml", ".env"))
+    assert "# [init crm_eu] logs: sys_log" in text
+    assert f"DB_CRM_EU_NAME={database}\n" in variables
+    again = call("--source", "CRM_EU")
+    assert "nothing was written" in again.stderr
+
+
+def test_what_the_file_says_of_a_source_is_used_and_not_repeated(
+    mariadb: MySQLServer, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("DB_SOCKET", "DB_NAME", "DB_USER"):
+        monkeypatch.delenv(name)
+    written = f"sources:\n  crm: {{socket: {mariadb.unix_socket}, user: {mariadb.user}, database: {database}}}\n"
+    (tmp_path / "aggregation.yaml").write_text(f"{written}tables:\n", encoding="utf-8")
+    result = call("--source", "crm", "--tables", "orders", "--yes")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "aggregation.yaml").read_text(encoding="utf-8").startswith(written)
+    assert "DB_CRM_" not in (tmp_path / ".env").read_text(encoding="utf-8")
+    assert load_config(tmp_path / "aggregation.yaml").tables[0].source == "crm"
+
+
+def test_a_name_that_no_source_can_have_is_refused(database: str):
+    result = call("--source", "ssl")
+    assert result.exit_code == 2
+    assert "a source cannot be called ssl" in result.stderr
