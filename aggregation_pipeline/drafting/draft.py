@@ -136,7 +136,7 @@ def _draft(how: How, table: Table) -> Draft:
         found = replace(found, start=_start(how, table.name, indexed[0]))
     draft = _parsed(how, found)
     with _session(how) as session:
-        if find_storage_engines(session, draft.parsed).without_snapshots:
+        if not session.snapshot or find_storage_engines(session, draft.parsed).without_snapshots:
             draft = _parsed(how, replace(found, snapshots=False))
     _prove(how, draft.parsed)
     return draft

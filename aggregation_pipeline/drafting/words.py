@@ -41,8 +41,8 @@ All keys: docs/configuration.md. What a run would do: aggregation-pipeline plan.
         "没有以 {column} 开头的索引；加上索引后可以按天切分：",
     ),
     "no snapshots": (
-        "Its storage engine gives no snapshots: rows can be of different moments.",
-        "该表的存储引擎没有快照：各行可能来自不同时刻。",
+        "Its storage engine, or the server, gives no snapshots: rows can be of different moments.",
+        "该表的存储引擎或服务器没有快照：各行可能来自不同时刻。",
     ),
     "hidden": ("Personal data, hidden before anything is written to disk.", "个人信息，写入磁盘之前就已脱敏。"),
     "by name": ("{kind}, by its name or comment", "{kind}（依据列名或注释）"),

@@ -169,7 +169,11 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     3141: Refusal("Invalid JSON text in the argument of a function", _JSON),
     3143: Refusal("Invalid JSON path"),
     3146: Refusal("A JSON function was called with data of the wrong type", _JSON),
-    4012: _TOO_LONG,
+    4012: Refusal(
+        "The statement was ended by its time limit, or its transaction by ob_trx_timeout",
+        "The statement took longer than it may. Give its `where` an index, or raise source_limits.timeout_seconds, and"
+        " ob_trx_timeout if DB_USER may not.",
+    ),
 }
 OTHER_REFUSAL: Final = Refusal(
     "its words may hold values of cells, so they are not shown",

@@ -26,6 +26,7 @@ from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE,
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.replay import Replay, replaying
 from aggregation_pipeline_tests.support.servers.replayed_variables import ReplayedVariables
+from aggregation_pipeline_tests.support.servers.replies import Error
 from aggregation_pipeline_tests.support.waiting import until
 
 SHORT = 60_000_000
@@ -164,6 +165,23 @@ def test_a_stored_function_which_would_read_the_present_is_refused(
     with pytest.raises(SnapshotError, match=r"stored functions .*how_many.* would not read the state"):
         read(impatient, shop, tmp_path, Arrivals(), **keys)
     assert read(impatient, shop, tmp_path, Arrivals(), consistency="none", **keys).datasets[0].rows == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [(("CURRENT_SCN",), "as_of"), (("CURRENT_SCN", "TIMESTAMP_SERVICE"), "transaction")],
+)
+def test_the_number_comes_from_a_view_where_there_is_no_function_and_else_the_transaction_has_to_do(
+    seekdb: MySQLServer, tmp_path: Path, answers: tuple[str, ...], expected: str
+):
+    variables = ReplayedVariables({"ob_trx_timeout": str(SHORT)}, capped={"ob_trx_timeout": SHORT})
+    refused = [(name, Error(1305, "42000", f"FUNCTION {name} does not exist")) for name in answers]
+    limits = SourceLimits(max_snapshot_seconds=600)
+    with replaying(seekdb, tmp_path, refused, version="5.7.25-OceanBase-v4.3.5.2", variables=variables) as replay:
+        options = SourceOptions("test", replay.account.user, host="127.0.0.1", port=replay.port, mask_salt=SALT)
+        with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE, limits=limits) as session:
+            assert session.capabilities.snapshot == expected
+            assert session.snapshot
 
 
 def test_a_transaction_is_taken_where_it_lasts(seekdb: MySQLServer, impatient: Replay, shop: str):

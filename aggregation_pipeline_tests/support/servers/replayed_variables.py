@@ -78,7 +78,9 @@ class ReplayedVariables:
                 continue
             if self.alone and not name.startswith("@") and self.values.get(name) is None:
                 return Error(1193, "HY000", f"Unknown system variable '{name}'")
-            if name in self.values and name not in self.ignored:
+            if name in self.ignored:
+                continue
+            if name in self.values:
                 most = self.capped.get(name)
                 self.values[name] = str(min(int(value), most)) if most is not None else value.strip("'")
             if name in _RENAMED:
