@@ -71,7 +71,7 @@ def arrow_rows(address: dict[str, Any]) -> Callable[[], int]:
         request = _request(keys)
         with open_session(options, logical_time=_TIME, zone=_ZONE) as session:
             prepared = prepare_session(session, request)
-            (described,) = describe_queries(prepared.session, request.entry, prepared.columns)
+            (described,) = describe_queries(prepared.session, prepared.shards[0])
             return sum(
                 batch.num_rows
                 for batch in ArrowRows(prepared.session, described, ZeroDates("null"), NO_PASSWORD).batches()

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableColumnLineage, TableSchema
@@ -11,7 +11,7 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.display import markdown_cell, markdown_table, readable_size
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
-from aggregation_pipeline.assets.source_specs import source_of
+from aggregation_pipeline.assets.source_specs import sources_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.results import counted_rows
 from aggregation_pipeline.export.publishing import ExportedWindow
@@ -38,6 +38,8 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.manifest import ManifestFile
 
 Metadata = dict[str, Any]
+# The lineage of columns is stored with each event: thousands of shards would make it as large as the data.
+_SHARDS_IN_LINEAGE: Final = 16
 
 
 def window_metadata(
@@ -65,8 +67,8 @@ def window_metadata(
     entry = table.entry
     by_asset: dict[AssetKey, Metadata] = {}
     if table_key(entry.name) in selected:
-        source, _ = source_of(entry, table.database)
-        by_asset[table_key(entry.name)] = _table_metadata(exported, entry, source)
+        sources = list(sources_of(entry, table.database))
+        by_asset[table_key(entry.name)] = _table_metadata(exported, entry, sources)
     for name in dict.fromkeys(file.format for file in exported.files):
         by_asset[export_key(entry.name, name)] = _format_metadata(exported, name, publisher)
     by_asset[manifest_key(entry.name)] = {
@@ -83,7 +85,7 @@ def window_metadata(
     return by_asset
 
 
-def _table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey) -> Metadata:
+def _table_metadata(exported: ExportedWindow, entry: TableEntry, sources: Sequence[AssetKey]) -> Metadata:
     """Of the table's own asset: rows by dataset, columns and where they come from, SQL, a preview of the summary.
 
     Numbers stay numbers, so that the UI draws their history.
@@ -92,7 +94,7 @@ def _table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKe
     metadata: Metadata = {
         # Not the sum of both datasets: the page of the asset shows this as the rows of the table.
         ROW_COUNT_KEY: counted_rows(manifest),
-        **_column_metadata(exported, entry, source),
+        **_column_metadata(exported, entry, sources),
         "window": manifest.window,
         "consistency": manifest.consistency,
         "engines": manifest.engines,
@@ -110,8 +112,8 @@ def _table_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKe
     return metadata
 
 
-def _column_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetKey) -> Metadata:
-    """The columns of both datasets, and the source columns that each is computed from."""
+def _column_metadata(exported: ExportedWindow, entry: TableEntry, sources: Sequence[AssetKey]) -> Metadata:
+    """The columns of both datasets, and the source columns that each is computed from, in some of many shards."""
     origins = {
         f"{dataset}.{column}": columns
         for dataset, schema in exported.schemas.items()
@@ -122,7 +124,11 @@ def _column_metadata(exported: ExportedWindow, entry: TableEntry, source: AssetK
         for dataset, schema in exported.schemas.items()
         for column in _columns(dataset, schema, origins, exported.comments, entry.source_table.name)
     ]
-    lineage = {name: [TableColumnDep(source, column) for column in found] for name, found in origins.items() if found}
+    lineage = {
+        name: [TableColumnDep(source, column) for source in sources[:_SHARDS_IN_LINEAGE] for column in found]
+        for name, found in origins.items()
+        if found
+    }
     return {COLUMN_SCHEMA_KEY: TableSchema(columns), COLUMN_LINEAGE_KEY: TableColumnLineage(lineage)}
 
 

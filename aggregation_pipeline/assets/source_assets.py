@@ -1,7 +1,8 @@
 """The MySQL tables that entries read, as assets that can be observed: the beginning of the lineage."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dagster import (
     AssetExecutionContext,
@@ -15,8 +16,9 @@ from dagster import (
 
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.source_specs import source_metadata, source_of, source_row_count, source_spec
+from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec, sources_of
 from aggregation_pipeline.config.masked_columns import merge_masked
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.storage.manifest import Manifest
@@ -24,13 +26,18 @@ from aggregation_pipeline.storage.manifest import Manifest
 if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.table_state import TableState
 
+# Each takes a few statements and an event.
+_OBSERVED_AFTER_A_RUN: Final = 16
+
 
 def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     """Build one asset for each distinct source table. "Observe" asks the server about its state and reads no row."""
     readers: dict[AssetKey, list[ConfiguredTable]] = {}
+    sources: dict[AssetKey, TableName] = {}
     for table in tables:
-        key, _ = source_of(table.entry, table.database)
-        readers.setdefault(key, []).append(table)
+        for key, source in sources_of(table.entry, table.database).items():
+            readers.setdefault(key, []).append(table)
+            sources[key] = source
     if not readers:
         return []
 
@@ -38,8 +45,8 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
         observable = multi_observable_source_asset(
             name="observe_sources",
             specs=[
-                source_spec(tables[0].entry, tables[0].database, [table.entry.name for table in tables])
-                for tables in readers.values()
+                source_spec(key, sources[key], tables[0].entry.source, [table.entry.name for table in tables])
+                for key, tables in readers.items()
             ],
             can_subset=True,
             description=(
@@ -51,7 +58,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     def observe_sources(context: AssetExecutionContext) -> Iterator[ObserveResult]:
         selected = {key: tables for key, tables in readers.items() if key in context.selected_asset_keys}
         try:
-            states, problems = _read_states(selected)
+            states, problems = _read_states(selected, sources)
         except PipelineError as error:
             raise Failure(str(error)) from error
         for key, state in states.items():
@@ -65,29 +72,24 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
 def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manifest: Manifest) -> None:
     """Log the state of the source table after a run has read it, so that its page shows how fresh it is.
 
-    If the server does not answer, the run says so and does not fail. `manifest` is that of the window read last.
+    Of many shards only the first are asked for; "Observe" asks for all. If the server does not answer, the run says so
+    and does not fail. `manifest` is that of the window read last.
     """
+    sources = dict(itertools.islice(sources_of(table.entry, table.database).items(), _OBSERVED_AFTER_A_RUN))
     try:
-        state = _read_state(table)
+        states, problems = _read_states({key: [table] for key in sources}, sources)
     except PipelineError as error:
-        context.log.info("the state of %s could not be read: %s", table.entry.table, error)
-        return
-    metadata = source_metadata(state, source_row_count(table.entry, manifest))
-    key, _ = source_of(table.entry, table.database)
-    context.log_event(AssetObservation(key, metadata=metadata))
-
-
-@redact_errors
-def _read_state(table: ConfiguredTable) -> "TableState":
-    from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
-
-    with open_state_session(table.source(), table.zone) as session:
-        return read_table_state(session, table.entry.source_table, table.partition_columns, table.entry.all_masked)
+        states, problems = {}, [str(error)]
+    for key, state in states.items():
+        metadata = source_metadata(state, source_row_count(table.entry, manifest))
+        context.log_event(AssetObservation(key, metadata=metadata))
+    if problems:
+        context.log.info("the state of %s could not be read: %s", table.entry.table, "; ".join(problems))
 
 
 @redact_errors
 def _read_states(
-    readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
+    readers: Mapping[AssetKey, Sequence[ConfiguredTable]], sources: Mapping[AssetKey, TableName]
 ) -> "tuple[dict[AssetKey, TableState], list[str]]":
     """The state of each source table, and why some could not be read."""
     states: dict[AssetKey, TableState] = {}
@@ -97,7 +99,7 @@ def _read_states(
         by_source.setdefault(tables[0].entry.source, {})[key] = tables
     for source, of_source in by_source.items():
         try:
-            problems += _read_states_of(of_source, states)
+            problems += _read_states_of(of_source, sources, states)
         except PipelineError as error:
             if len(by_source) == 1:
                 raise
@@ -107,7 +109,9 @@ def _read_states(
 
 
 def _read_states_of(
-    readers: Mapping[AssetKey, Sequence[ConfiguredTable]], states: "dict[AssetKey, TableState]"
+    readers: Mapping[AssetKey, Sequence[ConfiguredTable]],
+    sources: Mapping[AssetKey, TableName],
+    states: "dict[AssetKey, TableState]",
 ) -> list[str]:
     """Add the states of one source's tables to `states`; return why some could not be read."""
     from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
@@ -120,7 +124,7 @@ def _read_states_of(
             columns = {column: zone for table in tables for column, zone in table.partition_columns.items()}
             masked = merge_masked(table.entry.all_masked for table in tables)
             try:
-                states[key] = read_table_state(session, tables[0].entry.source_table, columns, masked)
+                states[key] = read_table_state(session, sources[key], columns, masked)
             except SourceLostError:
                 raise
             except SourceError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, AssetSpec, MetadataValue
 
 from aggregation_pipeline.assets.keys import source_key
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import SOURCES_GROUP
 from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, SOURCE_KEY, TABLE_NAME_KEY
@@ -16,34 +17,32 @@ if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.table_state import TableState
 
 
-def source_of(entry: TableEntry, database: str) -> tuple[AssetKey, str]:
-    """Return the key of an entry's source table, and its name with the database's, as `db.table`.
+def sources_of(entry: TableEntry, database: str) -> dict[AssetKey, TableName]:
+    """Return the source tables of an entry, several if it reads shards, each with its database.
 
-    `database` is the connection's own, for a source table that is named without one.
+    `database` is the connection's own, for source tables that are named without one.
     """
-    named, table = entry.source_table
-    schema = named or database
-    return source_key(schema, table, entry.source), f"{schema}.{table}"
+    named = [TableName(table.database or database, table.name) for table in entry.shards]
+    return {source_key(str(table.database), table.name, entry.source): table for table in named}
 
 
-def source_spec(entry: TableEntry, database: str, readers: Sequence[str] = ()) -> AssetSpec:
-    """Return the asset of an entry's source table.
+def source_spec(key: AssetKey, table: TableName, source: str | None = None, readers: Sequence[str] = ()) -> AssetSpec:
+    """Return the asset of a source table.
 
     Args:
-        entry: that reads the table.
-        database: the connection's own, for a source table that is named without one.
+        key: of the asset.
+        table: with its database.
+        source: the name of the database server, for tables of one that has a name.
         readers: the names of all entries that read the table.
     """
-    key, name = source_of(entry, database)
-    schema = entry.source_table.database or database
-    where = f"{schema}, in the source {entry.source}" if entry.source else schema
+    where = f"{table.database}, in the source {source}" if source else table.database
     read_by = f" Read by {', '.join(readers)}." if readers else ""
     return AssetSpec(
         key,
         group_name=SOURCES_GROUP,
         kinds={"mysql", "table"},
-        description=f"The MySQL table {entry.source_table.name} of {where}, read and never written.{read_by}",
-        metadata={TABLE_NAME_KEY: name} | ({SOURCE_KEY: entry.source} if entry.source else {}),
+        description=f"The MySQL table {table.name} of {where}, read and never written.{read_by}",
+        metadata={TABLE_NAME_KEY: str(table)} | ({SOURCE_KEY: source} if source else {}),
     )
 
 
@@ -73,8 +72,8 @@ def source_metadata(state: "TableState", rows: int | None = None) -> dict[str, A
 
 
 def source_row_count(entry: TableEntry, manifest: Manifest) -> int | None:
-    """Return the rows of the source table, if the window's detail holds all of them; else None."""
-    if entry.where is not None or entry.partition is not None:
+    """Return the rows of the source table, if the window's detail holds all of them, and no others; else None."""
+    if entry.where is not None or entry.partition is not None or len(entry.shards) > 1:
         return None
     complete = (dataset.rows for dataset in manifest.datasets if dataset.name == "detail" and not dataset.truncated)
     return next(complete, None)

@@ -10,7 +10,7 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
 from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import catch_up_condition
-from aggregation_pipeline.assets.source_specs import source_of
+from aggregation_pipeline.assets.source_specs import sources_of
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
@@ -21,7 +21,8 @@ from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, SO
 def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     """Return the assets of an entry: the table, one for each format, and the manifest."""
     entry = table.entry
-    source, source_name = source_of(entry, table.database)
+    sources = sources_of(entry, table.database)
+    source_name = str(next(iter(sources.values()))) if len(sources) == 1 else entry.table
     metadata = _definition_metadata(table)
     common: dict[str, Any] = {
         "group_name": group_of(entry),
@@ -34,7 +35,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
         common["automation_condition"] = catch_up_condition(entry.catch_up)
     spec = AssetSpec(
         table_key(entry.name),
-        deps=[source],
+        deps=list(sources),
         kinds={"mysql", "python"},
         description=table_description(table),
         metadata=metadata | {TABLE_NAME_KEY: source_name},

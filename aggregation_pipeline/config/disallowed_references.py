@@ -21,8 +21,9 @@ from aggregation_pipeline.config.sql.table_names import TableName
 
 def disallowed_references(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
     """Every such reference that the entry does not list under `allow`, with its place in the entry."""
-    if is_system_table(query.table) and not query.allow.table(query.table):
-        yield LocatedIssue(("table",), _system_table(query.table))
+    for shard in query.shards:
+        if is_system_table(shard) and not query.allow.table(shard):
+            yield LocatedIssue(("table",), _system_table(shard))
     for path, sql in expressions_of(query):
         references = references_in(sql)
         for table in reachable_tables(references, masked):

@@ -28,13 +28,14 @@ from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.refresh import Refresh
 from aggregation_pipeline.config.scheduling import Freshness, Runs, Schedule, split_schedule
+from aggregation_pipeline.config.shards import ShardColumn, SourceTables
 from aggregation_pipeline.config.sources import SourceName
-from aggregation_pipeline.config.sql.table_names import checked_entry_name, checked_table
+from aggregation_pipeline.config.sql.table_names import checked_entry_name
 from aggregation_pipeline.timezones.names import ZoneName
 
 KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
 # Set by the loader: from the place of the entry in the file, or from the rest of the file. A user may not write them.
-INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues"))
+INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues", "shard_name"))
 
 
 def _name_of_entry(values: dict[str, Any]) -> str:
@@ -49,9 +50,10 @@ class EntryKeys(ConfigModel):
 
     name: Annotated[str, AfterValidator(checked_entry_name)]
     """The entry's key, and the name of its files."""
-    table: Annotated[str, AfterValidator(checked_table), Field(default_factory=_name_of_entry, validate_default=True)]
+    table: Annotated[SourceTables, Field(default_factory=_name_of_entry, validate_default=True)]
     """The source table, if its name is not the entry's: orders, shop.orders. A name that holds a dot stands in
-    backticks: `v1.orders`.
+    backticks: `v1.orders`. Shards, which are read as one table: orders_{00..15}, shop_{0..3}.orders_{00..15} (every
+    combination), or a list of names.
     """
     source: SourceName | None = None
     """The database that its table is in: one of sources, or one that variables DB_<NAME>_... make. Default: that of
@@ -73,6 +75,10 @@ class EntryKeys(ConfigModel):
     """Aggregated columns of the summary. Without group_by: one row."""
     select_fields: tuple[SelectedField, ...] = ()
     """Columns of the detail rows. '*' alone: all columns, also those that the table gets later."""
+    shard_column: ShardColumn = None
+    """For shards: the name of a column that says which shard a row is of. It can be an item of group_by and
+    select_fields, and '*' begins with it.
+    """
     where: str | None = None
     """One SQL condition on the rows of both datasets. NOW() is the run's logical time, also when the run is repeated.
     """
@@ -158,5 +164,7 @@ class EntryKeys(ConfigModel):
     """Why the entry cannot be used, one issue per line after the first. Such an entry is a placeholder: nothing may run
     it.
     """
+    shard_name: Annotated[str, SkipJsonSchema(), Field(exclude=True, repr=False)] = ""
+    """SQL of the shard's name, in an entry that stands for one shard."""
     masked: Annotated[SkipValidation[MaskedColumns], SkipJsonSchema(), Field(exclude=True, repr=False)] = NOTHING_MASKED
     """The masked columns of the whole file, set when it was read; empty for an entry that stands alone."""

@@ -8,7 +8,8 @@ from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggrega
 from aggregation_pipeline.config.mask_options import Allow, MaskRule
 from aggregation_pipeline.config.messages.located_issues import KeyPath
 from aggregation_pipeline.config.sql.expressions import is_plain_word, split_direction, to_sql
-from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.sql.shards import split_tables
+from aggregation_pipeline.config.sql.table_names import TableName
 
 Output = Column | Aggregation
 
@@ -31,6 +32,8 @@ class EntryQuery:
 
     Attributes:
         entry: the entry's name.
+        table: the source table, or the first of the shards.
+        shards: the tables that are read as one; the table alone if it is not sharded.
         aggregations: COUNT(*) for an entry without any columns.
         select_fields: may hold '*'.
         partition: the column that decides to which window a row belongs.
@@ -39,6 +42,7 @@ class EntryQuery:
 
     entry: str
     table: TableName
+    shards: Sequence[TableName]
     mask: Mapping[str, MaskRule]
     group_by: Sequence[Column]
     aggregations: Sequence[Aggregation]
@@ -79,7 +83,8 @@ def query_of_entry(values: Mapping[str, Any]) -> EntryQuery:
     without_columns = not (values["group_by"] or values["aggregations"] or values["select_fields"])
     return EntryQuery(
         entry=values["name"],
-        table=split_table(values["table"]),
+        table=split_tables(values["table"])[0],
+        shards=split_tables(values["table"]),
         mask=values["mask"],
         group_by=values["group_by"],
         aggregations=(COUNT_ROWS,) if without_columns else values["aggregations"],

@@ -26,7 +26,7 @@ from aggregation_pipeline.config.possible_masks import (
     possible_tables,
 )
 from aggregation_pipeline.config.sources import limits_of_source
-from aggregation_pipeline.config.sql.references import same_table
+from aggregation_pipeline.config.sql.references import is_one_of
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.document import Document
@@ -133,7 +133,7 @@ class _EntryByEntry:
                 readable.append(entry)
                 self.sources[name] = entry.source
                 # A key that it should not have may name another table.
-                possible[name] = self._possible_tables(name) - {entry.source_table} if entry.mask else frozenset()
+                possible[name] = self._possible_tables(name) - set(entry.shards) if entry.mask else frozenset()
         self.masked = masked_by_source(readable)
         for name, entry in list(self.valid.items()):
             if shown := list(exposures(entry.query, self.masked[entry.source])):
@@ -258,7 +258,7 @@ class _EntryByEntry:
                 continue
             for table in sorted(tables, key=str):
                 any_column = {table: {"?": MaskedColumn("?", other)}}
-                if same_table(entry.source_table, table) or any(exposures(entry.query, any_column)):
+                if is_one_of(table, entry.shards) or any(exposures(entry.query, any_column)):
                     yield other, table
 
     def _is_cut_off(self, name: str) -> bool:

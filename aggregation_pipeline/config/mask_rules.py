@@ -20,6 +20,7 @@ from aggregation_pipeline.config.masked_columns import (
     MaskedColumn,
     MaskedColumns,
     exposed_columns,
+    masked_alike,
     masked_columns_of,
     merge_masked,
     source_columns,
@@ -27,7 +28,7 @@ from aggregation_pipeline.config.masked_columns import (
 from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name, split_direction, to_sql
-from aggregation_pipeline.config.sql.references import comparable_name, references_in, same_table
+from aggregation_pipeline.config.sql.references import comparable_name, is_one_of, references_in
 
 
 def check_masks(query: EntryQuery) -> None:
@@ -69,7 +70,7 @@ def masked_by(query: EntryQuery) -> MaskedColumns:
     of_star = [
         {query.table: {comparable_name(name): MaskedColumn(name, query.entry)}} for name in masked if query.selects_all
     ]
-    return merge_masked([*sources, *of_star])
+    return masked_alike(merge_masked([*sources, *of_star]), query.shards)
 
 
 def masks_of_star_columns(query: EntryQuery) -> Iterator[str]:
@@ -94,7 +95,7 @@ def exposures(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue
     """Everything in an entry that shows, or may show, a column in `masked`, which is of the whole file."""
     if not masked and set(query.mask.values()) <= {"keep"}:
         return
-    masked = masked_in_reach(query, masked)
+    masked = masked_alike(masked_in_reach(query, masked), query.shards)
     yield from disallowed_references(query, masked)
     aliases: dict[str, MaskedColumn] = {}
     for dataset in query.datasets:
@@ -184,7 +185,7 @@ def masked_in_reach(query: EntryQuery, masked: MaskedColumns) -> MaskedColumns:
     return {
         table: columns
         for table, columns in masked.items()
-        if comparable_name(table.name) in named or same_table(table, query.table)
+        if comparable_name(table.name) in named or is_one_of(table, query.shards)
     }
 
 

@@ -5,10 +5,17 @@ expression shows such a column (see `sql/references.py`): SQL that may read it c
 is allowed, because it shows only where values are NULL, and masks keep NULL.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aggregation_pipeline.config.sql.references import Reference, References, comparable_name, references_in, same_table
+from aggregation_pipeline.config.sql.references import (
+    Reference,
+    References,
+    comparable_name,
+    is_one_of,
+    references_in,
+    same_table,
+)
 from aggregation_pipeline.config.sql.table_names import TableName
 
 if TYPE_CHECKING:
@@ -47,6 +54,16 @@ def masked_columns_of(table: TableName, masked: MaskedColumns) -> dict[str, Mask
         if same_table(table, other)
         for name, hidden in columns.items()
     }
+
+
+def masked_alike(masked: MaskedColumns, shards: Sequence[TableName]) -> MaskedColumns:
+    """The masked columns, where each shard of a table has those of all its shards."""
+    if len(shards) == 1:
+        return masked
+    together = merge_masked({shards[0]: columns} for table, columns in masked.items() if is_one_of(table, shards)).get(
+        shards[0], {}
+    )
+    return {**masked, **dict.fromkeys(shards, together)} if together else masked
 
 
 def source_columns(sql: str, own: TableName, entry: str) -> MaskedColumns:

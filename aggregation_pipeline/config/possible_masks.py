@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_snake
 
 from aggregation_pipeline.config.messages.suggestions import nearest_name
-from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.sql.shards import split_tables
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 
 # The keys that decide which columns of the database an entry masks.
@@ -49,7 +50,7 @@ def possible_tables(name: str, body: object) -> frozenset[TableName]:
     given = body if isinstance(body, Mapping) else {}
     unknown = (text for _, value in _unknown_keys(body) for text in _texts(value))
     texts = [given.get("table", name), given.get("source"), *unknown]
-    return frozenset(filter(None, map(_table, texts)))
+    return frozenset(table for text in texts for table in _tables(text))
 
 
 def _mentions_mask(text: str) -> bool:
@@ -100,8 +101,10 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _table(text: object) -> TableName | None:
+def _tables(value: object) -> tuple[TableName, ...]:
+    if isinstance(value, (list, tuple)):
+        return tuple(table for each in value for table in _tables(each))
     try:
-        return split_table(text.strip()) if isinstance(text, str) else None
+        return split_tables(value.strip()) if isinstance(value, str) else ()
     except ValueError:
-        return None
+        return ()

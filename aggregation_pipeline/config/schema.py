@@ -91,6 +91,7 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
     name = f"({'|'.join(('all', *FORMAT_NAMES))})"
     formats[0]["items"]["enum"].insert(0, "all")
     formats[:0] = [{"enum": ["all", *FORMAT_NAMES]}, {"type": "string", "pattern": rf"^\s*{name}\s*(,\s*{name}\s*)*$"}]
+    _accept_list(entry["table"], {"type": "string"})
     for key in ("schedule", "orderBy"):
         entry[key]["anyOf"].insert(0, {"type": "string"})
     schedule = {"cron": dict(entry["schedule"]), "runs": entry["runs"]}
@@ -115,6 +116,11 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
 def _accept_single_item(field: Schema, item: Schema) -> None:
     """Let one item of a list stand without brackets."""
     field["anyOf"] = [item, {"type": field.pop("type"), "items": field.pop("items")}]
+
+
+def _accept_list(field: Schema, item: Schema) -> None:
+    """Let a list of texts stand for one text."""
+    field["anyOf"] = [{"type": field.pop("type")}, {"type": "array", "items": item, "minItems": 1}]
 
 
 def _any_case(words: tuple[str, ...]) -> str:

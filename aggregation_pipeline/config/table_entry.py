@@ -23,12 +23,21 @@ from aggregation_pipeline.config.entry_query import QUERY_KEYS, EntryQuery, quer
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
-from aggregation_pipeline.config.masked_columns import MaskedColumns, masked_columns_of
+from aggregation_pipeline.config.masked_columns import MaskedColumns, masked_alike, masked_columns_of
 from aggregation_pipeline.config.messages.located_issues import LocatedIssuesError
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.refresh import Refresh, check_refresh
+from aggregation_pipeline.config.shards import (
+    checked_shard_column,
+    is_shard_column,
+    refuse_refresh,
+    refuse_unmergeable,
+    refuse_unmergeable_condition,
+    shard_name_sql,
+)
 from aggregation_pipeline.config.sql.expressions import read_expression
-from aggregation_pipeline.config.sql.table_names import TableName, split_table
+from aggregation_pipeline.config.sql.shards import split_tables, table_text
+from aggregation_pipeline.config.sql.table_names import TableName
 
 
 def _fingerprint(value: object) -> str:
@@ -47,8 +56,13 @@ class TableEntry(EntryKeys):
 
     @property
     def source_table(self) -> TableName:
-        """The source table: its database (None for the connection's own) and its bare name."""
-        return split_table(self.table)
+        """The source table, or the first of the shards: its database (None for the connection's own) and bare name."""
+        return self.shards[0]
+
+    @property
+    def shards(self) -> tuple[TableName, ...]:
+        """The tables that are read as one, in order; the source table alone if it is not sharded."""
+        return split_tables(self.table)
 
     @property
     def read_from(self) -> str:
@@ -74,8 +88,8 @@ class TableEntry(EntryKeys):
 
     @property
     def all_masked(self) -> MaskedColumns:
-        """The columns that any entry of the file masks."""
-        return self.masked or masked_by(self.query)
+        """The columns that any entry of the file masks; what is masked in one of the entry's shards is in all."""
+        return masked_alike(self.masked, self.shards) if self.masked else masked_by(self.query)
 
     @property
     def hidden_columns(self) -> frozenset[str]:
@@ -86,6 +100,7 @@ class TableEntry(EntryKeys):
     def columns_fingerprint(self) -> str:
         """A fingerprint of everything in the entry that decides names and types of the columns."""
         keys = {"table", "group_by", "aggregations", "select_fields", "mask", "timezone"}
+        keys |= {"shard_column"} if self.shard_column else set()
         # An entry without a source has the fingerprint that it had before there were sources.
         source = {} if self.source is None else {"source": self.source}
         values = self.model_dump(mode="json", include=keys)
@@ -115,6 +130,24 @@ class TableEntry(EntryKeys):
         """`keep` as a length of time; None where it is not set."""
         return None if self.keep is None else parse_duration(self.keep)
 
+    def of_shard(self, shard: TableName) -> Self:
+        """The entry that reads one shard as a table of its own; the shard's name is a constant in it."""
+        name = shard_name_sql(shard, self.shards)
+
+        def constant(column: Column) -> Column:
+            is_name = is_shard_column(column, self.shard_column)
+            return column.model_copy(update={"expr": name, "alias": column.name}) if is_name else column
+
+        return self.model_copy(
+            update={
+                "table": table_text(shard),
+                "shard_name": name,
+                "group_by": tuple(map(constant, self.group_by)),
+                "select_fields": tuple(map(constant, self.select_fields)),
+                "masked": self.all_masked,
+            }
+        )
+
     def with_project_defaults(self, options: FormatOptions, limits: SourceLimits, **defaults: object) -> Self:
         """The entry with the project's options, limits and other `defaults`, where it has none of its own.
 
@@ -140,7 +173,9 @@ class TableEntry(EntryKeys):
     @field_validator("having")
     @classmethod
     def _having_is_a_condition_on_groups(cls, having: str | None, info: ValidationInfo) -> str | None:
-        return None if having is None else read_group_condition(having, info.data)
+        condition = None if having is None else read_group_condition(having, info.data)
+        refuse_unmergeable_condition(condition, info.data)
+        return condition
 
     @field_validator("select_fields")
     @classmethod
@@ -162,7 +197,13 @@ class TableEntry(EntryKeys):
         keys: tuple[Column, ...] = info.data.get("group_by", ())
         names = [*(key.name for key in keys), *(aggregation.name for aggregation in aggregations)]
         refuse_duplicate_names(names, "group_by and aggregations")
+        refuse_unmergeable(aggregations, info.data)
         return aggregations
+
+    @field_validator("shard_column")
+    @classmethod
+    def _shard_column_is_used(cls, shard_column: str | None, info: ValidationInfo) -> str | None:
+        return checked_shard_column(shard_column, info.data)
 
     @field_validator("order_by")
     @classmethod
@@ -177,6 +218,7 @@ class TableEntry(EntryKeys):
         # A refused partition or where is an issue of its own.
         if refresh is not None and {"partition", "where"} <= info.data.keys():
             check_refresh(refresh, info.data["partition"], info.data["where"])
+        refuse_refresh(refresh, info.data)
         return refresh
 
     @field_validator("mask")

@@ -17,6 +17,7 @@ from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import REPEATABLE
 from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.shard import find_shards, unread_shards
 
 _CONNECT_SECONDS: Final = 10
 _STATEMENT_SECONDS: Final = 20
@@ -202,6 +203,8 @@ _BEHIND: Final = "Let it catch up, or read from the primary"
 
 
 def _table(session: Session, table: ConfiguredTable) -> Finding:
+    if len(table.entry.shards) > 1:
+        return _shards(session, table)
     source, where = table.entry.source_table, f"tables.{table.entry.name}"
     columns = session.columns(source.database, source.name)
     if not columns:
@@ -226,3 +229,17 @@ def _table(session: Session, table: ConfiguredTable) -> Finding:
         f"no index of {table.entry.table} begins with {partition.column}: each window reads the whole table",
         f"CREATE INDEX ... ON {table.entry.table} ({partition.column})",
     )
+
+
+def _shards(session: Session, table: ConfiguredTable) -> Finding:
+    """Whether all shards are there and alike, and whether more of them are there than the entry names."""
+    entry, where = table.entry, f"tables.{table.entry.name}"
+    try:
+        found = find_shards(session, entry)
+    except SourceLostError:
+        raise
+    except SourceError as error:
+        return failure(where, str(error), "Until then the table fails")
+    if more := unread_shards(session, entry):
+        return warning(where, more, "If they belong to it, add them to the entry's table")
+    return ok(where, f"{entry.table} can be read: {len(found):,} shards, {len(found[0].columns)} columns")

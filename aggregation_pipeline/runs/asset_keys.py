@@ -113,13 +113,15 @@ def require_unique(entries: Iterable[TableEntry], database: Callable[[str | None
     seen: dict[tuple[str, ...], str] = {}
     for entry in entries:
         name, source = entry.name, entry.source
-        place = (entry.source_table.database or database(source), entry.source_table.name)
-        described = f"the source table {'.'.join((source, *place) if source else place)!r}"
         # Names of steps become names of folders, and some file systems ignore case.
         part = segment(name).casefold()
         paths = {table_path(part): f"the table {name!r}"}
         paths |= {export_path(part, output): f"{output} of the table {name!r}" for output in OUTPUTS}
-        for path, description in (paths | {source_path(*place, source): described}).items():
+        for table in entry.shards:
+            place = (table.database or database(source), table.name)
+            described = f"the source table {'.'.join((source, *place) if source else place)!r}"
+            paths[source_path(*place, source)] = described
+        for path, description in paths.items():
             other = seen.setdefault(path, description)
             if other != description:
                 raise ConfigError(

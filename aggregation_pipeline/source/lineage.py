@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name
+from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.sql.trees import is_column
 from aggregation_pipeline.config.table_entry import TableEntry
 
@@ -33,11 +34,17 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
     if dataset == "detail":
         named = {field.name: field.expr for field in entry.select_fields}
         if ALL_COLUMNS in named.values():
-            return {name: (name,) for name in outputs}
+            return {name: _columns_of_table(quote(name), entry) for name in outputs}
     else:
         figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
         named = {key.name: key.expr for key in entry.group_by} | {figure.name: _argument(figure) for figure in figures}
-    return {name: columns_of(named[name]) for name in outputs if name in named}
+    return {name: _columns_of_table(named[name], entry) for name in outputs if name in named}
+
+
+def _columns_of_table(expression: str, entry: TableEntry) -> tuple[str, ...]:
+    """The columns that an expression names, without the one that names the shard."""
+    own = (entry.shard_column or "").casefold()
+    return tuple(name for name in columns_of(expression) if not own or name.casefold() != own)
 
 
 def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:

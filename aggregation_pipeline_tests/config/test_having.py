@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.query import group_condition
+from aggregation_pipeline.source.mysql.figures import group_condition
 
 GROUPS: dict[str, Any] = {
     "group_by": ["status", {"expr": "DATE(created_at)", "alias": "day"}],

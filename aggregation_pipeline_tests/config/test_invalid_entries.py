@@ -92,7 +92,7 @@ def test_what_cannot_be_read_of_its_shape_is_said(tmp_path: Path):
         f"tables:\n{GOOD}tableConfigs: {{}}\n",
         "tables: [users]\n",
         "tables:\n  users: {a: [}\n",
-        f"tables:\n{GOOD}  users: {{table: [people], select_fields: [phone], mask: {{phone: hash}}}}\n",
+        f"tables:\n{GOOD}  users: {{table: {{people: 1}}, select_fields: [phone], mask: {{phone: hash}}}}\n",
         f"tables:\n{GOOD}  ' users': {{select_fields: [phone], mask: {{phone: hash}}}}\n",
         "tables:\n  users: &a\n    tags: *a\n",
     ],

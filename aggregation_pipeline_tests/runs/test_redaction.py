@@ -171,7 +171,7 @@ def test_a_command_that_fails_unexpectedly_shows_no_traceback(attacked: Deployme
     def broken(*_: object) -> None:
         raise ValueError(CELLS[0])
 
-    monkeypatch.setattr("aggregation_pipeline.source.mysql.read_plan.describe_queries", broken)
+    monkeypatch.setattr("aggregation_pipeline.source.mysql.read_plan.describe_entry", broken)
     result = CliRunner().invoke(main, ["plan"])
     assert result.exit_code == 1
     assert "an unexpected builtins.ValueError at source/mysql/read_plan.py:" in result.stderr

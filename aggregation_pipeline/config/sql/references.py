@@ -7,7 +7,7 @@ may be a certain column counts as that column, wherever it stands in the express
 import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +86,18 @@ def same_table(one: TableName, other: TableName) -> bool:
     """Whether two names may mean one table; a name without a database may be of any, as the connection is not known."""
     databases = [comparable_name(name.database) for name in (one, other) if name.database]
     return comparable_name(one.name) == comparable_name(other.name) and len(set(databases)) < 2
+
+
+def is_one_of(table: TableName, tables: Sequence[TableName]) -> bool:
+    """Whether a name may mean one of several tables, of which there can be thousands."""
+    return comparable_name(table.name) in _comparable_names(tuple(tables)) and any(
+        same_table(table, each) for each in tables
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _comparable_names(tables: tuple[TableName, ...]) -> frozenset[str]:
+    return frozenset(comparable_name(table.name) for table in tables)
 
 
 @functools.lru_cache(maxsize=4096)

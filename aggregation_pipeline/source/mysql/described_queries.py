@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import masks_of_star_columns
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
-from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.sql.trees import returns_cell_values
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -21,7 +20,8 @@ from aggregation_pipeline.source.mysql.probe import probe
 from aggregation_pipeline.source.mysql.query import DatasetQuery, build_queries
 from aggregation_pipeline.source.mysql.requirements import require_order_key
 from aggregation_pipeline.source.mysql.row_protocol import Field
-from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.session import Session
+from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 
 
@@ -34,14 +34,41 @@ class DescribedQuery:
         fields: the outputs under their true names, with the types that they have in the database.
         masks: how each masked output is hidden, by output, in their order.
         exact_positions: of the outputs that are asked for in an exact form.
+        has_own_types: whether all outputs have the types of `fields`, whatever the statement says of them.
         plain_positions: of the outputs whose cells are those of a column.
+        shards: the same of each shard, if there are several.
+        one_by_one: whether the statements of the shards run one after the other; otherwise `query` reads all of them.
+        shown_sql: the SQL for people, where the statement would be too long.
     """
 
     query: DatasetQuery
     fields: tuple[Field, ...]
     masks: Mapping[str, MaskRule]
     exact_positions: frozenset[int] = frozenset()
+    has_own_types: bool = False
     plain_positions: frozenset[int] = frozenset()
+    shards: "tuple[DescribedQuery, ...]" = ()
+    one_by_one: bool = False
+    shown_sql: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The SQL for people."""
+        return self.shown_sql or self.query.sql
+
+    @property
+    def reads(self) -> list[DatasetQuery]:
+        """What reads the tables: this query, or one a shard."""
+        return [each.query for each in self.shards or (self,)]
+
+    @property
+    def statements(self) -> "Sequence[DescribedQuery]":
+        """What is run, one after the other."""
+        return self.shards if self.one_by_one else (self,)
+
+    def with_limit(self, limit: int) -> "DescribedQuery":
+        """Return the same with another limit."""
+        return replace(self, query=replace(self.query, limit=limit))
 
     def column_types(
         self, sent: Sequence[Field], clock: Clock, zero_dates: ZeroDates, salt: SecretStr
@@ -64,13 +91,15 @@ class DescribedQuery:
                 " again."
             )
         result: list[ColumnType | None] = []
-        for position, (field, true) in enumerate(zip(sent, self.fields, strict=True)):
+        for position, (each, true) in enumerate(zip(sent, self.fields, strict=True)):
             rule = self.masks.get(true.name)
             if rule == "drop":
                 result.append(None)
                 continue
             # The server describes an exact form by the form's type; the field has the database's.
-            described = true if position in self.exact_positions else replace(field, name=true.name)
+            described = (
+                true if self.has_own_types or position in self.exact_positions else replace(each, name=true.name)
+            )
             column = column_type(described, clock, zero_dates)
             if rule is not None:
                 is_plain = position in self.plain_positions
@@ -79,23 +108,20 @@ class DescribedQuery:
         return result
 
 
-def describe_queries(
-    session: Session, entry: TableEntry, columns: Mapping[str, SourceColumn], condition: str | None = None
-) -> tuple[DescribedQuery, ...]:
-    """Return the queries of an entry, the summary first, after the server has checked each of them.
+def describe_queries(session: Session, shard: Shard) -> tuple[DescribedQuery, ...]:
+    """Return the queries of an entry over one table, the summary first, after the server has checked each of them.
 
     Args:
         session: in the clock that suits the entry.
-        entry: as the config gives it.
-        columns: of the entry's table, by name.
-        condition: of its partition; None for the whole table.
+        shard: the table.
 
     Raises:
         SourceError: the server refuses a statement, a mask names a missing column, or every column would be dropped.
     """
-    queries = build_queries(entry, primary_key=session.primary_key(*entry.source_table), condition=condition)
+    entry = shard.entry
+    queries = build_queries(entry, primary_key=shard.primary_key, condition=shard.condition)
     require_order_key(session, queries)
-    instants = frozenset(column.name.lower() for column in columns.values() if column.type == "timestamp")
+    instants = frozenset(column.name.lower() for column in shard.columns.values() if column.type == "timestamp")
     with add_hints(session, entry):
         probed = zip(queries, probe(session, queries), strict=True)
     described = tuple(_describe(session, entry, query, fields, instants) for query, fields in probed)
@@ -130,6 +156,6 @@ def _describe(
         raise SourceError(
             f"mask: every column of the {query.dataset} is dropped; leave the {query.dataset} out instead."
         )
-    outputs = query.outputs or [(quote(name), name) for name in names]
+    outputs = query.named_outputs(names)
     plain = frozenset(position for position, (sql, _) in enumerate(outputs) if returns_cell_values(sql))
-    return DescribedQuery(query.with_exact_forms(names, forms), fields, masks, frozenset(forms), plain)
+    return DescribedQuery(query.with_exact_forms(names, forms), fields, masks, frozenset(forms), plain_positions=plain)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.sql.expressions import split_direction, to_sql
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.source.mysql.query import figure_sql, group_condition
+from aggregation_pipeline.source.mysql.figures import figure_sql, group_condition
 
 
 def expressions_of(entry: TableEntry) -> Iterator[tuple[str, str]]:

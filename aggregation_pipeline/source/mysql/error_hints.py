@@ -33,6 +33,8 @@ def add_hints(session: Session, entry: TableEntry, query: DatasetQuery | None = 
     try:
         yield
     except SourceError as error:
+        if entry.shard_name:
+            error.args = (f"{entry.source_table}: {error}",)
         # The hints ask the server again, which may no longer answer.
         with contextlib.suppress(SourceError):
             if error.code is not None and (hint := _hint(session, entry, query, error)):

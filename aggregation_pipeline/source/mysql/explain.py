@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -101,6 +101,19 @@ def _unknown(why: str) -> Scan:
     return Scan(None, None, index_usable=False, unknown=why)
 
 
+def explain_all(session: Session, queries: Sequence[DatasetQuery]) -> Scan:
+    """Ask the server how it would run the queries of one dataset, one a shard; the rows that it reads add up.
+
+    Raises:
+        SourceLostError: the server went away.
+    """
+    scans = [explain_query(session, query) for query in queries]
+    # What an index does not serve decides, then the largest.
+    worst = max(scans, key=lambda scan: (bool(scan.unknown), not scan.index_usable, scan.rows or 0))
+    known = [scan.rows for scan in scans if scan.rows is not None]
+    return replace(worst, rows=sum(known) if known else None)
+
+
 def scan_problem(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | None:
     """Return what is wrong with a scan and the remedy, or None."""
     if scan.unknown:
@@ -131,21 +144,22 @@ def scan_problem(entry: TableEntry, query: DatasetQuery, scan: Scan) -> str | No
 def check_scan(
     session: Session,
     entry: TableEntry,
-    query: DatasetQuery,
+    queries: Sequence[DatasetQuery],
     warn: Callable[[str], None],
     note: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Explain a query; if it would read too much, warn or raise as `on_scan` says.
+    """Explain the queries of a dataset; if they would read too much, warn or raise as `on_scan` says.
 
     Args:
+        queries: one, or one a shard.
         warn: hears what is wrong with the scan.
         note: hears it instead if nothing is known of the scan.
 
     Raises:
         SourceError: the query reads too much, or that is not known, and `on_scan` is `error`.
     """
-    scan = explain_query(session, query)
-    problem = scan_problem(entry, query, scan)
+    scan = explain_all(session, queries)
+    problem = scan_problem(entry, queries[0], scan)
     if problem and entry.source_limits.on_scan == "error":
         raise SourceError(f"{problem} Nothing was read, because source_limits.on_scan is error.")
     if problem:

@@ -22,6 +22,7 @@ from aggregation_pipeline.source.mysql.query import ORDER_KEY
 from aggregation_pipeline.source.mysql.referenced_tables import references_of_expression
 from aggregation_pipeline.source.mysql.row_protocol import Field
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.variables import SORT_BUFFER, SORT_LENGTH
 
 # The maximum of max_sort_length.
@@ -56,20 +57,23 @@ class _SortKeys:
     keys: tuple[str, ...]
 
 
-def fit_long_keys(
-    session: Session, entry: TableEntry, described: Sequence[DescribedQuery], columns: Mapping[str, SourceColumn]
-) -> None:
+def fit_long_keys(session: Session, shards: Sequence[Shard], queries: Sequence[DescribedQuery]) -> None:
     """Raise the session's `max_sort_length` to what the longest key of these queries needs.
 
     If no key can be long, the server is not asked.
 
+    Args:
+        session: that will run the queries.
+        shards: the tables that are read.
+        queries: of the entry.
+
     Raises:
         SourceError: a key is longer than the server can sort by, or sorting by it would fill the server's disk.
     """
-    own = tuple(dict.fromkeys(_keys(entry, described, columns)))
-    sorted_rows = [each for each in _in_sub_selects(session, entry) if each.keys]
-    if own:
-        sorted_rows.append(_SortKeys(_source(entry, described[0]), own))
+    entry = shards[0].entry
+    others = [each for each in _in_sub_selects(session, entry) if each.keys]
+    own = [each for place, shard in enumerate(shards) for each in _own(shard, queries, place)]
+    sorted_rows = [*others, *own]
     # OceanBase has the variable and compares whole texts anyway.
     compares_all = session.capabilities.knows_limit("ob_query_timeout")
     if not sorted_rows or compares_all or not session.rows("SHOW VARIABLES LIKE 'max\\_sort\\_length'")[1]:
@@ -77,13 +81,21 @@ def fit_long_keys(
     longest = max(_longest(session, entry, each) for each in sorted_rows)
     if longest <= SORT_LENGTH:
         return
-    keys = sum(len(each.keys) for each in sorted_rows)
+    # A sort has the keys of one shard, since they are the same in all.
+    keys = sum(len(each.keys) for each in (*others, *own[:1]))
     terms = len(entry.group_by or ()) + len(entry.order_by or ()) + keys
     buffer = max(SORT_BUFFER, _KEYS_IN_BUFFER * (longest * keys + SORT_LENGTH * terms))
     with session.translate_errors():
         session.connection.exec_driver_sql(
             f"SET SESSION max_sort_length = {longest}, SESSION sort_buffer_size = {buffer}"
         )
+
+
+def _own(shard: Shard, queries: Sequence[DescribedQuery], place: int) -> Iterator[_SortKeys]:
+    """What the rows of a table may be sorted by, if any of it may be long."""
+    described = [each.shards[place] if each.shards else each for each in queries]
+    if keys := tuple(dict.fromkeys(_keys(shard.entry, described, shard.columns))):
+        yield _SortKeys(_source(shard.entry, described[0]), keys)
 
 
 def _longest(session: Session, entry: TableEntry, sort: _SortKeys) -> int:

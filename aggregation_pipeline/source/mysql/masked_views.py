@@ -15,7 +15,7 @@ from aggregation_pipeline.config.masked_columns import (
     merge_masked,
     reachable_tables,
 )
-from aggregation_pipeline.config.sql.references import comparable_name, references_in, same_table
+from aggregation_pipeline.config.sql.references import comparable_name, is_one_of, references_in, same_table
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
@@ -62,7 +62,7 @@ def _paths_through_views(entry: TableEntry, masked: MaskedColumns, engines: Stor
                 f"{function}() is a stored function, which can show masked columns of any table. Leave it out, or, if"
                 f" it shows none, write allow: {{functions: [{function}]}} in the entry."
             )
-    others = any(not same_table(table, entry.source_table) for table in masked)
+    others = any(not is_one_of(table, entry.shards) for table in masked)
     for view in sorted(engines.unreadable_views, key=str):
         if others and not entry.allow.table(view):
             yield (

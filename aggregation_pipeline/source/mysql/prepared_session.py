@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aggregation_pipeline.source.mysql.masked_views import refuse_unmasked_paths
-from aggregation_pipeline.source.mysql.partition_condition import partition_condition
 from aggregation_pipeline.source.mysql.requirements import require_capabilities
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.shard import Shard, find_shards
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, find_storage_engines
 from aggregation_pipeline.source.mysql.time_zone import choose_clock
 from aggregation_pipeline.source.request import ReadRequest
@@ -17,15 +17,18 @@ class PreparedSession:
     """A session in the clock of the entry that it reads, and what the server says of the entry's tables.
 
     Attributes:
-        columns: of the entry's table, by name.
-        condition: that a row belongs to the partition; None for the whole table.
+        shards: the tables that it reads as one; the source table alone if it is not sharded.
         engines: the storage engines of all tables that the entry reads.
     """
 
     session: Session
-    columns: Mapping[str, SourceColumn]
-    condition: str | None
+    shards: tuple[Shard, ...]
     engines: StorageEngines
+
+    @property
+    def columns(self) -> Mapping[str, SourceColumn]:
+        """The columns of the entry's table, by name; of shards, those of the first."""
+        return self.shards[0].columns
 
 
 def prepare_session(session: Session, request: ReadRequest) -> PreparedSession:
@@ -33,17 +36,16 @@ def prepare_session(session: Session, request: ReadRequest) -> PreparedSession:
 
     Raises:
         SnapshotError: the entry calls stored functions that would read another state.
-        SourceError: the server cannot, the partition's column does not suit, or a view or function may show a masked
-            column.
+        SourceError: the server cannot, the partition's column does not suit, shards differ, or a view or function may
+            show a masked column.
     """
     entry, partition = request.entry, request.partition
-    columns = session.columns(*entry.source_table)
+    shards = find_shards(session, entry)
     engines = find_storage_engines(session, entry)
     found_names = (part for relation in engines.relations for part in (relation.database, relation.name) if part)
-    session = replace(session, quotable=session.quotable.plus((*columns, *found_names)))
-    refuse_unmasked_paths(session, entry, columns, engines)
-    require_capabilities(session, entry, columns.values(), engines)
-    condition = partition_condition(entry, partition, columns, session.clock)
-    session = choose_clock(session, entry, request.logical_time, list(columns.values()), condition, engines)
-    condition = partition_condition(entry, partition, columns, session.clock)
-    return PreparedSession(session, columns, condition, engines)
+    session = replace(session, quotable=session.quotable.plus((*shards[0].columns, *found_names)))
+    refuse_unmasked_paths(session, entry, shards[0].columns, engines)
+    require_capabilities(session, entry, shards[0].columns.values(), engines)
+    before = [shard.in_clock(partition, session.clock) for shard in shards]
+    session = choose_clock(session, before, request.logical_time, engines)
+    return PreparedSession(session, tuple(shard.in_clock(partition, session.clock) for shard in before), engines)

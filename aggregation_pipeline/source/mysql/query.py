@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation
+from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import FALLBACK_OUTPUT_NAME, INNER_OUTPUT_NAME
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name, split_direction, to_sql
 from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import TIES
+from aggregation_pipeline.source.mysql.figures import figure_sql, figures_of, group_condition
 
-# What STDDEV and VARIANCE mean in MySQL; in other databases the short names are those of a sample.
-_SERVER_NAMES: Final = {"STDDEV": "STDDEV_POP", "VARIANCE": "VAR_POP"}
 # A session variable. Rows ordered by a masked column would reveal its values by their ranks, so they are ordered by a
 # hash with this key.
 ORDER_KEY: Final = "@mask_order"
@@ -38,6 +37,8 @@ class DatasetQuery:
         table: the source table with its database.
         clauses: FROM to GROUP BY.
         having: the condition on groups with its word; empty without one.
+        lead: outputs before those of `*`.
+        shard: the table that it reads, for messages, if it is one of several; else empty.
         order_terms: the terms of ORDER BY; without any, rows come in the server's order.
         count_sql: counts exactly the rows that `sql` returns in the same snapshot. None for a summary, whose rows only
             FOUND_ROWS() can count without grouping again.
@@ -60,6 +61,13 @@ class DatasetQuery:
     groups_in_subquery: bool = False
     having: str = ""
     unions: "tuple[DatasetQuery, ...]" = ()
+    lead: tuple[tuple[str, str], ...] = ()
+    shard: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it reads, for messages: `detail`, `detail of orders_03`."""
+        return f"{self.dataset} of {self.shard}" if self.shard else self.dataset
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -73,8 +81,13 @@ class DatasetQuery:
         The additional row tells a dataset that was cut from one that just fits: the reader keeps `limit` rows, and
         reports `truncated` if one more came.
         """
-        own = "\n".join(filter(None, (*self._select_from, self._order_by, _limit(self.limit))))
+        own = "\n".join(filter(None, (*self._select_from, *self.tail)))
         return "\nUNION ALL\n".join((own, *(each.sql for each in self.unions)))
+
+    @property
+    def tail(self) -> tuple[str, str]:
+        """ORDER BY and LIMIT; empty texts without."""
+        return (self._order_by, _limit(self.limit))
 
     @property
     def probe_sql(self) -> str:
@@ -89,7 +102,8 @@ class DatasetQuery:
     def _select_from(self) -> tuple[str, str]:
         clauses = _join_clauses(self.clauses, self.having)
         if not self.groups_in_subquery:
-            return (_select(self.outputs) if self.outputs else f"SELECT {self.source}.*", clauses)
+            lead = f"{_select(self.lead)}, " if self.lead else "SELECT "
+            return (_select(self.outputs) if self.outputs else f"{lead}{self.source}.*", clauses)
         # Plain names inside: a derived table allows neither repeated nor overlong names.
         inner = _select(
             [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)]
@@ -111,13 +125,17 @@ class DatasetQuery:
         """
         if not forms:
             return self
-        outputs = self.outputs or [(quote(name), name) for name in names]
+        outputs = self.named_outputs(names)
         return replace(
             self,
             outputs=tuple(
                 (forms[place](sql) if place in forms else sql, name) for place, (sql, name) in enumerate(outputs)
             ),
         )
+
+    def named_outputs(self, names: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The outputs, those of `*` too, as the server names them."""
+        return self.outputs or [*self.lead, *((quote(name), name) for name in names[len(self.lead) :])]
 
 
 def build_queries(
@@ -139,7 +157,7 @@ def build_queries(
 
 
 def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
-    figures = _figures(entry)
+    figures = figures_of(entry)
     positions = range(1, len(entry.group_by) + 1)
     rules = {name.casefold(): rule for name, rule in entry.mask.items()}
     # Loading has proved that a key which depends on a masked column is masked, or kept on purpose.
@@ -163,31 +181,14 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
         limit=entry.limit,
         order=("group keys, masked ones by a keyed hash" if any(masked) else "group keys") if terms else "one row",
         groups_in_subquery=any(masked),
+        shard=str(entry.source_table) if entry.shard_name else "",
         having=f"HAVING {condition}" if (condition := group_condition(entry)) else "",
     )
 
 
-def _figures(entry: TableEntry) -> Sequence[Aggregation]:
-    return entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
-
-
-def group_condition(entry: TableEntry) -> str:
-    """Return the SQL of the entry's condition on groups, in parentheses; empty without one.
-
-    It names no output: a figure stands there as it is computed, and a key as its MIN, because all rows of a group have
-    the same. So neither the form in which an output is read nor its name decides what the condition means.
-    """
-    if entry.having is None:
-        return ""
-    from aggregation_pipeline.config.sql.group_conditions import with_outputs, with_qualified_columns
-
-    keys = {key.name.casefold(): f"MIN({to_sql(key.expr)})" for key in entry.group_by}
-    meanings = keys | {figure.name.casefold(): f"({figure_sql(figure)})" for figure in _figures(entry)}
-    return f"({with_qualified_columns(with_outputs(entry.having, meanings), quote(entry.source_table.name), meanings)})"
-
-
 def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
     outputs = tuple((to_sql(field.expr), field.name) for field in entry.select_fields if field.expr != ALL_COLUMNS)
+    is_named = entry.shard_column is not None and not outputs
     terms, words = _order(entry, primary_key, [name for _, name in outputs])
     counted = rows
     if entry.limit is not None:
@@ -202,6 +203,8 @@ def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> Dataset
         count_sql=_join_clauses("SELECT COUNT(*)", counted),
         limit=entry.limit,
         order=words,
+        lead=((to_sql(entry.shard_name), str(entry.shard_column)),) if is_named else (),
+        shard=str(entry.source_table) if entry.shard_name else "",
     )
 
 
@@ -235,19 +238,6 @@ def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
     else:
         term = to_sql(expression)
     return f"{term} {direction}".rstrip()
-
-
-def figure_sql(figure: Aggregation) -> str:
-    """Return the SQL of an aggregation, without its name."""
-    if figure.expr is not None:
-        return to_sql(figure.expr)
-    argument = ALL_COLUMNS if figure.field in (None, ALL_COLUMNS) else to_sql(str(figure.field))
-    if figure.function == "COUNT DISTINCT":
-        return f"COUNT(DISTINCT {argument})"
-    if figure.function == "GROUP_CONCAT":
-        # Without an order of its own the server would join the values in any order.
-        return f"GROUP_CONCAT({argument} ORDER BY {argument})"
-    return f"{_SERVER_NAMES.get(str(figure.function), figure.function)}({argument})"
 
 
 def _select(outputs: Sequence[tuple[str, str]]) -> str:

@@ -8,12 +8,14 @@ from pydantic import SecretStr
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
-from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
+from aggregation_pipeline.source.mysql.explain import explain_all, scan_problem
+from aggregation_pipeline.source.mysql.merged_queries import describe_entry
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.refresh_keys import explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.mysql.shard import unread_shards
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, require_snapshots
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
 from aggregation_pipeline.source.request import ReadRequest
@@ -112,12 +114,12 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
         prepared = prepare_session(opened, request)
         session = prepared.session
         plan.warnings += filter(None, [session.clock.note])
-        queries = build_queries(
-            entry, primary_key=session.primary_key(*entry.source_table), condition=prepared.condition
-        )
+        first = prepared.shards[0]
+        queries = build_queries(first.entry, primary_key=first.primary_key, condition=first.condition)
         # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
-        described = describe_queries(session, entry, prepared.columns, prepared.condition)
+        plan.warnings += filter(None, [unread_shards(session, entry)])
+        described = describe_entry(session, entry, prepared.shards)
         _plan_snapshot(entry, prepared.engines, plan)
         if any(query.dataset == "detail" and query.order == "none" for query in queries) and entry.order != "none":
             plan.warnings.append(
@@ -143,7 +145,7 @@ def _plan_snapshot(entry: TableEntry, engines: StorageEngines, plan: ReadPlan) -
 
 def _plan_dataset(session: Session, entry: TableEntry, described: DescribedQuery, plan: ReadPlan) -> DatasetPlan:
     query = described.query
-    scan = explain_query(session, query)
+    scan = explain_all(session, described.reads)
     if problem := scan_problem(entry, query, scan):
         (plan.problems if entry.source_limits.on_scan == "error" else plan.warnings).append(problem)
     columns = [
@@ -153,7 +155,7 @@ def _plan_dataset(session: Session, entry: TableEntry, described: DescribedQuery
     ]
     return DatasetPlan(
         name=query.dataset,
-        sql=query.sql,
+        sql=described.sql,
         order=query.order,
         limit=query.limit,
         columns={column.name: column.metadata[b"mysql_type"].decode() for column in columns},

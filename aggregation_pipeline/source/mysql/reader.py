@@ -17,10 +17,11 @@ from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.as_of import state_is_kept
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.deadline import Deadline, deadline
-from aggregation_pipeline.source.mysql.described_queries import DescribedQuery, describe_queries
+from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.error_hints import add_hints
 from aggregation_pipeline.source.mysql.explain import check_scan
 from aggregation_pipeline.source.mysql.long_keys import fit_long_keys
+from aggregation_pipeline.source.mysql.merged_queries import describe_entry
 from aggregation_pipeline.source.mysql.prepared_session import PreparedSession, prepare_session
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.refresh_keys import read_key
@@ -109,13 +110,13 @@ def _checked_queries(
 ) -> Sequence[DescribedQuery]:
     """Return the entry's queries after everything that can be checked before a row is read."""
     entry, session = request.entry, prepared.session
-    queries = describe_queries(session, entry, prepared.columns, prepared.condition)
+    queries = describe_entry(session, entry, prepared.shards)
     require_snapshots(entry, prepared.engines)
     if session.clock.note:
         note(session.clock.note)
     for each in queries:
-        check_scan(session, entry, each.query, warn, note)
-    fit_long_keys(session, entry, queries, prepared.columns)
+        check_scan(session, entry, each.reads, warn, note)
+    fit_long_keys(session, prepared.shards, queries)
     return queries
 
 
@@ -157,59 +158,101 @@ class _DatasetReader:
 
     def read(self, described: DescribedQuery, path: Path) -> Dataset:
         """Read one dataset into a Parquet file; errors tell of the entry what is known."""
-        session, entry = self.prepared.session, self.request.entry
-        # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
-        session.limit_statements(min(entry.source_limits.timeout_seconds, self.end.left() + 1))
-        with state_is_kept(session.capabilities), add_hints(session, entry, described.query):
-            return self._read(described, path)
-
-    def _read(self, described: DescribedQuery, path: Path) -> Dataset:
-        session, entry, query = self.prepared.session, self.request.entry, described.query
-        # Counted in the same snapshot: the total of the progress bar, and the number that the rows have to match.
-        expected = count_before(session, query)
-        _refuse_too_many(query, expected, entry.source_limits.max_rows)
-        rows = ArrowRows(session, described, ZeroDates(self.request.zero_dates), self.salt)
-        schema = with_column_metadata(rows.schema, entry, query.dataset, _comments(self.prepared))
+        query = described.query
+        with self._hints(described):
+            self._limit_statements()
+            # Counted in the same snapshot: the total of the progress bar, and what the rows have to match.
+            counts = [count_before(self.prepared.session, query) for query in described.reads]
+            _refuse_too_many(query, _total(query, counts), self.request.entry.source_limits.max_rows)
+            zero_dates = ZeroDates(self.request.zero_dates)
+            rows = ArrowRows(self.prepared.session, described.statements[0], zero_dates, self.salt)
+        schema = with_column_metadata(rows.schema, self.request.entry, query.dataset, _comments(self.prepared))
         begun = Dataset(
             name=query.dataset,
             path=path,
             rows=0,
             schema=schema,
             truncated=False,
-            sql=query.sql,
+            sql=described.sql,
             order=query.order,
             masks=described.masks,
         )
         self.arrivals.begin_dataset(begun)
-        sink = ParquetSink(path, schema, self.arrivals.add_group)
-        arrived, kept = self._write(rows, query, sink, expected)
-        # Before any other statement, which would replace these warnings by its own.
-        check_warnings(session, rows.stream.warnings, query.dataset, self.warn)
-        compare_counts(session, query, arrived, expected, self.prepared.engines)
-        if session.capabilities.snapshot == "transaction" and not rows.stream.status & IN_TRANSACTION:
-            raise SnapshotError(
-                f"{query.dataset}: the server had ended the transaction by the time the last row came, so the snapshot"
-                " did not hold. A proxy or a limit on transactions ended it: connect to the database itself, or"
-                " raise the limit."
-            )
+        with ParquetSink(path, schema, self.arrivals.add_group) as sink:
+            kept, truncated = self._write(rows, described, counts, sink)
         self.progress(query.dataset, kept, kept)
-        dataset = replace(begun, rows=kept, truncated=arrived > kept, zero_dates=rows.zero_dates.counts)
+        dataset = replace(begun, rows=kept, truncated=truncated, zero_dates=zero_dates.counts)
         self.arrivals.end_dataset(dataset)
         return dataset
 
-    def _write(self, rows: ArrowRows, query: DatasetQuery, sink: ParquetSink, expected: int | None) -> tuple[int, int]:
-        """Write the rows, and return how many arrived and how many were kept."""
+    @contextlib.contextmanager
+    def _hints(self, described: DescribedQuery, place: int = 0) -> Iterator[None]:
+        """Add to the errors of a statement what is known."""
+        session = self.prepared.session
+        read = self.prepared.shards[place].entry if described.one_by_one else self.request.entry
+        with state_is_kept(session.capabilities), add_hints(session, read, described.statements[place].query):
+            yield
+
+    def _limit_statements(self) -> None:
+        # One second more than is left: the deadline breaks off first, and its message names max_snapshot_seconds.
+        seconds = min(self.request.entry.source_limits.timeout_seconds, self.end.left() + 1)
+        self.prepared.session.limit_statements(seconds)
+
+    def _write(
+        self, rows: ArrowRows, described: DescribedQuery, counts: Sequence[int | None], sink: ParquetSink
+    ) -> tuple[int, bool]:
+        """Write the rows of all statements, the first of which runs; return how many, and whether the limit cut."""
+        kept, limit, total = 0, described.query.limit, _total(described.query, counts)
+        for place, part in enumerate(described.statements):
+            with self._hints(described, place):
+                statement = part if limit is None else part.with_limit(limit - kept)
+                if place > 0:
+                    self._limit_statements()
+                    rows = ArrowRows(self.prepared.session, statement, rows.zero_dates, self.salt)
+                arrived, more = self._write_one(rows, statement.query, sink, kept, total)
+                self._check(
+                    rows, statement.query, arrived, counts[place : place + 1] if described.one_by_one else counts
+                )
+            kept += more
+            if arrived > more:
+                return kept, True
+        return kept, False
+
+    def _write_one(
+        self, rows: ArrowRows, query: DatasetQuery, sink: ParquetSink, before: int, total: int | None
+    ) -> tuple[int, int]:
+        """Write the rows of one statement, and return how many arrived and how many were kept."""
         arrived = kept = 0
-        with sink:
-            for received in rows.batches():
-                arrived += received.num_rows
-                # The statement asks for one row more than the limit, to know whether there is one.
-                batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
-                kept += batch.num_rows
-                _refuse_too_many(query, kept, self.request.entry.source_limits.max_rows)
-                sink.write(batch)
-                self.progress(query.dataset, kept, expected)
+        for received in rows.batches():
+            arrived += received.num_rows
+            # The statement asks for one row more than the limit, to know whether there is one.
+            batch = received if query.limit is None else received.slice(0, max(0, query.limit - kept))
+            kept += batch.num_rows
+            _refuse_too_many(query, before + kept, self.request.entry.source_limits.max_rows)
+            sink.write(batch)
+            self.progress(query.dataset, before + kept, total)
         return arrived, kept
+
+    def _check(self, rows: ArrowRows, query: DatasetQuery, arrived: int, counts: Sequence[int | None]) -> None:
+        """Raise if the server warned, if not all rows came, or if the snapshot did not hold."""
+        session = self.prepared.session
+        # Before any other statement, which would replace these warnings by its own.
+        check_warnings(session, rows.stream.warnings, query.title, self.warn)
+        compare_counts(session, query, arrived, _total(query, counts), self.prepared.engines)
+        if session.capabilities.snapshot == "transaction" and not rows.stream.status & IN_TRANSACTION:
+            raise SnapshotError(
+                f"{query.title}: the server had ended the transaction by the time the last row came, so the snapshot"
+                " did not hold. A proxy or a limit on transactions ended it: connect to the database itself, or"
+                " raise the limit."
+            )
+
+
+def _total(query: DatasetQuery, counts: Sequence[int | None]) -> int | None:
+    """The rows that a statement returns, given the counts of what it reads; None if one is not known."""
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts):
+        return None
+    return sum(known) if query.limit is None else min(sum(known), query.limit + 1)
 
 
 def _refuse_too_many(query: DatasetQuery, rows: int | None, max_rows: int | None) -> None:

@@ -36,8 +36,8 @@ _NAMES: Final = {TokenType.VAR, TokenType.IDENTIFIER}
 
 
 def references_of_entry(entry: TableEntry) -> References:
-    """Return what an entry reads: its table, and what its expressions name."""
-    found = References(frozenset({TableName(*entry.source_table)}))
+    """Return what an entry reads: its table, or all its shards, and what its expressions name."""
+    found = References(frozenset(entry.shards))
     for _, sql in expressions_of(entry):
         found |= references_of_expression(sql)
     return found

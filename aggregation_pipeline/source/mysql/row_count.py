@@ -20,7 +20,7 @@ def count_before(session: Session, query: DatasetQuery) -> int | None:
     Raises:
         SourceError: the server warned about a value in the condition.
     """
-    return None if query.count_sql is None else _counted(session, query.count_sql, query.dataset)
+    return None if query.count_sql is None else _counted(session, query.count_sql, query.title)
 
 
 def compare_counts(
@@ -42,10 +42,10 @@ def compare_counts(
         # Costs nothing, but MariaDB and MySQL 5.6 return 0 if the one row was computed without reading any.
         expected = _found_rows(session)
         if arrived != expected:
-            expected = _counted(session, count_by_rerun(query), query.dataset)
+            expected = _counted(session, count_by_rerun(query), query.title)
     if arrived != expected:
         raise RowCountError(
-            f"{query.dataset}: {arrived:,} rows arrived, but the server counted {expected:,} in the same transaction. "
+            f"{query.title}: {arrived:,} rows arrived, but the server counted {expected:,} in the same transaction. "
             f"Nothing was published. {_likely_cause(session, arrived, expected, engines)}"
         )
 

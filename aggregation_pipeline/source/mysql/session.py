@@ -48,6 +48,7 @@ class SourceColumn:
         generated: the SQL that computes a generated column, stored or virtual; empty for a column that is written.
         full_type: with its length and sign: `decimal(10,2) unsigned`.
         nullable: whether it may hold NULL.
+        collation: by which its texts are compared; empty for other types.
     """
 
     name: str
@@ -58,6 +59,7 @@ class SourceColumn:
     generated: str = ""
     full_type: str = ""
     nullable: bool = True
+    collation: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ def _column(row: Mapping[str, Any]) -> SourceColumn:
         generated=generated,
         full_type=str(row["column_type"]).lower(),
         nullable=row["is_nullable"] == "YES",
+        collation=str(row.get("collation_name") or ""),
     )
 
 

@@ -5,7 +5,7 @@ one statement too. One statement over one MyISAM table does see one moment, beca
 that its rows are compared with is another statement.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +34,10 @@ _WITH_SNAPSHOTS: Final = {
 _WITHOUT_SNAPSHOTS: Final = {"federated", "ndb", "ndbcluster", "spider", "connect"}
 # The most layers of views over views. Nobody builds so many, and it ends a circle of views.
 _MAX_LAYERS: Final = 20
+# Tables that one statement asks information_schema about.
+_ASKED_AT_ONCE: Final = 64
+# Tables that a message names.
+_SHOWN: Final = 8
 
 
 class Relation(NamedTuple):
@@ -104,8 +108,15 @@ class StorageEngines:
 
     def __str__(self) -> str:
         """Describe them for the manifest: `InnoDB`, `InnoDB, MyISAM (hits)`, `unknown (view v)`."""
-        unknown = [f"unknown ({', '.join(sorted(self.unknown))})"] if self.unknown else []
-        return ", ".join([*sorted(self.with_snapshots), *sorted(self.without_snapshots), *unknown])
+        unknown = [f"unknown ({', '.join(_some(self.unknown))})"] if self.unknown else []
+        return ", ".join([*sorted(self.with_snapshots), *_some(self.without_snapshots), *unknown])
+
+
+def _some(names: Iterable[str]) -> list[str]:
+    """The names in order; of thousands of shards, the first few and how many more there are."""
+    found = sorted(names)
+    more = len(found) - _SHOWN
+    return [*found[:_SHOWN], f"{more:,} more"] if more > 1 else found
 
 
 def find_storage_engines(session: Session, entry: TableEntry) -> StorageEngines:
@@ -158,7 +169,7 @@ def require_snapshots(entry: TableEntry, engines: StorageEngines) -> None:
         return
     mixed = f" beside {', '.join(sorted(engines.with_snapshots))}" if engines.with_snapshots else ""
     raise SnapshotError(
-        f"{entry.table}: {', '.join(sorted(engines.without_snapshots))} gives no snapshots{mixed}, so rows could be of"
+        f"{entry.table}: {', '.join(_some(engines.without_snapshots))} gives no snapshots{mixed}, so rows could be of"
         " different moments. Make it one that does (ALTER TABLE ... ENGINE=InnoDB), or write `consistency: none` in the"
         " table's entry; its manifest will then say so."
     )
@@ -167,9 +178,17 @@ def require_snapshots(entry: TableEntry, engines: StorageEngines) -> None:
 def find_relations(session: Session, tables: Iterable[TableName]) -> dict[TableName, list[Relation]]:
     """Return what information_schema says of tables and views; nothing for those that this account may not see.
 
-    It is one statement with constant names: otherwise servers open all tables of the database to find one.
+    Statements have constant names: otherwise servers open all tables of the database to find one.
     """
-    names, values = sorted(set(tables), key=str), dict[str, Any]()
+    names = sorted(set(tables), key=str)
+    found = dict[TableName, list[Relation]]()
+    for start in range(0, len(names), _ASKED_AT_ONCE):
+        found |= _find_some(session, names[start : start + _ASKED_AT_ONCE])
+    return found
+
+
+def _find_some(session: Session, names: Sequence[TableName]) -> dict[TableName, list[Relation]]:
+    values = dict[str, Any]()
     parts = []
     for position, name in enumerate(names):
         values |= {f"t{position}": name.name} | ({f"d{position}": name.database} if name.database else {})

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.clock import Clock
 from aggregation_pipeline.source.mysql.clock_conversions import ClockConversions, TableColumns, find_clock_conversions
 from aggregation_pipeline.source.mysql.full_group_by import full_group_by_disabled
 from aggregation_pipeline.source.mysql.referenced_tables import references_of_entry
 from aggregation_pipeline.source.mysql.session import Session, SourceColumn
+from aggregation_pipeline.source.mysql.shard import Shard
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines
 from aggregation_pipeline.timezones.wall_clock import SHORTEST_OFFSET, format_offset, offsets_of, utc_offset
 
@@ -39,20 +39,16 @@ _agreeing: Final[set[tuple[str, str]]] = set()
 
 def choose_clock(
     session: Session,
-    entry: TableEntry,
+    shards: Sequence[Shard],
     moment: datetime,
-    columns: Sequence[SourceColumn],
-    condition: str | None,
     engines: StorageEngines,
 ) -> Session:
     """Return the session with the clock that suits the entry; the snapshot stays the same.
 
     Args:
         session: at the offset of the logical time, or at UTC if servers do not accept that offset.
-        entry: as the config gives it.
+        shards: the tables that are read, with conditions for the session as it is.
         moment: the logical time.
-        columns: of the entry's table.
-        condition: of the partition, for the session as it is; None for the whole table.
         engines: what is known of the tables.
 
     Raises:
@@ -62,24 +58,24 @@ def choose_clock(
     shifted = utc_offset(zone, moment) != offset
     if len(offsets_of(zone).starts) == 1 and not shifted:
         return session
-    conversions = _conversions(session, entry, columns, engines)
+    conversions = _conversions(session, shards, engines)
     if not conversions and not shifted:
         return session
     wrong = _server_differs(session)
     if not wrong:
         session.set_time_zone(session.clock.zone.key)
         return replace(session, clock=replace(session.clock, offset_seconds=None))
-    return _with_one_offset(session, entry, conversions, moment, condition, wrong)
+    return _with_one_offset(session, shards, conversions, moment, wrong)
 
 
-def _conversions(
-    session: Session, entry: TableEntry, columns: Sequence[SourceColumn], engines: StorageEngines
-) -> ClockConversions:
+def _conversions(session: Session, shards: Sequence[Shard], engines: StorageEngines) -> ClockConversions:
+    # Shards are alike in what the entry uses, so one stands for all; but one of them may be a view.
+    entry, columns = shards[0].entry, shards[0].columns.values()
     others = references_of_entry(entry).tables - {entry.source_table}
     known = {table: _table_columns(table, session.columns(*table).values(), engines) for table in others}
-    return find_clock_conversions(
-        entry, _table_columns(entry.source_table, columns, engines), known, engines.stored_functions
-    )
+    views = (shard.entry.source_table for shard in shards if shard.entry.source_table in engines.views)
+    own = _table_columns(next(views, entry.source_table), columns, engines)
+    return find_clock_conversions(entry, replace(own, table=entry.source_table.sql), known, engines.stored_functions)
 
 
 def _table_columns(table: TableName, columns: Collection[SourceColumn], engines: StorageEngines) -> TableColumns:
@@ -144,15 +140,14 @@ def _from_unixtime(moment: int) -> str:
 
 def _with_one_offset(
     session: Session,
-    entry: TableEntry,
+    shards: Sequence[Shard],
     conversions: ClockConversions,
     moment: datetime,
-    condition: str | None,
     wrong: str,
 ) -> Session:
     zone = session.clock.zone
     present = utc_offset(zone, moment)
-    instants = _converted_range(session, entry, conversions, condition)
+    instants = _converted_range(session, shards, conversions)
     offset = present if instants is None else offsets_of(zone).constant_between(*instants)
     if not conversions and not conversions.present and not _set_offset(session, present):
         # Instants are exact at any offset.
@@ -202,7 +197,7 @@ def _set_offset(session: Session, offset: int) -> bool:
 
 
 def _converted_range(
-    session: Session, entry: TableEntry, conversions: ClockConversions, condition: str | None
+    session: Session, shards: Sequence[Shard], conversions: ClockConversions
 ) -> tuple[int, int] | None:
     """The first and last instant that the entry converts, in seconds; None if there is none or not all are known."""
     if conversions.unknown:
@@ -210,11 +205,17 @@ def _converted_range(
     found: list[int] = []
     for table, expressions in conversions.ranges.items():
         outputs = ", ".join(f"MIN({one}), MAX({one})" for one in expressions)
-        rows = f"{table} WHERE {condition}" if condition and table == entry.source_table.sql else table
-        with full_group_by_disabled(session.driver_connection):
-            row = session.row(f"SELECT {outputs} FROM {rows}")
-        found += [int(float(value)) for value in row if value is not None]
+        own = [_rows_of(shard) for shard in shards] if table == shards[0].entry.source_table.sql else [table]
+        for rows in own:
+            with full_group_by_disabled(session.driver_connection):
+                row = session.row(f"SELECT {outputs} FROM {rows}")
+            found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None
+
+
+def _rows_of(shard: Shard) -> str:
+    table = shard.entry.source_table.sql
+    return f"{table} WHERE {shard.condition}" if shard.condition else table
 
 
 def _why_not(instants: tuple[int, int] | None, zone: str) -> str:

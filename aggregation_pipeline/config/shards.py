@@ -1,0 +1,108 @@
+"""What an entry says of shards, tables that are read as one: their names, and the column that tells them apart."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Alias, Column
+from aggregation_pipeline.config.entry_query import output_sql
+from aggregation_pipeline.config.messages.found_values import unexpected
+from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, is_template
+from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.sql.expressions import output_name
+from aggregation_pipeline.config.sql.merging import refuse_unmergeable_calls, split_aggregate
+from aggregation_pipeline.config.sql.shards import split_tables
+from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import ExpressionError
+
+
+def _joined(value: object) -> object:
+    """A list of names as one text."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    for name in value:
+        if not isinstance(name, str):
+            raise unexpected(name, "the name of a table", "; put it in quotes")
+    return ", ".join(value)
+
+
+def _checked(text: str) -> str:
+    split_tables(text)
+    if is_template(text):
+        raise ValueError(f"a table's name is expected, and this is a template: {NOT_FILLED_IN}")
+    return text
+
+
+SourceTables = Annotated[str, BeforeValidator(_joined), AfterValidator(_checked)]
+ShardColumn = Alias | None
+
+
+def is_shard_column(column: Column, shard_column: str | None) -> bool:
+    """Whether an item of a list is the column that names the shard."""
+    return shard_column is not None and output_name(column.expr).casefold() == shard_column.casefold()
+
+
+def shard_name_sql(shard: TableName, shards: Sequence[TableName]) -> str:
+    """SQL of a shard's name: with its database if any of the shards is named with one."""
+    name = str(shard) if any(each.database for each in shards) else shard.name
+    if re.fullmatch(r"[\w$.-]+", name):
+        return f"'{name}'"
+    return f"CONVERT(0x{name.encode().hex()} USING utf8mb4)"
+
+
+def refuse_unmergeable(figures: Sequence[Aggregation], fields: Mapping[str, Any]) -> None:
+    """Refuse figures of shards that cannot be computed from each shard's own.
+
+    Raises:
+        LocatedIssuesError: says of each why.
+    """
+    found = []
+    for place, figure in enumerate(figures if _is_sharded(fields) else ()):
+        try:
+            split_aggregate(output_sql(figure))
+        except ExpressionError as error:
+            found.append(LocatedIssue(("aggregations", place), str(error)))
+    if found:
+        raise LocatedIssuesError(found, from_root=False)
+
+
+def refuse_unmergeable_condition(condition: str | None, fields: Mapping[str, Any]) -> None:
+    """Refuse a condition on groups of shards that needs a figure which cannot be computed from each shard's own.
+
+    Raises:
+        ExpressionError: says why.
+    """
+    if condition is not None and _is_sharded(fields):
+        refuse_unmergeable_calls(condition)
+
+
+def checked_shard_column(name: str | None, fields: Mapping[str, Any]) -> str | None:
+    """The name of the column, if there are shards to tell apart, and a list that holds it.
+
+    Raises:
+        ValueError: says what is missing.
+    """
+    lists = [fields.get(key) for key in ("table", "group_by", "select_fields")]
+    if name is None or None in lists:  # a refused key is an issue of its own
+        return name
+    if not _is_sharded(fields):
+        raise ValueError(f"{fields['table']} is one table, so there are no shards to tell apart; leave it out")
+    if not any(is_shard_column(item, name) or item.expr == ALL_COLUMNS for items in lists[1:] for item in items or ()):
+        raise ValueError(f"{name} is in none of the files; add it to select_fields or group_by, or leave it out")
+    return name
+
+
+def refuse_refresh(refresh: object, fields: Mapping[str, Any]) -> None:
+    """Refuse `refresh` of shards: its key is asked of one table.
+
+    Raises:
+        ValueError: says so.
+    """
+    if refresh is not None and _is_sharded(fields):
+        raise ValueError("refresh looks for late rows in one table, and this entry reads several as one; leave it out")
+
+
+def _is_sharded(fields: Mapping[str, Any]) -> bool:
+    return "table" in fields and len(split_tables(fields["table"])) > 1
