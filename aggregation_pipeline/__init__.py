@@ -4,13 +4,15 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from aggregation_pipeline.component.component import AggregationComponent
     from aggregation_pipeline.io_managers.oss import OSSIOManager
     from aggregation_pipeline.local.api import collect_all
     from aggregation_pipeline.resources.oss import OSSResource
 
-__all__ = ["OSSIOManager", "OSSResource", "collect_all"]
+__all__ = ["AggregationComponent", "OSSIOManager", "OSSResource", "collect_all"]
 
 _MODULES: Final = {
+    "AggregationComponent": "aggregation_pipeline.component.component",
     "OSSIOManager": "aggregation_pipeline.io_managers.oss",
     "OSSResource": "aggregation_pipeline.resources.oss",
     "collect_all": "aggregation_pipeline.local.api",
@@ -22,3 +24,8 @@ def __getattr__(name: str) -> object:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # `dg` finds components by it.
+    return [*globals(), *_MODULES]

@@ -32,7 +32,7 @@ from aggregation_pipeline.instance.worker_run import WorkerRun, run_of_this_proc
 from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
-from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher, build_publisher
+from aggregation_pipeline.resources.publisher import IO_MANAGER, PUBLISHER, Publisher, build_publisher
 from aggregation_pipeline.services import loaded_config_digests
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
@@ -143,7 +143,7 @@ def _resources(project: Project, publisher: Publisher) -> dict[str, object]:
         HEARTBEAT: build_heartbeat(
             locks_url=settings.require_dagster_url(), one_process=settings.executor == "in_process"
         ),
-        "io_manager": build_io_manager(publisher, {table.entry.name: table.entry for table in project.tables}),
+        IO_MANAGER: build_io_manager(publisher, {table.entry.name: table.entry for table in project.tables}),
     }
 
 

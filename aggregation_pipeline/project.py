@@ -23,7 +23,7 @@ from aggregation_pipeline.config.selection import select_tables
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError, SettingsError, StorageError
 from aggregation_pipeline.node_files.names import DEFAULT_TEMPLATE, prefix_of
-from aggregation_pipeline.runs.asset_keys import require_unique, segment
+from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, Scope, require_unique, segment
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 from aggregation_pipeline.settings.log_once import log_once
@@ -52,6 +52,7 @@ class Project:
         node_files: the files in the shape of the Node.js service, if they are wanted.
         rules: metadata of the code location: by which rules runs are planned, where workers on other machines compute
             them.
+        scope: what its names in Dagster begin with.
     """
 
     settings: Settings
@@ -61,6 +62,7 @@ class Project:
     left_out: Mapping[str, str] = field(default_factory=dict)
     node_files: NodeFiles | None = None
     rules: Mapping[str, str] = field(default_factory=dict)
+    scope: Scope = DEPLOYMENT
 
     @property
     def used_sources(self) -> tuple[str | None, ...]:
@@ -136,15 +138,25 @@ def load_project(settings: Settings) -> Project:
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
     config = load_config(path, settings.sources_by_variables)
+    settings.require_dagster_url()
+    return project_of(config, settings, path)
+
+
+def project_of(config: PipelineConfig, settings: Settings, path: Path, scope: Scope = DEPLOYMENT) -> Project:
+    """Return the project of a config that has been read already, from `path`.
+
+    Raises:
+        ConfigError: what concerns several entries, or a cron.
+        SettingsError: MASK_SALT is not set where it is needed.
+    """
     sources = _sources(config, settings)
     entries = _select_entries(config, settings)
     require_unique(entries, sources.database)
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
-    settings.require_dagster_url()
-    tables = tuple(_configured_table(entry, sources, cron, path) for entry in entries)
+    tables = tuple(_configured_table(entry, sources, cron, path, scope) for entry in entries)
     node_files = _apart_from_tables(config, entries, settings, path)
-    return Project(settings, sources, tables, cron, node_files=node_files)
+    return Project(settings, sources, tables, cron, node_files=node_files, scope=scope)
 
 
 @garbage_collection_paused()
@@ -223,7 +235,9 @@ def _placeholder(entry: TableEntry, issues: str, sources: NamedSources, path: Pa
         return _configured_table(entry.model_copy(update={"partition": None}), sources, "", path)
 
 
-def _configured_table(entry: TableEntry, sources: NamedSources, cron: str, path: Path) -> ConfiguredTable:
+def _configured_table(
+    entry: TableEntry, sources: NamedSources, cron: str, path: Path, scope: Scope = DEPLOYMENT
+) -> ConfiguredTable:
     settings, source = sources.settings, entry.source
     if source and entry.issues is None and (problem := sources.problem(source)):
         raise SettingsError(problem)
@@ -246,6 +260,7 @@ def _configured_table(entry: TableEntry, sources: NamedSources, cron: str, path:
         partitions=None if entry.partition is None else partitions_of(entry.partition, zone),
         # A schedule would fail each night with issues that have been reported already.
         crons=() if entry.issues else crons,
+        scope=scope,
     )
 
 

@@ -35,7 +35,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("project", "automation"),
     ("launching",),
     ("services", "embedded", "overview", "workers"),
-    ("definitions", "web", "cli", "doctor", "local", "upgrade"),
+    ("definitions", "component", "web", "cli", "doctor", "local", "upgrade"),
 )
 # Libraries that can be used and tested alone: no Dagster in them.
 WITHOUT_DAGSTER = (

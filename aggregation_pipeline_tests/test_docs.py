@@ -42,6 +42,8 @@ def completed(text: str) -> str:
     options beside tables.
     """
     keys = yaml.safe_load(text).keys()
+    if "type" in keys:  # a component, with its tables inline
+        return yaml.safe_dump({"tables": yaml.safe_load(text)["attributes"]["tables"]})
     if keys & {"tables", "tableConfigs"}:
         return text
     if keys <= PipelineConfig.model_fields.keys():

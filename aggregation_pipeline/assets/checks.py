@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from dagster import AssetCheckKey, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
-from aggregation_pipeline.assets.keys import manifest_key, table_key
+from aggregation_pipeline.assets.keys import TableKeys
 from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.configured import ConfiguredCheck, configured_checks, expectation
@@ -19,7 +19,7 @@ _NOT_EVALUATED: Final = "Not evaluated: a blocking check failed before, and noth
 ResultsByWindow = Mapping[str | None, Sequence[CheckResult]]
 
 
-def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
+def check_specs(entry: TableEntry, keys: TableKeys) -> list[AssetCheckSpec]:
     """Return the checks that an entry asks for, and those that every table has.
 
     They are not `blocking` in Dagster's sense: that stops what comes after an asset that is there already. Ours keep
@@ -27,15 +27,15 @@ def check_specs(entry: TableEntry) -> list[AssetCheckSpec]:
     """
     configured = {check.name: _description(check) for check in configured_checks(entry.checks)}
     of_rows = [
-        AssetCheckSpec(name, asset=table_key(entry.name), description=description)
+        AssetCheckSpec(name, asset=keys.table, description=description)
         for name, description in {**configured, **STANDARD_CHECKS}.items()
     ]
-    of_names = AssetCheckSpec(NAMES_SET, asset=manifest_key(entry.name), description=NAMES_SET_DESCRIPTION)
+    of_names = AssetCheckSpec(NAMES_SET, asset=keys.manifest, description=NAMES_SET_DESCRIPTION)
     return of_rows if entry.names == "none" else [*of_rows, of_names]
 
 
 def check_results(
-    entry: TableEntry, selected: Collection[AssetCheckKey], results: ResultsByWindow
+    entry: TableEntry, keys: TableKeys, selected: Collection[AssetCheckKey], results: ResultsByWindow
 ) -> Iterator[AssetCheckResult]:
     """Yield one result for each selected check.
 
@@ -43,7 +43,7 @@ def check_results(
     shows a check without one as failed, beside the one that did fail.
     """
     blocked = any(result.blocking and not result.passed for window in results.values() for result in window)
-    for spec in check_specs(entry):
+    for spec in check_specs(entry, keys):
         if spec.key not in selected:
             continue
         found = {key: result for key, window in results.items() for result in window if result.name == spec.name}

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dagster import TimeWindowPartitionsDefinition
+from dagster import AssetKey, TimeWindowPartitionsDefinition
 
+from aggregation_pipeline.assets.keys import TableKeys
+from aggregation_pipeline.assets.source_specs import sources_of
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, Scope
 
 if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.connection import SourceOptions
@@ -26,6 +30,7 @@ class ConfiguredTable:
         partitions: None for a table that is read whole.
         crons: when it runs, in five fields; empty for a table that only people start.
         config: the YAML file with the entry.
+        scope: what its names in Dagster begin with.
     """
 
     entry: TableEntry
@@ -36,6 +41,17 @@ class ConfiguredTable:
     partitions: TimeWindowPartitionsDefinition | None = None
     crons: tuple[str, ...] = ()
     config: Path | None = None
+    scope: Scope = DEPLOYMENT
+
+    @property
+    def keys(self) -> TableKeys:
+        """The keys of its assets."""
+        return TableKeys(self.entry.name, self.scope.key_prefix)
+
+    @property
+    def source_assets(self) -> dict[AssetKey, TableName]:
+        """Its source tables by their keys, several if it reads shards, each with its database."""
+        return sources_of(self.entry, self.database, self.scope.key_prefix)
 
     @property
     def partition_columns(self) -> dict[str, ZoneInfo]:

@@ -10,7 +10,6 @@ from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult
 
 from aggregation_pipeline.assets.checks import check_results
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.keys import table_key
 from aggregation_pipeline.assets.log_observer import PacedLog
 from aggregation_pipeline.assets.retries import will_be_retried
 from aggregation_pipeline.assets.run_outcome import (
@@ -48,8 +47,8 @@ def run_table(
 def _publish_windows(
     context: AssetExecutionContext, table: ConfiguredTable, publisher: Publisher, observer: RunObserver
 ) -> OpEvents:
-    name, partitioned = table.entry.name, table.partitions is not None
-    outcome = RunOutcome(recorded_by_earlier_attempts(context, name, partitioned=partitioned))
+    partitioned = table.partitions is not None
+    outcome = RunOutcome(recorded_by_earlier_attempts(context, table.keys.manifest, partitioned=partitioned))
     windows = windows_of_run(context, table, publisher)
     missing = [window for window in windows if window.partition_key not in outcome.recorded]
     try:
@@ -74,16 +73,16 @@ def run_checks(context: AssetExecutionContext, table: ConfiguredTable, publisher
         context.log.info("%s %s: checking what is published", entry.name, window)
         results = check_published(entry, window, publisher.unlocked(entry, run_id))
     key = None if table.partitions is None else window
-    yield from check_results(entry, context.selected_asset_check_keys, {key: results})
+    yield from check_results(entry, table.keys, context.selected_asset_check_keys, {key: results})
 
 
 def _report_success(context: AssetExecutionContext, table: ConfiguredTable, outcome: RunOutcome) -> OpEvents:
     entry = table.entry
-    if outcome.last_manifest is not None and table_key(entry.name) in context.selected_asset_keys:
+    if outcome.last_manifest is not None and table.keys.table in context.selected_asset_keys:
         observe_source(context, table, outcome.last_manifest)
     # Dagster ties a check result to the newest materialization that it knows of. So the outputs come first.
     yield from outputs(context, outcome)
-    yield from check_results(entry, context.selected_asset_check_keys, outcome.check_results)
+    yield from check_results(entry, table.keys, context.selected_asset_check_keys, outcome.check_results)
 
 
 def _report_failure(
@@ -91,4 +90,4 @@ def _report_failure(
 ) -> OpEvents:
     log_published_windows(context, outcome)
     if not will_be_retried(error, context.retry_number):
-        yield from check_results(table.entry, context.selected_asset_check_keys, outcome.check_results)
+        yield from check_results(table.entry, table.keys, context.selected_asset_check_keys, outcome.check_results)

@@ -10,8 +10,6 @@ from dagster import AssetKey, MetadataValue, TableColumn, TableColumnDep, TableC
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.display import markdown_cell, markdown_table, readable_size
-from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
-from aggregation_pipeline.assets.source_specs import sources_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.checks.results import counted_rows
 from aggregation_pipeline.export.publishing import ExportedWindow
@@ -66,12 +64,11 @@ def window_metadata(
     """
     entry = table.entry
     by_asset: dict[AssetKey, Metadata] = {}
-    if table_key(entry.name) in selected:
-        sources = list(sources_of(entry, table.database))
-        by_asset[table_key(entry.name)] = _table_metadata(exported, entry, sources)
+    if table.keys.table in selected:
+        by_asset[table.keys.table] = _table_metadata(exported, entry, list(table.source_assets))
     for name in dict.fromkeys(file.format for file in exported.files):
-        by_asset[export_key(entry.name, name)] = _format_metadata(exported, name, publisher)
-    by_asset[manifest_key(entry.name)] = {
+        by_asset[table.keys.export(name)] = _format_metadata(exported, name, publisher)
+    by_asset[table.keys.manifest] = {
         **_manifest_metadata(exported, publisher),
         PLATFORM_KEY: entry.platform,
         **({SOURCE_KEY: entry.source} if entry.source else {}),

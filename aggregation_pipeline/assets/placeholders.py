@@ -15,30 +15,26 @@ from dagster import (
     AssetSpec,
     Failure,
     MaterializeResult,
-    PartitionsDefinition,
     multi_asset,
 )
 
-from aggregation_pipeline.assets.keys import table_key
-from aggregation_pipeline.runs.asset_keys import op_name
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 
 CONFIGURATION: Final = "configuration"
 
 
-def build_placeholder(
-    name: str, specs: Sequence[AssetSpec], partitions: PartitionsDefinition | None, issues: str
-) -> AssetsDefinition:
-    """Build the assets of the entry `name`, which nothing materializes. `issues` says why it cannot be used."""
-    table = table_key(name)
+def build_placeholder(configured: ConfiguredTable, specs: Sequence[AssetSpec], issues: str) -> AssetsDefinition:
+    """Build the assets of an entry, which nothing materializes. `issues` says why it cannot be used."""
+    table = configured.keys.table
 
     @multi_asset(
-        name=op_name(name),
+        name=configured.scope.op_name(configured.entry.name),
         specs=[
             spec.replace_attributes(description=_description(issues, spec.description)) if spec.key == table else spec
             for spec in specs
         ],
         can_subset=True,
-        partitions_def=partitions,
+        partitions_def=configured.partitions,
         check_specs=[AssetCheckSpec(CONFIGURATION, asset=table, description=issues)],
     )
     def refuse(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:

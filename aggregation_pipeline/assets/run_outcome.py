@@ -6,7 +6,6 @@ from typing import Any
 
 from dagster import AssetExecutionContext, AssetKey, AssetMaterialization, DagsterEventType, MaterializeResult
 
-from aggregation_pipeline.assets.keys import manifest_key
 from aggregation_pipeline.assets.metadata import Metadata
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.export.checks.results import CheckResult
@@ -38,9 +37,12 @@ class RunOutcome:
 
 
 def recorded_by_earlier_attempts(
-    context: AssetExecutionContext, table: str, *, partitioned: bool
+    context: AssetExecutionContext, manifest: AssetKey, *, partitioned: bool
 ) -> Mapping[str | None, WindowMetadata]:
-    """Return the windows that earlier attempts of this op have recorded; a retry leaves them as they are."""
+    """Return the windows that earlier attempts of this op have recorded; a retry leaves them as they are.
+
+    `manifest` is the key of the table's manifest.
+    """
     if context.retry_number == 0 or not partitioned:
         return {}
     found: dict[str | None, dict[AssetKey, Metadata]] = {}
@@ -56,7 +58,7 @@ def recorded_by_earlier_attempts(
                 found.setdefault(made.partition, {})[made.asset_key] = dict(made.metadata)
         cursor, has_more = page.cursor, page.has_more
     # The manifest is recorded last: without it, the window is not complete.
-    return {key: metadata for key, metadata in found.items() if manifest_key(table) in metadata}
+    return {key: metadata for key, metadata in found.items() if manifest in metadata}
 
 
 def outputs(context: AssetExecutionContext, outcome: RunOutcome) -> Iterator[MaterializeResult[Any]]:

@@ -16,7 +16,7 @@ from dagster import (
 
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec, sources_of
+from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
@@ -35,7 +35,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
     readers: dict[AssetKey, list[ConfiguredTable]] = {}
     sources: dict[AssetKey, TableName] = {}
     for table in tables:
-        for key, source in sources_of(table.entry, table.database).items():
+        for key, source in table.source_assets.items():
             readers.setdefault(key, []).append(table)
             sources[key] = source
     if not readers:
@@ -43,7 +43,7 @@ def build_sources(tables: Sequence[ConfiguredTable]) -> list[AssetsDefinition]:
 
     with without_beta_warnings():
         observable = multi_observable_source_asset(
-            name="observe_sources",
+            name=tables[0].scope.named("observe_sources"),
             specs=[
                 source_spec(key, sources[key], tables[0].entry.source, [table.entry.name for table in tables])
                 for key, tables in readers.items()
@@ -75,7 +75,7 @@ def observe_source(context: AssetExecutionContext, table: ConfiguredTable, manif
     Of many shards only the first are asked for; "Observe" asks for all. If the server does not answer, the run says so
     and does not fail. `manifest` is that of the window read last.
     """
-    sources = dict(itertools.islice(sources_of(table.entry, table.database).items(), _OBSERVED_AFTER_A_RUN))
+    sources = dict(itertools.islice(table.source_assets.items(), _OBSERVED_AFTER_A_RUN))
     try:
         states, problems = _read_states({key: [table] for key in sources}, sources)
     except PipelineError as error:
@@ -128,5 +128,5 @@ def _read_states_of(
             except SourceLostError:
                 raise
             except SourceError as error:
-                problems.append(f"{'.'.join(key.path[1:])}: {error}")
+                problems.append(f"{'.'.join(key.path[len(tables[0].scope.key_prefix) + 1 :])}: {error}")
     return problems

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from aggregation_pipeline.source.mysql.table_state import TableState
 
 
-def sources_of(entry: TableEntry, database: str) -> dict[AssetKey, TableName]:
+def sources_of(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -> dict[AssetKey, TableName]:
     """Return the source tables of an entry, several if it reads shards, each with its database.
 
     `database` is the connection's own, for source tables that are named without one.
     """
     named = [TableName(table.database or database, table.name) for table in entry.shards]
-    return {source_key(str(table.database), table.name, entry.source): table for table in named}
+    return {source_key(str(table.database), table.name, entry.source, prefix): table for table in named}
 
 
 def source_spec(key: AssetKey, table: TableName, source: str | None = None, readers: Sequence[str] = ()) -> AssetSpec:

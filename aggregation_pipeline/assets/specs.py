@@ -8,12 +8,11 @@ from dagster import AssetDep, AssetSpec, CodeReferencesMetadataValue, FreshnessP
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
-from aggregation_pipeline.assets.keys import export_key, manifest_key, table_key
 from aggregation_pipeline.assets.partitions import catch_up_condition
-from aggregation_pipeline.assets.source_specs import sources_of
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
+from aggregation_pipeline.resources.publisher import IO_MANAGER
 from aggregation_pipeline.runs.asset_keys import group_of
 from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, SOURCE_KEY, TABLE_KEY, TABLE_NAME_KEY
 
@@ -21,7 +20,7 @@ from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, SO
 def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     """Return the assets of an entry: the table, one for each format, and the manifest."""
     entry = table.entry
-    sources = sources_of(entry, table.database)
+    sources = table.source_assets
     source_name = str(next(iter(sources.values()))) if len(sources) == 1 else entry.table
     metadata = _definition_metadata(table)
     common: dict[str, Any] = {
@@ -34,7 +33,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     if table.partitions is not None and table.crons:
         common["automation_condition"] = catch_up_condition(entry.catch_up)
     spec = AssetSpec(
-        table_key(entry.name),
+        table.keys.table,
         deps=list(sources),
         kinds={"mysql", "python"},
         description=table_description(table),
@@ -46,7 +45,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
     of_table = AssetDep(spec.key)
     exports = [
         AssetSpec(
-            export_key(entry.name, name),
+            table.keys.export(name),
             deps=[of_table],
             kinds={FORMATS[name].dagster_kind},
             description=export_description(table, name),
@@ -56,7 +55,7 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
         for name in table.formats
     ]
     manifest = AssetSpec(
-        manifest_key(entry.name),
+        table.keys.manifest,
         # The table too: the lineage page of an asset shows only its neighbours, and offers to materialize those.
         deps=[of_table, *(export.key for export in exports)],
         kinds={"json"},
@@ -64,7 +63,11 @@ def table_specs(table: ConfiguredTable) -> list[AssetSpec]:
         metadata=metadata,
         **common,
     )
-    return [spec, *exports, manifest]
+    specs = [spec, *exports, manifest]
+    if table.scope.name:
+        # The project around a component has an IO manager of its own, which knows nothing of tables.
+        specs = [each.with_io_manager_key(table.scope.named(IO_MANAGER)) for each in specs]
+    return specs
 
 
 def _definition_metadata(table: ConfiguredTable) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from dagster import AssetExecutionContext
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.keys import export_key, table_key
 from aggregation_pipeline.assets.log_observer import LogObserver, PacedLog
 from aggregation_pipeline.assets.metadata import window_metadata
 from aggregation_pipeline.assets.partition_failures import partitions_failed
@@ -95,7 +94,7 @@ class TableRun:
         context, entry = self.context, self.table.entry
         observer = LogObserver(context.log, self.log, entry.name, window.name, self.observer, warned=self.warned)
         with self.publisher.locked(entry, window.name, context.run.run_id, context.log.info) as destination:
-            if table_key(entry.name) in context.selected_asset_keys:
+            if self.table.keys.table in context.selected_asset_keys:
                 return self._read_and_export(window, destination, observer)
             return render_window(entry, window.name, self._selected_formats(), destination, observer)
 
@@ -117,7 +116,7 @@ class TableRun:
 
     def _selected_formats(self) -> Sequence[str]:
         selected = self.context.selected_asset_keys
-        return [name for name in self.table.formats if export_key(self.table.entry.name, name) in selected]
+        return [name for name in self.table.formats if self.table.keys.export(name) in selected]
 
     def _report(self, exported: ExportedWindow, seconds: float, number: int, total: int) -> None:
         """Report how far the run is: a log line, and with many windows a step of the progress bar."""

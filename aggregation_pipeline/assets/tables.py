@@ -28,7 +28,7 @@ from aggregation_pipeline.export.observer import RunObserver
 from aggregation_pipeline.instance.log_context import name_step
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
-from aggregation_pipeline.runs.asset_keys import op_name, segment
+from aggregation_pipeline.runs.asset_keys import segment
 
 _Events = Iterator[MaterializeResult[Any] | AssetCheckResult]
 # That of each table's function. Dagster looks at it a dozen times for each table, and otherwise works it out anew.
@@ -44,9 +44,11 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
     `observer` gets the progress of runs in this process.
     """
     entry = table.entry
-    name_step(op_name(entry.name), entry.name)
+    name_step(table.scope.op_name(entry.name), entry.name)
     if entry.issues is not None:
-        return build_placeholder(entry.name, table_specs(table), table.partitions, entry.issues)
+        return build_placeholder(table, table_specs(table), entry.issues)
+
+    publisher_key = table.scope.named(PUBLISHER)
 
     def aggregate(context: AssetExecutionContext) -> _Events:
         from aggregation_pipeline.export.without_pandas import leave_pandas_out
@@ -54,7 +56,7 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
         leave_pandas_out()
         from aggregation_pipeline.assets.execution import run_checks, run_table
 
-        publisher: Publisher = getattr(context.resources, PUBLISHER)
+        publisher: Publisher = getattr(context.resources, publisher_key)
         try:
             if context.selected_asset_keys:
                 yield from run_table(context, table, publisher, observer)
@@ -68,12 +70,12 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
 
     aggregate.__signature__ = _SIGNATURE  # type: ignore[attr-defined]
     build = multi_asset(
-        name=op_name(entry.name),
+        name=table.scope.op_name(entry.name),
         specs=table_specs(table),
         can_subset=True,
-        required_resource_keys={PUBLISHER, HEARTBEAT},
+        required_resource_keys={publisher_key, table.scope.named(HEARTBEAT)},
         pool=source_pool(table.database, entry.source),
-        check_specs=check_specs(entry),
+        check_specs=check_specs(entry, table.keys),
         backfill_policy=None if table.partitions is None else backfill_policy(entry.backfill),
     )
     return build(aggregate)

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from dagster import AssetExecutionContext
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.keys import table_key
 from aggregation_pipeline.assets.partitions import require_partition, time_range_of
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
@@ -66,7 +65,7 @@ def windows_of_run(
             )
         return partition_windows(table, context.partition_keys)
     moment = logical_time(context.run, context.instance)
-    if table_key(entry.name) in context.selected_asset_keys:
+    if table.keys.table in context.selected_asset_keys:
         return [whole_table_window(table, context.run.tags, moment)]
     # A format on its own is rendered from the data that is there, whatever day it is.
     return [RequestedWindow(publisher.latest_manifest(entry.name).window, moment, table.zone)]

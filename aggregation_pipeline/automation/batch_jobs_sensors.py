@@ -24,6 +24,7 @@ from aggregation_pipeline.automation import internal_sensors
 from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorCursor
 from aggregation_pipeline.batch_jobs.projection import NO_NAMES
 from aggregation_pipeline.errors import MirrorBusyError
+from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, Scope
 
 if TYPE_CHECKING:
     from aggregation_pipeline.batch_jobs.mirror import About
@@ -56,18 +57,23 @@ def build_sensors(
     secrets: Sequence[str] = (),
     history: timedelta = timedelta(days=30),
     locks_url: str | None = None,
+    scope: Scope = DEPLOYMENT,
 ) -> list[SensorDefinition]:
     """The sensors of one deployment, all running from the start.
 
     `open_repository` leads to batch_jobs; nothing connects before a tick. `platforms` maps the key segments of tables
     to their platforms, in order, `names` to their entries. `secrets` are kept out of error texts. `history` is how far
-    back the very first pass looks. `locks_url` is Dagster's PostgreSQL, which holds the heartbeats of runs.
+    back the very first pass looks. `locks_url` is Dagster's PostgreSQL, which holds the heartbeats of runs. `scope` is
+    what their names begin with.
     """
     about: About = {"platforms": platforms, "job_type": job_type, "names": names, "secrets": secrets}
     pause = _Pause()
     return [
-        *(build_status_sensor(status, open_repository, deployment, about, pause, locks_url) for status in STATUSES),
-        build_reconcile_sensor(open_repository, deployment, about, history=history, locks_url=locks_url),
+        *(
+            build_status_sensor(status, open_repository, deployment, about, pause, locks_url, scope)
+            for status in STATUSES
+        ),
+        build_reconcile_sensor(open_repository, deployment, about, history=history, locks_url=locks_url, scope=scope),
     ]
 
 
@@ -78,6 +84,7 @@ def build_status_sensor(
     about: "About",
     pause: "_Pause",
     locks_url: str | None,
+    scope: Scope = DEPLOYMENT,
 ) -> RunStatusSensorDefinition:
     """The sensor that writes the row of each run that reaches `status`. `about` goes to `mirror_run`."""
 
@@ -102,7 +109,7 @@ def build_status_sensor(
         context.log.info("batch_jobs row of run %s: %s", run_id, outcome)
 
     return RunStatusSensorDefinition(
-        name=f"{internal_sensors.PREFIX}batch_jobs_{status.value.lower()}",
+        name=scope.named(f"{internal_sensors.PREFIX}batch_jobs_{status.value.lower()}"),
         run_status=status,
         run_status_sensor_fn=evaluate,
         minimum_interval_seconds=INTERVAL_SECONDS,
@@ -121,6 +128,7 @@ def build_reconcile_sensor(
     *,
     history: timedelta,
     locks_url: str | None,
+    scope: Scope = DEPLOYMENT,
 ) -> SensorDefinition:
     """The sensor that compares all runs with all rows, and fails runs whose process is gone. `about`: as above."""
     # Ids of runs that are not ours. Kept as long as the code server lives; after a restart they are found again.
@@ -162,7 +170,7 @@ def build_reconcile_sensor(
         return SkipReason(_summary(result, created=created))
 
     return SensorDefinition(
-        name=MIRROR_SENSOR,
+        name=scope.named(MIRROR_SENSOR),
         evaluation_fn=evaluate,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,

@@ -26,7 +26,7 @@ def build_catch_up(tables: Sequence[ConfiguredTable]) -> list[AutomationConditio
         return []
     return [
         AutomationConditionSensorDefinition(
-            CATCH_UP,
+            caught_up[0].scope.named(CATCH_UP),
             target=selection_of(caught_up),
             default_status=DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=30,

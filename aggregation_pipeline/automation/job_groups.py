@@ -17,7 +17,6 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import PERIODS
 from aggregation_pipeline.automation.job_names import cron_words
 from aggregation_pipeline.project import Project
-from aggregation_pipeline.runs.asset_keys import op_name
 
 AGGREGATE_JOB: Final = "aggregate"
 # A name of several crons can be longer; nobody would read the rest.
@@ -58,13 +57,14 @@ def group_tables(tables: Sequence[ConfiguredTable], *, cron: str, zone: ZoneInfo
         partitioning = table.partitions and table.partitions.get_serializable_unique_identifier()
         found.setdefault((table.crons, table.zone.key if table.crons else None, partitioning), []).append(table)
     # A job is a graph to Dagster, which refuses a graph with the name of an op.
-    ops = {op_name(table.entry.name) for table in tables}
+    ops = {table.scope.op_name(table.entry.name) for table in tables}
     groups: dict[str, Group] = {}
     for identity, members in found.items():
         first = members[0]
         # The first group of a name keeps it. So a table that is added further down in aggregation.yaml does not rename
         # a job, whose history depends on its name.
-        name = next(name for name in _names(first, cron, zone, identity) if name not in groups and name not in ops)
+        names = map(first.scope.named, _names(first, cron, zone, identity))
+        name = next(name for name in names if name not in groups and name not in ops)
         groups[name] = Group(name, tuple(members), first.crons, first.zone, first.partitions)
     return tuple(groups.values())
 

@@ -6,7 +6,6 @@ from dagster import AssetSelection, define_asset_job
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
-from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
 from aggregation_pipeline.config.messages.listing import some_of
 
@@ -16,7 +15,7 @@ def selection_of(tables: Iterable[ConfiguredTable]) -> AssetSelection:
 
     It is one list of keys: of a union, Dagster would go through all checks of the deployment once for each part.
     """
-    return AssetSelection.assets(*(key for table in tables for key in keys_of_table(table.entry.name, table.formats)))
+    return AssetSelection.assets(*(key for table in tables for key in table.keys.every(table.formats)))
 
 
 def build_job(group: Group) -> UnresolvedAssetJobDefinition:

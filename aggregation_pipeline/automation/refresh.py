@@ -25,7 +25,6 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.refresh_cursor import Asked, RefreshCursor
 from aggregation_pipeline.automation.refresh_windows import Choice, Due
@@ -77,7 +76,7 @@ def build_refresh(
 
     return [
         SensorDefinition(
-            REFRESH,
+            tables[0].table.scope.named(REFRESH),
             evaluation_fn=evaluate,
             jobs=[job for job in jobs if job.name in names],
             minimum_interval_seconds=_INTERVAL_SECONDS,
@@ -195,7 +194,7 @@ def run_requests(table: RefreshedTable, choice: Choice) -> Iterator[RunRequest]:
                 job_name=table.group.name,
                 partition_key=spec.partition,
                 tags={**spec.tags, REFRESH_TAG: entry.name},
-                asset_selection=keys_of_table(entry.name, table.table.formats),
+                asset_selection=table.table.keys.every(table.table.formats),
             )
 
 

@@ -126,7 +126,10 @@ def _rule(entry: TableEntry) -> RetentionRule:
 def build_retention_job(project: Project) -> JobDefinition:
     """Build the job `retention`."""
 
-    @op(retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL))
+    @op(
+        name=project.scope.named("delete_expired"),
+        retry_policy=RetryPolicy(max_retries=2, delay=60, backoff=Backoff.EXPONENTIAL),
+    )
     def delete_expired(context: OpExecutionContext, config: RetentionConfig) -> None:
         """Delete expired windows (`keep`, `keep_last`), superseded versions, extracts and logs of runs."""
         holder = f"retention run {context.run_id[:8]}"
@@ -161,7 +164,7 @@ def build_retention_job(project: Project) -> JobDefinition:
             raise Failure(description="\n".join(swept.problems), allow_retries=False)
 
     @job(
-        name=RETENTION_JOB,
+        name=project.scope.named(RETENTION_JOB),
         description="Delete windows, superseded versions, stored extracts and logs that have expired.",
     )
     def retention() -> None:

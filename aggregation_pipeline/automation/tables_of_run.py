@@ -10,7 +10,6 @@ from dagster import Definitions
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.instance.worker_run import WorkerRun
-from aggregation_pipeline.runs.asset_keys import op_name
 
 
 def tables_of_run(tables: Sequence[ConfiguredTable], worker: WorkerRun) -> list[ConfiguredTable] | None:
@@ -22,7 +21,7 @@ def tables_of_run(tables: Sequence[ConfiguredTable], worker: WorkerRun) -> list[
     run, steps = worker.run, _steps(worker)
     if run.op_selection or run.resolved_op_selection or run.run_config.keys() & {"ops", "solids"}:
         return None
-    needed = [table for table in tables if op_name(table.entry.name) in steps]
+    needed = [table for table in tables if table.scope.op_name(table.entry.name) in steps]
     return needed if len(needed) == len(steps) > 0 else None
 
 

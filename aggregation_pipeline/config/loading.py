@@ -28,10 +28,18 @@ def load_config(path: Path = DEFAULT_CONFIG, sources: Collection[str] = ()) -> P
     Raises:
         ConfigError: lists every issue as `file:line:column: tables.users.aggregations[0].function: ...`.
     """
-    document = read_document(path)
+    return config_of(read_document(path), sources)
+
+
+def config_of(document: Document, sources: Collection[str] = ()) -> PipelineConfig:
+    """Return the config that a document holds.
+
+    Raises:
+        ConfigError: as for `load_config`.
+    """
     config, issues = _validate(document, sources)
     if config is None or issues:
-        raise ConfigError(report_issues(path, issues))
+        raise ConfigError(report_issues(document.path, issues))
     return config
 
 

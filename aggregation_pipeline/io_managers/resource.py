@@ -15,17 +15,18 @@ _ASSETS_FOLDER: Final = "_assets"
 
 
 def build_io_manager(
-    publisher: Publisher, entries: Mapping[str, TableEntry] = MappingProxyType({})
+    publisher: Publisher, entries: Mapping[str, TableEntry] = MappingProxyType({}), heartbeat: str = HEARTBEAT
 ) -> IOManagerDefinition:
     """Build the resource. Runs of users' own assets get their heartbeat through it.
 
     Args:
         publisher: where the tables are published.
         entries: of the tables, by name.
+        heartbeat: the key of that resource.
     """
 
     @io_manager(
-        required_resource_keys={HEARTBEAT},
+        required_resource_keys={heartbeat},
         description="Stores what your own assets return, on OSS or in the folder; loads it, and tables, for others.",
     )
     def resource(_context: InitResourceContext) -> IOManager:

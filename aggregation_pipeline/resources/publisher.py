@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The resource key of the publisher.
 PUBLISHER: Final = "publisher"
+# That of the IO manager which loads tables for assets of users, and keeps what these return.
+IO_MANAGER: Final = "io_manager"
 
 
 @dataclass(frozen=True)

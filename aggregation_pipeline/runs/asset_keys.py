@@ -8,6 +8,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.format_names import FORMAT_NAMES
@@ -15,12 +16,39 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 
 OP_PREFIX: Final = "aggregate_"
+# Between the name of a scope, which does not hold it, and that of an op.
+_SCOPE_END: Final = "__"
 MANIFEST: Final = "manifest"
 OUTPUTS: Final = (*FORMAT_NAMES, MANIFEST)
 SOURCES_GROUP: Final = "sources"
 # The group of the files in the shape of the Node.js service, which belong to a tick and to no one table.
 NODE_FILES_GROUP: Final = "node_files"
 _TABLE, _EXPORT, _SOURCE, _NODE_FILES = "aggregation", "export", "mysql", "node_files"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What tells the names of one component from all others in the same Dagster project; nothing in a deployment.
+
+    Attributes:
+        name: begins the names of jobs, schedules, sensors, ops and resources, before a `_`.
+        key_prefix: begins the keys of assets.
+    """
+
+    name: str = ""
+    key_prefix: tuple[str, ...] = ()
+
+    def named(self, name: str) -> str:
+        """Return a name as it is in this scope."""
+        return f"{self.name}_{name}" if self.name else name
+
+    def op_name(self, name: str) -> str:
+        """Name of the op of an entry."""
+        return f"{self.name}{_SCOPE_END}{op_name(name)}" if self.name else op_name(name)
+
+
+# The scope of a deployment: its names stand for themselves.
+DEPLOYMENT: Final = Scope()
 
 
 class TableAsset(NamedTuple):
@@ -74,11 +102,11 @@ def is_node_files(path: Sequence[str]) -> bool:
 
 
 def parse_asset_key(path: Sequence[str]) -> TableAsset | None:
-    """Return what a key stands for; None for a key that is not ours.
+    """Return what a key stands for, whatever its prefix; None for a key that is not ours.
 
     No output has a `_` in its name: the last `_` ends the segment, and no two tables share a key.
     """
-    match tuple(path):
+    match tuple(path[-2:]):
         case (first, part) if first == _TABLE:
             return TableAsset(part, None)
         case (first, part) if first == _EXPORT:
@@ -94,7 +122,11 @@ def op_name(name: str) -> str:
 
 def segment_of_step(step: str | None) -> str | None:
     """Segment of the table that a step works on; None for a step that is not ours."""
-    return step.removeprefix(OP_PREFIX) if step and step.startswith(OP_PREFIX) else None
+    if not step:
+        return None
+    if not step.startswith(OP_PREFIX):
+        step = step.partition(_SCOPE_END)[2]
+    return step.removeprefix(OP_PREFIX) if step.startswith(OP_PREFIX) else None
 
 
 def group_of(entry: TableEntry) -> str:

@@ -237,14 +237,16 @@ def _missing_source(settings: Settings) -> list[str]:
     return missing if settings.db_host or settings.db_socket else ["DB_HOST", *missing]
 
 
-def load_settings() -> Settings:
+def load_settings(**given: str) -> Settings:
     """Read the environment, and what it lacks from `.env` (or the file that AGGREGATION_ENV_FILE names).
+
+    `given` are variables, in small letters, that go before both.
 
     Raises:
         SettingsError: names every variable that is wrong, and what was expected. It never holds a secret's value.
     """
     restore_environment()
-    variables = read_environment(Settings.model_fields)
+    variables = read_environment(Settings.model_fields) | given
     warn_of_misspelled(Settings.model_fields)
     return _validated(Settings, variables).with_source_variables(read_source_variables(Settings.model_fields))
 

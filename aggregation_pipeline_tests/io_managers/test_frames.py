@@ -185,6 +185,14 @@ def test_a_column_of_arrow_keeps_its_type(kind: pa.DataType, tmp_path: Path):
     assert streamed.read_all().to_pylist() == table.to_pylist()
 
 
+def test_wide_decimals_of_arrow_are_polars_where_their_digits_suffice(tmp_path: Path):
+    fits = pa.table({"sum": pa.array([Decimal("12345.6789"), None], pa.decimal256(42, 4))})
+    assert again(fits, tmp_path, "polars")["sum"].to_list() == [Decimal("12345.6789"), None]
+    wide = pa.table({"sum": pa.array([Decimal(10) ** 40], pa.decimal256(42, 0))})
+    with pytest.raises(StorageError, match=r"column 'sum' .* more digits than the 38 of polars.*as pyarrow.Table"):
+        again(wide, tmp_path, "polars")
+
+
 def test_values_of_a_dictionary_that_no_row_has_stay_in_their_order(tmp_path: Path):
     values = pa.DictionaryArray.from_arrays(pa.array([2, None, 0], pa.int8()), pa.array([30, 10, 20]), ordered=True)
     found = again(pa.table({"column": values}), tmp_path)["column"]

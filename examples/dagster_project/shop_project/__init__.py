@@ -1,0 +1,1 @@
+"""Tables of a shop, and reports made of them."""
