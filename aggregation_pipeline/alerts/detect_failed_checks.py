@@ -1,10 +1,11 @@
 """Detects asset checks that failed, and those that pass again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from dagster import AssetCheckKey, AssetCheckSeverity, DagsterInstance
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
@@ -13,10 +14,9 @@ from dagster._core.storage.asset_check_execution_record import (
 from aggregation_pipeline.alerts.chat_text import one_line
 from aggregation_pipeline.alerts.incidents import Incident, OpenIncident
 from aggregation_pipeline.alerts.monitored import DetectedConditions, MonitoredDefinitions
+from aggregation_pipeline.runs.latest_checks import failed_evaluations
 from aggregation_pipeline.runs.run_records import LATE_UPDATES
 
-# How many results of a check are read: as many may have come since the last tick.
-_HISTORY: Final = 20
 _EVALUATED: Final = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
@@ -29,35 +29,31 @@ def detect_failed_checks(
     secrets: Sequence[str],
 ) -> DetectedConditions:
     """Detect checks that failed since then, also those that have passed again in the meantime."""
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(monitored.checks)
-    earliest = since - LATE_UPDATES
+    known = frozenset(monitored.checks)
     incidents = [
         _incident(instance, monitored, record, secrets)
-        for key, newest in latest.items()
-        # A planned execution hides the result before it.
-        if newest.status not in _EVALUATED or _evaluated_at(newest) >= earliest
-        for record in _history(instance, key)
-        if _evaluated_at(record) >= earliest and _is_failure(record, on_warn=on_warn)
+        for record in failed_evaluations(instance, since - LATE_UPDATES)
+        if record.key in known and _is_failure(record, on_warn=on_warn)
     ]
-    return DetectedConditions(
-        incidents, lambda incident: _passed_at(instance, monitored, latest, incident, on_warn=on_warn)
-    )
+    return DetectedConditions(incidents, lambda incident: _passed_at(instance, monitored, incident, on_warn=on_warn))
 
 
 def _passed_at(
     instance: DagsterInstance,
     monitored: MonitoredDefinitions,
-    latest: Mapping[AssetCheckKey, AssetCheckExecutionRecord],
     incident: OpenIncident,
     *,
     on_warn: bool,
 ) -> datetime | None:
-    """When the check passed on the partition of an incident, after the incident; None while it has not."""
+    """When the check passed on the partition of an incident, after the incident; None while it has not.
+
+    An incident of no partition is of a whole table. Should the table have partitions since, the newest result counts.
+    """
     partition = incident.details.partition
-    key = next((key for key in latest if _subject(key, partition) == incident.subject), None)
+    key = next((key for key in monitored.checks if _subject(key, partition) == incident.subject), None)
     if key is None:
         return None
-    newest = next((record for record in _history(instance, key) if record.partition == partition), None)
+    newest = _newest(instance, key, partition)
     if (
         newest is None
         or _is_failure(newest, on_warn=on_warn)
@@ -68,8 +64,12 @@ def _passed_at(
     return _evaluated_at(newest)
 
 
-def _history(instance: DagsterInstance, key: AssetCheckKey) -> Sequence[AssetCheckExecutionRecord]:
-    return instance.event_log_storage.get_asset_check_execution_history(key, limit=_HISTORY, status=_EVALUATED)
+def _newest(instance: DagsterInstance, key: AssetCheckKey, partition: str | None) -> AssetCheckExecutionRecord | None:
+    of_partition = None if partition is None else PartitionKeyFilter(key=partition)
+    found = instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, status=_EVALUATED, partition_filter=of_partition
+    )
+    return found[0] if found else None
 
 
 def _incident(

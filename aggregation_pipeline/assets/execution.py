@@ -6,16 +6,16 @@ earlier attempts -> windows of the run -> publish each -> outputs or single mate
 from collections.abc import Iterator
 from typing import Any
 
-from dagster import AssetCheckResult, AssetExecutionContext, MaterializeResult
+from dagster import AssetExecutionContext, AssetMaterialization, MaterializeResult
 
-from aggregation_pipeline.assets.checks import check_results
+from aggregation_pipeline.assets.checks import Reported, check_results
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.log_observer import PacedLog
 from aggregation_pipeline.assets.retries import will_be_retried
 from aggregation_pipeline.assets.run_outcome import (
     RunOutcome,
-    log_published_windows,
     outputs,
+    published_windows,
     recorded_by_earlier_attempts,
 )
 from aggregation_pipeline.assets.source_assets import observe_source
@@ -27,7 +27,7 @@ from aggregation_pipeline.instance.log_context import working_on
 from aggregation_pipeline.resources.publisher import Publisher
 from aggregation_pipeline.runs.redaction import redact_errors
 
-OpEvents = Iterator[MaterializeResult[Any] | AssetCheckResult]
+OpEvents = Iterator[MaterializeResult[Any] | AssetMaterialization | Reported]
 
 
 @redact_errors
@@ -73,21 +73,24 @@ def run_checks(context: AssetExecutionContext, table: ConfiguredTable, publisher
         context.log.info("%s %s: checking what is published", entry.name, window)
         results = check_published(entry, window, publisher.unlocked(entry, run_id))
     key = None if table.partitions is None else window
-    yield from check_results(entry, table.keys, context.selected_asset_check_keys, {key: results})
+    yield from check_results(context, table, {key: results})
 
 
 def _report_success(context: AssetExecutionContext, table: ConfiguredTable, outcome: RunOutcome) -> OpEvents:
-    entry = table.entry
     if outcome.last_manifest is not None and table.keys.table in context.selected_asset_keys:
         observe_source(context, table, outcome.last_manifest)
     # Dagster ties a check result to the newest materialization that it knows of. So the outputs come first.
     yield from outputs(context, outcome)
-    yield from check_results(entry, table.keys, context.selected_asset_check_keys, outcome.check_results)
+    yield from check_results(context, table, outcome.check_results)
 
 
 def _report_failure(
     context: AssetExecutionContext, table: ConfiguredTable, outcome: RunOutcome, error: BaseException
 ) -> OpEvents:
-    log_published_windows(context, outcome)
-    if not will_be_retried(error, context.retry_number):
-        yield from check_results(table.entry, table.keys, context.selected_asset_check_keys, outcome.check_results)
+    # Yielded, not logged: what is logged is stored with what is yielded next, and check results look it up.
+    yield from published_windows(outcome)
+    results = outcome.check_results
+    if will_be_retried(error, context.retry_number):
+        # The next attempt leaves alone what is published, and checks the rest anew.
+        results = {key: found for key, found in results.items() if key in outcome.published}
+    yield from check_results(context, table, results)

@@ -81,8 +81,8 @@ def outputs(context: AssetExecutionContext, outcome: RunOutcome) -> Iterator[Mat
             context.log_event(AssetMaterialization(asset, partition=key, metadata=metadata[asset]))
 
 
-def log_published_windows(context: AssetExecutionContext, outcome: RunOutcome) -> None:
-    """Record each published window by itself, in a run that fails and so has no outputs."""
+def published_windows(outcome: RunOutcome) -> Iterator[AssetMaterialization]:
+    """Yield a record of each published window by itself, in a run that fails and so has no outputs."""
     for key, assets in outcome.published.items():
         for asset, metadata in assets.items():
-            context.log_event(AssetMaterialization(asset, partition=key, metadata=metadata))
+            yield AssetMaterialization(asset, partition=key, metadata=metadata)

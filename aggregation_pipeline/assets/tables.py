@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from dagster import (
-    AssetCheckResult,
     AssetExecutionContext,
+    AssetMaterialization,
     AssetsDefinition,
     Failure,
     MaterializeResult,
@@ -18,7 +18,7 @@ from dagster import (
 )
 
 from aggregation_pipeline.assets import retries
-from aggregation_pipeline.assets.checks import check_specs
+from aggregation_pipeline.assets.checks import Reported, check_specs
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.partitions import backfill_policy
 from aggregation_pipeline.assets.placeholders import build_placeholder
@@ -30,7 +30,7 @@ from aggregation_pipeline.resources.heartbeat import HEARTBEAT
 from aggregation_pipeline.resources.publisher import PUBLISHER, Publisher
 from aggregation_pipeline.runs.asset_keys import segment
 
-_Events = Iterator[MaterializeResult[Any] | AssetCheckResult]
+_Events = Iterator[MaterializeResult[Any] | AssetMaterialization | Reported]
 # That of each table's function. Dagster looks at it a dozen times for each table, and otherwise works it out anew.
 _SIGNATURE: Final = inspect.Signature(
     [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=AssetExecutionContext)],
@@ -75,7 +75,7 @@ def build_table(table: ConfiguredTable, observer: RunObserver) -> AssetsDefiniti
         can_subset=True,
         required_resource_keys={publisher_key, table.scope.named(HEARTBEAT)},
         pool=source_pool(table.database, entry.source),
-        check_specs=check_specs(entry, table.keys),
+        check_specs=check_specs(table),
         backfill_policy=None if table.partitions is None else backfill_policy(entry.backfill),
     )
     return build(aggregate)

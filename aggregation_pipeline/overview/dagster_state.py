@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from dagster import DagsterInstance, RunsFilter
 
@@ -15,6 +16,9 @@ from aggregation_pipeline.runs.latest_checks import LatestCheck, failed_checks
 from aggregation_pipeline.runs.model import RunInfo
 from aggregation_pipeline.runs.run_records import run_info
 
+# A partition that nobody runs again would be shown for ever.
+_SHOWN_FOR: Final = timedelta(days=30)
+
 
 @dataclass(frozen=True)
 class DagsterState:
@@ -25,7 +29,7 @@ class DagsterState:
         config_usable: whether aggregation.yaml could be read. If not, `project` is the one that was read last.
         tables: by name of the entry.
         runs: the last run of each table, by its id; one that somebody has deleted is missing.
-        checks: those that failed when they were last evaluated.
+        checks: those that failed when they were last evaluated; of partitions, those of the last 30 days.
     """
 
     project: Project
@@ -49,7 +53,9 @@ def read_dagster(project: Project, instance: DagsterInstance, now: datetime, *, 
             config_usable=config_usable,
             tables=tables,
             runs=_runs(instance, {each.last_run_id for each in tables.values() if each.last_run_id}),
-            checks=failed_checks(instance),
+            checks=[
+                check for check in failed_checks(instance) if check.partition is None or check.at > now - _SHOWN_FOR
+            ],
             schedules=next_ticks(groups_of(project), instance, now),
         )
 

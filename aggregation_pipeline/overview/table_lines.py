@@ -9,9 +9,13 @@ from typing import Final, Literal, get_args
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.batch_jobs.buckets import NewestPart
 from aggregation_pipeline.batch_jobs.projection import JOB_STATUSES, row_id
+from aggregation_pipeline.config.table_entry import TableEntry
+from aggregation_pipeline.export.checks.configured import configured_checks
+from aggregation_pipeline.export.checks.standard import NAMES_SET, STANDARD_CHECKS
 from aggregation_pipeline.overview.dagster_state import DagsterState
 from aggregation_pipeline.overview.schedules import NextTick
 from aggregation_pipeline.overview.tables import Published, age_of
+from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.latest_checks import LatestCheck
 from aggregation_pipeline.runs.model import RunInfo
 
@@ -89,11 +93,12 @@ class TableLine:
 def current_checks(state: DagsterState) -> Sequence[tuple[str, LatestCheck]]:
     """Return the failed checks of the configured tables, with the names of their entries.
 
-    Left out are checks that a later publication did not evaluate: they have been taken out of the configuration.
+    Left out are checks that have been taken out of the configuration. A later publication did not evaluate them; of a
+    partition that nobody has published since, their names tell.
     """
-    names = state.project.names
-    found = ((names[check.segment], check) for check in state.checks if check.segment in names)
-    return [(name, check) for name, check in found if not _is_over(check, state.tables[name])]
+    tables = {segment(table.entry.name): table.entry for table in state.project.tables}
+    found = ((tables[check.segment], check) for check in state.checks if check.segment in tables)
+    return [(entry.name, check) for entry, check in found if not _is_over(check, entry, state.tables[entry.name])]
 
 
 def table_lines(
@@ -195,5 +200,8 @@ def _has_missed(schedule: NextTick | None, published: Published, begun: Sequence
     return due is None or window is None or window < due
 
 
-def _is_over(check: LatestCheck, published: Published) -> bool:
+def _is_over(check: LatestCheck, entry: TableEntry, published: Published) -> bool:
+    if check.partition is not None:
+        asked_for = (each.name for each in configured_checks(entry.checks))
+        return entry.partition is None or check.name not in {*asked_for, *STANDARD_CHECKS, NAMES_SET}
     return published.at is not None and published.at > check.at and published.run_id != check.run_id

@@ -1,10 +1,24 @@
 """Checks in Dagster's events and in the manifest: a blocking one keeps its window from being published."""
 
 import logging
+import warnings as python_warnings
+from typing import Any
 
-from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterEventType, Definitions, define_asset_job
+from dagster import (
+    AssetCheckKey,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetSelection,
+    DagsterEventType,
+    Definitions,
+    ExecuteInProcessResult,
+    define_asset_job,
+)
 
 from aggregation_pipeline.assets.keys import export_key, table_key
+from aggregation_pipeline.errors import SourceLostError
+from aggregation_pipeline.export.window import export_window
+from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.shop import (
     DAYS,
     ORDERS,
@@ -21,7 +35,14 @@ CHECKED = (
 MORE = "INSERT INTO orders VALUES (901, 'new', '2026-11-04 20:00:00'), (902, 'new', '2026-11-04 21:00:00')"
 
 
-def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names_it(shop):
+def verdicts(result: ExecuteInProcessResult, check: str) -> dict[str | None, bool]:
+    """By partition, whether a check passed."""
+    found = [one for one in result.get_asset_check_evaluations() if one.check_name == check]
+    assert len({one.partition for one in found}) == len(found), "one verdict for each partition"
+    return {one.partition: one.passed for one in found}
+
+
+def test_each_partition_of_a_run_has_its_own_verdict_and_a_blocking_one_publishes_nothing(shop):
     shop.execute(MORE)
     result = execute_job(shop, CHECKED, tags=partition_range(DAYS[2], DAYS[4]))
     assert not result.success
@@ -30,22 +51,44 @@ def test_a_blocking_failure_publishes_nothing_of_its_window_and_one_result_names
         "2026-11-04: Nothing was published, because blocking checks failed: max_rows: 5 rows, at most 3 expected."
         in failure_message(result)
     )
-    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
-    assert {name: one.passed for name, one in found.items()} == {
-        "max_rows": False,
-        "unique": True,
-        "min_rows": False,
-        "not_truncated": True,
-        "schema_unchanged": True,
-        "snapshot_held": True,
-        "formats_reconciled": True,
-        "stable_names_set": True,
-    }
-    assert found["max_rows"].description == "2026-11-04: 5 rows, at most 3 expected"
-    assert found["max_rows"].severity == AssetCheckSeverity.ERROR
-    assert found["min_rows"].description == "2026-11-03, 2026-11-05: 3 rows, at least 4 expected"
-    assert found["min_rows"].severity == AssetCheckSeverity.WARN
-    assert found["max_rows"].metadata["failed partitions"].value == 1
+    three = DAYS[2:5]
+    assert verdicts(result, "max_rows") == dict(zip(three, (True, False, True), strict=True))
+    assert verdicts(result, "min_rows") == dict(zip(three, (False, True, False), strict=True))
+    for name in (
+        "unique",
+        "not_truncated",
+        "schema_unchanged",
+        "snapshot_held",
+        "formats_reconciled",
+        "stable_names_set",
+    ):
+        assert verdicts(result, name) == dict.fromkeys(three, True)
+    (failed,) = (one for one in result.get_asset_check_evaluations() if one.check_name == "max_rows" and not one.passed)
+    assert (failed.description, failed.severity) == ("5 rows, at most 3 expected", AssetCheckSeverity.ERROR)
+    assert failed.target_materialization_data is None
+    for one in result.get_asset_check_evaluations():
+        target = one.target_materialization_data
+        assert (target and target.run_id) == (None if one.partition == DAYS[3] else result.run_id)
+
+
+def test_a_retry_keeps_the_verdicts_of_what_was_published_before_it(shop, monkeypatch):
+    monkeypatch.setattr("aggregation_pipeline.assets.retries.seconds_to_wait", lambda _retry: 0)
+    calls: list[str] = []
+
+    def lost_once(request: ReadRequest, *arguments: Any, **options: Any) -> Any:
+        calls.append(request.window)
+        if request.window == DAYS[1] and calls.count(DAYS[1]) == 1:
+            raise SourceLostError("the server went away")
+        return export_window(request, *arguments, **options)
+
+    monkeypatch.setattr("aggregation_pipeline.assets.table_run.export_window", lost_once)
+    result = execute_job(shop, CHECKED, tags=partition_range(DAYS[0], DAYS[2]))
+    assert result.success
+    assert calls == [DAYS[0], DAYS[1], DAYS[1], DAYS[2]]
+    assert verdicts(result, "max_rows") == dict.fromkeys(DAYS[:3], True)
+    key = AssetCheckKey(table_key("orders"), "max_rows")
+    stored = shop.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    assert {(record.partition, record.status.value) for record in stored} == {(day, "SUCCEEDED") for day in DAYS[:3]}
 
 
 def test_of_a_table_that_is_refused_only_the_check_that_refused_it_is_red(shop):
@@ -112,6 +155,13 @@ def test_what_is_not_blocking_is_published_and_the_manifest_says_so(shop):
     assert shop.manifest(DAYS[0]) == manifest
 
 
+def test_nobody_is_told_that_a_feature_of_dagster_is_a_preview(shop):
+    with python_warnings.catch_warnings(record=True) as found:
+        python_warnings.simplefilter("always")
+        shop.definitions(CHECKED).get_repository_def()
+    assert [str(each.message) for each in found if "preview" in str(each.message)] == []
+
+
 def test_checks_are_linked_to_what_their_own_run_published(shop):
     for options in (
         {"partition_key": DAYS[0]},
@@ -133,6 +183,7 @@ def test_checks_that_are_executed_alone_evaluate_what_is_published_and_publish_n
     definitions = Definitions.merge(shop.definitions(stricter), Definitions(jobs=[job]))
     result = definitions.resolve_job_def("checks").execute_in_process(instance=shop.instance, raise_on_error=False)
     assert result.success
+    assert {one.partition for one in result.get_asset_check_evaluations()} == {DAYS[0]}
     assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()} == dict.fromkeys(
         ["max_rows", "unique", "min_rows", "not_truncated", "schema_unchanged", "snapshot_held", "formats_reconciled"],
         True,

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from dagster import (
+    AssetCheckEvaluation,
     AssetExecutionContext,
     AssetKey,
     AssetMaterialization,
@@ -172,6 +174,13 @@ def create(
 
 def report(instance: DagsterInstance, dagster_run: DagsterRun, event: DagsterEventType, **details: Any) -> None:
     instance.report_dagster_event(DagsterEvent(event.value, dagster_run.job_name, **details), dagster_run.run_id)
+
+
+def report_check(instance: DagsterInstance, key: AssetKey, name: str, partition: str | None, *, passed: bool) -> None:
+    """Report how a check went, as a run of its own: without one, Dagster stores one result of each partition."""
+    evaluation = AssetCheckEvaluation(asset_key=key, check_name=name, passed=passed, partition=partition)
+    event = DagsterEvent(DagsterEventType.ASSET_CHECK_EVALUATION.value, "checks", event_specific_data=evaluation)
+    instance.report_dagster_event(event, str(uuid4()))
 
 
 class EngineRepository(PostgresRepository):

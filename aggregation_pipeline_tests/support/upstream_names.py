@@ -5,8 +5,12 @@ from typing import Final
 # What the package imports that is private, by module: who needs it, and what for.
 IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "dagster._core.definitions.asset_checks.asset_check_evaluation": (
-        ("AssetCheckEvaluationPlanned",),
-        "instance: the event log keeps a row for each check that a run is going to evaluate",
+        ("AssetCheckEvaluationPlanned", "AssetCheckEvaluationTargetMaterializationData"),
+        "instance: the event log keeps a row for each check that a run will evaluate; assets: what a check was about",
+    ),
+    "dagster._core.event_api": (
+        ("PartitionKeyFilter",),
+        "alerts: how a check went on a partition when it was evaluated last",
     ),
     "dagster._core.definitions.freshness": (
         ("CronFreshnessPolicy", "FreshnessState", "TimeWindowFreshnessPolicy"),

@@ -16,6 +16,7 @@ from dagster import (
 )
 
 from aggregation_pipeline_tests.automation.alerts.sensor_runner import SensorRunner
+from aggregation_pipeline_tests.support.runs import report_check
 from aggregation_pipeline_tests.support.sink import Sink
 
 
@@ -61,6 +62,29 @@ def test_a_check_that_is_executed_alone_on_what_was_there_already_is_no_recovery
     assert definitions.resolve_job_def("alone").execute_in_process(instance=instance).success
     assert runner.titles() == []
     judge(instance, passed=True)
+    assert runner.titles() == ["[default] 1 recovered: 用户 users"]
+
+
+def test_a_partition_recovers_when_it_passes_itself_whatever_others_do(
+    instance: DagsterInstance, postgres: Any, sink: Sink
+):
+    def report(day: int, *, passed: bool) -> None:
+        key = AssetKey(["aggregation", "users"])
+        report_check(instance, key, "not_empty", f"2026-10-{day:02}", passed=passed)
+
+    runner = SensorRunner(instance, postgres.fresh_database(), sink, checked(passed=True))
+    report(1, passed=False)
+    report(2, passed=False)
+    # More than one run's worth of other days.
+    for day in range(3, 30):
+        report(day, passed=True)
+    assert runner.titles() == ["[default] 2 data checks failed: 用户 users"]
+    assert "2026-10-01" in sink.received[-1].body["message"]
+    report(2, passed=True)
+    assert runner.titles() == ["[default] 1 recovered: 用户 users"]
+    report(3, passed=True)
+    assert runner.titles() == []
+    report(1, passed=True)
     assert runner.titles() == ["[default] 1 recovered: 用户 users"]
 
 
