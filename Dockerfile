@@ -18,10 +18,12 @@ ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/aggregation
 WORKDIR /build
-COPY requirements/build.lock requirements/runtime.lock requirements/
+# celery for RUNNER=celery: --build-arg LOCK=celery
+ARG LOCK=runtime
+COPY requirements/build.lock requirements/runtime.lock requirements/celery.lock requirements/
 # Nothing that is not in a lock is downloaded, for building neither.
 RUN /opt/aggregation/bin/pip install --require-hashes -r requirements/build.lock \
-    && /opt/aggregation/bin/pip install --require-hashes --no-build-isolation --use-pep517 -r requirements/runtime.lock
+    && /opt/aggregation/bin/pip install --require-hashes --no-build-isolation --use-pep517 -r "requirements/${LOCK}.lock"
 COPY pyproject.toml setup.py README.md LICENSE dagster.yaml ./
 # Files of the package are links to some of these.
 COPY sql sql

@@ -60,7 +60,12 @@ def test_the_manifests_are_what_kubernetes_takes(version: str):
 
 
 @pytest.mark.parametrize(
-    "unit", ["aggregation.service", *(f"aggregation@{name}.service" for name in ("code", "daemon", "web"))]
+    "unit",
+    [
+        "aggregation.service",
+        "aggregation-worker.service",
+        *(f"aggregation@{name}.service" for name in ("code", "daemon", "web")),
+    ],
 )
 def test_systemd_finds_nothing_in_the_units(tmp_path: Path, unit: str):
     folder = tmp_path / "units"
@@ -77,7 +82,7 @@ def test_systemd_finds_nothing_in_the_units(tmp_path: Path, unit: str):
 
 def commands() -> Iterator[Any]:
     """The words after `aggregation-pipeline` wherever an example starts it."""
-    for name in OURS:
+    for name in (*OURS, "worker-1", "worker-2"):
         yield pytest.param(SERVICES[name]["command"], id=f"compose: {name}")
     yield pytest.param(image_command("CMD"), id="image")
     for container in containers():
@@ -137,7 +142,7 @@ def test_each_container_is_confined_limited_and_looked_after(name: str):
     # A shell between them would keep signals from the service.
     assert ends_by_itself or service["healthcheck"]["test"][0] == "CMD"
     assert "/health'" not in str(service["healthcheck"])
-    assert ("build" in service) == (not service["image"].startswith(("postgres:", "mariadb:")))
+    assert ("build" in service) == (not service["image"].startswith(("postgres:", "mariadb:", "redis:")))
     assert "build" in service or re.search(r"@sha256:[0-9a-f]{64}$", service["image"])
     # Only `prepare` is root, for owners.
     assert (service.get("user", "image") == "0:0") == (name == "prepare")

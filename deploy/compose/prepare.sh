@@ -44,12 +44,23 @@ case $postgres in
         exit 1
         ;;
 esac
+redis=$(password redis_password)
+case $redis in
+    *[!A-Za-z0-9._~-]*)
+        echo "secrets/redis_password goes into a URL: take letters, digits and . _ ~ - only" >&2
+        exit 1
+        ;;
+esac
+printf 'requirepass %s\nmaxmemory-policy noeviction\nsave ""\nappendonly no\nbind * -::*\n' "$redis" | keep /run/server-secrets/redis.conf "$servers"
+if [ ! -f /project/secrets/celery_broker_url ]; then
+    printf 'redis://:%s@redis:6379/0' "$redis" | keep /run/secrets/celery_broker_url "$ours"
+fi
 password demo_mysql_password | keep /run/secrets/demo_mysql_password "$ours"
 if [ ! -f /project/secrets/dagster_pg_url ]; then
     printf 'postgresql://aggregation:%s@postgres:5432/aggregation' "$postgres" | keep /run/secrets/dagster_pg_url "$ours"
 fi
 for secret in /project/secrets/*; do
-    if [ -f "$secret" ] && [ "$secret" != /project/secrets/postgres_password ]; then
+    if [ -f "$secret" ] && [ "$secret" != /project/secrets/postgres_password ] && [ "$secret" != /project/secrets/redis_password ]; then
         keep "/run/secrets/${secret##*/}" "$ours" < "$secret"
     fi
 done
@@ -66,7 +77,7 @@ fi
 # What is not in secrets/ any more is gone.
 for secret in /run/secrets/*; do
     case ${secret##*/} in
-        dagster_pg_url | demo_mysql_password) ;;
+        dagster_pg_url | celery_broker_url | demo_mysql_password) ;;
         *) [ -f "/project/secrets/${secret##*/}" ] || rm -f "$secret" ;;
     esac
 done
