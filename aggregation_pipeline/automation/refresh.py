@@ -103,19 +103,20 @@ class RefreshTick:
         self.cursor.keep_only({table.name for table in tables})
         requests: list[RunRequest] = []
         # Servers that did not answer are not asked again in this tick: each would take its time.
-        away: set[str] = set()
+        away: set[tuple[str | None, str]] = set()
         asked = 0
         for table in sorted(tables, key=lambda table: self.cursor.of(table.name).at or _NEVER):
             left = self._end - time.monotonic()
             if left < _LEAST_SECONDS or len(requests) >= MOST_RUNS:
                 break
-            if not self._is_turn(table, now) or table.table.database in away:
+            server = (table.table.entry.source, table.table.database)
+            if not self._is_turn(table, now) or server in away:
                 continue
             asked += 1
             choice = self._try(table, now, min(left - 2, _MOST_SECONDS_OF_TABLE))
             if isinstance(choice, PipelineError):
                 is_away = isinstance(choice, SourceLostError)
-                away |= {table.table.database} if is_away else set()
+                away |= {server} if is_away else set()
                 self._note_problem(table, str(choice), None if is_away else now)
                 continue
             made = list(run_requests(table, choice))

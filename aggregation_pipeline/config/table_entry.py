@@ -123,7 +123,7 @@ class TableEntry(EntryKeys):
         """
         key = self.refresh and self.refresh.key
         cut_by = self.partition and (self.partition.column, self.partition.column_timezone)
-        return _fingerprint([key, self.table, self.where, cut_by, zone])
+        return _fingerprint([key, self.source, self.table, self.where, cut_by, zone])
 
     @property
     def keep_for(self) -> timedelta | None:
