@@ -155,6 +155,21 @@ def test_a_state_that_is_gone_fails_with_words_and_leaves_nothing(
     assert list(tmp_path.glob("*.parquet")) == []
 
 
+@pytest.mark.parametrize("code", [4138, 4344])
+def test_a_state_older_than_the_server_keeps_fails_with_the_same_words(
+    seekdb: MySQLServer, shop: str, tmp_path: Path, code: int
+):
+    """What OceanBase is documented to say, and what seekdb said after half an hour without undo_retention."""
+    variables = ReplayedVariables({"ob_trx_timeout": str(SHORT)}, capped={"ob_trx_timeout": SHORT})
+    too_old = [(r"^SELECT `id`.* AS OF SNAPSHOT", Error(code, "HY000", "snapshot discarded"))]
+    with (
+        replaying(seekdb, tmp_path, too_old, version="5.7.25-OceanBase-v4.3.5.2", variables=variables) as replay,
+        pytest.raises(SnapshotError, match=rf"is gone \(error {code}\).*kept for undo_retention seconds"),
+    ):
+        read(replay, shop, tmp_path, Arrivals(), name="t", selectFields=["id"])
+    assert list(tmp_path.glob("*.parquet")) == []
+
+
 @pytest.mark.parametrize(
     "keys", [{"name": "t", "selectFields": [{"expr": "how_many()", "alias": "n"}]}, {"name": "calling"}]
 )

@@ -289,4 +289,4 @@ def test_a_session_begins_with_few_statements(mariadb: MySQLServer):
         with open_session(options, logical_time=LOGICAL_TIME, zone=ZONE) as session:
             asked_for = int(session.row("SHOW SESSION STATUS LIKE 'Questions'")[1])
     # The statement that asks counts, and so does connecting.
-    assert asked_for <= 11
+    assert asked_for <= 8
