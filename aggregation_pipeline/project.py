@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 
 from aggregation_pipeline.alerts.incidents import MonitoredTable
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.needs import warn_of_idle_rules, with_needs_that_count
 from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.config.compat import NodeFiles
 from aggregation_pipeline.config.cron import to_five_fields
@@ -155,6 +156,7 @@ def project_of(config: PipelineConfig, settings: Settings, path: Path, scope: Sc
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     tables = tuple(_configured_table(entry, sources, cron, path, scope) for entry in entries)
+    warn_of_idle_rules(config, (), path)
     node_files = _apart_from_tables(config, entries, settings, path)
     return Project(settings, sources, tables, cron, node_files=node_files, scope=scope)
 
@@ -185,6 +187,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             tables.append(_placeholder(entry, issues, sources, path))
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
+    warn_of_idle_rules(config, left_out, path)
     node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
     rules = {RULES_METADATA: as_text(rules_of(settings, content))} if settings.runner == "celery" else {}
     return Project(settings, sources, tuple(tables), cron, left_out, node_files, rules)
@@ -239,6 +242,7 @@ def _configured_table(
     entry: TableEntry, sources: NamedSources, cron: str, path: Path, scope: Scope = DEPLOYMENT
 ) -> ConfiguredTable:
     settings, source = sources.settings, entry.source
+    entry = with_needs_that_count(entry, settings.runner)
     if source and entry.issues is None and (problem := sources.problem(source)):
         raise SettingsError(problem)
     zone = ZoneInfo(entry.timezone) if entry.timezone else sources.zone(None if entry.issues else source)

@@ -61,8 +61,9 @@ def test_every_key_has_its_row(page: Path):
     # What may stand beside `tables:` is explained where it stands in an entry.
     compat = ("compat", *dict(fields_of(Compat, "compat.")))
     sources = ("sources", *(f"sources.{key}" for key in Source.model_fields))
-    assert sorted(named_first(page, "[a-z_.]+")) == sorted({"tables", *compat, *sources, *dict(fields_of(TableEntry))})
-    assert {*PipelineConfig.model_fields} - {"tables", "compat", "sources"} <= TableEntry.model_fields.keys()
+    written = {"tables", "queues", *compat, *sources, *dict(fields_of(TableEntry))}
+    assert sorted(named_first(page, "[a-z_.]+")) == sorted(written)
+    assert {*PipelineConfig.model_fields} - {"tables", "queues", "compat", "sources"} <= TableEntry.model_fields.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

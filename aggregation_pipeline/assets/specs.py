@@ -8,10 +8,12 @@ from dagster import AssetDep, AssetSpec, CodeReferencesMetadataValue, FreshnessP
 from aggregation_pipeline.assets.beta_warnings import without_beta_warnings
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.descriptions import export_description, manifest_description, table_description
+from aggregation_pipeline.assets.needs import needs_of
 from aggregation_pipeline.assets.partitions import catch_up_condition
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.formats.registry import FORMATS
+from aggregation_pipeline.instance.run_needs import NEEDS_METADATA
 from aggregation_pipeline.resources.publisher import IO_MANAGER
 from aggregation_pipeline.runs.asset_keys import group_of
 from aggregation_pipeline.runs.tags import CODE_REFERENCES_KEY, PLATFORM_KEY, SOURCE_KEY, TABLE_KEY, TABLE_NAME_KEY
@@ -77,6 +79,8 @@ def _definition_metadata(table: ConfiguredTable) -> dict[str, Any]:
         metadata[SOURCE_KEY] = entry.source
     if table.config is not None and entry.line is not None:
         metadata[CODE_REFERENCES_KEY] = _code_reference(entry.name, table.config, entry.line)
+    if needs := needs_of(entry):
+        metadata[NEEDS_METADATA] = needs
     return metadata
 
 

@@ -15,11 +15,13 @@ from dagster import TimeWindowPartitionsDefinition
 from dagster._utils.schedules import get_latest_completed_cron_tick
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
+from aggregation_pipeline.assets.needs import needs_of
 from aggregation_pipeline.assets.partitions import keys_between, newest_complete
 from aggregation_pipeline.assets.windows_of_run import RequestedWindow, partition_windows, whole_table_window
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.config.partitions import Backfill
 from aggregation_pipeline.errors import ConfigError
+from aggregation_pipeline.instance.run_needs import tags_of
 from aggregation_pipeline.runs.logical_time import tick_tags
 from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, WINDOW_TAG
 
@@ -83,11 +85,23 @@ class Part:
 
 
 def divided(tables: Sequence[ConfiguredTable]) -> list[Part]:
-    """Divide tables of one group into those that share a run: each with `runs: per_table` has one of its own."""
-    parts: dict[str, list[ConfiguredTable]] = {}
+    """Divide tables of one group into those that share a run.
+
+    Each with `runs: per_table` has one of its own, and a run has one queue.
+    """
+    parts: dict[tuple[str | None, str | None], list[ConfiguredTable]] = {}
     for table in tables:
-        parts.setdefault(table.entry.name if table.entry.runs == "per_table" else "", []).append(table)
-    return [Part(name, tuple(members)) for name, members in parts.items()]
+        entry = table.entry
+        alone = entry.runs == "per_table"
+        parts.setdefault((entry.name, None) if alone else (None, entry.queue), []).append(table)
+    return [
+        Part(name or (f"queue {queue}" if queue else ""), tuple(members)) for (name, queue), members in parts.items()
+    ]
+
+
+def needed_tags(tables: Sequence[ConfiguredTable]) -> dict[str, str]:
+    """The tags of a run over these tables that say what it needs of the machine that computes it."""
+    return tags_of(needs_of(table.entry) for table in tables)
 
 
 def launches(

@@ -16,7 +16,7 @@ from dagster import (
 
 from aggregation_pipeline.assets.keys import keys_of_table
 from aggregation_pipeline.automation.job_groups import NAMES_SHOWN, Group
-from aggregation_pipeline.automation.run_requests import LaunchSpec, Part, at_tick, divided
+from aggregation_pipeline.automation.run_requests import LaunchSpec, Part, at_tick, divided, needed_tags
 from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.runs.logical_time import tick_name
 from aggregation_pipeline.runs.run_records import UNFINISHED
@@ -75,11 +75,12 @@ def _overlapping(part: Part, runs: Sequence[DagsterRun]) -> DagsterRun | None:
 def _request(group: Group, part: Part, spec: LaunchSpec, moment: datetime, parts: int) -> RunRequest:
     # With the tick in its key, a second tick of the day starts a second run, and a tick that Dagster repeats does not.
     run_key = " ".join(filter(None, (spec.partition, moment.isoformat(), part.name)))
+    tags = {**spec.tags, **needed_tags(part.tables)}
     if parts == 1:
-        return RunRequest(run_key=run_key, partition_key=spec.partition, tags=spec.tags)
+        return RunRequest(run_key=run_key, partition_key=spec.partition, tags=tags)
     return RunRequest(
         run_key=run_key,
         partition_key=spec.partition,
-        tags={**spec.tags, TICK_TAG: tick_name(group.name, moment)},
+        tags={**tags, TICK_TAG: tick_name(group.name, moment)},
         asset_selection=[key for table in part.tables for key in keys_of_table(table.entry.name, table.formats)],
     )

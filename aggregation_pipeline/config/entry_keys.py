@@ -27,6 +27,7 @@ from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedCol
 from aggregation_pipeline.config.options import FormatOptions
 from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.refresh import Refresh
+from aggregation_pipeline.config.run_requirements import Queue, Resources
 from aggregation_pipeline.config.scheduling import Freshness, Runs, Schedule, split_schedule
 from aggregation_pipeline.config.shards import ShardColumn, SourceTables
 from aggregation_pipeline.config.sources import SourceName
@@ -112,6 +113,12 @@ class EntryKeys(ConfigModel):
     runs: Runs = "per_tick"
     """per_tick: a tick of the schedule makes one run of all its tables. per_table: this table has a run of its own,
     which another machine can take. Default: the project's runs.
+    """
+    queue: Queue | None = None
+    """With RUNNER=celery, the queue of workers that computes it. Default: the first of queues that matches its name."""
+    resources: Resources | None = None
+    """With RUNNER=kubernetes or docker, what the container of its run is given: {cpu: 500m, memory: 1Gi, limits:
+    {memory: 2Gi}}.
     """
     timezone: ZoneName | None = None
     """The time zone of its schedule, its windows and NOW(), instead of TIMEZONE."""

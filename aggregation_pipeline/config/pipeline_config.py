@@ -17,6 +17,7 @@ from aggregation_pipeline.config.messages.located_issues import LocatedIssue, Lo
 from aggregation_pipeline.config.messages.suggestions import existing_names
 from aggregation_pipeline.config.option_conflicts import find_option_conflicts
 from aggregation_pipeline.config.options import FormatOptions
+from aggregation_pipeline.config.run_requirements import QueueRule, queue_of
 from aggregation_pipeline.config.scheduling import Runs
 from aggregation_pipeline.config.sources import Sources, limits_of_source, variable_of
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -40,6 +41,10 @@ class PipelineConfig(ConfigModel):
     """per_tick: a tick of a schedule makes one run of all its tables, one after the other. per_table: a run a table, so
     that several machines share them.
     """
+    queues: tuple[QueueRule, ...] = ()
+    """Which tables go to which queue of workers, with RUNNER=celery: [{tables: big_*, queue: heavy}]. The first rule
+    that matches counts.
+    """
     compat: CompatOrName = None
     """node: besides, files as the Node.js service wrote them, for consumers that still read those."""
     sources: Sources = Field(default_factory=dict)
@@ -60,7 +65,7 @@ class PipelineConfig(ConfigModel):
         """Give each entry the project's defaults, and check what concerns several entries."""
         project: dict[str, Any] = info.data
         if (
-            not {"options", "source_limits", "names", "keep_versions", "runs", "sources"} <= project.keys()
+            not {"options", "source_limits", "names", "keep_versions", "runs", "queues", "sources"} <= project.keys()
         ):  # refused, and reported
             return tables
         defaults = {key: project[key] for key in ("names", "keep_versions", "runs")}
@@ -69,6 +74,7 @@ class PipelineConfig(ConfigModel):
                 project["options"],
                 limits_of_source(project["source_limits"], project["sources"], entry.source),
                 **defaults,
+                queue=queue_of(entry.name, project["queues"]),
             )
             for entry in tables
         )

@@ -99,6 +99,10 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
         *entry["schedule"]["anyOf"],
         {"type": "object", "properties": schedule, "additionalProperties": False},
     ]
+    for amounts in ("Amounts", "Resources"):
+        for key in ("cpu", "memory"):
+            models[amounts]["properties"][key]["anyOf"].insert(0, {"type": "number"})
+    _accept_single_item(models["QueueRule"]["properties"]["tables"], {"type": "string"})
     _accept_single_item(entry["checks"], {"$ref": "#/$defs/Checks"})
     for key in ("notNull", "unique"):
         _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})

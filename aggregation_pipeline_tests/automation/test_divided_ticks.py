@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dagster import (
@@ -20,6 +20,7 @@ from dagster import (
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.automation.run_requests import launches, range_launches
 from aggregation_pipeline.definitions import build_definitions
+from aggregation_pipeline.instance.run_needs import NEEDS_METADATA, QUEUE_TAG
 from aggregation_pipeline.launching.plan import LaunchRequest, plan
 from aggregation_pipeline.project import Project, load_project
 from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, PARTITION_NAME_TAG, TICK_TAG, WINDOW_TAG
@@ -54,11 +55,11 @@ def instance(storage: DagsterInstance) -> DagsterInstance:
     return storage
 
 
-def project_of(folder: Path, text: str) -> Project:
+def project_of(folder: Path, text: str, **variables: Any) -> Project:
     path = folder / "aggregation.yaml"
     path.write_text(text, encoding="utf-8")
     url = "postgresql://nobody@127.0.0.1:1/none"
-    return load_project(Settings(aggregation_config=path, dagster_pg_url=url, storage_dir=folder))
+    return load_project(Settings(aggregation_config=path, dagster_pg_url=url, storage_dir=folder, **variables))
 
 
 @pytest.fixture
@@ -176,3 +177,45 @@ def test_commands_and_requests_make_the_same_runs_as_a_tick(project: Project):
     assert [list(run.tables) for run in by_hand.runs] == [launch.names for launch in asked.runs]
     chosen = range_launches(groups, ["orders", "items"], "2026-11-03", "2026-11-04")
     assert [launch.names for launch in chosen] == [["orders"], ["items"]]
+
+
+QUEUES = """
+queues: [{tables: big_*, queue: heavy}, {tables: [users, nobody], queue: light}]
+tables:
+  users: {}
+  big_orders: {}
+  big_items: {queue: huge}
+  big_events: {}
+  small: {resources: {cpu: 2}}
+"""
+CELERY = {"runner": "celery", "celery_broker_url": "redis://:password@127.0.0.1:1/0", "storage_shared": True}
+
+
+def test_tables_of_different_queues_are_runs_of_their_own(tmp_path: Path, instance: DagsterInstance, caplog):
+    requests = tick(build_definitions(project_of(tmp_path, QUEUES, **CELERY)), instance)
+    assert isinstance(requests, list)
+    assert [(sorted(tables(request)), request.tags.get(QUEUE_TAG)) for request in requests] == [
+        (["users"], "light"),
+        (["big_events", "big_orders"], "heavy"),
+        (["big_items"], "huge"),
+        (["small"], None),
+    ]
+    assert len({request.run_key for request in requests}) == 4
+    assert "queues: no table is called 'nobody'" in caplog.text
+    assert "resources of tables has no effect with RUNNER=celery" in caplog.text
+
+
+def test_without_workers_queues_divide_nothing_and_the_log_says_so(tmp_path: Path, instance: DagsterInstance, caplog):
+    requests = tick(build_definitions(project_of(tmp_path, QUEUES)), instance)
+    assert isinstance(requests, list)
+    (request,) = requests
+    assert (request.asset_selection, QUEUE_TAG in request.tags) == (None, False)
+    assert "queue of tables has no effect with RUNNER=local, only with RUNNER=celery" in caplog.text
+
+
+def test_what_a_table_needs_stands_at_its_asset_for_runs_that_others_launch(tmp_path: Path):
+    graph = build_definitions(project_of(tmp_path, QUEUES, **CELERY)).resolve_asset_graph()
+    stored = {
+        name: graph.get(AssetKey(["aggregation", name])).metadata.get(NEEDS_METADATA) for name in ("users", "small")
+    }
+    assert stored == {"users": {"queue": "light"}, "small": None}

@@ -34,12 +34,13 @@ BESIDE: dict[str, dict[str, object]] = {
     "partition": {"column": "d", "every": "day", "start": "2026-01-01"},
     "freshness": {"fail_after": "26h"},
     "refresh": {"look_back": "14d", "key": "COUNT(*)"},
+    "queues": {"tables": "a", "queue": "heavy"},
     "aggregations": {"function": "SUM", "field": "price"},
     "group_by": {"expr": "a"},
     "select_fields": {"expr": "a"},
     "checks": {"min_rows": 0, "max_rows": 1_000_000},
 }
-LISTS = ("aggregations", "group_by", "select_fields")
+LISTS = ("aggregations", "group_by", "select_fields", "queues")
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -220,7 +220,7 @@ MESSAGES = {
     "timezone: UTC\ntables: {t: {}}": "for all tables set the variable TIMEZONE",
     "keep: 90d\ntables: {t: {}}": "1:1: keep: the key keep belongs to an entry, under tables",
     "name: x\ntables: {t: {}}": (
-        "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, runs,"
+        "unknown key. Was names meant? Known are options, source_limits, names, keep_versions, runs, queues,"
     ),
     entry("fileNames: x"): (
         "tables.t.fileNames: the key fileNames belongs under options, as in options: {fileNames: ...}"

@@ -17,6 +17,7 @@ from dagster_celery.tags import DAGSTER_CELERY_RUN_PRIORITY_TAG, DAGSTER_CELERY_
 from typing_extensions import override
 
 from aggregation_pipeline.errors import BrokerError
+from aggregation_pipeline.instance.run_needs import missing_tags
 from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TAG, TASK, Broker, broker_errors
 from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.postgres.run_lock import (
@@ -50,8 +51,13 @@ class CeleryLauncher(CeleryRunLauncher):
             DagsterUserCodeUnreachableError: Redis does not answer. Dagster puts the run back into its own queue.
         """
         run = context.dagster_run
+        # A run from the UI, a backfill or catch-up does not say its queue itself.
+        tags = missing_tags(context)
         if rules := _rules_of(context):
-            self._instance.add_run_tags(run.run_id, {RULES_TAG: rules})
+            tags[RULES_TAG] = rules
+        if tags:
+            self._instance.add_run_tags(run.run_id, tags)
+            run = run.with_tags({**run.tags, **tags})
         try:
             self.send(run)
         except BrokerError as error:

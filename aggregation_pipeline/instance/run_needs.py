@@ -1,0 +1,95 @@
+"""What runs need of the machine that computes them: tags for the launchers, from what the run's tables need.
+
+A run has one queue and one container. So of several tables it takes the first queue, in the order of the tables, and of
+each amount the largest: they are computed one after the other.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from dagster import DagsterRun
+from dagster._core.launcher import LaunchRunContext
+
+QUEUE_TAG: Final = "dagster-celery/queue"
+KUBERNETES_TAG: Final = "dagster-k8s/config"
+# What DockerRunLauncher has no tag for, and ours reads: arguments of Docker's `containers.create`.
+DOCKER_TAG: Final = "aggregation/container"
+# Metadata of a table's asset, from which the launcher of a run knows what it needs, whoever has launched it.
+NEEDS_METADATA: Final = "aggregation/needs"
+
+# What one table needs: `queue`, and by `requests` and `limits` the amounts as texts.
+Needs = Mapping[str, Any]
+_BYTES: Final = {
+    "": 1,
+    "k": 1000,
+    "Ki": 1024,
+    "M": 1000**2,
+    "Mi": 1024**2,
+    "G": 1000**3,
+    "Gi": 1024**3,
+    "T": 1000**4,
+    "Ti": 1024**4,
+}
+_UNITS: Final = {name: Decimal(value) for name, value in _BYTES.items()} | {"m": Decimal("0.001")}
+
+
+def tags_of(needs: Iterable[Needs]) -> dict[str, str]:
+    """Return the tags of a run over tables with these needs."""
+    all_needs = list(needs)
+    tags = {}
+    if queue := next((each["queue"] for each in all_needs if each.get("queue")), None):
+        tags[QUEUE_TAG] = str(queue)
+    resources = {kind: _largest([each.get(kind, {}) for each in all_needs]) for kind in ("requests", "limits")}
+    resources = {kind: amounts for kind, amounts in resources.items() if amounts}
+    if resources:
+        tags[KUBERNETES_TAG] = json.dumps({"container_config": {"resources": resources}}, sort_keys=True)
+        tags[DOCKER_TAG] = json.dumps(_docker(resources), sort_keys=True)
+    return tags
+
+
+def missing_tags(context: LaunchRunContext) -> dict[str, str]:
+    """Return those of the tags that a run lacks: it was launched in the UI, by a backfill or by catch-up."""
+    run, workspace = context.dagster_run, context.workspace
+    graph = None if workspace is None else getattr(workspace, "asset_graph", None)
+    if graph is None:
+        return {}
+    keys = run.asset_selection or graph.materializable_asset_keys
+    nodes = [graph.get(key) for key in keys if graph.has(key)]
+    if not run.asset_selection:
+        nodes = [node for node in nodes if run.job_name in node.job_names]
+    stored = sorted((str(node.key), node.metadata[NEEDS_METADATA]) for node in nodes if NEEDS_METADATA in node.metadata)
+    wanted = tags_of(getattr(value, "value", value) for _, value in stored)
+    return {name: value for name, value in wanted.items() if name not in run.tags}
+
+
+def docker_arguments(run: DagsterRun) -> dict[str, Any]:
+    """Return what the run's own container is created with."""
+    found = json.loads(run.tags.get(DOCKER_TAG, "{}"))
+    return found if isinstance(found, dict) else {}
+
+
+def _largest(amounts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    largest: dict[str, str] = {}
+    for each in amounts:
+        for name, quantity in each.items():
+            if name not in largest or _amount(quantity) > _amount(largest[name]):
+                largest[name] = quantity
+    return dict(sorted(largest.items()))
+
+
+def _docker(resources: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    requests, limits = resources.get("requests", {}), resources.get("limits", {})
+    found = {
+        "cpu_shares": 1024 * _amount(requests["cpu"]) if "cpu" in requests else None,
+        "mem_reservation": _amount(requests["memory"]) if "memory" in requests else None,
+        "nano_cpus": 10**9 * _amount(limits["cpu"]) if "cpu" in limits else None,
+        "mem_limit": _amount(limits["memory"]) if "memory" in limits else None,
+    }
+    return {name: max(1, int(value)) for name, value in found.items() if value is not None}
+
+
+def _amount(quantity: str) -> Decimal:
+    digits = quantity.rstrip("mkKMGTi")
+    return Decimal(digits) * _UNITS[quantity[len(digits) :]]
