@@ -19,7 +19,7 @@ from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.runner import RunnerSettings
 
 # The module of each runner has `build`, which returns its launcher. It is imported only where it is chosen.
-_RUNNERS: Final = {"celery": "aggregation_pipeline.instance.runners.celery"}
+_RUNNERS: Final = {name: f"aggregation_pipeline.instance.runners.{name}" for name in ("celery", "kubernetes", "docker")}
 # Seconds. Dagster's monitoring takes 0 for a mistake.
 _ANY_TIME: Final = 10**9
 # Sections of dagster.yaml, with the class of this module that each has to name.

@@ -38,6 +38,7 @@ from aggregation_pipeline.settings.oss import OssSettings
 from aggregation_pipeline.settings.output_format import parse_formats
 from aggregation_pipeline.settings.postgres import PostgresSettings
 from aggregation_pipeline.settings.runner import RunnerSettings
+from aggregation_pipeline.settings.runner_containers import ContainerSettings
 from aggregation_pipeline.settings.source import SOURCE_VARIABLES, SourceSettings
 from aggregation_pipeline.settings.source_variables import SourceVariables, read_source_variables, readable_variables
 from aggregation_pipeline.settings.supabase import SupabaseSettings
@@ -57,6 +58,7 @@ class Settings(
     PostgresSettings,
     SupabaseSettings,
     RunnerSettings,
+    ContainerSettings,
     AlertSettings,
     AccessSettings,
     LogSettings,
@@ -149,6 +151,7 @@ class Settings(
             *self.oss_problems(),
             *self.access_problems(),
             *self.runner_problems(executor=self.executor, folder_store=self.oss_bucket is None),
+            *self.container_problems(self.runner),
             *half_configured(
                 "Supabase", self._given(supabase), [name for name in supabase if not self._given((name,))]
             ),

@@ -1,0 +1,59 @@
+"""RUNNER=docker: each run has a container of its own, by Dagster's own launcher."""
+
+import docker
+from dagster import DagsterRun
+from dagster._core.launcher import LaunchRunContext
+from dagster._serdes import ConfigurableClassData
+from dagster_docker import DockerRunLauncher
+from dagster_docker.container_context import DockerContainerContext
+
+from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.instance.run_needs import docker_arguments, missing_tags
+from aggregation_pipeline.settings.base import load_part
+from aggregation_pipeline.settings.runner_containers import ContainerSettings
+
+
+class DockerLauncher(DockerRunLauncher):
+    """Dagster's own, with the address of Docker and what the run's tables need."""
+
+    host = ""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Create and start the container of a run."""
+        if tags := missing_tags(context):
+            self._instance.add_run_tags(context.dagster_run.run_id, tags)
+            run = context.dagster_run.with_tags({**context.dagster_run.tags, **tags})
+            context = LaunchRunContext(run, context.workspace)
+        super().launch_run(context)
+
+    def get_container_context(self, dagster_run: DagsterRun) -> DockerContainerContext:
+        """Return what the container is created with."""
+        own = DockerContainerContext(container_kwargs=docker_arguments(dagster_run))
+        merged: DockerContainerContext = super().get_container_context(dagster_run).merge(own)
+        return merged
+
+    def _get_client(self, container_context: DockerContainerContext) -> "docker.DockerClient":
+        del container_context  # whoever needs a registry is signed in at the Docker daemon
+        return docker.DockerClient(base_url=self.host)
+
+
+def build(inst_data: ConfigurableClassData | None) -> DockerLauncher:
+    """Build the launcher from the environment.
+
+    Raises:
+        SettingsError: a variable cannot be used, or there is no Docker socket.
+    """
+    given = load_part(ContainerSettings)
+    try:
+        given.require_docker_socket()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    launcher = DockerLauncher(
+        inst_data=inst_data,
+        image=given.run_image,
+        network=given.docker_network,
+        env_vars=list(given.docker_env),
+        container_kwargs=given.docker_container_kwargs,
+    )
+    launcher.host = given.docker_host
+    return launcher

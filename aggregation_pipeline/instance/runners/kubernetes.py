@@ -1,0 +1,54 @@
+"""RUNNER=kubernetes: each run is a job of Kubernetes, by Dagster's own launcher."""
+
+from dagster._core.launcher import LaunchRunContext
+from dagster._serdes import ConfigurableClassData
+from dagster_k8s import K8sRunLauncher
+
+from aggregation_pipeline.instance.run_needs import missing_tags
+from aggregation_pipeline.settings.base import load_part
+from aggregation_pipeline.settings.runner_containers import ContainerSettings
+
+# Where the image has its dagster.yaml.
+DAGSTER_HOME = "/srv/aggregation"
+
+
+class KubernetesLauncher(K8sRunLauncher):
+    """Dagster's own, for runs that do not say what they need."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Create the job of a run."""
+        if tags := missing_tags(context):
+            self._instance.add_run_tags(context.dagster_run.run_id, tags)
+            run = context.dagster_run.with_tags({**context.dagster_run.tags, **tags})
+            context = LaunchRunContext(run, context.workspace)
+        super().launch_run(context)
+
+
+def build(inst_data: ConfigurableClassData | None) -> KubernetesLauncher:
+    """Build the launcher from the environment. The code does not look whether the cluster answers.
+
+    Raises:
+        SettingsError: a variable cannot be used.
+    """
+    given = load_part(ContainerSettings)
+    kubeconfig = given.kubernetes_kubeconfig
+    return KubernetesLauncher(
+        inst_data=inst_data,
+        service_account_name=given.kubernetes_service_account,
+        instance_config_map=given.kubernetes_config_map or "",
+        dagster_home=DAGSTER_HOME,
+        job_image=given.run_image,
+        image_pull_policy=given.kubernetes_image_pull_policy,
+        image_pull_secrets=[{"name": name} for name in given.kubernetes_image_pull_secrets],
+        load_incluster_config=kubeconfig is None,
+        kubeconfig_file=None if kubeconfig is None else str(kubeconfig),
+        job_namespace=given.kubernetes_namespace,
+        env_config_maps=list(given.kubernetes_env_config_maps),
+        env_secrets=list(given.kubernetes_env_secrets),
+        volumes=list(given.kubernetes_volumes),
+        volume_mounts=list(given.kubernetes_volume_mounts),
+        # A pod of a failed run is a failed pod, as people of Kubernetes expect it.
+        fail_pod_on_run_failure=True,
+        # Dagster would try a pod that died three times, and each would begin the run anew.
+        run_k8s_config={"job_spec_config": {"backoff_limit": 0, "ttl_seconds_after_finished": 86_400}},
+    )

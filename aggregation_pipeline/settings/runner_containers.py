@@ -1,0 +1,86 @@
+"""The variables of RUNNER=kubernetes and RUNNER=docker: the container that a run has to itself."""
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, field_validator
+
+from aggregation_pipeline.settings.messages import split_list
+
+_SOCKET: Final = "unix:///var/run/docker.sock"
+
+
+class ContainerSettings(BaseModel):
+    """Where the containers of runs come from, and what they are given. Names as in Kubernetes and Docker."""
+
+    # The image of this service, which holds the code and its own dagster.yaml.
+    run_image: str | None = None
+
+    kubernetes_namespace: str = "default"
+    kubernetes_service_account: str = "default"
+    # The config map whose key `dagster.yaml` is mounted over that of the image.
+    kubernetes_config_map: str | None = None
+    kubernetes_env_secrets: tuple[str, ...] = ()
+    kubernetes_env_config_maps: tuple[str, ...] = ()
+    kubernetes_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    kubernetes_image_pull_secrets: tuple[str, ...] = ()
+    # A file, where the daemon is not in the cluster itself.
+    kubernetes_kubeconfig: Path | None = None
+    kubernetes_volumes: tuple[dict[str, Any], ...] = ()
+    kubernetes_volume_mounts: tuple[dict[str, Any], ...] = ()
+
+    docker_host: str = _SOCKET
+    docker_network: str | None = None
+    # Names of variables that the container of a run gets as they are here, or NAME=value.
+    docker_env: tuple[str, ...] = ()
+    # Arguments of Docker's `containers.create`: {"volumes": ["exports:/srv/aggregation/exports"]}.
+    docker_container_kwargs: dict[str, Any] = {}
+
+    @field_validator(
+        "kubernetes_env_secrets",
+        "kubernetes_env_config_maps",
+        "kubernetes_image_pull_secrets",
+        "docker_env",
+        mode="before",
+    )
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return split_list(value) if isinstance(value, str) else value
+
+    @field_validator("kubernetes_volumes", "kubernetes_volume_mounts", "docker_container_kwargs", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            read = json.loads(value)
+        except ValueError:
+            raise ValueError("JSON is expected, as Kubernetes and Docker take it") from None
+        return tuple(read) if isinstance(read, list) else read
+
+    def container_problems(self, runner: str) -> list[str]:
+        """Name what a runner of containers needs and does not have."""
+        if runner not in ("kubernetes", "docker"):
+            return []
+        found = []
+        if self.run_image is None:
+            found.append(
+                f"RUNNER={runner} needs RUN_IMAGE, the image of this service that the container of each run is made"
+                " from: registry.example.com/data-aggregation:0.1.0"
+            )
+        if runner == "kubernetes" and self.kubernetes_config_map is None:
+            found.append(
+                "RUNNER=kubernetes needs KUBERNETES_CONFIG_MAP, a config map that holds dagster.yaml: kubectl create"
+                " configmap aggregation-dagster --from-file=dagster.yaml"
+            )
+        return found
+
+    def require_docker_socket(self) -> None:
+        """Raise ValueError where DOCKER_HOST names a socket of this machine that is not there."""
+        path = self.docker_host.removeprefix("unix://")
+        if path != self.docker_host and not Path(path).is_socket():
+            raise ValueError(
+                f"RUNNER=docker: there is no Docker socket at {path}. Mount it into the containers of the daemon and of"
+                " the UI, or set DOCKER_HOST; who can write to it is root on that machine"
+            )
