@@ -36,7 +36,7 @@ def rows(workers: Cluster, run_ids: Sequence[str], status: str) -> None:
 def began(workers: Cluster, run_id: str) -> int:
     """How often a process of a worker has begun this run."""
     logs = [each.log() for each in workers.workers.values()]
-    return sum(log.count(f"Run {run_id} began") - log.count(f"Run {run_id} was left alone") for log in logs)
+    return sum(log.count(f"Run {run_id} began") - log.count(f"Run {run_id} was left alone: it has") for log in logs)
 
 
 def broker(workers: Cluster) -> Broker:
