@@ -156,7 +156,6 @@ def project_of(config: PipelineConfig, settings: Settings, path: Path, scope: Sc
     settings.require_mask_salt(entries)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     tables = tuple(_configured_table(entry, sources, cron, path, scope) for entry in entries)
-    warn_of_idle_rules(config, (), path)
     node_files = _apart_from_tables(config, entries, settings, path)
     return Project(settings, sources, tables, cron, node_files=node_files, scope=scope)
 
@@ -187,7 +186,6 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
             tables.append(_placeholder(entry, issues, sources, path))
     for issues in (*(table.entry.issues for table in tables if table.entry.issues), *left_out.values()):
         log_once(log, logging.ERROR, issues)
-    warn_of_idle_rules(config, left_out, path)
     node_files = _apart_from_tables(config, [table.entry for table in tables], settings, path)
     rules = {RULES_METADATA: as_text(rules_of(settings, content))} if settings.runner == "celery" else {}
     return Project(settings, sources, tuple(tables), cron, left_out, node_files, rules)
@@ -208,6 +206,7 @@ def _select_entries(config: PipelineConfig, settings: Settings, left_out: Collec
         if not wanted:
             return ()
     file = (settings.aggregation_config or DEFAULT_CONFIG).name
+    warn_of_idle_rules(config, left_out, file)
     return select_tables(config, wanted, warn=functools.partial(log_once, log, logging.WARNING), file=file)
 
 
@@ -246,13 +245,12 @@ def _configured_table(
     if source and entry.issues is None and (problem := sources.problem(source)):
         raise SettingsError(problem)
     zone = ZoneInfo(entry.timezone) if entry.timezone else sources.zone(None if entry.issues else source)
-    where = f"tables.{entry.name}.schedule"
     if entry.issues is None:
         _refuse_long_keys(entry, settings.oss_prefix, path)
     crons = (
         (cron,)
         if entry.schedule is None
-        else tuple(dict.fromkeys(_five_fields(where, text) for text in entry.schedule))
+        else tuple(dict.fromkeys(_five_fields(f"tables.{entry.name}.schedule", text) for text in entry.schedule))
     )
     return ConfiguredTable(
         entry,

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Collection
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any, Final
 
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
@@ -25,12 +24,12 @@ def with_needs_that_count(entry: TableEntry, runner: str) -> TableEntry:
     return entry.model_copy(update=dict.fromkeys(idle)) if idle else entry
 
 
-def warn_of_idle_rules(config: PipelineConfig, left_out: Collection[str], path: Path) -> None:
+def warn_of_idle_rules(config: PipelineConfig, left_out: Collection[str], file: str) -> None:
     """Log the patterns of `queues:` that no table's name matches."""
     names = [*(entry.name for entry in config.tables), *left_out]
     for pattern in (pattern for rule in config.queues for pattern in rule.tables):
         if not any(fnmatchcase(name, pattern) for name in names):
-            log_once(_log, logging.WARNING, f"{path.name}: queues: no table is called {pattern!r}")
+            log_once(_log, logging.WARNING, f"{file}: queues: no table is called {pattern!r}")
 
 
 def needs_of(entry: TableEntry) -> dict[str, Any]:
