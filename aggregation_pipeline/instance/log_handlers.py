@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from dagster import BetaWarning, DagsterEvent
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from aggregation_pipeline.instance.log_context import current_work, work_of_step
 from aggregation_pipeline.settings.base import load_log_settings
@@ -32,7 +33,6 @@ warnings.filterwarnings("ignore", message=".*yaml-defined logging configuration.
 _MAX_BYTES: Final = 20 << 20
 _BACKUPS: Final = 5
 _OURS: Final = "aggregation_pipeline"
-_PARTITION_TAG: Final = "dagster/partition"
 
 
 class _LogFile(ConcurrentRotatingFileHandler):
@@ -167,7 +167,7 @@ def _belongs_to(record: LogRecord) -> dict[str, object]:
     work = work_of_step(str(step) if step else None)
     event, tags = meta.get("dagster_event"), meta.get("job_tags")
     of_event = event.partition if isinstance(event, DagsterEvent) else None
-    of_run = tags.get(_PARTITION_TAG) if isinstance(tags, dict) else None
+    of_run = tags.get(PARTITION_NAME_TAG) if isinstance(tags, dict) else None
     return {
         "run_id": run_id,
         "job": meta.get("job_name"),

@@ -19,9 +19,11 @@ from dagster import (
     instance_for_test,
 )
 
+from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.run_requests import is_more_than_daily
 from aggregation_pipeline.automation.schedules import build_schedule
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.logical_time import logical_time, named_window
 from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, WINDOW_TAG
 
@@ -37,7 +39,9 @@ JOB = define_asset_job("aggregate", selection=AssetSelection.all())
 
 
 def evaluate(instance: DagsterInstance, cron: str) -> RunRequest | SkipReason:
-    schedule = build_schedule(Group("aggregate", (), (cron,), ZONE, None))
+    entry = TableEntry.model_validate({"name": "anything"})
+    table = ConfiguredTable(entry, ["csv"], lambda: pytest.fail("the source is not asked"), "shop", ZONE)
+    schedule = build_schedule(Group("aggregate", (table,), (cron,), ZONE, None))
     repository = Definitions(assets=[anything], jobs=[JOB], schedules=[schedule]).get_repository_def()
     context = build_schedule_context(instance=instance, scheduled_execution_time=TICK, repository_def=repository)
     result = repository.get_schedule_def(schedule.name).evaluate_tick(context)
