@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from aggregation_pipeline.config.messages.secrets import HIDDEN, mentions_secret, shown_text
+
 _GROUP: Final = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
 _OWNER: Final = re.compile(r"team:\S+|[^@\s]+@[^@\s]+\.[^@\s]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
@@ -29,7 +31,8 @@ def _checked_owners(owners: tuple[str, ...]) -> tuple[str, ...]:
 def _checked_tags(tags: dict[str, str]) -> dict[str, str]:
     for key, value in tags.items():
         if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
-            raise ValueError(f"Dagster takes letters, digits, . _ - in tags, at most 63 of them; found {key}: {value}")
+            shown = HIDDEN if mentions_secret(key) else shown_text(value)
+            raise ValueError(f"Dagster takes letters, digits, . _ - in tags, at most 63 of them; found {key}: {shown}")
     return tags
 
 

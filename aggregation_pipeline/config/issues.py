@@ -16,6 +16,7 @@ from aggregation_pipeline.config.messages.located_issues import (
     LocatedIssuesError,
     format_key_path,
 )
+from aggregation_pipeline.config.messages.secrets import HIDDEN, is_secret, shown_text
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
 from aggregation_pipeline.config.unknown_keys import model_at, unknown_key
@@ -151,15 +152,16 @@ def _issue(
 ) -> ConfigIssue:
     """One issue for the errors of one value, which has an error per type that it could have."""
     location, spelled = _locate(path, root, spellings)
+    secret = is_secret(spelled)
     # If a value has the right type for one of them, that one was meant.
     meant = [each for each in alternatives if each["type"] not in _EXPECTED and each["type"] != "literal_error"]
     if len(alternatives) == 1 or meant:
-        return location.issue(f"{format_key_path(spelled)}: {_message((meant or alternatives)[0])}")
+        return location.issue(f"{format_key_path(spelled)}: {_message((meant or alternatives)[0], secret=secret)}")
     expected = [_EXPECTED.get(str(each["type"])) or _choices(each) for each in alternatives]
     types = " or ".join(dict.fromkeys(words.removesuffix(" is expected") for words in expected))
     value = alternatives[0].get("input")
     remedy = _put_in_quotes(value) if "text" in types else ""
-    return location.issue(f"{format_key_path(spelled)}: {types} is expected, {found(value)}{remedy}")
+    return location.issue(f"{format_key_path(spelled)}: {types} is expected, {found(value, secret=secret)}{remedy}")
 
 
 def _choices(details: ErrorDetails) -> str:
@@ -171,19 +173,19 @@ def _put_in_quotes(value: object) -> str:
     return "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
 
 
-def _message(details: ErrorDetails) -> str:
+def _message(details: ErrorDetails, *, secret: bool) -> str:
     kind, value = str(details["type"]), details.get("input")
     if kind == "extra_forbidden":
         return unknown_key(str(details["loc"][-1]), model_at(details["loc"][:-1]), empty=value is None)
     if kind == "literal_error":
         choices = _choices(details)
         hint = did_you_mean(str(value), choices.split(", "))
-        return f"one of {choices} is expected, {found(value)}.{hint}".removesuffix(".")
+        return f"one of {choices} is expected, {found(value, secret=secret)}.{hint}".removesuffix(".")
     if kind == "missing":
         return "the key is missing"
     if kind == "value_error":
-        return _message_of_validator(str(details["ctx"]["error"]), value)
-    return f"{_expectation(kind, str(details['msg']))}, {found(value)}{_remedy(details)}"
+        return _message_of_validator(str(details["ctx"]["error"]), value, secret=secret)
+    return f"{_expectation(kind, str(details['msg']))}, {found(value, secret=secret)}{_remedy(details)}"
 
 
 def _expectation(kind: str, message: str) -> str:
@@ -202,13 +204,22 @@ def _remedy(details: ErrorDetails) -> str:
     return _put_in_quotes(value) if details["type"] == "string_type" else ""
 
 
-def _message_of_validator(message: str, value: object) -> str:
+def _message_of_validator(message: str, value: object, *, secret: bool) -> str:
     """The message of one of our validators, with the likely cause, and the value where the message does not name it."""
     if isinstance(value, (bool, int, float)):
+        if secret:
+            return message.replace(f"'{json.dumps(value)}'", HIDDEN)
         if f"'{json.dumps(value)}'" in message:
             return message
         return f"{message.removesuffix('.')} (found {describe_value(value)})"
     if not isinstance(value, str):
         return message
-    cause = "" if "placeholder" in message else template(value)
-    return f"{message}{f': {cause}' if cause else ''}{'' if value in message else f' (found {describe_value(value)})'}"
+    cause = "" if secret or "placeholder" in message else template(value)
+    shown = HIDDEN if secret else shown_text(value)
+    named = value in message or shown in message
+    if value and shown != value:
+        # As a whole, so that a short one does not take letters out of words.
+        message = message.replace(repr(value), repr(shown))
+        message = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", lambda _: shown, message)
+    rest = "" if named else f" (found {describe_value(value, secret=secret)})"
+    return f"{message}{f': {cause}' if cause else ''}{rest}"

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel, merge_models
 from aggregation_pipeline.config.hosts_and_urls import read_host
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.messages.secrets import shown_text
 from aggregation_pipeline.timezones.names import ZoneName
 
 TlsMode = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"]
@@ -61,7 +62,7 @@ def source_name_problem(name: str) -> str:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         return (
             f"a source is called by a letter and letters A to Z, digits, - or _ after it, {_LONGEST} at most, because"
-            f" its variables are called by it: DB_SHOP_HOST; found {name[:80]!r}"
+            f" its variables are called by it: DB_SHOP_HOST; found {shown_text(name)[:80]!r}"
         )
     if name.lower() in _TAKEN:
         return f"a source cannot be called {name}: DB_{name.upper()}_... are variables of the database without a name"
@@ -135,6 +136,15 @@ class Source(ConfigModel):
                 lambda found: "a variable" if found[1] == "PASSWORD" else SOURCE_KEYS[found[1]], str(error)
             )
             raise LocatedIssuesError([LocatedIssue(("host",), text)], from_root=False) from None
+
+    @field_validator("user", "database", "socket")
+    @classmethod
+    def _is_no_url(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and "://" in text:
+            # As for the host.
+            message = f"the {info.field_name} alone is expected, and this is a URL; the password belongs in a variable"
+            raise LocatedIssuesError([LocatedIssue((str(info.field_name),), message)], from_root=False)
+        return text
 
 
 def _checked_names(sources: object) -> object:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aggregation_pipeline.config.hosts_and_urls import FULL_WIDTH_PROBLEM, is_full_width
+from aggregation_pipeline.config.messages.secrets import shown_text
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 
 _KINDS: Final = {
@@ -51,7 +52,9 @@ def _description(problem: Mapping[str, Any]) -> str:
     if kind == _CHOICE:
         choices = re.findall(r"'([^']*)'", str(problem["ctx"]["expected"]))
         suggestion = did_you_mean(str(value), choices)
-        return f"one of {', '.join(choices)} is expected, found {value!r}.{suggestion}".removesuffix(".")
+        return f"one of {', '.join(choices)} is expected, found {shown_text(str(value))!r}.{suggestion}".removesuffix(
+            "."
+        )
     if kind in _KINDS:
         return f"{_KINDS[kind]}{f'; {FULL_WIDTH_PROBLEM}' if is_full_width(str(value)) else ''}"
     return re.sub(r"^(Value|Assertion) error, ", "", str(problem["msg"])).replace("Input should be", "it should be")

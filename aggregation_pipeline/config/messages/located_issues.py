@@ -4,15 +4,17 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from aggregation_pipeline.config.messages.secrets import shown_text
+
 KeyPath = tuple[str | int, ...]
 
 _PLAIN_KEY: Final = re.compile(r"[\w-]+")
 
 
 def format_key_path(path: Sequence[str | int]) -> str:
-    """A path as people write it: tables.users.aggregations[0].function, tables.'odd.name'.limit."""
+    """A path as people write it: tables.users.aggregations[0].function, tables.'odd.name'.limit. Without passwords."""
     text = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else repr(part)}"
+        f"[{part}]" if isinstance(part, int) else f".{part if _PLAIN_KEY.fullmatch(part) else repr(shown_text(part))}"
         for part in path
     )
     return text.removeprefix(".")

@@ -6,6 +6,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, foreign_comment, is_template
+from aggregation_pipeline.config.messages.secrets import shown_text
 from aggregation_pipeline.config.sql.tokens import quote, unquote
 
 _PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
@@ -48,6 +49,8 @@ def split_table(text: str) -> TableName:
     Raises:
         ValueError: the text has another form, or a name in it is empty or too long.
     """
+    if "://" in text and "@" in text:
+        raise ValueError("a table as `orders` or `shop.orders` is expected, and this is the URL of a database")
     parts = _PART.findall(text)
     if ".".join(parts) != text or len(parts) not in (1, 2):
         raise ValueError(
@@ -58,7 +61,7 @@ def split_table(text: str) -> TableName:
         if len(name) > _MAX_NAME or has_unprintable(name) or name.endswith(" "):
             raise ValueError(
                 f"a table's name has 1 to {_MAX_NAME} printable characters and does not end in a space; found"
-                f" {name[:80]!r}"
+                f" {shown_text(name)[:80]!r}"
             )
     return TableName(names[0] if len(names) == 2 else None, names[-1])
 

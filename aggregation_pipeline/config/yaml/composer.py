@@ -14,6 +14,7 @@ import yaml
 from aggregation_pipeline.config.messages.found_values import describe_value
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
 from aggregation_pipeline.config.messages.located_issues import format_key_path
+from aggregation_pipeline.config.messages.secrets import HIDDEN, is_secret, shown_text
 from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocation, location_of
 from aggregation_pipeline.config.yaml.unquoted_commas import SplitText, join_items, join_pairs
 
@@ -55,7 +56,8 @@ class Composer:
             problem = "an alias (*) is inside of its own anchor (&)"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         if str(node.tag).removeprefix(_STANDARD) not in _TAGS:
-            self._add_issue(location, path, f"tags such as {node.tag} are not taken; write the plain value")
+            such = "" if is_secret(path) else f"such as {node.tag} "
+            self._add_issue(location, path, f"tags {such}are not taken; write the plain value")
             return None, location
         self._open_nodes.append(id(node))
         try:
@@ -119,12 +121,14 @@ class Composer:
             if isinstance(value, dict):
                 yield from ((key, inner, location.children[key]) for key, inner in value.items())
             else:
-                message = f"<< takes a mapping, as in <<: *name; found {describe_value(value)}"
+                message = f"<< takes a mapping, as in <<: *name; found {describe_value(value, secret=is_secret(path))}"
                 self._add_issue(location, path, message)
 
     def _add_split_texts(self, split_texts: Sequence[SplitText], path: Path) -> None:
         for split in split_texts:
-            self._add_issue(location_of(split.first), [*path, split.key], split.message)
+            key_path = [*path, split.key]
+            shown = HIDDEN if is_secret(key_path) else shown_text(split.text)
+            self._add_issue(location_of(split.first), key_path, split._replace(text=shown).message)
 
     def _add_issue(self, location: SourceLocation, path: Path, message: str) -> None:
         self.issues.append(location.issue(f"{format_key_path(path) or 'the file'}: {message}"))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import yaml
 
+from aggregation_pipeline.config.messages.secrets import without_secrets
+
 
 class ConfigIssue(NamedTuple):
     """One issue with its place in the file; issues sort in the order of the file."""
@@ -40,7 +42,7 @@ def location_of(node: yaml.Node) -> SourceLocation:
 
 
 def report_issues(path: Path, issues: Sequence[ConfigIssue], *, part: str | None = None) -> str:
-    """All issues of the file, or of one part of it, each with its place."""
-    lines = [f"{path}:{issue.line}:{issue.column}: {issue.message}" for issue in sorted(set(issues))]
+    """All issues of the file, or of one part of it, each with its place, and without passwords that it repeats."""
+    lines = [f"{path}:{issue.line}:{issue.column}: {without_secrets(issue.message)}" for issue in sorted(set(issues))]
     subject = path.name if part is None else f"{part} in {path.name}"
     return f"{subject} cannot be used, {len(lines)} issue{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)

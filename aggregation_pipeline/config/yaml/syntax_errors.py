@@ -6,7 +6,8 @@ from typing import Final
 
 import yaml
 
-from aggregation_pipeline.config.messages.likely_causes import foreign_line, foreign_sign, without_quotes
+from aggregation_pipeline.config.messages.likely_causes import QUOTED, foreign_line, foreign_sign, without_quotes
+from aggregation_pipeline.config.messages.secrets import HIDDEN, mentions_secret, without_secrets
 
 _KEY: Final = re.compile(r"^(?P<indent>[\s-]*)(?P<key>[^\s#'\"{}\[\],:-][^#'\"{}\[\],:]*?)\s*:(?:\s|$)")
 _CRON: Final = re.compile(r"(?:[\d*/,?L-]+\s+){3,5}[\w*/,?-]+")
@@ -36,7 +37,10 @@ _REMEDIES: Final = {
 
 
 def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What is wrong with a file that is not YAML, the likely cause, the remedy, and the key in which it is."""
+    """What is wrong with a file that is not YAML, the likely cause, the remedy, and the key in which it is.
+
+    Passwords of the file are not repeated.
+    """
     lines = text.split("\n")
     mark = error.problem_mark or error.context_mark
     at = min(mark.line, len(lines) - 1) if mark else 0
@@ -47,15 +51,17 @@ def explain_syntax_error(error: yaml.MarkedYAMLError, text: str) -> str:
         return "a comma follows the end of a value; take it out"
     message = _foreign_line_near(lines, at) or _foreign_sign_near(lines, at)
     if not message:
-        message = _by_kind(error, lines, at, column) or _pyyaml_message(error)
+        message = _by_kind(error, lines, at, column) or _pyyaml_message(error, lines[max(0, at - _LINES_BACK) : at + 1])
         if sign := foreign_sign(without_quotes(lines[at])):
             message += f"; {sign}"
     path = _keys_above(lines, at, column)
-    return f"{message} (in {path})" if path else message
+    return without_secrets(f"{message} (in {path})" if path else message)
 
 
-def _pyyaml_message(error: yaml.MarkedYAMLError) -> str:
-    return ", ".join(part for part in (error.context, error.problem) if part)
+def _pyyaml_message(error: yaml.MarkedYAMLError, above: Sequence[str]) -> str:
+    """PyYAML's own words, without what they quote where a line above may begin a password."""
+    message = ", ".join(part for part in (error.context, error.problem) if part)
+    return QUOTED.sub(repr(HIDDEN), message) if any(map(mentions_secret, above)) else message
 
 
 def _tab(error: yaml.MarkedYAMLError, line: str) -> str:
@@ -149,7 +155,10 @@ def _indent(line: str) -> int:
 
 
 def _keys_above(lines: Sequence[str], at: int, column: int) -> str:
-    """The keys that lead to a place, by indentation alone, because the file cannot be parsed."""
+    """The keys that lead to a place, by indentation alone, because the file cannot be parsed.
+
+    What seems to be a key below one that is called like a password may be a password.
+    """
     path: list[str] = []
     limit = len(lines[at]) + 1
     for line in reversed(lines[: at + 1]):
@@ -158,4 +167,5 @@ def _keys_above(lines: Sequence[str], at: int, column: int) -> str:
             limit = len(match["indent"])
             path.insert(0, match["key"])
     inside = _FLOW_KEY.findall(lines[at][:column])
-    return ".".join([*path, *inside])
+    keys = [*path, *inside]
+    return ".".join(keys[: next((number for number, key in enumerate(keys, 1) if mentions_secret(key)), None)])
