@@ -13,6 +13,7 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
+from aggregation_pipeline.doctor.one_server import warn_of_other_names
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import REPEATABLE
@@ -76,26 +77,9 @@ def _in_session(case: Case, options: SourceOptions, zone: ZoneInfo) -> Iterator[
         yield _asked("time zone", lambda: _named_zones(session, zone.key))
         yield _asked("TLS", lambda: _tls(session, by_socket=by_socket))
         yield _replica(session)
-        yield from _same_server(case, options)
         for table in entries:
             yield _table(session, table)
-
-
-def _same_server(case: Case, options: SourceOptions) -> Iterator[Finding]:
-    """Whether a source before this one has the same address: masks of the one say nothing of the other's tables."""
-    tables = case.project.tables if case.project else ()
-    for other in case.project.used_sources if case.project else ():
-        if other == options.name:
-            return
-        if case.sources.where(other) != options.where:
-            continue
-        names = [f"the source {name}" if name else "the database of DB_HOST" for name in (options.name, other)]
-        if any(table.entry.mask for table in tables if table.entry.source in (options.name, other)):
-            yield warning(
-                "masks",
-                f"{' and '.join(names)} are at the same address, {options.where}, and masks hold within one of them",
-                "If they show the same tables, mask the columns in entries of both, or use one source",
-            )
+        yield from warn_of_other_names(case, session, options)
 
 
 def _asked(name: str, question: Callable[[], Finding]) -> Finding:
