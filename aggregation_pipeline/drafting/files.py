@@ -1,6 +1,7 @@
 """Writes a draft: `aggregation.yaml` and `.env`, each whole or not at all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from aggregation_pipeline.drafting.written import Existing, read_existing, remem
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.source_variables import read_source_variables
-from aggregation_pipeline.tempfiles.whole_file import write_whole
+from aggregation_pipeline.tempfiles.whole_file import refuse_special, write_whole
 
 _READABLE: Final = 0o644
 _PRIVATE: Final = 0o600
@@ -70,6 +71,7 @@ def write_files(
         raise SettingsError(
             f"{path} was changed while its tables were looked at, so nothing was written. Run init again"
         )
+    _require_files(path, env_path)
     if content != existing.content:
         _write(path, content, _READABLE, written)
     if env != env_text:
@@ -86,6 +88,13 @@ def write_files(
     return written
 
 
+def _require_files(*paths: Path) -> None:
+    """Refuse a device or a pipe before the first file is written: one without the other would not do."""
+    for path in paths:
+        with _reported(path):
+            refuse_special(path)
+
+
 def _hashes(path: Path, content: bytes, source: str | None) -> bool:
     sources = {*read_source_variables(Settings.model_fields), *([source] if source else [])}
     config, _ = load_usable_config(path, content, sources)
@@ -93,11 +102,17 @@ def _hashes(path: Path, content: bytes, source: str | None) -> bool:
 
 
 def _write(path: Path, content: bytes, mode: int, written: Written) -> None:
-    try:
+    with _reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content, new_mode=mode)
+    written.files.append(path)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be written: {error.strerror}. Let init write elsewhere: --output DIR"
         ) from None
-    written.files.append(path)

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -22,6 +23,16 @@ def give_to_owner_of(path: Path, descriptor: int) -> None:
         os.fchown(descriptor, like.st_uid, like.st_gid)
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse what is there and is no regular file: the superuser would replace /dev/null for the whole machine.
+
+    Raises:
+        OSError: says so.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+
 def write_whole(path: Path, content: bytes, *, new_mode: int, keep_mode: bool = True) -> None:
     """Replace a file, or make it with the mode `new_mode`; at every moment the path holds the old content or the new.
 
@@ -29,9 +40,10 @@ def write_whole(path: Path, content: bytes, *, new_mode: int, keep_mode: bool = 
     too, unless `keep_mode` is off: then it becomes `new_mode`.
 
     Raises:
-        OSError: the file cannot be written; it is then as it was.
+        OSError: the file cannot be written, or the path is a device, a pipe or a folder; it is then as it was.
     """
     real = Path(os.path.realpath(path))
+    refuse_special(real)
     kept = stat.S_IMODE(real.stat().st_mode) if keep_mode and real.exists() else new_mode
     # Made with mode 0600.
     descriptor, name = tempfile.mkstemp(prefix=f".{real.name}.", suffix=_SUFFIX, dir=real.parent)
