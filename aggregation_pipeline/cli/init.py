@@ -264,7 +264,7 @@ def _choose(how: "How", existing: "Existing", wishes: _Wishes) -> "tuple[Choice,
     from aggregation_pipeline.drafting.left_out import Choice, tables_named, usual_choice
 
     tables = find_tables(how)
-    free = [table for table in tables if table.name not in existing.entries.values()]
+    free = [table for table in tables if table.name not in existing.tables]
     choice = usual_choice(tables, existing.knows, wishes.most) if existing.knows_all else Choice([], {})
     if wishes.tables:
         wanted = tables_named(wishes.tables, tables)

@@ -1,7 +1,7 @@
 """What `init` shows of its work: names and counts, never a value."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from aggregation_pipeline.drafting.files import Written
     from aggregation_pipeline.drafting.written import Existing
     from aggregation_pipeline.source.mysql.catalogue import Table
+
+_MOST_SHOWN: Final = 8
 
 
 def show(
@@ -20,6 +22,7 @@ def show(
     tables: "Sequence[Table]",
 ) -> None:
     """Show the new entries on stdout, and what else there is to know on stderr."""
+    from aggregation_pipeline.config.messages.listing import some_of
     from aggregation_pipeline.drafting.words import Words
 
     words = Words("en")
@@ -34,11 +37,11 @@ def show(
     for each in refused:
         click.echo(f"{each.table.name} is left out: {each.cause}", err=True)
     names = {table.name for table in tables}
-    for entry_name, table_name in existing.entries.items():
-        if table_name and table_name not in names:
+    for entry_name, read in existing.entries.items():
+        if gone := [table for table in read if table not in names]:
+            listed = some_of(gone, _MOST_SHOWN)
             click.echo(
-                f"{entry_name}: there is no table {table_name} any more, or no right to read it. The entry stays.",
-                err=True,
+                f"{entry_name}: there is no table {listed} any more, or no right to read it. The entry stays.", err=True
             )
     for note in written.notes:
         click.echo(note, err=True)

@@ -50,7 +50,8 @@ def examine_mysql(case: Case, source: str | None = None) -> Iterator[Finding]:
     options = replace(sources.options(source), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
     try:
         for finding in _in_session(case, options, sources.zone(source)):
-            yield replace(finding, remedy=with_variables_of(source, finding.remedy))
+            text, remedy = (with_variables_of(source, words) for words in (finding.text, finding.remedy))
+            yield replace(finding, text=text, remedy=remedy)
     except SourceLostError as error:
         yield failure(
             "connection",

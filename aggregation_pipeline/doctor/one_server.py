@@ -62,7 +62,7 @@ def warn_of_other_names(case: Case, session: Session, options: SourceOptions) ->
 
 
 def _called(source: str | None) -> str:
-    return f"the source {source}" if source else "the database of DB_HOST"
+    return f"the source {source}" if source else "the database without a name"
 
 
 def _are_one(session: Session, there: SourceOptions) -> bool:

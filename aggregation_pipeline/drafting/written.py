@@ -5,6 +5,8 @@ out does not come back.
 """
 
 import codecs
+import functools
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +20,7 @@ from pydantic.alias_generators import to_snake
 
 from aggregation_pipeline.config.invalid_entries import TABLES
 from aggregation_pipeline.config.sources import source_name
-from aggregation_pipeline.config.sql.table_names import split_table
+from aggregation_pipeline.config.sql.shards import split_tables
 from aggregation_pipeline.config.yaml.document import read_document
 from aggregation_pipeline.config.yaml.locations import report_issues
 from aggregation_pipeline.config.yaml.parsing import parse
@@ -41,7 +43,7 @@ class Existing:
     """What a file holds already.
 
     Attributes:
-        entries: the table that each entry reads, by the entry's name.
+        entries: the tables of this database that each entry reads, by the entry's name: one, its shards, or none.
         content: the file as it was read.
         remembered: tables that were looked at before, whatever became of them.
         knows_all: whether the file names every table that was looked at.
@@ -51,10 +53,15 @@ class Existing:
     text: str = ""
     content: bytes = b""
     data: Any = None
-    entries: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     remembered: frozenset[str] = field(default_factory=frozenset)
     knows_all: bool = True
     source: str | None = None
+
+    @functools.cached_property
+    def tables(self) -> frozenset[str]:
+        """The tables that have an entry."""
+        return frozenset(itertools.chain.from_iterable(self.entries.values()))
 
     @property
     def timeout_seconds(self) -> int | None:
@@ -74,7 +81,7 @@ class Existing:
 
     def knows(self, table: str) -> bool:
         """Whether there is an entry over the table, or there was one."""
-        return table in self.entries.values() or table in self.remembered
+        return table in self.tables or table in self.remembered
 
 
 def read_existing(path: Path, database: str, source: str | None = None) -> Existing:
@@ -95,11 +102,11 @@ def read_existing(path: Path, database: str, source: str | None = None) -> Exist
     if document.issues:
         raise ConfigError(report_issues(path, document.issues))
     text = content.decode("utf-8-sig")
-    entries: dict[str, str] = {}
+    entries: dict[str, tuple[str, ...]] = {}
     if isinstance(document.data, dict):
         listed = next((document.data[key] for key in document.data if key in TABLES), None)
         for name, body in (listed or {}).items() if isinstance(listed, dict | None) else ():
-            entries[name] = _table_of(name, body, database) if _source_of(body) == source else ""
+            entries[name] = _tables_of(name, body, database) if _source_of(body) == source else ()
     mark = re.escape(_mark(source))
     lines = re.findall(_REMEMBERED.format(mark), text, re.MULTILINE)
     remembered = {_unwritten(name) for line in lines for name in _NAME.findall(line)}
@@ -232,14 +239,15 @@ def _source_of(body: object) -> str | None:
     return str(written)
 
 
-def _table_of(name: str, body: object, database: str) -> str:
-    """The table of this database that an entry reads; empty for one of another."""
+def _tables_of(name: str, body: object, database: str) -> tuple[str, ...]:
+    """The tables of this database that an entry reads; none for one of another."""
     written = body.get("table", name) if isinstance(body, dict) else name
+    text = ", ".join(map(str, written)) if isinstance(written, list) else str(written)
     try:
-        found = split_table(str(written))
+        found = split_tables(text)
     except ValueError:
-        return str(written)
-    return found.name if found.database in (None, database) else ""
+        return (text,)
+    return tuple(table.name for table in found if table.database in (None, database))
 
 
 def _written(name: str) -> str:

@@ -50,7 +50,7 @@ def test_every_line_stays_and_the_entries_come_to_it(text: str, tmp_path: Path):
     assert content.count(b"\r\n") in (0, content.count(b"\n"))
     path.write_bytes(content)
     existing = read_existing(path, "shop")
-    assert existing.entries["newer"] == "newer"
+    assert existing.entries["newer"] == ("newer",)
     assert existing.knows("newer")
 
 
