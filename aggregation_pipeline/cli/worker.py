@@ -54,8 +54,8 @@ def worker(queues: tuple[str, ...], concurrency: int, name: str) -> None:
     `max_concurrent_runs` in dagster.yaml is how many runs all workers together get at once.
 
     Ctrl-C and SIGTERM end it in order: it takes no more runs, those at work have STOP_SECONDS (600) to end, then they
-    are interrupted. A second Ctrl-C interrupts them at once. If it is killed, or its machine goes down, its runs are
-    failed within about a minute and a half, and their windows are free again.
+    are interrupted. A second Ctrl-C interrupts them at once. If it is killed, or its machine goes down, the
+    processes of its runs end with it; the runs are failed within about a minute and a half, and their windows are free.
 
     \b
     aggregation-pipeline worker

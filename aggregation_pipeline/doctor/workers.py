@@ -8,8 +8,10 @@ from dagster import DagsterInstance
 from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.health.broker import queues_of_waiting_runs, unserved
-from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, Broker
-from aggregation_pipeline.local.instance import open_instance
+from aggregation_pipeline.health.dagster_storage import outage_of_storage
+from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, Broker, broker_of
+from aggregation_pipeline.instance.storage import PostgresStorage
+from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.settings.rules import as_text, differing, rules_of
 
 _ANSWER_SECONDS: Final = 3.0
@@ -22,15 +24,13 @@ def examine_workers(case: Case) -> Iterator[Finding]:
         yield ok("runner", f"RUNNER={settings.runner}: no workers take runs from a broker")
         return
     settings.require_runner()
-    broker = Broker(settings.require_broker_url(), settings.deployment_name)
+    PostgresStorage.patience = 0.0
+    with outage_of_storage(), open_storage(settings) as instance:
+        broker = broker_of(instance, settings.require_broker_url(), settings.deployment_name)
+        waiting, limit = queues_of_waiting_runs(instance), _limit(instance)
     yield attempt("broker", lambda: _answers(broker))
     yield _policy(broker)
     workers = broker.workers(_ANSWER_SECONDS)
-    waiting: set[str] = set()
-    limit = None
-    if case.project is not None:
-        with open_instance(case.project) as instance:
-            waiting, limit = queues_of_waiting_runs(instance), _limit(instance)
     problem = unserved(workers, {DEFAULT_QUEUE, *waiting})
     yield failure("queues", problem) if problem else ok("queues", "each queue that is needed has a worker")
     here = rules_of(settings)

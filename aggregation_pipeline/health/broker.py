@@ -7,14 +7,21 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
 from aggregation_pipeline.health.probe import Check
-from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TAG, Broker
+from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TAG, broker_of
 from aggregation_pipeline.settings.base import Settings
 
 
 def broker_check(settings: Settings, instance: DagsterInstance) -> Check:
     """Return the check. It raises BrokerError."""
-    broker = Broker(settings.require_broker_url(), settings.deployment_name)
-    return lambda: unserved(broker.workers(), {DEFAULT_QUEUE, *queues_of_waiting_runs(instance)})
+    url = settings.require_broker_url()
+
+    def check() -> str | None:
+        queues = {DEFAULT_QUEUE, *queues_of_waiting_runs(instance)}
+        with outage_of_storage():
+            broker = broker_of(instance, url, settings.deployment_name)
+        return unserved(broker.workers(), queues)
+
+    return check
 
 
 def queues_of_waiting_runs(instance: DagsterInstance) -> set[str]:

@@ -61,12 +61,14 @@ class Slots:
             self._processes[run_id] = process
         self._say(f"Run {run_id} began (process {process.pid})")
         try:
-            code = process.wait()
+            # Leaving closes its standard input, which ends it.
+            with process:
+                code = process.wait()
         finally:
             with self._lock:
                 self._processes.pop(run_id, None)
-        if code == run_process.NOT_OURS:
-            self._say(f"Run {run_id} was left alone: it has begun or ended already")
+        if code in run_process.LEFT_ALONE:
+            self._say(f"Run {run_id} was left alone: {run_process.LEFT_ALONE[code]}")
             return
         self._say(f"Run {run_id} ended ({'done' if code == 0 else f'exit code {code}'})")
         try:
@@ -98,7 +100,8 @@ class Slots:
         return subprocess.Popen(
             [*_COMMAND, run_id],
             env={**self._environment, **passed_on},
-            stdin=subprocess.DEVNULL,
+            # Nothing is ever written: it is how the process notices that its worker is gone.
+            stdin=subprocess.PIPE,
             # Ctrl-C in a terminal reaches the worker alone, which waits for its runs.
             start_new_session=True,
         )

@@ -20,7 +20,7 @@ from dagster import DagsterInstance
 
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.errors import BrokerBusyError
-from aggregation_pipeline.instance.runners.broker import DESCRIBE, TASK, Broker
+from aggregation_pipeline.instance.runners.broker import DESCRIBE, TASK, Broker, broker_of
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.rules import rules_of
 from aggregation_pipeline.workers.slots import Slots
@@ -61,7 +61,7 @@ def run_worker(
     Raises:
         BrokerError: Redis refuses us, or does not answer for five minutes.
     """
-    broker = Broker(settings.require_broker_url(), settings.deployment_name)
+    broker = broker_of(instance, settings.require_broker_url(), settings.deployment_name)
     _wait_for(broker, say)
     config = (settings.aggregation_config or DEFAULT_CONFIG).absolute()
     slots = Slots(instance, settings, config, os.environ, say)

@@ -60,26 +60,31 @@ def test_a_worker_waits_for_a_redis_that_starts_later(worker, monkeypatch: pytes
 
 
 def test_the_broker_tells_what_waits_and_what_it_would_evict(redis: Redis):
-    broker = Broker(redis.url, "one")
+    broker = Broker(redis.url, "one", "its id")
     app = broker.app()
     for number, priority in (("a", 0), ("b", 5)):
         app.send_task("t", (number,), task_id=number, queue="q", priority=priority)
     app.close()
     assert broker.waiting_runs(["q", "other"]) == {"a", "b"}
-    # Another deployment in the same Redis has queues of its own.
-    assert Broker(redis.url, "two").waiting_runs(["q"]) == set()
+    # Another deployment in the same Redis has queues of its own, also one of the same name.
+    assert Broker(redis.url, "two", "its id").waiting_runs(["q"]) == set()
+    assert Broker(redis.url, "one", "another id").waiting_runs(["q"]) == set()
     assert broker.eviction_policy() == "noeviction"
     assert broker.workers(0.2) == {}
     with redis.client() as client:
         client.lpush(f"{broker.prefix}q", "no message", "[]", '{"headers": null}')
     assert broker.waiting_runs(["q"]) == {"a", "b"}
+    # What this process has kept open is of no use after a restart, and is not taken for a Redis that is away.
+    redis.stop()
+    redis.start()
+    assert broker.workers(0.2) == {}
 
 
 def test_a_broker_that_is_away_may_come_back_and_one_that_refuses_us_will_not(redis: Redis):
     with pytest.raises(BrokerBusyError):
-        Broker("redis://127.0.0.1:1", "one").workers()
+        Broker("redis://127.0.0.1:1", "one", "its id").workers()
     with pytest.raises(BrokerError, match="refuses") as caught:
-        Broker(f"redis://127.0.0.1:{redis.port}", "one").ping()
+        Broker(f"redis://127.0.0.1:{redis.port}", "one", "its id").ping()
     assert not isinstance(caught.value, BrokerBusyError)
 
 

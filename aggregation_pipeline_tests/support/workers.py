@@ -13,6 +13,7 @@ import psutil
 import yaml
 from dagster import DagsterRun, DagsterRunStatus, RunsFilter
 
+from aggregation_pipeline.instance.runners.broker import Broker, broker_of
 from aggregation_pipeline_tests.support.dev import Supervised, deployed_dev
 from aggregation_pipeline_tests.support.servers.redis import redis_server
 from aggregation_pipeline_tests.support.waiting import until
@@ -36,9 +37,12 @@ class Worker:
     environment: Mapping[str, str]
     options: tuple[str, ...] = ("--concurrency", "2")
     process: "subprocess.Popen[bytes] | None" = field(default=None)
+    # How often it had said that it takes runs when it was started last.
+    _ready_before: int = 0
 
     def start(self, *options: str, **variables: str) -> "subprocess.Popen[bytes]":
         """Start it, and return at once."""
+        self._ready_before = self._times_ready()
         with (self.folder / "worker.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, "worker", "--name", self.name, *(options or self.options)],
@@ -48,12 +52,19 @@ class Worker:
 
     def log(self) -> str:
         """Return what it has said."""
-        return (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace")
+        path = self.folder / "worker.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def ready(self) -> None:
-        """Wait until it takes runs."""
-        before = self.log().count(" takes runs from ") if self.process is None else 0
-        until(f"worker {self.name}", lambda: self.log().count(" takes runs from ") > before, 120, said=self.log)
+        """Wait until it takes runs, since it was started last."""
+        until(f"worker {self.name}", lambda: self._times_ready() > self._ready_before, 120, said=self.log)
+
+    def _times_ready(self) -> int:
+        return self.log().count(" takes runs from ")
+
+    def runs(self) -> list[psutil.Process]:
+        """Return the processes of its runs."""
+        return [each for each in self.family() if "aggregation_pipeline.workers.run_process" in each.cmdline()]
 
     def family(self) -> list[psutil.Process]:
         """Return its process and those of its runs."""
@@ -112,6 +123,11 @@ class Cluster(Supervised):
         answer = self.ask(_LAUNCH, assets=[{"path": key} for key in keys], tags=tags)
         run_id: str = answer["data"]["launchRun"]["run"]["runId"]
         return run_id
+
+    @property
+    def broker(self) -> Broker:
+        """The broker as this deployment sees it."""
+        return broker_of(self.instance, self.redis.url, "default")
 
     @contextmanager
     def blocked(self) -> Iterator[None]:

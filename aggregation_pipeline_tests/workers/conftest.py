@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
 
 TABLES = [f"t{number:02}" for number in range(40)]
-CONFIG = "tables:\n" + "".join(f"  {name}: {{table: orders, select_fields: [id], schedule: none}}\n" for name in TABLES)
+# Each waits at the source for WAIT_SECONDS.
+SLOW_TABLES = [f"slow{number}" for number in range(8)]
+WAIT_SECONDS = 20
+CONFIG = "tables:\n" + "".join(
+    f"  {name}: {{table: {table}, select_fields: [id], schedule: none}}\n"
+    for names, table in ((TABLES, "orders"), (SLOW_TABLES, "slowly"))
+    for name in names
+)
 
 
 @pytest.fixture(scope="package")
 def workers(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: Path) -> Iterator[Cluster]:
     """`serve`, and the workers `one` and `two` with two slots each."""
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
+    with mariadb.connect(database=source["DB_NAME"]) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE VIEW slowly AS SELECT id FROM orders WHERE SLEEP({WAIT_SECONDS}) = 0")
     with cluster(server_folder / "cluster", CONFIG, source, postgres.fresh_database(), OUTPUT_FORMAT="csv") as dev:
         dev.source = mariadb
         for name in ("one", "two"):

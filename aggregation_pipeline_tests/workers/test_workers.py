@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from dagster import DagsterRunStatus
 
-from aggregation_pipeline.instance.runners.broker import TASK, Broker
+from aggregation_pipeline.instance.runners.broker import TASK
 from aggregation_pipeline.instance.runners.celery import CeleryLauncher
 from aggregation_pipeline.postgres.run_lock import PROCESS_GONE
 from aggregation_pipeline.runs.tags import PUT_BACK_TAG
@@ -37,10 +37,6 @@ def began(workers: Cluster, run_id: str) -> int:
     """How often a process of a worker has begun this run."""
     logs = [each.log() for each in workers.workers.values()]
     return sum(log.count(f"Run {run_id} began") - log.count(f"Run {run_id} was left alone: it has") for log in logs)
-
-
-def broker(workers: Cluster) -> Broker:
-    return Broker(workers.redis.url, "default")
 
 
 @contextmanager
@@ -75,23 +71,23 @@ def test_forty_tables_are_spread_over_both_workers_and_each_run_has_its_row(work
 
 def test_a_run_waits_for_a_worker_of_its_queue(workers: Cluster):
     run_id = workers.launch_tables("t00", queue="big")
-    until("its message", lambda: broker(workers).waiting_runs({"big"}) == {run_id}, said=workers.everything)
+    until("its message", lambda: workers.broker.waiting_runs({"big"}) == {run_id}, said=workers.everything)
     assert workers.in_status([run_id], STARTING)
     with serving(workers, "big", "--queues", "big,other"):
         succeeds(workers, run_id)
         assert workers.worker_of(run_id) == "big"
-        found = broker(workers).workers(5)
+        found = workers.broker.workers(5)
     assert found.keys() >= {f"{name}@{next(iter(found)).partition('@')[2]}" for name in ("one", "two", "big")}
 
 
 def test_a_run_that_waits_in_the_broker_is_cancelled_at_once_and_never_begins(workers: Cluster):
     run_ids = [workers.launch_tables(name, queue="later") for name in ("t00", "t01")]
-    until("messages", lambda: broker(workers).waiting_runs({"later"}) == {*run_ids}, said=workers.everything)
+    until("messages", lambda: workers.broker.waiting_runs({"later"}) == {*run_ids}, said=workers.everything)
     forced, told = run_ids
     # Dagster's pages only offer to mark a run as cancelled that is starting.
     (run,) = workers.wait_for([forced], STARTING)
     workers.terminate(run, "MARK_AS_CANCELED_IMMEDIATELY")
-    launcher = CeleryLauncher(broker(workers), workers.url)
+    launcher = CeleryLauncher(workers.redis.url, "default", workers.url)
     launcher.register_instance(workers.instance)
     assert launcher.terminate(told)
     workers.wait_for(run_ids, CANCELED, seconds=30)
@@ -151,10 +147,10 @@ def test_the_runs_of_a_frozen_worker_fail_and_their_windows_are_free(workers: Cl
 
 def test_messages_that_redis_has_lost_are_put_back_once(workers: Cluster):
     run_ids = [workers.launch_tables(name, queue="lost") for name in ("t03", "t04", "t05")]
-    until("messages", lambda: broker(workers).waiting_runs({"lost"}) == {*run_ids}, said=workers.everything)
+    until("messages", lambda: workers.broker.waiting_runs({"lost"}) == {*run_ids}, said=workers.everything)
     with workers.redis.client() as client:
         client.flushall()
-    until("messages again", lambda: broker(workers).waiting_runs({"lost"}) == {*run_ids}, 180, said=workers.everything)
+    until("messages again", lambda: workers.broker.waiting_runs({"lost"}) == {*run_ids}, 180, said=workers.everything)
     with serving(workers, "finder", "--queues", "lost"):
         succeeds(workers, *run_ids)
     runs = workers.wait_for(run_ids, SUCCESS)
@@ -177,7 +173,7 @@ def test_of_two_messages_about_one_run_only_one_begins_it(workers: Cluster):
     def refusals() -> int:
         return sum(each.log().count(f"Run {run_id} was left alone") for each in workers.workers.values())
 
-    app = broker(workers).app()
+    app = workers.broker.app()
     with workers.blocked():
         run_id = workers.launch_tables("t08")
         workers.waits_at_the_source()

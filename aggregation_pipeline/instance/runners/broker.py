@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aggregation_pipeline.errors import BrokerBusyError, BrokerError
+from aggregation_pipeline.errors import BrokerBusyError, BrokerError, SettingsError
 from aggregation_pipeline.settings.runner import broker_place
 
 if TYPE_CHECKING:
     import redis
     from celery import Celery
+    from dagster import DagsterInstance
 
 TASK: Final = "aggregation.execute_run"
 # The run tag that names the queue of a run, as dagster-celery has it. Without it: the default queue.
@@ -35,10 +36,17 @@ _PRIORITY_LISTS: Final = ("", "\x06\x163", "\x06\x166", "\x06\x169")
 
 @dataclass(frozen=True)
 class Broker:
-    """Redis, where it is and under which prefix this deployment has its keys. `url` is a secret."""
+    """Redis, where it is and under which prefix this deployment has its keys.
+
+    Attributes:
+        url: a secret.
+        deployment: DEPLOYMENT_NAME.
+        storage: the id of Dagster's storage. A worker must not take the runs of another storage, which it cannot find.
+    """
 
     url: str
     deployment: str
+    storage: str
 
     @property
     def place(self) -> str:
@@ -48,7 +56,7 @@ class Broker:
     @property
     def prefix(self) -> str:
         """The beginning of every key."""
-        return f"aggregation:{self.deployment}:"
+        return f"aggregation:{self.deployment}:{self.storage}:"
 
     def _celery_config(self, longest_run_seconds: int) -> dict[str, Any]:
         return {
@@ -128,7 +136,9 @@ class Broker:
         with broker_errors(self.place):
             app = self.app()
             try:
-                replies = app.control.broadcast(DESCRIBE, reply=True, timeout=seconds) or []
+                # A connection of its own: those that this process keeps may have died with the Redis before this one.
+                with app.connection_for_write() as connection:
+                    replies = app.control.broadcast(DESCRIBE, reply=True, timeout=seconds, connection=connection) or []
             finally:
                 app.close()
         return {name: said for reply in replies for name, said in reply.items() if isinstance(said, dict)}
@@ -145,6 +155,20 @@ class Broker:
                 yield client
             finally:
                 client.close()
+
+
+def broker_of(instance: "DagsterInstance", url: str, deployment: str) -> Broker:
+    """Return the broker for the runs of an instance.
+
+    Raises:
+        SettingsError: Dagster's storage is not one in PostgreSQL. Where it does not answer, its own errors.
+    """
+    from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
+
+    storage = instance.run_storage
+    if not isinstance(storage, SqlRunStorage):
+        raise SettingsError(f"Dagster keeps its runs in {type(storage).__name__}: RUNNER=celery needs PostgreSQL")
+    return Broker(url, deployment, storage.get_run_storage_id())
 
 
 @contextmanager

@@ -5,7 +5,8 @@ the id of the run, and asks the lock that the run's process holds in PostgreSQL:
 nothing that Redis forgets makes a run fail.
 """
 
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from dagster import DagsterRun
@@ -18,7 +19,14 @@ from typing_extensions import override
 
 from aggregation_pipeline.errors import BrokerError
 from aggregation_pipeline.instance.run_needs import missing_tags
-from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TAG, TASK, Broker, broker_errors
+from aggregation_pipeline.instance.runners.broker import (
+    DEFAULT_QUEUE,
+    QUEUE_TAG,
+    TASK,
+    Broker,
+    broker_errors,
+    broker_of,
+)
 from aggregation_pipeline.postgres.engine import safe_reason
 from aggregation_pipeline.postgres.run_lock import (
     PROCESS_GONE,
@@ -31,6 +39,9 @@ from aggregation_pipeline.settings.postgres import PostgresSettings
 from aggregation_pipeline.settings.rules import RULES_METADATA, RULES_TAG
 from aggregation_pipeline.settings.runner import RunnerSettings
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 # Tries to send one message, within about a second; after it the run goes back into Dagster's queue.
 _RETRIES: Final = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 0.5}
 
@@ -38,11 +49,20 @@ _RETRIES: Final = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.2
 class CeleryLauncher(CeleryRunLauncher):
     """Sends runs to workers, and ends them."""
 
-    def __init__(self, broker: Broker, locks_url: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(DEFAULT_QUEUE, broker=broker.url, inst_data=inst_data)
-        self.celery = broker.app()
-        self.redis = broker
-        self._locks_url = locks_url
+    def __init__(
+        self, broker_url: str, deployment: str, locks_url: str, inst_data: ConfigurableClassData | None = None
+    ) -> None:
+        super().__init__(DEFAULT_QUEUE, broker=broker_url, inst_data=inst_data)
+        self._broker_url, self._deployment, self._locks_url = broker_url, deployment, locks_url
+
+    @cached_property
+    def redis(self) -> Broker:
+        """The broker. The instance, whose id it needs, is known only after the launcher was built."""
+        return broker_of(self._instance, self._broker_url, self._deployment)
+
+    @cached_property
+    def _app(self) -> "Celery":
+        return self.redis.app()
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Put the run into its queue.
@@ -71,7 +91,7 @@ class CeleryLauncher(CeleryRunLauncher):
         """
         queue = queue_of(run)
         with broker_errors(self.redis.place):
-            self.celery.send_task(
+            self._app.send_task(
                 TASK, (run.run_id,), task_id=run.run_id, queue=queue, priority=_priority(run), retry_policy=_RETRIES
             )
         self._instance.add_run_tags(run.run_id, {DAGSTER_CELERY_TASK_ID_TAG: run.run_id})
@@ -121,8 +141,8 @@ def build(inst_data: ConfigurableClassData | None) -> CeleryLauncher:
         SettingsError: CELERY_BROKER_URL or DAGSTER_PG_URL is not set.
     """
     postgres = load_part(PostgresSettings)
-    broker = Broker(load_part(RunnerSettings).require_broker_url(), postgres.deployment_name)
-    return CeleryLauncher(broker, postgres.require_dagster_url(), inst_data)
+    url = load_part(RunnerSettings).require_broker_url()
+    return CeleryLauncher(url, postgres.deployment_name, postgres.require_dagster_url(), inst_data)
 
 
 def queue_of(run: DagsterRun) -> str:
