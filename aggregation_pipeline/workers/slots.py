@@ -55,7 +55,7 @@ class Slots:
         """Start the process of a run, and wait for its end."""
         with self._lock:
             if run_id in self._processes:
-                self._say(f"Run {run_id} was left alone: it is at work here")
+                self._say(f"Run {run_id} was left alone: it is at work here already")
                 return
             process = self._start(run_id)
             self._processes[run_id] = process

@@ -34,9 +34,12 @@ def rows(workers: Cluster, run_ids: Sequence[str], status: str) -> None:
 
 
 def began(workers: Cluster, run_id: str) -> int:
-    """How often a process of a worker has begun this run."""
-    logs = [each.log() for each in workers.workers.values()]
-    return sum(log.count(f"Run {run_id} began") - log.count(f"Run {run_id} was left alone: it has") for log in logs)
+    """How often a process of a worker has begun this run and not left it alone."""
+    logs = "".join(each.log() for each in workers.workers.values())
+    left_alone = logs.count(f"Run {run_id} was left alone") - logs.count(
+        f"Run {run_id} was left alone: it is at work here"
+    )
+    return logs.count(f"Run {run_id} began") - left_alone
 
 
 @contextmanager
