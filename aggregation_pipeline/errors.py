@@ -209,6 +209,18 @@ class UnexpectedError(PipelineError):
     """An error that was not foreseen. Its message is left out, because it may hold the value of a cell."""
 
 
+class UserCodeError(PipelineError):
+    """An error of the user's own code, on its way through ours.
+
+    Args:
+        error: what is to be shown to the user as it is.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("an error of the user's own code")
+        self.error = error
+
+
 class MirrorError(PipelineError):
     """A run could not be recorded in batch_jobs."""
 

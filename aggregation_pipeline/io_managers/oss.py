@@ -14,7 +14,7 @@ from dagster import ConfigurableIOManager, InputContext, IOManager, OutputContex
 from pydantic import Field
 
 from aggregation_pipeline.config.messages.listing import some_of
-from aggregation_pipeline.errors import StorageError, StorageMissingError
+from aggregation_pipeline.errors import StorageError, StorageMissingError, UserCodeError
 from aggregation_pipeline.io_managers.tables import PublishedTables, table_of
 from aggregation_pipeline.io_managers.value_keys import bases_of
 from aggregation_pipeline.io_managers.values import (
@@ -49,14 +49,23 @@ class ValuesIOManager(IOManager):
     def __init__(self, store: ObjectStore, prefix: str, temp_dir: Path, tables: PublishedTables) -> None:
         self._store, self._prefix, self._temp_dir, self._tables = store, prefix, temp_dir, tables
 
-    @redact_errors
     def handle_output(self, context: OutputContext, obj: object) -> None:
-        """Store what an asset or op returned.
+        """Store what an asset or op returned. What the user's own code raises meanwhile is raised as it is.
 
         Raises:
             StorageError: it is of a type that is not stored; or several partitions are asked for, and it is no mapping
                 with a value for each.
         """
+        try:
+            self._store_output(context, obj)
+        except UserCodeError as wrapped:
+            error = wrapped.error
+        else:
+            return
+        raise error
+
+    @redact_errors
+    def _store_output(self, context: OutputContext, obj: object) -> None:
         bases = bases_of(context, self._prefix)
         values = dict.fromkeys(bases, obj)
         if len(bases) != 1 or (isinstance(obj, Mapping) and None not in bases):

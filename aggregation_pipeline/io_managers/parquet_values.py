@@ -19,6 +19,11 @@ from aggregation_pipeline.errors import StorageError
 KIND_KEY: Final = "aggregation_pipeline.kind"
 _SCHEMA_KEY: Final = b"aggregation_pipeline.schema"
 _CATEGORIES_KEY: Final = "aggregation_pipeline.categories."
+_REFUSALS: Final = (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError)
+_TYPE_PROBLEM: Final = "column {!r} is of the Arrow type {}, which Parquet cannot hold; cast it first"
+_VALUE_PROBLEM: Final = "column {!r} ({}) holds a value that Parquet cannot hold in this type; correct it, or cast it"
+_NO_COLUMNS: Final = "without columns the number of rows would be lost. Keep a column"
+_IN_DICTIONARIES: Final = ("string", "binary")
 _GROUP_ROWS: Final = 1 << 16
 _GROUP_BYTES: Final = 64 << 20
 
@@ -27,8 +32,10 @@ def write_table(table: pa.Table, path: Path, kind: str) -> None:
     """Write a table to `path`.
 
     Raises:
-        StorageError: it has a type that Parquet does not know; it names the column.
+        StorageError: it has a type or a value that Parquet does not know, named by its column; or rows, and no column.
     """
+    if table.num_rows and not table.num_columns:
+        raise StorageError(_NO_COLUMNS)
     table = table.unify_dictionaries()
     notes = {
         f"{_CATEGORIES_KEY}{number}": _encoded(column.chunk(0).dictionary)
@@ -46,20 +53,29 @@ def write_batches(
     Raises:
         StorageError: as for `write_table`.
     """
-    plain = pa.schema([_plain(field) for field in schema], schema.metadata)
-    schema_note = base64.b64encode(schema.serialize()).decode()
+    for field in schema:
+        if _is_lost(field.type):
+            raise StorageError(_TYPE_PROBLEM.format(field.name, field.type))
+    last: pa.Table | None = None
+
+    def groups() -> Iterator[pa.Table]:
+        nonlocal last
+        for group in _row_groups(batches, schema):
+            last = group
+            yield group
+
     try:
-        with pq.ParquetWriter(path, plain, compression="zstd") as writer:
-            for group in _row_groups(batches, schema):
-                # A dictionary is decoded here.
-                columns = [column.cast(field.type) for column, field in zip(group.columns, plain, strict=True)]
-                writer.write_table(pa.Table.from_arrays(columns, schema=plain), row_group_size=group.num_rows)
-            writer.add_key_value_metadata({KIND_KEY: kind, _SCHEMA_KEY.decode(): schema_note} | dict(notes or {}))
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
-        problem = _unknown_to_parquet(plain)
+        _write(path, schema, groups(), {KIND_KEY: kind} | dict(notes or {}))
+        with pq.ParquetFile(path) as file:
+            _read_no_rows(file)
+    except (*_REFUSALS, OSError) as error:
+        problem = _unknown_to_parquet(schema, last)
+        if not problem and isinstance(error, OSError):
+            raise  # that of the disk
     else:
         return
-    raise StorageError(problem)
+    names = ", ".join(f"{field.name} ({field.type})" for field in schema)
+    raise StorageError(problem or f"Arrow cannot write these columns as Parquet: {names}")
 
 
 def read_table(path: Path) -> pa.Table:
@@ -95,6 +111,11 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
     group: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
+        if not batch.schema.equals(schema):
+            names = [f"{field.name} ({field.type})" for field in batch.schema]
+            raise StorageError(f"a batch has other columns than the schema of its reader: {', '.join(names)}")
+        if batch.num_rows and not batch.num_columns:
+            raise StorageError(_NO_COLUMNS)
         for first in range(0, batch.num_rows, _GROUP_ROWS):
             part = batch.slice(first, _GROUP_ROWS)
             group.append(part)
@@ -104,6 +125,29 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
                 group, rows, size = [], 0, 0
     if group:
         yield pa.Table.from_batches(group, schema)
+
+
+def _write(
+    where: Path | pa.NativeFile, schema: pa.Schema, groups: Iterable[pa.Table], notes: Mapping[str, str]
+) -> None:
+    plain = pa.schema([_plain(field) for field in schema], schema.metadata)
+    schema_note = base64.b64encode(schema.serialize()).decode()
+    with pq.ParquetWriter(where, plain, compression="zstd") as writer:
+        for group in groups:
+            writer.write_table(_decoded_table(group, plain), row_group_size=group.num_rows)
+        writer.add_key_value_metadata({_SCHEMA_KEY.decode(): schema_note} | dict(notes))
+
+
+def _read_no_rows(file: pq.ParquetFile) -> None:
+    """Read the schema back, as for loading: there are types that can be written alone."""
+    schema, categories = _notes(file)
+    _restored(file.schema_arrow.empty_table(), schema, categories)
+
+
+def _decoded_table(group: pa.Table, plain: pa.Schema) -> pa.Table:
+    """The rows with the values of dictionaries in their place."""
+    columns = [column.cast(field.type) for column, field in zip(group.columns, plain, strict=True)]
+    return pa.Table.from_arrays(columns, schema=plain)
 
 
 def _plain(field: pa.Field) -> pa.Field:
@@ -128,7 +172,8 @@ def _restored(table: pa.Table, schema: pa.Schema, categories: Mapping[int, pa.Ar
         column = table.column(number)
         if pa.types.is_dictionary(field.type) and column.type != field.type:
             column = _as_dictionary(column, categories.get(number), field.type)
-        columns.append(column if column.type == field.type else column.cast(field.type))
+        # Of two lists, equal ones may name what is in them differently.
+        columns.append(column if str(column.type) == str(field.type) else column.cast(field.type))
     return pa.Table.from_arrays(columns, schema=schema) if columns else table.replace_schema_metadata(schema.metadata)
 
 
@@ -158,13 +203,25 @@ def _decoded(note: bytes) -> pa.Array:
         return stream.read_all().column(0).combine_chunks()
 
 
-def _unknown_to_parquet(schema: pa.Schema) -> str:
-    """Say which column cannot be written. The text of Arrow's errors may quote values."""
-    for field in schema:
-        try:
-            with pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])):
-                pass
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
-            return f"column {field.name!r} is of the Arrow type {field.type}, which Parquet cannot hold; cast it first"
-    names = ", ".join(f"{field.name} ({field.type})" for field in schema)
-    return f"Arrow cannot write these columns as Parquet: {names}"
+def _is_lost(kind: pa.DataType, *, inside: bool = False) -> bool:
+    """Whether there is a dictionary in it that cannot be read back: within lists and structs, all but those of text."""
+    if pa.types.is_dictionary(kind):
+        values = kind.value_type
+        return pa.types.is_dictionary(values) or (inside and str(values).removeprefix("large_") not in _IN_DICTIONARIES)
+    return pa.types.is_nested(kind) and any(
+        _is_lost(kind.field(number).type, inside=True) for number in range(kind.num_fields)
+    )
+
+
+def _unknown_to_parquet(schema: pa.Schema, last: pa.Table | None) -> str:
+    """Say which column cannot be written, the last rows among others. The text of Arrow's errors may quote values."""
+    attempts = {_TYPE_PROBLEM: None, _VALUE_PROBLEM: last}
+    for problem, rows in attempts.items():
+        for number, field in enumerate(schema):
+            file = pa.BufferOutputStream()
+            try:
+                _write(file, pa.schema([field]), [] if rows is None else [rows.select([number])], {})
+                _read_no_rows(pq.ParquetFile(pa.BufferReader(file.getvalue())))
+            except (*_REFUSALS, OSError):
+                return problem.format(field.name, field.type)
+    return ""

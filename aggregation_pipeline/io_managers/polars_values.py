@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from aggregation_pipeline.errors import StorageError
+from aggregation_pipeline.io_managers.user_code import user_code
 
 _MOST_DIGITS: Final = 38
 _REMEDY: Final = "Annotate the input as pyarrow.Table or pandas.DataFrame."
@@ -20,18 +21,39 @@ def write_polars(
     A LazyFrame is computed, and streams into the file.
 
     Raises:
-        StorageError: a column holds Python objects.
+        StorageError: a column has a type that Parquet cannot hold, or there are rows without columns.
+        UserCodeError: a LazyFrame cannot be computed.
     """
-    schema = frame.collect_schema()
-    if objects := [repr(name) for name, dtype in schema.items() if dtype == pl.Object]:
-        raise StorageError(f"columns of the DataFrame hold Python objects: {', '.join(objects)}. Give them a dtype")
+    with user_code():
+        schema = frame.collect_schema()
+        rows = frame.height if isinstance(frame, pl.DataFrame) else None if schema else frame.collect().height
+    for name, dtype in schema.items():
+        _refuse(name, dtype)
+    if rows and not schema:
+        raise StorageError("without columns the number of rows would be lost. Keep a column")
     if isinstance(frame, pl.LazyFrame):
-        frame.sink_parquet(path, compression="zstd", metadata=metadata)
+        with user_code():
+            frame.sink_parquet(path, compression="zstd", metadata=metadata)
         rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
     else:
         frame.write_parquet(path, compression="zstd", metadata=metadata)
-        rows = frame.height
-    return rows, tuple((name, str(dtype)) for name, dtype in schema.items())
+    return rows or 0, tuple((name, str(dtype)) for name, dtype in schema.items())
+
+
+def _refuse(name: str, dtype: object, *, inside: str = "") -> None:
+    """Refuse the types that Parquet cannot hold, also within lists and structs."""
+    if dtype == pl.Object:
+        raise StorageError(f"columns of the DataFrame hold Python objects: {name!r}{inside}. Give them a dtype")
+    inner = [field.dtype for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
+    if isinstance(dtype, pl.Struct) and not inner:
+        raise StorageError(
+            f"column {name!r} holds structs without fields{inside}, which Parquet cannot hold. Give them a field, or"
+            " drop them"
+        )
+    if isinstance(dtype, pl.List | pl.Array):
+        inner = [dtype.inner]
+    for one in inner:
+        _refuse(name, one, inside=f" ({dtype})")
 
 
 def from_arrow(table: pa.Table) -> pl.DataFrame:

@@ -25,6 +25,7 @@ from aggregation_pipeline.io_managers.parquet_values import (
     write_batches,
     write_table,
 )
+from aggregation_pipeline.io_managers.user_code import computed
 
 Kind = Literal["pandas", "polars", "lazy", "arrow", "batches", "bytes", "text"]
 FRAME, BYTES, TEXT, NONE = ".parquet", ".bin", ".txt", ".none"
@@ -117,7 +118,8 @@ def write_value(value: object, path: Path) -> Written:
     """Write a value to `path`.
 
     Raises:
-        StorageError: it is of another type, or holds what Parquet cannot.
+        StorageError: it is of another type, or holds what would not come back as it is.
+        UserCodeError: the user's code raised while the value was computed.
     """
     if value is None:
         path.write_bytes(b"")
@@ -126,7 +128,7 @@ def write_value(value: object, path: Path) -> Written:
         path.write_bytes(value)
         return Written(BYTES)
     if isinstance(value, str):
-        path.write_text(value, encoding="utf-8", newline="")
+        _write_text(value, path)
         return Written(TEXT)
     written = _write_rows(value, path)
     if written is None:
@@ -138,10 +140,25 @@ def write_value(value: object, path: Path) -> Written:
     return written
 
 
+def _write_text(value: str, path: Path) -> None:
+    try:
+        content = value.encode()
+    except UnicodeEncodeError as error:
+        # Its text quotes the value.
+        place = error.start
+    else:
+        path.write_bytes(content)
+        return
+    raise StorageError(
+        f"the text has half of a character (a lone surrogate) at position {place}, which UTF-8 cannot hold. Take it"
+        " out, or return bytes"
+    )
+
+
 def _write_rows(value: object, path: Path) -> Written | None:
     """Write rows; None for a value that is none."""
     if isinstance(value, pa.RecordBatchReader):
-        write_batches(value, value.schema, path, "arrow")
+        write_batches(computed(value), value.schema, path, "arrow")
         return _frame(path, value.schema)
     if isinstance(value, pa.RecordBatch):
         value = pa.Table.from_batches([value])

@@ -79,6 +79,7 @@ ARROW = [
     pa.duration("s"),
     pa.duration("ns"),
     pa.list_(pa.timestamp("s")),
+    pa.list_(pa.field("named", pa.int8())),
     pa.large_list(pa.int8()),
     pa.list_(pa.int8(), 2),
     pa.struct([("a", pa.date64()), ("b", pa.string())]),
@@ -110,6 +111,9 @@ INDEXED = [
     pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([("x", 1), ("y", 2)], names=["p", None])),
     pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2026", periods=2, tz=ZONE, name="t")),
     pd.DataFrame({"a": [1]}, index=pd.CategoricalIndex(["q"], name="k")),
+    pd.DataFrame({"a": [1, 2]}, index=pd.RangeIndex(10, 30, 10, name="r")),
+    pd.DataFrame({"a": [1, 2]}, index=array([2**53 + 1, None], pd.ArrowDtype(pa.int64()))),
+    pd.DataFrame({"__index_level_0__": [1, 2]}, index=[5, 3]),
 ]
 
 
@@ -122,6 +126,8 @@ def test_who_knows_no_pandas_gets_an_index_that_has_a_name_as_a_column(tmp_path:
     frame = pd.DataFrame({"a": [1, 2]}, index=[5, 3])
     assert again(frame, tmp_path, "arrow").to_pydict() == {"a": [1, 2]}
     assert again(frame, tmp_path, "batches").read_all().to_pydict() == {"a": [1, 2]}
+    taken = pd.DataFrame({"__index_level_0__": [1, 2]}, index=[5, 3])
+    assert again(taken, tmp_path, "arrow").to_pydict() == {"__index_level_0__": [1, 2]}
     named = frame.rename_axis("id")
     assert again(named, tmp_path, "polars").to_dict(as_series=False) == {"a": [1, 2], "id": [5, 3]}
 
@@ -180,6 +186,7 @@ def test_a_column_of_arrow_keeps_its_type(kind: pa.DataType, tmp_path: Path):
         found = again(part, tmp_path)
         assert found.schema.equals(part.schema, check_metadata=True)
         assert found.equals(part)
+        assert str(found["column"].type) == str(kind)
     streamed = again(table.to_reader(), tmp_path, "batches")
     assert streamed.schema.equals(table.schema)
     assert streamed.read_all().to_pylist() == table.to_pylist()
@@ -240,6 +247,48 @@ def test_other_programs_read_a_plain_file(tmp_path: Path):
             "a pandas.Series is not stored: a pandas DataFrame, .* Nothing is pickled: a pickle runs code",
         ),
         ({"a": 1}, "a builtins.dict is not stored"),
+        (
+            pd.DataFrame([[1, 2]], columns=["1", 1]),
+            "names of columns of the DataFrame are of several types: int, str",
+        ),
+        (pd.DataFrame([[1]], columns=pd.CategoricalIndex(["x"])), "the names of columns .* would not come back"),
+        (
+            pd.DataFrame([[1]], columns=pd.period_range("2026", periods=1, freq="M")),
+            "names of columns .* Make them",
+        ),
+        (pd.DataFrame([[1, 2]], columns=[True, False]), r"the names of columns .* would not come back"),
+        (pd.DataFrame({"a": [1]}, index=pd.Index([2], name=7)), "the names of the index .* would not come back"),
+        (pd.DataFrame({"a": [1]}, index=pd.MultiIndex.from_arrays([[1]])), "is a MultiIndex of one level"),
+        (
+            pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex([[2**53 + 1], ["x"]], [[0, -1], [0, 0]])),
+            "level 0 of the index of the DataFrame .dtype int64. would come back as dtype float64",
+        ),
+        (pd.DataFrame({"ok": [1], "c": [1j]}), "column 'c' of the DataFrame .dtype complex128. holds what has no type"),
+        (pd.DataFrame({"ok": [1, 2], "c": pd.cut([1, 5], 2)}), "column 'c' of the DataFrame .* has no type in Arrow"),
+        (pa.table({"ok": [1], "d": pa.nulls(1, pa.decimal128(10, -2))}), r"column 'd' is of the Arrow type decimal128"),
+        (
+            pa.table({"ok": [1], "l": pa.nulls(1, pa.list_(pa.dictionary(pa.int8(), pa.bool_())))}),
+            "column 'l' is of the Arrow type list.*, which Parquet cannot hold; cast it first",
+        ),
+        (
+            pa.table({"ok": [1], "t": pa.array([2**62], pa.timestamp("s"))}),
+            r"column 't' .timestamp\[s\]. holds a value that Parquet cannot hold",
+        ),
+        (pa.table({"a": [1]}).select([]), "without columns the number of rows would be lost"),
+        (
+            pa.RecordBatchReader.from_batches(pa.schema([]), [pa.record_batch({"a": [1]}).select([])]),
+            "without columns the number of rows would be lost",
+        ),
+        (
+            pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int8()}), iter([pa.record_batch({"b": ["geheim"]})])),
+            r"a batch has other columns than the schema of its reader: b .string.",
+        ),
+        (
+            pl.DataFrame({"ok": [1], "s": pl.Series([[]], dtype=pl.List(pl.Struct([])))}),
+            "column 's' holds structs",
+        ),
+        (pl.DataFrame(height=3), "without columns the number of rows would be lost"),
+        ("geheim\ud800", "the text has half of a character .a lone surrogate. at position 6"),
     ],
 )
 def test_what_cannot_be_stored_is_named_without_a_value(value: object, words: str, tmp_path: Path):
