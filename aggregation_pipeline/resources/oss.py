@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from dagster import Config, ConfigurableResource
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.messages import describe_problem
@@ -58,6 +58,17 @@ class OSSFields(Config):
     )
     part_mib: int | None = Field(default=None, description="MiB of such a part. Default: 8.")
     temp_dir: str | None = Field(default=None, description="For files on their way. Default: the system's.")
+
+    @field_validator("bucket", "region", "endpoint", "link_endpoint")
+    @classmethod
+    def _refuse_users(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # Pydantic's own errors would quote it, and Dagster would show it.
+        if value is not None and "@" in value:
+            raise SettingsError(
+                f"{cls.__name__}: {info.field_name} holds an @: it takes no user and no key. Leave them out, and give"
+                ' access_key_id=EnvVar("OSS_ACCESS_KEY_ID") and access_key_secret=EnvVar("OSS_ACCESS_KEY_SECRET").'
+            )
+        return value
 
     def get_resource_definition(self) -> _Definition:
         """Return Dagster's definition.

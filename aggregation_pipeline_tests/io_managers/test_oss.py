@@ -1,5 +1,6 @@
 """`OSSIOManager` in a Dagster project that has nothing else of ours: real runs, on the OSS test server."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,41 @@ def test_what_cannot_be_stored_or_loaded_is_said_with_the_asset_and_the_remedy(
             run(instance, folder, *assets, selection=[selected])
 
 
+class OwnError(Exception):
+    pass
+
+
+def test_what_the_users_own_code_raises_is_shown_as_it_is(
+    instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path
+):
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        raise failures.pop() from KeyError("cause")
+
+    @asset
+    def streamed() -> Any:
+        return pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
+
+    @asset
+    def unplanned() -> Any:
+        return pl.LazyFrame({"a": ["x"]}).select("nowhere")
+
+    @asset
+    def uncomputed() -> Any:
+        return pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int8))
+
+    failures: list[Exception] = [OwnError("my words"), pa.ArrowInvalid("my words"), StorageError("my words")]
+    for failure in list(reversed(failures)):
+        with pytest.raises(type(failure), match="my words") as error:
+            run(instance, folder, streamed)
+        assert isinstance(error.value.__cause__, KeyError)
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="nowhere"):
+        run(instance, folder, unplanned)
+    with pytest.raises(pl.exceptions.InvalidOperationError, match="conversion from `str`"):
+        run(instance, folder, uncomputed)
+    assert stored(tmp_path) == []
+
+
 def test_a_value_of_another_kind_takes_the_place_of_the_former(
     instance: DagsterInstance, folder: OSSIOManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -200,6 +236,12 @@ def test_a_table_of_another_code_location_says_that_it_is_none_yet(instance: Dag
             {"bucket": "b", "access_key_secret": "geheim"},
             r'got the text of access_key_secret, .*access_key_secret=EnvVar\("OSS_ACCESS_KEY_SECRET"\)',
         ),
+        (
+            {"bucket": "b", "endpoint": "https://key:geheim@oss"},
+            "OSSIOManager: endpoint holds an @: it takes no user",
+        ),
+        ({"bucket": "b", "link_endpoint": "key:geheim@oss"}, "OSSIOManager: link_endpoint holds an @"),
+        ({"bucket": "oss://key:geheim@b"}, "OSSIOManager: bucket holds an @"),
     ],
 )
 def test_wrong_fields_are_refused_when_the_project_loads(fields: dict[str, Any], words: str):

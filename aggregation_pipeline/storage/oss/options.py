@@ -65,7 +65,7 @@ class OssOptions:
     def __post_init__(self) -> None:
         if not _BUCKET.fullmatch(self.bucket):
             raise SettingsError(
-                f"OSS_BUCKET {self.bucket!r} is no bucket name: 3 to 63 lowercase letters, digits and hyphens, no"
+                f"OSS_BUCKET {_shown(self.bucket)} is no bucket name: 3 to 63 lowercase letters, digits and hyphens, no"
                 " hyphen at either end."
             )
         self._check_keys()
@@ -140,10 +140,17 @@ def is_custom_domain(endpoint: str) -> bool:
     return not host.endswith(".aliyuncs.com") and not _ADDRESS.fullmatch(host)
 
 
+def _shown(text: str) -> str:
+    """The text for a message, without what may be a user and a key."""
+    return repr(text.rpartition("@")[2])
+
+
 def _region(text: str) -> str:
     region = text.strip().removeprefix("oss-").removesuffix("-internal")
     if region and not _REGION.fullmatch(region):
-        raise SettingsError(f"OSS_REGION {text!r} is no region: expected the like of oss-cn-hangzhou or cn-hangzhou.")
+        raise SettingsError(
+            f"OSS_REGION {_shown(text)} is no region: expected the like of oss-cn-hangzhou or cn-hangzhou."
+        )
     return region
 
 
@@ -156,7 +163,7 @@ def _host(endpoint: str, *, name: str = "OSS_ENDPOINT") -> str:
     problem = url_problem(url)
     if problem or (parts := urlsplit(url)).path or parts.query or parts.fragment or parts.username is not None:
         raise SettingsError(
-            f"{name} {endpoint.rpartition('@')[2]!r} is no endpoint: expected a host such as"
+            f"{name} {_shown(endpoint)} is no endpoint: expected a host such as"
             f" oss-cn-hangzhou.aliyuncs.com, with http(s):// if need be{f'; {problem}' if problem else ''}."
         )
     return str(parts.hostname)

@@ -59,6 +59,8 @@ def test_the_region_may_be_read_off_the_endpoint():
         ({"bucket": "Shop_1"}, "OSS_BUCKET 'Shop_1' is no bucket name"),
         ({"region": ""}, "OSS_REGION is missing.*OSS_REGION=oss-cn-hangzhou"),
         ({"region": "Hangzhou!"}, "OSS_REGION 'Hangzhou!' is no region"),
+        ({"bucket": "oss://LTAIid:hush-hush@shop"}, "OSS_BUCKET 'shop' is no bucket name"),
+        ({"region": "LTAIid:hush-hush@Hangzhou"}, "OSS_REGION 'Hangzhou' is no region"),
         ({"endpoint": "shop.oss-cn-hangzhou.aliyuncs.com"}, "names the bucket already"),
         ({"endpoint": "oss-cn-beijing.aliyuncs.com"}, "name different regions"),
         ({"endpoint": "ftp://files.example.com"}, "is no endpoint"),
