@@ -59,12 +59,12 @@ def from_pandas(frame: pd.DataFrame) -> pa.Table:
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """Return the table as a frame.
 
-    With pandas' metadata it is the frame that was stored. Without, its columns are Arrow's, so that a DECIMAL stays a
-    decimal, and an integer with NULLs stays an integer.
+    A table of `from_pandas` is the frame that was stored. The columns of another are Arrow's, so that a DECIMAL stays a
+    decimal, and an integer with NULLs stays an integer, even if pyarrow has made it of a frame.
     """
     metadata = table.schema.metadata or {}
-    if _PANDAS_KEY not in metadata:
-        mapped: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    if _ARROW_COLUMNS_KEY not in metadata:
+        mapped: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
         return mapped
     arrow_columns: list[int] = json.loads(metadata.get(_ARROW_COLUMNS_KEY, b"[]"))
     objects: dict[int, bool] = {int(key): value for key, value in json.loads(metadata.get(_OBJECTS_KEY, b"{}")).items()}

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -145,6 +146,14 @@ def test_what_could_be_written_alone_is_refused_too(tmp_path: Path):
     frame = pd.DataFrame({"a": pd.Categorical([uuid.UUID(int=5)])})
     with pytest.raises(StorageError, match=r"column 'a' is of the Arrow type dictionary.*, which Parquet cannot hold"):
         again(frame, tmp_path)
+
+
+def test_a_table_that_pyarrow_made_of_a_frame_keeps_its_integers_in_pandas(tmp_path: Path):
+    table = pa.Table.from_pandas(pd.DataFrame({"a": objects([WIDE, None])}))
+    write_value(table, tmp_path / "value")
+    found: Any = read_value(tmp_path / "value", FRAME, "pandas")
+    assert found["a"][0] == WIDE
+    assert found["a"].dtype == "int64[pyarrow]"
 
 
 SCALARS = (
