@@ -25,10 +25,18 @@ def image(server_folder: Path) -> Iterator[Path]:
         missing("no Python of this version that every user may run: apt-get install python3-venv python3-dev")
     folder, build = server_folder / "image", server_folder / "build"
     _copy_context(build)
+    defaults = dict(rest.split("=", 1) for word, rest in instructions() if word == "ARG" and "=" in rest)
     for word, rest in instructions():
         if word == "RUN" and _FOLDER in rest:
             command = rest.replace(_FOLDER, str(folder)).replace("python -m venv", f"{python} -m venv")
-            done = subprocess.run(["sh", "-ec", command], cwd=build, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["sh", "-ec", command],
+                cwd=build,
+                env=defaults | os.environ,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     shutil.rmtree(build)
     # Root may write everywhere: so nothing may belong to the user who runs it.

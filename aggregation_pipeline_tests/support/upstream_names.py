@@ -118,6 +118,7 @@ IMPORTED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "dagster._core.storage.schedules.schema": (("ScheduleStorageSqlMetadata",), "instance: makes the tables"),
     "dagster._core.storage.sql": (("stamp_alembic_rev",), "instance: notes the version of new tables"),
+    "dagster._core.storage.tags": (("PARTITION_NAME_TAG",), "instance: the partition of a line's run"),
     "dagster._core.workspace.context": (
         ("WorkspaceProcessContext", "WorkspaceRequestContext"),
         "health, launching, web: what Dagster's webserver serves, and which code it has loaded",
