@@ -5,22 +5,27 @@ from collections.abc import Sequence
 from typing import Final
 
 HIDDEN: Final = "***"
-_WORD: Final = (
-    r"[\w-]*(?:passw|passphrase|(?<![a-z])pass(?![a-z])|pwd|secret|token|credential|api_?key|密码|口令)[\w-]*"
-)
-_SECRET_KEY: Final = re.compile(_WORD, re.IGNORECASE)
+# Beginning where a word begins, and with bounds, so that the time does not grow with the square of a text's length.
+_NAMES: Final = r"(?:passw|passphrase|(?<![a-z])pass(?![a-z])|pwd|secret|token|credential|api_?key|密码|口令)"
+_WORD: Final = rf"{_NAMES}[\w-]{{0,80}}"
+_SECRET_KEY: Final = re.compile(_NAMES, re.IGNORECASE)
 # Everything up to the last @, because a password may hold / : and @ too; once, where a name is repeated.
-_IN_URL: Final = re.compile(r"([:：]//)(?!\*{3}@)[^\n]*[@＠]")
+_IN_URL: Final = re.compile(r"([:：]//)(?!\*{3}@)[^\n]{0,2000}[@＠]")
 # A URL that was cut before its @, or whose host is missing. A number behind the colon is a port.
 _CUT_URL: Final = re.compile(r"([:：]//[^\s/:：@＠'\"]*[:：])(?!\d{1,5}(?:[\s/?#'\",;)]|$))[^\s@＠]+")
-_BEFORE_HOST: Final = re.compile(r"([^\s:：@＠'\"`(\[{=,;/]+[:：])(?!//)\S*[@＠]")
-_ASSIGNED: Final = re.compile(rf"({_WORD}\s*=+\s*)(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s&;,'\"]+)", re.IGNORECASE)
+_USER: Final = r"\s:：@＠'\"`(\[{=,;/"
+_BEFORE_HOST: Final = re.compile(rf"(?<![^{_USER}])([^{_USER}]+[:：])(?!//)\S{{0,1000}}[@＠]")
+_ASSIGNED: Final = re.compile(
+    rf"({_WORD}\s{{0,9}}={{1,2}}\s{{0,9}})(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s&;,'\"]+)", re.IGNORECASE
+)
 # In a value alone, whose end is known, a password may hold blanks, quotes and line breaks.
 _IN_VALUE: Final = (
     (re.compile(r"([:：]//).*[@＠]", re.DOTALL), rf"\1{HIDDEN}@"),
-    (re.compile(r"(\s*[^\s:：@＠]+[:：])(?!//).*[@＠]", re.DOTALL), rf"\1{HIDDEN}@"),
-    (re.compile(rf"({_WORD}[\"']?\s*[:：=]\s*).*", re.IGNORECASE | re.DOTALL), rf"\1{HIDDEN}"),
+    (re.compile(r"(?<!\S)([^\s:：@＠]+[:：])(?!//).*[@＠]", re.DOTALL), rf"\1{HIDDEN}@"),
+    (re.compile(rf"({_WORD}[\"']?\s{{0,9}}[:：=]\s{{0,9}}).*", re.IGNORECASE | re.DOTALL), rf"\1{HIDDEN}"),
 )
+# What is longer is shown in part at most.
+_LONGEST: Final = 1000
 
 
 def without_secrets(message: str) -> str:
@@ -31,7 +36,10 @@ def without_secrets(message: str) -> str:
 
 
 def shown_text(value: str) -> str:
-    """A text of the file as a message may repeat it. Cut it only afterwards: half a URL is not known to be one."""
+    """A text of the file as a message may repeat it, a very long one in part. Cut it only afterwards: of half a URL
+    not all is known.
+    """
+    value = value[:_LONGEST]
     for pattern, kept in _IN_VALUE:
         value = pattern.sub(kept, value)
     return without_secrets(value)

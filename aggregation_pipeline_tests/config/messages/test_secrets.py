@@ -96,3 +96,10 @@ def test_the_rest_of_the_message_stays(tmp_path: Path, text: str, words: str):
 )
 def test_what_holds_no_password_is_repeated_as_it_is(text: str):
     assert shown_text(text) == without_secrets(text) == text
+
+
+@pytest.mark.parametrize("part", ["a", "a:", "://", "@", "password ", "passw", "-"])
+def test_long_texts_are_looked_through_in_their_length_alone(part: str):
+    text = part * 10_000
+    assert len(shown_text(text)) <= 1000
+    assert without_secrets(text)
