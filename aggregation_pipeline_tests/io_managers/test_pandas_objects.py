@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.io_managers.values import FRAME, read_value, write_value
 
-EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 SHANGHAI, PLUS_8 = ZoneInfo("Asia/Shanghai"), dt.timezone(dt.timedelta(hours=8))
 WIDE = 2**53 + 1
 MORNING = dt.datetime(2026, 1, 1, 5)
