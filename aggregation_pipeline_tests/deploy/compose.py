@@ -109,7 +109,7 @@ class Containers:
         """Run a command to its end where a service runs."""
         return subprocess.run(
             command, env=self.environment(service), cwd=self.folder / "srv/aggregation", capture_output=True,
-            text=True, timeout=120, check=False, **({} if root else _as_user()),
+            text=True, timeout=120, check=False, **({} if root else _as_user(service)),
         )  # fmt: skip
 
     def start(self, service: str) -> None:
@@ -117,7 +117,7 @@ class Containers:
         with (self.folder / "tmp" / f"{service}.log").open("ab") as log:
             self.processes[service] = subprocess.Popen(
                 self.command(service), env=self.environment(service), cwd=self.folder / "srv/aggregation",
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **_as_user(),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **_as_user(service),
             )  # fmt: skip
 
     def healthy(self, service: str) -> bool:
@@ -162,8 +162,9 @@ def _family(pid: int) -> list[int]:
     return []
 
 
-def _as_user() -> dict[str, Any]:
-    return {"user": USER, "group": USER, "extra_groups": []}
+def _as_user(service: str = "code") -> dict[str, Any]:
+    user, group = compose_file()["services"][service].get("user", f"{USER}:{USER}").split(":")
+    return {"user": int(user), "group": int(group), "extra_groups": []}
 
 
 def reachable_python() -> str | None:

@@ -26,13 +26,15 @@ def image(server_folder: Path) -> Iterator[Path]:
     folder, build = server_folder / "image", server_folder / "build"
     _copy_context(build)
     defaults = dict(rest.split("=", 1) for word, rest in instructions() if word == "ARG" and "=" in rest)
+    # With what the profile workers needs.
+    arguments = defaults | {"LOCK": "celery"} | os.environ
     for word, rest in instructions():
         if word == "RUN" and _FOLDER in rest:
             command = rest.replace(_FOLDER, str(folder)).replace("python -m venv", f"{python} -m venv")
             done = subprocess.run(
                 ["sh", "-ec", command],
                 cwd=build,
-                env=defaults | os.environ,
+                env=arguments,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aggregation_pipeline_tests.deploy.compose import USER, Containers
-from aggregation_pipeline_tests.deploy.stack import SERVICES, Stack, let_everybody_in
+from aggregation_pipeline_tests.deploy.stack import SERVICES, WORKERS, Stack, let_everybody_in
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.waiting import until
 
@@ -38,11 +38,16 @@ def stack(image: Path, server_folder: Path, mariadb: "MySQLServer", postgres: "P
     with mariadb.connect(database=None) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE USER {database} IDENTIFIED BY '{PASSWORD}'")
         cursor.execute(f"GRANT ALL ON {database}.* TO {database}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port, redis = free_port(), free_port()
     assert mariadb.host
-    replaced = {"mysql": mariadb.host, "3306": str(mariadb.port), "shop": database, "3000": port}
+    replaced = {
+        "mysql": mariadb.host,
+        "3306": str(mariadb.port),
+        "shop": database,
+        "3000": port,
+        "redis:6379": f"127.0.0.1:{redis}",
+        "* -::*": f"127.0.0.1\nport {redis}",
+    }
     # Short: the path of a socket holds about a hundred bytes.
     containers = Containers(server_folder / "c", image, replaced)
     containers.folder.mkdir()
@@ -69,6 +74,12 @@ def stack(image: Path, server_folder: Path, mariadb: "MySQLServer", postgres: "P
             cursor.execute(f"DROP USER {database}")
 
 
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
 def modes(folder: Path) -> Mapping[str, tuple[int, int, int]]:
     found = {path.name: path.stat() for path in folder.iterdir()}
     return {name: (stat.S_IMODE(each.st_mode), each.st_uid, each.st_gid) for name, each in found.items()}
@@ -89,9 +100,13 @@ def test_folders_and_secrets_are_prepared_and_what_is_not_a_secret_any_more_goes
     (containers.folder / "srv/aggregation/logs/combined.log").touch()
     done = containers.run(containers.command("prepare"), "prepare", root=True)
     assert (done.returncode, done.stdout) == (0, "Folders and secrets are ready\n"), done.stderr
-    ours = dict.fromkeys([".env", "dagster_pg_url", "demo_mysql_password", "later"], (0o440, 0, USER))
+    ours = dict.fromkeys(
+        [".env", "celery_broker_url", "dagster_pg_url", "demo_mysql_password", "later"], (0o440, 0, USER)
+    )
     assert modes(containers.folder / "run/secrets") == ours
-    theirs = dict.fromkeys(["postgres_password", "demo_mysql_password"], (0o440, 0, 999))
+    theirs = dict.fromkeys(
+        ["postgres_password", "demo_mysql_password", "redis_password", "redis.conf"], (0o440, 0, 999)
+    )
     assert modes(containers.folder / "run/server-secrets") == theirs
     made = (containers.folder / "run/server-secrets/postgres_password").read_bytes()
     assert len(made) == 48
@@ -156,13 +171,8 @@ def test_the_shop_is_loaded_once_and_replaces_no_tables_of_others(stack: Stack, 
 @pytest.fixture
 def running(stack: Stack) -> Stack:
     """The stack with all its services, and a token that launches tables."""
-    for service in SERVICES:
-        if service not in stack.containers.processes:
-            stack.containers.start(service)
-    stack.wait_for_health(*SERVICES)
-    if not stack.token:
-        stack.tool("users", "add", "ada", "--role", "operator", "--password-stdin", text="correct horse battery\n")
-        stack.token = stack.tool("tokens", "create", "test", "--scopes", "run", "--owner", "ada").strip()
+    stack.start(*SERVICES)
+    stack.sign_in()
     return stack
 
 
@@ -220,3 +230,41 @@ def test_the_daemon_stops_first_and_the_code_server_waits_for_its_runs(running: 
     assert code.wait(120) == 0
     running.wait(batch, "completed")
     del running.containers.processes["code"]
+
+
+@pytest.fixture
+def with_workers(stack: Stack) -> Stack:
+    """The stack with the profile workers, set up as docs/deployment.md says."""
+    containers = stack.containers
+    file = containers.folder / "project/.env"
+    text = file.read_text(encoding="utf-8")
+    if "RUNNER=celery" not in text:
+        for service in list(containers.processes):
+            containers.stop(service)
+        file.write_text(f"{text}RUNNER=celery\n", encoding="utf-8")
+        assert containers.run(containers.command("prepare"), "prepare", root=True).returncode == 0
+    if "redis" not in containers.processes:
+        containers.start("redis")
+    stack.start(*WORKERS, *SERVICES)
+    stack.sign_in()
+    return stack
+
+
+@pytest.mark.parametrize("killed", ["redis", "worker-1"])
+def test_with_workers_no_batch_is_lost_either(with_workers: Stack, killed: str):
+    stack = with_workers
+    with stack.held("orders"):
+        at_work = stack.launch("orders")
+        stack.wait(at_work, "in_progress")
+        # Not the code server: a worker computes it.
+        of_a_worker = [service for service in WORKERS if at_work in stack.containers.log(service)]
+        assert len(of_a_worker) == 1
+        waiting = stack.launch("users")
+        stack.containers.kill(killed)
+        stack.containers.start(killed)
+        stack.wait_for_health(*WORKERS)
+    died = of_a_worker == [killed]
+    stack.wait(at_work, "failed" if died else "completed")
+    until("an end", lambda: stack.status(waiting) in {"completed", "failed"}, 300, said=stack.logs)
+    stack.wait(stack.launch("orders"), "completed")
+    until("a row of each run", lambda: rows_of_runs(stack), 60, said=stack.logs)
