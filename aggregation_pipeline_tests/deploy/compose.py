@@ -94,7 +94,8 @@ class Containers:
     def command(self, service: str) -> list[str]:
         """Return the whole command of a service."""
         entry = compose_file()["services"][service]
-        entrypoint = entry.get("entrypoint", image_command("ENTRYPOINT"))
+        # Images of others only prepare what their command needs.
+        entrypoint = entry.get("entrypoint", image_command("ENTRYPOINT") if "build" in entry else [])
         return [self.translate(word) for word in [*entrypoint, *entry.get("command", image_command("CMD"))]]
 
     def environment(self, service: str) -> dict[str, str]:
