@@ -39,8 +39,9 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options
     data, sock = home / "data", home / "mariadb.sock"
     data.mkdir(parents=True)
     as_root = ["--user=root"] if is_root() else []
-    # Small buffers, no durability: nobody keeps a test's data.
-    common = ["--no-defaults", f"--datadir={data}", *as_root, "--innodb-log-file-size=32M"]
+    # A starting server deletes the temporary tables in its folder for them, another server's too; so does the one that
+    # the installer starts. Small buffers, no durability: nobody keeps a test's data.
+    common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}", *as_root, "--innodb-log-file-size=32M"]
     subprocess.run(
         [installer, *common, "--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve"],
         check=True,
@@ -53,8 +54,6 @@ def start_mariadb(home: Path, *, tls: bool = False, zones: bool = False, options
         *common,
         f"--socket={sock}",
         f"--pid-file={home / 'mariadb.pid'}",
-        # A starting server deletes the temporary tables in its folder, another server's too.
-        f"--tmpdir={home}",
         "--bind-address=127.0.0.1",
         f"--port={port}",
         "--skip-log-bin",
