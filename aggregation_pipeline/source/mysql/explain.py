@@ -23,7 +23,7 @@ _TABLE: Final = re.compile(
     r"avai\w*_index_name:\[(?P<possible>[^\]]*)\](?:\s*pruned_index_name:\[(?P<pruned>[^\]]*)\])?",
     re.MULTILINE | re.DOTALL,
 )
-_IS_OCEANBASE: Final = re.compile(r"^\|ID\|OPERATOR\s*\|", re.MULTILINE)
+_IS_OCEANBASE: Final = re.compile(r"^\|ID\s*\|OPERATOR\s*\|", re.MULTILINE)
 _TIDB_SCAN: Final = re.compile(r"(?:Table|Index)(?P<whole>Full|Range|RowID)Scan")
 _TIDB_INDEX: Final = re.compile(r"index:(?P<index>.+?)\(")
 # A privilege is missing.
