@@ -7,9 +7,10 @@ each amount the largest: they are computed one after the other.
 import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final
 
-from dagster import DagsterRun
+from dagster import DagsterInstance, DagsterRun
 from dagster._core.launcher import LaunchRunContext
 
 QUEUE_TAG: Final = "dagster-celery/queue"
@@ -47,6 +48,17 @@ def tags_of(needs: Iterable[Needs]) -> dict[str, str]:
         tags[KUBERNETES_TAG] = json.dumps({"container_config": {"resources": resources}}, sort_keys=True)
         tags[DOCKER_TAG] = json.dumps(_docker(resources), sort_keys=True)
     return tags
+
+
+def with_missing_tags(
+    instance: DagsterInstance, context: LaunchRunContext, more: Mapping[str, str] = MappingProxyType({})
+) -> DagsterRun:
+    """Give a run the tags that it lacks, and `more`; return it with all of them."""
+    run = context.dagster_run
+    if tags := {**missing_tags(context), **more}:
+        instance.add_run_tags(run.run_id, tags)
+        run = run.with_tags({**run.tags, **tags})
+    return run
 
 
 def missing_tags(context: LaunchRunContext) -> dict[str, str]:

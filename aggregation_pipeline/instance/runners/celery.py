@@ -18,7 +18,7 @@ from dagster_celery.tags import DAGSTER_CELERY_RUN_PRIORITY_TAG, DAGSTER_CELERY_
 from typing_extensions import override
 
 from aggregation_pipeline.errors import BrokerError
-from aggregation_pipeline.instance.run_needs import missing_tags
+from aggregation_pipeline.instance.run_needs import with_missing_tags
 from aggregation_pipeline.instance.runners.broker import (
     DEFAULT_QUEUE,
     QUEUE_TAG,
@@ -70,14 +70,9 @@ class CeleryLauncher(CeleryRunLauncher):
         Raises:
             DagsterUserCodeUnreachableError: Redis does not answer. Dagster puts the run back into its own queue.
         """
-        run = context.dagster_run
         # A run from the UI, a backfill or catch-up does not say its queue itself.
-        tags = missing_tags(context)
-        if rules := _rules_of(context):
-            tags[RULES_TAG] = rules
-        if tags:
-            self._instance.add_run_tags(run.run_id, tags)
-            run = run.with_tags({**run.tags, **tags})
+        rules = _rules_of(context)
+        run = with_missing_tags(self._instance, context, {RULES_TAG: rules} if rules else {})
         try:
             self.send(run)
         except BrokerError as error:

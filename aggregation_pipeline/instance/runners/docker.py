@@ -8,7 +8,7 @@ from dagster_docker import DockerRunLauncher
 from dagster_docker.container_context import DockerContainerContext
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.instance.run_needs import docker_arguments, missing_tags
+from aggregation_pipeline.instance.run_needs import docker_arguments, with_missing_tags
 from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.runner_containers import ContainerSettings
 
@@ -20,11 +20,8 @@ class DockerLauncher(DockerRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Create and start the container of a run."""
-        if tags := missing_tags(context):
-            self._instance.add_run_tags(context.dagster_run.run_id, tags)
-            run = context.dagster_run.with_tags({**context.dagster_run.tags, **tags})
-            context = LaunchRunContext(run, context.workspace)
-        super().launch_run(context)
+        run = with_missing_tags(self._instance, context)
+        super().launch_run(LaunchRunContext(run, context.workspace))
 
     def get_container_context(self, dagster_run: DagsterRun) -> DockerContainerContext:
         """Return what the container is created with."""

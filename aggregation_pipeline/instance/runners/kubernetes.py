@@ -4,7 +4,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._serdes import ConfigurableClassData
 from dagster_k8s import K8sRunLauncher
 
-from aggregation_pipeline.instance.run_needs import missing_tags
+from aggregation_pipeline.instance.run_needs import with_missing_tags
 from aggregation_pipeline.settings.base import load_part
 from aggregation_pipeline.settings.runner_containers import ContainerSettings
 
@@ -17,11 +17,8 @@ class KubernetesLauncher(K8sRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Create the job of a run."""
-        if tags := missing_tags(context):
-            self._instance.add_run_tags(context.dagster_run.run_id, tags)
-            run = context.dagster_run.with_tags({**context.dagster_run.tags, **tags})
-            context = LaunchRunContext(run, context.workspace)
-        super().launch_run(context)
+        run = with_missing_tags(self._instance, context)
+        super().launch_run(LaunchRunContext(run, context.workspace))
 
 
 def build(inst_data: ConfigurableClassData | None) -> KubernetesLauncher:
