@@ -32,11 +32,10 @@ from aggregation_pipeline.instance.worker_run import WorkerRun, run_of_this_proc
 from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT, build_heartbeat
-from aggregation_pipeline.resources.publisher import IO_MANAGER, PUBLISHER, Publisher, build_publisher
+from aggregation_pipeline.resources.publisher import IO_MANAGER, PUBLISHER, Publisher, build_publisher, publisher_of
 from aggregation_pipeline.services import loaded_config_digests
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.code_snapshot import loaded_config_text, pass_on_environment
-from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.settings.environment import env_file
 from aggregation_pipeline.settings.garbage_collection import garbage_collection_paused
 
@@ -63,7 +62,7 @@ def build_definitions(
     groups = groups_of(project, tables)
     tables = project.tables if tables is None else tables
     jobs = [build_job(group) for group in groups]
-    publisher = _publisher(settings)
+    publisher = publisher_of(settings)
     ticks = ticks_of(project, tables)
     node_files = [build_node_files_job(ticks)] if ticks else []
     retention = build_retention_job(project)
@@ -124,16 +123,6 @@ def _heartbeat(instance: DagsterInstance, run: DagsterRun, url: str) -> Abstract
     from aggregation_pipeline.runs.heartbeat import worker_heartbeat
 
     return worker_heartbeat(instance, run, url)
-
-
-def _publisher(settings: Settings) -> Publisher:
-    return Publisher(
-        open_store(settings),
-        settings.oss_prefix,
-        settings.temp_dir,
-        settings.require_dagster_url(),
-        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
-    )
 
 
 def _resources(project: Project, publisher: Publisher) -> dict[str, object]:

@@ -21,8 +21,7 @@ from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.io_managers.resource import build_io_manager
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.resources.heartbeat import HEARTBEAT
-from aggregation_pipeline.resources.publisher import IO_MANAGER, PUBLISHER, Publisher, build_publisher
-from aggregation_pipeline.settings.connections import open_store
+from aggregation_pipeline.resources.publisher import IO_MANAGER, PUBLISHER, Publisher, build_publisher, publisher_of
 from aggregation_pipeline.settings.log_once import log_once
 
 _log = logging.getLogger(__name__)
@@ -41,11 +40,8 @@ def build_component(project: Project, *, schedules: bool, sensors: bool, batch_j
         SettingsError: runs are to be recorded, and nothing says where.
     """
     tables, groups = project.tables, groups_of(project)
-    jobs, retention, publisher = (
-        [build_job(group) for group in groups],
-        build_retention_job(project),
-        _publisher(project),
-    )
+    jobs, retention = [build_job(group) for group in groups], build_retention_job(project)
+    publisher = publisher_of(project.settings)
     if project.settings.dagster_pg_url is None:
         log_once(_log, logging.WARNING, _no_locks(project))
     return Definitions(
@@ -62,17 +58,6 @@ def build_component(project: Project, *, schedules: bool, sensors: bool, batch_j
             *(_batch_jobs(project) if batch_jobs else []),
         ],
         resources=_resources(project, publisher),
-    )
-
-
-def _publisher(project: Project) -> Publisher:
-    settings = project.settings
-    return Publisher(
-        open_store(settings),
-        settings.oss_prefix,
-        settings.temp_dir,
-        "" if settings.dagster_pg_url is None else settings.dagster_pg_url.get_secret_value(),
-        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
     )
 
 

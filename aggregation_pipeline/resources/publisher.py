@@ -12,6 +12,8 @@ from dagster import InitResourceContext, ResourceDefinition, resource
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import StorageError
 from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.settings.connections import open_store
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key
 from aggregation_pipeline.storage.lock_protocol import Lock, NoLock
@@ -94,6 +96,17 @@ class Publisher:
 
     def _destination(self, entry: TableEntry, run_id: str, lock: Lock) -> Destination:
         return Destination(self.store, self.prefix, run_id, entry.options, self.temp_dir, lock, entry.names)
+
+
+def publisher_of(settings: Settings) -> Publisher:
+    """Return the publisher that the settings describe. Nothing is opened; without DAGSTER_PG_URL it has no locks."""
+    return Publisher(
+        open_store(settings),
+        settings.oss_prefix,
+        settings.temp_dir,
+        "" if settings.dagster_pg_url is None else settings.dagster_pg_url.get_secret_value(),
+        settings.oss_link_seconds if settings.oss_links_in_metadata else None,
+    )
 
 
 def build_publisher(publisher: Publisher) -> ResourceDefinition:
