@@ -17,7 +17,7 @@ from aggregation_pipeline.alerts.monitored import Detected, last_good_files
 from aggregation_pipeline.runs.asset_keys import MANIFEST, export_path, is_node_files, parse_asset_key, table_path
 from aggregation_pipeline.runs.event_log import node_files_events, run_events
 from aggregation_pipeline.runs.model import Event, Failed, Finished, Planned, RunInfo
-from aggregation_pipeline.runs.run_records import LATE_UPDATES, run_info, runs_since
+from aggregation_pipeline.runs.run_records import LATE_UPDATES, UNFINISHED, run_info, runs_since
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, TICK_TAG, WILL_RETRY_TAG
 
 # Dagster decides on a retry after the failure, and writes the tag a moment later.
@@ -26,11 +26,6 @@ _UNDECIDED: Final = timedelta(seconds=15)
 _RETRY_PATIENCE: Final = timedelta(minutes=15)
 # Failures of one tick are told together, at its end. After this time nobody waits for its other runs.
 _TICK_PATIENCE: Final = timedelta(hours=1)
-_UNFINISHED: Final = [
-    status
-    for status in DagsterRunStatus
-    if status not in (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
-]
 _PAGE: Final = 200
 
 
@@ -152,7 +147,7 @@ def _tick_goes_on(instance: DagsterInstance, run: DagsterRun, known: dict[str, b
     if tick is None:
         return False
     if tick not in known:
-        others = RunsFilter(job_name=run.job_name, tags={TICK_TAG: tick}, statuses=_UNFINISHED)
+        others = RunsFilter(job_name=run.job_name, tags={TICK_TAG: tick}, statuses=UNFINISHED)
         known[tick] = bool(instance.get_runs(others, limit=1))
     return known[tick]
 

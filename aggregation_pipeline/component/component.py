@@ -1,7 +1,6 @@
 """Tables as a component of any Dagster project: `type: aggregation_pipeline.AggregationComponent` in a defs.yaml."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,8 +137,3 @@ def _place(context: ComponentLoadContext) -> str:
 def _text(value: object) -> str:
     """The value of a variable as it stands in an environment."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def defs_of(attributes: Mapping[str, Any], context: ComponentLoadContext) -> Definitions:
-    """Return the definitions of a component with these attributes, for code and tests."""
-    return AggregationComponent.from_attributes_dict(attributes=dict(attributes), context=context).build_defs(context)

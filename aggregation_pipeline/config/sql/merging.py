@@ -8,15 +8,19 @@ the results of the single tables do not tell its result over all of them.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 MERGED_FUNCTIONS: Final = frozenset(("count", "sum", "min", "max", "avg"))
 _ONLY: Final = (
     "of several tables read as one, only COUNT, SUM, MIN, MAX and AVG, and expressions of them, can be computed from"
     " the results of each table"
 )
+_DOT: Final = Token("symbol", ".")
 _REMEDY: Final = "; leave it out, or compute it from the detail rows"
 # Aggregate functions that sqlglot takes for any other function.
 _OTHER_AGGREGATES: Final = frozenset(
@@ -132,9 +136,6 @@ def _is_call(tokens: Sequence[Token], position: int) -> bool:
     return is_name and bool(following) and following[0].text == "("
 
 
-_DOT: Final = Token("symbol", ".")
-
-
 def _closing(tokens: Sequence[Token], opening: int) -> int:
     depth = 0
     for position in range(opening, len(tokens)):
@@ -156,20 +157,19 @@ def _places(tokens: Sequence[Token], clean: str) -> list[int]:
 
 def _refuse_rest(rest: str) -> None:
     """Refuse an expression that needs more of the rows than its calls tell."""
-    _refuse_aggregates(rest)
-    import sqlglot
     from sqlglot import exp
 
     from aggregation_pipeline.config.sql.trees import is_column
 
-    for node in sqlglot.parse_one(f"SELECT ({rest})", read="mysql").find_all(exp.Column, exp.Query):
+    for node in _refuse_aggregates(rest).find_all(exp.Column, exp.Query):
         if isinstance(node, exp.Query) and node.parent is not None:
             raise ExpressionError(f"a sub-select beside an aggregate: {_ONLY}{_REMEDY}")
         if isinstance(node, exp.Column) and is_column(node):
             raise ExpressionError(f"{node.name} stands outside of an aggregate function: {_ONLY}{_REMEDY}")
 
 
-def _refuse_aggregates(rest: str) -> None:
+def _refuse_aggregates(rest: str) -> "exp.Expr":
+    """Refuse an expression with further aggregates; return it as a tree."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -183,3 +183,4 @@ def _refuse_aggregates(rest: str) -> None:
         if not isinstance(node, exp.Anonymous) or name in _OTHER_AGGREGATES:
             shown = node.sql("mysql").partition("(")[0].upper() or name
             raise ExpressionError(f"{shown}(...): {_ONLY}{_REMEDY}")
+    return tree
