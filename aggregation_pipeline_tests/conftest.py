@@ -23,6 +23,8 @@ from aggregation_pipeline_tests.support.servers.endings import endings
 from aggregation_pipeline_tests.support.servers.missing import missing
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from aggregation_pipeline_tests.support.deployment import Deployment
     from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
     from aggregation_pipeline_tests.support.servers.mariadb import MariaDB
@@ -224,6 +226,16 @@ def postgres(server_folder: Path) -> "Iterator[PostgresServer]":
 def dagster_database(postgres: "PostgresServer") -> str:
     """One Dagster storage for all whole deployments: making its tables takes a second."""
     return postgres.fresh_database()
+
+
+@pytest.fixture(scope="session")
+def stored_runs(postgres: "PostgresServer") -> "Iterator[tuple[str, DagsterInstance]]":
+    """One Dagster storage, with its URL, for tests that wipe it: making its tables takes a second."""
+    from aggregation_pipeline_tests.support.runs import open_instance
+
+    url = postgres.fresh_database()
+    with open_instance(url) as instance:
+        yield url, instance
 
 
 @pytest.fixture

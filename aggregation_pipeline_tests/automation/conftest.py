@@ -1,4 +1,4 @@
-"""A shop of its own for each test, on one Dagster storage for all: making its tables takes a second."""
+"""A shop of its own for each test, or Dagster without runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from aggregation_pipeline_tests.support.servers.handles import MySQLServer, PostgresServer
+    from aggregation_pipeline_tests.support.servers.handles import MySQLServer
     from aggregation_pipeline_tests.support.shop import Shop
-
-
-@pytest.fixture(scope="package")
-def stored_runs(postgres: "PostgresServer") -> "Iterator[tuple[str, DagsterInstance]]":
-    from aggregation_pipeline_tests.support.runs import open_instance
-
-    url = postgres.fresh_database()
-    with open_instance(url) as instance:
-        yield url, instance
 
 
 @pytest.fixture
@@ -30,3 +21,11 @@ def shop(mysql: "MySQLServer", stored_runs: "tuple[str, DagsterInstance]", tmp_p
     url, instance = stored_runs
     yield Shop(mysql, mysql.fresh_database(), url, tmp_path, instance)
     instance.wipe()
+
+
+@pytest.fixture
+def instance(stored_runs: "tuple[str, DagsterInstance]") -> "DagsterInstance":
+    """Dagster without runs."""
+    _, instance = stored_runs
+    instance.wipe()
+    return instance

@@ -1,9 +1,8 @@
 """`runs: per_table`: a tick makes a run a table, each once, and what is still at work is left out."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dagster import (
@@ -25,10 +24,7 @@ from aggregation_pipeline.launching.plan import LaunchRequest, plan
 from aggregation_pipeline.project import Project, load_project
 from aggregation_pipeline.runs.tags import LOGICAL_TIME_TAG, PARTITION_NAME_TAG, TICK_TAG, WINDOW_TAG
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline_tests.support.runs import ORIGIN, open_instance
-
-if TYPE_CHECKING:
-    from aggregation_pipeline_tests.support.servers.handles import PostgresServer
+from aggregation_pipeline_tests.support.runs import ORIGIN
 
 AT = datetime(2026, 11, 20, 18, tzinfo=UTC)  # 02:00 of the next day in Shanghai
 TABLES = """
@@ -41,18 +37,6 @@ tables:
   orders: {partition: {column: created_at, every: day, start: 2026-11-01}}
   items: {partition: {column: created_at, every: day, start: 2026-11-01}}
 """
-
-
-@pytest.fixture(scope="module")
-def storage(postgres: "PostgresServer") -> Iterator[DagsterInstance]:
-    with open_instance(postgres.fresh_database()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance(storage: DagsterInstance) -> DagsterInstance:
-    storage.wipe()
-    return storage
 
 
 def project_of(folder: Path, text: str, **variables: Any) -> Project:

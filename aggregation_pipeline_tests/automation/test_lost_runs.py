@@ -2,7 +2,6 @@
 
 import functools
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ from aggregation_pipeline.runs.event_log import run_events
 from aggregation_pipeline.runs.model import Failed
 from aggregation_pipeline.runs.tags import AUTO_RETRY_RUN_ID_TAG, IN_PROCESS_TAG, REPLACED_RUN_TAG, RUN_KEY_TAG
 from aggregation_pipeline_tests.support import runs
-from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, open_instance, report
+from aggregation_pipeline_tests.support.runs import ORIGIN, FakeTable, report
 
 CODE = JobPythonOrigin("aggregate", RepositoryPythonOrigin("python", ModuleCodePointer("module", "defs", None)))
 create = functools.partial(runs.create, job_code_origin=CODE)
@@ -44,18 +43,6 @@ TICK = {
     "dagster/schedule_name": "aggregate_schedule",
     "aggregation/window": "2026-11-20",
 }
-
-
-@pytest.fixture(scope="module")
-def storage(postgres: Any) -> Iterator[DagsterInstance]:
-    with open_instance(postgres.fresh_database()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance(storage: DagsterInstance) -> DagsterInstance:
-    storage.wipe()
-    return storage
 
 
 def tick(instance: DagsterInstance, cursor: str | None = None) -> str | None:

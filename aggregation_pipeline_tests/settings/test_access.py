@@ -1,6 +1,5 @@
 """The variables of access: what they mean, and which of them cannot be right."""
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
@@ -10,20 +9,10 @@ import pytest
 
 from aggregation_pipeline.access.roles import Role
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.base import Settings, load_settings
-from aggregation_pipeline_tests.support.deployment import use_environment
+from aggregation_pipeline.settings.base import Settings
 
 OIDC = {"OIDC_ISSUER": "https://login.example.com/", "OIDC_CLIENT_ID": "us", "OIDC_CLIENT_SECRET": "hidden-word"}
 Read = Callable[..., Settings]
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Read:
-    def settings(**variables: str) -> Settings:
-        use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, **variables})
-        return load_settings()
-
-    return settings
 
 
 def test_accounts_lie_in_dagster_home_unless_a_file_is_named(read: Read, tmp_path: Path):

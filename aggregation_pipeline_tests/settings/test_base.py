@@ -1,6 +1,5 @@
 """The environment: right values are read, wrong ones are all named at once, and no secret is ever shown."""
 
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from dagster import DagsterInstance
 from dagster_postgres import PostgresEventLogStorage
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline_tests.support.deployment import use_environment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 
@@ -19,15 +17,6 @@ OSS = {
     "OSS_ACCESS_KEY_SECRET": "key-secret-1",
     "OSS_BUCKET": "exports",
 }
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch):
-    def settings(**variables: str) -> Settings:
-        use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, **variables})
-        return load_settings()
-
-    return settings
 
 
 def test_everything_has_a_default_and_nothing_is_required_to_load(read):

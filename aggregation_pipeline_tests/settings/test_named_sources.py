@@ -2,25 +2,19 @@
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aggregation_pipeline.config.sources import Source
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.base import Settings, load_settings
+from aggregation_pipeline.settings.base import load_settings
 from aggregation_pipeline.settings.code_snapshot import pass_on_environment
 from aggregation_pipeline.settings.named_sources import NamedSources
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 
 CRM = {"DB_CRM_HOST": "crm.internal", "DB_CRM_USER": "u", "DB_CRM_NAME": "d", "DB_CRM_PASSWORD": "hush-hush"}
 HIDDEN = "S3cr3tXYZ"
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    return settings_of(monkeypatch)
 
 
 def test_variables_alone_make_a_source(read):

@@ -1,26 +1,14 @@
 """RUNNER: what goes together, and what is refused when settings load."""
 
-import os
 import re
 
 import pytest
 
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.settings.runner import broker_place
-from aggregation_pipeline_tests.support.deployment import use_environment
 
 BROKER = "redis://:hush%40hush@redis.internal:6379/1"
 CELERY = {"RUNNER": "celery", "CELERY_BROKER_URL": BROKER, "STORAGE_SHARED": "true"}
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch):
-    def settings(**variables: str) -> Settings:
-        use_environment(monkeypatch, {"AGGREGATION_ENV_FILE": os.devnull, **variables})
-        return load_settings()
-
-    return settings
 
 
 def test_runs_stay_on_this_machine_by_default(read):
