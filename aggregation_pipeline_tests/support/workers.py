@@ -168,8 +168,10 @@ class Cluster(Supervised):
 
 
 @contextmanager
-def cluster(folder: Path, config: str, source: Mapping[str, str], url: str, **variables: str) -> Iterator[Cluster]:
-    """Make the deployment, with Redis; nothing else is started yet."""
+def cluster(
+    folder: Path, config: str, source: Mapping[str, str], url: str, *, pool_limit: int, **variables: str
+) -> Iterator[Cluster]:
+    """Make the deployment, with Redis; nothing else is started yet. `pool_limit` is that of each source's pool."""
     with redis_server(folder / "redis") as server, deployed_dev(folder / "main", config, source, url, Cluster) as dev:
         dev.redis = server
         dev.environment = {
@@ -180,6 +182,7 @@ def cluster(folder: Path, config: str, source: Mapping[str, str], url: str, **va
         text = yaml.safe_load(path.read_text(encoding="utf-8"))
         text["run_coordinator"]["config"]["user_code_failure_retry_delay"] = 2
         text["concurrency"]["runs"]["max_concurrent_runs"] = 40
+        text["concurrency"]["pools"]["default_limit"] = pool_limit
         text["run_monitoring"]["poll_interval_seconds"] = 5
         path.write_text(yaml.safe_dump(text), encoding="utf-8")
         try:

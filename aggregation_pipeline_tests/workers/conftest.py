@@ -1,5 +1,6 @@
 """One deployment with two workers for the tests of this folder."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ TABLES = [f"t{number:02}" for number in range(40)]
 # A run of one waits at the source for about twice this time.
 SLOW_TABLES = [f"slow{number}" for number in range(8)]
 WAIT_SECONDS = 8
+# More than any test has runs: Dagster leaves those in its own queue that the pool of their source has no place for.
+POOL_LIMIT = 50
 # A blocked table stays blocked for as long as a test takes on a busy machine.
 CONFIG = "source_limits: {lock_wait_seconds: 900}\ntables:\n" + "".join(
     f"  {name}: {{table: {table}, select_fields: [id], schedule: none}}\n"
@@ -30,7 +33,10 @@ def workers(mariadb: "MySQLServer", postgres: "PostgresServer", server_folder: P
     source = make_orders(mariadb, ["(1, 'new', '2026-11-01 10:00:00')"])
     with mariadb.connect(database=source["DB_NAME"]) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE VIEW slowly AS SELECT id FROM orders WHERE SLEEP({WAIT_SECONDS}) = 0")
-    with cluster(server_folder / "cluster", CONFIG, source, postgres.fresh_database(), OUTPUT_FORMAT="csv") as dev:
+    # pytest makes it once more when tests of other folders come in between.
+    folder = Path(tempfile.mkdtemp(prefix="cluster-", dir=server_folder))
+    url = postgres.fresh_database()
+    with cluster(folder, CONFIG, source, url, pool_limit=POOL_LIMIT, OUTPUT_FORMAT="csv") as dev:
         dev.source = mariadb
         for name in ("one", "two"):
             dev.add_worker(name).start()

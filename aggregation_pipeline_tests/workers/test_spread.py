@@ -34,9 +34,6 @@ def seconds_of_eight(workers: Cluster, *names: str) -> float:
 
 
 def test_two_workers_compute_eight_runs_in_little_more_than_half_the_time_of_one(workers: Cluster):
-    # Dagster leaves runs in its own queue that the pool of their source has no place for.
-    pool, storage = f"source_{workers.environment['DB_NAME']}", workers.instance.event_log_storage
-    storage.set_concurrency_slots(pool, 16)
     one = seconds_of_eight(workers, "first")
     two = seconds_of_eight(workers, "first", "second")
     print(f"one worker {one:.1f} s, two workers {two:.1f} s, {one / two:.2f} times as fast")

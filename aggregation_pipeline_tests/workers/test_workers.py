@@ -14,7 +14,7 @@ from aggregation_pipeline.postgres.run_lock import PROCESS_GONE
 from aggregation_pipeline.runs.tags import PUT_BACK_TAG
 from aggregation_pipeline_tests.support.waiting import until
 from aggregation_pipeline_tests.support.workers import Cluster, Worker
-from aggregation_pipeline_tests.workers.conftest import TABLES
+from aggregation_pipeline_tests.workers.conftest import POOL_LIMIT, TABLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(580)]
 STARTING, STARTED = DagsterRunStatus.STARTING, DagsterRunStatus.STARTED
@@ -192,20 +192,24 @@ def test_of_two_messages_about_one_run_only_one_begins_it(workers: Cluster):
 
 def test_pools_hold_across_workers(workers: Cluster):
     pool, storage = f"source_{workers.environment['DB_NAME']}", workers.instance.event_log_storage
-    storage.set_concurrency_slots(pool, 1)
 
     def one_waits_for_the_other() -> bool:
         found = storage.get_concurrency_info(pool)
         return (found.active_slot_count, found.pending_step_count) == (1, 1)
 
+    # Both are out of Dagster's queue before the pool has one slot only: there, one would wait for the other already.
+    queues = {workers.launch_tables(table, queue=queue): queue for table, queue in (("t09", "left"), ("t10", "right"))}
+    until("messages", lambda: workers.broker.waiting_runs({"left", "right"}) == {*queues}, said=workers.everything)
+    storage.set_concurrency_slots(pool, 1)
     try:
-        with workers.blocked():
-            run_ids = [workers.launch_tables(name) for name in ("t09", "t10")]
-            workers.wait_for(run_ids, STARTED)
-            until("one that waits for the other", one_waits_for_the_other, said=workers.everything)
-        succeeds(workers, *run_ids)
+        with serving(workers, "left", "--queues", "left"), serving(workers, "right", "--queues", "right"):
+            with workers.blocked():
+                workers.wait_for([*queues], STARTED)
+                until("one that waits for the other", one_waits_for_the_other, said=workers.everything)
+            succeeds(workers, *queues)
     finally:
-        storage.set_concurrency_slots(pool, 4)
+        storage.set_concurrency_slots(pool, POOL_LIMIT)
+    assert {run_id: workers.worker_of(run_id) for run_id in queues} == queues
 
 
 def test_a_worker_with_another_aggregation_yaml_refuses_the_run(workers: Cluster):
