@@ -20,8 +20,9 @@ _CURRENT_TIME: Final = frozenset(
     )
 )
 _SECONDS: Final = {"hour": 3_600, "day": 86_400, "week": 7 * 86_400, "month": 28 * 86_400}
-# One statement has a SELECT for each window.
+# There is a SELECT for each window, and of shards one for each window and shard.
 _MOST_WINDOWS: Final = 1_000
+_MOST_SELECTS: Final = 4_000
 
 
 class Refresh(ConfigModel):
@@ -64,8 +65,8 @@ def words_of_current_time(sql: str) -> str:
     return ", ".join(dict.fromkeys(word.upper() for word in words))
 
 
-def check_refresh(refresh: Refresh, partition: Partition | None, where: str | None) -> None:
-    """Check what `refresh` needs of the rest of its entry.
+def check_refresh(refresh: Refresh, partition: Partition | None, where: str | None, shards: int) -> None:
+    """Check what `refresh` needs of the rest of its entry, which reads so many `shards` as one table.
 
     Raises:
         ValueError: there are no partitions, too many of them, or the rows depend on the current time.
@@ -77,7 +78,12 @@ def check_refresh(refresh: Refresh, partition: Partition | None, where: str | No
     if (windows := refresh.windows(partition)) > _MOST_WINDOWS:
         raise ValueError(
             f"look_back: {refresh.look_back} is up to {windows:,} windows, and {_MOST_WINDOWS:,} is the limit, because"
-            " one statement asks for all of them; write a shorter one"
+            " there is a SELECT for each of them; write a shorter one"
+        )
+    if shards > 1 and (selects := windows * shards) > _MOST_SELECTS:
+        raise ValueError(
+            f"look_back: {refresh.look_back} is up to {windows:,} windows of {shards:,} shards, so {selects:,} SELECTs"
+            f" each time, and {_MOST_SELECTS:,} is the limit; write a shorter one"
         )
     if where is not None and (words := words_of_current_time(where)):
         raise ValueError(

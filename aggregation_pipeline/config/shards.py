@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from aggregation_pipeline.config.columns import ALL_COLUMNS, Aggregation, Alias, Column
-from aggregation_pipeline.config.entry_query import output_sql
+from aggregation_pipeline.config.columns import ALL_COLUMNS, Alias, Column
 from aggregation_pipeline.config.messages.found_values import unexpected
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, is_template
-from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
+from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.sql.expressions import output_name
 from aggregation_pipeline.config.sql.merging import refuse_unmergeable_calls, split_aggregate
 from aggregation_pipeline.config.sql.shards import split_tables
@@ -52,18 +51,23 @@ def shard_name_sql(shard: TableName, shards: Sequence[TableName]) -> str:
     return f"CONVERT(0x{name.encode().hex()} USING utf8mb4)"
 
 
-def refuse_unmergeable(figures: Sequence[Aggregation], fields: Mapping[str, Any]) -> None:
+def refuse_unmergeable(figures: Sequence[str], key: KeyPath, fields: Mapping[str, Any]) -> None:
     """Refuse figures of shards that cannot be computed from each shard's own.
+
+    Args:
+        figures: their SQL.
+        key: the list in which they stand.
+        fields: of the entry.
 
     Raises:
         LocatedIssuesError: says of each why.
     """
     found = []
-    for place, figure in enumerate(figures if _is_sharded(fields) else ()):
+    for place, figure in enumerate(figures if shards_in(fields) > 1 else ()):
         try:
-            split_aggregate(output_sql(figure))
+            split_aggregate(figure)
         except ExpressionError as error:
-            found.append(LocatedIssue(("aggregations", place), str(error)))
+            found.append(LocatedIssue((*key, place), str(error)))
     if found:
         raise LocatedIssuesError(found, from_root=False)
 
@@ -74,7 +78,7 @@ def refuse_unmergeable_condition(condition: str | None, fields: Mapping[str, Any
     Raises:
         ExpressionError: says why.
     """
-    if condition is not None and _is_sharded(fields):
+    if condition is not None and shards_in(fields) > 1:
         refuse_unmergeable_calls(condition)
 
 
@@ -87,22 +91,13 @@ def checked_shard_column(name: str | None, fields: Mapping[str, Any]) -> str | N
     lists = [fields.get(key) for key in ("table", "group_by", "select_fields")]
     if name is None or None in lists:  # a refused key is an issue of its own
         return name
-    if not _is_sharded(fields):
+    if shards_in(fields) == 1:
         raise ValueError(f"{fields['table']} is one table, so there are no shards to tell apart; leave it out")
     if not any(is_shard_column(item, name) or item.expr == ALL_COLUMNS for items in lists[1:] for item in items or ()):
         raise ValueError(f"{name} is in none of the files; add it to select_fields or group_by, or leave it out")
     return name
 
 
-def refuse_refresh(refresh: object, fields: Mapping[str, Any]) -> None:
-    """Refuse `refresh` of shards: its key is asked of one table.
-
-    Raises:
-        ValueError: says so.
-    """
-    if refresh is not None and _is_sharded(fields):
-        raise ValueError("refresh looks for late rows in one table, and this entry reads several as one; leave it out")
-
-
-def _is_sharded(fields: Mapping[str, Any]) -> bool:
-    return "table" in fields and len(split_tables(fields["table"])) > 1
+def shards_in(fields: Mapping[str, Any]) -> int:
+    """How many tables an entry reads as one; 1 if its `table` was refused."""
+    return len(split_tables(fields["table"])) if "table" in fields else 1

@@ -19,7 +19,7 @@ from aggregation_pipeline.config.columns import (
 )
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.entry_keys import EntryKeys
-from aggregation_pipeline.config.entry_query import QUERY_KEYS, EntryQuery, query_of_entry
+from aggregation_pipeline.config.entry_query import QUERY_KEYS, EntryQuery, output_sql, query_of_entry
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
@@ -30,12 +30,12 @@ from aggregation_pipeline.config.refresh import Refresh, check_refresh
 from aggregation_pipeline.config.shards import (
     checked_shard_column,
     is_shard_column,
-    refuse_refresh,
     refuse_unmergeable,
     refuse_unmergeable_condition,
     shard_name_sql,
+    shards_in,
 )
-from aggregation_pipeline.config.sql.expressions import read_expression
+from aggregation_pipeline.config.sql.expressions import read_expression, to_sql
 from aggregation_pipeline.config.sql.shards import split_tables, table_text
 from aggregation_pipeline.config.sql.table_names import TableName
 
@@ -197,7 +197,7 @@ class TableEntry(EntryKeys):
         keys: tuple[Column, ...] = info.data.get("group_by", ())
         names = [*(key.name for key in keys), *(aggregation.name for aggregation in aggregations)]
         refuse_duplicate_names(names, "group_by and aggregations")
-        refuse_unmergeable(aggregations, info.data)
+        refuse_unmergeable(list(map(output_sql, aggregations)), ("aggregations",), info.data)
         return aggregations
 
     @field_validator("shard_column")
@@ -217,8 +217,8 @@ class TableEntry(EntryKeys):
     def _refresh_suits_the_windows(cls, refresh: Refresh | None, info: ValidationInfo) -> Refresh | None:
         # A refused partition or where is an issue of its own.
         if refresh is not None and {"partition", "where"} <= info.data.keys():
-            check_refresh(refresh, info.data["partition"], info.data["where"])
-        refuse_refresh(refresh, info.data)
+            check_refresh(refresh, info.data["partition"], info.data["where"], shards_in(info.data))
+        refuse_unmergeable(list(map(to_sql, refresh.key if refresh else ())), ("refresh", "key"), info.data)
         return refresh
 
     @field_validator("mask")

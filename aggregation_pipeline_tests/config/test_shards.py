@@ -15,17 +15,26 @@ def problem(folder: Path, text: str) -> str:
     return str(caught.value)
 
 
+WINDOWS = "partition: {column: a, every: day, start: 2026-01-01}"
+
+
 @pytest.mark.parametrize(
     ("entry", "place", "message"),
     [
         ("aggregations: [{function: COUNT DISTINCT, field: a}]", "aggregations[0]", "COUNT(DISTINCT ...)"),
         ("aggregations: [{function: COUNT}, {function: STDDEV, field: a}]", "aggregations[1]", "STDDEV_POP(...)"),
         ("group_by: [a], having: COUNT(DISTINCT b) > 1", "having", "COUNT(DISTINCT ...)"),
+        (f"{WINDOWS}, refresh: {{look_back: 14d, key: MAX(b)}}", "refresh", "look_back: 14d is up to 15 windows of"),
+        (
+            f"{WINDOWS}, refresh: {{look_back: 1d, key: [MAX(b), COUNT(DISTINCT b)]}}",
+            "refresh.key[1]",
+            "COUNT(DISTINCT",
+        ),
         ("select_fields: [a], shard_column: shard", "shard_column", "shard is in none of the files; add it to"),
     ],
 )
 def test_what_cannot_be_had_of_shards_is_refused_at_its_key(tmp_path: Path, entry: str, place: str, message: str):
-    found = problem(tmp_path, f"  orders: {{table: 'o_{{0..3}}', {entry}}}")
+    found = problem(tmp_path, f"  orders: {{table: 'o_{{000..299}}', {entry}}}")
     assert f"tables.orders.{place}: {message}" in found
 
 

@@ -15,13 +15,10 @@ statement over all shards, which the server sorts.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from pymysql.constants import FLAG
 
-from aggregation_pipeline.config.entry_query import INNER_OUTPUT_NAME
 from aggregation_pipeline.config.sql.expressions import split_direction
-from aggregation_pipeline.config.sql.merging import AggregateCall, split_aggregate
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.extract import TIES
@@ -30,10 +27,7 @@ from aggregation_pipeline.source.mysql.figures import group_condition
 from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.session import Session
 from aggregation_pipeline.source.mysql.shard import Shard
-
-_MERGED: Final = "merged"
-# Of more, only the first and the last are shown to people.
-_SHOWN_ARMS: Final = 3
+from aggregation_pipeline.source.mysql.shard_arms import Arm, over_arms
 
 
 def describe_entry(session: Session, entry: TableEntry, shards: Sequence[Shard]) -> tuple[DescribedQuery, ...]:
@@ -67,43 +61,13 @@ def _typed_as(part: DescribedQuery, first: DescribedQuery) -> DescribedQuery:
     return replace(part, fields=first.fields, has_own_types=True)
 
 
-class _Arm:
-    """The SELECT of one shard within a statement over all of them. Its columns are called o1, o2 and so on."""
-
-    def __init__(self, query: DatasetQuery) -> None:
-        self._query = query
-        self._columns: list[str] = []
-        self._calls: dict[str, str] = {}
-
-    def add(self, sql: str) -> str:
-        """Select something; return the name of its column in the outer statement."""
-        self._columns.append(sql)
-        return f"{_MERGED}.{INNER_OUTPUT_NAME.format(len(self._columns))}"
-
-    def merged(self, sql: str) -> str:
-        """The SQL of an aggregate over all shards, whose calls each shard answers; the same call once."""
-
-        def of_all(call: AggregateCall) -> str:
-            for part in call.parts:
-                if part not in self._calls:
-                    self._calls[part] = self.add(part)
-            return call.merged([self._calls[part] for part in call.parts])
-
-        return split_aggregate(sql).joined(of_all)
-
-    def sql(self, *tail: str) -> str:
-        """The SELECT with what stands behind its clauses."""
-        named = (f"{sql} AS {INNER_OUTPUT_NAME.format(place)}" for place, sql in enumerate(self._columns, start=1))
-        return " ".join(filter(None, (f"SELECT {', '.join(named)}", self._query.clauses, *tail)))
-
-
 def _merged_summary(entry: TableEntry, shards: Sequence[Shard], parts: Sequence[DescribedQuery]) -> DescribedQuery:
     first, keys = parts[0], len(entry.group_by)
     terms, groups = list(first.query.order_terms), [str(place) for place in range(1, keys + 1)]
     # Every shard has the same columns in the same order, so the names of one arm are those of all.
     outputs, having, arms = list[str](), "", list[str]()
     for shard, part in zip(shards, parts, strict=True):
-        arm = _Arm(part.query)
+        arm = Arm(part.query)
         keys_of_arm = [arm.add(sql) for sql, _ in part.query.outputs[:keys]]
         outputs = keys_of_arm + [arm.merged(sql) for sql, _ in part.query.outputs[keys:]]
         condition = group_condition(shard.entry)
@@ -133,7 +97,7 @@ def _all_detail(entry: TableEntry, shards: Sequence[Shard], parts: Sequence[Desc
         return replace(first, query=query, shards=tuple(parts), one_by_one=True, shown_sql=f"{query.sql}\n{last}")
     outputs, terms, arms = list[str](), list[str](), list[str]()
     for number, (shard, part) in enumerate(zip(shards, parts, strict=True)):
-        arm = _Arm(part.query)
+        arm = Arm(part.query)
         inner = part.query.named_outputs([each.name for each in part.fields])
         outputs = [arm.add(sql) for sql, _ in inner]
         terms = [_outer_term(arm, shard, part, outputs, term) for term in part.query.order_terms]
@@ -156,23 +120,11 @@ def _all_detail(entry: TableEntry, shards: Sequence[Shard], parts: Sequence[Desc
 def _over_all(
     first: DescribedQuery, parts: Sequence[DescribedQuery], query: DatasetQuery, arms: Sequence[str], tail: str
 ) -> DescribedQuery:
-    """The query with its arms as what it reads from; for people only the first and the last of many arms."""
-    shown = arms
-    if len(arms) > _SHOWN_ARMS:
-        shown = [f"{arms[0]} /* and the same of {len(arms) - 2:,} more shards */", arms[-1]]
-    whole, short = (
-        " ".join(filter(None, ("FROM (" + "\nUNION ALL\n".join(each) + f") AS {_MERGED}", tail)))
-        for each in (arms, shown)
-    )
-    return replace(
-        first,
-        query=replace(query, clauses=whole),
-        shards=tuple(parts),
-        shown_sql=replace(query, clauses=short).sql,
-    )
+    whole, shown = over_arms(query, arms, tail)
+    return replace(first, query=whole, shards=tuple(parts), shown_sql=shown)
 
 
-def _outer_term(arm: _Arm, shard: Shard, part: DescribedQuery, outputs: Sequence[str], term: str) -> str:
+def _outer_term(arm: Arm, shard: Shard, part: DescribedQuery, outputs: Sequence[str], term: str) -> str:
     """A term of the order over all shards."""
     expression, direction = split_direction(term)
     if expression.isdigit():

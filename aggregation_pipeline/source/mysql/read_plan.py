@@ -13,7 +13,8 @@ from aggregation_pipeline.source.mysql.explain import explain_all, scan_problem
 from aggregation_pipeline.source.mysql.merged_queries import describe_entry
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
-from aggregation_pipeline.source.mysql.refresh_keys import explain_keys, key_scan_problem
+from aggregation_pipeline.source.mysql.refresh_keys import told_as_key
+from aggregation_pipeline.source.mysql.refresh_statement import describe_keys, explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.shard import unread_shards
 from aggregation_pipeline.source.mysql.storage_engines import StorageEngines, require_snapshots
@@ -127,10 +128,18 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
             )
         plan.datasets = [_plan_dataset(session, entry, each, plan) for each in described]
         if entry.refresh is not None and request.partition is not None:
-            statement = explain_keys(prepared, entry, [request.partition])
-            scan = statement.scan
-            plan.refresh = KeyPlan(statement.query.query.sql, entry.refresh.every, scan.rows, scan.index)
-            if problem := key_scan_problem(entry, scan):
+            with told_as_key():
+                keys = describe_keys(prepared, [request.partition])
+            scans = explain_keys(prepared, [request.partition])
+            rows = [each.scan.rows for each in scans if each.scan.rows is not None]
+            indexes = {each.scan.index for each in scans}
+            plan.refresh = KeyPlan(
+                keys.sql,
+                entry.refresh.every,
+                sum(rows) if rows else None,
+                None if None in indexes else ", ".join(sorted(filter(None, indexes))),
+            )
+            if problem := key_scan_problem(entry, scans):
                 plan.warnings.append(f"late rows will not be noticed: refresh.key: {problem}")
 
 

@@ -3,36 +3,25 @@
 A run reads the key of its partition in its own snapshot. The sensor reads those of all partitions in one statement.
 Both cut by the same conditions, and only fingerprints of what comes back are kept: a value may say something about
 people.
-
-The statement is a UNION ALL of one SELECT a partition. Each has the partition's own condition on the bare column, so
-that an index serves it, and so that the days on which clocks change are cut as a run cuts them. One SELECT that groups
-by an expression over the column could do neither.
 """
 
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from pydantic import SecretStr
 
-from aggregation_pipeline.config.mask_options import MaskRule
-from aggregation_pipeline.config.sql.expressions import to_sql
-from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
-from aggregation_pipeline.source.mysql.error_hints import add_hints
-from aggregation_pipeline.source.mysql.explain import Scan, explain_sql
-from aggregation_pipeline.source.mysql.inexact_outputs import exact_forms
-from aggregation_pipeline.source.mysql.partition_condition import partition_condition
 from aggregation_pipeline.source.mysql.prepared_session import PreparedSession, prepare_session
-from aggregation_pipeline.source.mysql.probe import probe
-from aggregation_pipeline.source.mysql.query import DatasetQuery, rows_clauses
+from aggregation_pipeline.source.mysql.refresh_statement import describe_keys, explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
@@ -44,21 +33,10 @@ _KEY: Final = "refresh.key"
 _LOCK_SECONDS: Final = 5
 _CONNECT_SECONDS: Final = 5
 _MARGIN: Final = 2
+# seekdb has not the memory to plan 600 SELECTs in one statement; MySQL takes 4,000 in a second.
+_SELECTS_AT_ONCE: Final = 400
 # The key of the hashes. It need not be secret, because no column of a key is masked.
 _HASHED_WITH: Final = SecretStr(_KEY)
-
-
-@dataclass(frozen=True)
-class KeyStatement:
-    """The statement that asks for the keys of several partitions.
-
-    Attributes:
-        query: returns for each partition its number, from 0 on, and the values of its key, in any order.
-        scan: what the server reads for it.
-    """
-
-    query: DescribedQuery
-    scan: Scan
 
 
 def read_key(prepared: PreparedSession, request: ReadRequest) -> str:
@@ -71,8 +49,8 @@ def read_key(prepared: PreparedSession, request: ReadRequest) -> str:
     """
     if request.entry.refresh is None or request.partition is None:
         return ""
-    with _told_as_key():
-        described = _describe(prepared, request.entry, [request.partition])
+    with told_as_key():
+        described = describe_keys(prepared, [request.partition])
         (key,) = _read(prepared, described, 1)
     return f"{request.entry.refresh_fingerprint(request.zone.key)} {key}"
 
@@ -80,24 +58,22 @@ def read_key(prepared: PreparedSession, request: ReadRequest) -> str:
 def read_keys(
     entry: TableEntry, ranges: Sequence[TimeRange], options: SourceOptions, *, seconds: int, zone_of: ReadRequest
 ) -> Mapping[str, str]:
-    """Return for each partition what `read_key` would return now, asked for in one statement.
+    """Return for each partition what `read_key` would return now, asked for in as few statements as servers can take.
 
     Args:
         entry: with `refresh`.
         ranges: the partitions, in their order, one after the other.
         options: the server.
-        seconds: how long the statement may take.
+        seconds: how long they may take.
         zone_of: a request of the table; its zone and logical time are those of the session.
 
     Raises:
         SourceLostError: the server went away.
-        SourceError: no index leads to the rows, and the entry does not allow a scan; or the server refuses the key.
+        SourceError: no index leads to the rows, and the entry does not allow a scan; the server refuses the key, or
+            takes too long.
     """
-    with open_key_session(entry, ranges, options, seconds=seconds, zone_of=zone_of) as prepared, _told_as_key():
-        statement = explain_keys(prepared, entry, ranges)
-        if problem := key_scan_problem(entry, statement.scan):
-            raise SourceError(problem)
-        found = _read(prepared, statement.query, len(ranges))
+    with open_key_session(entry, ranges, options, seconds=seconds, zone_of=zone_of) as prepared, told_as_key():
+        found = list(_read_all(prepared, entry, ranges, time.monotonic() + seconds))
     meaning = entry.refresh_fingerprint(zone_of.zone.key)
     return {each.key: f"{meaning} {key}" for each, key in zip(ranges, found, strict=True)}
 
@@ -131,47 +107,9 @@ def open_key_session(
         yield prepare_session(session, replace(zone_of, entry=entry, partition=whole))
 
 
-def explain_keys(prepared: PreparedSession, entry: TableEntry, ranges: Sequence[TimeRange]) -> KeyStatement:
-    """Return the statement over these partitions, and how the server would run it.
-
-    Raises:
-        SourceError: the server refuses the key.
-    """
-    with _told_as_key():
-        query = _describe(prepared, entry, ranges)
-    return KeyStatement(query, explain_sql(prepared.session, query.query.sql))
-
-
-def key_scan_problem(entry: TableEntry, scan: Scan) -> str | None:
-    """Return why the keys may not be asked for, and the remedy; None if they may.
-
-    Unlike the rows themselves, keys are asked for again and again, whether anything has changed or not. So a small
-    table without an index is refused too: it would be scanned each time, and grow.
-    """
-    refresh, partition, most = entry.refresh, entry.partition, entry.source_limits.max_scan_rows
-    if refresh is None or partition is None or refresh.allow_scan:
-        return None
-    if scan.unknown:
-        return (
-            f"how the server would read {entry.table} is not known: {scan.unknown} Nothing is asked, unless the entry"
-            " says refresh.allow_scan: true."
-        )
-    if not scan.index_usable:
-        return (
-            f"no index leads to the rows of a partition by {partition.column}, so the server would read all of"
-            f" {entry.table} for each window, every {refresh.every}. Give it an index that begins with"
-            f" {partition.column}, best with the columns of the key behind it, or write refresh.allow_scan: true."
-        )
-    if scan.rows is not None and scan.rows > most:
-        return (
-            f"the server would read about {scan.rows:,} rows of {entry.table} for one window, over max_scan_rows ="
-            f" {most:,}. Raise source_limits.max_scan_rows, or write refresh.allow_scan: true."
-        )
-    return None
-
-
 @contextlib.contextmanager
-def _told_as_key() -> Iterator[None]:
+def told_as_key() -> Iterator[None]:
+    """Let the errors of the body begin with the key of the entry that they are about."""
     try:
         yield
     except SourceError as error:
@@ -180,41 +118,21 @@ def _told_as_key() -> Iterator[None]:
         raise
 
 
-def _describe(prepared: PreparedSession, entry: TableEntry, ranges: Sequence[TimeRange]) -> DescribedQuery:
-    session = prepared.session
-    parts = [
-        _query(entry, number, partition_condition(entry, each, prepared.columns, session.clock))
-        for number, each in enumerate(ranges)
-    ]
-    names = parts[0].columns
-    with add_hints(session, entry):
-        (probed,) = probe(session, parts[:1])
-    fields = tuple(replace(field, name=name) for field, name in zip(probed, names, strict=True))
-    instants = frozenset(column.name.lower() for column in prepared.columns.values() if column.type == "timestamp")
-    forms = exact_forms(parts[0], fields, session.clock, instants)
-    first, *others = (part.with_exact_forms(names, forms) for part in parts)
-    # A hash is made of what the server sends, an instant in UTC: it does not depend on the session.
-    hashed: dict[str, MaskRule] = dict.fromkeys(names[1:], "hash")
-    return DescribedQuery(replace(first, unions=tuple(others)), fields, hashed, frozenset(forms))
-
-
-def _query(entry: TableEntry, number: int, condition: str | None) -> DatasetQuery:
-    """The query for one partition; the number tells its row from those of others.
-
-    The entry's own `where` holds as well: the rows are those that a run reads.
-    """
-    keys = entry.refresh.key if entry.refresh else ()
-    return DatasetQuery(
-        dataset="summary",
-        outputs=((str(number), "number"), *((to_sql(key), f"key{place}") for place, key in enumerate(keys))),
-        source=quote(entry.source_table.name),
-        table=entry.source_table.sql,
-        clauses=rows_clauses(entry, condition),
-        order_terms=(),
-        count_sql=None,
-        limit=None,
-        order="one row",
-    )
+def _read_all(prepared: PreparedSession, entry: TableEntry, ranges: Sequence[TimeRange], end: float) -> Iterator[str]:
+    """Yield the fingerprints in the order of the partitions; those of one partition are of one statement."""
+    at_once = max(1, _SELECTS_AT_ONCE // len(prepared.shards))
+    for start in range(0, len(ranges), at_once):
+        if (left := end - time.monotonic()) <= 0:
+            raise SourceError(
+                f"the server told the keys of {start:,} windows in time, and {len(ranges):,} were asked for: write a"
+                " shorter look_back."
+            )
+        prepared.session.limit_statements(min(left, entry.source_limits.timeout_seconds))
+        part = ranges[start : start + at_once]
+        query = describe_keys(prepared, part)
+        if problem := key_scan_problem(entry, explain_keys(prepared, part)):
+            raise SourceError(problem)
+        yield from _read(prepared, query, len(part))
 
 
 def _read(prepared: PreparedSession, described: DescribedQuery, count: int) -> list[str]:
