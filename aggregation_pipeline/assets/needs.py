@@ -1,7 +1,7 @@
 """What the run of a table needs of the machine that computes it, as the table's asset says it to launchers."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ def warn_of_idle_rules(config: PipelineConfig, left_out: Collection[str], file: 
     for pattern in (pattern for rule in config.queues for pattern in rule.tables):
         if not any(fnmatchcase(name, pattern) for name in names):
             log_once(_log, logging.WARNING, f"{file}: queues: no table is called {pattern!r}")
+
+
+def queues_of(entries: Iterable[TableEntry]) -> set[str]:
+    """Return the queues of workers that entries which can run go to by name."""
+    return {entry.queue for entry in entries if entry.queue and entry.issues is None}
 
 
 def needs_of(entry: TableEntry) -> dict[str, Any]:

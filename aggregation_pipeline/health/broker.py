@@ -1,6 +1,6 @@
 """Whether the runs of RUNNER=celery are taken: Redis answers, and each queue that is needed has a worker."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -11,12 +11,12 @@ from aggregation_pipeline.instance.runners.broker import DEFAULT_QUEUE, QUEUE_TA
 from aggregation_pipeline.settings.base import Settings
 
 
-def broker_check(settings: Settings, instance: DagsterInstance) -> Check:
-    """Return the check. It raises BrokerError."""
+def broker_check(settings: Settings, instance: DagsterInstance, queues_of_tables: Callable[[], Iterable[str]]) -> Check:
+    """Return the check. It raises BrokerError. `queues_of_tables` returns the queues that entries name now."""
     url = settings.require_broker_url()
 
     def check() -> str | None:
-        queues = {DEFAULT_QUEUE, *queues_of_waiting_runs(instance)}
+        queues = {DEFAULT_QUEUE, *queues_of_tables(), *queues_of_waiting_runs(instance)}
         with outage_of_storage():
             broker = broker_of(instance, url, settings.deployment_name)
         return unserved(broker.workers(), queues)
@@ -40,4 +40,4 @@ def unserved(workers: Mapping[str, Mapping[str, Any]], queues: Iterable[str]) ->
     if not missing:
         return None
     listed = ",".join(missing)
-    return f"no worker serves {listed}: runs wait there. Start `aggregation-pipeline worker --queues {listed}`"
+    return f"no worker serves {listed}: runs for it wait. Start `aggregation-pipeline worker --queues {listed}`"

@@ -1,6 +1,6 @@
 """The probes of one deployment's web process."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -29,10 +29,12 @@ def open_probes(
     settings: Settings,
     context: WorkspaceProcessContext,
     sources: Mapping[str | None, Callable[[], "SourceOptions"]],
+    queues: Callable[[], Iterable[str]] = tuple,
 ) -> Iterator[tuple[Probe, ...]]:
     """Yield a probe for each dependency that is configured. Nothing is asked before somebody wants to know.
 
-    `sources` returns where each source is, by its name; None is the database without a name.
+    `sources` returns where each source is, by its name; None is the database without a name. `queues` returns those of
+    workers that entries name now.
 
     Raises:
         SettingsError: DAGSTER_PG_URL is not set.
@@ -49,7 +51,7 @@ def open_probes(
             *_probes_of_batch_jobs(settings, stack.callback),
             Probe("mirror", partial(mirror_problem, context)),
             Probe("sensors", partial(stopped_sensors, context)),
-            *_probes_of_workers(settings, context),
+            *_probes_of_workers(settings, context, queues),
         )
 
 
@@ -71,12 +73,14 @@ def _probe_of_source(
     return Probe(probe_name(name), check)
 
 
-def _probes_of_workers(settings: Settings, context: WorkspaceProcessContext) -> list[Probe]:
+def _probes_of_workers(
+    settings: Settings, context: WorkspaceProcessContext, queues: Callable[[], Iterable[str]]
+) -> list[Probe]:
     if settings.runner != "celery":
         return []
     from aggregation_pipeline.health.broker import broker_check
 
-    return [Probe("workers", broker_check(settings, context.instance))]
+    return [Probe("workers", broker_check(settings, context.instance, queues))]
 
 
 def _probes_of_batch_jobs(settings: Settings, at_end: Callable[[Callable[[], None]], object]) -> list[Probe]:

@@ -150,11 +150,26 @@ def plan(project: Project, request: LaunchRequest, now: datetime) -> Plan:
         found = Launches(tuple(range_launches(groups_of(project), names, request.first, request.last)), ())
     if len(found.runs) > MOST_RUNS:
         raise LaunchError(
-            f"This would be {len(found.runs):,} runs, and a request may make {MOST_RUNS}. Ask for fewer partitions at a"
-            " time, or fill them by the command aggregation-pipeline backfill, or by a backfill in Dagster's UI"
+            f"This would be {len(found.runs):,} runs, and a request may make {MOST_RUNS}."
+            f" {_fewer_runs(usable, request)}"
         )
     skipped |= {table.entry.name: no_partition_yet(table) for table in found.waiting}
     return Plan(tuple(_planned(project, launch, formats, now) for launch in found.runs), skipped)
+
+
+def _fewer_runs(tables: Sequence[ConfiguredTable], request: LaunchRequest) -> str:
+    """What to do about too many runs."""
+    alone = sum(table.entry.runs == "per_table" for table in tables)
+    why = f" {alone:,} of these tables are a run each, because of `runs: per_table`." if alone > 1 else ""
+    if request.first is not None:
+        return (
+            "Ask for fewer partitions at a time, or fill them by the command aggregation-pipeline backfill, or by a"
+            f" backfill in Dagster's UI.{why}"
+        )
+    return (
+        f"Name at most {MOST_RUNS} at a time in `tables`, or compute them by the command aggregation-pipeline run.{why}"
+        " `runs: per_tick` puts tables that take seconds into one run"
+    )
 
 
 def _usable_tables(project: Project, names: Sequence[str] | None) -> tuple[list[ConfiguredTable], dict[str, str]]:

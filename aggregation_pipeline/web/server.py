@@ -201,7 +201,7 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
     Raises:
         SettingsError: there is no dagster.yaml, or PostgreSQL does not answer.
     """
-    own = OwnHosts.of(host, port, settings.allowed_hosts)
+    own, project = OwnHosts.of(host, port, settings.allowed_hosts), CurrentProject(settings)
     prepare_access(settings, host, port)
     # After uvicorn has ended, it raises the signal again. As an exception that signal ends the contexts below too.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -211,7 +211,7 @@ def serve(settings: Settings, workspace: Sequence[Path], *, host: str, port: int
         target = WorkspaceFileTarget(paths=[str(path) for path in workspace])
         with (
             WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="WARNING") as context,
-            open_probes(settings, context, CurrentProject(settings).sources()) as probes,
+            open_probes(settings, context, project.sources(), project.queues) as probes,
             open_endpoints(settings, context, probes) as routers,
             open_access(settings, host) as access,
             second_loop() as loop,

@@ -96,6 +96,20 @@ def test_more_than_a_hundred_runs_are_left_to_a_backfill(project: Project):
         plan(project, LaunchRequest(tables=("hours",), first="2026-11-20", last="2026-11-24"), NOW)
 
 
+def test_too_many_tables_with_runs_of_their_own_are_refused_with_what_puts_them_together(tmp_path: Path):
+    entries = "".join(f"  t{number}: {{select_fields: [id]}}\n" for number in range(101))
+    alone = load_usable_project(settings(tmp_path, f"runs: per_table\ntables:\n{entries}"), None)
+    with pytest.raises(LaunchError) as refused:
+        plan(alone, LaunchRequest(), NOW)
+    assert str(refused.value) == (
+        "This would be 101 runs, and a request may make 100. Name at most 100 at a time in `tables`, or compute them by"
+        " the command aggregation-pipeline run. 101 of these tables are a run each, because of `runs: per_table`."
+        " `runs: per_tick` puts tables that take seconds into one run"
+    )
+    names = tuple(f"t{number}" for number in range(100))
+    assert len(plan(alone, LaunchRequest(tables=names), NOW).runs) == 100
+
+
 def test_a_plan_is_read_as_it_was_stored_and_its_ids_follow_from_that_of_the_request(project: Project):
     seed = UUID(int=7)
     found = plan(project, LaunchRequest(), NOW).with_ids(seed)

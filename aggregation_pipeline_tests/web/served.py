@@ -93,7 +93,8 @@ def building(
     with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context, ExitStack() as stack:
         probes: Sequence[Probe] = ()
         if settings is not None:
-            probes = stack.enter_context(open_probes(settings, context, CurrentProject(settings).sources()))
+            project = CurrentProject(settings)
+            probes = stack.enter_context(open_probes(settings, context, project.sources(), project.queues))
         routers = () if settings is None else stack.enter_context(open_endpoints(settings, context, probes))
         loop = stack.enter_context(second_loop())
         access = access or settings or access_settings(instance, workspace.parent)

@@ -60,3 +60,41 @@ def test_a_queue_that_nobody_serves_is_named_as_long_as_runs_wait_there(workers:
     (run,) = workers.wait_for([run_id], DagsterRunStatus.STARTING)
     workers.terminate(run, "MARK_AS_CANCELED_IMMEDIATELY")
     until("no problem", lambda: problem(workers) is None, 60, said=workers.everything)
+
+
+def test_a_queue_that_an_entry_names_is_missed_before_the_first_run_waits_there(workers: Cluster):
+    config = workers.folder / "aggregation.yaml"
+    before = config.read_text()
+    try:
+        config.write_text(f"{before}  heavy: {{table: orders, select_fields: [id], queue: heavy.one}}\n")
+        finding = check(workers)["queues"]
+        assert finding["status"] == "failure"
+        assert "no worker serves heavy.one: runs for it wait" in finding["text"]
+        assert "aggregation-pipeline worker --queues heavy.one" in finding["text"]
+        until(
+            "the problem",
+            lambda: "no worker serves heavy.one" in (problem(workers) or ""),
+            60,
+            said=workers.everything,
+        )
+    finally:
+        config.write_text(before)
+    assert check(workers)["queues"]["status"] == "ok"
+    until("no problem", lambda: problem(workers) is None, 60, said=workers.everything)
+
+
+def test_a_pool_that_is_smaller_than_the_workers_together_is_named_with_where_to_raise_it(workers: Cluster):
+    assert "pools" not in check(workers)
+    pool = f"source_{workers.environment['DB_NAME']}"
+    storage = workers.instance.event_log_storage
+    storage.set_concurrency_slots(pool, 3)
+    try:
+        finding = check(workers)["pools"]
+        assert finding["status"] == "warning"
+        assert (
+            f"the workers have 4 slots, and the pools of the sources let fewer tables be read at once: {pool} 3"
+            in (finding["text"])
+        )
+        assert "pool_limit of the source in aggregation.yaml" in finding["remedy"]
+    finally:
+        storage.delete_concurrency_limit(pool)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aggregation_pipeline.assets.needs import queues_of
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.project import Project, load_usable_project
@@ -36,6 +37,12 @@ class CurrentProject:
             project = self()
             sources, used = project.sources, project.used_sources
         return {name: partial(sources.options, name) for name in used if name is not None or self._settings.has_source}
+
+    def queues(self) -> set[str]:
+        """Return the queues of workers that entries name now; none if aggregation.yaml cannot be used."""
+        with suppress(PipelineError):
+            return queues_of(table.entry for table in self().tables)
+        return set()
 
     def __call__(self) -> Project:
         """Return the project of the file as it is now. Entries that cannot be used are placeholders in it.
