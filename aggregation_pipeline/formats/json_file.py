@@ -13,7 +13,7 @@ dataset has a file of its own, as an array or as a row a line. docs/export.schem
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -21,7 +21,8 @@ import pyarrow as pa
 from aggregation_pipeline.config.options import FormatOptions, JsonOptions
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.common.batches import exceeds, slices
-from aggregation_pipeline.formats.common.column_text import offset_text
+from aggregation_pipeline.formats.common.column_text import are_finite, offset_text
+from aggregation_pipeline.formats.common.field_metadata import is_always_finite
 from aggregation_pipeline.formats.common.file_format import Writing
 from aggregation_pipeline.formats.common.rows import Escaped, Part, Piece, clock_part, plain_part, row_chunks
 from aggregation_pipeline.formats.common.text_bytes import Escapes
@@ -54,11 +55,9 @@ def write_json(extract: Extract, datasets: Sequence[Dataset], file: BinaryIO, op
 
 
 def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> Iterator[None]:
-    strings: frozenset[str] = frozenset()
-    if options.big_integers == "string":
-        strings = dataset.columns_where(
-            {field.name: exceeds_javascript for field in dataset.schema if pa.types.is_integer(field.type)}
-        )
+    strings = dataset.columns_where(
+        {field.name: test for field in dataset.schema if (test := test_for_strings(field, options)) is not None}
+    )
     # In an array each row begins with the comma and the line break after the row before it. The first row has no row
     # before it, so its comma is skipped.
     begin, end = ("{", "}\n") if options.shape == "lines" else (",\n{", "}")
@@ -73,6 +72,15 @@ def _write_rows(dataset: Dataset, file: BinaryIO, options: JsonOptions) -> Itera
         for chunk in row_chunks(pieces, null="null"):
             file.write(chunk[skipped:])
             skipped = 0
+
+
+def test_for_strings(field: pa.Field, options: JsonOptions) -> Callable[[pa.Array], bool] | None:
+    """Return the test whether a column of numbers holds one for which JSON has no number; None if it holds none."""
+    if pa.types.is_integer(field.type) and options.big_integers == "string":
+        return exceeds_javascript
+    if pa.types.is_floating(field.type) and not is_always_finite(field):
+        return lambda column: not are_finite(column)
+    return None
 
 
 def exceeds_javascript(column: pa.Array) -> bool:

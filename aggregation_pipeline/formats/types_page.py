@@ -24,7 +24,7 @@ from aggregation_pipeline.formats.common.rows import Piece, rows_as_bytes
 from aggregation_pipeline.formats.csv_file import csv_column
 from aggregation_pipeline.formats.excel.cell_kinds import TEXT, kind_by_type, test_for_changes
 from aggregation_pipeline.formats.excel.rows import CellStyle, row_pieces
-from aggregation_pipeline.formats.json_file import exceeds_javascript, json_column
+from aggregation_pipeline.formats.json_file import json_column, test_for_strings
 from aggregation_pipeline.formats.parquet_file import portable_type
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -92,9 +92,8 @@ def _lines() -> Iterator[tuple[str, ...]]:
     for mysql, kind, value in _EXAMPLES:
         field = pa.field("example", kind, metadata={"mysql_type": mysql})
         column = pa.array([value], kind)
-        json_token = json_column(
-            column, field, JsonOptions(), quote=pa.types.is_integer(kind) and exceeds_javascript(column)
-        )
+        no_number = test_for_strings(field, JsonOptions())
+        json_token = json_column(column, field, JsonOptions(), quote=no_number is not None and no_number(column))
         csv_token, _ = csv_column(column, field, CsvOptions())
         yield (
             mysql,
@@ -107,7 +106,7 @@ def _lines() -> Iterator[tuple[str, ...]]:
 
 
 def _excel(column: pa.Array, field: pa.Field) -> str:
-    would_change = test_for_changes(field.type)
+    would_change = test_for_changes(field)
     kind = TEXT if would_change is not None and would_change(column) else kind_by_type(field)
     schema = pa.schema([field])
     pieces, _ = row_pieces(

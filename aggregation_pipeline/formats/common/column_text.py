@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aggregation_pipeline.errors import FormatError
-from aggregation_pipeline.formats.common.field_metadata import float_digits, fraction_digits
+from aggregation_pipeline.formats.common.field_metadata import float_digits, fraction_digits, is_always_finite
 from aggregation_pipeline.formats.common.text_bytes import hex_text
 from aggregation_pipeline.timezones.wall_clock import Int64Array, format_offset, to_wall_clock
 
@@ -26,12 +26,14 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
     if is_exact(kind):
         return exact_text(column)
     if pa.types.is_floating(kind):
-        if not _are_finite(column):
+        if are_finite(column):
+            return float_text(column, field)
+        if is_always_finite(field):
             raise FormatError(
                 f"Column {field.name!r} holds NaN or infinity. MySQL has neither, so the extract is damaged. Run the"
                 " table again."
             )
-        return float_text(column, field)
+        return _with_words(column, pc.cast(column, pa.string()))
     if pa.types.is_timestamp(kind):
         clock = clock_of(column)
         return clock_text(clock, shown_digits(clock, field), " ")
@@ -41,10 +43,15 @@ def plain_text(column: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def is_exact(kind: pa.DataType) -> bool:
-    """Whether values of a type have one text each: text itself, integers, DECIMAL and DATE."""
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_date32(kind)
+    """Whether values of a type have one text each: text itself, integers, DECIMAL, DATE, and `true` and `false`."""
+    is_one_of_them = (
+        pa.types.is_string,
+        pa.types.is_integer,
+        pa.types.is_decimal,
+        pa.types.is_date32,
+        pa.types.is_boolean,
     )
+    return any(test(kind) for test in is_one_of_them)
 
 
 def exact_text(column: pa.Array) -> pa.Array:
@@ -58,7 +65,7 @@ def shown_text(column: pa.Array, field: pa.Field) -> pa.Array:
     """Write any column for people to look at: as CSV writes it, but NaN and infinity raise no error."""
     if pa.types.is_binary(field.type):
         return hex_text(column)
-    if pa.types.is_floating(field.type) and not _are_finite(column):
+    if pa.types.is_floating(field.type) and not are_finite(column):
         return pc.cast(column, pa.string())
     return plain_text(column, field)
 
@@ -132,8 +139,15 @@ def microseconds(column: pa.Array) -> Int64Array:
     return np.frombuffer(column.buffers()[1], np.int64, len(column), 8 * column.offset)
 
 
-def _are_finite(column: pa.Array) -> bool:
+def are_finite(column: pa.Array) -> bool:
+    """Whether a column of floats holds neither NaN nor infinity."""
     return pc.all(pc.is_finite(column)).as_py() is not False
+
+
+def _with_words(column: pa.Array, text: pa.Array) -> pa.Array:
+    """Write NaN and infinity as PostgreSQL does."""
+    infinity = pc.if_else(pc.less(column, 0.0), "-Infinity", "Infinity")
+    return pc.if_else(pc.is_nan(column), "NaN", pc.if_else(pc.is_inf(column), infinity, text))
 
 
 def _with_fraction_digits(text: pa.Array, digits: int) -> pa.Array:

@@ -50,6 +50,11 @@ def float_digits(field: pa.Field) -> int | None:
     return int(declared[1]) if declared else None
 
 
+def is_always_finite(field: pa.Field) -> bool:
+    """Whether the source holds no NaN and no infinity in a column of floats: MySQL has neither."""
+    return bool(mysql_type(field))
+
+
 def fraction_digits(field: pa.Field) -> int:
     """Return the declared digits after the second; Arrow's six where the type is not known."""
     declared = re.fullmatch(r"(?:DATETIME|TIMESTAMP)(?:\((\d)\))?", mysql_type(field).upper())

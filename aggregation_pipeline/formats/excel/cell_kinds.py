@@ -1,4 +1,4 @@
-"""Which kind of cell a column gets in Excel: number, date, date with time, or text.
+"""Which kind of cell a column gets in Excel: number, date, date with time, truth, or text.
 
 Excel holds numbers as 64-bit floats of which it shows 15 digits, and dates as days since 1900 with milliseconds. A
 column with a value that Excel would change is text as a whole, because sorting and VLOOKUP need one type a column.
@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.batches import exceeds
-from aggregation_pipeline.formats.common.column_text import decimal_text, has_fraction
-from aggregation_pipeline.formats.common.field_metadata import float_digits, fraction_digits
+from aggregation_pipeline.formats.common.column_text import are_finite, decimal_text, has_fraction
+from aggregation_pipeline.formats.common.field_metadata import float_digits, fraction_digits, is_always_finite
 
 # Money has two decimals, unit prices and averages four. What has more is a rate, a weight or a place on the earth.
 _MONEY_DECIMALS = 4
@@ -24,16 +24,17 @@ _MONEY_DECIMALS = 4
 class CellKind:
     """How a column's cells are written and shown. `number_format` is Excel's."""
 
-    kind: Literal["number", "date", "datetime", "text"]
+    kind: Literal["number", "date", "datetime", "boolean", "text"]
     number_format: str
 
 
 TEXT = CellKind("text", "@")
+_WITHOUT_OPTIONS = {pa.date32(): CellKind("date", "yyyy-mm-dd"), pa.bool_(): CellKind("boolean", "General")}
 
 
 def cell_kinds(dataset: Dataset, *, thousands: bool) -> tuple[CellKind, ...]:
     """Return each column's kind, by its type and, where the type allows values that Excel would change, its values."""
-    tests = {field.name: test for field in dataset.schema if (test := test_for_changes(field.type)) is not None}
+    tests = {field.name: test for field in dataset.schema if (test := test_for_changes(field)) is not None}
     as_text = dataset.columns_where(tests)
     return tuple(
         TEXT if field.name in as_text else kind_by_type(field, thousands=thousands) for field in dataset.schema
@@ -53,12 +54,10 @@ def kind_by_type(field: pa.Field, *, thousands: bool = True) -> CellKind:
         return CellKind("number", "General" if digits is None else _with_digits(digits, thousands=thousands))
     if pa.types.is_decimal(kind):
         return CellKind("number", _with_digits(kind.scale, thousands=thousands))
-    if pa.types.is_date32(kind):
-        return CellKind("date", "yyyy-mm-dd")
     if pa.types.is_timestamp(kind):
         fraction = "." + "0" * min(fraction_digits(field), 3)
         return CellKind("datetime", "yyyy-mm-dd hh:mm:ss" + fraction.rstrip("."))
-    return TEXT
+    return _WITHOUT_OPTIONS.get(kind, TEXT)
 
 
 def _with_digits(count: int, *, thousands: bool) -> str:
@@ -66,8 +65,11 @@ def _with_digits(count: int, *, thousands: bool) -> str:
     return f"{whole}.{'0' * count}".rstrip(".")
 
 
-def test_for_changes(kind: pa.DataType) -> Callable[[pa.Array], bool] | None:
+def test_for_changes(field: pa.Field) -> Callable[[pa.Array], bool] | None:
     """Return the test whether a column holds a value that Excel would change; None where the type allows none."""
+    kind = field.type
+    if pa.types.is_floating(kind) and not is_always_finite(field):
+        return lambda column: not are_finite(column)
     if kind in (pa.int64(), pa.uint64()) or (pa.types.is_decimal(kind) and kind.precision > 15):
         return _has_over_15_digits
     if pa.types.is_timestamp(kind):

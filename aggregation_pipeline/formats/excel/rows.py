@@ -63,6 +63,8 @@ def row_pieces(
             pieces.append(_text_cell(begin, style, plain_part(column, field)))
         elif kind.kind == "number":
             pieces.append(_number_cell(begin, style, plain_part(column, field)))
+        elif kind.kind == "boolean":
+            pieces.append(_number_cell(begin, style, column.cast(pa.int8()), ' t="b"'))
         else:
             pieces.append(_day_cell(begin, style, column, field))
     return ['<row r="', numbers, _row_end(most_lines), *pieces, "</row>"], cut
@@ -83,8 +85,8 @@ def _row_end(breaks: pa.Array | None) -> pa.Array | str:
     )
 
 
-def _number_cell(begin: _Begin, style: CellStyle, value: Part) -> _Cell:
-    return *begin, f'" s="{style.single_line}"><v>', value, "</v></c>"
+def _number_cell(begin: _Begin, style: CellStyle, value: Part, kind: str = "") -> _Cell:
+    return *begin, f'" s="{style.single_line}"{kind}><v>', value, "</v></c>"
 
 
 def _text_cell(begin: _Begin, style: CellStyle, text: Part, breaks: pa.Array | None = None) -> _Cell:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from aggregation_pipeline.extract import Dataset
 from aggregation_pipeline.formats.common.column_text import plain_text
 from aggregation_pipeline.formats.common.text_bytes import hex_text
-from aggregation_pipeline.formats.excel.cell_kinds import TEXT, CellKind
+from aggregation_pipeline.formats.excel.cell_kinds import CellKind
 from aggregation_pipeline.formats.excel.rows import LINE_HEIGHT
 
 _SAMPLE_ROWS = 200
@@ -69,7 +69,7 @@ def _title_width(title: str) -> int:
 
 
 def _shown(column: pa.Array, field: pa.Field, kind: CellKind) -> list[str | None]:
-    if kind is not TEXT and kind.kind != "number":
+    if kind.kind in {"date", "datetime"}:
         return [kind.number_format]
     texts: list[str | None] = (
         hex_text(column) if pa.types.is_binary(field.type) else plain_text(column, field)

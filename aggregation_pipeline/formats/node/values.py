@@ -64,6 +64,11 @@ def _node_column(column: pa.Array, field: pa.Field, zone: ZoneInfo, write: Write
     if bits := _BIT.fullmatch(of):
         size = (int(bits[1]) + 7) // 8
         return NodeColumn("json", _mapped(column, lambda value: _buffer(int(value).to_bytes(size, "big"))))
+    if pa.types.is_boolean(kind):
+        return NodeColumn("json", exact_text(column))
+    if pa.types.is_floating(kind):
+        # JSON.stringify writes null for what is no number.
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return NodeColumn("number", pc.cast(column, pa.string()))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
