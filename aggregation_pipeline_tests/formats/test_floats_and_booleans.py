@@ -60,7 +60,7 @@ def test_excel_has_cells_of_truth_and_text_for_a_column_with_nan(files: dict[str
 
 
 def test_parquet_keeps_them_as_they_are(files: dict[str, Path]):
-    rows = duckdb.sql(f"SELECT * FROM '{files['parquet']}'").fetchall()
+    rows = duckdb.connect().execute(f"SELECT * FROM '{files['parquet']}'").fetchall()
     assert [row[0] for row in rows[:3]] == _TRUTH
     for place in (1, 2):
         values = [row[place] for row in rows]
