@@ -93,7 +93,7 @@ class SourceError(PipelineError):
         named: the names in the server's message that are known to be names, in order.
     """
 
-    code: int | None = None
+    code: int | str | None = None
     named: Sequence[str] = ()
 
 

@@ -138,7 +138,7 @@ def load_project(settings: Settings) -> Project:
         SettingsError: DAGSTER_PG_URL is not set, or MASK_SALT where it is needed.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
-    config = load_config(path, settings.sources_by_variables)
+    config = load_config(path, settings.sources_by_variables, settings.kinds_by_variables)
     settings.require_dagster_url()
     return project_of(config, settings, path)
 
@@ -172,7 +172,7 @@ def load_usable_project(settings: Settings, content: bytes | None) -> Project:
         SettingsError: DAGSTER_PG_URL is not set.
     """
     path = settings.aggregation_config or DEFAULT_CONFIG
-    config, left_out = load_usable_config(path, content, settings.sources_by_variables)
+    config, left_out = load_usable_config(path, content, settings.sources_by_variables, settings.kinds_by_variables)
     sources = _sources(config, settings)
     cron = _five_fields("CRON_SCHEDULE", settings.cron_schedule)
     settings.require_dagster_url()

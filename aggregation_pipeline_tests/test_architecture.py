@@ -62,7 +62,7 @@ WITHOUT_DAGSTER = (
         f"batch_jobs.{name}"
         for name in ("projection", "table", "table_events", "writer", "last_day", "pages", "page_queries", "buckets")
     ),
-    *(f"health.{name}" for name in ("probe", "mysql", "postgres", "files", "batch_jobs")),
+    *(f"health.{name}" for name in ("probe", "postgres", "files", "batch_jobs")),
     *(f"metrics.{name}" for name in ("source", "labels", "batch_jobs", "exposition")),
     *(f"alerts.{name}" for name in ("incidents", "messages", "chat_text", "send_times", "outbox_table", "outbox")),
     *(f"alerts.{name}" for name in ("chat_robots", "channels", "delivery")),

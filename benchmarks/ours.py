@@ -19,13 +19,13 @@ from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.formats.registry import render
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
-from aggregation_pipeline.source.mysql.connection import NO_PASSWORD, SourceOptions
 from aggregation_pipeline.source.mysql.described_queries import describe_queries
 from aggregation_pipeline.source.mysql.prepared_session import prepare_session
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.options import NO_PASSWORD, SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock_protocol import NoLock

@@ -15,7 +15,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.runs.asset_keys import DEPLOYMENT, Scope
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
 
 
 @dataclass(frozen=True)

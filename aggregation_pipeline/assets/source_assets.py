@@ -19,12 +19,12 @@ from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.assets.source_specs import source_metadata, source_row_count, source_spec
 from aggregation_pipeline.config.masked_columns import merge_masked
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
+from aggregation_pipeline.errors import PipelineError, SourceError
 from aggregation_pipeline.runs.redaction import redact_errors
 from aggregation_pipeline.storage.manifest import Manifest
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.table_state import TableState
+    from aggregation_pipeline.source.table_state import TableState
 
 # Each takes a few statements and an event.
 _OBSERVED_AFTER_A_RUN: Final = 16
@@ -114,19 +114,24 @@ def _read_states_of(
     states: "dict[AssetKey, TableState]",
 ) -> list[str]:
     """Add the states of one source's tables to `states`; return why some could not be read."""
-    from aggregation_pipeline.source.mysql.table_state import open_state_session, read_table_state
+    from aggregation_pipeline.source.kind import kind_of
+    from aggregation_pipeline.source.table_state import StateQuestion
 
     problems = []
-    # All tables are read through the same connection.
     first = next(iter(readers.values()))[0]
-    with open_state_session(first.source(), first.zone) as session:
-        for key, tables in readers.items():
-            columns = {column: zone for table in tables for column, zone in table.partition_columns.items()}
-            masked = merge_masked(table.entry.all_masked for table in tables)
-            try:
-                states[key] = read_table_state(session, sources[key], columns, masked)
-            except SourceLostError:
-                raise
-            except SourceError as error:
-                problems.append(f"{'.'.join(key.path[len(tables[0].scope.key_prefix) + 1 :])}: {error}")
+    options = first.source()
+    questions = [
+        StateQuestion(
+            sources[key],
+            {column: zone for table in tables for column, zone in table.partition_columns.items()},
+            merge_masked(table.entry.all_masked for table in tables),
+        )
+        for key, tables in readers.items()
+    ]
+    answers = kind_of(options).table_states(options, first.zone, questions)
+    for (key, tables), answer in zip(readers.items(), answers, strict=True):
+        if isinstance(answer, SourceError):
+            problems.append(f"{'.'.join(key.path[len(tables[0].scope.key_prefix) + 1 :])}: {answer}")
+        else:
+            states[key] = answer
     return problems

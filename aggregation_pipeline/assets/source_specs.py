@@ -14,7 +14,7 @@ from aggregation_pipeline.runs.tags import LAST_UPDATED_KEY, ROW_COUNT_KEY, SOUR
 from aggregation_pipeline.storage.manifest import Manifest
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.table_state import TableState
+    from aggregation_pipeline.source.table_state import TableState
 
 
 def sources_of(entry: TableEntry, database: str, prefix: tuple[str, ...] = ()) -> dict[AssetKey, TableName]:

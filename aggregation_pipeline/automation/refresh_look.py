@@ -34,7 +34,7 @@ from aggregation_pipeline.runs.tags import (
     WILL_RETRY_TAG,
 )
 from aggregation_pipeline.runs.unfinished import planned_by_unfinished_runs
-from aggregation_pipeline.source.mysql.refresh_keys import read_keys
+from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.manifest import Manifest
 from aggregation_pipeline.storage.published import load_manifest
@@ -70,7 +70,8 @@ def look_at(
     if not ranges:
         return Choice(())
     sample = ReadRequest(entry, "", now, ZoneInfo(definition.timezone))
-    keys = read_keys(entry, ranges, table.table.source(), seconds=max(1, int(seconds)), zone_of=sample)
+    source = table.table.source()
+    keys = kind_of(source).read_keys(entry, ranges, source, seconds=max(1, int(seconds)), zone_of=sample)
     published = _published(publisher, entry.name, list(keys), end - time.monotonic())
     states = {key: Published(manifest.publication, manifest.refresh_key) for key, manifest in published.items()}
     due = due_partitions(keys, states)

@@ -280,7 +280,7 @@ def _choose(how: "How", existing: "Existing", wishes: _Wishes) -> "tuple[Choice,
 def _draft(how: "How", tables: "Sequence[Table]") -> "list[Draft | Refused]":
     from aggregation_pipeline.drafting.draft import draft_tables
     from aggregation_pipeline.local import console
-    from aggregation_pipeline.source.mysql.connection import kept_connections
+    from aggregation_pipeline.source.kept_connections import kept_connections
 
     results: list[Draft | Refused] = []
     with console.bars() as display, kept_connections():

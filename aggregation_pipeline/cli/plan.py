@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.export.dry_run import TablePlan
     from aggregation_pipeline.local.preflight import Need
     from aggregation_pipeline.project import Project
-    from aggregation_pipeline.source.mysql.read_plan import DatasetPlan, KeyPlan
+    from aggregation_pipeline.source.read_plan import DatasetPlan, KeyPlan
     from aggregation_pipeline.source.request import ReadRequest
     from aggregation_pipeline.storage.base import ObjectStore
 

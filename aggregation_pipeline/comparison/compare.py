@@ -12,7 +12,7 @@ from aggregation_pipeline.comparison.ours import our_dataset
 from aggregation_pipeline.comparison.results import Comparison, TableResult
 from aggregation_pipeline.comparison.tables import Options, Progress, compare_table
 from aggregation_pipeline.errors import ComparisonError, PipelineError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.tempfiles.working_directory import working_directory

@@ -20,12 +20,12 @@ from aggregation_pipeline.comparison.values.moments import read_old
 from aggregation_pipeline.comparison.values.texts_of_cells import our_texts
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import Output
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import to_sql
-from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import PipelineError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.kind import kind_of
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 
 # Of one statement. A key of a summary may need a scan of the whole table.
@@ -94,35 +94,38 @@ def _narrowed(entry: TableEntry, condition: str) -> TableEntry:
 class _Literal:
     column: Column
     zone: ZoneInfo
+    dialect: Dialect
 
     def sql(self, text: str) -> str | None:
         """Write a value into SQL; None if it cannot be written exactly."""
         if self.column.kind == "text":
-            # The introducer gives way to the column's own collation.
-            return f"_utf8mb4 0x{text.encode().hex()}" if text else "''"
+            return self.dialect.literal("text", text)
         if self.column.kind in {"integer", "decimal"}:
             try:
                 number = Decimal(text)
             except InvalidOperation:
                 return None
-            return f"{number:f}" if number.is_finite() and abs(number.adjusted()) < 100 else None
+            exact = number.is_finite() and abs(number.adjusted()) < 100
+            return self.dialect.literal("number", f"{number:f}") if exact else None
         moment = read_old(text)
         if moment is None:
             return None
         wall = moment.wall or datetime.fromtimestamp((moment.instant or 0) / 1000, self.zone).replace(tzinfo=None)
-        return f"'{wall.date()}'" if self.column.kind == "date" else f"'{wall.isoformat(' ')}'"
+        if self.column.kind == "date":
+            return self.dialect.literal("date", str(wall.date()))
+        return self.dialect.literal("datetime", wall.isoformat(" "))
 
 
 def _condition(entry: TableEntry, compared: Compared, differing: Differing, zone: ZoneInfo) -> str:
     """The condition that a row has this key; empty if it cannot be written."""
     if compared.matching.one_row:
-        return "1"
+        return entry.dialect.truth
     row = differing.ours or differing.old or []
     parts = []
     for place in compared.matching.keys:
         column, text = compared.matching.columns[place], row[place]
         sql = _expression(entry, column.name)
-        literal = None if text is None else _Literal(column, zone).sql(text)
+        literal = None if text is None else _Literal(column, zone, entry.dialect).sql(text)
         if sql is None or (text is not None and literal is None):
             return ""
         parts.append(f"{sql} IS NULL" if literal is None else f"{sql} = {literal}")
@@ -133,15 +136,15 @@ def _expression(entry: TableEntry, name: str) -> str | None:
     items = entry.group_by if entry.datasets[0] == "summary" else entry.select_fields
     found = next((item.expr for item in items if item.name == name and item.expr != ALL_COLUMNS), None)
     if found is not None:
-        return to_sql(found)
-    return quote(name) if any(item.expr == ALL_COLUMNS for item in items) else None
+        return to_sql(found, entry.dialect)
+    return entry.dialect.quote(name) if any(item.expr == ALL_COLUMNS for item in items) else None
 
 
 def _rows(
     request: ReadRequest, source: SourceOptions, compared: Compared, directory: Path
 ) -> Mapping[str, list[TextRow]]:
     """The database's rows by key."""
-    (dataset,) = read_extract(request, source, directory, lambda *_: None).datasets
+    (dataset,) = kind_of(source).read_extract(request, source, directory, lambda *_: None).datasets
     rows: dict[str, list[TextRow]] = {}
     for batch in dataset.batches():
         texts = [

@@ -81,4 +81,4 @@ def _plain_outputs(entry: TableEntry) -> frozenset[str] | None:
     outputs = [output for _, output in entry.query.outputs]
     if any(field.expr == ALL_COLUMNS for field in entry.select_fields):
         return None
-    return frozenset(output.name for output in outputs if returns_cell_values(output_sql(output)))
+    return frozenset(output.name for output in outputs if returns_cell_values(output_sql(output), output.dialect))

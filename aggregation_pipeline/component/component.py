@@ -90,8 +90,8 @@ class AggregationComponent(Component, Model, Resolvable):
             )
         path, document = self._where(context)
         settings = self._settings(name, path)
-        sources = settings.sources_by_variables
-        config = load_config(path, sources) if document is None else config_of(document, sources)
+        known = (settings.sources_by_variables, settings.kinds_by_variables)
+        config = load_config(path, *known) if document is None else config_of(document, *known)
         if config.node_files is not None:
             raise ConfigError(f"{path}: compat: node is for a deployment of its own: a component writes no such files.")
         return project_of(config, settings, path, Scope(name, tuple(self.key_prefix)))

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, PrivateAttr, field_validator, model_validator
 
 from aggregation_pipeline.config.base_model import ConfigModel
 from aggregation_pipeline.config.messages.found_values import unexpected
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import (
     as_column,
     output_name,
@@ -18,6 +19,7 @@ from aggregation_pipeline.config.sql.expressions import (
     read_order,
     split_items,
 )
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import has_unprintable
 
@@ -75,11 +77,17 @@ class Column(ConfigModel):
     """
     alias: Alias | None = None
     """Its name in the files. Default: the column's name, or the text of the expression."""
+    _dialect: Dialect = PrivateAttr(default_factory=dialect_in_use)
 
     @property
     def name(self) -> str:
         """The name of the output."""
-        return self.alias or output_name(self.expr)
+        return self.alias or output_name(self.expr, self._dialect)
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which its SQL is written."""
+        return self._dialect
 
     def checked(self, role: Role) -> Self:
         """The same column after its expression was checked for its role.
@@ -135,6 +143,7 @@ class Aggregation(ConfigModel):
     """One SQL expression that aggregates, instead of function and field."""
     alias: Alias | None = None
     """Its name in the files. Default: its text, as in COUNT(id)."""
+    _dialect: Dialect = PrivateAttr(default_factory=dialect_in_use)
 
     @field_validator("field")
     @classmethod
@@ -158,6 +167,11 @@ class Aggregation(ConfigModel):
             raise ValueError(
                 f"{self.function} needs a field, which is a column or an expression; only COUNT can do without"
             )
+        if self.function is not None and self._dialect.figures.get(self.function) == "":
+            raise ValueError(
+                f"{self._dialect.title} has no function {self.function}; write what it has instead, as"
+                " {expr: ..., alias: ...}"
+            )
         _refuse_long_name(self.name)
         return self
 
@@ -166,8 +180,13 @@ class Aggregation(ConfigModel):
         """The name of the output."""
         if self.alias or self.expr:
             return self.alias or str(self.expr)
-        argument = output_name(self.field or ALL_COLUMNS)
+        argument = output_name(self.field or ALL_COLUMNS, self._dialect)
         return f"COUNT(DISTINCT {argument})" if self.function == "COUNT DISTINCT" else f"{self.function}({argument})"
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which its SQL is written."""
+        return self._dialect
 
 
 AggregationItem = Annotated[Aggregation, BeforeValidator(_refuse_bare_text)]

@@ -25,7 +25,7 @@ def disallowed_references(query: EntryQuery, masked: MaskedColumns) -> Iterator[
         if is_system_table(shard) and not query.allow.table(shard):
             yield LocatedIssue(("table",), _system_table(shard))
     for path, sql in expressions_of(query):
-        references = references_in(sql)
+        references = references_in(sql, query.dialect)
         for table in reachable_tables(references, masked):
             if not query.allow.table(table):
                 yield LocatedIssue(path, _masked_table(table, masked, query.entry))

@@ -4,9 +4,9 @@ A rule about one key stands on it, so that one issue does not hide another in th
 keys, and what follows from them, are in config/table_entry.py.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, SkipValidation, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, SkipValidation, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from aggregation_pipeline.config.base_model import ConfigModel
@@ -30,13 +30,15 @@ from aggregation_pipeline.config.refresh import Refresh
 from aggregation_pipeline.config.run_requirements import Queue, Resources
 from aggregation_pipeline.config.scheduling import Freshness, Runs, Schedule, split_schedule
 from aggregation_pipeline.config.shards import ShardColumn, SourceTables
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, dialect_of
 from aggregation_pipeline.config.sources import SourceName
+from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.sql.table_names import checked_entry_name
 from aggregation_pipeline.timezones.names import ZoneName
 
 KeepVersions = Annotated[int, Field(ge=1, le=10_000)] | Literal["all"]
 # Set by the loader: from the place of the entry in the file, or from the rest of the file. A user may not write them.
-INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues", "shard_name"))
+INTERNAL_FIELDS: Final = frozenset(("name", "line", "masked", "issues", "shard_name", "source_kind"))
 
 
 def _name_of_entry(values: dict[str, Any]) -> str:
@@ -49,6 +51,13 @@ class EntryKeys(ConfigModel):
 
     _schedule_is_split = model_validator(mode="before")(split_schedule)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_the_dialect_of_its_source(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        kind = values.get("source_kind", DEFAULT_KIND) if isinstance(values, dict) else DEFAULT_KIND
+        with using(dialect_of(kind)):
+            return handler(values)
+
     name: Annotated[str, AfterValidator(checked_entry_name)]
     """The entry's key, and the name of its files."""
     table: Annotated[SourceTables, Field(default_factory=_name_of_entry, validate_default=True)]
@@ -60,6 +69,8 @@ class EntryKeys(ConfigModel):
     """The database that its table is in: one of sources, or one that variables DB_<NAME>_... make. Default: that of
     DB_HOST and DB_NAME.
     """
+    source_kind: Annotated[str, SkipJsonSchema(), Field(exclude=True, repr=False)] = DEFAULT_KIND
+    """The kind of its source."""
     description: str | None = None
     """Shown in Dagster."""
     platform: Annotated[str, Field(default_factory=_name_of_entry, min_length=1)]

@@ -7,6 +7,8 @@ from typing import Any, Final
 from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column
 from aggregation_pipeline.config.mask_options import Allow, MaskRule
 from aggregation_pipeline.config.messages.located_issues import KeyPath
+from aggregation_pipeline.config.source_kinds import dialect_of
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import is_plain_word, split_direction, to_sql
 from aggregation_pipeline.config.sql.shards import split_tables
 from aggregation_pipeline.config.sql.table_names import TableName
@@ -17,7 +19,7 @@ Output = Column | Aggregation
 QUERY_KEYS: Final = frozenset(
     (
         *("name", "table", "mask", "group_by", "aggregations", "select_fields", "where", "having", "order_by"),
-        *("partition", "refresh", "allow"),
+        *("partition", "refresh", "allow", "source_kind"),
     )
 )
 # What an output is called in a statement when the server does not accept its name, and in the inner statement of one
@@ -38,6 +40,7 @@ class EntryQuery:
         select_fields: may hold '*'.
         partition: the column that decides to which window a row belongs.
         refresh_keys: what tells that the rows of a window have changed.
+        dialect: in which its SQL is written.
     """
 
     entry: str
@@ -53,6 +56,7 @@ class EntryQuery:
     partition: str | None
     refresh_keys: Sequence[str]
     allow: Allow
+    dialect: Dialect
 
     @property
     def selects_all(self) -> bool:
@@ -95,16 +99,18 @@ def query_of_entry(values: Mapping[str, Any]) -> EntryQuery:
         partition=values["partition"] and values["partition"].column,
         refresh_keys=values["refresh"].key if values["refresh"] else (),
         allow=values["allow"],
+        dialect=dialect_of(values["source_kind"]),
     )
 
 
 def output_sql(output: Output) -> str:
-    """The SQL of an output, its column names in backticks."""
+    """The SQL of an output, its column names in quotation marks."""
+    dialect = output.dialect
     if output.expr is not None:
-        return to_sql(output.expr)
+        return to_sql(output.expr, dialect)
     argument = "1" if output.field in (None, ALL_COLUMNS) else str(output.field)
-    argument = to_sql(argument) if is_plain_word(argument) else argument
-    return f"COUNT(DISTINCT {argument})" if output.function == "COUNT DISTINCT" else f"{output.function}({argument})"
+    argument = to_sql(argument, dialect) if is_plain_word(argument, dialect) else argument
+    return dialect.call(str(output.function), argument)
 
 
 def expressions_of(query: EntryQuery) -> Iterator[tuple[KeyPath, str]]:
@@ -116,4 +122,4 @@ def expressions_of(query: EntryQuery) -> Iterator[tuple[KeyPath, str]]:
         yield ("having",), query.having
     yield from ((("refresh", "key", index), key) for index, key in enumerate(query.refresh_keys))
     for index, item in enumerate(query.order_by):
-        yield ("order_by", index), to_sql(split_direction(item)[0])
+        yield ("order_by", index), to_sql(split_direction(item)[0], query.dialect)

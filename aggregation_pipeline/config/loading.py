@@ -1,6 +1,6 @@
 """aggregation.yaml -> PipelineConfig. One ConfigError lists all issues of the file, each with its place and remedy."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from aggregation_pipeline.config.messages.found_values import found
 from aggregation_pipeline.config.messages.located_issues import format_key_path
 from aggregation_pipeline.config.one_or_more import with_tuples
 from aggregation_pipeline.config.pipeline_config import PipelineConfig
+from aggregation_pipeline.config.sources import kinds_of_sources, source_name, source_name_problem
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.unknown_keys import unknown_key
 from aggregation_pipeline.config.yaml.document import Document, read_document
@@ -20,52 +21,66 @@ from aggregation_pipeline.config.yaml.locations import ConfigIssue, SourceLocati
 from aggregation_pipeline.errors import ConfigError
 
 DEFAULT_CONFIG: Final = Path(__file__).with_name("aggregation.yaml")
+# All sources that the file says nothing else of are of the default kind.
+NO_KINDS: Final[Mapping[str | None, str]] = {}
 
 
-def load_config(path: Path = DEFAULT_CONFIG, sources: Collection[str] = ()) -> PipelineConfig:
-    """Read the file, or the one shipped with the package. `sources` are the names of those that variables make.
+def load_config(
+    path: Path = DEFAULT_CONFIG, sources: Collection[str] = (), kinds: Mapping[str | None, str] = NO_KINDS
+) -> PipelineConfig:
+    """Read the file, or the one shipped with the package.
+
+    `sources` are the names of those that variables make; `kinds` are those that variables name, by the source, where
+    None is the database without a name.
 
     Raises:
         ConfigError: lists every issue as `file:line:column: tables.users.aggregations[0].function: ...`.
     """
-    return config_of(read_document(path), sources)
+    return config_of(read_document(path), sources, kinds)
 
 
-def config_of(document: Document, sources: Collection[str] = ()) -> PipelineConfig:
+def config_of(
+    document: Document, sources: Collection[str] = (), kinds: Mapping[str | None, str] = NO_KINDS
+) -> PipelineConfig:
     """Return the config that a document holds.
 
     Raises:
         ConfigError: as for `load_config`.
     """
-    config, issues = _validate(document, sources)
+    config, issues = _validate(document, sources, kinds)
     if config is None or issues:
         raise ConfigError(report_issues(document.path, issues))
     return config
 
 
 def load_usable_config(
-    path: Path, content: bytes | None = None, sources: Collection[str] = ()
+    path: Path,
+    content: bytes | None = None,
+    sources: Collection[str] = (),
+    kinds: Mapping[str | None, str] = NO_KINDS,
 ) -> tuple[PipelineConfig, dict[str, str]]:
     """Read the file, and keep valid entries usable when others are invalid.
 
     An invalid entry becomes a placeholder, with the report of its issues in `issues`. Entries whose names nothing can
     have are left out; their reports are returned beside the config, by name. `content` is that of the file, if it has
-    been read already. `sources` are the names of those that variables make.
+    been read already. `sources` and `kinds` are as for `load_config`.
 
     Raises:
         ConfigError: lists the issues outside of the entries.
     """
     document = read_document(path, content)
-    config, issues = _validate(document, sources)
+    config, issues = _validate(document, sources, kinds)
     if config is None or issues:
-        return with_placeholders(document, issues, lambda part: _validate(part, sources))
+        return with_placeholders(document, issues, lambda part: _validate(part, sources, kinds))
     return config, {}
 
 
-def _validate(document: Document, sources: Collection[str]) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
+def _validate(
+    document: Document, sources: Collection[str], kinds: Mapping[str | None, str]
+) -> tuple[PipelineConfig | None, list[ConfigIssue]]:
     """The config, if the models accept the document; and all issues."""
     issues = list(document.issues)
-    entries, spellings = _in_shape_of_model(document, issues)
+    entries, spellings = _in_shape_of_model(document, issues, kinds)
     data = with_tuples(entries)
     config = None
     try:
@@ -77,7 +92,9 @@ def _validate(document: Document, sources: Collection[str]) -> tuple[PipelineCon
     return config, issues
 
 
-def _in_shape_of_model(document: Document, issues: list[ConfigIssue]) -> tuple[dict[str, Any], dict[str, str]]:
+def _in_shape_of_model(
+    document: Document, issues: list[ConfigIssue], kinds: Mapping[str | None, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The document with its entries as a list, and the file's spelling of `tables`."""
     root = document.location
     if not isinstance(document.data, dict):
@@ -91,6 +108,7 @@ def _in_shape_of_model(document: Document, issues: list[ConfigIssue]) -> tuple[d
     key = spellings[0]
     issues += [root.children[other].issue(f"{other}: means the same as {key}; keep one") for other in spellings[1:]]
     data["tables"] = _entries(key, document.data[key], root.children[key], issues)
+    _set_kinds(data["tables"], kinds_of_sources(data.get("sources"), kinds))
     return data, {"tables": key}
 
 
@@ -114,6 +132,17 @@ def _entries(key: str, tables: object, location: SourceLocation, issues: list[Co
             )
             issues.append(location.children[name].issue(f"{format_key_path([key, name])}: {message}"))
     return [_entry([key, name], body, location.children[name], issues) for name, body in entries.items()]
+
+
+def _set_kinds(entries: Sequence[object], kinds: Mapping[str | None, str]) -> None:
+    """Tell each entry the kind of its source, which decides how its SQL is read."""
+    for entry in entries if kinds else ():
+        if isinstance(entry, dict):
+            source = entry.get("source")
+            if isinstance(source, str) and not source_name_problem(source):
+                source = source_name(source)
+            if source is None or isinstance(source, str):
+                entry.update({"source_kind": kinds[source]} if source in kinds else {})
 
 
 def _entry(path: list[str], body: object, location: SourceLocation, issues: list[ConfigIssue]) -> object:

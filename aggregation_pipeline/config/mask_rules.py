@@ -54,7 +54,7 @@ def check_masks(query: EntryQuery) -> None:
             raise ValueError(f"every output of the {dataset} is dropped; leave the {dataset} out instead")
     for _, output in query.outputs:
         is_masked = rules.get(output.name.casefold(), "keep") != "keep"
-        if is_masked and references_in(output_sql(output)).selects_all:
+        if is_masked and references_in(output_sql(output), query.dialect).selects_all:
             raise ValueError(
                 f"the output {output.name} is masked, and which columns it hides cannot be told from a sub-select with"
                 " *, TABLE or NATURAL; name the columns"
@@ -65,7 +65,7 @@ def masked_by(query: EntryQuery) -> MaskedColumns:
     """The columns of the database that the masks of an entry hide."""
     masked = [name for name, rule in query.mask.items() if rule != "keep"]
     outputs = [output for name in masked for output in _outputs_named(query, name)]
-    sources = [source_columns(output_sql(output), query.table, query.entry) for output in outputs]
+    sources = [source_columns(output_sql(output), query.table, query.entry, query.dialect) for output in outputs]
     # '*' may bring a column of that name, also where an output of the summary has the name.
     of_star = [
         {query.table: {comparable_name(name): MaskedColumn(name, query.entry)}} for name in masked if query.selects_all
@@ -77,7 +77,7 @@ def masks_of_star_columns(query: EntryQuery) -> Iterator[str]:
     """The masks that can only hide a column of '*': no output of that name is made of a column."""
     for name, rule in query.mask.items():
         outputs = _outputs_named(query, name)
-        sources = (source_columns(output_sql(output), query.table, query.entry) for output in outputs)
+        sources = (source_columns(output_sql(output), query.table, query.entry, query.dialect) for output in outputs)
         if query.selects_all and rule != "keep" and not any(sources):
             yield name
 
@@ -117,7 +117,7 @@ def _exposing_outputs(
     for path, output in dataset:
         if output.name.casefold() in query.rules:
             continue
-        if found := exposed_columns(output_sql(output), query.table, masked, aliases):
+        if found := exposed_columns(output_sql(output), query.table, masked, aliases, query.dialect):
             yield LocatedIssue(
                 path,
                 f"the output {output.name} shows {_list_columns(found, query.entry)}. Mask it as well, or write "
@@ -144,12 +144,13 @@ def _exposing_order(
     known = {name.casefold() for name in (*(column.name for column in query.select_fields), query.partition or "")}
     for index, item in enumerate(query.order_by):
         expression, _ = split_direction(item)
-        name = output_name(expression).casefold()
+        name = output_name(expression, query.dialect).casefold()
         rule = query.rules.get(name) if query.selects_all or name in known else None
         # An output that is kept shows its values, and so may their order.
         if rule == "keep":
             continue
-        if rule or exposed_columns(to_sql(expression), query.table, masked, aliases, in_order=True):
+        sql = to_sql(expression, query.dialect)
+        if rule or exposed_columns(sql, query.table, masked, aliases, query.dialect, in_order=True):
             yield LocatedIssue(
                 ("order_by", index),
                 f"order_by {item} would show the order of masked values; order by another column",
@@ -170,7 +171,7 @@ def _exposing_windows(query: EntryQuery, masked: MaskedColumns) -> Iterator[Loca
 
 def _exposing_keys(query: EntryQuery, masked: MaskedColumns) -> Iterator[LocatedIssue]:
     for index, key in enumerate(query.refresh_keys):
-        exposed = exposed_columns(key, query.table, masked, {})
+        exposed = exposed_columns(key, query.table, masked, {}, query.dialect)
         if found := [column for column in exposed if query.rules.get(column.column.casefold()) != "keep"]:
             yield LocatedIssue(
                 ("refresh", "key", index),
@@ -181,7 +182,7 @@ def _exposing_keys(query: EntryQuery, masked: MaskedColumns) -> Iterator[Located
 
 def masked_in_reach(query: EntryQuery, masked: MaskedColumns) -> MaskedColumns:
     """The masked columns of the tables that an entry may name; a file can have hundreds of other tables."""
-    named = {name.comparable for _, sql in expressions_of(query) for name in references_in(sql).names}
+    named = {name.comparable for _, sql in expressions_of(query) for name in references_in(sql, query.dialect).names}
     return {
         table: columns
         for table, columns in masked.items()
@@ -198,7 +199,7 @@ def _masked_aliases(
     for _ in dataset:
         before = len(found)
         for position, (_, output) in enumerate(dataset, start=1):
-            exposed = exposed_columns(output_sql(output), query.table, masked, found)
+            exposed = exposed_columns(output_sql(output), query.table, masked, found, query.dialect)
             if exposed or query.rules.get(output.name.casefold(), "keep") != "keep":
                 column = exposed[0] if exposed else MaskedColumn(output.name, query.entry)
                 found |= dict.fromkeys(_names_in_statement(output, position), column)
@@ -210,7 +211,7 @@ def _masked_aliases(
 def _names_in_statement(output: Output, position: int) -> set[str]:
     """The names by which a statement may know an output. A column by its own name is no alias."""
     names = (output.name, FALLBACK_OUTPUT_NAME.format(position), INNER_OUTPUT_NAME.format(position))
-    is_bare_column = isinstance(output, Column) and is_plain_word(output.expr)
+    is_bare_column = isinstance(output, Column) and is_plain_word(output.expr, output.dialect)
     own = {comparable_name(str(output.expr))} if is_bare_column else set()
     return {comparable_name(name) for name in names} - own
 

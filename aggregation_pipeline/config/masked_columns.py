@@ -8,6 +8,7 @@ is allowed, because it shows only where values are NULL, and masks keep NULL.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.references import (
     Reference,
     References,
@@ -66,31 +67,38 @@ def masked_alike(masked: MaskedColumns, shards: Sequence[TableName]) -> MaskedCo
     return {**masked, **dict.fromkeys(shards, together)} if together else masked
 
 
-def source_columns(sql: str, own: TableName, entry: str) -> MaskedColumns:
+def source_columns(sql: str, own: TableName, entry: str, dialect: Dialect) -> MaskedColumns:
     """The columns whose values a masked output is made of, without those by which a sub-select only filters rows."""
     from aggregation_pipeline.config.sql.trees import columns_of_value
 
     found: dict[TableName, dict[str, MaskedColumn]] = {}
-    references = references_in(sql)
-    for column in columns_of_value(sql):
+    references = references_in(sql, dialect)
+    for column in columns_of_value(sql, dialect):
         for table in _tables_of_column(column, own, references):
             found.setdefault(table, {})[comparable_name(column.name)] = MaskedColumn(column.name, entry)
     return found
 
 
 def exposed_columns(
-    sql: str, own: TableName, masked: MaskedColumns, aliases: Mapping[str, MaskedColumn], *, in_order: bool = False
+    sql: str,
+    own: TableName,
+    masked: MaskedColumns,
+    aliases: Mapping[str, MaskedColumn],
+    dialect: Dialect,
+    *,
+    in_order: bool = False,
 ) -> list[MaskedColumn]:
     """The masked columns that an expression over a table shows, or may show.
 
     Args:
-        sql: the expression, its columns in backticks.
+        sql: the expression, its columns in quotation marks.
         own: the entry's table.
         masked: of the whole file.
         aliases: the names of outputs that show a masked column; sub-selects and windows may use them.
+        dialect: of the expression.
         in_order: whether the expression stands in ORDER BY, where an alias hides a column of the same name.
     """
-    references = references_in(sql)
+    references = references_in(sql, dialect)
     reachable = reachable_tables(references, masked)
     found = []
     for name in references.names:

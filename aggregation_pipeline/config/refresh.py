@@ -9,16 +9,9 @@ from aggregation_pipeline.config.durations import Duration, parse_duration
 from aggregation_pipeline.config.one_or_more import ONE_OR_MORE
 from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.config.sql.expressions import read_expression
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.tokens import tokenize
 
-# Words and functions whose value depends on when a statement runs. A run stands for the end of its partition, and the
-# sensor asks later, so a key with one of these would differ without any change.
-_CURRENT_TIME: Final = frozenset(
-    (
-        *("now", "curdate", "curtime", "current_date", "current_time", "current_timestamp", "localtime"),
-        *("localtimestamp", "utc_date", "utc_time", "utc_timestamp"),
-    )
-)
 _SECONDS: Final = {"hour": 3_600, "day": 86_400, "week": 7 * 86_400, "month": 28 * 86_400}
 # There is a SELECT for each window, and of shards one for each window and shard.
 _MOST_WINDOWS: Final = 1_000
@@ -56,9 +49,14 @@ class Refresh(ConfigModel):
 
 
 def words_of_current_time(sql: str) -> str:
-    """Return the words in an expression that mean the current time, in upper case; empty without any."""
+    """Return the words in an expression that mean the current time, in upper case; empty without any.
+
+    A run stands for the end of its partition, and the sensor asks later, so a key with one of them would differ without
+    any change.
+    """
     tokens, _ = tokenize(sql)
-    words = [token.name for token in tokens if token.kind == "word" and token.name in _CURRENT_TIME]
+    clock = dialect_in_use().clock_words
+    words = [token.name for token in tokens if token.kind == "word" and token.name in clock]
     texts = [token.text.casefold() for token in tokens]
     if any(texts[place : place + 3] == ["unix_timestamp", "(", ")"] for place in range(len(texts))):
         words.append("unix_timestamp()")

@@ -14,11 +14,13 @@ from aggregation_pipeline.config.hosts_and_urls import read_host
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.messages.located_issues import LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.messages.secrets import shown_text
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, checked_kind, is_kind
 from aggregation_pipeline.timezones.names import ZoneName
 
 TlsMode = Literal["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"]
 # What follows DB_<NAME>_ in a variable, and stands below a source's name: the last of them that a variable ends in.
 SOURCE_KEYS: Final = {
+    "KIND": "kind",
     "HOST": "host",
     "PORT": "port",
     "SOCKET": "socket",
@@ -90,6 +92,26 @@ def with_variables_of(source: str | None, text: str) -> str:
     return _VARIABLE.sub(rf"DB_{source.upper()}_\1", text) if source else text
 
 
+def kinds_of_sources(sources: object, kinds: Mapping[str | None, str]) -> dict[str | None, str]:
+    """The kind of each source by its name; None is the database without a name. An unknown kind is left out.
+
+    Args:
+        sources: as the file has them, not validated yet.
+        kinds: those that variables name, which go before the file.
+    """
+    written: dict[str | None, str] = {}
+    for name, body in sources.items() if isinstance(sources, dict) else ():
+        kind = body.get("kind") if isinstance(body, dict) else None
+        if isinstance(name, str) and isinstance(kind, str) and not source_name_problem(name):
+            written[source_name(name)] = kind
+    found = {name: kind for name, kind in {**written, **kinds}.items() if kind != DEFAULT_KIND}
+    return {name: kind for name, kind in found.items() if is_kind(kind)}
+
+
+def _checked_kind(name: str | None) -> str | None:
+    return None if name is None else checked_kind(name)
+
+
 SourceName = Annotated[str, AfterValidator(source_name)]
 
 
@@ -98,10 +120,12 @@ class Source(ConfigModel):
     shop. The password always is one: DB_SHOP_PASSWORD, or DB_SHOP_PASSWORD_FILE.
     """
 
+    kind: Annotated[str | None, AfterValidator(_checked_kind)] = None
+    """What kind of database it is: mysql, or another that is installed. Default: mysql."""
     host: str | None = None
     """Name or address of the server."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Its port. Default: 3306."""
+    """Its port. Default: the usual one of its kind, 3306 for MySQL."""
     socket: str | None = None
     """A unix socket, instead of host and port."""
     user: str | None = None

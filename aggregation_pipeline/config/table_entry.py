@@ -35,6 +35,8 @@ from aggregation_pipeline.config.shards import (
     shard_name_sql,
     shards_in,
 )
+from aggregation_pipeline.config.source_kinds import cannot, dialect_of
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import read_expression, to_sql
 from aggregation_pipeline.config.sql.shards import split_tables, table_text
 from aggregation_pipeline.config.sql.table_names import TableName
@@ -63,6 +65,11 @@ class TableEntry(EntryKeys):
     def shards(self) -> tuple[TableName, ...]:
         """The tables that are read as one, in order; the source table alone if it is not sharded."""
         return split_tables(self.table)
+
+    @property
+    def dialect(self) -> Dialect:
+        """In which its SQL is written: that of its source's kind."""
+        return dialect_of(self.source_kind)
 
     @property
     def read_from(self) -> str:
@@ -219,6 +226,8 @@ class TableEntry(EntryKeys):
         if refresh is not None and {"partition", "where"} <= info.data.keys():
             check_refresh(refresh, info.data["partition"], info.data["where"], shards_in(info.data))
         refuse_unmergeable(list(map(to_sql, refresh.key if refresh else ())), ("refresh", "key"), info.data)
+        if refresh is not None and (problem := cannot(info.data["source_kind"], "refresh")):
+            raise ValueError(f"{problem}; leave `refresh` out")
         return refresh
 
     @field_validator("mask")

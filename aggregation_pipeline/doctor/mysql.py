@@ -15,10 +15,10 @@ from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
 from aggregation_pipeline.doctor.one_server import warn_of_other_names
 from aggregation_pipeline.errors import SourceError, SourceLostError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import REPEATABLE
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.shard import find_shards, unread_shards
+from aggregation_pipeline.source.options import SourceOptions
 
 _CONNECT_SECONDS: Final = 10
 _STATEMENT_SECONDS: Final = 20

@@ -14,9 +14,9 @@ from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.doctor.findings import Case, Finding, warning
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
+from aggregation_pipeline.source.options import SourceOptions
 
 # An id may have been copied with the files of a server; with the rest no two servers say the same.
 _IDS: Final = ("server_uuid", "server_uid")

@@ -31,11 +31,12 @@ from aggregation_pipeline.source.mysql.catalogue import (
     read_structure,
     some_rows,
 )
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.deadline import deadline
-from aggregation_pipeline.source.mysql.read_plan import ReadPlan, plan_read
+from aggregation_pipeline.source.mysql.read_plan import plan_read
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
 

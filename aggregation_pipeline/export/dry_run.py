@@ -9,16 +9,15 @@ from typing import Final
 
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.formats.registry import FORMATS
-from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.read_plan import ReadPlan, plan_read
+from aggregation_pipeline.source.kind import kind_of, source_kind
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.keys import manifest_key, window_key
 
 # Replaces the run's id in the name of a publication's folder: a run has an id only when it starts.
 _RUN_PLACEHOLDER: Final = "<run>"
-# Error numbers that are about the connection, not about a table: host, user, password, database.
-_LOGIN_ERRORS: Final = frozenset({1044, 1045, 1049, 1130, 1251, 1698, 3118, 3159})
 
 
 @dataclass(frozen=True)
@@ -63,19 +62,24 @@ def plan_tables(
         plan = TablePlan(request.entry.name, request.entry.read_from, request.window)
         try:
             if name not in unreachable:
-                plan_read(request, source(name), plan)
+                options = source(name)
+                kind_of(options).plan_read(request, options, plan)
             else:
                 plan.problems.append(f"not asked: there is no way to the source database, see {unreachable[name]}")
         except PipelineError as error:
             plan.problems.append(str(error))
             # Do not wait for the same server once more for each table, nor let it refuse the same login again.
-            if isinstance(error, SourceLostError) or (isinstance(error, SourceError) and error.code in _LOGIN_ERRORS):
+            if isinstance(error, SourceLostError) or _is_about_login(error, request.entry.source_kind):
                 unreachable[name] = request.entry.name
         try:
             _plan_files(request, formats, store, prefix, plan)
         except PipelineError as error:
             plan.problems.append(str(error))
         yield plan
+
+
+def _is_about_login(error: PipelineError, kind: str) -> bool:
+    return isinstance(error, SourceError) and error.code in source_kind(kind).login_errors
 
 
 def _plan_files(request: ReadRequest, formats: Sequence[str], store: ObjectStore, prefix: str, plan: TablePlan) -> None:

@@ -16,8 +16,8 @@ from aggregation_pipeline.export.observer import Observer
 from aggregation_pipeline.export.published_manifests import manifest_to_compare, rows_of_window_before
 from aggregation_pipeline.export.publishing import ExportedWindow, StageTimes, publish, warn_of_failures
 from aggregation_pipeline.export.rendering import rendering
-from aggregation_pipeline.source.mysql.connection import SourceOptions
-from aggregation_pipeline.source.mysql.reader import read_extract
+from aggregation_pipeline.source.kind import kind_of
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.manifest import ManifestCheck
 from aggregation_pipeline.tempfiles.working_directory import working_directory
@@ -53,7 +53,9 @@ def export_window(
                 )
                 # Remarks appear in the first run of a table and in its plan. Every night they would be a nuisance.
                 note = observer.warn if reference is None else lambda _: None
-                extract = read_extract(request, source, directory, progress, observer.warn, note, renderers.arriving)
+                extract = kind_of(source).read_extract(
+                    request, source, directory, progress, observer.warn, note, renderers.arriving
+                )
             results = evaluate_checks(
                 request.entry, extract, reference, lambda: rows_of_window_before(destination, table, request.window)
             )

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from dagster._core.workspace.context import WorkspaceProcessContext
 
-from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.errors import ConfigError, SettingsError
 from aggregation_pipeline.health.batch_jobs import batch_jobs_check
 from aggregation_pipeline.health.code_location import code_problem
 from aggregation_pipeline.health.daemon import daemon_problem
 from aggregation_pipeline.health.files import files_check
 from aggregation_pipeline.health.postgres import PostgresCheck
-from aggregation_pipeline.health.probe import Probe
+from aggregation_pipeline.health.probe import LIMIT_SECONDS, Probe
 from aggregation_pipeline.health.sensors import mirror_problem, stopped_sensors
 from aggregation_pipeline.settings.base import Settings
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
 
 # The name of the probe that says whether the service can be used at all.
 CODE_LOCATION: Final = "codeLocation"
@@ -63,11 +63,12 @@ def probe_name(source: str | None) -> str:
 def _probe_of_source(
     name: str | None, options: Callable[[], "SourceOptions"], at_end: Callable[[Callable[[], None]], object]
 ) -> Probe:
-    from aggregation_pipeline.health.mysql import MySQLCheck
+    from aggregation_pipeline.source.kind import kind_of
 
     try:
-        check = MySQLCheck(options())
-    except SettingsError as error:
+        where = options()
+        check = kind_of(where).health_check(where, int(LIMIT_SECONDS))
+    except (SettingsError, ConfigError) as error:
         return Probe(probe_name(name), partial(str, error))
     at_end(check.close)
     return Probe(probe_name(name), check)

@@ -115,7 +115,7 @@ def build_publisher(publisher: Publisher) -> ResourceDefinition:
     @resource(description="Publishes the windows of tables, on OSS or in the folder, each under its window lock.")
     def for_one_run(_context: InitResourceContext) -> Iterator[Publisher]:
         from aggregation_pipeline.postgres.engine import create_engine
-        from aggregation_pipeline.source.mysql.connection import kept_connections
+        from aggregation_pipeline.source.kept_connections import kept_connections
 
         locks = create_engine(publisher.locks_url, application_name="aggregation lock", keep=True)
         try:

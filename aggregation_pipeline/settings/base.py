@@ -146,7 +146,7 @@ class Settings(
     def _refuse_incomplete_services(self) -> "Settings":
         supabase = ("SUPABASE_URL", "SUPABASE_KEY")
         problems = [
-            *half_configured("the source database", self._given(SOURCE_VARIABLES), _missing_source(self)),
+            *half_configured("the source database", self._given(SOURCE_VARIABLES), self.missing_variables()),
             *self.tls_problems(),
             *self.oss_problems(),
             *self.access_problems(),
@@ -183,7 +183,7 @@ class Settings(
     @property
     def has_source(self) -> bool:
         """Whether a source database is configured at all."""
-        return self.db_user is not None
+        return not self.missing_variables()
 
     def with_source_variables(self, found: Mapping[str, SourceVariables]) -> Self:
         """Take the variables of sources by name."""
@@ -202,8 +202,14 @@ class Settings(
 
     @property
     def sources_by_variables(self) -> tuple[str, ...]:
-        """The sources by name that variables alone make: those that say where a server is."""
+        """The sources by name that variables alone make."""
         return tuple(name for name, variables in self._source_variables.items() if variables.is_source)
+
+    @property
+    def kinds_by_variables(self) -> dict[str | None, str]:
+        """The kinds of sources that variables name, by the source; None is the database without a name."""
+        named = {name: found.values["kind"] for name, found in self._source_variables.items() if "kind" in found.values}
+        return {None: self.db_kind, **{name: kind.get_secret_value() for name, kind in named.items()}}
 
     def require_mask_salt(self, entries: Iterable[TableEntry]) -> None:
         """Raise SettingsError where an entry hashes a column and MASK_SALT is not set."""
@@ -233,11 +239,6 @@ class Settings(
         passwords = [url.password for url in urls]
         in_query = [str(value) for url in urls for key, value in url.query.items() if "password" in key.lower()]
         return tuple(value for value in (*values, *passwords, *in_query, *self.alert_secrets) if value)
-
-
-def _missing_source(settings: Settings) -> list[str]:
-    missing = [name for name in ("DB_USER", "DB_NAME") if getattr(settings, name.lower()) is None]
-    return missing if settings.db_host or settings.db_socket else ["DB_HOST", *missing]
 
 
 def load_settings(**given: str) -> Settings:

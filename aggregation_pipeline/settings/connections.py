@@ -12,7 +12,7 @@ from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
     from aggregation_pipeline.storage.run_logs import RunLogs
 
 NO_SALT: Final = SecretStr("")
@@ -22,7 +22,7 @@ _LOG_ATTEMPTS: Final = 2
 
 
 def source_options(settings: Settings) -> "SourceOptions":
-    """Return the address of the MySQL database and the account to connect with.
+    """Return the address of the database without a name, and the account to connect with.
 
     Raises:
         SettingsError: no database is configured.
@@ -39,18 +39,19 @@ def options_of_source(
     settings: SourceSettings, mask_salt: SecretStr = NO_SALT, name: str | None = None
 ) -> "SourceOptions":
     """Return the same of the variables DB_... alone, all of which have to be there; `name` is that of a source."""
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
 
     return SourceOptions(
         database=cast("str", settings.db_name),
-        user=cast("str", settings.db_user),
+        user=settings.db_user or "",
         password=settings.db_password,
         host=settings.db_host,
-        port=settings.db_port,
+        port=settings.port,
         socket=settings.db_socket,
         tls=settings.tls,
         mask_salt=mask_salt,
         name=name,
+        kind=settings.db_kind,
     )
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from aggregation_pipeline.config.source_kinds import required_keys
 from aggregation_pipeline.config.sources import SOURCE_KEYS, Source, variable_of, with_variables_of
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
@@ -18,12 +19,10 @@ from aggregation_pipeline.settings.source_variables import SourceVariables, read
 from aggregation_pipeline.timezones.names import ZoneName
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
 
 _NO_VARIABLES: Final = SourceVariables()
 _FIELDS: Final = {key: f"db_{variable.lower()}" for variable, key in SOURCE_KEYS.items()}
-# Without them no connection can be made. A password may be empty.
-_REQUIRED: Final = ("user", "database")
 
 
 class NamedSourceSettings(SourceSettings):
@@ -91,8 +90,8 @@ class NamedSources:
             SettingsError: one of its variables cannot be used.
         """
         given, source = self._given(name), self.of(name)
-        missing = [key for key in _REQUIRED if key not in given]
-        missing = missing if {"host", "socket"} & given.keys() else ["host", *missing]
+        required = required_keys(source.db_kind)
+        missing = [key for key in required if key not in given and not (key == "host" and "socket" in given)]
         if missing:
             places = ", ".join(f"{key} ({variable_of(name, key)})" for key in missing)
             return (

@@ -6,11 +6,14 @@ from typing import Final
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from aggregation_pipeline.config.hosts_and_urls import read_host
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, checked_kind, kind_named, required_keys
 from aggregation_pipeline.config.sources import TlsMode, normalized_mode
 from aggregation_pipeline.errors import SettingsError
-from aggregation_pipeline.source.mysql.tls import Tls, tls_context
+from aggregation_pipeline.source.tls import Tls, tls_context
 
 SOURCE_VARIABLES: Final = ("DB_HOST", "DB_SOCKET", "DB_USER", "DB_NAME")
+# The variables of what a kind may need.
+_VARIABLES: Final = {"host": "DB_HOST", "user": "DB_USER", "database": "DB_NAME"}
 # The longest that Linux and macOS both take.
 _LONGEST_SOCKET: Final = 103
 
@@ -18,6 +21,7 @@ _LONGEST_SOCKET: Final = 103
 class SourceSettings(BaseModel):
     """Either host and port, or a unix socket. Where both are set, the socket is used."""
 
+    db_kind: str = DEFAULT_KIND
     db_host: str | None = None
     db_port: int = Field(default=3306, ge=1, le=65535)
     db_socket: Path | None = None
@@ -25,11 +29,16 @@ class SourceSettings(BaseModel):
     db_password: SecretStr = SecretStr("")
     db_name: str | None = None
 
-    # The options of MySQL's own clients; see source/mysql/tls.py.
+    # The options of MySQL's own clients; see source/tls.py.
     db_ssl_mode: TlsMode = "PREFERRED"
     db_ssl_ca: Path | None = None
     db_ssl_cert: Path | None = None
     db_ssl_key: Path | None = None
+
+    @field_validator("db_kind")
+    @classmethod
+    def _refuse_unknown_kind(cls, value: str) -> str:
+        return checked_kind(value)
 
     @field_validator("db_host")
     @classmethod
@@ -47,6 +56,22 @@ class SourceSettings(BaseModel):
     @classmethod
     def _normalize_mode(cls, value: object) -> object:
         return normalized_mode(value)
+
+    @property
+    def port(self) -> int:
+        """The port that is given, else the one where servers of the kind listen."""
+        is_usual = "db_port" not in self.model_fields_set and self.db_kind != DEFAULT_KIND
+        return kind_named(self.db_kind).port if is_usual else self.db_port
+
+    def missing_variables(self) -> list[str]:
+        """The variables that the kind of source needs and that are not set."""
+        required = required_keys(self.db_kind)
+        missing = [variable for key, variable in _VARIABLES.items() if key in required]
+        return [
+            name
+            for name in missing
+            if getattr(self, name.lower()) is None and not (name == "DB_HOST" and self.db_socket)
+        ]
 
     @property
     def tls(self) -> Tls:

@@ -29,8 +29,8 @@ class SourceVariables:
 
     @property
     def is_source(self) -> bool:
-        """Whether they make a source: they say where a server is."""
-        return "host" in self.values or "socket" in self.values
+        """Whether they make a source: they say where a server is, or what kind of source it is."""
+        return not self.values.keys().isdisjoint(("host", "socket", "kind"))
 
 
 def read_source_variables(others: Iterable[str]) -> dict[str, SourceVariables]:

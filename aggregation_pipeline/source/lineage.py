@@ -11,14 +11,14 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggregation, Column
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name
-from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.trees import is_column
 from aggregation_pipeline.config.table_entry import TableEntry
 
-_NAME: Final = r"(?:(?!\d)\w+|`(?:[^`]|``)+`)"
 # orders.id, shop.orders.id
-_QUALIFIED: Final = re.compile(rf"(?:{_NAME}\s*\.\s*){{1,2}}({_NAME})")
+_QUALIFIED: Final = r"(?:{name}\s*\.\s*){{1,2}}({name})"
 
 
 def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -34,7 +34,7 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
     if dataset == "detail":
         named = {field.name: field.expr for field in entry.select_fields}
         if ALL_COLUMNS in named.values():
-            return {name: _columns_of_table(quote(name), entry) for name in outputs}
+            return {name: _columns_of_table(entry.dialect.quote(name), entry) for name in outputs}
     else:
         figures = entry.aggregations or (() if entry.group_by else (COUNT_ROWS,))
         named = {key.name: key.expr for key in entry.group_by} | {figure.name: _argument(figure) for figure in figures}
@@ -44,7 +44,7 @@ def source_columns(entry: TableEntry, dataset: str, outputs: Sequence[str]) -> d
 def _columns_of_table(expression: str, entry: TableEntry) -> tuple[str, ...]:
     """The columns that an expression names, without the one that names the shard."""
     own = (entry.shard_column or "").casefold()
-    return tuple(name for name in columns_of(expression) if not own or name.casefold() != own)
+    return tuple(name for name in columns_of(expression, entry.dialect) if not own or name.casefold() != own)
 
 
 def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, comments: Mapping[str, str]) -> pa.Schema:
@@ -60,7 +60,7 @@ def with_column_metadata(schema: pa.Schema, entry: TableEntry, dataset: str, com
         comments: of the source's columns, by name.
     """
     known = {name.casefold(): text for name, text in comments.items()}
-    plain = {field.name: _column_in(field.expr) for field in _outputs(entry, dataset)}
+    plain = {field.name: _column_in(field.expr, entry.dialect) for field in _outputs(entry, dataset)}
     named = {field.name for field in _outputs(entry, dataset) if field.alias}
     sums = {figure.name for figure in entry.aggregations if _adds_up(figure)} if dataset == "summary" else set()
     if dataset == "summary" and not entry.aggregations and not entry.group_by:
@@ -83,15 +83,22 @@ def _outputs(entry: TableEntry, dataset: str) -> Sequence[Column]:
     return entry.group_by if dataset == "summary" else entry.select_fields
 
 
-def _column_in(expression: str) -> str:
+def _column_in(expression: str, dialect: Dialect) -> str:
     """The column's name if an expression is just a column, with or without its table's name; empty otherwise."""
-    if _is_column(expression):
-        return output_name(expression)
-    return output_name(found[1]) if (found := _QUALIFIED.fullmatch(expression)) else ""
+    if _is_column(expression, dialect):
+        return output_name(expression, dialect)
+    found = _qualified(dialect.quote_mark).fullmatch(expression)
+    return output_name(found[1], dialect) if found else ""
 
 
-def _is_column(expression: str) -> bool:
-    return is_plain_word(expression) or output_name(expression) != expression
+@functools.cache
+def _qualified(mark: str) -> re.Pattern[str]:
+    name = rf"(?:(?!\d)\w+|{mark}(?:[^{mark}]|{mark}{mark})+{mark})"
+    return re.compile(_QUALIFIED.format(name=name))
+
+
+def _is_column(expression: str, dialect: Dialect) -> bool:
+    return is_plain_word(expression, dialect) or dialect.is_quoted(expression)
 
 
 def _adds_up(figure: Aggregation) -> bool:
@@ -99,23 +106,23 @@ def _adds_up(figure: Aggregation) -> bool:
     if figure.expr is None:
         return figure.function in ("SUM", "COUNT")
     try:
-        tree = sqlglot.parse_one(f"SELECT {figure.expr}", read="mysql").expressions[0]
+        tree = sqlglot.parse_one(f"SELECT {figure.expr}", read=figure.dialect.sqlglot).expressions[0]
     except (SqlglotError, RecursionError):
         return False
     return isinstance(tree, exp.Sum | exp.Count) and not isinstance(tree.this, exp.Distinct)
 
 
 @functools.lru_cache(maxsize=4096)
-def columns_of(expression: str) -> tuple[str, ...]:
+def columns_of(expression: str, dialect: Dialect = MYSQL) -> tuple[str, ...]:
     """Return the columns that an expression names, each once, in order."""
-    if _is_column(expression):
-        return (output_name(expression),)
+    if _is_column(expression, dialect):
+        return (output_name(expression, dialect),)
     try:
-        tree = sqlglot.parse_one(f"SELECT ({expression})", read="mysql").expressions[0]
+        tree = sqlglot.parse_one(f"SELECT ({expression})", read=dialect.sqlglot).expressions[0]
     except (SqlglotError, RecursionError):
         return ()
     nodes = tree.walk(bfs=False, prune=lambda node: isinstance(node, exp.Query))
-    return tuple(dict.fromkeys(node.name for node in nodes if is_column(node)))
+    return tuple(dict.fromkeys(node.name for node in nodes if is_column(node, dialect)))
 
 
 def _argument(figure: Aggregation) -> str:

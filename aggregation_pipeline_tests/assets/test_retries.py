@@ -9,7 +9,7 @@ from aggregation_pipeline.assets import retries
 from aggregation_pipeline.assets.keys import manifest_key
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.errors import PipelineError, SettingsError, SourceLostError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.shop import DAYS, Shop, failure_message, latest_metadata, partition_range
 
 

@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterEventType
 from aggregation_pipeline.assets.display import readable_size
 from aggregation_pipeline.assets.keys import source_key, table_key
 from aggregation_pipeline.assets.source_specs import source_metadata
-from aggregation_pipeline.source.mysql.table_state import TableState
+from aggregation_pipeline.source.table_state import TableState
 from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop, execute_job, partition_range
 
 WHOLE = (

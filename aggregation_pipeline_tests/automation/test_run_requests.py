@@ -24,7 +24,7 @@ from aggregation_pipeline.config.partitions import Backfill, Partition
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.runs.tags import WINDOW_TAG
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAYS = partitions_of(Partition(column="t", every="day", start="2026-11-01"), ZONE)

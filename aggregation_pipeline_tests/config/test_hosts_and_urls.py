@@ -13,9 +13,9 @@ from aggregation_pipeline.config.hosts_and_urls import host_problem, url_problem
 from aggregation_pipeline.errors import SettingsError, SourceError, SourceLostError
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import source_options
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.errors import to_source_error
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.settings.settings_of import settings_of
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregation_pipeline.config.sql.expressions import read_expression
+from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.tokens import ExpressionError
 from aggregation_pipeline_tests.config.user_errors import MESSAGES
 from aggregation_pipeline_tests.support.config_file import find_issues, load_text
@@ -42,7 +43,7 @@ def test_a_file_of_utf_16_is_answered_in_words(tmp_path: Path):
     ],
 )
 def test_what_only_looks_like_a_habit_stays_possible(text: str):
-    role = "aggregate" if "GROUP_CONCAT" in text else "condition"
+    role: Role = "aggregate" if "GROUP_CONCAT" in text else "condition"
     assert read_expression(text, role) == text
 
 

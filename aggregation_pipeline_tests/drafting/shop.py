@@ -11,7 +11,7 @@ from aggregation_pipeline.config.yaml.writing import Commented
 from aggregation_pipeline.drafting.draft import Draft, How, Refused, draft_tables, find_tables
 from aggregation_pipeline.drafting.left_out import tables_named
 from aggregation_pipeline.drafting.words import Words
-from aggregation_pipeline.source.mysql.connection import kept_connections
+from aggregation_pipeline.source.kept_connections import kept_connections
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline_tests.support.canaries import CORES
 from aggregation_pipeline_tests.support.reading import options_for

@@ -21,7 +21,7 @@ from aggregation_pipeline.export.published import render_window
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.export.window import export_window
 from aggregation_pipeline.formats.common.file_format import RenderedFile
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock_protocol import NoLock

@@ -18,7 +18,7 @@ from aggregation_pipeline.doctor.examination import examine
 from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.doctor.subjects import subjects_of
 from aggregation_pipeline.errors import SettingsError, SourceError
-from aggregation_pipeline.health.mysql import MySQLCheck
+from aggregation_pipeline.health.probe import LIMIT_SECONDS
 from aggregation_pipeline.health.probes import open_probes
 from aggregation_pipeline.local.instance import open_instance
 from aggregation_pipeline.local.run import run_tables
@@ -26,6 +26,7 @@ from aggregation_pipeline.project import load_project, load_usable_project
 from aggregation_pipeline.runs.asset_keys import OP_PREFIX
 from aggregation_pipeline.runs.results import RunResult
 from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.source.mysql.health import MySQLCheck
 from aggregation_pipeline.web.common.current_project import CurrentProject
 from aggregation_pipeline_tests.end_to_end.shop_job import row_of
 from aggregation_pipeline_tests.support.deployment import Deployment
@@ -270,7 +271,7 @@ def test_a_name_that_is_wrong_is_answered_with_the_variable_of_its_source(
     monkeypatch.setenv("DB_CRM_NAME", "none_of_that_name")
     project = load_project(load_settings())
     (table,) = (table for table in project.tables if table.entry.name == "crm_users")
-    check = MySQLCheck(table.source())
+    check = MySQLCheck(table.source(), int(LIMIT_SECONDS))
     with pytest.raises(SourceError, match="Check DB_CRM_NAME"):
         check()
     check.close()

@@ -7,7 +7,7 @@ import pytest
 
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.dry_run import plan_tables
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline_tests.export.planned_shop import CONFIG, plan, planned

@@ -19,6 +19,8 @@ from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats import registry
 from aggregation_pipeline.formats.common.file_format import RenderedFile
+from aggregation_pipeline.source.mysql.kind import MySQLKind
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.folder import FolderStore
 from aggregation_pipeline.storage.lock_protocol import NoLock
@@ -32,7 +34,7 @@ def export(store: FolderStore, tmp_path: Path) -> ExportedWindow:
     entry = TableEntry.model_validate({"name": "orders", "group_by": ["id"], "select_fields": ["id"]})
     request = ReadRequest(entry, WINDOW, datetime(2026, 11, 20, tzinfo=UTC), ZoneInfo("UTC"))
     destination = Destination(store, "daily", "run", FormatOptions(), tmp_path / "temp", NoLock())
-    return window.export_window(request, cast("Any", None), ["json"], destination, cast("Any", SILENT))
+    return window.export_window(request, SourceOptions("shop"), ["json"], destination, cast("Any", SILENT))
 
 
 def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on_them_fails(
@@ -45,7 +47,7 @@ def test_files_with_other_rows_than_were_read_are_not_published_and_the_check_on
         files = yield from render(*given)
         return tuple(replace(file, rows=9) for file in files)
 
-    monkeypatch.setattr(window, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
+    monkeypatch.setattr(MySQLKind, "read_extract", lambda *_: sample_extract(tmp_path / "extract"))
     monkeypatch.setattr(rendering, "render_in_steps", render_other_rows)
     with pytest.raises(CheckError, match="holds 9 rows where the extract has 4") as caught:
         export(store, tmp_path)
@@ -64,7 +66,7 @@ def test_an_extract_with_other_rows_than_were_read_is_not_published_though_nothi
         yield
         return ()
 
-    monkeypatch.setattr(window, "read_extract", lambda *_: extract)
+    monkeypatch.setattr(MySQLKind, "read_extract", lambda *_: extract)
     monkeypatch.setattr(rendering, "render_in_steps", render_and_cut)
     with pytest.raises(CheckError, match="the extract of detail holds 2 rows where 3 were read") as caught:
         export(store, tmp_path)

@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from aggregation_pipeline.errors import MirrorError, PipelineError, SourceError, SourceLostError, StorageError
 from aggregation_pipeline.health.batch_jobs import batch_jobs_check
 from aggregation_pipeline.health.files import files_check
-from aggregation_pipeline.health.mysql import MySQLCheck
 from aggregation_pipeline.health.postgres import PostgresCheck
+from aggregation_pipeline.health.probe import LIMIT_SECONDS
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.mysql.health import MySQLCheck
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.freezing import frozen
 from aggregation_pipeline_tests.support.oss_deployment import oss_variables
 from aggregation_pipeline_tests.support.runs import new_batch_jobs
@@ -62,7 +63,9 @@ def seconds_of(check: Callable[[], str | None]) -> tuple[float, str]:
 
 @pytest.fixture
 def mysql_check(mariadb: "MySQLServer") -> Iterator[MySQLCheck]:
-    check = MySQLCheck(SourceOptions(database="test", user="root", host="127.0.0.1", port=mariadb.port or 0))
+    check = MySQLCheck(
+        SourceOptions(database="test", user="root", host="127.0.0.1", port=mariadb.port or 0), int(LIMIT_SECONDS)
+    )
     yield check
     check.close()
 
@@ -76,7 +79,9 @@ def test_mysql_is_asked_by_one_connection_that_is_kept(mysql_check: MySQLCheck, 
 
 
 def test_every_server_answers(mysql: "MySQLServer"):
-    check = MySQLCheck(SourceOptions(database="test", user=mysql.user, socket=Path(mysql.unix_socket)))
+    check = MySQLCheck(
+        SourceOptions(database="test", user=mysql.user, socket=Path(mysql.unix_socket)), int(LIMIT_SECONDS)
+    )
     check()
     check()
     check.close()
@@ -107,13 +112,14 @@ def test_a_frozen_mysql_costs_one_connection_at_a_time(mysql_check: MySQLCheck, 
 
 
 def test_a_mysql_that_is_stopped_or_refuses_says_so(mariadb: "MySQLServer"):
-    stopped = MySQLCheck(SourceOptions(database="test", user="root", host="127.0.0.1", port=1))
+    stopped = MySQLCheck(SourceOptions(database="test", user="root", host="127.0.0.1", port=1), int(LIMIT_SECONDS))
     with pytest.raises(SourceLostError, match=r"127\.0\.0\.1:1"):
         stopped()
     refused = MySQLCheck(
         SourceOptions(
             database="test", user="root", host="127.0.0.1", port=mariadb.port or 0, password=SecretStr("hunter2")
-        )
+        ),
+        int(LIMIT_SECONDS),
     )
     with pytest.raises(SourceError, match="1045") as told:
         refused()

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 LOGICAL_TIME = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN
-from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote
+from aggregation_pipeline.config.sql.dialect import Dialect
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token
 
-# MySQL reserves these words, so outside of parentheses they can be nothing but the clause.
+# Servers reserve these words, so outside of parentheses they can be nothing but the clause.
 _REMEDIES: Final = {
     "WHERE": "conditions belong under the key where",
     "ORDER BY": "the order of the rows belongs under the key order_by, as in order_by: [created_at DESC]",
@@ -35,7 +36,7 @@ _BEFORE_A_VALUE: Final = frozenset(
 )
 
 
-def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
+def refuse_clauses(tokens: Sequence[Token], role: str, dialect: Dialect) -> None:
     """Refuse an expression that begins another clause of the statement.
 
     Raises:
@@ -51,12 +52,12 @@ def refuse_clauses(tokens: Sequence[Token], role: str) -> None:
         if index == 0 and clause == _OWN_CLAUSES.get(role):
             raise ExpressionError(
                 f"it is written without the word{'s' * (' ' in clause)} {clause}, because the key means it already. "
-                f"A reserved word used as a name needs backticks: {quote(token.text)}"
+                f"A reserved word used as a name needs {dialect.marks}: {dialect.quote(token.text)}"
             )
         if clause in _REMEDIES:
             raise ExpressionError(
                 f"{clause} does not belong in it: one expression is expected, and {_REMEDIES[clause]}. "
-                f"A reserved word used as a name needs backticks: {quote(token.text)}"
+                f"A reserved word used as a name needs {dialect.marks}: {dialect.quote(token.text)}"
             )
 
 

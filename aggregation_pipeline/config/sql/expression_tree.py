@@ -12,36 +12,38 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from aggregation_pipeline.config.messages.likely_causes import foreign_comment, template
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
 from aggregation_pipeline.config.sql.tokens import ExpressionError
 
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Lock, exp.PropertyEQ)
 
-# It warns of JSON paths that it could not print. Nothing of it is printed here, and MySQL accepts them.
+# It warns of JSON paths that it could not print. Nothing of it is printed here, and servers accept them.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
-def check_syntax(clean: str, text: str, role: Role) -> None:
+def check_syntax(clean: str, text: str, role: Role, dialect: Dialect) -> None:
     """Check that a text is one expression that only reads and suits its role.
 
     Args:
         clean: the text without comments.
         text: as the user wrote it.
         role: what the expression is for.
+        dialect: of the server that will run it.
 
     Raises:
         ExpressionError: says what was found, and what to write instead.
     """
-    _check_tree(_parse(clean, text, role), role)
+    _check_tree(_parse(clean, text, role, dialect), role)
 
 
-def _parse(clean: str, text: str, role: Role) -> exp.Expression:
+def _parse(clean: str, text: str, role: Role, dialect: Dialect) -> exp.Expression:
     """The tree of the expression."""
     try:
-        statements = sqlglot.parse(f"SELECT ({clean})", read="mysql")
+        statements = sqlglot.parse(f"SELECT ({clean})", read=dialect.sqlglot)
     except (SqlglotError, AttributeError, TypeError) as error:  # some slips make the parser itself stumble
-        cause = template(text) or foreign_comment(text) or _where_it_stops(error)
-        raise ExpressionError(f"it does not parse as an expression of MySQL: {cause}") from None
+        cause = template(text) or foreign_comment(text) or _where_it_stops(error, dialect)
+        raise ExpressionError(f"it does not parse as an expression of {dialect.title}: {cause}") from None
     except RecursionError:
         raise ExpressionError("it is nested too deeply; make it a view in the database") from None
     select = statements[0] if len(statements) == 1 else None
@@ -75,7 +77,7 @@ def _why_no_alias(alias: str, role: Role) -> str:
     return f"a name is given by the key alias, not inside the SQL: {{expr: ..., alias: {alias}}}"
 
 
-def _where_it_stops(error: Exception) -> str:
+def _where_it_stops(error: Exception, dialect: Dialect) -> str:
     """Where the parser stopped. sqlglot's own messages name its classes, which tell a user nothing."""
     place = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
     word, behind = str(place.get("highlight") or ""), str(place.get("end_context") or "")
@@ -86,7 +88,7 @@ def _where_it_stops(error: Exception) -> str:
         near = (
             f"it is not understood near {word}" if word else "a comma, an operator or a part of a function is missing"
         )
-    return f"{near}. A reserved word used as a name needs backticks"
+    return f"{near}. A reserved word used as a name needs {dialect.marks}"
 
 
 def _check_tree(tree: exp.Expression, role: Role) -> None:

@@ -8,42 +8,38 @@ import re
 import unicodedata
 from typing import Final
 
+from aggregation_pipeline.config.sql.dialect import Dialect, unquote
 from aggregation_pipeline.config.sql.forbidden import refuse_forbidden
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
-from aggregation_pipeline.config.sql.tokens import ExpressionError, quote, tokenize, unquote
+from aggregation_pipeline.config.sql.tokens import ExpressionError, quote, tokenize
 
-# Words of MySQL that are values without brackets, and not names.
-CONSTANTS: Final = frozenset(
-    (
-        *("current_date", "current_time", "current_timestamp", "current_user", "localtime", "localtimestamp"),
-        *("utc_date", "utc_time", "utc_timestamp", "true", "false", "null"),
-    )
-)
 _MAX_LENGTH: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]+(?:[eE][0-9]+)?|0x[0-9A-Fa-f]+|0b[01]+")
 
 
-def is_plain_word(text: str) -> bool:
+def is_plain_word(text: str, dialect: Dialect | None = None) -> bool:
     """Whether the text is the bare name of a column: letters of any script, digits and `_`; no number, no constant."""
     letters = bool(text) and all(c == "_" or unicodedata.category(c)[0] in "LMN" for c in text)
-    return letters and not _NUMBER.fullmatch(text) and text.lower() not in CONSTANTS
+    return letters and not _NUMBER.fullmatch(text) and text.lower() not in (dialect or dialect_in_use()).constants
 
 
 def as_column(text: str) -> str:
-    """The text where a plain word is always a column: a word that is a constant of MySQL gets backticks."""
-    return quote(text.strip()) if text.strip().lower() in CONSTANTS else text
+    """The text where a plain word is always a column: a word that is a constant is put in quotation marks."""
+    return quote(text.strip()) if text.strip().lower() in dialect_in_use().constants else text
 
 
-def to_sql(expression: str) -> str:
+def to_sql(expression: str, dialect: Dialect | None = None) -> str:
     """A checked column or expression in the form that a query holds."""
-    if is_plain_word(expression):
-        return quote(expression)
-    return expression if _is_quoted_name(expression) else f"({expression})"
+    dialect = dialect or dialect_in_use()
+    if is_plain_word(expression, dialect):
+        return dialect.quote(expression)
+    return expression if dialect.is_quoted(expression) else f"({expression})"
 
 
-def output_name(expression: str) -> str:
+def output_name(expression: str, dialect: Dialect | None = None) -> str:
     """The name of an output without an alias: the column's name, or the text of the expression."""
-    return unquote(expression) if _is_quoted_name(expression) else expression
+    return unquote(expression) if (dialect or dialect_in_use()).is_quoted(expression) else expression
 
 
 def read_column(text: str, role: Role) -> str:
@@ -56,7 +52,7 @@ def read_column(text: str, role: Role) -> str:
 
 
 def read_item(text: str, role: Role) -> str:
-    """Like `read_column`, but constants of MySQL are constants: `CURRENT_DATE` is the day, a column needs backticks.
+    """Like `read_column`, but constants are constants: `CURRENT_DATE` is the day, a column needs quotation marks.
 
     Raises:
         ExpressionError: as for `read_expression`.
@@ -65,24 +61,30 @@ def read_item(text: str, role: Role) -> str:
     return stripped if is_plain_word(stripped) else read_expression(text, role)
 
 
-@functools.lru_cache(maxsize=4096)
 def read_expression(text: str, role: Role) -> str:
     """The user's own text without comments, checked to be one expression that only reads and suits its role.
+
+    It is in the dialect that is in use.
 
     Raises:
         ExpressionError: names what was found, why that cannot be taken, and what to write instead.
     """
+    return _read_expression(text, role, dialect_in_use())
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_expression(text: str, role: Role, dialect: Dialect) -> str:
     if len(text) > _MAX_LENGTH:
         raise ExpressionError(
             f"the text has {len(text):,} characters, and {_MAX_LENGTH:,} is the limit; make it a view in the database"
         )
-    tokens, clean = tokenize(text)
+    tokens, clean = tokenize(text, dialect)
     if not tokens:
         raise ExpressionError("it is empty; a column or an expression is expected")
-    refuse_forbidden(tokens, role)
+    refuse_forbidden(tokens, role, dialect)
     from aggregation_pipeline.config.sql.expression_tree import check_syntax
 
-    check_syntax(clean, text, role)
+    check_syntax(clean, text, role, dialect)
     return clean
 
 
@@ -120,7 +122,3 @@ def split_direction(text: str) -> tuple[str, str]:
     """`"created_at desc"` -> `("created_at", "DESC")`; the direction is empty where none is given."""
     head, _, tail = text.rpartition(" ")
     return (head, tail.upper()) if head and tail.upper() in DIRECTIONS else (text, "")
-
-
-def _is_quoted_name(text: str) -> bool:
-    return re.fullmatch(r"`(?:[^`]|``)+`", text) is not None

@@ -8,59 +8,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from aggregation_pipeline.config.sql.clauses import refuse_clauses, refuse_placeholders
-from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, quote
+from aggregation_pipeline.config.sql.dialect import Dialect
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token
 
 # Deeper than what people write, and within what the parser's recursion takes under any limit of other libraries.
 _MAX_DEPTH: Final = 50
-_WAITS: Final = "holds the connection, and the snapshot with it"
-_RANDOM: Final = "gives another result each time, so the same data would not give the same file"
-_LOCKS: Final = "works on locks of the server, which other programs rely on"
-_ADMIN: Final = "administers the server"
-_SEQUENCE: Final = "advances a sequence, which is a write"
-_CLOCK: Final = "is the clock of the server, which differs from row to row; NOW() is the run's logical time"
-_FUNCTIONS: Final = {
-    name: reason
-    for names, reason in (
-        ("sleep benchmark master_pos_wait master_gtid_wait source_pos_wait", _WAITS),
-        ("wait_for_executed_gtid_set wait_until_sql_thread_after_gtids", _WAITS),
-        ("get_lock release_lock release_all_locks is_free_lock is_used_lock", _LOCKS),
-        ("load_file sys_exec sys_eval sys_get sys_set", "reads or changes files and programs of the server's machine"),
-        ("rand random random_bytes uuid uuid_short uuid_v4 uuid_v7 sys_guid", _RANDOM),
-        ("sysdate", _CLOCK),
-        ("nextval setval lastval", _SEQUENCE),
-        ("last_insert_id", "keeps a value in the session, and a pipeline that only reads never inserts"),
-    )
-    for name in names.split()
-}
-_FUNCTION_PREFIXES: Final = (
-    *("group_replication_", "asynchronous_connection_failover_", "version_tokens_", "service_get_", "service_release_"),
-    *("keyring_key_", "audit_log_", "audit_api_", "mysql_firewall_", "read_firewall_", "set_firewall_", "wsrep_"),
-)
-_WORDS: Final = {
-    "into": "SELECT ... INTO writes files or variables",
-    "procedure": "PROCEDURE runs a program of the server",
-    "lock": "LOCK IN SHARE MODE locks rows",
-    "outfile": "INTO OUTFILE writes files",
-    "dumpfile": "INTO DUMPFILE writes files",
-    "sysdate": f"it {_CLOCK}",
-    **dict.fromkeys(["nextval", "setval", "lastval"], f"it {_SEQUENCE}"),
-}
-_PAIRS: Final = {
-    ("for", "update"): "it locks rows",
-    ("for", "share"): "it locks rows",
-    ("next", "value"): f"it {_SEQUENCE}",
-}
-# Reserved words only: any other first word may be a column. INSERT() and REPLACE() are functions too.
-_STATEMENTS: Final = frozenset(
-    (
-        *("select", "with", "values", "table", "update", "delete", "drop", "create", "alter"),
-        *("set", "call", "load", "grant", "revoke", "use"),
-    )
-)
+# Statements by their first word, and functions where a bracket follows.
 _STATEMENTS_OR_FUNCTIONS: Final = frozenset(("insert", "replace"))
 
 
-def refuse_forbidden(tokens: Sequence[Token], role: str) -> None:
+def refuse_forbidden(tokens: Sequence[Token], role: str, dialect: Dialect) -> None:
     """Refuse tokens that leave the parentheses around the expression, or that do more than read.
 
     Raises:
@@ -70,12 +27,12 @@ def refuse_forbidden(tokens: Sequence[Token], role: str) -> None:
     for token, following in zip(tokens, [*tokens[1:], Token("symbol", "")], strict=True):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         _refuse_forbidden_symbol(token, depth)
-        _refuse_forbidden_name(token, following)
+        _refuse_forbidden_name(token, following, dialect)
     if depth:
         raise ExpressionError("an opening parenthesis is never closed")
-    _refuse_statement(tokens[0], following=tokens[1] if len(tokens) > 1 else None)
+    _refuse_statement(tokens[0], tokens[1] if len(tokens) > 1 else None, dialect)
     refuse_placeholders(tokens)
-    refuse_clauses(tokens, role)
+    refuse_clauses(tokens, role, dialect)
 
 
 def _refuse_forbidden_symbol(token: Token, depth: int) -> None:
@@ -92,25 +49,29 @@ def _refuse_forbidden_symbol(token: Token, depth: int) -> None:
         raise ExpressionError("variables of the session (@x) are not set by anyone here; write the value itself")
 
 
-def _refuse_statement(first: Token, following: Token | None) -> None:
+def _refuse_statement(first: Token, following: Token | None, dialect: Dialect) -> None:
     is_call = following is not None and following.text == "("
-    if first.kind == "word" and (first.name in _STATEMENTS or (first.name in _STATEMENTS_OR_FUNCTIONS and not is_call)):
+    if first.kind == "word" and (
+        first.name in dialect.statements or (first.name in _STATEMENTS_OR_FUNCTIONS and not is_call)
+    ):
         raise ExpressionError(
             f"{first.text} begins a statement, and one expression is expected. A sub-select needs parentheses, "
-            f"a column of that name backticks: {quote(first.text)}"
+            f"a column of that name {dialect.marks}: {dialect.quote(first.text)}"
         )
 
 
-def _refuse_forbidden_name(token: Token, following: Token) -> None:
+def _refuse_forbidden_name(token: Token, following: Token, dialect: Dialect) -> None:
     name = token.name
     if following.text == "(" and name:
-        reason = _FUNCTIONS.get(name) or (_ADMIN if name.startswith(_FUNCTION_PREFIXES) else None)
+        prefixed = (reason for prefix, reason in dialect.refused_prefixes.items() if name.startswith(prefix))
+        reason = dialect.refused_functions.get(name) or next(prefixed, None)
         if reason:
             raise ExpressionError(f"{name.upper()}() is refused: it {reason}")
     if token.kind == "word":
-        if reason := _PAIRS.get((name, following.name)):
+        if reason := dialect.refused_pairs.get((name, following.name)):
             raise ExpressionError(f"{token.text} {following.text} is refused: {reason}")
-        if reason := _WORDS.get(name):
+        if reason := dialect.refused_words.get(name):
             raise ExpressionError(
-                f"{token.text} is refused: {reason}. A column of that name needs backticks: {quote(token.text)}"
+                f"{token.text} is refused: {reason}. A column of that name needs {dialect.marks}:"
+                f" {dialect.quote(token.text)}"
             )

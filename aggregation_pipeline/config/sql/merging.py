@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
 
 if TYPE_CHECKING:
@@ -175,12 +176,12 @@ def _refuse_aggregates(rest: str) -> "exp.Expr":
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(f"SELECT ({rest})", read="mysql")
+        tree = sqlglot.parse_one(f"SELECT ({rest})", read=dialect_in_use().sqlglot)
     except (SqlglotError, RecursionError):
         raise ExpressionError(f"it cannot be taken apart: {_ONLY}{_REMEDY}") from None
     for node in tree.find_all(exp.AggFunc, exp.AnonymousAggFunc, exp.Anonymous, exp.Window):
         name = node.name.upper() if isinstance(node, exp.Anonymous) else type(node).__name__
         if not isinstance(node, exp.Anonymous) or name in _OTHER_AGGREGATES:
-            shown = node.sql("mysql").partition("(")[0].upper() or name
+            shown = node.sql(dialect_in_use().sqlglot).partition("(")[0].upper() or name
             raise ExpressionError(f"{shown}(...): {_ONLY}{_REMEDY}")
     return tree

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aggregation_pipeline.config.sql.expressions import CONSTANTS
-from aggregation_pipeline.config.sql.server_functions import KNOWN, WITHOUT_BLANK
+from aggregation_pipeline.config.sql.dialect import Dialect, unquote
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import Token, unquote
+from aggregation_pipeline.config.sql.tokens import Token
 
 _NAMES: Final = ("word", "quoted")
 
@@ -17,11 +16,12 @@ class NameChain:
     """Names with dots between them, such as `shop.users.phone`.
 
     Attributes:
-        parts: the names, without backticks.
+        parts: the names, without quotation marks.
         end: the index of the last token.
-        quoted: whether the last name has backticks.
+        quoted: whether the last name has quotation marks.
         is_call: whether a parenthesis follows.
         blank_before_call: whether a blank comes before the parenthesis of a function that allows none.
+        dialect: of the expression.
     """
 
     parts: tuple[str, ...]
@@ -29,6 +29,7 @@ class NameChain:
     quoted: bool
     is_call: bool
     blank_before_call: bool
+    dialect: Dialect
 
     @property
     def last(self) -> str:
@@ -37,8 +38,8 @@ class NameChain:
 
     @property
     def is_value(self) -> bool:
-        """Whether it is one of MySQL's words for a value, such as CURRENT_USER."""
-        return not self.quoted and not self.qualified and self.last.lower() in CONSTANTS
+        """Whether it is one of the dialect's words for a value, such as CURRENT_USER."""
+        return not self.quoted and not self.qualified and self.last.lower() in self.dialect.constants
 
     @property
     def qualified(self) -> bool:
@@ -49,7 +50,7 @@ class NameChain:
     def may_be_stored_function(self) -> bool:
         """Whether it is a call, and not surely of a function that is built into the server."""
         is_unusual = self.qualified or self.quoted or self.blank_before_call
-        return self.is_call and (is_unusual or self.last.lower() not in KNOWN)
+        return self.is_call and (is_unusual or self.last.lower() not in self.dialect.functions)
 
     @property
     def as_table(self) -> TableName:
@@ -57,7 +58,7 @@ class NameChain:
         return TableName(self.parts[-2] if self.qualified else None, self.last)
 
 
-def name_chains(tokens: Sequence[Token], clean: str) -> Iterator[NameChain]:
+def name_chains(tokens: Sequence[Token], clean: str, dialect: Dialect) -> Iterator[NameChain]:
     """All names of an expression; `clean` is its text as `tokenize` returns it."""
     blanks = _blanks_before(tokens, clean)
     parts: list[str] = []
@@ -73,8 +74,8 @@ def name_chains(tokens: Sequence[Token], clean: str) -> Iterator[NameChain]:
         following = tokens[index + 1].text if index + 1 < len(tokens) else ""
         if following != ".":
             is_call = following == "("
-            blank_before_call = is_call and blanks[index + 1] and token.name in WITHOUT_BLANK
-            yield NameChain(tuple(parts), index, quoted, is_call, blank_before_call)
+            blank_before_call = is_call and blanks[index + 1] and token.name in dialect.functions_without_blank
+            yield NameChain(tuple(parts), index, quoted, is_call, blank_before_call, dialect)
 
 
 def _blanks_before(tokens: Sequence[Token], clean: str) -> list[bool]:

@@ -11,17 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aggregation_pipeline.config.sql.dialect import Dialect
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.name_chains import counted_names, name_chains
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import Token, tokenize
 
-# Behind these words * means all columns; behind any other name it multiplies.
-_BEFORE_STAR: Final = frozenset(
-    (
-        *("select", "all", "distinct", "distinctrow", "high_priority", "straight_join", "sql_big_result"),
-        *("sql_buffer_result", "sql_cache", "sql_calc_found_rows", "sql_no_cache", "sql_small_result"),
-    )
-)
 # Equal letters in MySQL's oldest collation that Unicode does not make equal.
 _EQUAL_LETTERS: Final = str.maketrans({"ß": "s", "ẞ": "s", "ı": "i"})
 
@@ -31,7 +26,7 @@ class Reference:
     """A name in an expression, other than a function's.
 
     Attributes:
-        parts: its parts in the user's spelling, without backticks: `("u", "phone")`.
+        parts: its parts in the user's spelling, without quotation marks: `("u", "phone")`.
         counted: whether it is only an argument of COUNT, which shows no more of it than where it is NULL.
     """
 
@@ -100,14 +95,18 @@ def _comparable_names(tables: tuple[TableName, ...]) -> frozenset[str]:
     return frozenset(comparable_name(table.name) for table in tables)
 
 
+def references_in(expression: str, dialect: Dialect | None = None) -> References:
+    """Everything that a checked expression names; without a dialect it is in the one in use."""
+    return _references_in(expression, dialect or dialect_in_use())
+
+
 @functools.lru_cache(maxsize=4096)
-def references_in(expression: str) -> References:
-    """Everything that a checked expression names."""
-    tokens, clean = tokenize(expression)
+def _references_in(expression: str, dialect: Dialect) -> References:
+    tokens, clean = tokenize(expression, dialect)
     words = {token.name for token in tokens if token.kind == "word"}
     has_subquery = not words.isdisjoint(("select", "table"))
-    relations = _relations(expression) if has_subquery else {}
-    chains = list(name_chains(tokens, clean))
+    relations = _relations(expression, dialect) if has_subquery else {}
+    chains = list(name_chains(tokens, clean, dialect))
     counted = frozenset(counted_names(tokens, clean))
     stored = (chain.as_table for chain in chains if chain.may_be_stored_function)
     return References(
@@ -116,10 +115,16 @@ def references_in(expression: str) -> References:
             for chain in chains
             if not (chain.is_call or chain.is_value)
         ),
-        stored_functions=tuple((Counter(stored) - Counter(_column_lists(expression) if has_subquery else ())).keys()),
+        stored_functions=tuple(
+            (Counter(stored) - Counter(_column_lists(expression, dialect) if has_subquery else ())).keys()
+        ),
         selects_all=has_subquery
         and (
-            "natural" in words or "table" in words or any(map(_is_star, [None, None, *tokens], [None, *tokens], tokens))
+            "natural" in words
+            or "table" in words
+            or any(
+                _is_star(*three, dialect) for three in zip([None, None, *tokens], [None, *tokens], tokens, strict=False)
+            )
         ),
         has_subquery=has_subquery,
         has_window="over" in words or "window" in words,
@@ -127,29 +132,29 @@ def references_in(expression: str) -> References:
     )
 
 
-def _is_star(two_before: Token | None, before: Token | None, token: Token) -> bool:
+def _is_star(two_before: Token | None, before: Token | None, token: Token, dialect: Dialect) -> bool:
     """Whether it is the * for all columns. Behind a value it multiplies, and COUNT(*) reads no column."""
     if token.text != "*" or token.kind != "symbol":
         return False
     if before is None or before.kind in ("number", "string", "quoted"):
         return False
     if before.kind == "word":
-        return before.name in _BEFORE_STAR
+        return before.name in dialect.before_star
     counts = before.text == "(" and two_before is not None and two_before.name == "count"
     return before.text != ")" and not counts
 
 
-def _relations(expression: str) -> dict[str, frozenset[TableName | None]]:
+def _relations(expression: str, dialect: Dialect) -> dict[str, frozenset[TableName | None]]:
     """The tables behind names and aliases."""
     from aggregation_pipeline.config.sql.trees import relations_in
 
     found: dict[str, set[TableName | None]] = {}
-    for name, table in relations_in(expression):
+    for name, table in relations_in(expression, dialect):
         found.setdefault(comparable_name(name), set()).add(table)
     return {name: frozenset(tables) for name, tables in found.items()}
 
 
-def _column_lists(expression: str) -> Iterable[TableName]:
+def _column_lists(expression: str, dialect: Dialect) -> Iterable[TableName]:
     from aggregation_pipeline.config.sql.trees import column_lists_in
 
-    return column_lists_in(expression)
+    return column_lists_in(expression, dialect)

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.table_names import TableName, split_table
-from aggregation_pipeline.config.sql.tokens import quote
 
 # More is surely a slip: {0..10000} for {0..1000}.
 MOST_SHARDS: Final = 4096
@@ -47,7 +47,7 @@ def split_tables(text: str) -> tuple[TableName, ...]:
 
 def table_text(table: TableName) -> str:
     """The text that names just this table, with backticks where it needs them."""
-    return ".".join(part if re.fullmatch(r"[\w$-]+", part) else quote(part) for part in table if part is not None)
+    return ".".join(part if re.fullmatch(r"[\w$-]+", part) else MYSQL.quote(part) for part in table if part is not None)
 
 
 def neighbours(text: str) -> list[TableName]:

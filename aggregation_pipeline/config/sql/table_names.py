@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, foreign_comment, is_template
 from aggregation_pipeline.config.messages.secrets import shown_text
-from aggregation_pipeline.config.sql.tokens import quote, unquote
+from aggregation_pipeline.config.sql.dialect import unquote
+from aggregation_pipeline.config.sql.mysql import MYSQL
 
 _PART: Final = re.compile(r"`(?:[^`]|``)+`|[^`.]+")
 # MySQL's limit on the name of a database or a table.
@@ -30,8 +31,8 @@ class TableName(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """The name in backticks, for a query."""
-        return ".".join(quote(part) for part in self if part is not None)
+        """The name in backticks, for a query of MySQL; other dialects have `Dialect.quoted`."""
+        return MYSQL.quoted(*self)
 
 
 def has_unprintable(name: str) -> bool:

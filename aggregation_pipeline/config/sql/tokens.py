@@ -1,4 +1,4 @@
-"""Splits an expression into tokens as MySQL's own lexer does, so that the server runs exactly what was checked.
+"""Splits an expression into tokens as the server's own lexer does, so that the server runs exactly what was checked.
 
 sqlglot's tokenizer cannot do this: unlike MySQL it reads `5--1` as a comment, U+00A0 as a space and `/*! ... */` as
 nothing. Where the two could still differ, the expression is refused, and the message shows a spelling that both read
@@ -11,20 +11,11 @@ import unicodedata
 from typing import Final, Literal, NamedTuple
 
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, describe_sign, is_template, template
+from aggregation_pipeline.config.sql.dialect import Dialect, unquote
+from aggregation_pipeline.config.sql.in_use import dialect_in_use
 
+# What an unusual name is shown by in messages: digits, letters and all that is not ASCII.
 _WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
-_PATTERN: Final = re.compile(
-    rf"""
-      (?P<space>    [ \t\r\n]+ )
-    | (?P<comment>  --(?=[ \t\r\n]|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
-    | (?P<string>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" )
-    | (?P<quoted>   `(?:[^`]|``)++` )
-    | (?P<number>   (?:0x[0-9A-Fa-f]+|0b[01]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?!{_WORD}) )
-    | (?P<word>     (?![0-9]){_WORD}+ )
-    | (?P<symbol>   @@ | /(?!\*) | [-(),.+*%<>=!&|^~@] )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _SEPARATORS: Final = ("space", "comment")
 _MESSAGES: Final = {
     "/*": "the comment /* is never closed",
@@ -51,33 +42,31 @@ class Token(NamedTuple):
         return self.text.lower() if self.kind == "word" else ""
 
 
-def quote(name: str) -> str:
-    """A name in backticks, which MySQL accepts whatever it holds."""
-    return "`" + name.replace("`", "``") + "`"
+def quote(name: str, dialect: Dialect | None = None) -> str:
+    """A name in quotation marks, MySQL's being backticks; without a dialect in those of the one in use."""
+    return (dialect or dialect_in_use()).quote(name)
 
 
-def unquote(text: str) -> str:
-    """The name inside backticks."""
-    return text[1:-1].replace("``", "`")
-
-
-def tokenize(text: str) -> tuple[list[Token], str]:
+def tokenize(text: str, dialect: Dialect | None = None) -> tuple[list[Token], str]:
     """The tokens of an expression, and its text without comments, with one space for each run of white space.
 
+    Without a dialect it is the one in use.
+
     Raises:
-        ExpressionError: a character that no expression of MySQL holds, or that servers read differently.
+        ExpressionError: a character that no expression of the dialect holds, or that servers read differently.
     """
+    dialect = dialect or dialect_in_use()
     _refuse_unprintable(text)
     tokens: list[Token] = []
     parts: list[str] = []
     position = 0
     while position < len(text):
-        match = _PATTERN.match(text, position)
+        match = dialect.tokens.match(text, position)
         if match is None:
-            raise ExpressionError(_why_no_token(text[position:], text))
+            raise ExpressionError(_why_no_token(text[position:], text, dialect))
         kind, lexeme = str(match.lastgroup), match.group()
         if kind in _SEPARATORS:
-            if lexeme.startswith(("/*!", "/*+", "/*M!")):
+            if lexeme.startswith(dialect.obeyed_comments):
                 raise ExpressionError(
                     f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a"
                     " remark */"
@@ -85,15 +74,15 @@ def tokenize(text: str) -> tuple[list[Token], str]:
             if parts and parts[-1] != " ":
                 parts.append(" ")
         else:
-            _refuse_odd_letters(kind, lexeme)
+            _refuse_odd_letters(kind, lexeme, dialect)
             tokens.append(Token(kind, lexeme))  # type: ignore[arg-type]  # the pattern has no other groups
             parts.append(lexeme)
         position = match.end()
-    _refuse_doubled_signs(parts)
+    _refuse_doubled_signs(parts, dialect)
     return tokens, "".join(parts).strip()
 
 
-def _why_no_token(rest: str, text: str) -> str:
+def _why_no_token(rest: str, text: str, dialect: Dialect) -> str:
     first = rest[0]
     if first in "'\"`":
         return f"the quote {first} is never closed"
@@ -104,15 +93,22 @@ def _why_no_token(rest: str, text: str) -> str:
         word = re.match(rf"{_WORD}+", rest)
         name = word.group() if word else first
         if sign := next(filter(None, map(describe_sign, name)), None):
-            return f"{sign}; {_name_in_backticks(name)}"
-        return f"a name that begins with a digit needs backticks: {quote(name)}"
+            return f"{sign}; {_name_in_quotes(name, dialect)}"
+        return f"a name that begins with a digit needs {dialect.marks}: {dialect.quote(name)}"
     if first in "?:" or template(text):
-        return f"{first} does not belong in an expression of MySQL: {NOT_FILLED_IN}"
-    return f"{first} does not belong in an expression of MySQL; text needs quotes, unusual names need backticks"
+        return f"{first} does not belong in an expression of {dialect.title}: {NOT_FILLED_IN}"
+    return (
+        f"{first} does not belong in an expression of {dialect.title}; text needs quotes, unusual names need"
+        f" {dialect.marks}"
+    )
 
 
-def _name_in_backticks(name: str) -> str:
-    return f'a column that really has this name needs backticks, and quotes around them: "{quote(name)}"'
+def _name_in_quotes(name: str, dialect: Dialect) -> str:
+    around = "'" if dialect.quote_mark == '"' else '"'
+    return (
+        f"a column that really has this name needs {dialect.marks}, and quotes around them:"
+        f" {around}{dialect.quote(name)}{around}"
+    )
 
 
 def _refuse_unprintable(text: str) -> None:
@@ -123,17 +119,18 @@ def _refuse_unprintable(text: str) -> None:
             )
 
 
-def _refuse_odd_letters(kind: str, lexeme: str) -> None:
-    """MySQL reads every non-ASCII character as part of a name, a full-width bracket or space too."""
+def _refuse_odd_letters(kind: str, lexeme: str, dialect: Dialect) -> None:
+    """Servers read every non-ASCII character as part of a name, a full-width bracket or space too."""
     if kind == "string" and is_template(lexeme[1:-1]):
         raise ExpressionError(f"{lexeme} is a template: {NOT_FILLED_IN}. A text that really is so is made by CONCAT")
     if kind == "word" and (sign := next(filter(None, map(describe_sign, lexeme)), None)):
         raise ExpressionError(
-            f"{sign}. Outside of quotes MySQL takes it for a letter of a name; {_name_in_backticks(lexeme)}"
+            f"{sign}. Outside of quotes {dialect.title} takes it for a letter of a name;"
+            f" {_name_in_quotes(lexeme, dialect)}"
         )
 
 
-def _refuse_doubled_signs(parts: list[str]) -> None:
+def _refuse_doubled_signs(parts: list[str], dialect: Dialect) -> None:
     """Refuse `--`, `//` and `==`. `5--1` is 6 in MySQL, and 5 with a comment in standard SQL; sqlglot accepts `==`."""
     for before, after in itertools.pairwise(parts):
         if before == after == "-":
@@ -143,4 +140,4 @@ def _refuse_doubled_signs(parts: list[str]) -> None:
         if before == after == "/":
             raise ExpressionError("// begins no comment in SQL; comments are /* ... */")
         if before == after == "=":
-            raise ExpressionError("== is not an operator of MySQL; write =")
+            raise ExpressionError(f"== is not an operator of {dialect.title}; write =")

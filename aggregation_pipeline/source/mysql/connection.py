@@ -1,52 +1,18 @@
-"""Where the source database is, and how a new connection to it begins."""
+"""How a new connection to a source database begins, and what becomes of it at the end of a session."""
 
-import contextlib
 import functools
-import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from collections.abc import Mapping
+from typing import Any
 
 import pymysql
 import sqlalchemy as sa
-from pydantic import SecretStr
 
+from aggregation_pipeline.source.kept_connections import keep
 from aggregation_pipeline.source.mysql.pymysql_internals import HookedConnection
 from aggregation_pipeline.source.mysql.quiet_dialect import DRIVER_NAME
 from aggregation_pipeline.source.mysql.session_setup import LIFT_LIMITS
-from aggregation_pipeline.source.mysql.tls import Tls, tls_context
-
-NO_PASSWORD: Final = SecretStr("")
-IF_OFFERED: Final = Tls()
-
-
-@dataclass(frozen=True)
-class SourceOptions:
-    """Where the source database is, and how to reach it.
-
-    Attributes:
-        stall_timeout: seconds without a byte, in either direction, after which a connection counts as lost.
-        mask_salt: the key of hashes that stand for personal data; empty if there are none.
-        name: that of the source, which its variables are called by; None for the database without a name.
-    """
-
-    database: str
-    user: str
-    password: SecretStr = NO_PASSWORD
-    host: str | None = None
-    port: int = 3306
-    socket: Path | None = None
-    connect_timeout: int = 10
-    stall_timeout: int = 600
-    mask_salt: SecretStr = NO_PASSWORD
-    tls: Tls = IF_OFFERED
-    name: str | None = None
-
-    @property
-    def where(self) -> str:
-        """The server's address, for people."""
-        return str(self.socket) if self.socket else f"{self.host}:{self.port}"
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.tls import Tls, tls_context
 
 
 @functools.lru_cache(maxsize=64)
@@ -95,7 +61,7 @@ def source_engine(options: SourceOptions) -> sa.Engine:
             # Sent before the session asks its first question, which these limits could spoil.
             first_statement=LIFT_LIMITS,
             # A password goes out in UTF-8, as MySQL's own clients send it; PyMySQL encodes a str in Latin-1.
-            **{**parameters, **options.tls.driver_arguments, "password": options.password.get_secret_value().encode()},
+            **{**parameters, **_tls_arguments(options.tls), "password": options.password.get_secret_value().encode()},
         )
 
     @sa.event.listens_for(engine, "checkout")
@@ -111,40 +77,14 @@ def source_engine(options: SourceOptions) -> sa.Engine:
     return engine
 
 
-class _Keepers:
-    """How many runs of this process keep their connections."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.engines: set[sa.Engine] = set()
-        self.lock = threading.Lock()
-
-
-_keepers: Final = _Keepers()
-
-
-@contextlib.contextmanager
-def kept_connections() -> Iterator[None]:
-    """Let sessions that end in the body leave their connections to the next; the end closes them."""
-    with _keepers.lock:
-        _keepers.count += 1
-    try:
-        yield
-    finally:
-        with _keepers.lock:
-            _keepers.count -= 1
-            idle = [] if _keepers.count else [_keepers.engines.pop() for _ in range(len(_keepers.engines))]
-        for engine in idle:
-            engine.dispose()
+def _tls_arguments(tls: Tls) -> dict[str, Any]:
+    """What PyMySQL is told: given a context as `ssl` it fails where the server offers no TLS."""
+    return {"ssl": tls_context(tls)} if tls.demanded else {"ssl_disabled": tls.mode == "DISABLED"}
 
 
 def end_session(connection: sa.Connection, *, can_be_kept: bool) -> None:
     """End the snapshot, and leave the connection to the next session if one is to come; else close it."""
-    with _keepers.lock:
-        keep = can_be_kept and _keepers.count > 0
-        if keep:
-            _keepers.engines.add(connection.engine)
-    if not keep:
+    if not (can_be_kept and keep(connection.engine)):
         connection.invalidate()
         return
     try:

@@ -16,7 +16,7 @@ from pymysql.constants import CR, ER
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.sources import with_variables_of
-from aggregation_pipeline.config.sql.expressions import CONSTANTS
+from aggregation_pipeline.config.sql.mysql import CONSTANTS
 from aggregation_pipeline.config.sql.server_functions import SERVER_FUNCTIONS
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.error_messages import (

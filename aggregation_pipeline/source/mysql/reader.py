@@ -15,7 +15,6 @@ from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.lineage import with_column_metadata
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
 from aggregation_pipeline.source.mysql.as_of import state_is_kept
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.deadline import Deadline, deadline
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.error_hints import add_hints
@@ -31,6 +30,7 @@ from aggregation_pipeline.source.mysql.snapshot import IN_TRANSACTION
 from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.parquet_sink import ParquetSink
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
 

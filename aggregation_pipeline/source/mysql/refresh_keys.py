@@ -18,13 +18,13 @@ from pydantic import SecretStr
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.source.mysql.arrow_rows import ArrowRows
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.prepared_session import PreparedSession, prepare_session
 from aggregation_pipeline.source.mysql.refresh_statement import describe_keys, explain_keys, key_scan_problem
 from aggregation_pipeline.source.mysql.session import open_session
 from aggregation_pipeline.source.mysql.warnings import check_warnings
 from aggregation_pipeline.source.mysql.zero_dates import ZeroDates
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.source.time_range import TimeRange
 

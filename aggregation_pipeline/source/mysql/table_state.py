@@ -2,8 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -13,34 +12,16 @@ from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedCol
 from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import quote
-from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.errors import translate_errors
 from aggregation_pipeline.source.mysql.masked_views import columns_computed_from
 from aggregation_pipeline.source.mysql.partition_condition import TIME_TYPES
 from aggregation_pipeline.source.mysql.session import Session, open_session, rows_by_column
+from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.source.table_state import StateQuestion, TableState
 
 # A state that takes longer is not worth the load.
 LIMITS: Final = SourceLimits(timeout_seconds=5, lock_wait_seconds=5, max_snapshot_seconds=60)
-
-
-@dataclass(frozen=True)
-class TableState:
-    """The state of a table; the numbers are the server's own estimates.
-
-    Attributes:
-        rows: None if the server does not say, as for a view.
-        bytes: data and indexes.
-        changed: when a row was written last; few servers know it, and only since their start.
-        newest: the greatest value of each column of time, as the server shows it.
-        newest_at: the instant of the greatest of them.
-    """
-
-    rows: int | None = None
-    bytes: int | None = None
-    changed: datetime | None = None
-    newest: Mapping[str, str] = field(default_factory=dict)
-    newest_at: datetime | None = None
 
 
 @contextlib.contextmanager
@@ -54,6 +35,24 @@ def open_state_session(options: SourceOptions, zone: ZoneInfo) -> Iterator[Sessi
         options, logical_time=datetime.now(UTC), zone=zone, limits=LIMITS, require_snapshot=False
     ) as session:
         yield session
+
+
+def table_states(
+    options: SourceOptions, zone: ZoneInfo, questions: Sequence[StateQuestion]
+) -> Iterator[TableState | SourceError]:
+    """Yield the state of each table in turn, or why it cannot be told. All are read through one connection.
+
+    Raises:
+        SourceLostError: no connection.
+    """
+    with open_state_session(options, zone) as session:
+        for asked in questions:
+            try:
+                yield read_table_state(session, asked.table, asked.columns, asked.masked)
+            except SourceLostError:
+                raise
+            except SourceError as error:
+                yield error
 
 
 def read_table_state(

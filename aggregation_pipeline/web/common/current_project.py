@@ -14,7 +14,7 @@ from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.named_sources import NamedSources
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.source.mysql.connection import SourceOptions
+    from aggregation_pipeline.source.options import SourceOptions
 
 
 class CurrentProject:

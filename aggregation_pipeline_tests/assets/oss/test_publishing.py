@@ -14,7 +14,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.export.destination import Destination
 from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.window import export_window
-from aggregation_pipeline.source.mysql.connection import SourceOptions
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.oss.store import OssStore

@@ -15,6 +15,7 @@ from aggregation_pipeline.config.sql.expressions import (
     read_order,
     to_sql,
 )
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.roles import Role
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
@@ -221,8 +222,11 @@ def test_a_word_that_mysql_has_a_value_for_is_a_column_as_an_item_and_the_value_
     assert Partition.model_validate({"column": word, "every": "day", "start": "2026-01-01"}).column == word
     # No column of the table is behind the value: no lineage, and nothing for a mask to hide.
     table = TableName(None, "t")
-    assert (columns_of(word), source_columns(word, table, "t")) == ((), {})
-    assert (columns_of(f"`{word}`"), [*source_columns(f"`{word}`", table, "t")[table]]) == ((word,), [word.lower()])
+    assert (columns_of(word), source_columns(word, table, "t", MYSQL)) == ((), {})
+    assert (columns_of(f"`{word}`"), [*source_columns(f"`{word}`", table, "t", MYSQL)[table]]) == (
+        (word,),
+        [word.lower()],
+    )
 
 
 @pytest.mark.parametrize("number", ["1", "20", "1e5", "0x1F", "0b1"])

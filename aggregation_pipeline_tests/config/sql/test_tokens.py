@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregation_pipeline.config.sql.tokens import quote, tokenize, unquote
+from aggregation_pipeline.config.sql.dialect import unquote
+from aggregation_pipeline.config.sql.tokens import quote, tokenize
 
 
 @given(st.text())

@@ -18,9 +18,9 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.mysql.as_of import as_of
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import Arrivals, ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, ignore_progress, rows_of, run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

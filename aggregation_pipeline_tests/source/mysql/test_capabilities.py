@@ -8,8 +8,8 @@ import pytest
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.errors import SnapshotError, SourceError, SourceLostError
 from aggregation_pipeline.source.mysql.capabilities import Capabilities, StatementLimit, statement_limits
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.packets import Column

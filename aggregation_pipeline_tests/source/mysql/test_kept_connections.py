@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aggregation_pipeline.config.limits import SourceLimits
-from aggregation_pipeline.source.mysql.connection import kept_connections
+from aggregation_pipeline.source.kept_connections import kept_connections
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE, options_for
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, ZONE
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.login import NATIVE, Account

@@ -12,11 +12,11 @@ from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Extract
-from aggregation_pipeline.source.mysql.connection import SourceOptions
 from aggregation_pipeline.source.mysql.explain import explain_query, scan_problem
 from aggregation_pipeline.source.mysql.query import build_queries
 from aggregation_pipeline.source.mysql.reader import read_extract
 from aggregation_pipeline.source.mysql.session import Session, open_session
+from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.request import ReadRequest
 from aggregation_pipeline_tests.support.reading import LOGICAL_TIME, SALT, ZONE, ignore_progress, rows_of
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -1,10 +1,9 @@
-"""TLS to the source database, by the modes of MySQL's own clients."""
+"""TLS to a source database, by the modes of MySQL's own clients, whatever its kind."""
 
 import functools
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aggregation_pipeline.config.sources import TlsMode
 from aggregation_pipeline.errors import SettingsError
@@ -37,11 +36,6 @@ class Tls:
     def demanded(self) -> bool:
         """Whether connecting fails where the server offers no TLS."""
         return self.mode == "REQUIRED" or self.verifies
-
-    @property
-    def driver_arguments(self) -> dict[str, Any]:
-        """What PyMySQL is told: given a context as `ssl` it fails where the server offers no TLS."""
-        return {"ssl": tls_context(self)} if self.demanded else {"ssl_disabled": self.mode == "DISABLED"}
 
 
 @functools.lru_cache(maxsize=8)

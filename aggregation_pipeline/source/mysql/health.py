@@ -7,9 +7,9 @@ from typing import Final
 import pymysql
 import sqlalchemy as sa
 
-from aggregation_pipeline.health.probe import LIMIT_SECONDS
-from aggregation_pipeline.source.mysql.connection import SourceOptions, source_engine
+from aggregation_pipeline.source.mysql.connection import source_engine
 from aggregation_pipeline.source.mysql.errors import named_variables, translate_errors
+from aggregation_pipeline.source.options import SourceOptions
 
 _ANY_ERROR: Final = (sa.exc.SQLAlchemyError, pymysql.MySQLError, OSError)
 
@@ -17,8 +17,7 @@ _ANY_ERROR: Final = (sa.exc.SQLAlchemyError, pymysql.MySQLError, OSError)
 class MySQLCheck:
     """Asks by one connection, which is kept. No run shares it, and it takes no slot of a pool."""
 
-    def __init__(self, options: SourceOptions) -> None:
-        seconds = int(LIMIT_SECONDS)
+    def __init__(self, options: SourceOptions, seconds: int) -> None:
         self._where, self._name = options.where, options.name
         # Other time limits than those of runs: so this is another engine.
         self._engine = source_engine(replace(options, connect_timeout=seconds, stall_timeout=seconds))
