@@ -91,10 +91,12 @@ class SourceError(PipelineError):
     Attributes:
         code: the server's own number for it; None where the refusal is ours.
         named: the names in the server's message that are known to be names, in order.
+        shard: the table that was read, if it is one of several; else empty.
     """
 
     code: int | str | None = None
     named: Sequence[str] = ()
+    shard: str = ""
 
 
 class SourceLostError(SourceError):

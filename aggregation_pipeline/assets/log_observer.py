@@ -68,6 +68,7 @@ class LogObserver:
         self._warned = warned
         self._warned_before = frozenset(warned)
         self._started = time.monotonic()
+        self._part = ""
 
     def rows(self, dataset: str, done: int, total: int | None) -> None:
         """See `export.observer.Observer`."""
@@ -76,7 +77,11 @@ class LogObserver:
             return
         share = f" of {total:,} ({done / total:.0%})" if total else ""
         rate = done / (time.monotonic() - self._started)
-        self._paced.line(f"{self._name}: {dataset}: {done:,}{share} rows read, {rate:,.0f} a second")
+        self._paced.line(f"{self._name}: {dataset}: {done:,}{share} rows read, {rate:,.0f} a second{self._part}")
+
+    def part(self, text: str) -> None:
+        """See `export.observer.Observer`."""
+        self._part = f", now of {text}"
 
     def step(self, text: str) -> None:
         """See `export.observer.Observer`."""

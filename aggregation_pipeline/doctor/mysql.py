@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.sources import with_variables_of
+from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
 from aggregation_pipeline.doctor.one_server import warn_of_other_names
 from aggregation_pipeline.errors import SourceError, SourceLostError
@@ -28,6 +30,8 @@ _READS: Final = {
     *("SLAVE MONITOR", "REPLICA MONITOR", "EXECUTE", "LOCK TABLES", "CREATE TEMPORARY TABLES", "PROXY"),
 }
 _LAG_SECONDS: Final = 60
+# Tables that a finding names.
+_SHOWN: Final = 8
 _LEADING: Final = sa.text(
     "SELECT 1 FROM information_schema.statistics WHERE table_schema = COALESCE(:database, DATABASE())"
     " AND table_name = :table AND seq_in_index = 1 AND LOWER(column_name) = LOWER(:column) LIMIT 1"
@@ -201,10 +205,7 @@ def _table(session: Session, table: ConfiguredTable) -> Finding:
     partition = table.entry.partition
     if partition is None:
         return ok(where, f"{table.entry.table} can be read: {len(columns)} columns")
-    given = {"database": source.database, "table": source.name, "column": partition.column}
-    with session.translate_errors():
-        has_index = session.connection.execute(_LEADING, given).first() is not None
-        is_view = session.connection.execute(_VIEW, given).first() is not None
+    has_index, is_view = _index_on(session, source, partition.column)
     if is_view:
         return ok(where, f"{table.entry.table} can be read; it is a view, so its tables' indexes count")
     if has_index:
@@ -217,7 +218,7 @@ def _table(session: Session, table: ConfiguredTable) -> Finding:
 
 
 def _shards(session: Session, table: ConfiguredTable) -> Finding:
-    """Whether all shards are there and alike, and whether more of them are there than the entry names."""
+    """Whether all shards are there and alike, have an index for windows, and whether more are there than are read."""
     entry, where = table.entry, f"tables.{table.entry.name}"
     try:
         found = find_shards(session, entry)
@@ -225,6 +226,23 @@ def _shards(session: Session, table: ConfiguredTable) -> Finding:
         raise
     except SourceError as error:
         return failure(where, str(error), "Until then the table fails")
+    problems, remedies = list[str](), list[str]()
+    column = entry.partition.column if entry.partition else None
+    if bare := [str(each) for each in entry.shards if column and not any(_index_on(session, each, column))]:
+        problems.append(f"no index of {some_of(bare, _SHOWN)} begins with {column}: each window reads all of that")
+        remedies.append(f"CREATE INDEX ... ON {bare[0]} ({column}){' and so on' if len(bare) > 1 else ''}")
     if more := unread_shards(session, entry):
-        return warning(where, more, "If they belong to it, add them to the entry's table")
-    return ok(where, f"{entry.table} can be read: {len(found):,} shards, {len(found[0].columns)} columns")
+        problems.append(more)
+        remedies.append("If they belong to it, add them to the entry's table")
+    if problems:
+        return warning(where, "; ".join(problems), "; ".join(remedies))
+    indexed = f", and an index of each begins with {column}" if column else ""
+    return ok(where, f"{entry.table} can be read: {len(found):,} shards, {len(found[0].columns)} columns{indexed}")
+
+
+def _index_on(session: Session, table: TableName, column: str) -> tuple[bool, bool]:
+    """Whether an index of the table begins with the column, and whether it is a view, which has none of its own."""
+    given = {"database": table.database, "table": table.name, "column": column}
+    with session.translate_errors():
+        has_index = session.connection.execute(_LEADING, given).first() is not None
+        return has_index, session.connection.execute(_VIEW, given).first() is not None

@@ -9,6 +9,9 @@ class Observer(Protocol):
     def rows(self, dataset: str, done: int, total: int | None) -> None:
         """Report the rows of `dataset` that are read so far; `total` is None if the server has not counted them."""
 
+    def part(self, text: str) -> None:
+        """Report of which part of the dataset the rows are that come from now on: `orders_03, 4 of 16 shards`."""
+
     def step(self, text: str) -> None:
         """Report that a step is done or about to begin, in one line."""
 
@@ -33,6 +36,9 @@ class SilentObserver:
     """Satisfies both protocols and reports nothing."""
 
     def rows(self, dataset: str, done: int, total: int | None) -> None:
+        """Ignore it."""
+
+    def part(self, text: str) -> None:
         """Ignore it."""
 
     def step(self, text: str) -> None:

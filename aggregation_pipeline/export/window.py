@@ -54,7 +54,7 @@ def export_window(
                 # Remarks appear in the first run of a table and in its plan. Every night they would be a nuisance.
                 note = observer.warn if reference is None else lambda _: None
                 extract = kind_of(source).read_extract(
-                    request, source, directory, progress, observer.warn, note, renderers.arriving
+                    request, source, directory, progress, observer.warn, note, renderers.arriving, observer.part
                 )
             results = evaluate_checks(
                 request.entry, extract, reference, lambda: rows_of_window_before(destination, table, request.window)

@@ -97,6 +97,7 @@ class SourceKind(ABC):
         warn: Callable[[str], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
         arrivals: Arrivals = NOBODY,
+        part: Callable[[str], None] = lambda _: None,
     ) -> "Extract":
         """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
@@ -110,6 +111,7 @@ class SourceKind(ABC):
             warn: hears of what asks much of the server, or will not work for long.
             note: hears what cannot be known here and is worth saying once.
             arrivals: is handed the rows while they are read.
+            part: hears which part of the table, such as a shard, the rows are of that come from now on.
 
         Raises:
             SourceLostError: the server went away; the call can be repeated.

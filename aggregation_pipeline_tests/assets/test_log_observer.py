@@ -1,5 +1,12 @@
 """Whoever starts a run in this process sees its progress and its warnings, each warning once."""
 
+import logging
+
+import pytest
+from dagster import DagsterLogManager
+
+from aggregation_pipeline.assets import log_observer
+from aggregation_pipeline.assets.log_observer import LogObserver, PacedLog
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline_tests.support.shop import DAYS, ORDERS, Shop, partition_range
@@ -48,3 +55,20 @@ def test_two_runs_in_one_process_do_not_hear_of_each_other(shop: Shop):
     run(shop, second)
     assert len(first.progresses) == heard
     assert second.progresses
+
+
+def test_a_line_about_rows_says_which_shard_they_are_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(log_observer, "_SECONDS_BETWEEN_LINES", 0.0)
+    log = DagsterLogManager.create([], instance=None)
+    log.addHandler(caplog.handler)
+    observer = LogObserver(log, PacedLog(log), "orders", "2026-11-20", SilentObserver(), warned=set())
+    with caplog.at_level(logging.INFO):
+        observer.rows("summary", 1, 1)
+        observer.part("orders_03, 4 of 16 shards")
+        observer.rows("detail", 7, 28)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.endswith(" a second")
+    assert "detail: 7 of 28 (25%) rows read" in second
+    assert second.endswith(", now of orders_03, 4 of 16 shards")

@@ -46,6 +46,33 @@ def test_an_index_that_begins_with_another_column_does_not_count_and_a_view_has_
     assert "it is a view" in found["tables.seen"].text
 
 
+def test_shards_are_looked_at_one_by_one(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
+    shop.configure("""
+        tables:
+          parts:
+            table: part_{1..4}
+            select_fields: [id]
+            partition: {column: day, every: day, start: 2026-01-01}
+          listed: {table: [part_2, part_3], select_fields: [id]}
+          gone: {table: "part_{2..9}", select_fields: [id]}
+        """)
+    shop.execute(*(f"CREATE TABLE part_{n} (id INT PRIMARY KEY, day DATE, KEY (day))" for n in range(1, 5)))
+    shop.enter(monkeypatch)
+    found = found_by(examine_mysql)
+    assert found["tables.parts"].text == (
+        "part_{1..4} can be read: 4 shards, 2 columns, and an index of each begins with day"
+    )
+    assert found["tables.listed"].text == "part_2, part_3 leaves out part_1, part_4, which are there too"
+    assert "there is no part_5, part_6, part_7, part_8, part_9, or DB_USER" in found["tables.gone"].text
+    shop.execute("ALTER TABLE part_2 DROP KEY day", "ALTER TABLE part_4 DROP KEY day", "CREATE TABLE part_0 (id INT)")
+    parts = found_by(examine_mysql)["tables.parts"]
+    assert parts.text == (
+        "no index of part_2, part_4 begins with day: each window reads all of that; part_{1..4} leaves out part_0,"
+        " which is there too"
+    )
+    assert parts.remedy.startswith("CREATE INDEX ... ON part_2 (day) and so on; If they belong to it")
+
+
 def test_rights_are_told_by_their_words_alone(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     shop.execute("CREATE OR REPLACE USER exporter IDENTIFIED BY 'canary'", "GRANT SELECT, SHOW VIEW ON *.* TO exporter")
     shop.enter(monkeypatch, DB_USER="exporter", DB_PASSWORD="canary")

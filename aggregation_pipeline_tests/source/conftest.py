@@ -43,11 +43,12 @@ def read(mysql: MySQLServer, database: str, tmp_path: Path) -> Read:
         progress: Progress = ignore_progress,
         zero_dates: str = "null",
         warn: Callable[[str], None] = pytest.fail,
+        part: Callable[[str], None] = lambda _: None,
         **keys: object,
     ) -> Extract:
         entry = TableEntry.model_validate(keys)
         request = ReadRequest(entry, "2026-11-21", LOGICAL_TIME, ZONE, zero_dates)  # type: ignore[arg-type]
-        return read_extract(request, options_for(mysql, database), tmp_path, progress, warn)
+        return read_extract(request, options_for(mysql, database), tmp_path, progress, warn, part=part)
 
     return run
 

@@ -16,6 +16,8 @@ MOST_SHARDS: Final = 4096
 _NAME: Final = re.compile(r"(?:`(?:[^`]|``)*`|\{[^{}`]*\}|[^`,{]|\{)+")
 _PART: Final = re.compile(r"`(?:[^`]|``)*`|\{([^{}`]*)\}|[^`{]+|\{")
 _RANGE: Final = re.compile(r"([0-9]+)\.\.([0-9]+)")
+# The number twice, as both ends of a range.
+_LAST_NUMBER: Final = re.compile(r"[^`{]*?(?=([0-9]+)[^0-9`{]*$)([0-9]+)[^0-9`{]*")
 _EXAMPLE: Final = "a range has two whole numbers, as in orders_{00..15}"
 
 
@@ -51,7 +53,10 @@ def table_text(table: TableName) -> str:
 
 
 def neighbours(text: str) -> list[TableName]:
-    """The tables right before and behind the ranges of a text, which it leaves out: orders_16 of orders_{00..15}."""
+    """The tables right before and behind the numbers of a text, which it leaves out: orders_16 of orders_{00..15}.
+
+    Of a name without a range its last number counts.
+    """
     known = set(split_tables(text))
     found = [
         split_table(each)
@@ -64,13 +69,15 @@ def neighbours(text: str) -> list[TableName]:
 
 def _widened(name: str) -> Iterator[str]:
     """A name once for each end of each of its ranges, with the number beyond that end."""
-    for match in _PART.finditer(name):
-        if found := _RANGE.fullmatch(match[1] or ""):
-            width = len(found[1]) if len(found[1]) == len(found[2]) else 0
-            for number in (int(found[1]) - 1, int(found[2]) + 1):
-                if number >= 0:
-                    text = str(number).zfill(width)
-                    yield f"{name[: match.start()]}{{{text}..{text}}}{name[match.end() :]}"
+    ranges = [(match.span(), found) for match in _PART.finditer(name) if (found := _RANGE.fullmatch(match[1] or ""))]
+    if not ranges and (last := _LAST_NUMBER.fullmatch(name)):
+        ranges = [(last.span(1), last)]
+    for (start, end), found in ranges:
+        width = len(found[1]) if len(found[1]) == len(found[2]) else 0
+        for number in (int(found[1]) - 1, int(found[2]) + 1):
+            if number >= 0:
+                text = str(number).zfill(width)
+                yield f"{name[:start]}{{{text}..{text}}}{name[end:]}"
 
 
 def _expanded(name: str) -> Iterator[str]:

@@ -49,8 +49,9 @@ def deadline(session: Session, seconds: int) -> Iterator[Deadline]:
     except SourceError as error:
         if not expired.is_set():
             raise
+        where = f" in {error.shard}" if error.shard else ""
         raise SourceError(
-            f"the snapshot was ended after max_snapshot_seconds = {seconds}, because a long one is a load on the"
+            f"the snapshot was ended{where} after max_snapshot_seconds = {seconds}, because a long one is a load on the"
             " database. Nothing was published. Read less (where, limit, fewer columns), read while the server is idle,"
             " or raise max_snapshot_seconds."
         ) from error

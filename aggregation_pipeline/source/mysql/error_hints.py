@@ -34,7 +34,8 @@ def add_hints(session: Session, entry: TableEntry, query: DatasetQuery | None = 
         yield
     except SourceError as error:
         if entry.shard_name:
-            error.args = (f"{entry.source_table}: {error}",)
+            error.shard = str(entry.source_table)
+            error.args = (f"{error.shard}: {error}",)
         # The hints ask the server again, which may no longer answer.
         with contextlib.suppress(SourceError):
             if error.code is not None and (hint := _hint(session, entry, query, error)):

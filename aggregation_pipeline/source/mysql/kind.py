@@ -41,11 +41,12 @@ class MySQLKind(SourceKind):
         warn: Callable[[str], None] = lambda _: None,
         note: Callable[[str], None] = lambda _: None,
         arrivals: Arrivals = NOBODY,
+        part: Callable[[str], None] = lambda _: None,
     ) -> "Extract":
         """Read the datasets; see `reader.py`."""
         from aggregation_pipeline.source.mysql.reader import read_extract
 
-        return read_extract(request, options, directory, progress, warn, note, arrivals)
+        return read_extract(request, options, directory, progress, warn, note, arrivals, part)
 
     def plan_read(self, request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> None:
         """Fill the plan; see `read_plan.py`."""

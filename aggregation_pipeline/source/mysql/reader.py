@@ -26,6 +26,7 @@ from aggregation_pipeline.source.mysql.query import DatasetQuery
 from aggregation_pipeline.source.mysql.refresh_keys import read_key
 from aggregation_pipeline.source.mysql.row_count import compare_counts, count_before
 from aggregation_pipeline.source.mysql.session import open_session
+from aggregation_pipeline.source.mysql.shard import Shard, unread_shards
 from aggregation_pipeline.source.mysql.snapshot import IN_TRANSACTION
 from aggregation_pipeline.source.mysql.storage_engines import require_snapshots
 from aggregation_pipeline.source.mysql.warnings import check_warnings
@@ -43,6 +44,7 @@ def read_extract(
     warn: Callable[[str], None] = lambda _: None,
     note: Callable[[str], None] = lambda _: None,
     arrivals: Arrivals = NOBODY,
+    part: Callable[[str], None] = lambda _: None,
 ) -> Extract:
     """Read all datasets of one entry and window into `directory`, as `summary.parquet` and `detail.parquet`.
 
@@ -56,6 +58,7 @@ def read_extract(
         warn: hears of scans that ask much of the server, and of deprecated syntax.
         note: hears what cannot be known here and is worth saying once.
         arrivals: is handed the rows while they are read.
+        part: hears which shard the rows are of that come from now on.
 
     Raises:
         SourceLostError: the server went away; the call can be repeated.
@@ -82,7 +85,7 @@ def read_extract(
         # Before the rows: where there is no snapshot, a row that comes in between moves the next key.
         extract = replace(_extract_of(prepared, request), refresh_key=read_key(prepared, request))
         arrivals.begin(extract)
-        reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn, arrivals)
+        reader = _DatasetReader(prepared, request, options.mask_salt, end, progress, warn, arrivals, part)
         datasets = []
         for each in queries:
             written.append(directory / f"{each.query.dataset}.parquet")
@@ -114,6 +117,8 @@ def _checked_queries(
     require_snapshots(entry, prepared.engines)
     if session.clock.note:
         note(session.clock.note)
+    if unread := unread_shards(session, entry):
+        warn(f"table: {unread}")
     for each in queries:
         check_scan(session, entry, each.reads, warn, note)
     fit_long_keys(session, prepared.shards, queries)
@@ -155,15 +160,16 @@ class _DatasetReader:
     progress: Progress
     warn: Callable[[str], None]
     arrivals: Arrivals
+    part: Callable[[str], None]
 
     def read(self, described: DescribedQuery, path: Path) -> Dataset:
         """Read one dataset into a Parquet file; errors tell of the entry what is known."""
         query = described.query
+        self._limit_statements()
+        # Counted in the same snapshot: the total of the progress bar, and what the rows have to match.
+        counts = [self._count(shard, read) for shard, read in zip(self.prepared.shards, described.reads, strict=True)]
+        _refuse_too_many(query, _total(query, counts), self.request.entry.source_limits.max_rows)
         with self._hints(described):
-            self._limit_statements()
-            # Counted in the same snapshot: the total of the progress bar, and what the rows have to match.
-            counts = [count_before(self.prepared.session, query) for query in described.reads]
-            _refuse_too_many(query, _total(query, counts), self.request.entry.source_limits.max_rows)
             zero_dates = ZeroDates(self.request.zero_dates)
             rows = ArrowRows(self.prepared.session, described.statements[0], zero_dates, self.salt)
         schema = with_column_metadata(rows.schema, self.request.entry, query.dataset, _comments(self.prepared))
@@ -185,12 +191,20 @@ class _DatasetReader:
         self.arrivals.end_dataset(dataset)
         return dataset
 
+    def _count(self, shard: Shard, query: DatasetQuery) -> int | None:
+        session = self.prepared.session
+        with add_hints(session, shard.entry, query), state_is_kept(session.capabilities):
+            return count_before(session, query)
+
     @contextlib.contextmanager
     def _hints(self, described: DescribedQuery, place: int = 0) -> Iterator[None]:
         """Add to the errors of a statement what is known."""
-        session = self.prepared.session
-        read = self.prepared.shards[place].entry if described.one_by_one else self.request.entry
-        with state_is_kept(session.capabilities), add_hints(session, read, described.statements[place].query):
+        session, shards = self.prepared.session, self.prepared.shards
+        read = shards[place].entry if described.one_by_one else self.request.entry
+        with (
+            add_hints(session, read, described.statements[place].query),
+            state_is_kept(session.capabilities),
+        ):
             yield
 
     def _limit_statements(self) -> None:
@@ -204,6 +218,8 @@ class _DatasetReader:
         """Write the rows of all statements, the first of which runs; return how many, and whether the limit cut."""
         kept, limit, total = 0, described.query.limit, _total(described.query, counts)
         for place, part in enumerate(described.statements):
+            if described.one_by_one:
+                self.part(f"{part.query.shard}, {place + 1:,} of {len(described.statements):,} shards")
             with self._hints(described, place):
                 statement = part if limit is None else part.with_limit(limit - kept)
                 if place > 0:

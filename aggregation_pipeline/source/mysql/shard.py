@@ -6,6 +6,7 @@ from typing import Final
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import expressions_of
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.sql.references import comparable_name, references_in
 from aggregation_pipeline.config.sql.shards import neighbours
 from aggregation_pipeline.config.sql.table_names import TableName
@@ -57,13 +58,13 @@ def find_shards(session: Session, entry: TableEntry) -> tuple[Shard, ...]:
         return (Shard(entry, session.columns(*entry.source_table), session.primary_key(*entry.source_table)),)
     _refuse_one_table_twice(session, tables)
     shards = [Shard(entry.of_shard(table), session.columns(*table), session.primary_key(*table)) for table in tables]
-    for table, shard in zip(tables, shards, strict=True):
-        if not shard.columns:
-            raise SourceError(
-                f"table: there is no {table}, or DB_USER may not read it. All {len(tables):,} shards of {entry.table}"
-                " have to be there, otherwise its rows would be missing: correct the entry's `table`, or GRANT SELECT"
-                " on it."
-            )
+    if gone := [str(table) for table, shard in zip(tables, shards, strict=True) if not shard.columns]:
+        them = "it" if len(gone) == 1 else "them"
+        raise SourceError(
+            f"table: there is no {some_of(gone, _SHOWN)}, or DB_USER may not read {them}. All {len(tables):,} shards of"
+            f" {entry.table} have to be there, otherwise its rows would be missing: correct the entry's `table`, or"
+            f" GRANT SELECT on {them}."
+        )
     for problem in _differences(entry, tables, shards):
         raise SourceError(
             f"table: {problem}. Shards are read as one table, so what the entry uses has to be alike in all of them:"
@@ -76,8 +77,8 @@ def unread_shards(session: Session, entry: TableEntry) -> str:
     """Say which tables seem to be further shards: the next numbers of the entry's ranges; empty if there are none."""
     found = find_relations(session, neighbours(entry.table)) if len(entry.shards) > 1 else {}
     there = [str(table) for table, relations in found.items() if relations]
-    shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN:,} more" if len(there) > _SHOWN else "")
-    return f"{entry.table} leaves out {shown}, which {'is' if len(there) == 1 else 'are'} there too" if there else ""
+    are = "is" if len(there) == 1 else "are"
+    return f"{entry.table} leaves out {some_of(there, _SHOWN)}, which {are} there too" if there else ""
 
 
 def _refuse_one_table_twice(session: Session, tables: Sequence[TableName]) -> None:

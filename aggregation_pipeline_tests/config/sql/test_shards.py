@@ -51,6 +51,8 @@ def test_the_next_numbers_of_a_range_are_its_neighbours():
     assert [str(table) for table in neighbours("orders_{0..9}")] == ["orders_10"]
     assert [str(table) for table in neighbours("a_{0..1}.t_{0..1}")] == ["a_2.t_0", "a_2.t_1", "a_0.t_2", "a_1.t_2"]
     assert [str(table) for table in neighbours("s_0.t_{0..1}, s_1.t_{2..3}")] == ["s_0.t_2", "s_1.t_1", "s_1.t_4"]
+    assert [str(table) for table in neighbours("a.t_08x, b.t_09x")] == ["a.t_07x", "a.t_09x", "b.t_08x", "b.t_10x"]
+    assert [str(table) for table in neighbours("o_1, o_2,`o_4`")] == ["o_0", "o_3"]
     assert neighbours("orders") == []
 
 

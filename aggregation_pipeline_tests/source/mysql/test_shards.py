@@ -6,6 +6,7 @@ import pytest
 
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline_tests.support.reading import Execute, Read, rows_of
+from aggregation_pipeline_tests.support.servers.chosen import on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 
 
@@ -28,6 +29,12 @@ def test_all_shards_are_of_one_moment_while_somebody_writes(read: Read, execute:
 
 
 BASE: Final = "id INT PRIMARY KEY, name VARCHAR(10) COLLATE utf8mb4_bin, price DECIMAL(8,2), other INT"
+
+
+def test_all_shards_that_are_missing_are_named(read: Read, execute: Execute):
+    execute("CREATE TABLE o_1 (id INT PRIMARY KEY)")
+    with pytest.raises(SourceError, match=r"there is no o_0, o_2, or DB_USER may not read them\. All 3 shards of o_"):
+        read(name="o", table="o_{0..2}", select_fields=["id"])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +116,31 @@ def test_an_error_names_the_shard(read: Read, execute: Execute):
         read(name="o", table="o_{0..2}", select_fields=["id", "v + 1"])
     with pytest.raises(SourceError, match=r"^o_0: .*nosuch"):
         read(name="o", table="o_{0..2}", select_fields=["nosuch"])
+
+
+def test_errors_of_counting_and_of_the_time_limit_name_their_shard(read: Read, execute: Execute):
+    execute([f"CREATE TABLE o_{n} (id INT PRIMARY KEY, v VARCHAR(20))" for n in range(3)])
+    execute("INSERT INTO o_2 VALUES (1, '12 apples')")
+    with pytest.raises(SourceError, match=r"^o_2: detail of o_2: .*warned") as raised:
+        read(name="o", table="o_{0..2}", select_fields=["id"], where="v + 0 > 1")
+    assert "apples" not in str(raised.value)
+
+
+@on("mariadb", "mysql56")  # seekdb ends the view's SLEEP by itself
+def test_the_limit_of_a_snapshot_says_in_which_shard_it_ended(read: Read, execute: Execute):
+    execute(["CREATE TABLE o_0 (id INT)", "INSERT INTO o_0 VALUES (1), (2), (3)"])
+    execute("CREATE VIEW o_1 AS SELECT id FROM o_0 WHERE SLEEP(9) = 0")
+    limits = {"max_snapshot_seconds": 1}
+    with pytest.raises(SourceError, match="the snapshot was ended in o_1 after max_snapshot_seconds = 1"):
+        read(name="o", table="o_{0..1}", select_fields=["id"], order="none", source_limits=limits)
+
+
+def test_a_read_says_which_shard_it_is_at_and_which_it_leaves_out(read: Read, execute: Execute):
+    execute([f"CREATE TABLE o_{n} (id INT PRIMARY KEY)" for n in range(1, 5)])
+    parts, warnings = list[str](), list[str]()
+    read(name="o", table="o_{2..3}", select_fields=["id"], part=parts.append, warn=warnings.append)
+    assert parts == ["o_2, 1 of 2 shards", "o_3, 2 of 2 shards"]
+    assert warnings == ["table: o_{2..3} leaves out o_1, o_4, which are there too"]
 
 
 def test_limits_count_over_all_shards(read: Read, execute: Execute):
