@@ -11,6 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,16 +27,16 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from aggregation_pipeline.automation.job_groups import Group
-from aggregation_pipeline.automation.refresh_cursor import Asked, RefreshCursor
 from aggregation_pipeline.automation.refresh_windows import Choice, Due
 from aggregation_pipeline.automation.refreshed_tables import RefreshedTable, refreshed_tables
 from aggregation_pipeline.automation.run_requests import over_range
 from aggregation_pipeline.config.durations import parse_duration
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.errors import PipelineError, SourceLostError
 from aggregation_pipeline.resources.publisher import Publisher
+from aggregation_pipeline.runs.refresh_cursor import REFRESH, Asked, RefreshCursor
 from aggregation_pipeline.runs.tags import ASSET_PARTITION_RANGE_END_TAG, REFRESH_TAG
 
-REFRESH: Final = "refresh"
 _INTERVAL_SECONDS: Final = 60
 # Dagster gives a sensor a minute. No table is begun with less time left than one may need.
 _TICK_SECONDS: Final = 40.0
@@ -44,6 +45,8 @@ _MOST_SECONDS_OF_TABLE: Final = 20.0
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # All tables of a tick together.
 MOST_RUNS: Final = 20
+# A tick names so many tables; the cursor has all of them.
+_SHOWN: Final = 10
 
 
 # Returns what of a table is launched now. Raises PipelineError, if a server or the entry does not let it.
@@ -120,9 +123,9 @@ class RefreshTick:
                 self._note_problem(table, str(choice), None if is_away else now)
                 continue
             made = list(run_requests(table, choice))
-            room = MOST_RUNS - len(requests)
-            requests += made[:room]
-            self._note(table, choice, now, left_out=len(made[room:]))
+            taken = made[: MOST_RUNS - len(requests)]
+            requests += [request for request, _ in taken]
+            self._note(table, choice, now, taken=len(taken), launched=sum(size for _, size in taken))
         return self._result(requests, asked)
 
     def _try(self, table: RefreshedTable, now: datetime, seconds: float) -> Choice | PipelineError:
@@ -145,9 +148,10 @@ class RefreshTick:
         before = self.cursor.of(table.name)
         if before.problem != problem:
             self._log.error("%s: %s", table.name, problem)
-        self.cursor.set(table.name, Asked(at or before.at, again=at is None, waiting=before.waiting, problem=problem))
+        asked = replace(before, at=at or before.at, again=at is None, launched=0, problem=problem)
+        self.cursor.set(table.name, asked)
 
-    def _note(self, table: RefreshedTable, choice: Choice, now: datetime, *, left_out: int) -> None:
+    def _note(self, table: RefreshedTable, choice: Choice, now: datetime, *, taken: int, launched: int) -> None:
         before, problem = self.cursor.of(table.name), ""
         if choice.given_up:
             problem = (
@@ -165,22 +169,45 @@ class RefreshTick:
                 table.name,
                 choice.unknown,
             )
-        waiting = choice.waiting + left_out
-        self.cursor.set(
-            table.name, Asked(now, again=waiting > 0, waiting=waiting, unknown=choice.unknown, problem=problem)
+        left_out = choice.waiting + sum(map(len, choice.stretches)) - launched
+        asked = Asked(
+            now,
+            again=left_out > 0,
+            windows=choice.windows,
+            launched=launched,
+            waiting=left_out + choice.paused,
+            since=(before.since or now) if left_out + choice.paused else None,
+            unknown=choice.unknown,
+            problem=problem,
         )
+        if launched or asked.waiting:
+            self._log.info(
+                "%s: of %d windows %d are launched again, in %d runs, and %d wait%s",
+                table.name,
+                asked.windows,
+                launched,
+                taken,
+                asked.waiting,
+                f", {choice.paused} of them because their last run failed" if choice.paused else "",
+            )
+        self.cursor.set(table.name, asked)
 
     def _result(self, requests: Sequence[RunRequest], asked: int) -> SensorResult:
         if requests:
             return SensorResult(run_requests=requests, cursor=self.cursor.write())
-        problems = self.cursor.problems
-        words = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-        said = f"{asked} tables asked, no partition to run again{f'. {words}' if words else ''}"
+        said = f"{asked} tables asked, no partition to run again"
+        if waiting := [f"{name} {count}" for name, count in self.cursor.waiting.items()]:
+            said += f". Windows that wait: {some_of(waiting, _SHOWN)}"
+        if problems := [f"{name}: {problem}" for name, problem in self.cursor.problems.items()]:
+            said += f". {some_of(problems, _SHOWN, separator='; ')}"
         return SensorResult(skip_reason=SkipReason(said), cursor=self.cursor.write())
 
 
-def run_requests(table: RefreshedTable, choice: Choice) -> Iterator[RunRequest]:
-    """Yield the runs of a choice, the oldest partitions first, with as many in each as `backfill` of the entry says."""
+def run_requests(table: RefreshedTable, choice: Choice) -> Iterator[tuple[RunRequest, int]]:
+    """Yield the runs of a choice, and how many partitions each is over, as many as `backfill` of the entry says.
+
+    The oldest partitions come first.
+    """
     entry, partitions = table.table.entry, table.table.partitions
     if partitions is None:
         return
@@ -190,13 +217,14 @@ def run_requests(table: RefreshedTable, choice: Choice) -> Iterator[RunRequest]:
             last = spec.partition or spec.tags[ASSET_PARTITION_RANGE_END_TAG]
             size = [each.key for each in rest].index(last) + 1
             part, rest = rest[:size], rest[size:]
-            yield RunRequest(
+            request = RunRequest(
                 run_key=_run_key(entry.name, part),
                 job_name=table.group.name,
                 partition_key=spec.partition,
                 tags={**spec.tags, REFRESH_TAG: entry.name},
                 asset_selection=table.table.keys.every(table.table.formats),
             )
+            yield request, size
 
 
 def _run_key(table: str, part: Sequence[Due]) -> str:

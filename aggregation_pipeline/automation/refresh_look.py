@@ -76,7 +76,7 @@ def look_at(
     states = {key: Published(manifest.publication, manifest.refresh_key) for key, manifest in published.items()}
     due = due_partitions(keys, states)
     if not due:
-        return Choice(())
+        return Choice((), windows=len(keys))
     return choose(
         due,
         list(keys),

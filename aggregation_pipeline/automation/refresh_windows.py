@@ -73,13 +73,17 @@ class Choice:
 
     Attributes:
         stretches: each for one run or several.
+        windows: how many were compared.
         waiting: how many more have moved; they are launched as soon as there is room.
+        paused: how many more have moved whose last run failed; they are launched after a pause.
         given_up: those that are not tried any more in their present state.
         unknown: how many more were published without a key.
     """
 
     stretches: Sequence[Sequence[Due]]
+    windows: int = 0
     waiting: int = 0
+    paused: int = 0
     given_up: Sequence[str] = ()
     unknown: int = 0
 
@@ -134,7 +138,8 @@ def choose(
         now: the present.
     """
     given_up = [each.key for each in due if (tried := tries.get(each.key)) and tried.same >= MOST_TRIES]
-    left_out = {*busy, *given_up, *(key for key, tried in tries.items() if now < tried.ended + _pause(tried, every))}
+    paused = {key for key, tried in tries.items() if now < tried.ended + _pause(tried, every)} - {*busy, *given_up}
+    left_out = {*busy, *given_up, *paused}
     counts = {key: tried.count for key, tried in tries.items()}
     free = [replace(each, tries=counts.get(each.key, 0)) for each in due if each.key not in left_out]
     moved, unknown = [each for each in free if each.is_known], [each for each in free if not each.is_known]
@@ -142,7 +147,14 @@ def choose(
     few = min(max(1, len(order) // _TURNS), MOST_PARTITIONS - len(taken))
     places = {key: place for place, key in enumerate(order)}
     taken = sorted([*taken, *unknown[:few]], key=lambda each: places[each.key])
-    return Choice(_stretches(taken, places), max(0, len(moved) - MOST_PARTITIONS), given_up, len(unknown[few:]))
+    return Choice(
+        _stretches(taken, places),
+        windows=len(order),
+        waiting=max(0, len(moved) - MOST_PARTITIONS),
+        paused=sum(each.is_known and each.key in paused for each in due),
+        given_up=given_up,
+        unknown=len(unknown[few:]),
+    )
 
 
 def _pause(tried: Tries, every: timedelta) -> timedelta:

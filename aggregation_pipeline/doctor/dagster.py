@@ -11,6 +11,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
+from aggregation_pipeline.doctor.refresh import refresh_findings
 from aggregation_pipeline.errors import PipelineError, this_program
 from aggregation_pipeline.health.daemon import daemon_problem
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
@@ -47,6 +48,7 @@ def examine_dagster(case: Case) -> Iterator[Finding]:
         yield _daemon(instance)
         yield from _schedules(project, instance)
         yield _sensors(project, instance, fix=case.fix)
+        yield from refresh_findings(project, instance, datetime.now(UTC))
         yield _orphans(instance, case.settings.require_dagster_url())
 
 

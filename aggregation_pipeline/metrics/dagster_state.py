@@ -1,6 +1,6 @@
 """Metrics of what Dagster knows now: unfinished runs, its daemon, the mirror, and when tables were published."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
@@ -15,6 +15,7 @@ from aggregation_pipeline.health.sensors import mirror_cursor
 from aggregation_pipeline.metrics.labels import by_table, table_labels
 from aggregation_pipeline.runs.asset_keys import segment, table_path
 from aggregation_pipeline.runs.publications import last_publications
+from aggregation_pipeline.runs.refresh_cursor import Asked, RefreshCursor
 
 _UNFINISHED: Final = (
     DagsterRunStatus.NOT_STARTED,
@@ -37,6 +38,7 @@ def dagster_metrics(context: WorkspaceProcessContext, entries: Sequence[TableEnt
         yield _heartbeats(context.instance)
         yield from mirror_metrics(mirror_cursor(context))
         yield from _of_tables(context.instance, entries)
+        yield from _of_refresh(context.instance, entries)
 
 
 def _unfinished_runs(instance: DagsterInstance) -> Metric:
@@ -101,3 +103,47 @@ def _of_tables(instance: DagsterInstance, entries: Sequence[TableEntry]) -> Iter
         {tables[key]: _LATE.get(record.freshness_state) for key, record in records.items()},
         max,
     )
+
+
+def _of_refresh(instance: DagsterInstance, entries: Sequence[TableEntry]) -> Iterator[Metric]:
+    """Yield what the sensor of late data has found, of the tables with `refresh`."""
+    names = [entry.name for entry in entries if entry.refresh is not None]
+    if not names:
+        return
+    cursor, labels = RefreshCursor.stored(instance), table_labels(names)
+    asked = {name: cursor.of(name) for name in names if cursor.of(name).at}
+    figures: dict[str, tuple[str, Callable[[Asked], float | None], Callable[[float, float], float]]] = {
+        "look_timestamp_seconds": (
+            "When the table was last asked for late rows, since 1970. Absent if never.",
+            lambda each: each.at.timestamp() if each.at else None,
+            min,
+        ),
+        "waiting_windows": (
+            "Windows whose rows have changed since they were published, and that are not launched yet.",
+            lambda each: each.waiting,
+            float.__add__,
+        ),
+        "waiting_since_timestamp_seconds": (
+            "Since when there has been such a window, since 1970. Absent if there is none.",
+            lambda each: each.since.timestamp() if each.since else None,
+            min,
+        ),
+        "unknown_windows": (
+            "Windows that were published without a key that can be compared, and are not launched yet.",
+            lambda each: each.unknown,
+            float.__add__,
+        ),
+        "problem": (
+            "Whether the table could not be asked, or windows fail again and again: 1 or 0.",
+            lambda each: bool(each.problem),
+            max,
+        ),
+    }
+    for name, (meaning, value, combine) in figures.items():
+        yield by_table(
+            f"aggregation_refresh_{name}",
+            meaning,
+            labels,
+            {table: value(each) for table, each in asked.items()},
+            combine,
+        )

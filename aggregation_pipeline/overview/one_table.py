@@ -16,6 +16,7 @@ from aggregation_pipeline.overview.schedules import NextTick
 from aggregation_pipeline.overview.table_lines import TableLine
 from aggregation_pipeline.overview.usual import Usual
 from aggregation_pipeline.runs.latest_checks import LatestCheck, checks_of
+from aggregation_pipeline.runs.refresh_cursor import Asked, RefreshCursor
 from aggregation_pipeline.runs.tags import FILES_KEY, WINDOW_KEY
 
 _BATCHES: Final = 20
@@ -39,6 +40,7 @@ class OneTable:
         days: its figures by day, as `Morning.days`.
         usual_rows: of its rows a day, over the days before today.
         usual_seconds: of its seconds a day.
+        refresh: how the sensor of late data asked it last; None if it never did.
     """
 
     line: TableLine
@@ -52,6 +54,7 @@ class OneTable:
     days: Sequence[Day]
     usual_rows: Usual | None
     usual_seconds: Usual | None
+    refresh: Asked | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class TableEvents:
     files: Sequence[BatchFile]
     files_window: str | None
     checks: Sequence[LatestCheck]
+    refresh: Asked | None
 
 
 def read_table_events(instance: DagsterInstance, name: str) -> TableEvents:
@@ -73,7 +77,8 @@ def read_table_events(instance: DagsterInstance, name: str) -> TableEvents:
     # The check of the names for people is the manifest's.
     checks = sorted(checks_of(instance, [table_key(name), manifest]), key=lambda check: check.passed)
     files = [file_of(values.members(file)) for file in values.items(stored.get(FILES_KEY), _MOST_FILES)]
-    return TableEvents(files, values.text(stored.get(WINDOW_KEY)), checks)
+    asked = RefreshCursor.stored(instance).of(name)
+    return TableEvents(files, values.text(stored.get(WINDOW_KEY)), checks, asked if asked.at else None)
 
 
 def read_table_batches(rows: BatchJobRepository, job_type: str, line: TableLine) -> BatchPage:

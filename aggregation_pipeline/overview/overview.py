@@ -110,6 +110,7 @@ class Overview:
             days=days,
             usual_rows=usual_rows,
             usual_seconds=usual_seconds,
+            refresh=events.refresh if events else None,
         )
 
     def batch(self, batch_id: UUID) -> OneBatch | None:

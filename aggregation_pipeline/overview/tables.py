@@ -21,6 +21,7 @@ from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.overview import values
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.log_query import newest_partitions
+from aggregation_pipeline.runs.refresh_cursor import Asked, RefreshCursor
 from aggregation_pipeline.storage.keys import DATASETS
 
 
@@ -39,6 +40,7 @@ class TableState:
         last_status: how its last batch went for its platform: completed, failed, skipped, in_progress or pending.
         last_batch: the id of that batch.
         error: why it failed.
+        refresh: how the sensor of late data asked it last; None without `refresh` in its entry.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TableState:
     last_status: str | None
     last_batch: str | None
     error: str | None
+    refresh: Asked | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,11 @@ def table_states(
     published = published_tables(project, instance)
     run_ids = {each.last_run_id for each in published.values() if each.last_run_id}
     results = _results_of(run_ids, instance, rows, project.settings.deployment_name)
-    return tuple(_state(table, published[table.entry.name], results, now) for table in project.tables)
+    asked = refreshed(project, instance)
+    return tuple(
+        _state(table, published[table.entry.name], results, asked.get(table.entry.name), now)
+        for table in project.tables
+    )
 
 
 def published_tables(project: Project, instance: DagsterInstance) -> Mapping[str, Published]:
@@ -128,6 +135,15 @@ def published_tables(project: Project, instance: DagsterInstance) -> Mapping[str
     partitioned = [keys[table.entry.name] for table in project.tables if table.partitions is not None]
     newest = newest_partitions(instance, [key for key in partitioned if key in records])
     return {name: _published(records.get(key), newest.get(key)) for name, key in keys.items()}
+
+
+def refreshed(project: Project, instance: DagsterInstance) -> Mapping[str, Asked]:
+    """Return how the sensor of late data asked each table last that has `refresh`, by the name of its entry."""
+    names = [table.entry.name for table in project.tables if table.entry.refresh is not None]
+    if not names:
+        return {}
+    cursor = RefreshCursor.stored(instance)
+    return {name: cursor.of(name) for name in names}
 
 
 def age_of(table: ConfiguredTable, published: Published, now: datetime) -> Age:
@@ -159,7 +175,9 @@ def _results_of(
     return {ids[row.id]: values.members(values.members(row.metadata).get("results")) for row in found}
 
 
-def _state(table: ConfiguredTable, found: Published, results: Mapping[str, _Results], now: datetime) -> TableState:
+def _state(
+    table: ConfiguredTable, found: Published, results: Mapping[str, _Results], asked: Asked | None, now: datetime
+) -> TableState:
     entry, age, run_id = table.entry, age_of(table, found, now), found.last_run_id
     result = values.members(results.get(run_id or "", {}).get(entry.platform))
     # The row may come a little later than the event.
@@ -177,6 +195,7 @@ def _state(table: ConfiguredTable, found: Published, results: Mapping[str, _Resu
         last_status=values.text(result.get("status")) or published,
         last_batch=None if run_id is None else str(row_id(run_id)),
         error=values.text(result.get("error")),
+        refresh=asked,
     )
 
 

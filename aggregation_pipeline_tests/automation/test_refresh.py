@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from dagster import DagsterRunStatus, Definitions, RunsFilter
 
-from aggregation_pipeline.automation.refresh import REFRESH
-from aggregation_pipeline.automation.refresh_cursor import Asked, RefreshCursor
 from aggregation_pipeline.export.publishing import publish
+from aggregation_pipeline.runs.refresh_cursor import REFRESH, Asked, RefreshCursor
 from aggregation_pipeline.runs.tags import PARTITION_NAME_TAG, REFRESH_TAG, RUN_KEY_TAG
 from aggregation_pipeline_tests.support.runs import tick
 from aggregation_pipeline_tests.support.servers.chosen import once

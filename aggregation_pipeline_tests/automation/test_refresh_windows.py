@@ -12,7 +12,6 @@ from aggregation_pipeline.assets.partitions import partitions_of
 from aggregation_pipeline.automation import refresh
 from aggregation_pipeline.automation.job_groups import Group
 from aggregation_pipeline.automation.refresh import MOST_RUNS, RefreshTick
-from aggregation_pipeline.automation.refresh_cursor import RefreshCursor
 from aggregation_pipeline.automation.refresh_windows import (
     MOST_PARTITIONS,
     MOST_TRIES,
@@ -28,6 +27,7 @@ from aggregation_pipeline.automation.refreshed_tables import RefreshedTable
 from aggregation_pipeline.config.partitions import Partition
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.runs.refresh_cursor import RefreshCursor
 from aggregation_pipeline.runs.tags import REFRESH_TAG
 
 NOW = datetime(2026, 11, 2, 12, 30, tzinfo=UTC)
@@ -113,6 +113,12 @@ def test_a_partition_that_failed_waits_longer_each_time_and_goes_alone(count: in
     tries = {"004": Tries(NOW - pause, count, MOST_TRIES)}
     assert keys(chosen(dues(3, 4, 5), tries=tries)) == [["003"], ["005"]]
     assert chosen(dues(3, 4, 5), tries=tries).given_up == ["004"]
+
+
+def test_what_rests_after_a_failure_is_counted_and_what_a_run_writes_is_not():
+    later = Tries(NOW, 1, 0)
+    choice = chosen(dues(3, 4, 5), tries={"004": later, "005": later}, busy={"005"})
+    assert (keys(choice), choice.paused, choice.waiting, choice.windows) == ([["003"]], 1, 0, 200)
 
 
 class Ticks:
@@ -229,9 +235,41 @@ def test_runs_are_bounded_over_all_tables_and_the_rest_comes_at_the_next_tick(ti
     assert ticks.asked[:3] == ["b1", "b2", "a2"]
 
 
+def test_windows_that_wait_are_counted_and_told_with_since_when(ticks: Ticks):
+    days = [Due(f"2026-10-{day:02}", f"s{day}", is_known=True) for day in range(1, 31)]
+    ticks.caplog.set_level(logging.INFO)
+    # 15 runs of two days each, and five of one.
+    ticks.answers = {"a1": Choice([days], windows=30), "a2": Choice([[day] for day in days[::2]], windows=30)}
+    ticks.run()
+    known = RefreshCursor.read(ticks.cursor)
+    assert (known.of("a1").launched, known.of("a1").waiting, known.of("a1").since) == (30, 0, None)
+    assert (known.of("a2").launched, known.of("a2").waiting, known.of("a2").since) == (5, 10, NOW)
+    assert [record.message for record in ticks.caplog.records] == [
+        "a1: of 30 windows 30 are launched again, in 15 runs, and 0 wait",
+        "a2: of 30 windows 5 are launched again, in 5 runs, and 10 wait",
+    ]
+    ticks.answers = {"a2": Choice((), windows=30, paused=2)}
+    result = ticks.run(NOW + timedelta(minutes=1))
+    assert result.skip_reason.skip_message == ("3 tables asked, no partition to run again. Windows that wait: a2 2")
+    known = RefreshCursor.read(ticks.cursor)
+    assert (known.of("a2").since, known.of("a2").again) == (NOW, False)
+    # A server that does not answer changes nothing of it.
+    ticks.answers = {"a2": SourceLostError("it does not answer")}
+    ticks.run(NOW + HOUR)
+    assert (RefreshCursor.read(ticks.cursor).of("a2").waiting, RefreshCursor.read(ticks.cursor).of("a2").since) == (
+        2,
+        NOW,
+    )
+    ticks.answers = {}
+    ticks.run(NOW + 2 * HOUR)
+    assert RefreshCursor.read(ticks.cursor).of("a2").since is None
+
+
 def test_a_stretch_becomes_as_many_runs_as_the_entry_says(ticks: Ticks):
     due = [Due(f"2026-10-0{day}", f"s{day}", is_known=True) for day in range(1, 6)]
-    requests = list(refresh.run_requests(ticks.tables[0], Choice([due])))
+    made = list(refresh.run_requests(ticks.tables[0], Choice([due])))
+    requests = [request for request, _ in made]
+    assert [size for _, size in made] == [2, 2, 1]
     ends = [
         (
             request.partition_key,

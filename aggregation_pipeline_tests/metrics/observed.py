@@ -16,7 +16,9 @@ from dagster._daemon.types import DaemonHeartbeat
 from aggregation_pipeline.batch_jobs.mirror import mirror_run, owner_of
 from aggregation_pipeline.batch_jobs.mirror_cursor import MIRROR_SENSOR, MirrorCursor
 from aggregation_pipeline.runs.asset_keys import segment
+from aggregation_pipeline.runs.refresh_cursor import Asked
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline_tests.support.refresh_state import keep_refresh_cursor
 from aggregation_pipeline_tests.support.runs import (
     JOB_TYPE,
     ORIGIN,
@@ -35,6 +37,11 @@ tables:
   broken: {group_by: [city], aggregations: [{function: COUNT, alias: n}]}
   never_run: {group_by: [city], aggregations: [{function: COUNT, alias: n}]}
   planned: {group_by: [city], aggregations: [{function: COUNT, alias: n}]}
+  changing: &late
+    select_fields: [id]
+    partition: {column: created_at, every: day, start: 2026-11-01}
+    refresh: {look_back: 7d, key: MAX(id)}
+  never_asked: *late
 """
 # Code with the sensor whose cursor says how far the mirror is.
 CODE = f"""
@@ -123,6 +130,10 @@ def happen(deployment: Observed) -> None:
     origin = ORIGIN.get_instigator_origin(MIRROR_SENSOR)
     data = SensorInstigatorData(cursor=cursor)
     instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+    asked = Asked(
+        datetime(2026, 11, 5, tzinfo=UTC), windows=7, waiting=3, unknown=2, since=datetime(2026, 11, 4, tzinfo=UTC)
+    )
+    keep_refresh_cursor(instance, {"changing": asked, "left": asked})
     assert instance.get_run_records()[0].dagster_run.status == DagsterRunStatus.STARTED
 
 

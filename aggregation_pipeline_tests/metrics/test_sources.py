@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,25 @@ def test_what_dagster_knows_is_told(deployment: Observed):
     assert [table for table, moment in published.items() if moment is None] == ["broken", "never_run", "other"]
     late = {table: value(text, "aggregation_table_late", table=table) for table in ("orders", "用户", "broken")}
     assert late == {"orders": 1, "用户": 0, "broken": None}
+
+
+def test_windows_that_wait_for_a_refresh_are_told_of_the_tables_that_have_one(deployment: Observed):
+    with opened(deployment) as metrics:
+        text = collected(metrics)
+    told = {
+        name: [
+            value(text, f"aggregation_refresh_{name}", table=table) for table in ("changing", "never_asked", "orders")
+        ]
+        for name in ("look_timestamp_seconds", "waiting_windows", "waiting_since_timestamp_seconds", "unknown_windows")
+    }
+    assert told == {
+        "look_timestamp_seconds": [datetime(2026, 11, 5, tzinfo=UTC).timestamp(), None, None],
+        "waiting_windows": [3, None, None],
+        "waiting_since_timestamp_seconds": [datetime(2026, 11, 4, tzinfo=UTC).timestamp(), None, None],
+        "unknown_windows": [2, None, None],
+    }
+    assert value(text, "aggregation_refresh_problem", table="changing") == 0
+    assert value(text, "aggregation_refresh_waiting_windows", table="other") is None
 
 
 def test_two_web_processes_and_one_that_starts_again_say_the_same(deployment: Observed):

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from starlette.middleware import Middleware
 from aggregation_pipeline.definitions import build_definitions
 from aggregation_pipeline.local.run import run_backfill, run_tables
 from aggregation_pipeline.project import load_project
+from aggregation_pipeline.runs.refresh_cursor import Asked
 from aggregation_pipeline.settings.base import Settings, load_settings
 from aggregation_pipeline.web.api import build_api, routes_to
 from aggregation_pipeline.web.endpoints import open_endpoints
@@ -24,6 +26,7 @@ from aggregation_pipeline.web.gate.gate import Gate
 from aggregation_pipeline.web.gate.hosts import OwnHosts
 from aggregation_pipeline.web.health import OPEN_PATHS
 from aggregation_pipeline_tests.support.deployment import Deployment, use_environment
+from aggregation_pipeline_tests.support.refresh_state import keep_refresh_cursor
 from aggregation_pipeline_tests.support.runs import open_instance
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.web.asgi import Answer, ask
@@ -42,11 +45,17 @@ tables:
     select_fields: [id]
     partition: {column: created_at, every: day, start: 2026-11-01}
     schedule: "0 30 6 * * *"
+    refresh: {look_back: 60d, key: MAX(id)}
   gone:
     table: not_there
     select_fields: [id]
     schedule: none
 """
+
+
+ASKED = Asked(
+    datetime(2026, 11, 5, 1, tzinfo=UTC), windows=60, launched=1, waiting=2, since=datetime(2026, 11, 4, tzinfo=UTC)
+)
 
 
 @dataclass(frozen=True)
@@ -96,5 +105,6 @@ def open_shop(server: MySQLServer, url: str, folder: Path, **changes: str) -> It
         for first, last in (DAYS[1:], (DAYS[0], DAYS[0])):
             result = run_backfill(project, definitions, instance, table="用户 明细", first=first, last=last)
             runs["用户 明细"] = str(result.batch_job_id)
+        keep_refresh_cursor(instance, {"用户 明细": ASKED})
         with opened_app(settings, instance) as app:
             yield Shop(app, settings, instance, folder, runs)

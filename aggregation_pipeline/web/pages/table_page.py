@@ -25,6 +25,7 @@ def show_table(request: Request, table: OneTable, morning: Morning, links: FileL
         ),
         description=table.description,
         schedule=table.schedule,
+        refresh=table.refresh,
         files=None if table.files is None else shown_files(request, table.files, links),
         files_window=table.files_window,
         checks=table.checks,

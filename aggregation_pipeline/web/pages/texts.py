@@ -193,6 +193,11 @@ TEXTS: Final[Texts] = {
     "no_freshness": ("no limit is set", "未设置期限"),
     "in_time": ("in time", "未超期"),
     "last_batch": ("Last batch", "最近批次"),
+    "refresh": ("Late rows", "迟到数据"),
+    "refresh_said": (
+        "{windows} windows compared, {launched} launched again, {waiting} waiting",
+        "比较了 {windows} 个窗口，重跑 {launched} 个，等待 {waiting} 个",
+    ),
     "next_run": ("Next run", "下次运行"),
     "stopped": ("stopped", "已停止"),
     "group": ("Group", "分组"),

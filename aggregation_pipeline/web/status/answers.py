@@ -96,6 +96,20 @@ class TableRows(Answer):
     detail: int | None = Field(None, description="Of the detail rows; null if it has none.")
 
 
+class RefreshStatus(Answer):
+    """How the sensor `refresh` asked a table last for windows whose rows have changed since they were published."""
+
+    at: datetime | None = Field(description="When; null before the first time.")
+    windows: int = Field(description="How many windows of its look-back were compared.")
+    launched: int = Field(description="How many of them were launched again then.")
+    waiting: int = Field(
+        description="How many have changed and are not launched yet, for want of room or after a failure."
+    )
+    since: datetime | None = Field(description="Since when there has been one that waits; null where none does.")
+    unknown: int = Field(description="How many were published without a key that can be compared.")
+    problem: str = Field(description="What is wrong; empty if nothing is.")
+
+
 class TableStatus(Answer):
     """One table of aggregation.yaml."""
 
@@ -113,6 +127,9 @@ class TableStatus(Answer):
     )
     last_batch: str | None = Field(description="The id of that batch.")
     error: str | None = Field(description="Why it failed in that batch.")
+    refresh: RefreshStatus | None = Field(
+        description="How it was asked for late rows last; null without `refresh` in its entry."
+    )
 
 
 class Overview(Answer):

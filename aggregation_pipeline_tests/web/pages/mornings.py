@@ -25,6 +25,7 @@ from aggregation_pipeline.overview.table_lines import STATES, LastBatch, TableLi
 from aggregation_pipeline.overview.usual import Usual
 from aggregation_pipeline.runs.asset_keys import segment
 from aggregation_pipeline.runs.latest_checks import LatestCheck
+from aggregation_pipeline.runs.refresh_cursor import Asked
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
 # 09:12 there.
@@ -213,6 +214,7 @@ def one_table(name: str, morning: Morning) -> OneTable | None:
         batches=[batch(3, "failed", error=ERROR), *(batch(number, "completed") for number in range(4, 9))],
         more_batches=True,
         days=days(0.01),
+        refresh=Asked(NOW, windows=14, launched=2, waiting=1, since=NOW, problem=HOSTILE),
         usual_rows=Usual(4.4e5, 4.8e5, 5.3e5, 28),
         usual_seconds=None,
     )

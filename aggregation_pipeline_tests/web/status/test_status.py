@@ -60,6 +60,16 @@ def test_tables_say_what_they_have_published_and_how_it_went(status: Any, shop: 
     assert (users["late"], users["rows"], users["lastStatus"]) == (None, {"summary": None, "detail": 1}, "completed")
     assert (gone["newestWindow"], gone["ageSeconds"], gone["lastStatus"]) == (None, None, "failed")
     assert "not_there" in gone["error"]
+    assert users["refresh"] == {
+        "at": "2026-11-05T01:00:00Z",
+        "windows": 60,
+        "launched": 1,
+        "waiting": 2,
+        "since": "2026-11-04T00:00:00Z",
+        "unknown": 0,
+        "problem": "",
+    }
+    assert orders["refresh"] is None
 
 
 def test_figures_and_the_last_error(status: Any, shop: Shop):
