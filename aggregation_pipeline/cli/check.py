@@ -25,12 +25,13 @@ def check(*, fix: bool, send: bool, as_json: bool) -> None:
     aggregation-pipeline check --json | jq '.findings[] | select(.status != "ok")'
     """
     from aggregation_pipeline.doctor.examination import examine
-    from aggregation_pipeline.doctor.findings import Case, Finding
+    from aggregation_pipeline.doctor.findings import Case
     from aggregation_pipeline.doctor.subjects import subjects_of
     from aggregation_pipeline.errors import ConfigError, PipelineError
     from aggregation_pipeline.local import console
     from aggregation_pipeline.project import load_project
     from aggregation_pipeline.settings.base import load_settings
+    from aggregation_pipeline.source.findings import Finding
 
     findings: list[Finding] = []
     with console.warnings_shown():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from aggregation_pipeline.doctor.findings import Finding
+    from aggregation_pipeline.source.findings import Finding
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "failure": "red"}
 

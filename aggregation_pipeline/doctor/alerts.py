@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from aggregation_pipeline.automation.alert_sensor import channels_of, message_renderer
-from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.errors import AlertError
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 
 def examine_alerts(case: Case) -> Iterator[Finding]:

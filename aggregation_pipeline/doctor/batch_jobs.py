@@ -6,11 +6,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from aggregation_pipeline.batch_jobs.repository import repository_opener
-from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.errors import MirrorError, PipelineError
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 _SECONDS: Final = 15.0
 _NAME: Final = "aggregation check"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from aggregation_pipeline.config.cron import to_five_fields
-from aggregation_pipeline.doctor.findings import Case, Finding, ok, warning
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.environment import env_file, names_of_set_variables
 from aggregation_pipeline.settings.misspelled import misspelled
+from aggregation_pipeline.source.findings import Finding, ok, warning
 
 
 def examine_configuration(case: Case) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 
 from aggregation_pipeline.automation.job_groups import groups_of
 from aggregation_pipeline.definitions import build_definitions
-from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
+from aggregation_pipeline.doctor.findings import Case, attempt
 from aggregation_pipeline.doctor.refresh import refresh_findings
 from aggregation_pipeline.errors import PipelineError, this_program
 from aggregation_pipeline.health.daemon import daemon_problem
@@ -23,6 +23,7 @@ from aggregation_pipeline.postgres.engine import create_engine
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.heartbeat import orphaned_runs
 from aggregation_pipeline.services.running_versions import installed_versions, running_services
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 from aggregation_pipeline.upgrade.dagster_storage import NEWER_DAGSTER, is_known
 
 # These are released together, under one version.

@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
-from aggregation_pipeline.doctor.findings import Case, Finding, failure
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.runs.batch_job_text import without_secrets
+from aggregation_pipeline.source.findings import Finding, failure
 
 Subject = Callable[[Case], Iterator[Finding]]
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aggregation_pipeline.doctor.findings import Case, Finding, attempt, ok, warning
+from aggregation_pipeline.doctor.findings import Case, attempt
 from aggregation_pipeline.errors import StorageError, StorageMissingError
+from aggregation_pipeline.source.findings import Finding, ok, warning
 from aggregation_pipeline.storage.base import ObjectStore
 from aggregation_pipeline.storage.folder import FolderStore
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from aggregation_pipeline.doctor.findings import Case, Finding, attempt, ok, warning
+from aggregation_pipeline.doctor.findings import Case, attempt
 from aggregation_pipeline.local.preflight import prove_folder
+from aggregation_pipeline.source.findings import Finding, ok, warning
 from aggregation_pipeline.storage.folder_writable import nearest_existing
 
 _PORT: Final = 3000

@@ -7,11 +7,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.local.preflight import prove_dagster_storage, read_dagster_yaml
 from aggregation_pipeline.postgres.engine import create_engine, deadline, safe_reason
 from aggregation_pipeline.postgres.url import normalize_url, require_normalized
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 _SECONDS: Final = 15.0
 # Of each run, and of Dagster's three services.

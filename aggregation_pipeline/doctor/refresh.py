@@ -9,10 +9,10 @@ from dagster import DagsterInstance
 from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.automation.refresh_windows import MOST_PARTITIONS
 from aggregation_pipeline.config.durations import parse_duration
-from aggregation_pipeline.doctor.findings import Finding, ok, warning
 from aggregation_pipeline.overview.tables import refreshed
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.runs.refresh_cursor import Asked
+from aggregation_pipeline.source.findings import Finding, ok, warning
 
 # Of `refresh.every` of the table. A tick may be late, and a run takes its time.
 _INTERVALS: Final = 3

@@ -12,8 +12,8 @@ from aggregation_pipeline.doctor.examination import Subject
 from aggregation_pipeline.doctor.files import examine_files
 from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.doctor.machine import examine_machine
-from aggregation_pipeline.doctor.mysql import examine_mysql
 from aggregation_pipeline.doctor.postgres import examine_postgres
+from aggregation_pipeline.doctor.source import examine_source
 from aggregation_pipeline.doctor.workers import examine_workers
 from aggregation_pipeline.health.probes import probe_name
 
@@ -32,7 +32,10 @@ _AFTER: Final[Mapping[str, Subject]] = {
 def subjects_of(case: Case) -> Mapping[str, Subject]:
     """Return what is examined. Each source has a thread and a time of its own: one that hangs hides no other."""
     used = case.project.used_sources if case.project else _sources_without_project(case)
-    sources = {probe_name(name): functools.partial(examine_mysql, source=name) for name in used or (None,)}
+    sources = {
+        probe_name(name, case.sources.kind(name)): functools.partial(examine_source, source=name)
+        for name in used or (None,)
+    }
     return {**_BEFORE, **sources, **_AFTER}
 
 

@@ -8,7 +8,7 @@ from dagster import DagsterInstance
 from aggregation_pipeline.assets.needs import queues_of
 from aggregation_pipeline.assets.tables import source_pool
 from aggregation_pipeline.automation.pools import pool_limits
-from aggregation_pipeline.doctor.findings import Case, Finding, attempt, failure, ok, warning
+from aggregation_pipeline.doctor.findings import Case, attempt
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.health.broker import queues_of_waiting_runs, unserved
 from aggregation_pipeline.health.dagster_storage import outage_of_storage
@@ -17,6 +17,7 @@ from aggregation_pipeline.instance.storage import PostgresStorage
 from aggregation_pipeline.local.instance import open_storage
 from aggregation_pipeline.project import Project
 from aggregation_pipeline.settings.rules import as_text, differing, rules_of
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 _ANSWER_SECONDS: Final = 3.0
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dagster._core.workspace.context import WorkspaceProcessContext
 
@@ -16,9 +16,7 @@ from aggregation_pipeline.health.postgres import PostgresCheck
 from aggregation_pipeline.health.probe import LIMIT_SECONDS, Probe
 from aggregation_pipeline.health.sensors import mirror_problem, stopped_sensors
 from aggregation_pipeline.settings.base import Settings
-
-if TYPE_CHECKING:
-    from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.settings.named_sources import PlaceOfSource
 
 # The name of the probe that says whether the service can be used at all.
 CODE_LOCATION: Final = "codeLocation"
@@ -28,7 +26,7 @@ CODE_LOCATION: Final = "codeLocation"
 def open_probes(
     settings: Settings,
     context: WorkspaceProcessContext,
-    sources: Mapping[str | None, Callable[[], "SourceOptions"]],
+    sources: Mapping[str | None, PlaceOfSource],
     queues: Callable[[], Iterable[str]] = tuple,
 ) -> Iterator[tuple[Probe, ...]]:
     """Yield a probe for each dependency that is configured. Nothing is asked before somebody wants to know.
@@ -46,7 +44,7 @@ def open_probes(
             Probe("postgres", postgres, required=True),
             Probe(CODE_LOCATION, partial(code_problem, context), required=True),
             Probe("daemon", partial(daemon_problem, context.instance), required=True),
-            *(_probe_of_source(name, options, stack.callback) for name, options in sources.items()),
+            *(_probe_of_source(name, place, stack.callback) for name, place in sources.items()),
             Probe("files", files_check(settings)),
             *_probes_of_batch_jobs(settings, stack.callback),
             Probe("mirror", partial(mirror_problem, context)),
@@ -55,23 +53,22 @@ def open_probes(
         )
 
 
-def probe_name(source: str | None) -> str:
+def probe_name(source: str | None, kind: str) -> str:
     """What a source is called among the dependencies: mysql, or mysql_crm for the source crm."""
-    return "mysql" if source is None else f"mysql_{source}"
+    return kind if source is None else f"{kind}_{source}"
 
 
-def _probe_of_source(
-    name: str | None, options: Callable[[], "SourceOptions"], at_end: Callable[[Callable[[], None]], object]
-) -> Probe:
+def _probe_of_source(name: str | None, place: PlaceOfSource, at_end: Callable[[Callable[[], None]], object]) -> Probe:
     from aggregation_pipeline.source.kind import kind_of
 
+    title = probe_name(name, place.kind)
     try:
-        where = options()
-        check = kind_of(where).health_check(where, int(LIMIT_SECONDS))
+        options = place.options()
+        check = kind_of(options).health_check(options, int(LIMIT_SECONDS))
     except (SettingsError, ConfigError) as error:
-        return Probe(probe_name(name), partial(str, error))
+        return Probe(title, partial(str, error))
     at_end(check.close)
-    return Probe(probe_name(name), check)
+    return Probe(title, check)
 
 
 def _probes_of_workers(

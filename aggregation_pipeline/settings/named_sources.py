@@ -1,14 +1,15 @@
 """The databases of a deployment by name: `sources:` of aggregation.yaml, with the variables DB_<NAME>_... over it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from aggregation_pipeline.config.source_kinds import required_keys
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND, required_keys
 from aggregation_pipeline.config.sources import SOURCE_KEYS, Source, variable_of, with_variables_of
 from aggregation_pipeline.errors import SettingsError
 from aggregation_pipeline.settings.base import Settings
@@ -29,6 +30,13 @@ class NamedSourceSettings(SourceSettings):
     """A source by name: what DB_... says of one database, and whose clock its entries follow."""
 
     db_timezone: ZoneName | None = None
+
+
+class PlaceOfSource(NamedTuple):
+    """What kind a source is of, and what says where it is, or raises SettingsError."""
+
+    kind: str
+    options: "Callable[[], SourceOptions]"
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,14 @@ class NamedSources:
         if problem := self.problem(name):
             raise SettingsError(problem)
         return options_of_source(self.of(name), self.settings.mask_salt or NO_SALT, name)
+
+    def kind(self, name: str | None) -> str:
+        """Return the kind of a source, also of one that is not configured wholly."""
+        return self.settings.db_kind if name is None else str(self._given(name).get("kind", DEFAULT_KIND))
+
+    def place(self, name: str | None) -> PlaceOfSource:
+        """Return the kind of a source, and what says where it is."""
+        return PlaceOfSource(self.kind(name), partial(self.options, name))
 
     def where(self, name: str | None) -> str:
         """Return the address of a server, for people; empty where it cannot be told."""

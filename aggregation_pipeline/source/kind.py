@@ -207,6 +207,11 @@ class SourceKind(ABC):
             check.close()
 
 
+def called(source: str | None) -> str:
+    """What people call a source, by its name."""
+    return f"the source {source}" if source else "the database without a name"
+
+
 def source_kind(name: str) -> SourceKind:
     """Return a kind by its name.
 

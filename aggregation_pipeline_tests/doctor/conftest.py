@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from aggregation_pipeline.doctor.examination import Subject
-from aggregation_pipeline.doctor.findings import Case, Finding
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.paths import REPOSITORY
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -4,9 +4,10 @@ import threading
 from collections.abc import Iterator
 
 from aggregation_pipeline.doctor.examination import examine
-from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.errors import SourceError
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.source.findings import Finding, failure, ok
 
 CASE = Case(Settings.model_validate({"dagster_pg_url": "postgresql://user:canary-secret@db/dagster"}), None)
 

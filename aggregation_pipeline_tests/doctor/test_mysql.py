@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.doctor.mysql import examine_mysql
+from aggregation_pipeline.doctor.source import examine_source
 from aggregation_pipeline_tests.doctor.conftest import found_by, new_shop
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -16,7 +16,7 @@ def test_every_server_is_named_and_its_tables_are_looked_at(
 ):
     shop = new_shop(mysql, dagster_database, tmp_path, monkeypatch)
     shop.enter(monkeypatch)
-    found = found_by(examine_mysql)
+    found = found_by(examine_source)
     kind = {"seekdb": "seekdb", "mariadb": "MariaDB", "mysql56": "MySQL"}[mysql.name]
     assert f"answers: {kind}, version " in found["reach"].text
     assert found["snapshot"].status == "ok"
@@ -26,7 +26,7 @@ def test_every_server_is_named_and_its_tables_are_looked_at(
     assert found["tables.orders"].remedy == "CREATE INDEX ... ON orders (created_at)"
     assert found["tables.gone"].status == "failure"
     shop.execute("CREATE INDEX by_day ON orders (created_at)", "CREATE VIEW gone AS SELECT * FROM orders")
-    found = found_by(examine_mysql)
+    found = found_by(examine_source)
     assert found["tables.orders"].text == "orders can be read, and an index begins with created_at"
     assert found["tables.gone"].status == "ok"
 
@@ -41,7 +41,7 @@ def test_an_index_that_begins_with_another_column_does_not_count_and_a_view_has_
         """)
     shop.execute("CREATE INDEX other ON orders (id, created_at)", "CREATE VIEW seen AS SELECT * FROM orders")
     shop.enter(monkeypatch)
-    found = found_by(examine_mysql)
+    found = found_by(examine_source)
     assert found["tables.orders"].status == "warning"
     assert "it is a view" in found["tables.seen"].text
 
@@ -58,14 +58,14 @@ def test_shards_are_looked_at_one_by_one(shop: Deployment, monkeypatch: pytest.M
         """)
     shop.execute(*(f"CREATE TABLE part_{n} (id INT PRIMARY KEY, day DATE, KEY (day))" for n in range(1, 5)))
     shop.enter(monkeypatch)
-    found = found_by(examine_mysql)
+    found = found_by(examine_source)
     assert found["tables.parts"].text == (
         "part_{1..4} can be read: 4 shards, 2 columns, and an index of each begins with day"
     )
     assert found["tables.listed"].text == "part_2, part_3 leaves out part_1, part_4, which are there too"
     assert "there is no part_5, part_6, part_7, part_8, part_9, or DB_USER" in found["tables.gone"].text
     shop.execute("ALTER TABLE part_2 DROP KEY day", "ALTER TABLE part_4 DROP KEY day", "CREATE TABLE part_0 (id INT)")
-    parts = found_by(examine_mysql)["tables.parts"]
+    parts = found_by(examine_source)["tables.parts"]
     assert parts.text == (
         "no index of part_2, part_4 begins with day: each window reads all of that; part_{1..4} leaves out part_0,"
         " which is there too"
@@ -76,37 +76,37 @@ def test_shards_are_looked_at_one_by_one(shop: Deployment, monkeypatch: pytest.M
 def test_rights_are_told_by_their_words_alone(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     shop.execute("CREATE OR REPLACE USER exporter IDENTIFIED BY 'canary'", "GRANT SELECT, SHOW VIEW ON *.* TO exporter")
     shop.enter(monkeypatch, DB_USER="exporter", DB_PASSWORD="canary")
-    assert found_by(examine_mysql)["grants"].status == "ok"
+    assert found_by(examine_source)["grants"].status == "ok"
     shop.execute(
         f"GRANT SELECT (id), UPDATE (id), DELETE ON {shop.database}.users TO exporter",
         f"GRANT INSERT ON {shop.database}.orders TO exporter WITH GRANT OPTION",
     )
-    grants = found_by(examine_mysql)["grants"]
+    grants = found_by(examine_source)["grants"]
     assert grants.text == "the account can do more than read: DELETE, GRANT OPTION, INSERT, UPDATE"
     assert "GRANT SELECT ON" in grants.remedy
 
 
 def test_a_replica_that_is_stopped_is_a_warning(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     shop.enter(monkeypatch)
-    assert found_by(examine_mysql)["replica"].text == "the server is no replica"
+    assert found_by(examine_source)["replica"].text == "the server is no replica"
     shop.execute("CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'nobody'")
     try:
-        assert "is a replica that is stopped" in found_by(examine_mysql)["replica"].text
+        assert "is a replica that is stopped" in found_by(examine_source)["replica"].text
     finally:
         shop.execute("RESET SLAVE ALL")
     shop.execute("CREATE OR REPLACE USER exporter", "GRANT SELECT ON *.* TO exporter")
     shop.enter(monkeypatch, DB_USER="exporter")
-    assert found_by(examine_mysql)["replica"].text == "not known: the account may not ask (REPLICATION CLIENT)"
+    assert found_by(examine_source)["replica"].text == "not known: the account may not ask (REPLICATION CLIENT)"
 
 
 def test_encryption_is_told(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     address = {"DB_SOCKET": "", "DB_HOST": "127.0.0.1", "DB_PORT": str(shop.source.port)}
     shop.enter(monkeypatch, **address)
-    assert found_by(examine_mysql)["TLS"].text.startswith("the connection is encrypted (")
+    assert found_by(examine_source)["TLS"].text.startswith("the connection is encrypted (")
     shop.enter(monkeypatch, **address, DB_SSL_MODE="DISABLED")
-    assert "the server is on this machine" in found_by(examine_mysql)["TLS"].text
+    assert "the server is on this machine" in found_by(examine_source)["TLS"].text
 
 
 def test_without_a_source_the_variables_are_named(shop: Deployment, monkeypatch: pytest.MonkeyPatch):
     shop.enter(monkeypatch, DB_SOCKET="", DB_USER="", DB_NAME="")
-    assert found_by(examine_mysql)["DB_HOST"].remedy == "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"
+    assert found_by(examine_source)["DB_HOST"].remedy == "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME"

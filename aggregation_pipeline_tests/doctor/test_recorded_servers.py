@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.doctor.mysql import examine_mysql
+from aggregation_pipeline.doctor.source import examine_source
 from aggregation_pipeline_tests.doctor.conftest import found_by
 from aggregation_pipeline_tests.support.deployment import Deployment
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
@@ -24,11 +24,11 @@ def test_each_server_is_examined_to_the_end(
     with recorded(name, mysql56, tmp_path) as replay:
         address = {"DB_SOCKET": "", "DB_HOST": "127.0.0.1", "DB_PORT": str(replay.port)}
         shop.enter(monkeypatch, **address, DB_USER=replay.account.user, DB_PASSWORD="", DB_NAME=database)
-        found = found_by(examine_mysql)
+        found = found_by(examine_source)
         assert not [finding for finding in found.values() if finding.status == "failure"]
         without = name in ("analyticdb", "clickhouse", "doris", "starrocks")
         assert ("which all entries allow" in found["snapshot"].text) == without
         assert ("one read-only snapshot, by a transaction" in found["snapshot"].text) != without
         assert "limit" in found["abilities"].text
         shop.configure("tables: {users: {}}")
-        assert found_by(examine_mysql)["snapshot"].status == ("failure" if without else "ok")
+        assert found_by(examine_source)["snapshot"].status == ("failure" if without else "ok")

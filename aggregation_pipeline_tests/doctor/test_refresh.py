@@ -8,10 +8,10 @@ import pytest
 from dagster import DagsterInstance
 
 from aggregation_pipeline.automation.refresh_windows import MOST_PARTITIONS
-from aggregation_pipeline.doctor.findings import Finding
 from aggregation_pipeline.doctor.refresh import refresh_findings
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.runs.refresh_cursor import Asked
+from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline_tests.project.test_project import settings
 from aggregation_pipeline_tests.support.refresh_state import keep_refresh_cursor
 from aggregation_pipeline_tests.support.runs import open_instance

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregation_pipeline.doctor.findings import Finding
-from aggregation_pipeline.doctor.mysql import examine_mysql
+from aggregation_pipeline.doctor.source import examine_source
+from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline_tests.doctor.conftest import found_by, new_shop
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer
 from aggregation_pipeline_tests.support.servers.mariadb import start_mariadb
@@ -51,7 +51,7 @@ def test_a_replica_that_follows_falls_behind_and_stops(
         shop.enter(monkeypatch, DB_SOCKET=replica.unix_socket)
 
         def said(words: str) -> Finding | None:
-            found = found_by(examine_mysql).get("replica")
+            found = found_by(examine_source).get("replica")
             return found if found is not None and words in found.text else None
 
         followed = until("the replica to follow", lambda: said("is a replica, 0 s behind"))

@@ -8,7 +8,6 @@ from aggregation_pipeline.automation.selected_assets import chosen_tables
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX, row_id
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
 from aggregation_pipeline.definitions import build_definitions
-from aggregation_pipeline.doctor.findings import Finding, failure, ok, warning
 from aggregation_pipeline.doctor.trials.place import place_of_test
 from aggregation_pipeline.doctor.trials.rows import JOB_TYPE, new_owner, one_test_at_a_time, remove_rows
 from aggregation_pipeline.local.console import say, table_bars
@@ -18,6 +17,7 @@ from aggregation_pipeline.runs.model import Owner
 from aggregation_pipeline.runs.results import Batch, RunResult
 from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.connections import open_store
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 from aggregation_pipeline.storage.published import load_manifest, published_windows
 
 _SECONDS: Final = 60.0

@@ -10,12 +10,12 @@ from uuid import uuid4
 from aggregation_pipeline.batch_jobs.browse import RowFilter
 from aggregation_pipeline.batch_jobs.pages import PageFilter
 from aggregation_pipeline.batch_jobs.repository import BatchJobRepository, repository_opener
-from aggregation_pipeline.doctor.findings import Finding, failure, ok, warning
 from aggregation_pipeline.doctor.trials.logic import InventedRun
 from aggregation_pipeline.doctor.trials.rows import JOB_TYPE, new_owner, one_test_at_a_time, remove_rows
 from aggregation_pipeline.errors import LockError, PipelineError
 from aggregation_pipeline.runs.model import BatchJobRow, Owner
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 _SECONDS: Final = 60.0
 # Letters and signs that a wrong encoding would change.

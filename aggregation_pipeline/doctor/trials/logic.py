@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from aggregation_pipeline.batch_jobs.projection import INTEGER_MAX, project
 from aggregation_pipeline.batch_jobs.writer import column_values
-from aggregation_pipeline.doctor.findings import Finding, failure, ok, warning
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.project import load_project
 from aggregation_pipeline.runs.model import BatchJobRow, Event, Failed, Finished, Owner, Planned, RunInfo, Started
 from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
 
 _BEGAN: Final = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 _ITEMS: Final = 1_000

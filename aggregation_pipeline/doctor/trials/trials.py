@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from aggregation_pipeline.doctor.findings import Finding, failure
 from aggregation_pipeline.doctor.trials.logic import try_logic
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.runs.batch_job_text import without_secrets
 from aggregation_pipeline.settings.base import load_settings
+from aggregation_pipeline.source.findings import Finding, failure
 
 
 def run_trials(names: Sequence[str], tables: Sequence[str] | None) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from aggregation_pipeline.config.source_kinds import ABILITIES
 from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.kind import HealthCheck, SourceKind
+from aggregation_pipeline.source.findings import Finding
+from aggregation_pipeline.source.kind import HealthCheck, OtherSource, SourceKind
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import NOBODY, Arrivals, Progress, ReadRequest
@@ -81,6 +82,14 @@ class MySQLKind(SourceKind):
         from aggregation_pipeline.source.mysql.refresh_keys import read_keys
 
         return read_keys(entry, ranges, options, seconds=seconds, zone_of=zone_of)
+
+    def examine(
+        self, options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+    ) -> Iterator[Finding]:
+        """Yield the findings; see `examination.py`."""
+        from aggregation_pipeline.source.mysql.examination import examine
+
+        return examine(options, zone, entries, others)
 
 
 MYSQL_KIND: Final = MySQLKind()

@@ -1,20 +1,15 @@
 """The configured tables, as the web process knows them."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING
 
 from aggregation_pipeline.assets.needs import queues_of
 from aggregation_pipeline.config.loading import DEFAULT_CONFIG
 from aggregation_pipeline.errors import PipelineError
 from aggregation_pipeline.project import Project, load_usable_project
 from aggregation_pipeline.settings.base import Settings
-from aggregation_pipeline.settings.named_sources import NamedSources
-
-if TYPE_CHECKING:
-    from aggregation_pipeline.source.options import SourceOptions
+from aggregation_pipeline.settings.named_sources import NamedSources, PlaceOfSource
 
 
 class CurrentProject:
@@ -27,7 +22,7 @@ class CurrentProject:
         self._content: bytes | None = None
         self._project: Project | None = None
 
-    def sources(self) -> "Mapping[str | None, Callable[[], SourceOptions]]":
+    def sources(self) -> Mapping[str | None, PlaceOfSource]:
         """Return what tells where each source is that entries read now, by its name; None stands for that of DB_HOST.
 
         If aggregation.yaml cannot be used, there is that one alone.
@@ -36,7 +31,7 @@ class CurrentProject:
         with suppress(PipelineError):
             project = self()
             sources, used = project.sources, project.used_sources
-        return {name: partial(sources.options, name) for name in used if name is not None or self._settings.has_source}
+        return {name: sources.place(name) for name in used if name is not None or self._settings.has_source}
 
     def queues(self) -> set[str]:
         """Return the queues of workers that entries name now; none if aggregation.yaml cannot be used."""

@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from aggregation_pipeline.doctor.batch_jobs import examine_batch_jobs
-from aggregation_pipeline.doctor.findings import Case, Finding
+from aggregation_pipeline.doctor.findings import Case
 from aggregation_pipeline.settings.base import Settings
+from aggregation_pipeline.source.findings import Finding
 from aggregation_pipeline_tests.support.servers.postgrest import FakePostgrest
 
 

@@ -1,29 +1,26 @@
-"""The source database: whether it can be read exactly, by an account that can do no more than that."""
+"""What `check` finds of a server: whether it can be read exactly, by an account that can do no more than that."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from aggregation_pipeline.assets.configured_table import ConfiguredTable
 from aggregation_pipeline.config.hosts_and_urls import is_loopback
 from aggregation_pipeline.config.messages.listing import some_of
-from aggregation_pipeline.config.sources import with_variables_of
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.doctor.findings import Case, Finding, failure, ok, warning
-from aggregation_pipeline.doctor.one_server import warn_of_other_names
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
+from aggregation_pipeline.source.findings import Finding, failure, ok, warning
+from aggregation_pipeline.source.kind import OtherSource
 from aggregation_pipeline.source.mysql.errors import REPEATABLE
+from aggregation_pipeline.source.mysql.one_server import warn_of_other_names
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.shard import find_shards, unread_shards
 from aggregation_pipeline.source.options import SourceOptions
 
-_CONNECT_SECONDS: Final = 10
-_STATEMENT_SECONDS: Final = 20
 _KINDS: Final = ("MariaDB", "TiDB", "seekdb", "OceanBase", "StarRocks", "Doris")
 _READS: Final = {
     *("SELECT", "SHOW VIEW", "SHOW DATABASES", "USAGE", "PROCESS", "REPLICATION CLIENT", "BINLOG MONITOR"),
@@ -42,49 +39,38 @@ _VIEW: Final = sa.text(
 )
 
 
-def examine_mysql(case: Case, source: str | None = None) -> Iterator[Finding]:
-    """Open a session as a run does, and look at server, account and tables through it.
-
-    `source` is the name of one of several databases; None is the one without a name.
-    """
-    sources = case.sources
-    if source is None and not case.settings.has_source and not sources.names:
-        yield failure("DB_HOST", "no source database is configured", "Set DB_HOST, DB_USER, DB_PASSWORD and DB_NAME")
-        return
-    options = replace(sources.options(source), connect_timeout=_CONNECT_SECONDS, stall_timeout=_STATEMENT_SECONDS)
+def examine(
+    options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+) -> Iterator[Finding]:
+    """Open a session as a run does, and look at server, account and tables through it."""
     try:
-        for finding in _in_session(case, options, sources.zone(source)):
-            text, remedy = (with_variables_of(source, words) for words in (finding.text, finding.remedy))
-            yield replace(finding, text=text, remedy=remedy)
+        yield from _in_session(options, zone, entries, others)
     except SourceLostError as error:
         yield failure(
             "connection",
             str(error).removesuffix(REPEATABLE),
-            with_variables_of(
-                source, "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between"
-            ),
+            "Check DB_HOST and DB_PORT, that the server runs and does not hang, and the network between",
         )
 
 
-def _in_session(case: Case, options: SourceOptions, zone: ZoneInfo) -> Iterator[Finding]:
+def _in_session(
+    options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+) -> Iterator[Finding]:
     with open_session(options, logical_time=datetime.now(UTC), zone=zone, require_snapshot=False) as session:
         yield ok("reach", f"{options.where} answers: {_kind(session)}")
         yield ok(
             "session", "sql_mode, time zone, time limits and isolation could be set, as far as the server has them"
         )
-        entries = [
-            table for table in (case.project.tables if case.project else ()) if table.entry.source == options.name
-        ]
-        yield _snapshot(session, needed=not entries or any(one.entry.consistency == "snapshot" for one in entries))
+        yield _snapshot(session, needed=not entries or any(entry.consistency == "snapshot" for entry in entries))
         yield _abilities(session)
         by_socket = options.socket is not None or is_loopback(options.host or "")
         yield _asked("grants", lambda: _grants(session))
         yield _asked("time zone", lambda: _named_zones(session, zone.key))
         yield _asked("TLS", lambda: _tls(session, by_socket=by_socket))
         yield _replica(session)
-        for table in entries:
-            yield _table(session, table)
-        yield from warn_of_other_names(case, session, options)
+        for entry in entries:
+            yield _table(session, entry)
+        yield from warn_of_other_names(session, options, entries, others)
 
 
 def _asked(name: str, question: Callable[[], Finding]) -> Finding:
@@ -191,35 +177,35 @@ def _replica(session: Session) -> Finding:
 _BEHIND: Final = "Let it catch up, or read from the primary"
 
 
-def _table(session: Session, table: ConfiguredTable) -> Finding:
-    if len(table.entry.shards) > 1:
-        return _shards(session, table)
-    source, where = table.entry.source_table, f"tables.{table.entry.name}"
+def _table(session: Session, entry: TableEntry) -> Finding:
+    if len(entry.shards) > 1:
+        return _shards(session, entry)
+    source, where = entry.source_table, f"tables.{entry.name}"
     columns = session.columns(source.database, source.name)
     if not columns:
         return failure(
             where,
-            f"there is no table {table.entry.table}, or the account may not read it",
+            f"there is no table {entry.table}, or the account may not read it",
             "Correct the name, or GRANT SELECT on it",
         )
-    partition = table.entry.partition
+    partition = entry.partition
     if partition is None:
-        return ok(where, f"{table.entry.table} can be read: {len(columns)} columns")
+        return ok(where, f"{entry.table} can be read: {len(columns)} columns")
     has_index, is_view = _index_on(session, source, partition.column)
     if is_view:
-        return ok(where, f"{table.entry.table} can be read; it is a view, so its tables' indexes count")
+        return ok(where, f"{entry.table} can be read; it is a view, so its tables' indexes count")
     if has_index:
-        return ok(where, f"{table.entry.table} can be read, and an index begins with {partition.column}")
+        return ok(where, f"{entry.table} can be read, and an index begins with {partition.column}")
     return warning(
         where,
-        f"no index of {table.entry.table} begins with {partition.column}: each window reads the whole table",
-        f"CREATE INDEX ... ON {table.entry.table} ({partition.column})",
+        f"no index of {entry.table} begins with {partition.column}: each window reads the whole table",
+        f"CREATE INDEX ... ON {entry.table} ({partition.column})",
     )
 
 
-def _shards(session: Session, table: ConfiguredTable) -> Finding:
+def _shards(session: Session, entry: TableEntry) -> Finding:
     """Whether all shards are there and alike, have an index for windows, and whether more are there than are read."""
-    entry, where = table.entry, f"tables.{table.entry.name}"
+    where = f"tables.{entry.name}"
     try:
         found = find_shards(session, entry)
     except SourceLostError:

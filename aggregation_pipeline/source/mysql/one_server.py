@@ -1,19 +1,18 @@
 """Two sources that are one server: masks of the one say nothing of the other's tables, which are the same."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from aggregation_pipeline.config.mask_rules import exposures
 from aggregation_pipeline.config.masked_columns import MaskedColumn, MaskedColumns
 from aggregation_pipeline.config.messages.listing import some_of
-from aggregation_pipeline.config.pipeline_config import masked_by_source
 from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.table_entry import TableEntry
-from aggregation_pipeline.doctor.findings import Case, Finding, warning
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
+from aggregation_pipeline.source.findings import Finding, warning
+from aggregation_pipeline.source.kind import OtherSource, called
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
 from aggregation_pipeline.source.options import SourceOptions
@@ -28,41 +27,32 @@ _MOST_SHOWN: Final = 4
 MaskedByFullName = Mapping[tuple[str, str], Mapping[str, MaskedColumn]]
 
 
-def warn_of_other_names(case: Case, session: Session, options: SourceOptions) -> Iterator[Finding]:
+def warn_of_other_names(
+    session: Session, options: SourceOptions, entries: Sequence[TableEntry], others: Sequence[OtherSource]
+) -> Iterator[Finding]:
     """Yield a warning if entries of this source show what an entry masks in another, which is the same server.
 
     Nothing is said where that cannot be told: the other does not answer, or a server does not say which it is.
     """
-    project = case.project
-    entries = [table.entry for table in project.tables if table.entry.issues is None] if project else []
-    own = [entry for entry in entries if entry.source == options.name]
-    masked = masked_by_source(entries)
+    own = [entry for entry in entries if entry.issues is None]
     found = []
-    for other in project.used_sources if project and own else ():
-        if other == options.name or not masked[other]:
+    for other in others if own else ():
+        there = other.options
+        if not other.masked:
             continue
         try:
-            there = replace(
-                case.sources.options(other),
-                connect_timeout=options.connect_timeout,
-                stall_timeout=options.stall_timeout,
-            )
             same = there.where == options.where or _are_one(session, there)
         except PipelineError:
             continue
-        if same and (shown := _shown(session, own, _by_full_name(masked[other], there.database), options.database)):
+        if same and (shown := _shown(session, own, _by_full_name(other.masked, there.database), options.database)):
             listed = some_of(shown, _MOST_SHOWN, separator="; ")
-            found.append(f"{_called(other)}, at {there.where}, is the same server, and {listed}")
+            found.append(f"{other.title}, at {there.where}, is the same server, and {listed}")
     if found:
         yield warning(
             "masks",
-            f"this is {_called(options.name)}, at {options.where}. {'. '.join(found)}",
+            f"this is {called(options.name)}, at {options.where}. {'. '.join(found)}",
             "Masks hold within one source: mask the columns in entries of both, or use one source",
         )
-
-
-def _called(source: str | None) -> str:
-    return f"the source {source}" if source else "the database without a name"
 
 
 def _are_one(session: Session, there: SourceOptions) -> bool:
