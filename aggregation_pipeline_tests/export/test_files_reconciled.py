@@ -4,7 +4,6 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import CheckError
 from aggregation_pipeline.export import rendering, window
 from aggregation_pipeline.export.destination import Destination
+from aggregation_pipeline.export.observer import SilentObserver
 from aggregation_pipeline.export.publishing import ExportedWindow
 from aggregation_pipeline.formats import registry
 from aggregation_pipeline.formats.common.file_format import RenderedFile
@@ -27,7 +27,7 @@ from aggregation_pipeline.storage.lock_protocol import NoLock
 from aggregation_pipeline.storage.published import load_manifest
 from aggregation_pipeline_tests.storage.samples import WINDOW, sample_extract
 
-SILENT = SimpleNamespace(rows=lambda *_: None, step=lambda _: None, warn=lambda _: None)
+SILENT = SilentObserver()
 
 
 def export(store: FolderStore, tmp_path: Path) -> ExportedWindow:
