@@ -83,6 +83,7 @@ class Extract:
         columns_fingerprint: fingerprint of the columns that the entry asks for; empty if it is not known.
         masks_fingerprints: fingerprints of the masks under which it was read, one or two with a blank between them.
         refresh_key: fingerprints of what tells that the partition has changed, and of its value; empty without one.
+        source: the name of the database that was read; empty for the one without a name.
     """
 
     table: str
@@ -95,3 +96,4 @@ class Extract:
     columns_fingerprint: str = ""
     masks_fingerprints: str = ""
     refresh_key: str = ""
+    source: str = ""

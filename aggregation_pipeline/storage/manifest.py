@@ -86,6 +86,7 @@ class Manifest(_ManifestModel):
     Attributes:
         version: of this format. What adds a field, or gives one another meaning, counts it up.
         written_by: the program that wrote it, with its version.
+        source: the name of the source database that was read; empty for the one without a name, and in format 1.
         run_id: the Dagster run that wrote the manifest.
         publication: the folder that the manifest was written for. Files that had not changed lie in folders of earlier
             publications of the same window.
@@ -100,8 +101,9 @@ class Manifest(_ManifestModel):
             the value that the key had in the snapshot that was read.
     """
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = MANIFEST_FORMAT
     written_by: str = ""
+    source: str = ""
     table: str
     window: str
     run_id: str
@@ -167,7 +169,7 @@ def _is_in_window(parsed: ParsedKey | None, table: str, window: str) -> bool:
 
 def _damaged(where: str, why: str) -> StorageDamagedError:
     return StorageDamagedError(
-        f"{where} is not a manifest of version 1: {why}. It was written by another version of this package or changed"
-        " by hand. Materialize the window again, which replaces the manifest in force; that of an earlier publication"
-        " has to be deleted."
+        f"{where} is not a manifest of version 1 or {MANIFEST_FORMAT}: {why}. It was written by another version of this"
+        " package or changed by hand. Materialize the window again, which replaces the manifest in force; that of an"
+        " earlier publication has to be deleted."
     )

@@ -206,6 +206,7 @@ def _new_manifest(
 ) -> Manifest:
     return Manifest(
         written_by=this_program(),
+        source=extract.source,
         table=extract.table,
         window=extract.window,
         run_id=run_id,
@@ -223,8 +224,8 @@ def _new_manifest(
 
 
 def _says_the_same(old: Manifest, new: Manifest) -> bool:
-    """Whether `new` differs only in who wrote it and in its checks: results on the same data stay as published."""
-    same = ("written_by", "run_id", "publication", "checks")
+    """Whether `new` differs only in who wrote it, its format and its checks: results on the same data stay."""
+    same = ("version", "written_by", "run_id", "publication", "checks")
     return old == new.model_copy(update={name: getattr(old, name) for name in same})
 
 

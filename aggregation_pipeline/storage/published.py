@@ -148,6 +148,7 @@ def fetch_extract(store: ObjectStore, manifest: Manifest, directory: Path) -> Ex
         columns_fingerprint=manifest.columns_fingerprint,
         masks_fingerprints=manifest.masks_fingerprints,
         refresh_key=manifest.refresh_key,
+        source=manifest.source,
     )
 
 

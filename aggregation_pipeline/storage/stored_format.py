@@ -8,7 +8,8 @@ from typing import Final
 
 from aggregation_pipeline.errors import StorageNewerError, newer_format
 
-MANIFEST_FORMAT: Final = 1
+# 2 added `source`.
+MANIFEST_FORMAT: Final = 2
 EXTRACT_FORMAT: Final = 1
 MARK_FORMAT: Final = 1
 LATEST_FORMAT: Final = 1

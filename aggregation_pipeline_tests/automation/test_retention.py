@@ -130,7 +130,7 @@ def test_a_table_that_has_to_be_left_alone_fails_the_job_after_the_others_are_do
     assert not result.success
     assert left(store, "users") == [OLD, NEW]
     (failure,) = [event for event in result.get_step_failure_events() if event.step_key == "delete_expired"]
-    assert "is not a manifest of version 1" in failure.step_failure_data.error_display_string
+    assert "is not a manifest of version 1 or 2" in failure.step_failure_data.error_display_string
 
 
 def test_a_window_that_is_being_published_is_waited_for_and_a_dry_run_does_not_wait(

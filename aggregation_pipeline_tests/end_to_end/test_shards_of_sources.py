@@ -95,6 +95,9 @@ def test_shards_of_a_source(shop: Deployment):
     assert cells(shop, "orders", "summary") == [[f"orders_0{n}", str(10**n)] for n in range(4)]
     assert cells(shop, "orders", "detail") == [[f"orders_0{n}", "1", f"138****000{n}"] for n in range(4)]
     assert cells(shop, "plain", "detail") == [["1", "13800000005"], ["1", "13800000006"]]
+    for name, source in (("orders", "crm"), ("plain", "")):
+        (path,) = shop.exports.glob(f"{name}/*/manifest.json")
+        assert json.loads(path.read_text(encoding="utf-8"))["source"] == source
     (phone,) = (found for column, found in deps.items() if "phone" in column)
     assert {tuple(dep.asset_key.path) for dep in phone} == {("mysql", "crm", crm, f"orders_0{n}") for n in range(4)}
     case = Case(project.settings, project)

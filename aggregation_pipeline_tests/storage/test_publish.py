@@ -38,7 +38,7 @@ def test_a_window_is_published_whole_with_a_manifest_that_says_where_it_comes_fr
         ("csv", "summary", 1),
     ]
     assert manifest.rows == 4
-    assert (manifest.version, manifest.run_id, manifest.publication) == (1, "run-1", "run-1")
+    assert (manifest.version, manifest.run_id, manifest.publication) == (2, "run-1", "run-1")
     assert (manifest.consistency, manifest.notes) == ("snapshot", ("a note",))
     detail = manifest.datasets[1]
     assert (detail.sql, detail.order, detail.truncated) == ("SELECT detail", "primary key (id)", False)

@@ -64,7 +64,7 @@ def test_a_manifest_that_cannot_be_read_is_an_error_to_readers_and_replaced_by_t
     publish(store, extract, tmp_path / "out", run="run-1")
     store.put(manifest_key("daily", "orders", WINDOW), content, media_type="application/json")
     with pytest.raises(
-        StorageError, match=r"manifest\.json is not a manifest of version 1.*Materialize the window again"
+        StorageError, match=r"manifest\.json is not a manifest of version 1 or 2.*Materialize the window again"
     ):
         load_manifest(store, "daily", "orders", WINDOW)
     manifest = publish(store, extract, tmp_path / "out", run="run-2")
@@ -103,7 +103,7 @@ def test_a_manifest_that_leads_out_of_its_windows_publications_is_refused(
     forged = manifest.model_copy(update=change)
     store.put(manifest_key("daily", "orders", WINDOW), forged.to_json(), media_type="application/json")
     with pytest.raises(
-        StorageDamagedError, match=r"manifest\.json is not a manifest of version 1: it (is of table|names)"
+        StorageDamagedError, match=r"manifest\.json is not a manifest of version 1 or 2: it (is of table|names)"
     ):
         load_manifest(store, "daily", "orders", WINDOW)
     # The next run takes over nothing that it names.

@@ -1,6 +1,7 @@
 """Objects of the first version are read; objects of a future one are refused, and left as they are."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_a_window_of_the_first_version_is_read_whole(tmp_path: Path):
     store = sample_store(tmp_path)
     manifest = load_manifest(store, PREFIX, TABLE, WINDOW)
     assert manifest is not None
-    assert (manifest.version, manifest.written_by, manifest.rows) == (1, "", 5)
+    assert (manifest.version, manifest.written_by, manifest.source, manifest.rows) == (1, "", "", 5)
     assert [path.name for path in fetch_window(store, manifest, tmp_path / "files")] == [
         "users.detail.csv",
         "users.json",
@@ -66,18 +67,30 @@ def test_a_window_of_the_first_version_can_be_published_again(tmp_path: Path):
     assert {file.key for file in again.files} == {file.key for file in manifest.files}
 
 
+def test_a_window_of_the_first_version_is_published_anew_when_its_source_is_told(tmp_path: Path):
+    store = sample_store(tmp_path)
+    manifest = load_manifest(store, PREFIX, TABLE, WINDOW)
+    assert manifest is not None
+    extract = replace(fetch_extract(store, manifest, tmp_path / "extract"), source="crm")
+    again = publish_again(store, extract, tmp_path)
+    assert (again.version, again.source, again.run_id) == (2, "crm", "another")
+    assert {file.key for file in again.files} == {file.key for file in manifest.files}
+    assert again == load_manifest(store, PREFIX, TABLE, WINDOW)
+    assert fetch_extract(store, again, tmp_path / "again").source == "crm"
+
+
 def test_a_manifest_of_the_future_is_refused_and_not_replaced(tmp_path: Path):
     store = sample_store(tmp_path)
     manifest = load_manifest(store, PREFIX, TABLE, WINDOW)
     assert manifest is not None
     extract = fetch_extract(store, manifest, tmp_path / "extract")
-    change(store, KEY, version=2, written_by="aggregation-pipeline 0.9.1", a_new_field={"of": "then"})
+    change(store, KEY, version=3, written_by="aggregation-pipeline 0.9.1", a_new_field={"of": "then"})
     before = {each.key: store.read(each.key) for each in store.list("")}
     with pytest.raises(StorageNewerError) as refused:
         publish_again(store, extract, tmp_path)
     assert str(refused.value) == (
-        f"{store.uri(KEY)} is of format 2, which aggregation-pipeline 0.9.1 wrote. This is {this_program()}, which"
-        " knows formats up to 1, so it leaves it as it is. Upgrade this program: docs/operations.md says how"
+        f"{store.uri(KEY)} is of format 3, which aggregation-pipeline 0.9.1 wrote. This is {this_program()}, which"
+        " knows formats up to 2, so it leaves it as it is. Upgrade this program: docs/operations.md says how"
     )
     assert not refused.value.retryable
     after = {each.key: store.read(each.key) for each in store.list("")}
@@ -112,7 +125,7 @@ def test_an_extract_of_the_future_is_refused(tmp_path: Path):
 
 def test_what_a_future_object_says_of_its_program_is_repeated_only_if_it_looks_like_one(tmp_path: Path):
     store = sample_store(tmp_path)
-    change(store, KEY, version=2, written_by="call 555-0100 for an upgrade")
+    change(store, KEY, version=3, written_by="call 555-0100 for an upgrade")
     with pytest.raises(StorageNewerError, match="which a newer aggregation-pipeline wrote"):
         load_manifest(store, PREFIX, TABLE, WINDOW)
 

@@ -142,6 +142,7 @@ def _extract_of(prepared: PreparedSession, request: ReadRequest) -> Extract:
         engines=str(engines),
         columns_fingerprint=entry.columns_fingerprint,
         masks_fingerprints=" ".join(masks),
+        source=entry.source or "",
     )
 
 
