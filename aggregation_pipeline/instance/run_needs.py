@@ -13,6 +13,8 @@ from typing import Any, Final
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.launcher import LaunchRunContext
 
+from aggregation_pipeline.errors import LaunchError
+
 QUEUE_TAG: Final = "dagster-celery/queue"
 KUBERNETES_TAG: Final = "dagster-k8s/config"
 # What DockerRunLauncher has no tag for, and ours reads: arguments of Docker's `containers.create`.
@@ -22,6 +24,7 @@ NEEDS_METADATA: Final = "aggregation/needs"
 
 # What one table needs: `queue`, and by `requests` and `limits` the amounts as texts.
 Needs = Mapping[str, Any]
+_DOCKER_AMOUNTS: Final = ("cpu_shares", "nano_cpus", "mem_reservation", "mem_limit")
 _BYTES: Final = {
     "": 1,
     "k": 1000,
@@ -76,10 +79,25 @@ def missing_tags(context: LaunchRunContext) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if name not in run.tags}
 
 
-def docker_arguments(run: DagsterRun) -> dict[str, Any]:
-    """Return what the run's own container is created with."""
-    found = json.loads(run.tags.get(DOCKER_TAG, "{}"))
-    return found if isinstance(found, dict) else {}
+def docker_arguments(run: DagsterRun) -> dict[str, int]:
+    """Return what the run's own container is created with.
+
+    Raises:
+        LaunchError: the tag says more than amounts. Whoever launches a run may give it any tag, and arguments such as
+            `privileged` or `volumes` would give them the machine.
+    """
+    try:
+        found = json.loads(run.tags.get(DOCKER_TAG, "{}"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(
+        name in _DOCKER_AMOUNTS and type(value) is int and value > 0 for name, value in found.items()
+    ):
+        raise LaunchError(
+            f"the tag {DOCKER_TAG} of run {run.run_id} is refused: it takes {', '.join(_DOCKER_AMOUNTS)} with whole"
+            " numbers, as JSON, and nothing else. Launch the run without it: it follows from `resources` of the tables"
+        )
+    return found
 
 
 def _largest(amounts: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -14,8 +14,8 @@ Runner = Literal["local", "celery", "kubernetes", "docker"]
 # What each runner has to have installed: a module of it, and the extra that brings it.
 _MODULES: Final = {"celery": "dagster_celery", "kubernetes": "dagster_k8s", "docker": "dagster_docker"}
 _BROKER: Final = "redis://:password@host:6379/0"
-# With these, a run may be computed by a machine that has another disk.
-_ELSEWHERE: Final = frozenset({"celery", "kubernetes"})
+# What has a disk of its own with these, where a run is computed.
+_ELSEWHERE: Final = {"celery": "machine", "kubernetes": "machine", "docker": "container"}
 
 
 class RunnerSettings(BaseModel):
@@ -48,11 +48,11 @@ class RunnerSettings(BaseModel):
                 " `worker --concurrency` does not count. Leave EXECUTOR out; tables are computed at once if each has a"
                 " run of its own"
             )
-        if self.runner in _ELSEWHERE and folder_store and not self.storage_shared:
+        if (elsewhere := _ELSEWHERE.get(self.runner)) and folder_store and not self.storage_shared:
             found.append(
-                f"RUNNER={self.runner} with files in STORAGE_DIR: each machine would write into a folder of its own."
-                " Set OSS_BUCKET, or set STORAGE_SHARED=true if STORAGE_DIR is one folder (NFS, a volume) on all"
-                " machines"
+                f"RUNNER={self.runner} with files in STORAGE_DIR: each {elsewhere} would write into a folder of its"
+                " own. Set OSS_BUCKET, or set STORAGE_SHARED=true if STORAGE_DIR is one folder (NFS, a volume) for all"
+                " of them"
             )
         return found
 

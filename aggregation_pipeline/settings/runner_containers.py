@@ -1,14 +1,22 @@
 """The variables of RUNNER=kubernetes and RUNNER=docker: the container that a run has to itself."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ValidationInfo, field_validator
 
 from aggregation_pipeline.settings.messages import split_list
 
 _SOCKET: Final = "unix:///var/run/docker.sock"
+# Of what has a name in Kubernetes: a DNS name in lower case.
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHAPES: Final[dict[type, str]] = {
+    dict: 'an object: {"volumes": ["exports:/srv/aggregation/exports"]}',
+    list: 'a list in the form of a pod: [{"name": "exports", ...}]',
+}
 
 
 class ContainerSettings(BaseModel):
@@ -45,18 +53,50 @@ class ContainerSettings(BaseModel):
         mode="before",
     )
     @classmethod
-    def _split_names(cls, value: object) -> object:
+    def _split_container_names(cls, value: object) -> object:
         return split_list(value) if isinstance(value, str) else value
+
+    @field_validator("kubernetes_namespace", "kubernetes_service_account", "kubernetes_config_map")
+    @classmethod
+    def _refuse_bad_name(cls, value: str | None) -> str | None:
+        return None if value is None else _name_in_kubernetes(value)
+
+    @field_validator("kubernetes_env_secrets", "kubernetes_env_config_maps", "kubernetes_image_pull_secrets")
+    @classmethod
+    def _refuse_bad_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_name_in_kubernetes(name) for name in value)
+
+    @field_validator("run_image")
+    @classmethod
+    def _refuse_blanks(cls, value: str | None) -> str | None:
+        if value is not None and (not value or any(character.isspace() for character in value)):
+            raise ValueError("one image is expected, without blanks: registry.example.com/data-aggregation:0.1.0")
+        return value
+
+    @field_validator("docker_env")
+    @classmethod
+    def _refuse_bad_variables(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # What is refused may be the second half of a password with a comma: it is not repeated.
+        for number, each in enumerate(value, 1):
+            if not _VARIABLE.fullmatch(each.partition("=")[0]):
+                raise ValueError(
+                    f"item {number} is neither NAME nor NAME=value, with commas between several; a value with a comma"
+                    " is given as NAME alone, and stands in the environment of the daemon and of the UI"
+                )
+        return value
 
     @field_validator("kubernetes_volumes", "kubernetes_volume_mounts", "docker_container_kwargs", mode="before")
     @classmethod
-    def _read_json(cls, value: object) -> object:
+    def _read_json(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         try:
             read = json.loads(value)
         except ValueError:
             raise ValueError("JSON is expected, as Kubernetes and Docker take it") from None
+        wanted: type = dict if info.field_name == "docker_container_kwargs" else list
+        if type(read) is not wanted:
+            raise ValueError(f"JSON is expected, {_SHAPES[wanted]}")
         return tuple(read) if isinstance(read, list) else read
 
     def container_problems(self, runner: str) -> list[str]:
@@ -84,3 +124,9 @@ class ContainerSettings(BaseModel):
                 f"RUNNER=docker: there is no Docker socket at {path}. Mount it into the containers of the daemon and of"
                 " the UI, or set DOCKER_HOST; who can write to it is root on that machine"
             )
+
+
+def _name_in_kubernetes(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("a name in Kubernetes is expected: lowercase letters, digits, '-' and '.' make it")
+    return value

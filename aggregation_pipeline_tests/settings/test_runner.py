@@ -1,10 +1,13 @@
 """RUNNER: what goes together, and what is refused when settings load."""
 
 import re
+from collections import Counter
 
 import pytest
+from pydantic import BaseModel
 
 from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.settings.base import Settings
 from aggregation_pipeline.settings.runner import broker_place
 
 BROKER = "redis://:hush%40hush@redis.internal:6379/1"
@@ -53,3 +56,21 @@ def test_the_broker_may_be_in_a_file(read, tmp_path):
     secret.write_text(BROKER + "\n")
     variables = {name: value for name, value in CELERY.items() if name != "CELERY_BROKER_URL"}
     assert read(**variables, CELERY_BROKER_URL_FILE=str(secret)).require_broker_url() == BROKER
+
+
+def test_lists_of_containers_are_read_with_all_other_variables(read):
+    settings = read(KUBERNETES_ENV_SECRETS="a, b.c", KUBERNETES_IMAGE_PULL_SECRETS="d", DOCKER_ENV="A=1, B")
+    assert settings.kubernetes_env_secrets == ("a", "b.c")
+    assert (settings.kubernetes_image_pull_secrets, settings.docker_env) == (("d",), ("A=1", "B"))
+
+
+def test_no_part_of_the_settings_hides_the_validator_of_another_by_its_name():
+    found = [
+        name
+        for part in Settings.__mro__
+        if part is not BaseModel and issubclass(part, BaseModel)
+        for found in (part.__pydantic_decorators__.field_validators, part.__pydantic_decorators__.model_validators)
+        for name in found
+        if name in vars(part)
+    ]
+    assert [name for name, times in Counter(found).items() if times > 1] == []

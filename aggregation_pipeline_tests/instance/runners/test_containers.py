@@ -16,9 +16,9 @@ from dagster._core.launcher import LaunchRunContext, WorkerStatus
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from kubernetes.client import ApiClient, Configuration
 
-from aggregation_pipeline.errors import SettingsError
+from aggregation_pipeline.errors import LaunchError, SettingsError
 from aggregation_pipeline.instance.run_launcher import ChosenRunLauncher
-from aggregation_pipeline.instance.run_needs import tags_of
+from aggregation_pipeline.instance.run_needs import DOCKER_TAG, KUBERNETES_TAG, tags_of
 from aggregation_pipeline.instance.runners.docker import DockerLauncher
 from aggregation_pipeline.instance.runners.kubernetes import KubernetesLauncher
 from aggregation_pipeline.settings.base import load_settings
@@ -73,8 +73,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return enter
 
 
-def new_run(instance: DagsterInstance) -> DagsterRun:
-    return instance.create_run_for_job(one, tags=tags_of([NEEDS]), job_code_origin=CODE)
+def new_run(instance: DagsterInstance, **tags: str) -> DagsterRun:
+    return instance.create_run_for_job(one, tags=tags_of([NEEDS]) | tags, job_code_origin=CODE)
 
 
 def test_a_run_is_a_container_that_is_created_started_watched_and_stopped(
@@ -108,6 +108,11 @@ def test_a_run_is_a_container_that_is_created_started_watched_and_stopped(
         assert launcher.terminate(run.run_id)  # type: ignore[no-untyped-call]
         assert engine.stop_timeouts == ["t=7"]
         assert launcher.check_run_worker_health(stored).status == WorkerStatus.FAILED
+        for wanted in ('{"privileged": true}', '{"mem_limit": "1g"}', "{", '["a"]'):
+            # Whoever may launch a run may give it any tag.
+            with pytest.raises(LaunchError, match=r"the tag aggregation/container of run .* is refused"):
+                launcher.launch_run(LaunchRunContext(new_run(instance, **{DOCKER_TAG: wanted}), None))
+        assert len(engine.created) == 1
 
 
 def test_a_run_is_a_job_that_kubernetes_takes(
@@ -160,6 +165,16 @@ def test_a_run_is_a_job_that_kubernetes_takes(
     assert container["resources"] == NEEDS
     assert [each["secretRef"]["name"] for each in container["envFrom"]] == ["aggregation", "more"]
     assert manifest["spec"]["backoffLimit"] == 0
+    for wanted in (
+        {"container_config": {"image": "another", "resources": {}}},
+        {"container_config": {"env": [{"name": "A", "value": "b"}]}},
+        {"pod_spec_config": {"service_account_name": "admin", "host_network": True}},
+        {"pod_template_spec_metadata": {"labels": {"a": "b"}}},
+    ):
+        # Whoever may launch a run may give it any tag.
+        with pytest.raises(Exception, match="allow"):
+            launcher.launch_run(LaunchRunContext(new_run(instance, **{KUBERNETES_TAG: json.dumps(wanted)}), None))
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -171,7 +186,17 @@ def test_a_run_is_a_job_that_kubernetes_takes(
             {"RUNNER": "kubernetes", "RUN_IMAGE": "a", "KUBERNETES_CONFIG_MAP": "b", "STORAGE_SHARED": "false"},
             "RUNNER=kubernetes with files in STORAGE_DIR",
         ),
+        ({"RUNNER": "docker", "RUN_IMAGE": "a", "STORAGE_SHARED": "false"}, "each container would write into a folder"),
         ({"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_CONTAINER_KWARGS": "{"}, "JSON is expected"),
+        ({"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_CONTAINER_KWARGS": "[]"}, "JSON is expected, an object"),
+        ({"RUNNER": "docker", "RUN_IMAGE": "a b"}, "RUN_IMAGE: one image is expected"),
+        ({"RUNNER": "docker", "RUN_IMAGE": "a", "DOCKER_ENV": "A=b,c d"}, "DOCKER_ENV: item 2 is neither NAME nor"),
+        ({"RUNNER": "kubernetes", "KUBERNETES_NAMESPACE": "A b"}, "KUBERNETES_NAMESPACE: a name in Kubernetes"),
+        ({"RUNNER": "kubernetes", "KUBERNETES_ENV_SECRETS": "a, B"}, "KUBERNETES_ENV_SECRETS: a name in Kubernetes"),
+        (
+            {"RUNNER": "kubernetes", "KUBERNETES_VOLUMES": '{"name": "a"}'},
+            "KUBERNETES_VOLUMES: JSON is expected, a list",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_its_reason(
@@ -182,7 +207,33 @@ def test_what_does_not_go_together_is_refused_with_its_reason(
         load_settings()
 
 
-def test_without_a_socket_docker_is_refused(environment: Any, tmp_path: Path):
-    environment(RUNNER="docker", RUN_IMAGE="a", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
-    with pytest.raises(SettingsError, match="there is no Docker socket at"):
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"RUNNER": "docker", "DOCKER_HOST": "unix:///none/docker.sock"}, "there is no Docker socket at"),
+        ({"RUNNER": "docker", "RUN_IMAGE": ""}, "needs RUN_IMAGE"),
+        (
+            {"RUNNER": "docker", "DOCKER_HOST": "tcp://h:1", "DOCKER_CONTAINER_KWARGS": '{"name": "a"}'},
+            "DOCKER_CONTAINER_KWARGS: name cannot be there",
+        ),
+        ({"RUNNER": "kubernetes"}, "this process is in no pod, so KUBERNETES_KUBECONFIG has to name"),
+        ({"RUNNER": "kubernetes", "KUBERNETES_KUBECONFIG": "/none"}, "KUBERNETES_KUBECONFIG: /none is not there"),
+        ({"RUNNER": "kubernetes", "KUBERNETES_KUBECONFIG": __file__}, "or is no kubeconfig"),
+    ],
+)
+def test_what_cannot_be_reached_is_refused_with_the_variable_that_names_it(
+    environment: Any, variables: dict[str, str], problem: str
+):
+    environment(**{"RUN_IMAGE": "a", "KUBERNETES_CONFIG_MAP": "b", **variables})
+    with pytest.raises(SettingsError, match=problem):
         ChosenRunLauncher.from_config_value(None, {})
+
+
+def test_a_docker_that_does_not_answer_fails_the_run_with_the_name_of_its_variable(
+    instance: DagsterInstance, environment: Any
+):
+    environment(RUNNER="docker", RUN_IMAGE="a", DOCKER_HOST="tcp://127.0.0.1:1")
+    launcher = ChosenRunLauncher.from_config_value(None, {})
+    launcher.register_instance(instance)
+    with pytest.raises(LaunchError, match="Docker is not reached at DOCKER_HOST"):
+        launcher.launch_run(LaunchRunContext(new_run(instance), None))
