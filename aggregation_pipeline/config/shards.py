@@ -1,7 +1,7 @@
 """What an entry says of shards, tables that are read as one: their names, and the column that tells them apart."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -11,7 +11,7 @@ from aggregation_pipeline.config.messages.found_values import unexpected
 from aggregation_pipeline.config.messages.likely_causes import NOT_FILLED_IN, is_template
 from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue, LocatedIssuesError
 from aggregation_pipeline.config.sql.expressions import output_name
-from aggregation_pipeline.config.sql.merging import refuse_unmergeable_calls, split_aggregate
+from aggregation_pipeline.config.sql.merging import refuse_unmergeable_calls, refuse_windows, split_aggregate
 from aggregation_pipeline.config.sql.shards import split_tables
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.config.sql.tokens import ExpressionError
@@ -62,10 +62,25 @@ def refuse_unmergeable(figures: Sequence[str], key: KeyPath, fields: Mapping[str
     Raises:
         LocatedIssuesError: says of each why.
     """
+    _refuse_each(split_aggregate, figures, key, fields)
+
+
+def refuse_windows_of_rows(values: Sequence[str], key: KeyPath, fields: Mapping[str, Any]) -> None:
+    """Refuse values of detail rows, or orders of them, that a shard cannot tell for all; arguments as above.
+
+    Raises:
+        LocatedIssuesError: says of each why.
+    """
+    _refuse_each(refuse_windows, values, key, fields)
+
+
+def _refuse_each(
+    refuse: Callable[[str], object], texts: Sequence[str], key: KeyPath, fields: Mapping[str, Any]
+) -> None:
     found = []
-    for place, figure in enumerate(figures if shards_in(fields) > 1 else ()):
+    for place, text in enumerate(texts if shards_in(fields) > 1 else ()):
         try:
-            split_aggregate(figure)
+            refuse(text)
         except ExpressionError as error:
             found.append(LocatedIssue((*key, place), str(error)))
     if found:

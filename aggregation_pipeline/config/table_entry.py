@@ -32,6 +32,7 @@ from aggregation_pipeline.config.shards import (
     is_shard_column,
     refuse_unmergeable,
     refuse_unmergeable_condition,
+    refuse_windows_of_rows,
     shard_name_sql,
     shards_in,
 )
@@ -186,10 +187,11 @@ class TableEntry(EntryKeys):
 
     @field_validator("select_fields")
     @classmethod
-    def _fields_differ(cls, fields: tuple[Column, ...]) -> tuple[Column, ...]:
+    def _fields_differ(cls, fields: tuple[Column, ...], info: ValidationInfo) -> tuple[Column, ...]:
         if len(fields) > 1 and any(field.expr == ALL_COLUMNS for field in fields):
             raise ValueError("'*' means all columns; take out either '*' or the other fields")
         refuse_duplicate_names([field.name for field in fields], "select_fields")
+        refuse_windows_of_rows([field.expr for field in fields], ("select_fields",), info.data)
         return fields
 
     @field_validator("group_by")
@@ -217,6 +219,7 @@ class TableEntry(EntryKeys):
     def _order_is_unambiguous(cls, order_by: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if order_by is not None and info.data.get("order") == "none":
             raise ValueError("order: none and order_by contradict each other; keep one")
+        refuse_windows_of_rows(order_by or (), ("order_by",), info.data)
         return order_by
 
     @field_validator("refresh")

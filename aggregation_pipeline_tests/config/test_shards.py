@@ -30,6 +30,12 @@ WINDOWS = "partition: {column: a, every: day, start: 2026-01-01}"
             "refresh.key[1]",
             "COUNT(DISTINCT",
         ),
+        (
+            "select_fields: [a, {expr: 'ROW_NUMBER() OVER (ORDER BY a)', alias: n}]",
+            "select_fields[1]",
+            "of several tables read as one, each table is read by itself, so a window function",
+        ),
+        ("select_fields: [a], order_by: ['a', 'SUM(b) OVER () DESC']", "order_by[1]", "of several tables read as one"),
         ("select_fields: [a], shard_column: shard", "shard_column", "shard is in none of the files; add it to"),
     ],
 )
@@ -57,6 +63,14 @@ def test_another_table_is_not_hidden_by_a_shards_mask(tmp_path: Path):
     hidden = "  users: {table: 'o_{0..3}', select_fields: [phone], mask: {phone: hash}}\n"
     path = write_config(tmp_path, f"tables:\n{hidden}  open: {{table: 'o_{{4..7}}', select_fields: [phone]}}\n")
     assert [len(entry.shards) for entry in load_config(path).tables] == [4, 4]
+
+
+def test_a_window_function_over_another_table_is_the_same_for_all_shards(tmp_path: Path):
+    over = "(SELECT MAX(n) FROM (SELECT ROW_NUMBER() OVER () AS n FROM other) AS numbered)"
+    path = write_config(
+        tmp_path, f"tables:\n  orders: {{table: 'o_{{0..3}}', select_fields: [{{expr: '{over}', alias: n}}]}}\n"
+    )
+    assert len(load_config(path).tables) == 1
 
 
 def test_a_list_of_names_is_one_table(tmp_path: Path):

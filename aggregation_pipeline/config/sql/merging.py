@@ -107,6 +107,25 @@ def refuse_unmergeable_calls(condition: str) -> None:
     _refuse_aggregates(_split(condition).joined(lambda _: "0"))
 
 
+def refuse_windows(sql: str) -> None:
+    """Refuse a value of detail rows, or an order of them, that comes from the rows around: it would know one table's.
+
+    Raises:
+        ExpressionError: says why.
+    """
+    if "over" not in sql.casefold():
+        return
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(f"SELECT 1 ORDER BY {sql}", read="mysql")
+    if any(window.find_ancestor(exp.Query) is tree for window in tree.find_all(exp.Window)):
+        raise ExpressionError(
+            "of several tables read as one, each table is read by itself, so a window function would number or sum"
+            " the rows of one; leave it out, or compute it from the detail rows"
+        )
+
+
 def _split(sql: str) -> SplitAggregate:
     tokens, clean = tokenize(sql)
     places = _places(tokens, clean)

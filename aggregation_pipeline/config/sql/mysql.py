@@ -39,6 +39,7 @@ _BEFORE_STAR: Final = frozenset(
 )
 _WAITS: Final = "holds the connection, and the snapshot with it"
 _RANDOM: Final = "gives another result each time, so the same data would not give the same file"
+_CONNECTION: Final = "tells of the connection, so the same data would not give the same file"
 _LOCKS: Final = "works on locks of the server, which other programs rely on"
 _ADMIN: Final = "administers the server"
 _SEQUENCE: Final = "advances a sequence, which is a write"
@@ -51,6 +52,8 @@ _FUNCTIONS: Final = {
         ("get_lock release_lock release_all_locks is_free_lock is_used_lock", _LOCKS),
         ("load_file sys_exec sys_eval sys_get sys_set", "reads or changes files and programs of the server's machine"),
         ("rand random random_bytes uuid uuid_short uuid_v4 uuid_v7 sys_guid", _RANDOM),
+        ("connection_id found_rows row_count ps_current_thread_id ps_thread_id", _CONNECTION),
+        ("user session_user system_user", _CONNECTION),
         ("sysdate", _SERVER_CLOCK),
         ("nextval setval lastval", _SEQUENCE),
         ("last_insert_id", "keeps a value in the session, and a pipeline that only reads never inserts"),

@@ -84,6 +84,8 @@ REFUSED = {
     "(SELECT 1 FROM users WHERE id IN (SELECT SLEEP(1)))": "SLEEP() is refused",
     "BENCHMARK(1000000, MD5('a'))": "BENCHMARK() is refused",
     "GET_LOCK('a', 1)": "GET_LOCK() is refused",
+    "CONNECTION_ID()": "CONNECTION_ID() is refused: it tells of the connection",
+    "CONCAT(USER(), name)": "USER() is refused: it tells of the connection",
     "RELEASE_LOCK('a')": "RELEASE_LOCK() is refused",
     "RELEASE_ALL_LOCKS()": "RELEASE_ALL_LOCKS() is refused",
     "IS_FREE_LOCK('a')": "IS_FREE_LOCK() is refused",
