@@ -34,7 +34,6 @@ REFUSED = {
     "(UPDATE users SET id = 1)": "does not parse",
     "a, b": "a comma separates two",
     "(a, b)": "this is a list",
-    "((a, b))": "this is a list",
     "VALUES (1)": "begins a statement",
     "": "empty",
     "/* nothing */": "empty",
