@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.drafting.words import Language
     from aggregation_pipeline.drafting.written import Existing
     from aggregation_pipeline.settings.source import SourceSettings
-    from aggregation_pipeline.source.mysql.catalogue import Table
+    from aggregation_pipeline.source.catalogue import Table
 
 # Settings of the deployment that a draft follows, with what each of them is where nothing says otherwise.
 _DEFAULTS: Final = {"output_format": "json", "cron_schedule": "0 0 2 * * *", "timezone": "Asia/Shanghai"}

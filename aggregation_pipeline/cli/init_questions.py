@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aggregation_pipeline.config.sources import Source
     from aggregation_pipeline.settings.source import SourceSettings
-    from aggregation_pipeline.source.mysql.catalogue import Table
+    from aggregation_pipeline.source.catalogue import Table
 
 Answer = TypeVar("Answer")
 _TABLES_SHOWN: Final = 200
@@ -37,15 +37,24 @@ def given_by_url(url: str) -> dict[str, str]:
         port = parts.port
     except ValueError:
         port = -1
-    if (
-        parts.scheme.partition("+")[0] not in {"mysql", "mariadb"}
-        or not parts.hostname
-        or "/" in database
-        or port == -1
-    ):
+    kind = _kind_of_scheme(parts.scheme.partition("+")[0])
+    if not kind or not parts.hostname or "/" in database or port == -1:
         raise click.BadParameter("mysql://user@host:3306/database is expected")
-    found = {"db_host": parts.hostname, "db_port": str(port or ""), "db_user": unquote(parts.username or "")}
+    found = {
+        "db_kind": kind if kind != "mysql" else "",
+        "db_host": parts.hostname,
+        "db_port": str(port or ""),
+        "db_user": unquote(parts.username or ""),
+    }
     return {name: value for name, value in {**found, "db_name": database}.items() if value}
+
+
+def _kind_of_scheme(scheme: str) -> str:
+    """The kind of source whose URLs begin so; empty if there is none."""
+    from aggregation_pipeline.config.source_kinds import is_kind, kind_names
+    from aggregation_pipeline.source.kind import source_kind
+
+    return next((name for name in kind_names() if is_kind(name) and scheme in source_kind(name).schemes), "")
 
 
 def connection(
@@ -70,15 +79,7 @@ def connection(
     if from_stdin:
         values["db_password"] = sys.stdin.readline().rstrip("\r\n")
     settings = load(**values)
-    missing = [
-        name
-        for name, found in (
-            ("db_host", settings.db_host or settings.db_socket),
-            ("db_user", settings.db_user),
-            ("db_name", settings.db_name),
-        )
-        if not found
-    ]
+    missing = [name.lower() for name in settings.missing_variables()]
     if missing and not ask:
         names = with_variables_of(source, ", ".join(map(str.upper, missing)))
         raise SettingsError(

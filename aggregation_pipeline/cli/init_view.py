@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from aggregation_pipeline.drafting.draft import Draft, Refused
     from aggregation_pipeline.drafting.files import Written
     from aggregation_pipeline.drafting.written import Existing
-    from aggregation_pipeline.source.mysql.catalogue import Table
+    from aggregation_pipeline.source.catalogue import Table
 
 _MOST_SHOWN: Final = 8
 

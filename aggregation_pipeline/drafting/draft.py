@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.loading import load_usable_config
+from aggregation_pipeline.config.source_kinds import dialect_of
+from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.writing import Commented, file_text
 from aggregation_pipeline.drafting.entry import Findings, entry_name, entry_of
@@ -22,19 +24,8 @@ from aggregation_pipeline.drafting.sampling import Sample, facts_of_rows
 from aggregation_pipeline.drafting.time_column import first_day, time_columns
 from aggregation_pipeline.drafting.words import Words
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
-from aggregation_pipeline.source.mysql.catalogue import (
-    Structure,
-    Table,
-    count_rows,
-    least_time,
-    list_tables,
-    read_structure,
-    some_rows,
-)
-from aggregation_pipeline.source.mysql.deadline import deadline
-from aggregation_pipeline.source.mysql.read_plan import plan_read
-from aggregation_pipeline.source.mysql.session import Session, open_session
-from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
+from aggregation_pipeline.source.catalogue import Catalogue, Structure, Table
+from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
 from aggregation_pipeline.source.request import ReadRequest
@@ -100,8 +91,8 @@ def find_tables(how: How) -> list[Table]:
     Raises:
         SourceError: there is no way to the server.
     """
-    with _session(how) as session:
-        return list_tables(session)
+    with _catalogue(how) as catalogue:
+        return catalogue.tables()
 
 
 def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]:
@@ -122,10 +113,10 @@ def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]
 
 
 def _draft(how: How, table: Table) -> Draft:
-    with _session(how) as session:
-        structure = read_structure(session, table.name)
-        table = count_rows(session, table)
-        can_limit = bool(session.capabilities.statement_limits)
+    with _catalogue(how) as catalogue:
+        structure = catalogue.structure(table.name)
+        table = catalogue.count(table)
+        can_limit = catalogue.can_limit
     if not structure.columns:
         raise SourceError("this account sees no columns of it")
     sample, reason = _sample(how, table, structure, can_limit=can_limit)
@@ -136,8 +127,8 @@ def _draft(how: How, table: Table) -> Draft:
     if indexed:
         found = replace(found, start=_start(how, table.name, indexed[0]))
     draft = _parsed(how, found)
-    with _session(how) as session:
-        if not session.snapshot or find_storage_engines(session, draft.parsed).without_snapshots:
+    with _catalogue(how) as catalogue:
+        if not catalogue.gives_snapshots(draft.parsed):
             draft = _parsed(how, replace(found, snapshots=False))
     _prove(how, draft.parsed)
     return draft
@@ -148,22 +139,22 @@ def _sample(how: How, table: Table, structure: Structure, *, can_limit: bool) ->
     reason = "no sample" if not how.sample_rows else "no limit" if table.is_view and not can_limit else ""
     if not reason:
         try:
-            with _session(how) as session, deadline(session, 2 * how.limits.timeout_seconds):
-                return facts_of_rows(some_rows(session, table.name, structure, how.sample_rows)), ""
+            with _catalogue(how) as catalogue, catalogue.deadline(2 * how.limits.timeout_seconds):
+                return facts_of_rows(catalogue.some_rows(table.name, structure, how.sample_rows)), ""
         except SourceLostError:
             raise
         except SourceError:
             # If that was no matter of time, the next statement says what it is.
             reason = "too long"
-    with _session(how) as session:
-        some_rows(session, table.name, structure, 0)
+    with _catalogue(how) as catalogue:
+        catalogue.some_rows(table.name, structure, 0)
     return Sample(), reason
 
 
 def _start(how: How, table: str, column: str) -> date:
     try:
-        with _session(how) as session, deadline(session, 2 * how.limits.timeout_seconds):
-            return first_day(least_time(session, table, column), how.today)
+        with _catalogue(how) as catalogue, catalogue.deadline(2 * how.limits.timeout_seconds):
+            return first_day(catalogue.least(table, column), how.today)
     except SourceLostError:
         raise
     except SourceError:
@@ -181,8 +172,10 @@ def _parsed(how: How, found: Findings) -> Draft:
     name, source = entry_name(found.table.name), how.options.name
     if source and name.casefold() in how.taken:
         name = f"{source}_{name}"
-    entry = entry_of(found, how.words, detail=detail, today=how.today, name=name, source=source)
-    config, issues = load_usable_config(_ANY_FILE, file_text([], {name: entry}).encode(), [source] if source else ())
+    with using(dialect_of(how.options.kind)):
+        entry = entry_of(found, how.words, detail=detail, today=how.today, name=name, source=source)
+    text, kinds = file_text([], {name: entry}).encode(), {source: how.options.kind}
+    config, issues = load_usable_config(_ANY_FILE, text, [source] if source else (), kinds)
     if issues or config.tables[0].issues:
         raise PipelineError("; ".join(issues.values()) or str(config.tables[0].issues))
     return Draft(name, found.table, entry, config.tables[0])
@@ -197,7 +190,7 @@ def _prove(how: How, entry: TableEntry) -> None:
     limited = entry.model_copy(update={"source_limits": how.limits})
     request = ReadRequest(limited, "plan", how.now, how.zone, partition=_yesterday(how, entry))
     plan = ReadPlan(entry.name, entry.table, "plan")
-    plan_read(request, how.options, plan)
+    kind_of(how.options).plan_read(request, how.options, plan)
     if plan.problems:
         raise SourceError("; ".join(plan.problems))
 
@@ -210,5 +203,5 @@ def _yesterday(how: How, entry: TableEntry) -> TimeRange | None:
     return TimeRange("plan", entry.partition.column, start, end, how.zone)
 
 
-def _session(how: How) -> AbstractContextManager[Session]:
-    return open_session(how.options, logical_time=how.now, zone=how.zone, limits=how.limits, require_snapshot=False)
+def _catalogue(how: How) -> AbstractContextManager[Catalogue]:
+    return kind_of(how.options).open_catalogue(how.options, now=how.now, zone=how.zone, limits=how.limits)

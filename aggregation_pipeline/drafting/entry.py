@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aggregation_pipeline.config.columns import SelectedField
 from aggregation_pipeline.config.sql.expressions import is_plain_word
+from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, split_table
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.yaml.writing import Commented, Node
@@ -18,7 +19,7 @@ from aggregation_pipeline.drafting.personal_kinds import MASKS
 from aggregation_pipeline.drafting.roles import Roles
 from aggregation_pipeline.drafting.sampling import Sample
 from aggregation_pipeline.drafting.words import Words
-from aggregation_pipeline.source.mysql.catalogue import Structure, Table
+from aggregation_pipeline.source.catalogue import ColumnKind, Structure, Table
 
 _FIELD: Final = TypeAdapter(SelectedField)
 _LONGEST_COMMENT: Final = 60
@@ -58,7 +59,7 @@ def entry_name(table: str) -> str:
 def entry_of(
     found: Findings, words: Words, *, detail: bool, today: date, name: str = "", source: str | None = None
 ) -> Commented:
-    """The entry as it is written: keys, values and comments."""
+    """The entry as it is written: keys, values and comments; SQL in the dialect that is in use."""
     table, roles = found.table, found.roles
     name = name or entry_name(table.name)
     fields = {column: _as_column(column) for column in found.structure.columns if column not in roles.bytes}
@@ -66,7 +67,7 @@ def entry_of(
     fields = {column: written for column, written in fields.items() if column not in refused}
     body: dict[str, Node] = {"source": source} if source else {}
     if not _means(name, table.name):
-        body["table"] = quote(table.name)
+        body["table"] = MYSQL.quote(table.name)
     if table.comment:
         body["description"] = table.comment
     if not found.snapshots:
@@ -124,9 +125,9 @@ def _day_key(found: Findings, fields: Mapping[str, str]) -> list[Node]:
     if found.start is not None or not found.times:
         return []
     column = found.structure.columns[found.times[0]]
-    if column.type == "date":
+    if column.kind is ColumnKind.DATE:
         return [fields[column.name]] if column.name in fields else []
-    if column.type != "datetime" or column.name not in fields:
+    if column.kind is not ColumnKind.DATETIME or column.name not in fields:
         return []
     # No word of SQL that needs backticks has an underscore.
     written = column.name if re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)+", column.name) else quote(column.name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from aggregation_pipeline.config.source_kinds import DEFAULT_KIND
 from aggregation_pipeline.config.sources import SOURCE_KEYS, with_variables_of
 from aggregation_pipeline.settings.env_file import parse_env_file, read_env_file
 from aggregation_pipeline.settings.env_text import env_assignment
@@ -42,9 +43,10 @@ def variables_of_source(
     address = (
         {"DB_SOCKET": str(source.db_socket)}
         if source.db_socket
-        else {"DB_HOST": source.db_host or "", "DB_PORT": str(source.db_port)}
+        else {"DB_HOST": source.db_host or "", "DB_PORT": str(source.port)}
     )
     values = {
+        "DB_KIND": source.db_kind if source.db_kind != DEFAULT_KIND else "",
         **address,
         "DB_USER": source.db_user or "",
         "DB_PASSWORD": source.db_password.get_secret_value() if with_password else "",

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.drafting.personal_names import joined_words
 from aggregation_pipeline.errors import ConfigError
-from aggregation_pipeline.source.mysql.catalogue import Table
+from aggregation_pipeline.source.catalogue import Table
 
 _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
     reason: re.compile(pattern)

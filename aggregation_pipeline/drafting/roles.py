@@ -8,18 +8,19 @@ from typing import Final
 from aggregation_pipeline.drafting.personal_kinds import Kind, Personal
 from aggregation_pipeline.drafting.personal_names import joined_words, kind_of_column
 from aggregation_pipeline.drafting.sampling import Sample
-from aggregation_pipeline.source.mysql.catalogue import BYTES, Structure
-from aggregation_pipeline.source.mysql.session import SourceColumn
+from aggregation_pipeline.source.catalogue import CatalogueColumn, ColumnKind, Structure
 
-_TEXTS: Final = frozenset(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "json", "inet4", "inet6"))
-_INTEGERS: Final = frozenset(("tinyint", "smallint", "mediumint", "int", "integer", "bigint"))
-_FRACTIONS: Final = frozenset(("decimal", "numeric", "float", "double", "real"))
-# Numbers that can hold a phone number.
-_WIDE: Final = frozenset(("bigint", "decimal", "numeric", "double"))
+_TEXTS: Final = frozenset((ColumnKind.SHORT_TEXT, ColumnKind.LONG_TEXT, ColumnKind.ADDRESS))
+_INTEGERS: Final = frozenset((ColumnKind.SMALL_INTEGER, ColumnKind.INTEGER, ColumnKind.BIG_INTEGER))
+_FRACTIONS: Final = frozenset((ColumnKind.DECIMAL, ColumnKind.FLOAT, ColumnKind.DOUBLE))
+# Numbers that can hold a phone number, and the address of a machine.
+_WIDE: Final = frozenset((ColumnKind.BIG_INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE))
+_ADDRESSES: Final = frozenset((ColumnKind.INTEGER, ColumnKind.BIG_INTEGER))
+_SHORT: Final = _INTEGERS | {ColumnKind.ENUM, ColumnKind.YEAR, ColumnKind.BOOLEAN}
 _KINDS_OF_NUMBERS: Final = frozenset(("phone", "id_card", "bank_card"))
 # What names say of these is less than what values do.
 _VAGUE: Final[frozenset[Kind]] = frozenset(("contact", "name", "address", "free_text"))
-_DAYS: Final = frozenset(("date", "datetime", "year"))
+_DAYS: Final = frozenset((ColumnKind.DATE, ColumnKind.DATETIME, ColumnKind.YEAR))
 
 _IDENTIFIER: Final = re.compile(
     r"_(id|ids|uid|pid|uuid|guid|no|number|code|key|sn|serial|hash|bianhao|bh|zip|zipcode|postcode|postal_?code|"
@@ -85,7 +86,7 @@ def find_roles(table: str, structure: Structure, sample: Sample) -> Roles:
     alone = {*structure.unique, *(structure.primary_key if len(structure.primary_key) == 1 else ())}
     people = [c.name for c in columns if _PEOPLE.search(joined_words(c.name)) and c.name not in alone]
     tied = {*structure.unique, *structure.primary_key, *structure.foreign_keys, *personal}
-    free = [column for column in columns if column.name not in tied and column.type not in BYTES]
+    free = [column for column in columns if column.name not in tied and column.kind is not ColumnKind.BYTES]
     figures = {column.name: figure for column in free if (figure := _figure(column, sample))}
     ranks = {column.name: _key_rank(column, sample) for column in free if column.name not in figures}
     # Sorted by rank alone: equal ones keep their order in the table.
@@ -96,46 +97,51 @@ def find_roles(table: str, structure: Structure, sample: Sample) -> Roles:
         sums=_first([name for name, figure in figures.items() if figure == "sum"], "sums"),
         averages=_first([name for name, figure in figures.items() if figure == "average"], "averages"),
         people=_first(people, "people"),
-        bytes=tuple(column.name for column in columns if column.type in BYTES),
+        bytes=tuple(column.name for column in columns if column.kind is ColumnKind.BYTES),
     )
 
 
-def _personal(table: str, column: SourceColumn, sample: Sample) -> Personal | None:
-    if column.type in BYTES:
+def _personal(table: str, column: CatalogueColumn, sample: Sample) -> Personal | None:
+    if column.kind is ColumnKind.BYTES:
         return None
     facts = sample.of(column.name)
     named = kind_of_column(table, column.name, column.comment)
     if named is not None and not _can_hold(column, named):
         named = None
     # Words that look like names are chance in what is no free text: an ENUM, say.
-    told = None if facts.kind == "name" and column.type not in _TEXTS else facts.kind
+    told = None if facts.kind == "name" and column.kind not in _TEXTS else facts.kind
     if told is not None and (named in {None, told} or named in _VAGUE):
         return Personal(told, "by values")
     if named is not None:
         return Personal(named)
-    return Personal("free_text", "by some values") if facts.holds_personal and column.type in _TEXTS else None
+    return Personal("free_text", "by some values") if facts.holds_personal and column.kind in _TEXTS else None
 
 
-def _can_hold(column: SourceColumn, kind: Kind) -> bool:
-    if column.type in _TEXTS:
+def _can_hold(column: CatalogueColumn, kind: Kind) -> bool:
+    if column.kind in _TEXTS:
         return True
     if kind == "birthday":
-        return column.type in _DAYS
+        return column.kind in _DAYS
     if kind == "ip":
-        return column.type in {"int", "bigint"}
-    return column.type in _WIDE and kind in _KINDS_OF_NUMBERS and not _has_fraction(column)
+        return column.kind in _ADDRESSES
+    return column.kind in _WIDE and kind in _KINDS_OF_NUMBERS and not column.has_fraction
 
 
-def _figure(column: SourceColumn, sample: Sample) -> str:
+def _figure(column: CatalogueColumn, sample: Sample) -> str:
     """`sum`, `average`, or nothing."""
     words, facts = joined_words(column.name), sample.of(column.name)
-    if column.type not in _INTEGERS | _FRACTIONS or column.full_type.startswith("tinyint(1)"):
+    if column.kind not in _INTEGERS | _FRACTIONS:
         return ""
-    if _IDENTIFIER.search(words) or _SAID.search(words) or facts.years or (facts.epoch and column.type == "bigint"):
+    if (
+        _IDENTIFIER.search(words)
+        or _SAID.search(words)
+        or facts.years
+        or (facts.epoch and column.kind is ColumnKind.BIG_INTEGER)
+    ):
         return ""
     if _AVERAGED.search(words):
         return "average"
-    if _MEASURE.search(words) or _has_fraction(column):
+    if _MEASURE.search(words) or column.has_fraction:
         return "" if facts.epoch else "sum"
     few = facts.filled >= _FEWEST_ROWS and facts.distinct <= _MOST_VALUES
     # Numbers of which none is there twice number something.
@@ -143,25 +149,19 @@ def _figure(column: SourceColumn, sample: Sample) -> str:
     return "" if few or numbers or facts.epoch or not facts.filled else "sum"
 
 
-def _has_fraction(column: SourceColumn) -> bool:
-    if column.type in {"decimal", "numeric"}:
-        return not re.search(r"\(\d+,0\)|\(\d+\)", column.full_type)
-    return column.type in _FRACTIONS
-
-
-def _key_rank(column: SourceColumn, sample: Sample) -> int | None:
+def _key_rank(column: CatalogueColumn, sample: Sample) -> int | None:
     """How well a column serves as a key, 0 best; None for one that does not."""
     words, facts = joined_words(column.name), sample.of(column.name)
-    is_flag = column.full_type.startswith("tinyint(1)") or _FLAG.search(words) is not None
-    short = column.type == "enum" or column.type in _INTEGERS or column.type == "year"
-    if not (short or (column.type in {"char", "varchar"} and column.max_length <= _LONGEST_USUAL_KEY)):
+    is_flag = column.kind is ColumnKind.BOOLEAN or _FLAG.search(words) is not None
+    is_short_text = column.kind is ColumnKind.SHORT_TEXT and column.max_length <= _LONGEST_USUAL_KEY
+    if not (column.kind in _SHORT or is_short_text):
         return None
     if _IDENTIFIER.search(words) and not _USUAL_KEYS.search(words):
         return None
     for rank, pattern in enumerate((_FIRST_KEYS, _USUAL_KEYS)):
         if pattern.search(words) and (not sample.rows or 0 < facts.distinct <= _MOST_VALUES_OF_USUAL_KEYS):
             return rank
-    if column.type == "enum":
+    if column.kind is ColumnKind.ENUM:
         return 2
     few = sample.rows >= _FEWEST_ROWS and 1 < facts.distinct <= min(_MOST_VALUES, sample.rows // 4)
     return (4 if is_flag else 3) if few and column.max_length <= _LONGEST_KEY else None

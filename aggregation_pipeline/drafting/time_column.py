@@ -6,8 +6,7 @@ from typing import Final
 
 from aggregation_pipeline.drafting.personal_names import joined_words
 from aggregation_pipeline.drafting.sampling import Sample
-from aggregation_pipeline.source.mysql.catalogue import Structure
-from aggregation_pipeline.source.mysql.partition_condition import TIME_TYPES
+from aggregation_pipeline.source.catalogue import TIMES, Structure
 
 # A row keeps these for good, so it stays in its window.
 _MADE: Final = re.compile(
@@ -30,7 +29,7 @@ def time_columns(structure: Structure, sample: Sample, hidden: frozenset[str]) -
     ranked = [
         (_rank(name), not column.nullable, name)
         for name, column in structure.columns.items()
-        if column.type in TIME_TYPES and name not in hidden and not _CHANGES.search(joined_words(name))
+        if column.kind in TIMES and name not in hidden and not _CHANGES.search(joined_words(name))
         if not sample.of(name).nulls
     ]
     # Of a table without the usual words, a column that may be NULL is not for all rows.

@@ -18,9 +18,8 @@ class ColumnKind(Enum):
 
     SHORT_TEXT = "text of a bounded length"
     LONG_TEXT = "text of any length"
-    # A text of a fixed list.
-    ENUM = "enum"
-    OTHER_TEXT = "text of a form of its own: an address, JSON"
+    ENUM = "a text of a fixed list"
+    ADDRESS = "the address of a machine, as text"
     BOOLEAN = "yes or no"
     SMALL_INTEGER = "an integer of less than 32 bits"
     INTEGER = "an integer of 32 bits"
@@ -29,12 +28,15 @@ class ColumnKind(Enum):
     FLOAT = "a binary number of single precision"
     DOUBLE = "a binary number of double precision"
     DATE = "a day"
-    # What a clock on the wall shows, in no zone.
-    DATETIME = "a day and a time"
+    DATETIME = "what a clock on the wall showed, in no zone"
     INSTANT = "a moment"
     YEAR = "a year"
     BYTES = "bytes"
     OTHER = "anything else"
+
+
+# By which tables can be cut into windows.
+TIMES: Final = frozenset((ColumnKind.DATE, ColumnKind.DATETIME, ColumnKind.INSTANT))
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class CatalogueColumn:
     """A column of a table.
 
     Attributes:
+        type: as the database calls it.
         comment: empty if it has none.
         max_length: of a text in characters, of bytes in bytes; 0 where there is no limit, and for other kinds.
         has_fraction: whether a number may be no whole number.
@@ -49,6 +52,7 @@ class CatalogueColumn:
 
     name: str
     kind: ColumnKind
+    type: str = ""
     comment: str = ""
     nullable: bool = True
     max_length: int = 0

@@ -7,7 +7,8 @@ import pytest
 from aggregation_pipeline.config.yaml.writing import Commented
 from aggregation_pipeline.drafting.draft import Draft, Refused, find_tables
 from aggregation_pipeline.drafting.left_out import reasons_to_leave_out, usual_choice
-from aggregation_pipeline.source.mysql.catalogue import Table, read_structure, some_rows
+from aggregation_pipeline.source.catalogue import Table
+from aggregation_pipeline.source.mysql.catalogue import read_structure, some_rows
 from aggregation_pipeline_tests.drafting import shop
 from aggregation_pipeline_tests.support.reading import run_on
 from aggregation_pipeline_tests.support.servers.handles import MySQLServer

@@ -5,19 +5,24 @@ rows were inserted: so a small number is counted instead of believed.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SourceError, SourceLostError
-from aggregation_pipeline.source.mysql.session import Session, SourceColumn, rows_by_column
+from aggregation_pipeline.source.catalogue import COUNTED, CatalogueColumn, ColumnKind, RowsKnown, Structure, Table
+from aggregation_pipeline.source.mysql.deadline import deadline
+from aggregation_pipeline.source.mysql.session import Session, SourceColumn, open_session, rows_by_column
+from aggregation_pipeline.source.mysql.storage_engines import find_storage_engines
+from aggregation_pipeline.source.options import SourceOptions
 
-# Known by the server's statistics, by a count, by one that stopped at `COUNTED`, or not at all.
-RowsKnown = Literal["estimated", "counted", "at least", "unknown"]
-COUNTED: Final = 10_000
 # Types whose cells are no text.
 BYTES: Final = frozenset(
     {
@@ -47,37 +52,73 @@ _FOREIGN_KEYS: Final = sa.text(
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table or view of the database.
+_WITH_FRACTION: Final = frozenset((ColumnKind.DECIMAL, ColumnKind.FLOAT, ColumnKind.DOUBLE))
+_KINDS: Final[Mapping[str, ColumnKind]] = {
+    **dict.fromkeys(("char", "varchar"), ColumnKind.SHORT_TEXT),
+    **dict.fromkeys(_LONG_TEXTS, ColumnKind.LONG_TEXT),
+    "enum": ColumnKind.ENUM,
+    **dict.fromkeys(("inet4", "inet6"), ColumnKind.ADDRESS),
+    **dict.fromkeys(("tinyint", "smallint", "mediumint"), ColumnKind.SMALL_INTEGER),
+    **dict.fromkeys(("int", "integer"), ColumnKind.INTEGER),
+    "bigint": ColumnKind.BIG_INTEGER,
+    **dict.fromkeys(("decimal", "numeric"), ColumnKind.DECIMAL),
+    "float": ColumnKind.FLOAT,
+    **dict.fromkeys(("double", "real"), ColumnKind.DOUBLE),
+    "date": ColumnKind.DATE,
+    "datetime": ColumnKind.DATETIME,
+    "timestamp": ColumnKind.INSTANT,
+    "year": ColumnKind.YEAR,
+    **dict.fromkeys(BYTES, ColumnKind.BYTES),
+}
 
-    Attributes:
-        rows: how many there are, as far as `rows_known` says.
-        size: bytes of its rows by the statistics; 0 where they say none.
+
+class MySQLCatalogue:
+    """What one session tells of tables."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.can_limit = bool(session.capabilities.statement_limits)
+
+    def tables(self) -> list[Table]:
+        """List the tables."""
+        return list_tables(self._session)
+
+    def structure(self, table: str) -> Structure:
+        """Read columns and keys."""
+        return read_structure(self._session, table)
+
+    def count(self, table: Table) -> Table:
+        """Count rows."""
+        return count_rows(self._session, table)
+
+    def some_rows(self, table: str, structure: Structure, limit: int) -> Mapping[str, Sequence[str | None]]:
+        """Read some cells of each column."""
+        return some_rows(self._session, table, structure, limit)
+
+    def least(self, table: str, column: str) -> str:
+        """Return the least time."""
+        return least_time(self._session, table, column)
+
+    def gives_snapshots(self, entry: TableEntry) -> bool:
+        """Whether server and storage engines give them."""
+        return self._session.snapshot and not find_storage_engines(self._session, entry).without_snapshots
+
+    def deadline(self, seconds: int) -> contextlib.AbstractContextManager[object]:
+        """End what takes longer."""
+        return deadline(self._session, seconds)
+
+
+@contextlib.contextmanager
+def open_catalogue(
+    options: SourceOptions, *, now: datetime, zone: ZoneInfo, limits: SourceLimits
+) -> Iterator[MySQLCatalogue]:
+    """Open a session that tells of tables.
+
+    Raises:
+        SourceError: there is no way to the server.
     """
-
-    name: str
-    is_view: bool
-    comment: str = ""
-    rows: int = 0
-    size: int = 0
-    rows_known: RowsKnown = "unknown"
-
-
-@dataclass(frozen=True)
-class Structure:
-    """The columns of a table, by name in their order, and its keys.
-
-    Attributes:
-        unique: columns that by themselves tell rows apart.
-        leading: columns with which an index begins.
-    """
-
-    columns: Mapping[str, SourceColumn]
-    primary_key: tuple[str, ...] = ()
-    unique: frozenset[str] = field(default_factory=frozenset)
-    leading: frozenset[str] = field(default_factory=frozenset)
-    foreign_keys: frozenset[str] = field(default_factory=frozenset)
+    with open_session(options, logical_time=now, zone=zone, limits=limits, require_snapshot=False) as session:
+        yield MySQLCatalogue(session)
 
 
 def list_tables(session: Session) -> list[Table]:
@@ -113,7 +154,7 @@ def count_rows(session: Session, table: Table) -> Table:
 
 def read_structure(session: Session, table: str) -> Structure:
     """Read a table's columns and keys: three statements."""
-    columns = session.columns(None, table)
+    columns = {name: _column(column) for name, column in session.columns(None, table).items()}
     indexes: dict[str, list[str]] = {}
     unique: set[str] = set()
     for row in _rows(session, _INDEXES, table):
@@ -174,7 +215,23 @@ def least_time(session: Session, table: str, column: str) -> str:
     return str(rows[0][0] or "")
 
 
-def _beginning(column: SourceColumn) -> str:
+def _column(column: SourceColumn) -> CatalogueColumn:
+    kind = _KINDS.get(column.type, ColumnKind.OTHER)
+    if column.full_type.startswith("tinyint(1)"):
+        kind = ColumnKind.BOOLEAN
+    whole = kind is ColumnKind.DECIMAL and re.search(r"\(\d+,0\)|\(\d+\)", column.full_type)
+    return CatalogueColumn(
+        column.name,
+        kind,
+        column.type,
+        column.comment,
+        column.nullable,
+        column.max_length,
+        has_fraction=kind in _WITH_FRACTION and not whole,
+    )
+
+
+def _beginning(column: CatalogueColumn) -> str:
     long = column.type in _LONG_TEXTS or column.max_length > _LETTERS
     return f"LEFT({quote(column.name)}, {_LETTERS})" if long else quote(column.name)
 

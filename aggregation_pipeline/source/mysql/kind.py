@@ -1,10 +1,13 @@
 """MySQL and its kin as a kind of source. Each method imports what does its work: most processes need little of it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.source_kinds import ABILITIES
 from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -19,6 +22,7 @@ from aggregation_pipeline.source.time_range import TimeRange
 
 if TYPE_CHECKING:
     from aggregation_pipeline.extract import Extract
+    from aggregation_pipeline.source.catalogue import Catalogue
 
 
 class MySQLKind(SourceKind):
@@ -82,6 +86,14 @@ class MySQLKind(SourceKind):
         from aggregation_pipeline.source.mysql.refresh_keys import read_keys
 
         return read_keys(entry, ranges, options, seconds=seconds, zone_of=zone_of)
+
+    def open_catalogue(
+        self, options: SourceOptions, *, now: datetime, zone: ZoneInfo, limits: SourceLimits
+    ) -> AbstractContextManager["Catalogue"]:
+        """Open the catalogue; see `catalogue.py`."""
+        from aggregation_pipeline.source.mysql.catalogue import open_catalogue
+
+        return open_catalogue(options, now=now, zone=zone, limits=limits)
 
     def examine(
         self, options: SourceOptions, zone: ZoneInfo, entries: Sequence[TableEntry], others: Sequence[OtherSource]
