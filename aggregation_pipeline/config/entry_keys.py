@@ -21,6 +21,7 @@ from aggregation_pipeline.config.dagster_labels import GroupName, Owners, Tags
 from aggregation_pipeline.config.durations import DaysOrWeeks, DurationOrNone
 from aggregation_pipeline.config.file_names import StableNames
 from aggregation_pipeline.config.format_names import Formats
+from aggregation_pipeline.config.hints import HintTexts
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import Allow, MaskRule
 from aggregation_pipeline.config.masked_columns import NOTHING_MASKED, MaskedColumns
@@ -161,6 +162,11 @@ class EntryKeys(ConfigModel):
     """How this table's files are written, where it differs from the project's options."""
     source_limits: SourceLimits = SourceLimits()
     """What this table may ask of the database, where it differs from the project's source_limits."""
+    hints: HintTexts = ()
+    """Hints to the server's optimizer, in every statement that reads the entry's rows: '/*+ INDEX(orders by_day) */',
+    FORCE INDEX (by_day), or a list of both. They reach the server as they are written. Those that could change a result
+    or lift a limit are refused.
+    """
     names: StableNames = "copy"
     """Stable names of the files, such as orders/2026-11-20/orders.csv and orders/latest/orders.csv, beside the keys in
     the manifest. copy: copies made by the store; hard links in a folder. symlink: OSS symlinks. none: no stable names.

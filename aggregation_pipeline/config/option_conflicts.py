@@ -1,4 +1,4 @@
-"""Options that an entry cannot follow: file names that collide, totals of columns that do not exist.
+"""Options that an entry cannot follow: colliding file names, totals of unknown columns, limits below those of hints.
 
 The options may be the project's or the entry's own, so this is checked where both are known.
 """
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.file_names import refuse_collisions
+from aggregation_pipeline.config.hints import find_longer_limits
 from aggregation_pipeline.config.messages.located_issues import KeyPath, LocatedIssue
 from aggregation_pipeline.config.messages.suggestions import existing_names
 from aggregation_pipeline.config.options import FormatOptions
@@ -26,7 +27,11 @@ def find_option_conflicts(
         entries: as the user wrote them.
         complete: the same entries with the project's options.
     """
-    return [*_colliding_file_names(entries, complete), *_unknown_totals(options, entries)]
+    return [
+        *_colliding_file_names(entries, complete),
+        *_unknown_totals(options, entries),
+        *find_longer_limits(complete),
+    ]
 
 
 def _colliding_file_names(entries: "Sequence[TableEntry]", complete: "Sequence[TableEntry]") -> Iterator[LocatedIssue]:

@@ -107,6 +107,7 @@ def _accept_what_validators_accept(models: dict[str, Schema]) -> None:
     for key in ("notNull", "unique"):
         _accept_single_item(models["Checks"]["properties"][key], {"type": "string"})
     _accept_single_item(models["Refresh"]["properties"]["key"], {"type": "string"})
+    _accept_single_item(entry["hints"], {"type": "string"})
     models["ExcelOptions"]["properties"]["totals"]["anyOf"].append({"type": "string"})
     models["Compat"] = {"anyOf": [{"enum": ["node"]}, models["Compat"]]}
     node_formats = models["NodeFiles"]["properties"]["formats"]["anyOf"]

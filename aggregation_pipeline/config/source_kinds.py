@@ -24,13 +24,14 @@ REQUIRED: Final = ("host", "user", "database")
 # Ours, as pyproject.toml declares them: so the metadata of all installed packages is read only for kinds of others.
 OWN_KINDS: Final[Mapping[str, str]] = {"mysql": "aggregation_pipeline.source.mysql.kind:MYSQL_KIND"}
 
-# What not every kind can do: read several tables as one, tell which windows have late rows, draft entries.
-Ability = Literal["shards", "refresh", "init"]
+# What not every kind can do: read several tables as one, tell which windows have late rows, draft entries, take hints.
+Ability = Literal["shards", "refresh", "init", "hints"]
 ABILITIES: Final[frozenset[Ability]] = frozenset(get_args(Ability))
 _WORDS: Final[Mapping[Ability, str]] = {
     "shards": "read several tables as one",
     "refresh": "tell which windows have got late rows",
     "init": "describe its tables to init",
+    "hints": "be given hints to its optimizer",
 }
 
 

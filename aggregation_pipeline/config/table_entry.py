@@ -20,6 +20,7 @@ from aggregation_pipeline.config.columns import (
 from aggregation_pipeline.config.durations import parse_duration
 from aggregation_pipeline.config.entry_keys import EntryKeys
 from aggregation_pipeline.config.entry_query import QUERY_KEYS, EntryQuery, output_sql, query_of_entry
+from aggregation_pipeline.config.hints import refuse_stale_reads
 from aggregation_pipeline.config.limits import SourceLimits
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.mask_rules import check_masks, exposures, masked_by, masked_in_reach
@@ -232,6 +233,14 @@ class TableEntry(EntryKeys):
         if refresh is not None and (problem := cannot(info.data["source_kind"], "refresh")):
             raise ValueError(f"{problem}; leave `refresh` out")
         return refresh
+
+    @field_validator("hints")
+    @classmethod
+    def _hints_suit_the_entry(cls, hints: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if hints and (problem := cannot(info.data["source_kind"], "hints")):
+            raise ValueError(f"{problem}; leave `hints` out")
+        refuse_stale_reads(hints, info.data)
+        return hints
 
     @field_validator("mask")
     @classmethod

@@ -14,6 +14,7 @@ from aggregation_pipeline.config.columns import ALL_COLUMNS, COUNT_ROWS, Aggrega
 from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name
 from aggregation_pipeline.config.sql.mysql import MYSQL
+from aggregation_pipeline.config.sql.tokens import without_hints
 from aggregation_pipeline.config.sql.trees import is_column
 from aggregation_pipeline.config.table_entry import TableEntry
 
@@ -106,7 +107,9 @@ def _adds_up(figure: Aggregation) -> bool:
     if figure.expr is None:
         return figure.function in ("SUM", "COUNT")
     try:
-        tree = sqlglot.parse_one(f"SELECT {figure.expr}", read=figure.dialect.sqlglot).expressions[0]
+        tree = sqlglot.parse_one(
+            f"SELECT {without_hints(figure.expr, figure.dialect)}", read=figure.dialect.sqlglot
+        ).expressions[0]
     except (SqlglotError, RecursionError):
         return False
     return isinstance(tree, exp.Sum | exp.Count) and not isinstance(tree.this, exp.Distinct)
@@ -118,7 +121,7 @@ def columns_of(expression: str, dialect: Dialect = MYSQL) -> tuple[str, ...]:
     if _is_column(expression, dialect):
         return (output_name(expression, dialect),)
     try:
-        tree = sqlglot.parse_one(f"SELECT ({expression})", read=dialect.sqlglot).expressions[0]
+        tree = sqlglot.parse_one(f"SELECT ({without_hints(expression, dialect)})", read=dialect.sqlglot).expressions[0]
     except (SqlglotError, RecursionError):
         return ()
     nodes = tree.walk(bfs=False, prune=lambda node: isinstance(node, exp.Query))

@@ -134,6 +134,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "{cron: ['0 2 * * *', '@daily']}": ("0 2 * * *", "@daily"),
         "{runs: per_table}": None,
     },
+    "tables.hints": {
+        "'/*+ INDEX(a by_day) */'": ("/*+ INDEX(a by_day) */",),
+        "FORCE INDEX (by_day)": ("FORCE INDEX (by_day)",),
+        "['/*+ MRR(a) */', USE INDEX (d)]": ("/*+ MRR(a) */", "USE INDEX (d)"),
+        "\n- IGNORE INDEX (d)": ("IGNORE INDEX (d)",),
+        "[]": (),
+    },
     "tables.queue": {"heavy": "heavy", "null": None},
     "tables.resources": {
         "{cpu: 500m, memory: 1Gi}": {"cpu": "500m", "memory": "1Gi"},

@@ -31,6 +31,8 @@ class Dialect:
         refused_words, refused_pairs: the same of words, and of two words that follow each other.
         statements: reserved words that begin a statement.
         obeyed_comments: how comments begin that the server obeys.
+        hints: matches a hint behind SELECT, `/*+ ... */`, and whatever could hold the same signs without being one;
+            None where there are no hints.
         figures: SQL of aggregate functions that differ from `FUNCTION({})`, by the function's name in the config. An
             empty text refuses the function.
         truth: the condition that holds for every row.
@@ -52,6 +54,7 @@ class Dialect:
     refused_prefixes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     functions_without_blank: frozenset[str] = frozenset()
     obeyed_comments: tuple[str, ...] = ()
+    hints: re.Pattern[str] | None = None
     figures: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     truth: str = "TRUE"
 

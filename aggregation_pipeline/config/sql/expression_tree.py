@@ -14,7 +14,7 @@ from aggregation_pipeline.config.messages.likely_causes import foreign_comment, 
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.roles import DIRECTIONS, Role
-from aggregation_pipeline.config.sql.tokens import ExpressionError
+from aggregation_pipeline.config.sql.tokens import ExpressionError, without_hints
 
 _WRITES: Final = (exp.DDL, exp.DML, exp.Command, exp.Into, exp.Lock, exp.PropertyEQ)
 
@@ -40,7 +40,7 @@ def check_syntax(clean: str, text: str, role: Role, dialect: Dialect) -> None:
 def _parse(clean: str, text: str, role: Role, dialect: Dialect) -> exp.Expression:
     """The tree of the expression."""
     try:
-        statements = sqlglot.parse(f"SELECT ({clean})", read=dialect.sqlglot)
+        statements = sqlglot.parse(f"SELECT ({without_hints(clean, dialect)})", read=dialect.sqlglot)
     except (SqlglotError, AttributeError, TypeError) as error:  # some slips make the parser itself stumble
         cause = template(text) or foreign_comment(text) or _where_it_stops(error, dialect)
         raise ExpressionError(f"it does not parse as an expression of {dialect.title}: {cause}") from None

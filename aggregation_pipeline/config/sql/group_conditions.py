@@ -17,7 +17,7 @@ from sqlglot.errors import SqlglotError
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
 from aggregation_pipeline.config.sql.dialect import Dialect, unquote
 from aggregation_pipeline.config.sql.in_use import dialect_in_use
-from aggregation_pipeline.config.sql.tokens import ExpressionError
+from aggregation_pipeline.config.sql.tokens import ExpressionError, without_hints
 from aggregation_pipeline.config.sql.trees import is_column
 
 _BEFORE: Final = "SELECT ("
@@ -94,7 +94,7 @@ def _replaced(sql: str, replacement: Callable[[exp.Column], str | None], dialect
 def _columns(text: str, dialect: Dialect) -> Iterator[exp.Column]:
     """The columns of a statement, without those in its sub-selects."""
     try:
-        tree = sqlglot.parse_one(text, read=dialect.sqlglot)
+        tree = sqlglot.parse_one(without_hints(text, dialect), read=dialect.sqlglot)
     except (SqlglotError, RecursionError):
         raise ExpressionError(f"it does not parse as an expression of {dialect.title}") from None
     for node in tree.walk(prune=lambda node: isinstance(node, exp.Query) and node is not tree):

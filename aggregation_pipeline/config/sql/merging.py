@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aggregation_pipeline.config.sql.in_use import dialect_in_use
-from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize
+from aggregation_pipeline.config.sql.tokens import ExpressionError, Token, tokenize, without_hints
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -195,7 +195,7 @@ def _refuse_aggregates(rest: str) -> "exp.Expr":
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(f"SELECT ({rest})", read=dialect_in_use().sqlglot)
+        tree = sqlglot.parse_one(f"SELECT ({without_hints(rest)})", read=dialect_in_use().sqlglot)
     except (SqlglotError, RecursionError):
         raise ExpressionError(f"it cannot be taken apart: {_ONLY}{_REMEDY}") from None
     for node in tree.find_all(exp.AggFunc, exp.AnonymousAggFunc, exp.Anonymous, exp.Window):

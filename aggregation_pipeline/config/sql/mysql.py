@@ -7,18 +7,21 @@ from aggregation_pipeline.config.sql.dialect import Dialect, LiteralKind
 from aggregation_pipeline.config.sql.server_functions import KNOWN, WITHOUT_BLANK
 
 _WORD: Final = r"[0-9A-Za-z_$\u0080-\U0010ffff]"
+_STRING: Final = r"""'(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" """
+_QUOTED: Final = r"`(?:[^`]|``)++`"
 _TOKENS: Final = re.compile(
     rf"""
       (?P<space>    [ \t\r\n]+ )
     | (?P<comment>  --(?=[ \t\r\n]|$)[^\n]* | \#[^\n]* | /\*.*?\*/ )
-    | (?P<string>   '(?:[^'\\]|\\.|'')*+' | "(?:[^"\\]|\\.|"")*+" )
-    | (?P<quoted>   `(?:[^`]|``)++` )
+    | (?P<string>   {_STRING} )
+    | (?P<quoted>   {_QUOTED} )
     | (?P<number>   (?:0x[0-9A-Fa-f]+|0b[01]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?!{_WORD}) )
     | (?P<word>     (?![0-9]){_WORD}+ )
     | (?P<symbol>   @@ | /(?!\*) | [-(),.+*%<>=!&|^~@] )
     """,
     re.VERBOSE | re.DOTALL,
 )
+_HINTS: Final = re.compile(rf"{_STRING} | {_QUOTED} | /\*\+.*?\*/", re.VERBOSE | re.DOTALL)
 CONSTANTS: Final = frozenset(
     (
         *("current_date", "current_time", "current_timestamp", "current_user", "localtime", "localtimestamp"),
@@ -110,6 +113,7 @@ MYSQL: Final = Dialect(
     refused_words=_WORDS,
     refused_pairs=_PAIRS,
     statements=_STATEMENTS,
-    obeyed_comments=("/*!", "/*+", "/*M!"),
+    obeyed_comments=("/*!", "/*M!"),
+    hints=_HINTS,
     truth="1",
 )

@@ -29,9 +29,9 @@ class ExpressionError(ValueError):
 
 
 class Token(NamedTuple):
-    """One lexeme; `text` is the user's own, quotes included."""
+    """One lexeme; `text` is the user's own, quotes included. A hint is a whole comment, behind SELECT only."""
 
-    kind: Literal["string", "quoted", "number", "word", "symbol"]
+    kind: Literal["string", "quoted", "number", "word", "symbol", "hint"]
     text: str
 
     @property
@@ -65,7 +65,11 @@ def tokenize(text: str, dialect: Dialect | None = None) -> tuple[list[Token], st
         if match is None:
             raise ExpressionError(_why_no_token(text[position:], text, dialect))
         kind, lexeme = str(match.lastgroup), match.group()
-        if kind in _SEPARATORS:
+        if kind == "comment" and dialect.hints and lexeme.startswith("/*+"):
+            _refuse_misplaced_hint(tokens)
+            tokens.append(Token("hint", lexeme))
+            parts.append(lexeme)
+        elif kind in _SEPARATORS:
             if lexeme.startswith(dialect.obeyed_comments):
                 raise ExpressionError(
                     f"{lexeme[:4].rstrip()} ... */ is a comment that the server obeys; write plain SQL, or /* a"
@@ -80,6 +84,25 @@ def tokenize(text: str, dialect: Dialect | None = None) -> tuple[list[Token], st
         position = match.end()
     _refuse_doubled_signs(parts, dialect)
     return tokens, "".join(parts).strip()
+
+
+def without_hints(sql: str, dialect: Dialect | None = None) -> str:
+    """The SQL with blanks in the place of its hints, so that every other place stays where it was.
+
+    Without a dialect it is the one in use.
+    """
+    hints = (dialect or dialect_in_use()).hints
+    if hints is None or "/*+" not in sql:
+        return sql
+    return hints.sub(lambda found: " " * len(found[0]) if found[0].startswith("/*+") else found[0], sql)
+
+
+def _refuse_misplaced_hint(before: list[Token]) -> None:
+    if not before or before[-1].kind != "word" or before[-1].name != "select":
+        raise ExpressionError(
+            "/*+ ... */ is a hint, which stands right behind SELECT, in a sub-select; hints for the statements of the"
+            " entry belong under its key hints"
+        )
 
 
 def _why_no_token(rest: str, text: str, dialect: Dialect) -> str:

@@ -15,6 +15,7 @@ from aggregation_pipeline.config.sql.dialect import Dialect
 from aggregation_pipeline.config.sql.in_use import dialect_in_use
 from aggregation_pipeline.config.sql.mysql import MYSQL
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import without_hints
 
 
 class ColumnOfValue(NamedTuple):
@@ -39,7 +40,9 @@ def is_column(node: exp.Expression, dialect: Dialect | None = None) -> bool:
 def columns_of_value(sql: str, dialect: Dialect | None = None) -> Iterator[ColumnOfValue]:
     """The columns that a value is made of, without those that are only counted or by which a sub-select filters."""
     dialect = dialect or dialect_in_use()
-    for column in sqlglot.parse_one(f"SELECT ({sql})", read=dialect.sqlglot).find_all(exp.Column):
+    for column in sqlglot.parse_one(f"SELECT ({without_hints(sql, dialect)})", read=dialect.sqlglot).find_all(
+        exp.Column
+    ):
         if is_column(column, dialect) and not _is_counted(column) and not _filters_rows(column):
             in_subquery = column.find_ancestor(exp.Query) is not column.root()
             yield ColumnOfValue(column.table, column.name, in_subquery)
@@ -82,7 +85,7 @@ def column_lists_in(expression: str, dialect: Dialect) -> Iterator[TableName]:
 
 def _parsed(expression: str, dialect: Dialect) -> Iterable[exp.Expr]:
     try:
-        return [sqlglot.parse_one(f"SELECT ({expression})", read=dialect.sqlglot)]
+        return [sqlglot.parse_one(f"SELECT ({without_hints(expression, dialect)})", read=dialect.sqlglot)]
     except (SqlglotError, RecursionError):
         return []
 

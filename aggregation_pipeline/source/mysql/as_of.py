@@ -10,6 +10,7 @@ from typing import Final
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from aggregation_pipeline.config.sql.tokens import without_hints
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.source.mysql.capabilities import Capabilities
 from aggregation_pipeline.source.mysql.referenced_tables import table_nodes
@@ -22,17 +23,22 @@ def as_of(sql: str, scn: int | None) -> str:
     """Return the statement with every table of it as of a state; as it is if there is no number.
 
     Raises:
-        SnapshotError: the statement cannot be parsed, so not all of its tables are known.
+        SnapshotError: the statement cannot be parsed, so not all of its tables are known; or it has an index hint.
     """
     if scn is None:
         return sql
     try:
-        nodes = table_nodes(sqlglot.parse_one(sql, read="mysql"))
+        nodes = table_nodes(sqlglot.parse_one(without_hints(sql), read="mysql"))
     except (SqlglotError, RecursionError):
         raise SnapshotError(
             "an expression of the entry cannot be followed, so its tables cannot be read AS OF SNAPSHOT, which the"
             " server's short transactions ask for (ob_trx_timeout). Simplify it, or write `consistency: none`."
         ) from None
+    if any(node.args.get("hints") for node in nodes):
+        raise SnapshotError(
+            "the server takes no index hint (USE INDEX, FORCE INDEX, IGNORE INDEX) beside AS OF SNAPSHOT, which its"
+            " short transactions ask for (ob_trx_timeout). Write the hint as a comment, /*+ INDEX(table index) */."
+        )
     for end in sorted((node.this.meta["end"] + 1 for node in nodes), reverse=True):
         sql = f"{sql[:end]} AS OF SNAPSHOT {scn}{sql[end:]}"
     return sql

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from aggregation_pipeline.config.sql.hints import COMMAND_MARKS, SETTING_MARKS, LimitHint
+
 # How both datasets and their counts see one state: in a transaction, by a number of the state in each statement
 # (`AS OF SNAPSHOT n`), or not at all.
 Snapshot = Literal["transaction", "as_of", "none"]
@@ -19,6 +21,15 @@ _COUNTS_MILLISECONDS: Final = ("innodb_lock_wait_timeout", "tidb_snapshot")
 FOR_WRITES: Final = "query_timeout"
 # What decides how the variables above are meant.
 EVIDENCE: Final = (*_COUNTS_MILLISECONDS, FOR_WRITES)
+
+
+# Servers that take a limit on a statement by a hint only, in milliseconds, by what their version says. The name may
+# decide here: to any other server the hint is a comment.
+_LIMIT_HINTS: Final = (
+    ("polardb-x", COMMAND_MARKS, "SOCKET_TIMEOUT({})"),
+    ("tddl", COMMAND_MARKS, "SOCKET_TIMEOUT({})"),
+    ("analyticdb", SETTING_MARKS, "query_timeout={}"),
+)
 
 
 class StatementLimit(NamedTuple):
@@ -50,6 +61,12 @@ def statement_limits(variables: Mapping[str, str]) -> tuple[StatementLimit, ...]
     return tuple(found)
 
 
+def limit_hint(version: str, seconds: int) -> LimitHint | None:
+    """Return the hint that asks such a server to end a statement after so many seconds; None if none is known."""
+    named = (each for each in _LIMIT_HINTS if each[0] in version.casefold())
+    return next((LimitHint(marks, text.format(seconds * 1_000)) for _, marks, text in named), None)
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What the server of a session can do, as it has shown it.
@@ -60,6 +77,7 @@ class Capabilities:
         scn: the number of the state that is read, for `as_of`.
         statement_limits: limits on a statement's time that were set, and read back.
         unheld_limits: variables that limit it, and did not take the value.
+        limit_hint: limits it where no variable does; whether the server follows it cannot be read back.
         read_only: whether the session cannot write.
         logical_time: whether NOW() returns the logical time.
         time_zone: whether the session's zone was set.
@@ -71,6 +89,7 @@ class Capabilities:
     scn: int | None = None
     statement_limits: tuple[StatementLimit, ...] = ()
     unheld_limits: tuple[str, ...] = ()
+    limit_hint: LimitHint | None = None
     read_only: bool = True
     logical_time: bool = True
     time_zone: bool = True
@@ -91,7 +110,8 @@ class Capabilities:
             yield f"statements are limited by {', '.join(limit.variable for limit in self.statement_limits)}"
         else:
             held = f": {', '.join(self.unheld_limits)} did not take the value" if self.unheld_limits else ""
-            yield f"no limit on a statement's time can be set{held}; max_snapshot_seconds closes the connection"
+            hint = f"; a hint in each statement asks for one ({self.limit_hint.text})" if self.limit_hint else ""
+            yield f"no limit on a statement's time can be set{held}{hint}; max_snapshot_seconds closes the connection"
         if not self.read_only:
             yield "the session is not read-only, so take an account that can only read"
         if not self.logical_time:

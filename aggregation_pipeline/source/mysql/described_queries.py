@@ -119,7 +119,8 @@ def describe_queries(session: Session, shard: Shard) -> tuple[DescribedQuery, ..
         SourceError: the server refuses a statement, a mask names a missing column, or every column would be dropped.
     """
     entry = shard.entry
-    queries = build_queries(entry, primary_key=shard.primary_key, condition=shard.condition)
+    hints = session.hints_of(entry)
+    queries = build_queries(entry, primary_key=shard.primary_key, condition=shard.condition, hints=hints)
     require_order_key(session, queries)
     instants = frozenset(column.name.lower() for column in shard.columns.values() if column.type == "timestamp")
     with add_hints(session, entry):

@@ -86,6 +86,7 @@ REFUSALS: Final[Mapping[int, Refusal]] = {
     1142: Refusal("SELECT is denied on table{name}", "Grant SELECT on the table to DB_USER."),
     1143: Refusal("SELECT is denied on column{name}", "Grant SELECT on the column to DB_USER."),
     1146: Refusal("Table{name} doesn't exist", "Check the entry's `table` and DB_NAME."),
+    1176: Refusal("There is no index{name} in the table", "Correct the entry's `hints`; a view takes no index hint."),
     1193: Refusal("Unknown system variable{name}"),
     1222: Refusal("The SELECTs of a UNION have different numbers of columns"),
     1227: Refusal("Access denied; DB_USER lacks a privilege of the server for this"),

@@ -51,10 +51,12 @@ class _SortKeys:
     Attributes:
         rows: FROM and WHERE of the sorted rows.
         keys: as SQL.
+        select: SELECT with the hints of the entry.
     """
 
     rows: str
     keys: tuple[str, ...]
+    select: str = "SELECT"
 
 
 def fit_long_keys(session: Session, shards: Sequence[Shard], queries: Sequence[DescribedQuery]) -> None:
@@ -95,13 +97,13 @@ def _own(shard: Shard, queries: Sequence[DescribedQuery], place: int) -> Iterato
     """What the rows of a table may be sorted by, if any of it may be long."""
     described = [each.shards[place] if each.shards else each for each in queries]
     if keys := tuple(dict.fromkeys(_keys(shard.entry, described, shard.columns))):
-        yield _SortKeys(_source(shard.entry, described[0]), keys)
+        yield _SortKeys(_source(shard.entry, described[0]), keys, described[0].query.hints.select)
 
 
 def _longest(session: Session, entry: TableEntry, sort: _SortKeys) -> int:
     """The bytes that the longest key needs, in one query over the rows."""
     lengths = ", ".join(map(_length, sort.keys))
-    rows, *found = (int(value) for value in session.row(f"SELECT COUNT(*), {lengths} {sort.rows}"))
+    rows, *found = (int(value) for value in session.row(f"{sort.select} COUNT(*), {lengths} {sort.rows}"))
     longest = max(found) + _MARGIN
     if longest > LARGEST_SORT_LENGTH or (longest > SORT_LENGTH and longest * rows > MOST_SORTED_BYTES):
         key = sort.keys[found.index(max(found))]

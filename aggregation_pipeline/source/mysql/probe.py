@@ -16,7 +16,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.sql.table_names import TableName
-from aggregation_pipeline.config.sql.tokens import quote
+from aggregation_pipeline.config.sql.tokens import quote, without_hints
 from aggregation_pipeline.errors import SourceLostError
 from aggregation_pipeline.source.mysql.errors import to_source_error
 from aggregation_pipeline.source.mysql.full_group_by import disable_full_group_by, full_group_by_disabled
@@ -81,7 +81,7 @@ def _describe(session: Session, sql: str, dataset: str) -> Fields:
 def _only_views_break_rule(session: Session, query: DatasetQuery) -> bool:
     """Whether a view in the query is refused by itself, and the query passes with a substitute for it."""
     try:
-        nodes = table_nodes(sqlglot.parse_one(query.probe_sql, read="mysql"))
+        nodes = table_nodes(sqlglot.parse_one(without_hints(query.probe_sql), read="mysql"))
     except (SqlglotError, RecursionError):
         return False
     places = [(node, TableName(node.db or None, node.name)) for node in nodes]

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from aggregation_pipeline.config.columns import ALL_COLUMNS
 from aggregation_pipeline.config.entry_query import FALLBACK_OUTPUT_NAME, INNER_OUTPUT_NAME
 from aggregation_pipeline.config.sql.expressions import is_plain_word, output_name, split_direction, to_sql
+from aggregation_pipeline.config.sql.hints import NO_HINTS, Hints, read_hints
 from aggregation_pipeline.config.sql.references import comparable_name
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
@@ -47,6 +48,7 @@ class DatasetQuery:
             row".
         groups_in_subquery: group in a derived table, and order outside of it by its columns.
         unions: further queries whose rows the statement returns too.
+        hints: of the entry, for a statement of its own.
     """
 
     dataset: Literal["summary", "detail"]
@@ -63,6 +65,7 @@ class DatasetQuery:
     unions: "tuple[DatasetQuery, ...]" = ()
     lead: tuple[tuple[str, str], ...] = ()
     shard: str = ""
+    hints: Hints = NO_HINTS
 
     @property
     def title(self) -> str:
@@ -102,17 +105,19 @@ class DatasetQuery:
     def _select_from(self) -> tuple[str, str]:
         clauses = _join_clauses(self.clauses, self.having)
         if not self.groups_in_subquery:
-            lead = f"{_select(self.lead)}, " if self.lead else "SELECT "
-            return (_select(self.outputs) if self.outputs else f"{lead}{self.source}.*", clauses)
+            lead = f"{_select(self.lead, self.hints)}, " if self.lead else f"{self.hints.select} "
+            return (_select(self.outputs, self.hints) if self.outputs else f"{lead}{self.source}.*", clauses)
         # Plain names inside: a derived table allows neither repeated nor overlong names.
         inner = _select(
-            [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)]
+            [(sql, INNER_OUTPUT_NAME.format(position)) for position, (sql, _) in enumerate(self.outputs, start=1)],
+            self.hints.inside(),
         )
         outer = _select(
             [
                 (f"grouped.{INNER_OUTPUT_NAME.format(position)}", name)
                 for position, name in enumerate(self.columns, start=1)
-            ]
+            ],
+            self.hints.around(),
         )
         return (outer, f"FROM ({_join_clauses(inner, clauses)}) AS grouped")
 
@@ -139,7 +144,7 @@ class DatasetQuery:
 
 
 def build_queries(
-    entry: TableEntry, *, primary_key: Sequence[str], condition: str | None = None
+    entry: TableEntry, *, primary_key: Sequence[str], condition: str | None = None, hints: Hints | None = None
 ) -> tuple[DatasetQuery, ...]:
     """Return the queries of an entry, the summary first: two if it asks for aggregates and for detail rows, else one.
 
@@ -148,15 +153,17 @@ def build_queries(
         primary_key: the source table's key columns in order; empty for a table without one, whose detail rows come
             unordered.
         condition: of the partition, which goes before the entry's own `where`; None for the whole table.
+        hints: of the statements; those of the entry if there are no others.
     """
+    hints = hints or read_hints(entry.hints)
     wants_summary = bool(entry.group_by or entry.aggregations)
     rows = rows_clauses(entry, condition)
-    summary = (_summary(entry, rows),) if wants_summary or not entry.select_fields else ()
-    detail = (_detail(entry, primary_key, rows),) if entry.select_fields else ()
+    summary = (_summary(entry, rows, hints),) if wants_summary or not entry.select_fields else ()
+    detail = (_detail(entry, primary_key, rows, hints),) if entry.select_fields else ()
     return summary + detail
 
 
-def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
+def _summary(entry: TableEntry, rows: str, hints: Hints) -> DatasetQuery:
     figures = figures_of(entry)
     positions = range(1, len(entry.group_by) + 1)
     rules = {name.casefold(): rule for name, rule in entry.mask.items()}
@@ -183,16 +190,18 @@ def _summary(entry: TableEntry, rows: str) -> DatasetQuery:
         groups_in_subquery=any(masked),
         shard=str(entry.source_table) if entry.shard_name else "",
         having=f"HAVING {condition}" if (condition := group_condition(entry)) else "",
+        hints=hints,
     )
 
 
-def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> DatasetQuery:
+def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str, hints: Hints) -> DatasetQuery:
     outputs = tuple((to_sql(field.expr), field.name) for field in entry.select_fields if field.expr != ALL_COLUMNS)
     is_named = entry.shard_column is not None and not outputs
     terms, words = _order(entry, primary_key, [name for _, name in outputs])
-    counted = rows
+    counted, counting = rows, hints
     if entry.limit is not None:
-        counted = f"FROM ({_join_clauses('SELECT 1', rows, _limit(entry.limit))}) AS counted"
+        counted = f"FROM ({_join_clauses(hints.inside().select, 1, rows, _limit(entry.limit))}) AS counted"
+        counting = hints.around()
     return DatasetQuery(
         dataset="detail",
         outputs=outputs,
@@ -200,11 +209,12 @@ def _detail(entry: TableEntry, primary_key: Sequence[str], rows: str) -> Dataset
         table=entry.source_table.sql,
         clauses=rows,
         order_terms=tuple(terms),
-        count_sql=_join_clauses("SELECT COUNT(*)", counted),
+        count_sql=_join_clauses(counting.select, "COUNT(*)", counted),
         limit=entry.limit,
         order=words,
         lead=((to_sql(entry.shard_name), str(entry.shard_column)),) if is_named else (),
         shard=str(entry.source_table) if entry.shard_name else "",
+        hints=hints,
     )
 
 
@@ -240,8 +250,9 @@ def _order_term(entry: TableEntry, item: str, positions: dict[str, int]) -> str:
     return f"{term} {direction}".rstrip()
 
 
-def _select(outputs: Sequence[tuple[str, str]]) -> str:
-    return "SELECT " + ", ".join(_named(sql, name, position) for position, (sql, name) in enumerate(outputs, start=1))
+def _select(outputs: Sequence[tuple[str, str]], hints: Hints) -> str:
+    named = (_named(sql, name, position) for position, (sql, name) in enumerate(outputs, start=1))
+    return f"{hints.select} {', '.join(named)}"
 
 
 def _named(sql: str, name: str, position: int) -> str:
@@ -265,8 +276,9 @@ def _survives_servers(name: str) -> bool:
 
 def rows_clauses(entry: TableEntry, condition: str | None) -> str:
     """FROM and WHERE, the same for everything that is read of a window."""
+    table = _join_clauses(entry.source_table.sql, read_hints(entry.hints).index)
     conditions = " AND ".join(filter(None, (condition, entry.where and f"({entry.where})")))
-    return _join_clauses(f"FROM {entry.source_table.sql}", conditions and f"WHERE {conditions}")
+    return _join_clauses(f"FROM {table}", conditions and f"WHERE {conditions}")
 
 
 def _limit(limit: int | None) -> str:

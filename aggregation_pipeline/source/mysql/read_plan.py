@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from aggregation_pipeline.config.sql.hints import read_hints
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
 from aggregation_pipeline.source.mysql.explain import explain_all, scan_problem
@@ -45,12 +46,16 @@ def plan_read(request: ReadRequest, options: SourceOptions, plan: ReadPlan) -> N
                 f"the server {opened.capabilities.no_snapshot}, and consistency is none: summary and detail may"
                 " disagree"
             )
+        if stale := read_hints(entry.hints).stale:
+            plan.snapshot = False
+            plan.warnings.append(f"{stale}, and consistency is none: summary and detail may disagree")
         plan.server_abilities = "; ".join(opened.capabilities.in_words())
         prepared = prepare_session(opened, request)
         session = prepared.session
         plan.warnings += filter(None, [session.clock.note])
         first = prepared.shards[0]
-        queries = build_queries(first.entry, primary_key=first.primary_key, condition=first.condition)
+        hints = session.hints_of(entry)
+        queries = build_queries(first.entry, primary_key=first.primary_key, condition=first.condition, hints=hints)
         # Without columns for the time being: if the server refuses a query below, the plan still has its SQL.
         plan.datasets = [DatasetPlan(query.dataset, query.sql, query.order, query.limit) for query in queries]
         plan.warnings += filter(None, [unread_shards(session, entry)])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from aggregation_pipeline.config.sql.hints import read_hints
 from aggregation_pipeline.errors import SnapshotError, SourceError
 from aggregation_pipeline.extract import Dataset, Extract
 from aggregation_pipeline.source.lineage import with_column_metadata
@@ -131,12 +132,13 @@ def _extract_of(prepared: PreparedSession, request: ReadRequest) -> Extract:
     # A view or a stored function may read any table, so what the whole file masks is recorded as well. Without one, the
     # masks of the entry's own tables are enough.
     reads_other_tables = engines.views or engines.stored_functions or engines.called_by_views
+    is_snapshot = prepared.session.snapshot and not engines.without_snapshots and not read_hints(entry.hints).stale
     masks = entry.masks_fingerprints if reads_other_tables else entry.masks_fingerprints[:1]
     return Extract(
         table=entry.name,
         window=request.window,
         datasets=(),
-        consistency="snapshot" if prepared.session.snapshot and not engines.without_snapshots else "none",
+        consistency="snapshot" if is_snapshot else "none",
         comments=_comments(prepared),
         notes=(clock.note,) if clock.note else (),
         engines=str(engines),

@@ -10,6 +10,7 @@ from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from aggregation_pipeline.config.sql.table_names import TableName
+from aggregation_pipeline.config.sql.tokens import without_hints
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.entry_expressions import expressions_of
 
@@ -71,7 +72,8 @@ def tables_of(sql: str) -> frozenset[TableName]:
         SqlglotError: the SQL cannot be parsed.
     """
     return frozenset(
-        TableName(node.db or None, node.name) for node in table_nodes(sqlglot.parse_one(sql, read="mysql"))
+        TableName(node.db or None, node.name)
+        for node in table_nodes(sqlglot.parse_one(without_hints(sql), read="mysql"))
     )
 
 
@@ -101,7 +103,7 @@ def _is_defined_by_with(table: exp.Table) -> bool:
 
 def _calls(sql: str) -> list[tuple[TableName, bool]]:
     """Each name with an opening parenthesis after it, and whether it is in backticks."""
-    tokens = sqlglot.tokenize(sql, read="mysql")
+    tokens = sqlglot.tokenize(without_hints(sql), read="mysql")
     found = []
     for place, (token, following) in enumerate(itertools.pairwise(tokens)):
         if following.token_type != TokenType.L_PAREN or not (token.token_type in _NAMES or token.text.isidentifier()):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from aggregation_pipeline.config.mask_options import MaskRule
 from aggregation_pipeline.config.sql.expressions import to_sql
+from aggregation_pipeline.config.sql.hints import read_hints
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.source.mysql.described_queries import DescribedQuery
@@ -105,7 +106,7 @@ def key_scan_problem(entry: TableEntry, scans: Sequence[KeyScan]) -> str | None:
 
 def _in_a_row(queries: Sequence[DatasetQuery]) -> DatasetQuery:
     first, *others = queries
-    return replace(first, unions=tuple(others))
+    return replace(first, unions=tuple(replace(query, hints=query.hints.inside()) for query in others))
 
 
 def _merged(parts: Sequence[Sequence[DatasetQuery]]) -> tuple[DatasetQuery, str]:
@@ -129,6 +130,8 @@ def _queries(prepared: PreparedSession, shard: Shard, ranges: Sequence[TimeRange
     entry = shard.entry
     keys = entry.refresh.key if entry.refresh else ()
     outputs = tuple((to_sql(key), f"key{place}") for place, key in enumerate(keys))
+    # The statement has a limit of its own, which can be shorter than that of a run.
+    hints = read_hints(entry.hints).without_limits().with_limit(prepared.session.capabilities.limit_hint)
     return [
         DatasetQuery(
             dataset="summary",
@@ -140,6 +143,7 @@ def _queries(prepared: PreparedSession, shard: Shard, ranges: Sequence[TimeRange
             count_sql=None,
             limit=None,
             order="one row",
+            hints=hints,
         )
         for number, each in enumerate(ranges)
     ]

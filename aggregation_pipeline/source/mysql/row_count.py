@@ -66,8 +66,8 @@ def count_by_rerun(query: DatasetQuery) -> str:
     The outputs get plain names: a derived table allows no repeated, long or odd names, as a SELECT does.
     """
     outputs = tuple((sql, f"c{place}") for place, (sql, _) in enumerate(query.outputs, start=1))
-    numbered = replace(query, outputs=outputs, order_terms=()).sql
-    return f"SELECT COUNT(*) FROM ({numbered}) AS counted"
+    numbered = replace(query, outputs=outputs, order_terms=(), hints=query.hints.inside()).sql
+    return f"{query.hints.around().select} COUNT(*) FROM ({numbered}) AS counted"
 
 
 def _counted(session: Session, sql: str, dataset: str) -> int:

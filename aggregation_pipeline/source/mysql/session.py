@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.sql.hints import Hints, read_hints
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.errors import SnapshotError
 from aggregation_pipeline.source.clock import Clock
@@ -100,6 +101,10 @@ class Session:
     def driver_connection(self) -> PyMySQLConnection:
         """PyMySQL's connection, for row_protocol."""
         return self.connection.connection.driver_connection
+
+    def hints_of(self, entry: TableEntry) -> Hints:
+        """Return the hints of statements over an entry: its own, and ours."""
+        return read_hints(entry.hints).with_limit(self.capabilities.limit_hint)
 
     def primary_key(self, database: str | None, table: str) -> tuple[str, ...]:
         """Return the primary key's columns in order; empty for a view or a table without one."""

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from aggregation_pipeline.config.limits import SourceLimits
+from aggregation_pipeline.config.sql.hints import LimitHint
 from aggregation_pipeline.errors import SourceError
-from aggregation_pipeline.source.mysql.capabilities import EVIDENCE, StatementLimit, statement_limits
+from aggregation_pipeline.source.mysql.capabilities import EVIDENCE, StatementLimit, limit_hint, statement_limits
 from aggregation_pipeline.source.mysql.errors import is_refusal
 from aggregation_pipeline.source.mysql.query import ORDER_KEY
 from aggregation_pipeline.source.mysql.server_settings import set_settings
@@ -52,6 +53,7 @@ class KnownVariables:
         wanted: what those were set to, for those that have to be read back.
         unset: variables that the server has not, or did not take without a change of results.
         read_only: whether a variable of the server has made the session read-only.
+        limit_hint: limits a statement's time, on a server that takes the limit in no other way.
     """
 
     before: Mapping[str, str]
@@ -59,6 +61,7 @@ class KnownVariables:
     wanted: Mapping[str, int] = field(default_factory=dict)
     unset: frozenset[str] = frozenset()
     read_only: bool = False
+    limit_hint: LimitHint | None = None
 
     @property
     def read_back(self) -> tuple[str, ...]:
@@ -99,7 +102,8 @@ def set_session_variables(connection: sa.Connection, settings: SessionSettings) 
         if name in different or not (name in FIXED and FIXED[name].only_if_different)
     }
     refused = _assign(connection, usual, different, variables)
-    return KnownVariables(variables, limits, wanted, refused | (_MOMENT - variables.keys()))
+    hint = limit_hint(variables.get("version", ""), settings.limits.timeout_seconds)
+    return KnownVariables(variables, limits, wanted, refused | (_MOMENT - variables.keys()), limit_hint=hint)
 
 
 def _without_variables(connection: sa.Connection, settings: SessionSettings) -> KnownVariables:

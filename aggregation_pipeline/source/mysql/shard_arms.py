@@ -40,7 +40,8 @@ class Arm:
     def sql(self, *tail: str) -> str:
         """The SELECT with what stands behind its clauses."""
         named = (f"{sql} AS {INNER_OUTPUT_NAME.format(place)}" for place, sql in enumerate(self._columns, start=1))
-        return " ".join(filter(None, (f"SELECT {', '.join(named)}", self._query.clauses, *tail)))
+        select = self._query.hints.inside().select
+        return " ".join(filter(None, (f"{select} {', '.join(named)}", self._query.clauses, *tail)))
 
 
 def over_arms(query: DatasetQuery, arms: Sequence[str], tail: str) -> tuple[DatasetQuery, str]:
@@ -56,7 +57,9 @@ def over_arms(query: DatasetQuery, arms: Sequence[str], tail: str) -> tuple[Data
         shown = [f"{arms[0]} /* and the same of {len(arms) - 2:,} more shards */", arms[-1]]
     whole, short = (
         replace(
-            query, clauses=" ".join(filter(None, ("FROM (" + "\nUNION ALL\n".join(each) + f") AS {_MERGED}", tail)))
+            query,
+            clauses=" ".join(filter(None, ("FROM (" + "\nUNION ALL\n".join(each) + f") AS {_MERGED}", tail))),
+            hints=query.hints.around(),
         )
         for each in (arms, shown)
     )

@@ -70,6 +70,7 @@ def begin_snapshot(connection: sa.Connection, known: KnownVariables, seconds: in
             scn=scn,
             statement_limits=limits,
             unheld_limits=tuple(limit.variable for limit in known.limits if limit not in limits),
+            limit_hint=None if limits else known.limit_hint,
             read_only=read_only,
             logical_time="timestamp" not in known.unset,
             time_zone="time_zone" not in known.unset,

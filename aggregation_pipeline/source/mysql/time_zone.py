@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from aggregation_pipeline.config.sql.hints import read_hints
 from aggregation_pipeline.config.sql.table_names import TableName
 from aggregation_pipeline.errors import SourceError, SourceLostError
 from aggregation_pipeline.source.clock import Clock
@@ -205,17 +206,20 @@ def _converted_range(
     found: list[int] = []
     for table, expressions in conversions.ranges.items():
         outputs = ", ".join(f"MIN({one}), MAX({one})" for one in expressions)
-        own = [_rows_of(shard) for shard in shards] if table == shards[0].entry.source_table.sql else [table]
+        is_own = table == shards[0].entry.source_table.sql
+        own = [_rows_of(shard) for shard in shards] if is_own else [table]
+        select = session.hints_of(shards[0].entry).select if is_own else "SELECT"
         for rows in own:
             with full_group_by_disabled(session.driver_connection):
-                row = session.row(f"SELECT {outputs} FROM {rows}")
+                row = session.row(f"{select} {outputs} FROM {rows}")
             found += [int(float(value)) for value in row if value is not None]
     return (min(found), max(found)) if found else None
 
 
 def _rows_of(shard: Shard) -> str:
     table = shard.entry.source_table.sql
-    return f"{table} WHERE {shard.condition}" if shard.condition else table
+    index, condition = read_hints(shard.entry.hints).index, shard.condition and f"WHERE {shard.condition}"
+    return " ".join(filter(None, (table, index, condition)))
 
 
 def _why_not(instants: tuple[int, int] | None, zone: str) -> str:

@@ -57,7 +57,7 @@ REFUSED = {
     "/*! SLEEP(1) */ 1": "the server obeys",
     "/*!50000 SLEEP(1) */ 1": "the server obeys",
     "/*M! SLEEP(1) */ 1": "the server obeys",
-    "(SELECT /*+ SET_VAR(sql_mode = '') */ 1)": "the server obeys",
+    "(SELECT /*+ SET_VAR(sql_mode = '') */ 1)": "no variable that a hint may set",
     "5--1": "two minus signs",
     "1 --1) UNION SELECT (2": "two minus signs",
     "(SELECT 1e0INTO @x)": "begins with a digit",
