@@ -134,7 +134,7 @@ def init(
         source=source,
         tables=tables,
         followed={"output_format": formats, "cron_schedule": schedule, "timezone": timezone},
-        lang=lang or _language(),
+        lang=lang or init_questions.language_of_terminal(),
         password_stdin=password_stdin,
         most=most,
         detail=not summary_only,
@@ -195,7 +195,7 @@ def _carry_out(wishes: _Wishes, env_path: Path) -> int:
         **_variables(followed, path, env_path),
     }
     written = write_files(path, env_path, existing, drafts, choice.left_out, how, variables, elsewhere=set_already)
-    show(drafts, refused, written, existing, tables)
+    show(drafts, refused, written, existing, tables, choice.left_out.get("more parts", ()))
     return 1 if refused and (wishes.tables or not drafts) else 0
 
 
@@ -252,27 +252,24 @@ def _how(source: "SourceSettings", wishes: _Wishes, existing: "Existing") -> "Ho
     )
 
 
-def _language() -> "Language":
-    """The language of the terminal, as POSIX finds it."""
-    found = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "zh" if found.startswith("zh") else "en"
-
-
 def _choose(how: "How", existing: "Existing", wishes: _Wishes) -> "tuple[Choice, list[Table]]":
     """Choose the tables that come to what is there; all tables come second."""
     from aggregation_pipeline.drafting.draft import find_tables
-    from aggregation_pipeline.drafting.left_out import Choice, tables_named, usual_choice
+    from aggregation_pipeline.drafting.families import names_of
+    from aggregation_pipeline.drafting.left_out import Choice, tables_named, units_of, usual_choice
+    from aggregation_pipeline.source.kind import kind_of
 
     tables = find_tables(how)
-    free = [table for table in tables if table.name not in existing.tables]
-    choice = usual_choice(tables, existing.knows, wishes.most) if existing.knows_all else Choice([], {})
+    shards = "shards" in kind_of(how.options).abilities
+    units = units_of(tables, existing.knows, existing.entries, shards=shards)
+    choice = usual_choice(units, existing.knows, wishes.most) if existing.knows_all else Choice([], {})
     if wishes.tables:
         wanted = tables_named(wishes.tables, tables)
-        for table in wanted:
-            if table not in free:
-                click.echo(f"{table.name} has an entry already, which stays as it is.", err=True)
-        choice = choice.instead([table for table in wanted if table in free])
-    elif wishes.asks and free:
+        read = [table for table in wanted if existing.reads(names_of(table))]
+        for table in read:
+            click.echo(f"{table.name} has an entry already, which stays as it is.", err=True)
+        choice = choice.instead([table for table in wanted if table not in read])
+    elif wishes.asks and (free := [table for table in units.tables if not existing.reads(names_of(table))]):
         choice = choice.instead(init_questions.chosen_tables(free, choice.taken))
     return choice, tables
 

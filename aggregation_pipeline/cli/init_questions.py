@@ -1,5 +1,6 @@
 """What `init` asks on a terminal: where the database is, which tables, formats, when, and in which time zone."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aggregation_pipeline.config.sources import Source
+    from aggregation_pipeline.drafting.words import Language
     from aggregation_pipeline.settings.source import SourceSettings
     from aggregation_pipeline.source.catalogue import Table
 
@@ -161,6 +163,12 @@ def _size(table: "Table") -> str:
     from aggregation_pipeline.drafting.words import Words
 
     return "view" if table.is_view else Words("en").say(table.rows_known, rows=table.rows)
+
+
+def language_of_terminal() -> "Language":
+    """The language of the terminal, as POSIX finds it."""
+    found = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "zh" if found.startswith("zh") else "en"
 
 
 def checked_formats(value: str) -> str:

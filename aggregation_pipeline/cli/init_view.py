@@ -20,6 +20,7 @@ def show(
     written: "Written",
     existing: "Existing",
     tables: "Sequence[Table]",
+    more_parts: "Sequence[str]" = (),
 ) -> None:
     """Show the new entries on stdout, and what else there is to know on stderr."""
     from aggregation_pipeline.config.messages.listing import some_of
@@ -29,11 +30,16 @@ def show(
     for draft in drafts:
         entry = draft.parsed
         parts = [
+            *([f"{len(entry.shards):,} tables read as one"] if len(entry.shards) > 1 else []),
             words.say(draft.table.rows_known, rows=draft.table.rows),
             f"a window a day by {entry.partition.column}" if entry.partition else "read whole",
             f"keys: {len(entry.group_by)}, figures: {len(entry.aggregations)}, masked: {len(entry.mask)}",
         ]
         click.echo(f"{draft.name}: {'; '.join(parts)}")
+    for table in more_parts:
+        click.echo(
+            f"{table} seems to be a further part of a table that an entry reads: add it to its `table`.", err=True
+        )
     for each in refused:
         click.echo(f"{each.table.name} is left out: {each.cause}", err=True)
     names = {table.name for table in tables}

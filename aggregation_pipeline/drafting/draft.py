@@ -4,7 +4,7 @@ A session is kept for one table only: a snapshot that stays open holds back the 
 read. What the server would refuse in a run is found here by asking as `plan` does, and such a table is left out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,13 +18,16 @@ from aggregation_pipeline.config.source_kinds import dialect_of
 from aggregation_pipeline.config.sql.in_use import using
 from aggregation_pipeline.config.table_entry import TableEntry
 from aggregation_pipeline.config.yaml.writing import Commented, file_text
-from aggregation_pipeline.drafting.entry import Findings, entry_name, entry_of
+from aggregation_pipeline.drafting.alike import Alike, alike_parts
+from aggregation_pipeline.drafting.entry import Findings, entry_of
+from aggregation_pipeline.drafting.entry_names import entry_name
+from aggregation_pipeline.drafting.families import Family
 from aggregation_pipeline.drafting.roles import find_roles
 from aggregation_pipeline.drafting.sampling import Sample, facts_of_rows
 from aggregation_pipeline.drafting.time_column import first_day, time_columns
 from aggregation_pipeline.drafting.words import Words
 from aggregation_pipeline.errors import PipelineError, SourceError, SourceLostError
-from aggregation_pipeline.source.catalogue import Catalogue, Structure, Table
+from aggregation_pipeline.source.catalogue import Catalogue, Table
 from aggregation_pipeline.source.kind import kind_of
 from aggregation_pipeline.source.options import SourceOptions
 from aggregation_pipeline.source.read_plan import ReadPlan
@@ -33,6 +36,8 @@ from aggregation_pipeline.source.time_range import TimeRange
 
 _ANY_FILE: Final = Path("aggregation.yaml")
 _MOST_DETAIL_ROWS: Final = 1_000_000
+# Of the parts of one table, so many are sampled.
+_SAMPLED_PARTS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]
     """
     for table in tables:
         try:
-            yield _draft(how, table)
+            yield from _drafts(how, table)
         except SourceLostError:
             raise
         except SourceError as error:
@@ -112,20 +117,36 @@ def draft_tables(how: How, tables: Iterable[Table]) -> Iterator[Draft | Refused]
             yield Refused(table, "unusable", str(error))
 
 
-def _draft(how: How, table: Table) -> Draft:
+def _drafts(how: How, table: Table) -> Iterator[Draft | Refused]:
+    """The draft of a table; of several that are to be one, of those that are alike, and why not of the others."""
     with _catalogue(how) as catalogue:
-        structure = catalogue.structure(table.name)
-        table = catalogue.count(table)
-        can_limit = catalogue.can_limit
+        if isinstance(table, Family):
+            alike = alike_parts(catalogue, table)
+        else:
+            counted = catalogue.count(table)
+            alike = Alike(counted, [counted], catalogue.structure(table.name))
+    if isinstance(table, Family) and len(alike.members) < 2:
+        # No two of them are alike, so they are no parts of one table.
+        yield from draft_tables(how, alike.others)
+        return
+    yield _draft(how, alike)
+    for other in alike.others:
+        yield Refused(other, "other columns", f"its columns are not those of {alike.table.name}")
+
+
+def _draft(how: How, alike: Alike) -> Draft:
+    table, structure = alike.table, alike.structure
     if not structure.columns:
         raise SourceError("this account sees no columns of it")
-    sample, reason = _sample(how, table, structure, can_limit=can_limit)
-    roles = find_roles(table.name, structure, sample)
+    sample, reason = _sample(how, alike)
+    title = table.title if isinstance(table, Family) else table.name
+    roles = find_roles(title, structure, sample)
     times = time_columns(structure, sample, frozenset(roles.personal))
     indexed = [name for name in times if name in structure.leading]
     found = Findings(table, structure, sample, roles, tuple(indexed or times), not_looked_at=reason)
+    found = replace(found, missing=alike.missing, differing=tuple(other.name for other in alike.others))
     if indexed:
-        found = replace(found, start=_start(how, table.name, indexed[0]))
+        found = replace(found, start=_start(how, alike.members, indexed[0]))
     draft = _parsed(how, found)
     with _catalogue(how) as catalogue:
         if not catalogue.gives_snapshots(draft.parsed):
@@ -134,27 +155,35 @@ def _draft(how: How, table: Table) -> Draft:
     return draft
 
 
-def _sample(how: How, table: Table, structure: Structure, *, can_limit: bool) -> tuple[Sample, str]:
-    """Facts from some rows, or none and why."""
-    reason = "no sample" if not how.sample_rows else "no limit" if table.is_view and not can_limit else ""
+def _sample(how: How, alike: Alike) -> tuple[Sample, str]:
+    """Facts from some rows, or none and why; of several tables, from the largest, since others may be empty."""
+    members = sorted(alike.members, key=lambda member: -member.weight)[:_SAMPLED_PARTS]
+    reason = "" if how.sample_rows else "no sample"
     if not reason:
         try:
             with _catalogue(how) as catalogue, catalogue.deadline(2 * how.limits.timeout_seconds):
-                return facts_of_rows(catalogue.some_rows(table.name, structure, how.sample_rows)), ""
+                if not members[0].is_view or catalogue.can_limit:
+                    limit = max(1, how.sample_rows // len(members))
+                    cells = [catalogue.some_rows(member.name, alike.structure, limit) for member in members]
+                    return facts_of_rows(
+                        {name: [cell for each in cells for cell in each[name]] for name in cells[0]}
+                    ), ""
+                reason = "no limit"
         except SourceLostError:
             raise
         except SourceError:
             # If that was no matter of time, the next statement says what it is.
             reason = "too long"
     with _catalogue(how) as catalogue:
-        catalogue.some_rows(table.name, structure, 0)
+        catalogue.some_rows(members[0].name, alike.structure, 0)
     return Sample(), reason
 
 
-def _start(how: How, table: str, column: str) -> date:
+def _start(how: How, members: Sequence[Table], column: str) -> date:
     try:
         with _catalogue(how) as catalogue, catalogue.deadline(2 * how.limits.timeout_seconds):
-            return first_day(catalogue.least(table, column), how.today)
+            least = filter(None, (catalogue.least(member.name, column) for member in members))
+            return first_day(min(least, default=""), how.today)
     except SourceLostError:
         raise
     except SourceError:
@@ -169,7 +198,8 @@ def _parsed(how: How, found: Findings) -> Draft:
     """
     rows = found.table.rows if found.table.rows_known == "estimated" else 0
     detail = how.detail and (found.start is not None or rows <= _MOST_DETAIL_ROWS)
-    name, source = entry_name(found.table.name), how.options.name
+    table, source = found.table, how.options.name
+    name = table.title if isinstance(table, Family) else entry_name(table.name)
     if source and name.casefold() in how.taken:
         name = f"{source}_{name}"
     with using(dialect_of(how.options.kind)):

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from hashlib import blake2b
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from aggregation_pipeline.config.columns import SelectedField
+from aggregation_pipeline.config.messages.listing import some_of
 from aggregation_pipeline.config.sql.expressions import is_plain_word
 from aggregation_pipeline.config.sql.mysql import MYSQL
-from aggregation_pipeline.config.sql.table_names import TableName, checked_entry_name, split_table
+from aggregation_pipeline.config.sql.table_names import TableName, split_table
 from aggregation_pipeline.config.sql.tokens import quote
 from aggregation_pipeline.config.yaml.writing import Commented, Node
+from aggregation_pipeline.drafting.entry_names import entry_name
+from aggregation_pipeline.drafting.families import Family
 from aggregation_pipeline.drafting.personal_kinds import MASKS
 from aggregation_pipeline.drafting.roles import Roles
 from aggregation_pipeline.drafting.sampling import Sample
@@ -23,7 +25,7 @@ from aggregation_pipeline.source.catalogue import ColumnKind, Structure, Table
 
 _FIELD: Final = TypeAdapter(SelectedField)
 _LONGEST_COMMENT: Final = 60
-_NAME_LETTERS: Final = 40
+_MOST_NAMES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Findings:
         times: columns that say when a row came to be, the best first.
         start: where the first window begins; None where no index begins with such a column.
         snapshots: whether its storage engine gives them.
+        missing: parts of one table that are not there.
+        differing: tables that seemed to be parts of it and have other columns.
         not_looked_at: a key of words.py: why no rows were read; empty if some were.
     """
 
@@ -45,15 +49,8 @@ class Findings:
     start: date | None = None
     snapshots: bool = True
     not_looked_at: str = ""
-
-
-def entry_name(table: str) -> str:
-    """The table's own name, or one like it where files could not have that."""
-    try:
-        return checked_entry_name(table)
-    except ValueError:
-        letters = re.sub(r"[^\w-]+", "_", table)[:_NAME_LETTERS].strip("_")
-        return f"{letters or 'table'}_{blake2b(table.encode(), digest_size=3).hexdigest()}"
+    missing: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
 def entry_of(
@@ -66,7 +63,10 @@ def entry_of(
     refused = [column for column, written in fields.items() if not _is_usable(written)]
     fields = {column: written for column, written in fields.items() if column not in refused}
     body: dict[str, Node] = {"source": source} if source else {}
-    if not _means(name, table.name):
+    if isinstance(table, Family):
+        texts = table.name.split(", ")
+        body["table"] = texts if len(texts) > 1 else texts[0]
+    elif not _means(name, table.name):
         body["table"] = MYSQL.quote(table.name)
     if table.comment:
         body["description"] = table.comment
@@ -76,7 +76,7 @@ def entry_of(
         window = {"column": fields[found.times[0]], "every": "day", "start": found.start.isoformat()}
         body["partition"] = Commented(window, (words.say("window", column=found.times[0]),))
     keys: list[Node] = [fields[key] for key in roles.keys if key in fields]
-    body |= {"group_by": [*_day_key(found, fields), *keys], "aggregations": _aggregations(roles, fields)}
+    body |= {"group_by": [*_day_key(found, fields), *keys], "aggregations": _aggregations(_merged(found), fields)}
     if not body["group_by"]:
         del body["group_by"]
     if detail and fields:
@@ -86,14 +86,32 @@ def entry_of(
 
 def _above(found: Findings, words: Words, today: date) -> list[str]:
     rows = words.say(found.table.rows_known, rows=found.table.rows)
-    lines = [words.say("drafted", day=today.isoformat(), rows=rows)]
+    lines = [words.say("drafted", day=today.isoformat(), rows=rows), *_of_parts(found, words)]
     if found.not_looked_at:
         lines.append(words.say("not looked at", why=words.say(found.not_looked_at)))
-    if found.times and found.start is None and not found.table.is_view:
+    if found.times and found.start is None and isinstance(found.table, Family):
+        lines.append(words.say("bare parts", column=found.times[0]))
+    elif found.times and found.start is None and not found.table.is_view:
         column = _as_column(found.times[0])
         lines.append(words.say("no index", column=found.times[0]))
         lines.append(f"  partition: {{column: {column}, every: day, start: {today.replace(day=1).isoformat()}}}")
     return lines
+
+
+def _of_parts(found: Findings, words: Words) -> list[str]:
+    """What is said of tables that are read as one: how many they are, and what is left out."""
+    if not isinstance(found.table, Family):
+        return []
+    left_out = {"gaps": found.missing, "differ": found.differing, "not merged": found.roles.people}
+    return [
+        words.say("family", count=len(found.table.parts)),
+        *(words.say(key, names=some_of(names, _MOST_NAMES)) for key, names in left_out.items() if names),
+    ]
+
+
+def _merged(found: Findings) -> Roles:
+    """The roles of columns; people are not counted over several tables, which cannot tell it together."""
+    return replace(found.roles, people=()) if isinstance(found.table, Family) else found.roles
 
 
 def _detail(found: Findings, fields: Mapping[str, str], refused: list[str], words: Words) -> dict[str, Node]:

@@ -6,6 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aggregation_pipeline.config.messages.suggestions import did_you_mean
+from aggregation_pipeline.config.sql.shards import split_tables
+from aggregation_pipeline.drafting.families import (
+    FEWEST_PARTS,
+    Family,
+    family_of,
+    groups_of,
+    names_of,
+    split_known,
+)
 from aggregation_pipeline.drafting.personal_names import joined_words
 from aggregation_pipeline.errors import ConfigError
 from aggregation_pipeline.source.catalogue import Table
@@ -33,7 +42,13 @@ _NAMES: Final[Mapping[str, re.Pattern[str]]] = {
     }.items()
 }
 _NUMBERED: Final = re.compile(r"(.*?)_?\d{1,6}")
-_FEWEST_PARTS: Final = 4
+
+
+class Units(NamedTuple):
+    """What can be drafted, the largest first, parts of one table together; and by name why something is left out."""
+
+    tables: list[Table]
+    reasons: dict[str, str]
 
 
 class Choice(NamedTuple):
@@ -44,7 +59,7 @@ class Choice(NamedTuple):
 
     def instead(self, taken: list[Table]) -> "Choice":
         """Return the choice with other tables taken, as somebody wants it."""
-        names = {table.name for table in taken}
+        names = {name for table in taken for name in (table.name, *names_of(table))}
         passed_over = [table.name for table in self.taken if table.name not in names]
         left_out = {
             reason: [name for name in found if name not in names]
@@ -53,9 +68,42 @@ class Choice(NamedTuple):
         return Choice(taken, {reason: found for reason, found in left_out.items() if found})
 
 
-def usual_choice(tables: Sequence[Table], knows: Callable[[str], bool], most: int) -> Choice:
+def units_of(
+    tables: Sequence[Table], knows: Callable[[str], bool], taken: Iterable[str] = (), *, shards: bool = True
+) -> Units:
+    """Put the parts of one table together, of those that are not known yet.
+
+    Args:
+        tables: of the database.
+        knows: whether a table has been looked at before.
+        taken: names that entries have.
+        shards: whether tables of this kind of source can be read as one.
+    """
+    reasons = reasons_to_leave_out(tables, by_number=False)
+    by_name = {table.name: table for table in tables}
+    names = {name.casefold() for name in (*taken, *by_name)}
+    families: list[Family] = []
+    groups = groups_of(name for name in by_name if name not in reasons)
+    for group, more in split_known(groups, knows) if shards else ():
+        if more:
+            reasons |= dict.fromkeys(more, "more parts")
+        else:
+            families.append(family_of(group, by_name, names))
+            names.add(families[-1].title.casefold())
+    by_time = {
+        name for group in groups if group.is_by_time and len(group.names) >= FEWEST_PARTS for name in group.names
+    }
+    reasons |= dict.fromkeys(by_time, "by time")
+    together = {name for family in families for name in family.parts}
+    single = [table for table in tables if table.name not in together]
+    numbered = reasons_to_leave_out(single)
+    units = [*families, *single]
+    return Units(sorted(units, key=lambda unit: -unit.weight), numbered | reasons)
+
+
+def usual_choice(units: Units, knows: Callable[[str], bool], most: int) -> Choice:
     """Choose the largest tables, of those that are not known yet and that no reason leaves out."""
-    reasons = reasons_to_leave_out(tables)
+    tables, reasons = units
     left_out: dict[str, list[str]] = {}
     taken: list[Table] = []
     for table in tables:
@@ -68,10 +116,11 @@ def usual_choice(tables: Sequence[Table], knows: Callable[[str], bool], most: in
     return Choice(taken, left_out)
 
 
-def reasons_to_leave_out(tables: Iterable[Table]) -> dict[str, str]:
-    """The reason for each table that is left out."""
+def reasons_to_leave_out(tables: Iterable[Table], *, by_number: bool = True) -> dict[str, str]:
+    """The reason for each table that is left out; with `by_number` also for the parts of one by their numbers."""
     tables = list(tables)
-    parts = Counter(found[1] for table in tables if (found := _NUMBERED.fullmatch(table.name)))
+    numbered = tables if by_number else []
+    parts = Counter(found[1] for table in numbered if (found := _NUMBERED.fullmatch(table.name)))
     found_reasons = {table.name: _reason(table, parts) for table in tables}
     return {name: reason for name, reason in found_reasons.items() if reason}
 
@@ -86,11 +135,13 @@ def _reason(table: Table, parts: Mapping[str, int]) -> str:
     if table.name.startswith("_"):
         return "backup"
     numbered = _NUMBERED.fullmatch(table.name)
-    return "numbered" if numbered and parts[numbered[1]] >= _FEWEST_PARTS else ""
+    return "numbered" if numbered and parts[numbered[1]] >= FEWEST_PARTS else ""
 
 
 def tables_named(names: Sequence[str], tables: Sequence[Table]) -> list[Table]:
     """The tables of these names, in this order; the case counts only where two differ in it alone.
+
+    Parts of one table are named together by a range: orders_{00..15}.
 
     Raises:
         ConfigError: there is no such table, or this account may not see it.
@@ -101,10 +152,22 @@ def tables_named(names: Sequence[str], tables: Sequence[Table]) -> list[Table]:
         folded.setdefault(table.name.casefold(), []).append(table)
     found = []
     for name in names:
-        same = [exact[name]] if name in exact else folded.get(name.casefold(), [])
+        same = [exact[name]] if name in exact else folded.get(name.casefold(), []) or _family_named(name, exact)
         if len(same) != 1:
             raise ConfigError(
                 f"{name}: the database has no such table, or this account may not read it.{did_you_mean(name, exact)}"
             )
         found += same
     return list(dict.fromkeys(found))
+
+
+def _family_named(text: str, tables: Mapping[str, Table]) -> list[Table]:
+    """The family that a name with a range means, if all of its tables are there."""
+    try:
+        names = [table.name for table in split_tables(text) if table.database is None]
+    except ValueError:
+        return []
+    groups = groups_of(names)
+    if len(groups) != 1 or len(groups[0].names) != len(names) or not tables.keys() >= set(names):
+        return []
+    return [family_of(groups[0], tables, {name.casefold() for name in tables})]

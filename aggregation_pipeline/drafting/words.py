@@ -22,6 +22,20 @@ All keys: docs/configuration.md. What a run would do: aggregation-pipeline plan.
     "counted": ("rows: {rows:,}", "{rows:,} 行"),
     "at least": ("rows: {rows:,} or more", "至少 {rows:,} 行"),
     "unknown": ("rows: not known", "行数未知"),
+    "family": (
+        "{count:,} tables with the same columns, whose names differ in one number: read as one.",
+        "{count:,} 张表，名字只差一个编号，列相同，当作一张表读取。",
+    ),
+    "gaps": ("Not there, so not read: {names}", "不存在、因此没有读取的编号：{names}"),
+    "differ": ("Left out, because their columns differ: {names}", "列不同、没有包括在内的表：{names}"),
+    "not merged": (
+        "Left out, because several tables cannot tell it together: COUNT DISTINCT of {names}",
+        "多张表无法合并、因此没有写的指标：{names} 的 COUNT DISTINCT",
+    ),
+    "bare parts": (
+        "Not cut into days, because not every one of them has an index that begins with {column}.",
+        "没有按天切分，因为不是每张分表都有以 {column} 开头的索引。",
+    ),
     "not looked at": (
         "No row was looked at, so keys and masks follow from names alone: {why}",
         "没有查看任何数据，分组字段和脱敏只根据列名判断：{why}",
@@ -67,6 +81,15 @@ All keys: docs/configuration.md. What a run would do: aggregation-pipeline plan.
     "session": ("sessions, caches and tokens", "会话、缓存和令牌"),
     "backup": ("backups and temporary tables", "备份和临时表"),
     "numbered": ("numbered tables, parts of one", "分表"),
+    "by time": (
+        "parts by year, month or day: a new one comes each time, so no list of them stays true",
+        "按年、月、日划分的表：每次都会有新表，列表很快过时",
+    ),
+    "more parts": (
+        "further parts of a table that an entry reads: add them to its `table`",
+        "某个表配置已在读取的分表的新成员：请加到它的 `table` 里",
+    ),
+    "other columns": ("parts of one table, with other columns than the rest of it", "分表中列与其他成员不同的表"),
     "smaller": ("smaller than the others", "比其他表小"),
     "chosen": ("not chosen", "未选择"),
     "unreadable": ("cannot be read", "无法读取"),

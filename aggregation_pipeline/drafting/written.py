@@ -80,8 +80,13 @@ class Existing:
         return {}
 
     def knows(self, table: str) -> bool:
-        """Whether there is an entry over the table, or there was one."""
-        return table in self.tables or table in self.remembered
+        """Whether there is an entry over the table, or there was one; of several tables, over all of them."""
+        known = self.tables | self.remembered
+        return table in known or known.issuperset(_named(table))
+
+    def reads(self, names: Iterable[str]) -> bool:
+        """Whether there is an entry over any of these tables."""
+        return not self.tables.isdisjoint(names)
 
 
 def read_existing(path: Path, database: str, source: str | None = None) -> Existing:
@@ -109,7 +114,12 @@ def read_existing(path: Path, database: str, source: str | None = None) -> Exist
             entries[name] = _tables_of(name, body, database) if _source_of(body) == source else ()
     mark = re.escape(_mark(source))
     lines = re.findall(_REMEMBERED.format(mark), text, re.MULTILINE)
-    remembered = {_unwritten(name) for line in lines for name in _NAME.findall(line)}
+    remembered = {
+        name
+        for line in lines
+        for written in _NAME.findall(line)
+        for name in (*_named(_unwritten(written)), _unwritten(written))
+    }
     knows_all = not re.search(_MORE.format(mark), text, re.MULTILINE)
     return Existing(text, content, document.data, entries, frozenset(remembered), knows_all, source)
 
@@ -248,6 +258,14 @@ def _tables_of(name: str, body: object, database: str) -> tuple[str, ...]:
     except ValueError:
         return (text,)
     return tuple(table.name for table in found if table.database in (None, database))
+
+
+def _named(text: str) -> list[str]:
+    """The tables that a text names: itself, or the parts of one that are drafted together."""
+    with suppress(ValueError):
+        if ".." in text or ", " in text:
+            return [table.name for table in split_tables(text)]
+    return [text]
 
 
 def _written(name: str) -> str:

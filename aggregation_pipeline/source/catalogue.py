@@ -11,6 +11,8 @@ from aggregation_pipeline.config.table_entry import TableEntry
 # Known by the database's statistics, by a count, by one that stopped at `COUNTED`, or not at all.
 RowsKnown = Literal["estimated", "counted", "at least", "unknown"]
 COUNTED: Final = 10_000
+# What a row takes at least, where a server knows of rows and of no bytes.
+_ROW_BYTES: Final = 20
 
 
 class ColumnKind(Enum):
@@ -48,6 +50,7 @@ class CatalogueColumn:
         comment: empty if it has none.
         max_length: of a text in characters, of bytes in bytes; 0 where there is no limit, and for other kinds.
         has_fraction: whether a number may be no whole number.
+        definition: what columns have to have in common to be read as one, in the words of the database.
     """
 
     name: str
@@ -57,6 +60,7 @@ class CatalogueColumn:
     nullable: bool = True
     max_length: int = 0
     has_fraction: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class Table:
     rows: int = 0
     size: int = 0
     rows_known: RowsKnown = "unknown"
+
+    @property
+    def weight(self) -> int:
+        """How large it is beside others, as far as that is known."""
+        return max(self.size, _ROW_BYTES * self.rows)
 
 
 @dataclass(frozen=True)

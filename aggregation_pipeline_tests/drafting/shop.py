@@ -11,6 +11,7 @@ from aggregation_pipeline.config.yaml.writing import Commented
 from aggregation_pipeline.drafting.draft import Draft, How, Refused, draft_tables, find_tables
 from aggregation_pipeline.drafting.left_out import tables_named
 from aggregation_pipeline.drafting.words import Words
+from aggregation_pipeline.source.catalogue import Table
 from aggregation_pipeline.source.kept_connections import kept_connections
 from aggregation_pipeline.source.mysql.session import Session, open_session
 from aggregation_pipeline_tests.support.canaries import CORES
@@ -70,6 +71,12 @@ def how(server: MySQLServer, database: str, **changes: Any) -> How:
 def opened(at: How) -> AbstractContextManager[Session]:
     """A session as each table has it."""
     return open_session(at.options, logical_time=at.now, zone=at.zone, limits=at.limits, require_snapshot=False)
+
+
+def tables_of(at: How) -> list[Table]:
+    """The tables of the database."""
+    with kept_connections():
+        return find_tables(at)
 
 
 def drafted(at: How, names: Sequence[str] = ()) -> dict[str, Draft | Refused]:

@@ -6,7 +6,7 @@ import pytest
 
 from aggregation_pipeline.config.yaml.writing import Commented
 from aggregation_pipeline.drafting.draft import Draft, Refused, find_tables
-from aggregation_pipeline.drafting.left_out import reasons_to_leave_out, usual_choice
+from aggregation_pipeline.drafting.left_out import reasons_to_leave_out, units_of, usual_choice
 from aggregation_pipeline.source.catalogue import Table
 from aggregation_pipeline.source.mysql.catalogue import read_structure, some_rows
 from aggregation_pipeline_tests.drafting import shop
@@ -241,13 +241,13 @@ def test_tables_of_the_machinery_are_left_out_and_the_rest_is_bounded():
         "logistics",
         "jobs_board",
     ]
-    shards = [f"events_{n}" for n in range(8)]
+    shards = [f"events_{n * n}" for n in range(8)]
     tables = [Table(name, is_view=name.startswith("v_"), rows=1) for name in (*names, *shards)]
     reasons = reasons_to_leave_out(tables)
     kept = ["orders", "users", "blog", "catalog", "logistics", "jobs_board"]
     assert [name for name in names if name not in reasons] == kept
     assert {reasons[name] for name in shards} == {"numbered"}
-    choice = usual_choice(tables, lambda name: name == "blog", 3)
+    choice = usual_choice(units_of(tables, lambda name: name == "blog"), lambda name: name == "blog", 3)
     assert [table.name for table in choice.taken] == ["orders", "users", "catalog"]
     assert choice.left_out["smaller"] == ["logistics", "jobs_board"]
 
@@ -266,7 +266,9 @@ def test_of_thousands_of_tables_only_the_taken_ones_are_asked_about(mariadb: MyS
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Questions'")
         before = int(cursor.fetchone()[1])
         tables = find_tables(at)
-        shop.drafted(at, [table.name for table in usual_choice(tables, lambda _: False, 30).taken])
+        shop.drafted(
+            at, [table.name for table in usual_choice(units_of(tables, lambda _: False), lambda _: False, 30).taken]
+        )
         cursor.execute("SHOW GLOBAL STATUS LIKE 'Questions'")
         asked = int(cursor.fetchone()[1]) - before
     assert len(tables) == 5_000

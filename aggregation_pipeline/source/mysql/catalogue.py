@@ -34,8 +34,6 @@ BYTES: Final = frozenset(
 _LONG_TEXTS: Final = frozenset(("text", "mediumtext", "longtext", "json", "tinytext"))
 # Letters of a text that are looked at.
 _LETTERS: Final = 500
-# What a row takes at least, where a server knows of rows and of no bytes.
-_ROW_BYTES: Final = 20
 # Days of before are those of a clock that was not set.
 _OLDEST: Final = "1990-01-01"
 _TABLES: Final = sa.text(
@@ -137,7 +135,7 @@ def list_tables(session: Session) -> list[Table]:
         _, names = session.rows("SHOW FULL TABLES")
         return [Table(str(name), is_view=str(kind).endswith("VIEW")) for name, kind, *_ in names]
     tables = [_table(row) for row in rows if "SEQUENCE" not in str(row["table_type"]).upper()]
-    return sorted(tables, key=lambda table: (-max(table.size, _ROW_BYTES * table.rows), table.name))
+    return sorted(tables, key=lambda table: (-table.weight, table.name))
 
 
 def count_rows(session: Session, table: Table) -> Table:
@@ -228,6 +226,7 @@ def _column(column: SourceColumn) -> CatalogueColumn:
         column.nullable,
         column.max_length,
         has_fraction=kind in _WITH_FRACTION and not whole,
+        definition=f"{column.full_type} {column.collation} {column.generated}",
     )
 
 
