@@ -35,6 +35,7 @@ from aggregation_pipeline.postgres.url import normalize_url, require_normalized
 from aggregation_pipeline.settings import telemetry
 from aggregation_pipeline.settings.env_precedence import restore_environment
 from aggregation_pipeline.settings.environment import read_environment, resolve_value_files
+from aggregation_pipeline.settings.grpc_messages import LARGE_MESSAGES
 from aggregation_pipeline.settings.log_once import begin_log_record, log_once
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ _log = logging.getLogger(__name__)
 os.environ.setdefault(telemetry.VARIABLE, "1")
 # So many events of one output, or of the plan of one run, are stored at once. Dagster's own default is each by itself.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "100")
+for _name, _value in LARGE_MESSAGES.items():
+    os.environ.setdefault(_name, _value)
 restore_environment()
 resolve_value_files(variables_of_dagster_yaml())
 install_log_filters()

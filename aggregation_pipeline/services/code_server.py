@@ -29,8 +29,9 @@ DEFINITIONS: Final = (MODULE, "defs")
 INTERVAL_SECONDS: Final = 5.0
 # A busy machine takes long to answer; a frozen server never answers.
 ANSWER_SECONDS: Final = 20
-# A new inner server answers only after it has loaded the code.
-LOADING_SECONDS: Final = 180
+# A new inner server answers only after it has loaded the code, half a minute of processor for 10,000 tables. One that
+# is replaced too early goes on loading beside the next one.
+LOADING_SECONDS: Final = 600
 
 
 def module(socket: Path, log_level: str = "warning") -> list[str]:

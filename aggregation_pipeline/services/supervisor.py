@@ -19,6 +19,7 @@ from aggregation_pipeline.services.end_with_supervisor import command_that_ends,
 from aggregation_pipeline.services.private_folder import claim_path, private_folder
 from aggregation_pipeline.services.service import Service
 from aggregation_pipeline.services.shared_socket import offered_socket, only_daemon, shared_socket
+from aggregation_pipeline.settings.grpc_messages import LARGE_MESSAGES
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_SECONDS: Final = 0.3
@@ -32,6 +33,8 @@ _INTERRUPTED_SECONDS: Final = 15.0
 _LEFTOVER_SECONDS: Final = 15.0
 # An idle code server ends within this. After it there is a run to wait for, which is worth a line.
 _QUICK_SECONDS: Final = 3.0
+# After this the others start without a code server, so that people see the UI.
+_ALONE_SECONDS: Final = 180.0
 _CODE_SERVER: Final = "code server"
 
 ServiceName = Literal["web", "daemon", "code"]
@@ -93,7 +96,7 @@ def supervise(
 
         def service(name: str, module: list[str], seconds: float, **variables: str) -> Service:
             command = command_that_ends(claim_path(private, name), seconds, module)
-            return Service(name, command, {**environment, **variables}, folder, say, stdin=lifeline)
+            return Service(name, command, {**LARGE_MESSAGES, **environment, **variables}, folder, say, stdin=lifeline)
 
         loading = {loaded_config_digests.VARIABLE: str(record)}
         code = service(_CODE_SERVER, code_server.module(socket, log_level), 0, **loading)
@@ -155,7 +158,7 @@ def _run(stopping: threading.Event, code: Service, watch: code_server.Watch, oth
     code.start()
     watch.start()
     # Without a code server the other services would only log errors. But they must not wait for ever.
-    wait_until = time.monotonic() + code_server.LOADING_SECONDS
+    wait_until = time.monotonic() + _ALONE_SECONDS
     while not stopping.wait(_POLL_SECONDS):
         if watch.restart.is_set():
             # Only the outer server: runs are children of its inner server, which ends by itself after the last of them.
